@@ -1,0 +1,364 @@
+//! The catalogue of event types: which fields `data` has, of what kind, of which tier, and in which column they go.
+//!
+//! Types are open. An event whose type is not here is archived as it is; a field that its type does not list stays in
+//! `data`, tier content. An event that breaks its type's rules is archived too, with the breach named in `problems`.
+
+use crate::event::{Data, Event, Field};
+use crate::json::JsonKind;
+use crate::schema::{Column, Tier};
+use crate::time::Timestamp;
+use std::fmt::Write;
+
+/// One or more types of event that have the same fields.
+#[derive(Debug)]
+pub struct TypeSpec {
+    /// Their names.
+    pub names: &'static [&'static str],
+    /// The fields of `data`.
+    pub fields: &'static [FieldSpec],
+}
+
+/// A field of `data`.
+#[derive(Debug, Clone, Copy)]
+pub struct FieldSpec {
+    /// Its name.
+    pub name: &'static str,
+    /// What value it has.
+    pub kind: FieldKind,
+    /// Who may decrypt it.
+    pub tier: Tier,
+    /// Whether every event of the type has it.
+    pub required: bool,
+    /// The column that holds it, for the fields that have one.
+    pub column: Option<Column>,
+}
+
+/// What value a field has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FieldKind {
+    /// A string.
+    Text,
+    /// One of these strings.
+    OneOf(&'static [&'static str]),
+    /// A whole number of 64 bits.
+    Integer,
+    /// A whole number in a range, both ends included.
+    Range(i64, i64),
+    /// A number.
+    Number,
+    /// `true` or `false`.
+    Boolean,
+    /// RFC 3339 with a zone.
+    Time,
+    /// An array.
+    Array,
+    /// An object.
+    Object,
+    /// Anything.
+    Any,
+}
+
+use FieldKind::{Any, Array, Boolean, Integer, Number, Object, OneOf, Range, Text, Time};
+
+const fn must(name: &'static str, kind: FieldKind) -> FieldSpec {
+    FieldSpec { name, kind, tier: Tier::Operational, required: true, column: None }
+}
+
+const fn may(name: &'static str, kind: FieldKind) -> FieldSpec {
+    FieldSpec { name, kind, tier: Tier::Operational, required: false, column: None }
+}
+
+impl FieldSpec {
+    const fn personal(self) -> Self {
+        Self { tier: Tier::Personal, ..self }
+    }
+
+    const fn content(self) -> Self {
+        Self { tier: Tier::Content, ..self }
+    }
+
+    const fn into(self, column: Column) -> Self {
+        Self { column: Some(column), ..self }
+    }
+}
+
+const SENDERS: FieldKind = OneOf(&["agent", "customer", "observer", "system"]);
+const ROLES: FieldKind = OneOf(&["agent", "customer", "observer"]);
+const RESOLUTIONS: FieldKind = OneOf(&["resolved", "unresolved", "unknown"]);
+
+macro_rules! types {
+    ($( $($name:literal)|+ => [ $($field:expr),* $(,)? ] ),* $(,)?) => {
+        const TYPES: &[TypeSpec] = &[ $( TypeSpec { names: &[$($name),+], fields: { const FIELDS: &[FieldSpec] = &[$($field),*]; FIELDS } } ),* ];
+    };
+}
+
+types! {
+    "session.requested" => [
+        must("portal", Text), must("mode", OneOf(&["web", "phone"])).into(Column::Mode),
+        may("question", Text).content(), may("customer_name", Text).personal(), may("customer_email", Text).personal(),
+        may("account", Text), may("fields", Object).personal(), may("skill", Text).into(Column::Skill),
+    ],
+    "session.queued" => [
+        must("queue", Text).into(Column::Queue), must("position", Integer), may("skill", Text).into(Column::Skill),
+    ],
+    "session.declined" | "session.abandoned" | "session.failed" => [
+        must("reason", Text).into(Column::Reason), must("stage", Text),
+        may("waited", Number).into(Column::Waited), may("posted", Any),
+    ],
+    "consent.recorded" => [must("what", Text), must("granted", Boolean), may("by", Text)],
+    "session.started" => [
+        must("agent_id", Text), must("customer_id", Text), may("agent_name", Text),
+        may("customer_name", Text).personal(), may("customer_ip", Text).personal(), may("platform", Text),
+        may("waited", Number).into(Column::Waited), may("device_serial", Text).personal(),
+    ],
+    "session.transferred" => [
+        must("from_agent", Text), must("to_agent", Text), may("reason", Text).into(Column::Reason),
+        may("note", Text).content(),
+    ],
+    "session.joined" | "session.left" => [
+        must("participant_id", Text).into(Column::ParticipantId), must("role", ROLES).into(Column::Role),
+        may("name", Text).personal(),
+    ],
+    "session.paused" | "session.resumed" => [may("reason", Text).into(Column::Reason)],
+    "connection.lost" | "connection.restored" | "reboot.requested" => [
+        may("cause", Text), may("gap", Number), may("safe_mode", Boolean),
+    ],
+    "session.linked" => [must("ticket", Text), may("note", Text).content()],
+    "session.noted" => [must("author", Text), may("note", Text).content()],
+    "session.ended" => [
+        must("ended_by", Text).into(Column::EndedBy), must("resolution", RESOLUTIONS).into(Column::Resolution),
+        may("notes", Text).content(), may("duration", Number).into(Column::Duration),
+    ],
+    "code.issued" => [
+        must("code_hash", Text), must("ticket", Text), must("expires_at", Time), may("agent_id", Text),
+    ],
+    "code.redeemed" | "code.cancelled" | "code.expired" => [
+        must("code_hash", Text), may("reason", Text).into(Column::Reason),
+    ],
+    "chat.line" => [
+        must("seq", Integer).into(Column::Seq), must("sender", SENDERS).into(Column::Sender),
+        must("text", Text).content(), may("participant_id", Text).into(Column::ParticipantId),
+        may("visibility", OneOf(&["all", "agents"])).into(Column::Visibility), may("lang", Text),
+    ],
+    "chat.redacted" => [
+        must("seq", Integer).into(Column::Seq), must("by", Text), must("reason", Text).into(Column::Reason),
+    ],
+    "diagnostics.collected" => [
+        must("kind", OneOf(&["system", "application", "device"])).into(Column::Kind),
+        may("hostname", Text).personal(), may("os", Text), may("os_version", Text), may("cpu", Text),
+        may("memory", Integer), may("disks", Array), may("apps", Array), may("services", Array),
+        may("device_serial", Text).personal(), may("report", Object).content(),
+    ],
+    "file.sent" | "file.received" => [
+        must("name", Text).personal(), must("size", Integer).into(Column::Size), must("sha256", Text).into(Column::Sha256),
+        may("media_type", Text).into(Column::MediaType), may("path", Text).personal(),
+    ],
+    "control.viewed" | "control.granted" | "control.released" => [
+        must("participant_id", Text).into(Column::ParticipantId), may("permissions", Array),
+    ],
+    "whiteboard.drawn" | "url.pushed" | "clipboard.shared" => [may("content", Any).content()],
+    "recording.started" => [
+        must("recording_id", Text).into(Column::RecordingId), must("media_type", Text).into(Column::MediaType),
+        may("width", Integer), may("height", Integer), may("started_at", Time),
+    ],
+    "recording.chunk" => [
+        must("recording_id", Text).into(Column::RecordingId), must("seq", Integer).into(Column::Seq),
+        must("first_ms", Integer).into(Column::FirstMs), must("last_ms", Integer).into(Column::LastMs),
+        may("last", Boolean).into(Column::Last), may("sha256", Text).into(Column::Sha256),
+        may("size", Integer).into(Column::Size), may("media_type", Text).into(Column::MediaType),
+    ],
+    "recording.paused" | "recording.resumed" => [
+        must("recording_id", Text).into(Column::RecordingId), must("at_ms", Integer),
+        must("reason", OneOf(&["privacy", "pci", "user", "policy"])).into(Column::Reason), may("by", Text),
+    ],
+    "recording.ended" => [
+        must("recording_id", Text).into(Column::RecordingId), must("chunks", Integer),
+        may("duration", Number).into(Column::Duration), may("sha256", Text).into(Column::Sha256),
+    ],
+    "survey.submitted" => [
+        must("rating", Range(1, 5)).into(Column::Rating), may("resolved", OneOf(&["yes", "no"])).into(Column::Resolved),
+        may("feedback", Text).content(), may("answers", Object).content(), may("customer_name", Text).personal(),
+    ],
+    "agent.presence" => [
+        must("state", OneOf(&["available", "in_session", "away", "offline"])), may("sessions", Integer),
+        may("portals", Array), may("extension", Text),
+    ],
+    "queue.measured" => [must("waiting", Integer), must("oldest_waited", Number), may("agents_available", Integer)],
+    "ticket.opened" | "ticket.changed" | "ticket.closed" => [
+        may("issue_type", Text), may("priority", Text), may("status", Text), may("owner", Text),
+        may("title", Text).content(), may("changes", Object).content(),
+    ],
+    "alert.fired" | "alert.delivered" | "alert.failed" => [
+        must("alert_id", Text), must("severity", Text), may("group", Object), may("target", Text),
+        may("attempts", Integer), may("error", Text),
+    ],
+    "archive.queried" | "archive.viewed" | "archive.exported" | "archive.denied" => [
+        must("user", Text), may("purpose", Text), may("statement", Text), may("rows", Integer), may("bytes", Integer),
+        may("subjects", Array), may("remote_ip", Text), may("duration", Number).into(Column::Duration),
+    ],
+    "hold.placed" | "hold.released" => [
+        must("scope", Object), must("reason", Text).into(Column::Reason), must("by", Text), may("matter", Text),
+        may("expires_at", Time),
+    ],
+    "retention.planned" | "retention.approved" | "retention.disposed" => [
+        must("class", Text), must("through", Any), must("by", Text), may("rows", Integer), may("objects", Any),
+        may("keys", Array), may("root", Text),
+    ],
+    "key.created" | "key.granted" | "key.revoked" | "key.shredded" => [must("by", Text), may("holders", Array)],
+    "config.changed" => [must("by", Text), must("before_sha256", Text), must("after_sha256", Text)],
+}
+
+/// Every type of the catalogue.
+pub fn types() -> &'static [TypeSpec] {
+    TYPES
+}
+
+/// The catalogue's entry for a type, if it has one.
+pub fn type_spec(name: &str) -> Option<&'static TypeSpec> {
+    TYPES.iter().find(|spec| spec.names.contains(&name))
+}
+
+impl TypeSpec {
+    /// The field with this name.
+    pub fn field(&self, name: &str) -> Option<&'static FieldSpec> {
+        self.fields.iter().find(|field| field.name == name)
+    }
+}
+
+impl FieldSpec {
+    /// What is wrong with a value, or `None`. `null` is taken as absent.
+    pub(crate) fn breach(&self, field: &Field<'_>) -> Option<&'static str> {
+        let right_kind = match self.kind {
+            Text | OneOf(_) | Time => field.kind == JsonKind::String,
+            Integer | Range(..) | Number => field.kind == JsonKind::Number,
+            Boolean => field.kind == JsonKind::Bool,
+            Array => field.kind == JsonKind::Array,
+            Object => field.kind == JsonKind::Object,
+            Any => true,
+        };
+        if !right_kind {
+            return Some(match self.kind {
+                Text | OneOf(_) => "is not a string",
+                Time => "is not a time",
+                Integer | Range(..) | Number => "is not a number",
+                Boolean => "is not true or false",
+                Array => "is not an array",
+                Object => "is not an object",
+                Any => unreachable!("any kind is right"),
+            });
+        }
+        match self.kind {
+            OneOf(words) if !words.contains(&field.text().as_ref()) => {
+                Some("is none of the words that the catalogue knows")
+            }
+            Integer if field.raw.parse::<i64>().is_err() => Some("is not a whole number of 64 bits"),
+            Range(low, high) if !field.raw.parse::<i64>().is_ok_and(|value| (low..=high).contains(&value)) => {
+                Some("is out of its range")
+            }
+            Number if !field.raw.parse::<f64>().is_ok_and(f64::is_finite) => Some("is not a finite number"),
+            Time if Timestamp::parse(&field.text()).is_err() => Some("is not RFC 3339 with a zone"),
+            _ => None,
+        }
+    }
+}
+
+impl Event<'_> {
+    /// What is wrong with the event by the catalogue, in words that quote no value; `None` when nothing is, or when the
+    /// catalogue does not know the type.
+    pub fn problems(&self) -> Option<String> {
+        let mut problems = String::new();
+        self.match_fields(type_spec(&self.type_)?, &mut problems, |_, _| {});
+        (!problems.is_empty()).then_some(problems)
+    }
+
+    /// Walks the fields that `spec` knows and that keep its rules, and writes down in `problems` what does not.
+    pub(crate) fn match_fields(
+        &self,
+        spec: &'static TypeSpec,
+        problems: &mut String,
+        mut on_field: impl FnMut(&'static FieldSpec, &Field<'_>),
+    ) {
+        let mut say = |name: &str, what: &str| {
+            let separator = if problems.is_empty() { "" } else { "; " };
+            let _ = write!(problems, "{separator}{name} {what}");
+        };
+        match &self.data {
+            Data::Text(text) if !text.starts_with('{') => return say("data", "is not an object"),
+            Data::Text(_) => {}
+            Data::None | Data::Binary(_) if spec.fields.iter().any(|field| field.required) => {
+                return say("data", "is missing");
+            }
+            Data::None | Data::Binary(_) => return,
+        }
+        let mut found = 0u64;
+        for field in self.fields() {
+            let Some(place) = spec.fields.iter().position(|known| known.name == field.name) else { continue };
+            if field.kind == JsonKind::Null {
+                continue;
+            }
+            found |= 1 << place;
+            let known = &spec.fields[place];
+            match known.breach(&field) {
+                Some(what) => say(known.name, what),
+                None => on_field(known, &field),
+            }
+        }
+        for (place, field) in spec.fields.iter().enumerate() {
+            if field.required && found & (1 << place) == 0 {
+                say(field.name, "is missing");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::COLUMNS;
+    use crate::{decode_structured, schema::ColumnKind};
+
+    #[test]
+    fn types_are_there_once_and_their_fields_fit_their_columns() {
+        for (index, spec) in TYPES.iter().enumerate() {
+            for name in spec.names {
+                assert!(TYPES[..index].iter().all(|other| !other.names.contains(name)), "{name} stands twice");
+            }
+            assert!(spec.fields.len() <= 64);
+            for field in spec.fields {
+                let Some(column) = field.column else { continue };
+                let column = COLUMNS[column as usize];
+                assert_eq!(column.tier, field.tier, "{} of {}", field.name, spec.names[0]);
+                let fits = match column.kind {
+                    ColumnKind::Text => matches!(field.kind, Text | OneOf(_)),
+                    ColumnKind::Int64 => matches!(field.kind, Integer),
+                    ColumnKind::Int32 => matches!(field.kind, Range(..)),
+                    ColumnKind::Float64 => matches!(field.kind, Number),
+                    ColumnKind::Bool => matches!(field.kind, Boolean),
+                    ColumnKind::Time | ColumnKind::Binary => false,
+                };
+                assert!(fits, "{} of {}", field.name, spec.names[0]);
+            }
+        }
+    }
+
+    fn problems(type_: &str, data: &str) -> Option<String> {
+        let json = format!(
+            r#"{{"specversion":"1.0","id":"1","source":"s","type":"{type_}","subject":"x","time":"2026-01-01T00:00:00Z","data":{data}}}"#
+        );
+        decode_structured(json.as_bytes()).unwrap().problems()
+    }
+
+    #[test]
+    fn breaches_are_named_without_values() {
+        assert_eq!(problems("chat.line", r#"{"seq":0,"sender":"agent","text":"hello"}"#), None);
+        assert_eq!(
+            problems("chat.line", r#"{"seq":"first","sender":"nobody"}"#).unwrap(),
+            "seq is not a number; sender is none of the words that the catalogue knows; text is missing"
+        );
+        assert_eq!(problems("survey.submitted", r#"{"rating":0}"#).unwrap(), "rating is out of its range");
+        assert_eq!(problems("survey.submitted", r#"{"rating":null}"#).unwrap(), "rating is missing");
+        assert_eq!(problems("survey.submitted", "[]").unwrap(), "data is not an object");
+        assert_eq!(problems("survey.submitted", "null").unwrap(), "data is missing");
+        assert_eq!(problems("something.else", r#"{"rating":0}"#), None);
+    }
+}

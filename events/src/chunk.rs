@@ -1,0 +1,127 @@
+//! Recording chunks: events whose payload is bytes of a recording.
+//!
+//! ```text
+//! Event (attributes + bytes) ──▶ Chunk ──┬─▶ bytes into an age object
+//!                                        └─▶ Event with JSON about the chunk: a row like any other
+//! ```
+//!
+//! CloudEvents allows only lower-case letters and digits in the names of attributes, so `recording_id` travels as
+//! `recordingid`, `first_ms` as `firstms` and `last_ms` as `lastms`.
+
+use crate::decode::Decoder;
+use crate::error::DecodeError;
+use crate::event::{Data, Event};
+use crate::json::escape_into;
+use std::fmt::Write;
+
+/// The type of events that carry a chunk.
+pub const CHUNK_TYPE: &str = "recording.chunk";
+
+/// The attributes that describe a chunk.
+const ATTRIBUTES: [&str; 6] = ["firstms", "last", "lastms", "recordingid", "seq", "sha256"];
+
+/// A chunk of a recording.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chunk<'e> {
+    /// The recording that it belongs to.
+    pub recording_id: &'e str,
+    /// Its number in the recording, from 0.
+    pub seq: i64,
+    /// The first millisecond of the recording that it holds.
+    pub first_ms: i64,
+    /// The last millisecond that it holds.
+    pub last_ms: i64,
+    /// Whether it is the recording's last chunk; absent when the source does not say.
+    pub last: Option<bool>,
+    /// Its bytes.
+    pub bytes: &'e [u8],
+    /// SHA-256 of its bytes, hexadecimal.
+    pub sha256: String,
+}
+
+impl<'e> Chunk<'e> {
+    /// The chunk that `event` carries; `None` for an event without one.
+    pub fn of(event: &'e Event<'_>) -> Result<Option<Self>, DecodeError> {
+        let Data::Binary(bytes) = &event.data else { return Ok(None) };
+        if event.type_ != CHUNK_TYPE {
+            return Ok(None);
+        }
+        let find =
+            |name: &str| event.extensions.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_ref());
+        let required = |name: &'static str| find(name).ok_or(DecodeError::InvalidChunk { name, what: "missing" });
+        let number = |name: &'static str| -> Result<i64, DecodeError> {
+            match required(name)?.parse::<i64>() {
+                Ok(number) if number >= 0 => Ok(number),
+                _ => Err(DecodeError::InvalidChunk { name, what: "not a whole number from 0 up" }),
+            }
+        };
+        let last = match find("last") {
+            None => None,
+            Some("true") => Some(true),
+            Some("false") => Some(false),
+            Some(_) => return Err(DecodeError::InvalidChunk { name: "last", what: "neither true nor false" }),
+        };
+        let sha256 = sha256_hex(bytes);
+        if find("sha256").is_some_and(|claimed| !claimed.eq_ignore_ascii_case(&sha256)) {
+            return Err(DecodeError::InvalidChunk { name: "sha256", what: "not the SHA-256 of the chunk's bytes" });
+        }
+        let recording_id = required("recordingid")?;
+        if recording_id.is_empty() {
+            return Err(DecodeError::InvalidChunk { name: "recordingid", what: "empty" });
+        }
+        Ok(Some(Self {
+            recording_id,
+            seq: number("seq")?,
+            first_ms: number("firstms")?,
+            last_ms: number("lastms")?,
+            last,
+            bytes,
+            sha256,
+        }))
+    }
+
+    /// What stands in `data` of the chunk's row.
+    fn metadata(&self, media_type: Option<&str>) -> String {
+        let mut json = String::with_capacity(200);
+        json.push_str("{\"recording_id\":");
+        escape_into(&mut json, self.recording_id);
+        let _ = write!(
+            json,
+            ",\"seq\":{},\"first_ms\":{},\"last_ms\":{},\"size\":{},\"sha256\":\"{}\"",
+            self.seq,
+            self.first_ms,
+            self.last_ms,
+            self.bytes.len(),
+            self.sha256
+        );
+        if let Some(last) = self.last {
+            let _ = write!(json, ",\"last\":{last}");
+        }
+        if let Some(media_type) = media_type {
+            json.push_str(",\"media_type\":");
+            escape_into(&mut json, media_type);
+        }
+        json.push('}');
+        json
+    }
+}
+
+impl<'a> Event<'a> {
+    /// The event that stands in the archive for a chunk: the same attributes, with what describes the chunk in `data`
+    /// instead of its bytes.
+    pub fn describing_chunk(mut self, decoder: &mut Decoder) -> Result<Self, DecodeError> {
+        let Some(chunk) = Chunk::of(&self)? else { return Ok(self) };
+        let json = chunk.metadata(self.datacontenttype.as_deref());
+        self.extensions.retain(|(name, _)| !ATTRIBUTES.contains(&name.as_ref()));
+        decoder.with_json(self, json)
+    }
+}
+
+/// SHA-256 as 64 hexadecimal digits.
+pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
+    use sha2::{Digest, Sha256};
+    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,60 @@
+//! Under which date an event is filed: its own where that is plausible, the day of its arrival where it is not.
+//!
+//! Sources with a dead clock battery date events to 1970, and broken ones to 2090. Each date is a partition, and a
+//! partition is kept for as long as its date says; neither may follow a date that nobody believes. The claimed time stays
+//! in the event; the row says that it was not filed under it.
+
+use crate::time::Timestamp;
+
+/// How far an event's time may lie from its arrival, in days.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FilingBounds {
+    /// Days before the arrival. Generous, because archives of other systems are imported late.
+    pub days_before: i64,
+    /// Days after the arrival: room for a clock that is ahead and a zone that is wrong.
+    pub days_after: i64,
+}
+
+impl Default for FilingBounds {
+    fn default() -> Self {
+        Self { days_before: 25 * 366, days_after: 1 }
+    }
+}
+
+/// The date that an event is filed under.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FilingDate {
+    /// Days since 1970-01-01.
+    pub days: i64,
+    /// Whether the claimed time was out of bounds.
+    pub implausible: bool,
+}
+
+impl FilingBounds {
+    /// Files an event of time `claimed` that arrives at `arrival`.
+    pub fn file(&self, claimed: Timestamp, arrival: Timestamp) -> FilingDate {
+        let (claimed, arrival) = (claimed.days(), arrival.days());
+        let plausible = (arrival - self.days_before..=arrival + self.days_after).contains(&claimed);
+        FilingDate { days: if plausible { claimed } else { arrival }, implausible: !plausible }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn implausible_dates_are_filed_under_the_arrival() {
+        let arrival = Timestamp::parse("2026-06-15T12:00:00Z").unwrap();
+        let file = |text: &str| {
+            let filed = FilingBounds::default().file(Timestamp::parse(text).unwrap(), arrival);
+            (Timestamp(0).plus_days(filed.days).date_text(), filed.implausible)
+        };
+        assert_eq!(file("2026-06-14T23:59:59Z"), ("2026-06-14".to_owned(), false));
+        assert_eq!(file("2026-06-16T23:59:59Z"), ("2026-06-16".to_owned(), false));
+        assert_eq!(file("2026-06-17T00:00:00Z"), ("2026-06-15".to_owned(), true));
+        assert_eq!(file("2009-01-01T00:00:00Z"), ("2009-01-01".to_owned(), false));
+        assert_eq!(file("1970-01-01T00:00:00Z"), ("2026-06-15".to_owned(), true));
+        assert_eq!(file("2090-01-01T00:00:00Z"), ("2026-06-15".to_owned(), true));
+    }
+}

@@ -1,0 +1,49 @@
+//! What an event is: the CloudEvents envelope, the catalogue of types, and the columns that an event becomes.
+//!
+//! ```text
+//! bytes ──decode──▶ Event<'_> ──┬─▶ EventBatchBuilder ──▶ Arrow RecordBatch (one column a hot field)
+//!  (JSON, batch,    borrows     ├─▶ canonical bytes     (what proofs are made over)
+//!   or binary mode) the bytes   └─▶ structured JSON     (what goes to Kafka)
+//! ```
+//!
+//! The crate is pure: it knows nothing of Kafka, files or SQL, reads no clock and keeps no state between events.
+//!
+//! Invariants:
+//! - Whatever decodes is well-formed throughout: valid UTF-8 and JSON, no duplicate key at any depth, bounded nesting.
+//! - `data` is kept byte for byte as it came.
+//! - canonical(event) = canonical(event read back from its columns).
+//! - A field's tier is decided here and nowhere else; what the catalogue does not know is tier content.
+
+mod batch;
+mod canonical;
+mod catalogue;
+mod chunk;
+mod decode;
+mod error;
+mod event;
+mod filing;
+mod json;
+mod schema;
+mod span;
+mod time;
+
+pub use batch::{ChunkPlace, EventBatchBuilder, Position};
+pub use canonical::{canonical_bytes, canonical_bytes_of_row};
+pub use catalogue::{FieldKind, FieldSpec, TypeSpec, type_spec, types};
+pub use chunk::{CHUNK_TYPE, Chunk};
+pub use decode::{Decoder, decode_binary, decode_structured, split_batch};
+pub use error::DecodeError;
+pub use event::{Data, Event, Field};
+pub use filing::{FilingBounds, FilingDate};
+pub use json::{JsonKind, JsonObject, escape_into, unescape};
+pub use schema::{COLUMNS, Column, ColumnSpec, Tier, arrow_schema, column_index};
+pub use span::{OffsetSpan, SpanError};
+pub use time::{InvalidTime, Timestamp};
+
+/// The media type of one structured-mode CloudEvent (CloudEvents JSON format 1.0, section 3).
+pub const STRUCTURED_MEDIA_TYPE: &str = "application/cloudevents+json";
+/// The media type of a JSON batch of CloudEvents (CloudEvents JSON format 1.0, section 4).
+pub const BATCH_MEDIA_TYPE: &str = "application/cloudevents-batch+json";
+/// How deeply the values of an event may be nested. Deeper ones are refused: no support system makes them, and
+/// unbounded recursion is the oldest way to bring a JSON reader down.
+pub const MAX_DEPTH: usize = 128;
