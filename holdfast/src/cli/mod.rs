@@ -1,0 +1,182 @@
+//! The command line: words, exit codes and the shape of what is printed. Each command has its own file.
+
+mod config;
+mod init;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Args, Parser, Subcommand};
+use serde::Serialize;
+
+use crate::config::{ConfigError, DEFAULT_FILE_NAME, Settings, Sources, load};
+use crate::logging;
+use crate::progress::Bars;
+
+/// Exit code when the command was understood but failed, or found something.
+const FAILED: u8 = 1;
+/// Exit code when the command line or the configuration is wrong. The one clap uses.
+const USAGE: u8 = 2;
+
+/// A compliance archive for support sessions: events through Kafka into encrypted storage, and SQL out of it.
+#[derive(Debug, Parser)]
+#[command(name = "holdfast", version, max_term_width = 100, disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Init(init::Init),
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+}
+
+/// Which configuration to use.
+#[derive(Debug, Args)]
+pub(crate) struct ConfigArguments {
+    /// Configuration file [default: ./holdfast.toml; also HOLDFAST_CONFIG]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl ConfigArguments {
+    /// The file that is meant, whether or not it exists.
+    fn file(&self) -> PathBuf {
+        self.config
+            .clone()
+            .or_else(|| std::env::var_os("HOLDFAST_CONFIG").filter(|name| !name.is_empty()).map(PathBuf::from))
+            .unwrap_or_else(|| PathBuf::from(DEFAULT_FILE_NAME))
+    }
+
+    /// The configuration, from a file that must exist.
+    pub(crate) fn load(&self) -> Result<Settings, ConfigError> {
+        let path = self.file();
+        if !path.exists() {
+            return Err(ConfigError::Missing { path });
+        }
+        load(&Sources { file: Some(path), environment: environment() })
+    }
+
+    /// The configuration; the defaults when no file was named and none is there.
+    fn load_or_default(&self) -> Result<Settings, ConfigError> {
+        let path = self.file();
+        if self.config.is_some() || path.exists() {
+            return self.load();
+        }
+        load(&Sources { file: None, environment: environment() })
+    }
+}
+
+/// Variables whose name or value is not Unicode cannot be meant for Holdfast, except that they would be silently lost: those with its
+/// prefix are passed on with replacement characters, and so refused.
+fn environment() -> Vec<(String, String)> {
+    let text = |value: OsString| value.to_string_lossy().into_owned();
+    std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect()
+}
+
+/// What a command has to work with.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) bars: Bars,
+}
+
+impl Session {
+    /// Starts the log as the configuration says.
+    pub(crate) fn start_log(&self, settings: &Settings) {
+        logging::start(&settings.config.log, &self.bars);
+    }
+}
+
+/// How a command that did not fail ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Success,
+}
+
+/// Parses the command line and runs the command.
+pub(crate) fn run() -> ExitCode {
+    // clap prints its own errors and ends with 2.
+    let arguments = Arguments::parse();
+    let session = Session { bars: Bars::new() };
+    let result = match arguments.command {
+        Command::Init(command) => command.run(),
+        Command::Config(command) => command.run(),
+    };
+    match result {
+        Ok(Outcome::Success) => ExitCode::SUCCESS,
+        // Whoever reads our output has seen enough, as `head` does.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            report(&error, &session);
+            ExitCode::from(if is_usage(&error) { USAGE } else { FAILED })
+        }
+    }
+}
+
+fn is_usage(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| cause.is::<ConfigError>() || cause.is::<crate::init::InitError>())
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe))
+}
+
+/// Prints an error and its causes to standard error.
+fn report(error: &anyhow::Error, session: &Session) {
+    let (red, plain) = if logging::colours_wanted() { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
+    let mut text = format!("{red}error:{plain} {error}\n");
+    let mut last = error.to_string();
+    for cause in error.chain().skip(1) {
+        let cause = cause.to_string();
+        // Some errors repeat their cause in their own text.
+        if !last.ends_with(&cause) {
+            text.push_str(&format!("  because: {cause}\n"));
+        }
+        last = cause;
+    }
+    // Nothing can be done when standard error is gone.
+    let _ = session.bars.clone().write_all(text.as_bytes());
+}
+
+/// Prints one JSON value and a newline to standard output.
+pub(crate) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
+    let mut text = serde_json::to_string_pretty(value).context("write the result as JSON")?;
+    text.push('\n');
+    print(&text)
+}
+
+/// Prints text to standard output.
+pub(crate) fn print(text: &str) -> anyhow::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).context("write to standard output")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_words_are_well_formed() {
+        Arguments::command().debug_assert();
+        Arguments::try_parse_from(["holdfast", "init", "--dir", "x", "--json"]).unwrap();
+        Arguments::try_parse_from(["holdfast", "config", "show", "--config", "f", "--json"]).unwrap();
+        assert!(Arguments::try_parse_from(["holdfast"]).is_err());
+    }
+
+    #[test]
+    fn configuration_errors_are_usage_errors_wherever_they_stand_in_the_chain() {
+        let missing = ConfigError::Missing { path: PathBuf::from("x") };
+        let error = anyhow::Error::new(missing).context("start the server");
+        assert!(is_usage(&error));
+        assert!(!is_usage(&anyhow::anyhow!("the disk is full")));
+    }
+}

@@ -1,0 +1,175 @@
+//! The configuration: plain data, read once, checked before anything starts.
+//!
+//! ```text
+//! config/default.toml ─┐  (compiled in)
+//! holdfast.toml ───────┼▶ load: merge, refuse unknown keys ─▶ Config ─▶ validate ─▶ Settings ─▶ wiring
+//! HOLDFAST__A__B ──────┘        │                                                     │
+//!                               └─ origin of every value ──────────▶ show ◀───────────┘
+//! secrets/* , HOLDFAST__A__TOKEN ─────────────────────────▶ secrets (never part of Config)
+//! ```
+//!
+//! What a setting means stands in `config/default.toml`, once; the structs here only give it a type.
+
+mod known;
+mod load;
+mod problem;
+mod secrets;
+mod show;
+mod types;
+mod validate;
+
+pub(crate) use load::{DEFAULT_FILE_NAME, Sources, load};
+pub(crate) use problem::ConfigError;
+pub(crate) use secrets::EnvironmentSecrets;
+pub(crate) use show::to_annotated_toml;
+pub(crate) use types::{Listen, LogFormat, OptionalPath, Text, TierName};
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// The defaults, with the documentation of every setting.
+pub(crate) const DEFAULT_TOML: &str = include_str!("../../../config/default.toml");
+
+/// The whole configuration. Never contains a secret.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table of sections")]
+pub(crate) struct Config {
+    pub(crate) archive: Archive,
+    pub(crate) kafka: Kafka,
+    pub(crate) broker: Broker,
+    pub(crate) gateway: Gateway,
+    pub(crate) health: Health,
+    pub(crate) keys: Keys,
+    pub(crate) query: Query,
+    pub(crate) log: Log,
+    pub(crate) shutdown: Shutdown,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table of settings")]
+pub(crate) struct Archive {
+    pub(crate) url: String,
+    pub(crate) flush_rows: usize,
+    pub(crate) flush_bytes: usize,
+    pub(crate) flush_interval_seconds: u64,
+    pub(crate) compression_level: i32,
+    pub(crate) options: BTreeMap<String, Text>,
+    pub(crate) options_files: BTreeMap<String, PathBuf>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table of settings")]
+pub(crate) struct Kafka {
+    pub(crate) brokers: String,
+    pub(crate) group: String,
+    pub(crate) events_topic: String,
+    pub(crate) recordings_topic: String,
+    pub(crate) alerts_topic: String,
+    pub(crate) create_topics: bool,
+    pub(crate) partitions: i32,
+    pub(crate) replication: i32,
+    pub(crate) queue_bytes: usize,
+    pub(crate) delivery_timeout_seconds: u64,
+    pub(crate) oauth_token_file: OptionalPath,
+    pub(crate) settings: BTreeMap<String, Text>,
+    pub(crate) settings_files: BTreeMap<String, PathBuf>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table of settings")]
+pub(crate) struct Broker {
+    pub(crate) dir: PathBuf,
+    pub(crate) listen: Listen,
+    pub(crate) key_file: OptionalPath,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table of settings")]
+pub(crate) struct Gateway {
+    pub(crate) listen: Listen,
+    pub(crate) token_file: OptionalPath,
+    pub(crate) max_event_bytes: usize,
+    pub(crate) max_batch_bytes: usize,
+    pub(crate) max_chunk_bytes: usize,
+    pub(crate) max_in_flight: usize,
+    pub(crate) max_in_flight_bytes: usize,
+    pub(crate) retry_after_seconds: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table of settings")]
+pub(crate) struct Health {
+    /// Empty: served on the gateway's address.
+    #[serde(with = "types::optional_listen")]
+    pub(crate) listen: Option<Listen>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table of settings")]
+pub(crate) struct Keys {
+    pub(crate) identities_dir: PathBuf,
+    pub(crate) holders: Vec<Holder>,
+}
+
+/// Someone who can read: their age recipient and the tiers they are given.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table with name, recipient and tiers")]
+pub(crate) struct Holder {
+    pub(crate) name: String,
+    pub(crate) recipient: String,
+    pub(crate) tiers: Vec<TierName>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table of settings")]
+pub(crate) struct Query {
+    pub(crate) memory_bytes: usize,
+    pub(crate) threads: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table of settings")]
+pub(crate) struct Log {
+    pub(crate) level: String,
+    pub(crate) format: LogFormat,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table of settings")]
+pub(crate) struct Shutdown {
+    pub(crate) limit_seconds: u64,
+}
+
+/// Where the value in force of one key comes from, when it is not the default.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// Line (from 1) of the configuration file.
+    File { line: usize },
+    /// Name of the environment variable.
+    Environment { variable: String },
+}
+
+/// A checked configuration with what is needed to use it: where its paths start, and the secrets the environment gave.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) config: Config,
+    /// The file that was read, if any.
+    pub(crate) file: Option<PathBuf>,
+    /// Folder that relative paths start from.
+    pub(crate) base: PathBuf,
+    /// By dotted key; absent for a default.
+    pub(crate) origins: BTreeMap<String, Origin>,
+    pub(crate) secrets: EnvironmentSecrets,
+}
+
+impl Settings {
+    /// The path as the process can open it: relative ones start from the configuration file's folder.
+    pub(crate) fn resolve(&self, path: impl AsRef<Path>) -> PathBuf {
+        self.base.join(path)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,165 @@
+//! Secrets: from a file that a `*_file` key names, or from the environment. They never become part of the configuration,
+//! so that nothing that prints a configuration can print one.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use age::secrecy::{ExposeSecret, SecretString};
+
+use super::problem::ConfigError;
+use super::{OptionalPath, Settings};
+
+/// Secrets with a key of their own; the file is named by the same key with `_file`.
+const SECRET_KEYS: [&str; 3] = ["gateway.token", "broker.key", "kafka.oauth_token"];
+
+/// Whether a dotted key holds a secret. Of settings that are passed on, the words of their names decide.
+pub(super) fn is_secret(key: &str) -> bool {
+    if SECRET_KEYS.contains(&key) {
+        return true;
+    }
+    ["kafka.settings.", "archive.options."].iter().any(|table| key.strip_prefix(table).is_some_and(is_secret_name))
+}
+
+/// Whether a setting of librdkafka or the object store is one that must not stand in a configuration file.
+pub(super) fn is_secret_name(name: &str) -> bool {
+    let name = name.to_ascii_lowercase().replace('_', ".");
+    let names_a_place = name.ends_with(".location") || name.ends_with(".file") || name.ends_with(".path");
+    // A public identifier: it says which key, and is of no use without it.
+    let is_identifier = name.ends_with("access.key.id") || name.ends_with("client.id");
+    let has_word = [
+        "password",
+        "secret",
+        "token",
+        "ssl.key.pem",
+        "access.key",
+        "account.key",
+        "sas.key",
+        "service.account.key",
+        "sasl.jaas.config",
+    ]
+    .iter()
+    .any(|word| name.contains(word));
+    let is_endpoint = name.ends_with(".url") || name.ends_with(".uri") || name.ends_with("endpoint");
+    has_word && !names_a_place && !is_identifier && !is_endpoint
+}
+
+/// The secrets that the environment gave, by dotted key.
+#[derive(Default)]
+pub(crate) struct EnvironmentSecrets(BTreeMap<String, (String, SecretString)>);
+
+impl EnvironmentSecrets {
+    pub(super) fn insert(&mut self, key: String, variable: &str, value: &str) {
+        self.0.insert(key, (variable.to_owned(), SecretString::from(value.to_owned())));
+    }
+
+    /// Keys and the names of their variables, for showing that they are set.
+    pub(crate) fn names(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(key, (variable, _))| (key.as_str(), variable.as_str()))
+    }
+
+    fn get(&self, key: &str) -> Option<&(String, SecretString)> {
+        self.0.get(key)
+    }
+}
+
+impl fmt::Debug for EnvironmentSecrets {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_set().entries(self.names()).finish()
+    }
+}
+
+impl Settings {
+    /// The token that senders of events must show.
+    pub(crate) fn ingest_token(&self) -> Result<SecretString, ConfigError> {
+        self.required("gateway.token", &self.config.gateway.token_file)
+    }
+
+    /// The key of the built-in broker, as the file has it: 32 bytes in base64.
+    pub(crate) fn broker_key(&self) -> Result<SecretString, ConfigError> {
+        self.required("broker.key", &self.config.broker.key_file)
+    }
+
+    /// The file with the OAUTHBEARER token, read again at each renewal; a token from the environment cannot be renewed.
+    pub(crate) fn oauth_token(&self) -> Result<Option<SecretString>, ConfigError> {
+        self.optional("kafka.oauth_token", self.config.kafka.oauth_token_file.get())
+    }
+
+    /// All settings for librdkafka, secrets among them.
+    pub(crate) fn kafka_settings(&self) -> Result<BTreeMap<String, SecretString>, ConfigError> {
+        let kafka = &self.config.kafka;
+        let plain = kafka.settings.iter().map(|(name, value)| (name.clone(), SecretString::from(value.0.clone())));
+        self.with_secrets("kafka.settings.", plain.collect(), &kafka.settings_files)
+    }
+
+    /// All options for the object store, secrets among them.
+    pub(crate) fn archive_options(&self) -> Result<BTreeMap<String, SecretString>, ConfigError> {
+        let archive = &self.config.archive;
+        let plain = archive.options.iter().map(|(name, value)| (name.clone(), SecretString::from(value.0.clone())));
+        self.with_secrets("archive.options.", plain.collect(), &archive.options_files)
+    }
+
+    fn with_secrets(
+        &self,
+        table: &str,
+        mut values: BTreeMap<String, SecretString>,
+        files: &BTreeMap<String, PathBuf>,
+    ) -> Result<BTreeMap<String, SecretString>, ConfigError> {
+        for (name, path) in files {
+            let key = format!("{}_files.{name}", table.trim_end_matches('.'));
+            values.insert(name.clone(), read_secret(&key, &self.resolve(path))?);
+        }
+        for (key, (_, secret)) in &self.secrets.0 {
+            if let Some(name) = key.strip_prefix(table) {
+                values.insert(name.to_owned(), secret.clone());
+            }
+        }
+        Ok(values)
+    }
+
+    fn required(&self, key: &str, file: &OptionalPath) -> Result<SecretString, ConfigError> {
+        self.optional(key, file.get())?.ok_or_else(|| ConfigError::SecretUnusable {
+            key: key.to_owned(),
+            what: "missing",
+            place: self.file.as_ref().map_or("the configuration".to_owned(), |file| file.display().to_string()),
+            advice: format!(
+                "name its file with `{key}_file`, or set HOLDFAST__{}",
+                key.to_ascii_uppercase().replace('.', "__")
+            ),
+        })
+    }
+
+    fn optional(&self, key: &str, file: Option<&Path>) -> Result<Option<SecretString>, ConfigError> {
+        if let Some((variable, secret)) = self.secrets.get(key) {
+            if secret.expose_secret().trim().is_empty() {
+                return Err(ConfigError::SecretUnusable {
+                    key: key.to_owned(),
+                    what: "empty",
+                    place: format!("environment variable {variable}"),
+                    advice: "give it a value or unset it".to_owned(),
+                });
+            }
+            return Ok(Some(secret.clone()));
+        }
+        file.map(|path| read_secret(&format!("{key}_file"), &self.resolve(path))).transpose()
+    }
+}
+
+/// The text of a secret's file without the newline that editors add.
+fn read_secret(key: &str, path: &Path) -> Result<SecretString, ConfigError> {
+    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::SecretUnreadable {
+        key: key.to_owned(),
+        path: path.to_path_buf(),
+        source,
+    })?;
+    let trimmed = text.trim_end_matches(['\r', '\n']);
+    if trimmed.trim().is_empty() {
+        return Err(ConfigError::SecretUnusable {
+            key: key.to_owned(),
+            what: "empty",
+            place: path.display().to_string(),
+            advice: "put the secret into the file".to_owned(),
+        });
+    }
+    Ok(SecretString::from(trimmed.to_owned()))
+}

@@ -1,0 +1,211 @@
+//! What a type cannot say: ranges, names, and settings that contradict each other. Pure; reports everything it finds.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::problem::Problem;
+use super::secrets::is_secret_name;
+use super::{Config, Origin};
+
+/// Settings of librdkafka that decide about the guarantees and are therefore not open to configuration.
+const MANAGED_KAFKA_SETTINGS: [(&str, &str); 9] = [
+    ("acks", "an event counts as received only when every replica has it"),
+    ("auto.offset.reset", "where to resume stands in the archive's own log"),
+    ("bootstrap.servers", "it is `kafka.brokers`"),
+    ("metadata.broker.list", "it is `kafka.brokers`"),
+    ("enable.auto.commit", "offsets live in the archive's own log"),
+    ("enable.auto.offset.store", "offsets live in the archive's own log"),
+    ("enable.idempotence", "without it an event could arrive twice"),
+    ("group.id", "it is `kafka.group`"),
+    ("isolation.level", "events of aborted transactions must not be archived"),
+];
+
+const SCHEMES: [&str; 8] = ["file", "s3", "s3a", "gs", "az", "adl", "abfs", "abfss"];
+
+struct Findings<'a> {
+    origins: &'a BTreeMap<String, Origin>,
+    problems: Vec<Problem>,
+}
+
+impl Findings<'_> {
+    fn add(&mut self, key: &str, what: impl Into<String>, advice: impl Into<String>) {
+        self.problems.push(Problem {
+            what: format!("`{key}` {}", what.into()),
+            origin: self.origins.get(key).cloned(),
+            advice: advice.into(),
+        });
+    }
+
+    fn within(&mut self, key: &str, value: u64, smallest: u64, largest: u64) {
+        if !(smallest..=largest).contains(&value) {
+            self.add(key, format!("is {value}"), format!("give it a value from {smallest} to {largest}"));
+        }
+    }
+}
+
+/// Every problem of a configuration that has the right types.
+pub(super) fn check(config: &Config, origins: &BTreeMap<String, Origin>) -> Vec<Problem> {
+    let mut findings = Findings { origins, problems: Vec::new() };
+    archive(config, &mut findings);
+    kafka(config, &mut findings);
+    servers(config, &mut findings);
+    holders(config, &mut findings);
+    findings.problems
+}
+
+fn archive(config: &Config, findings: &mut Findings<'_>) {
+    let archive = &config.archive;
+    if archive.url.trim().is_empty() {
+        findings.add("archive.url", "is empty", "name a folder or a URL such as s3://bucket/prefix");
+    } else if let Some((scheme, rest)) = archive.url.split_once("://") {
+        if !SCHEMES.contains(&scheme) {
+            findings.add(
+                "archive.url",
+                format!("has the unknown scheme {scheme:?}"),
+                "use a folder, or a URL that begins with s3://, gs:// or az://",
+            );
+        } else if rest.is_empty() {
+            findings.add("archive.url", "names no bucket", "write it as s3://bucket/prefix");
+        }
+    }
+    findings.within("archive.flush_rows", archive.flush_rows as u64, 1, 10_000_000);
+    findings.within("archive.flush_bytes", archive.flush_bytes as u64, 1 << 16, 4 << 30);
+    findings.within("archive.flush_interval_seconds", archive.flush_interval_seconds, 1, 3600);
+    if !(1..=19).contains(&archive.compression_level) {
+        let level = archive.compression_level;
+        findings.add("archive.compression_level", format!("is {level}"), "give it a value from 1 to 19");
+    }
+    no_inline_secrets("archive.options", archive.options.keys(), findings);
+}
+
+fn kafka(config: &Config, findings: &mut Findings<'_>) {
+    let kafka = &config.kafka;
+    for broker in kafka.brokers.split(',').filter(|_| !kafka.brokers.is_empty()) {
+        let is_valid = broker
+            .trim()
+            .rsplit_once(':')
+            .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port != 0));
+        if !is_valid {
+            findings.add(
+                "kafka.brokers",
+                format!("contains {broker:?}, which is not a host and a port"),
+                "write it as \"host:9092,other:9092\", or \"\" for the broker that is built in",
+            );
+        }
+    }
+    let topics = [
+        ("kafka.events_topic", &kafka.events_topic),
+        ("kafka.recordings_topic", &kafka.recordings_topic),
+        ("kafka.alerts_topic", &kafka.alerts_topic),
+    ];
+    let mut seen = BTreeSet::new();
+    for (key, topic) in topics {
+        let letters = topic.chars().all(|letter| letter.is_ascii_alphanumeric() || "._-".contains(letter));
+        if topic.is_empty() || topic.len() > 249 || !letters || matches!(topic.as_str(), "." | "..") {
+            findings.add(
+                key,
+                format!("is {topic:?}, which Kafka does not allow"),
+                "use up to 249 letters, digits, dots, underscores and hyphens",
+            );
+        } else if !seen.insert(topic) {
+            findings.add(key, format!("is {topic:?} like another topic"), "give each topic a name of its own");
+        }
+    }
+    if kafka.group.is_empty() {
+        findings.add("kafka.group", "is empty", "name the group, for instance \"holdfast-archiver\"");
+    }
+    if !(1..=1000).contains(&kafka.partitions) {
+        findings.add("kafka.partitions", format!("is {}", kafka.partitions), "give it a value from 1 to 1000");
+    }
+    if kafka.replication != -1 && !(1..=100).contains(&kafka.replication) {
+        findings.add(
+            "kafka.replication",
+            format!("is {}", kafka.replication),
+            "give it a value from 1 to 100, or -1 for the cluster's default",
+        );
+    }
+    findings.within("kafka.queue_bytes", kafka.queue_bytes as u64, 1 << 20, 2 << 30);
+    findings.within("kafka.delivery_timeout_seconds", kafka.delivery_timeout_seconds, 1, 900);
+    no_inline_secrets("kafka.settings", kafka.settings.keys(), findings);
+    for name in kafka.settings.keys().chain(kafka.settings_files.keys()) {
+        if let Some((_, reason)) = MANAGED_KAFKA_SETTINGS.iter().find(|(managed, _)| managed == name) {
+            findings.add(&format!("kafka.settings.{name}"), format!("cannot be set: {reason}"), "remove it");
+        }
+    }
+}
+
+/// A password in a configuration file ends up in a repository, sooner or later.
+fn no_inline_secrets<'k>(table: &str, names: impl Iterator<Item = &'k String>, findings: &mut Findings<'_>) {
+    for name in names.filter(|name| is_secret_name(name)) {
+        findings.add(
+            &format!("{table}.{name}"),
+            "is a secret in the open",
+            format!("put it into a file and name that under [{table}_files]: \"{name}\" = \"secrets/FILE\""),
+        );
+    }
+}
+
+fn servers(config: &Config, findings: &mut Findings<'_>) {
+    let gateway = &config.gateway;
+    findings.within("gateway.max_event_bytes", gateway.max_event_bytes as u64, 1024, 1 << 30);
+    findings.within("gateway.max_batch_bytes", gateway.max_batch_bytes as u64, 1024, 1 << 30);
+    findings.within("gateway.max_chunk_bytes", gateway.max_chunk_bytes as u64, 1024, 1 << 30);
+    findings.within("gateway.max_in_flight", gateway.max_in_flight as u64, 1, 10_000_000);
+    findings.within("gateway.max_in_flight_bytes", gateway.max_in_flight_bytes as u64, 1 << 20, 64 << 30);
+    findings.within("gateway.retry_after_seconds", gateway.retry_after_seconds, 1, 3600);
+    if gateway.max_event_bytes > gateway.max_batch_bytes {
+        findings.add(
+            "gateway.max_event_bytes",
+            "is more than `gateway.max_batch_bytes`",
+            "a batch must have room for one event: raise the one or lower the other",
+        );
+    }
+    let largest = gateway.max_chunk_bytes.max(gateway.max_batch_bytes);
+    if gateway.max_in_flight_bytes < largest {
+        findings.add(
+            "gateway.max_in_flight_bytes",
+            format!("is less than one request may have ({largest})"),
+            "raise it, or lower gateway.max_batch_bytes and gateway.max_chunk_bytes",
+        );
+    }
+    if config.kafka.brokers.is_empty() && gateway.listen == config.broker.listen && gateway.listen.0.port() != 0 {
+        findings.add("gateway.listen", "is also the address of the built-in broker", "give them different ports");
+    }
+    findings.within("query.memory_bytes", config.query.memory_bytes as u64, 16 << 20, 1 << 40);
+    findings.within("query.threads", config.query.threads as u64, 0, 1024);
+    findings.within("shutdown.limit_seconds", config.shutdown.limit_seconds, 1, 3600);
+    if let Err(error) = crate::logging::parse_level(&config.log.level) {
+        findings.add(
+            "log.level",
+            format!("is not a level: {error}"),
+            "write \"info\", or \"info,holdfast_ingest=debug\"",
+        );
+    }
+}
+
+fn holders(config: &Config, findings: &mut Findings<'_>) {
+    let mut names = BTreeSet::new();
+    for holder in &config.keys.holders {
+        let name = &holder.name;
+        if name.is_empty() || !names.insert(name) {
+            findings.add(
+                "keys.holders",
+                format!("has the name {name:?} twice or empty"),
+                "give each holder a name of their own",
+            );
+        }
+        if let Err(reason) = holder.recipient.parse::<age::x25519::Recipient>() {
+            findings.add(
+                "keys.holders",
+                format!("has no usable recipient for {name:?}: {reason}"),
+                "write the public key that `age-keygen -y` prints; it begins with age1",
+            );
+        }
+        if holder.tiers.is_empty() {
+            findings.add(
+                "keys.holders",
+                format!("gives {name:?} no tier"),
+                "list operational, personal or content, or remove the holder",
+            );
+        }
+    }
+}

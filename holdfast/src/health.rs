@@ -1,0 +1,174 @@
+//! `/healthz`, `/readyz` and `/metrics`: what the orchestrator and the monitoring ask.
+//!
+//! Alive is the process as long as it answers: a task that dies ends it. Ready is it when every component that registered says
+//! so. Neither needs a token, and neither says anything of an event.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+use serde::Serialize;
+
+/// Which components are ready. Cheap to clone; all clones speak of the same process.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Readiness(Arc<Mutex<BTreeMap<String, ComponentState>>>);
+
+/// State of one component.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub(crate) enum ComponentState {
+    Starting,
+    Ready,
+    /// Works, but not now: the reason is for people.
+    NotReady {
+        reason: String,
+    },
+    Stopped,
+}
+
+/// What `/readyz` answers.
+#[derive(Debug, Serialize)]
+pub(crate) struct ReadinessReport {
+    pub(crate) ready: bool,
+    pub(crate) components: BTreeMap<String, ComponentState>,
+}
+
+impl Readiness {
+    /// Registers a component, which is starting.
+    pub(crate) fn component(&self, name: &str) -> Component {
+        let component = Component { name: name.to_owned(), readiness: self.clone() };
+        component.set(ComponentState::Starting);
+        component
+    }
+
+    pub(crate) fn report(&self) -> ReadinessReport {
+        let components = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        // A process with no component has not come to the point where it could serve.
+        let ready = !components.is_empty() && components.values().all(|state| *state == ComponentState::Ready);
+        ReadinessReport { ready, components }
+    }
+}
+
+/// The handle by which a component says how it is. Dropping it says that it stopped.
+#[derive(Debug)]
+pub(crate) struct Component {
+    name: String,
+    readiness: Readiness,
+}
+
+impl Component {
+    pub(crate) fn ready(&self) {
+        self.set(ComponentState::Ready);
+    }
+
+    pub(crate) fn not_ready(&self, reason: impl Into<String>) {
+        self.set(ComponentState::NotReady { reason: reason.into() });
+    }
+
+    fn set(&self, state: ComponentState) {
+        self.readiness.0.lock().unwrap_or_else(PoisonError::into_inner).insert(self.name.clone(), state);
+    }
+}
+
+impl Drop for Component {
+    fn drop(&mut self) {
+        self.set(ComponentState::Stopped);
+    }
+}
+
+/// The registry that every component registers its metrics in, before it is shared for reading.
+pub(crate) fn new_registry() -> Registry {
+    let mut registry = Registry::with_prefix("holdfast");
+    let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
+    registry.register("build", "Version of the running binary", build);
+    registry
+}
+
+#[derive(Clone)]
+struct Shared {
+    readiness: Readiness,
+    registry: Arc<Registry>,
+}
+
+/// The three routes.
+pub(crate) fn routes(readiness: Readiness, registry: Arc<Registry>) -> Router {
+    Router::new()
+        .route("/healthz", get(|| async { "alive\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .with_state(Shared { readiness, registry })
+}
+
+async fn ready(State(shared): State<Shared>) -> Response {
+    let report = shared.readiness.report();
+    let status = if report.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(report)).into_response()
+}
+
+async fn metrics(State(shared): State<Shared>) -> Response {
+    let mut text = String::new();
+    match encode(&mut text, &shared.registry) {
+        Ok(()) => {
+            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            ([(header::CONTENT_TYPE, kind)], text).into_response()
+        }
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::{Body, to_bytes};
+    use axum::http::Request;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    async fn ask(router: &Router, path: &str) -> (StatusCode, String) {
+        let response = router.clone().oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
+        let status = response.status();
+        (status, String::from_utf8(to_bytes(response.into_body(), 1 << 20).await.unwrap().to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn ready_when_every_component_is() {
+        let readiness = Readiness::default();
+        let router = routes(readiness.clone(), Arc::new(new_registry()));
+        assert_eq!(ask(&router, "/healthz").await, (StatusCode::OK, "alive\n".to_owned()));
+        assert_eq!(ask(&router, "/readyz").await.0, StatusCode::SERVICE_UNAVAILABLE, "nothing has started");
+
+        let gateway = readiness.component("gateway");
+        let archiver = readiness.component("archiver");
+        gateway.ready();
+        let (status, body) = ask(&router, "/readyz").await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(
+            body,
+            r#"{"ready":false,"components":{"archiver":{"state":"starting"},"gateway":{"state":"ready"}}}"#
+        );
+
+        archiver.ready();
+        assert_eq!(ask(&router, "/readyz").await.0, StatusCode::OK);
+        archiver.not_ready("no space left");
+        let (status, body) = ask(&router, "/readyz").await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(body.contains(r#""archiver":{"state":"not_ready","reason":"no space left"}"#), "{body}");
+        archiver.ready();
+        drop(gateway);
+        assert!(ask(&router, "/readyz").await.1.contains(r#""gateway":{"state":"stopped"}"#));
+    }
+
+    #[tokio::test]
+    async fn metrics_are_in_the_text_format() {
+        let (status, body) = ask(&routes(Readiness::default(), Arc::new(new_registry())), "/metrics").await;
+        assert_eq!(status, StatusCode::OK);
+        assert!(body.contains("holdfast_build_info{version=\"") && body.ends_with("# EOF\n"), "{body}");
+    }
+}

@@ -1,0 +1,305 @@
+//! Tasks with names, watched: one that ends before it was told to ends the process, loudly; and an orderly stop.
+//!
+//! ```text
+//! signal ─┐                ┌▶ Stage::Intake   told to stop, waited for
+//! job ────┼▶ run_until ────┼▶ Stage::Archive  told to stop, waited for   each step names what it waits for
+//! death ──┘                └▶ Stage::Broker   told to stop, waited for
+//! second signal, or the limit ──────────────▶ given up, named
+//! ```
+//!
+//! The order is the way of the data: first nothing new comes in, then what came in is archived, and the broker that both talk
+//! to goes last.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+/// How often an orderly stop says what it still waits for.
+const REPORT_EVERY: Duration = Duration::from_secs(2);
+
+/// What every stage gets, even when the stages before it used up the limit: the broker shall close its database.
+const LEAST_GRACE: Duration = Duration::from_secs(2);
+
+/// When a task is told to stop. In this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Stage {
+    /// What takes events in or answers requests.
+    Intake,
+    /// What carries events into the archive; flushes before it ends.
+    Archive,
+    /// What the others talk to.
+    Broker,
+    /// What shall work until the very end: health and metrics.
+    Observation,
+}
+
+impl Stage {
+    const ORDER: [Self; 4] = [Self::Intake, Self::Archive, Self::Broker, Self::Observation];
+}
+
+/// Why everything stopped.
+#[derive(Debug)]
+pub(crate) enum Stopped<T> {
+    /// The job that everything ran for is done.
+    JobDone(T),
+    /// Asked to, by a signal.
+    Signal(&'static str),
+}
+
+/// Why it did not stop in an orderly way, or stopped although nobody asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SuperviseError {
+    #[error(
+        "the task `{name}` ended without being told to; in this process; its reason follows, start again when it is mended"
+    )]
+    Died { name: String, source: anyhow::Error },
+    #[error(
+        "the task `{name}` failed while it stopped; in this process; nothing acknowledged is lost, the next start resumes"
+    )]
+    FailedToStop { name: String, source: anyhow::Error },
+    #[error(
+        "gave up waiting for {}; after {seconds} s; nothing acknowledged is lost, the next start resumes; \
+         `shutdown.limit_seconds` allows more time", waiting.join(", ")
+    )]
+    TimedOut { waiting: Vec<String>, seconds: u64 },
+    #[error("stopped at once by a second signal, without waiting for {}; nothing acknowledged is lost, the next start resumes", waiting.join(", "))]
+    Forced { waiting: Vec<String> },
+    #[error("the job failed")]
+    Job(#[source] anyhow::Error),
+}
+
+/// Owns the tasks of the process.
+#[derive(Debug)]
+pub(crate) struct Supervisor {
+    tasks: JoinSet<anyhow::Result<()>>,
+    running: HashMap<Id, (String, Stage)>,
+    stops: HashMap<Stage, CancellationToken>,
+    limit: Duration,
+}
+
+impl Supervisor {
+    /// `limit` is what the whole of an orderly stop may take.
+    pub(crate) fn new(limit: Duration) -> Self {
+        let stops = Stage::ORDER.into_iter().map(|stage| (stage, CancellationToken::new())).collect();
+        Self { tasks: JoinSet::new(), running: HashMap::new(), stops, limit }
+    }
+
+    /// Cancelled when tasks of this stage shall stop.
+    pub(crate) fn token(&self, stage: Stage) -> CancellationToken {
+        self.stops[&stage].clone()
+    }
+
+    /// Starts a task. It must run until its token is cancelled, and end soon afterwards.
+    pub(crate) fn spawn<F, Fut>(&mut self, name: impl Into<String>, stage: Stage, task: F)
+    where
+        F: FnOnce(CancellationToken) -> Fut,
+        Fut: Future<Output = anyhow::Result<()>> + Send + 'static,
+    {
+        let handle = self.tasks.spawn(task(self.token(stage)));
+        self.running.insert(handle.id(), (name.into(), stage));
+    }
+
+    /// Runs until a signal comes, the job is done or a task dies; then stops everything in order.
+    ///
+    /// # Errors
+    ///
+    /// [`SuperviseError`], the first thing that went wrong. Everything has been stopped or given up when this returns.
+    pub(crate) async fn run_until<T>(
+        mut self,
+        signals: &mut Signals,
+        job: impl Future<Output = anyhow::Result<T>>,
+    ) -> Result<Stopped<T>, SuperviseError> {
+        let mut failure = None;
+        let outcome = tokio::select! {
+            biased;
+            signal = signals.next() => {
+                info!(signal, "stopping");
+                Some(Stopped::Signal(signal))
+            }
+            dead = next_end(&mut self.tasks, &mut self.running) => {
+                let (name, result) = dead;
+                let source = result.err().unwrap_or_else(|| anyhow::anyhow!("it returned as if its work were done"));
+                error!(task = %name, reason = format!("{source:#}"), "a task died; stopping the others");
+                failure = Some(SuperviseError::Died { name, source });
+                None
+            }
+            done = job => match done {
+                Ok(value) => Some(Stopped::JobDone(value)),
+                Err(source) => {
+                    failure = Some(SuperviseError::Job(source));
+                    None
+                }
+            },
+        };
+        let stopped = self.stop(signals).await;
+        match (failure, stopped, outcome) {
+            (Some(failure), Err(second), _) => {
+                warn!(reason = %second, "and the others did not stop in order");
+                Err(failure)
+            }
+            (Some(failure), Ok(()), _) => Err(failure),
+            (None, Err(failure), _) => Err(failure),
+            (None, Ok(()), outcome) => Ok(outcome.expect("without a failure there is an outcome")),
+        }
+    }
+
+    async fn stop(&mut self, signals: &mut Signals) -> Result<(), SuperviseError> {
+        let begun = Instant::now();
+        let deadline = begun + self.limit;
+        let mut failure = None;
+        for stage in Stage::ORDER {
+            self.stops[&stage].cancel();
+            let stage_deadline = deadline.max(Instant::now() + LEAST_GRACE.min(self.limit));
+            match self.stop_stage(stage, stage_deadline, begun, signals).await {
+                Ok(()) => {}
+                Err(forced @ SuperviseError::Forced { .. }) => {
+                    self.tasks.abort_all();
+                    return Err(forced);
+                }
+                Err(other) => {
+                    error!(reason = format!("{other:#}"), "while stopping");
+                    failure.get_or_insert(other);
+                }
+            }
+        }
+        // Whatever is left was given up above.
+        self.tasks.abort_all();
+        failure.map_or(Ok(()), Err)
+    }
+
+    async fn stop_stage(
+        &mut self,
+        stage: Stage,
+        deadline: Instant,
+        begun: Instant,
+        signals: &mut Signals,
+    ) -> Result<(), SuperviseError> {
+        let mut failure = None;
+        let mut next_report = Instant::now() + REPORT_EVERY;
+        while self.running.values().any(|(_, running)| *running == stage) {
+            tokio::select! {
+                biased;
+                _ = signals.next() => return Err(SuperviseError::Forced { waiting: self.waiting(None) }),
+                (name, result) = next_end(&mut self.tasks, &mut self.running) => match result {
+                    Ok(()) => info!(task = %name, "stopped"),
+                    Err(source) => {
+                        failure.get_or_insert(SuperviseError::FailedToStop { name, source });
+                    }
+                },
+                () = sleep_until(deadline) => {
+                    let waiting = self.waiting(Some(stage));
+                    // Forgotten, so that later stages do not wait for them.
+                    self.running.retain(|_, (_, running)| *running != stage);
+                    return Err(SuperviseError::TimedOut { waiting, seconds: begun.elapsed().as_secs() });
+                }
+                () = sleep_until(next_report) => {
+                    warn!(waiting_for = self.waiting(Some(stage)).join(", "), "still stopping");
+                    next_report += REPORT_EVERY;
+                }
+            }
+        }
+        failure.map_or(Ok(()), Err)
+    }
+
+    /// Names of the tasks that still run, sorted.
+    fn waiting(&self, stage: Option<Stage>) -> Vec<String> {
+        let mut names: Vec<String> = self
+            .running
+            .values()
+            .filter(|(_, running)| stage.is_none_or(|stage| stage == *running))
+            .map(|(name, _)| name.clone())
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+/// The next task that ends, by whatever way. Pending when there is none.
+async fn next_end(
+    tasks: &mut JoinSet<anyhow::Result<()>>,
+    running: &mut HashMap<Id, (String, Stage)>,
+) -> (String, anyhow::Result<()>) {
+    loop {
+        let (id, result) = match tasks.join_next_with_id().await {
+            Some(Ok((id, result))) => (id, result),
+            Some(Err(failure)) => (failure.id(), Err(anyhow::anyhow!(describe(failure)))),
+            None => std::future::pending().await,
+        };
+        // A task that was given up may still end; nobody waits for it any more.
+        if let Some((name, _)) = running.remove(&id) {
+            return (name, result);
+        }
+    }
+}
+
+fn describe(failure: JoinError) -> String {
+    if failure.is_cancelled() {
+        return "it was cancelled".to_owned();
+    }
+    let payload: Box<dyn Any + Send> = failure.into_panic();
+    let message = payload
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned());
+    format!("it panicked: {message}")
+}
+
+/// Requests to stop, by name.
+pub(crate) struct Signals(mpsc::Receiver<&'static str>);
+
+impl fmt::Debug for Signals {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Signals")
+    }
+}
+
+impl Signals {
+    /// SIGTERM and SIGINT of this process. From here on they no longer end it by themselves.
+    ///
+    /// # Errors
+    ///
+    /// When the handlers cannot be installed.
+    pub(crate) fn of_process() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let (sender, signals) = Self::channel();
+        tokio::spawn(async move {
+            loop {
+                let name = tokio::select! {
+                    _ = terminate.recv() => "SIGTERM",
+                    _ = interrupt.recv() => "SIGINT",
+                };
+                if sender.send(name).await.is_err() {
+                    break;
+                }
+            }
+        });
+        Ok(signals)
+    }
+
+    /// Signals that someone else sends.
+    pub(crate) fn channel() -> (mpsc::Sender<&'static str>, Self) {
+        let (sender, receiver) = mpsc::channel(4);
+        (sender, Self(receiver))
+    }
+
+    async fn next(&mut self) -> &'static str {
+        match self.0.recv().await {
+            Some(name) => name,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
