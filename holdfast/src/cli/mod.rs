@@ -72,8 +72,8 @@ impl ConfigArguments {
     }
 }
 
-/// Variables whose name or value is not Unicode cannot be meant for Holdfast, except that they would be silently lost: those with its
-/// prefix are passed on with replacement characters, and so refused.
+/// The environment. What is not Unicode is passed on with replacement characters, so that a variable with Holdfast's prefix
+/// is refused rather than silently ignored.
 fn environment() -> Vec<(String, String)> {
     let text = |value: OsString| value.to_string_lossy().into_owned();
     std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect()
