@@ -34,10 +34,9 @@ fn fill(table: &mut Table, effective: &toml::Table, prefix: &str, settings: &Set
                 // `holders = []` gives way to [[keys.holders]]; its comment moves along.
                 let comment = table.key(key).map(|name| name.leaf_decor().clone());
                 let mut tables = array_of_tables(elements);
+                let comment = comment.as_ref().and_then(toml_edit::Decor::prefix);
                 if let (Some(first), Some(comment)) = (tables.get_mut(0), comment) {
-                    if let Some(prefix) = comment.prefix() {
-                        first.decor_mut().set_prefix(prefix.clone());
-                    }
+                    first.decor_mut().set_prefix(comment.clone());
                 }
                 table.remove(key);
                 table.insert(key, Item::ArrayOfTables(tables));
