@@ -1,0 +1,33 @@
+//! The real parts that Holdfast's tests run against, and the ways to break them.
+//!
+//! ```text
+//!            .ci/install ──▶ tools folder ──▶ tools ─┐
+//!                                                    ▼
+//!   test ──▶ require!(...) ──▶ kafka::Kafka    a real Apache Kafka, killed and restarted at will
+//!     │        │ not here:     s3::S3Server    a real S3 server with conditional writes and Object Lock
+//!     │        │ says why,     chitchat::fetch a real chat corpus as CloudEvents
+//!     │        ▼ skips         tools::age      the stock age command
+//!     │      (fails in CI)
+//!     ├──▶ process::Holdfast   the program itself, as its user starts it
+//!     ├──▶ faults::FaultyStore any object store, with faults on demand
+//!     └──▶ secrets::scan       what stands in plain sight in the bytes on disk
+//! ```
+//!
+//! Servers listen on loopback only, keep their data in a temporary folder and die with the value that started them.
+
+#![forbid(unsafe_code)]
+
+mod child;
+pub mod chitchat;
+mod error;
+pub mod faults;
+pub mod kafka;
+pub mod ports;
+pub mod process;
+pub mod s3;
+pub mod secrets;
+pub mod skip;
+pub mod tools;
+
+pub use child::Signal;
+pub use error::Error;

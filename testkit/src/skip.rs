@@ -1,0 +1,79 @@
+//! Skipping aloud: a test whose real part is missing says so, and in CI it fails instead.
+//!
+//! The rule is that a green run in CI ran everything, while a contributor without Java or Go still gets an answer from
+//! the rest of the suite.
+
+use std::io::Write;
+
+use crate::Error;
+
+/// Whether a missing part is a failure: the environment variable `CI` is `true`.
+#[must_use]
+pub fn in_ci() -> bool {
+    std::env::var("CI").is_ok_and(|value| value == "true")
+}
+
+/// Hands out the part, or says on standard error why the test is skipped and returns `None`.
+///
+/// # Panics
+///
+/// If the part is missing and [`in_ci`], or if it is there and does not work: a broken part is never a reason to skip.
+#[track_caller]
+#[must_use]
+pub fn require<T>(part: Result<T, Error>) -> Option<T> {
+    decide(part, in_ci())
+}
+
+#[track_caller]
+fn decide<T>(part: Result<T, Error>, ci: bool) -> Option<T> {
+    match part {
+        Ok(part) => Some(part),
+        Err(error @ Error::Unavailable { .. }) if !ci => {
+            let thread = std::thread::current();
+            // Not eprintln!: the test harness keeps back what a passing test prints that way, and a skip must be seen.
+            let _ = writeln!(std::io::stderr(), "SKIPPED {}: {error}", thread.name().unwrap_or("a test"));
+            None
+        }
+        Err(error @ Error::Unavailable { .. }) => panic!("{error} (with CI=true nothing is skipped)"),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// The part, or an early return from the test: `let kafka = require!(Kafka::start().await);`.
+///
+/// A second argument is what to return from a test that returns something: `require!(part, Ok(()))`.
+#[macro_export]
+macro_rules! require {
+    ($part:expr) => {
+        $crate::require!($part, ())
+    };
+    ($part:expr, $otherwise:expr) => {
+        match $crate::skip::require($part) {
+            Some(part) => part,
+            None => return $otherwise,
+        }
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_part_skips_on_a_laptop() {
+        assert!(decide::<()>(Err(Error::unavailable("a unicorn", "never seen")), false).is_none());
+        assert_eq!(decide(Ok(7), false), Some(7));
+    }
+
+    #[test]
+    #[should_panic(expected = "a unicorn is not on this machine: never seen (with CI=true nothing is skipped)")]
+    fn a_missing_part_fails_in_ci() {
+        let _ = decide::<()>(Err(Error::unavailable("a unicorn", "never seen")), true);
+    }
+
+    #[test]
+    #[should_panic(expected = "a.json cannot be read: torn")]
+    fn a_broken_part_fails_everywhere() {
+        let _ = decide::<()>(Err(Error::Unreadable { path: "a.json".into(), reason: "torn".into() }), false);
+    }
+}

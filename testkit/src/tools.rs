@@ -1,0 +1,97 @@
+//! Where the real parts are: what `.ci/install` put into the tools folder, and what the machine has on its `PATH`.
+
+use std::path::{Path, PathBuf};
+
+use crate::Error;
+
+const INSTALL: &str = "run `bash .ci/install` in the repository";
+
+/// The folder that `.ci/install` fills: `$HOLDFAST_TOOLS`, or else `holdfast/tools` in the cache folder.
+#[must_use]
+pub fn folder() -> PathBuf {
+    match std::env::var_os("HOLDFAST_TOOLS").filter(|value| !value.is_empty()) {
+        Some(folder) => PathBuf::from(folder),
+        None => cache().join("tools"),
+    }
+}
+
+/// Holdfast's cache folder: `$XDG_CACHE_HOME/holdfast`, or else `~/.cache/holdfast`.
+pub(crate) fn cache() -> PathBuf {
+    let root = match std::env::var_os("XDG_CACHE_HOME").filter(|value| !value.is_empty()) {
+        Some(cache) => PathBuf::from(cache),
+        None => PathBuf::from(std::env::var_os("HOME").unwrap_or_else(|| "/tmp".into())).join(".cache"),
+    };
+    root.join("holdfast")
+}
+
+/// A command on the `PATH`.
+///
+/// # Errors
+///
+/// [`Error::Unavailable`] if there is none of that name.
+pub fn command(name: &str) -> Result<PathBuf, Error> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(name))
+        .find(|file| file.is_file())
+        .ok_or_else(|| Error::unavailable(name, "no command of that name on the PATH"))
+}
+
+/// The Java that runs the Kafka server.
+///
+/// # Errors
+///
+/// [`Error::Unavailable`] if there is no `java` on the `PATH`.
+pub fn java() -> Result<PathBuf, Error> {
+    command("java").map_err(|_| Error::unavailable("Java 17", INSTALL))
+}
+
+/// The folder of the Apache Kafka server's jars.
+///
+/// # Errors
+///
+/// [`Error::Unavailable`] if it is not installed.
+pub fn kafka() -> Result<PathBuf, Error> {
+    installed("Apache Kafka", "kafka")
+}
+
+/// The S3 server's binary.
+///
+/// # Errors
+///
+/// [`Error::Unavailable`] if it is not installed.
+pub fn versitygw() -> Result<PathBuf, Error> {
+    installed("the S3 server versitygw", "versitygw/versitygw")
+}
+
+/// The stock `age` command, that no code of ours had a part in.
+///
+/// # Errors
+///
+/// [`Error::Unavailable`] if it is not on the `PATH`.
+pub fn age() -> Result<PathBuf, Error> {
+    command("age").map_err(|_| Error::unavailable("the age command", INSTALL))
+}
+
+/// The stock `age-keygen` command.
+///
+/// # Errors
+///
+/// [`Error::Unavailable`] if it is not on the `PATH`.
+pub fn age_keygen() -> Result<PathBuf, Error> {
+    command("age-keygen").map_err(|_| Error::unavailable("the age-keygen command", INSTALL))
+}
+
+fn installed(part: &str, relative: &str) -> Result<PathBuf, Error> {
+    let path = folder().join(relative);
+    if path.exists() {
+        Ok(path)
+    } else {
+        Err(Error::unavailable(part, format!("{} does not exist; {INSTALL}", path.display())))
+    }
+}
+
+/// The root of the workspace that the test kit was built in.
+pub(crate) fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("/"))
+}
