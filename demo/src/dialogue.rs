@@ -1,7 +1,8 @@
 //! Dialogues and phrases, read from the text files in `data/`.
 //!
 //! A dialogue file holds `== issue` sections. In a section, `C:` and `A:` are lines of the customer and the agent, a `~`
-//! in front of them says that the line may be left out, ` | ` parts variants, `{name}` is filled in, and `!` begins a
+//! in front of them says that the line may be left out, a `?` that it belongs to the stage direction before and is left out with
+//! it, ` | ` parts variants, `{name}` is filled in, and `!` begins a
 //! stage direction (`!control`, `!diagnostics KIND`, `!file sent|received NAME`, `!reboot`, `!lost`, `!card TEXT`,
 //! `!url ADDRESS`, `!clipboard TEXT`, `!transfer NOTE`). `+ resolved` and `+ unresolved` begin the two endings.
 
@@ -17,12 +18,21 @@ pub(crate) enum Speaker {
     Agent,
 }
 
+/// When a line is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum When {
+    Always,
+    Sometimes,
+    /// If the last stage direction came about.
+    Happened,
+}
+
 /// One step of a dialogue.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     Line {
         speaker: Speaker,
-        optional: bool,
+        when: When,
         variants: Vec<&'static str>,
     },
     /// A stage direction: its word and what follows it.
@@ -113,16 +123,17 @@ fn read_step(line: &'static str) -> Step {
         let (word, rest) = stage.split_once(' ').unwrap_or((stage, ""));
         return Step::Stage(word, rest);
     }
-    let (optional, line) = match line.strip_prefix('~') {
-        Some(line) => (true, line),
-        None => (false, line),
+    let (when, line) = match line.as_bytes() {
+        [b'~', ..] => (When::Sometimes, &line[1..]),
+        [b'?', ..] => (When::Happened, &line[1..]),
+        _ => (When::Always, line),
     };
     let (speaker, said) = match line.split_once(": ") {
         Some(("C", said)) => (Speaker::Customer, said),
         Some((_, said)) => (Speaker::Agent, said),
         None => (Speaker::Agent, line),
     };
-    Step::Line { speaker, optional, variants: said.split(" | ").collect() }
+    Step::Line { speaker, when, variants: said.split(" | ").collect() }
 }
 
 /// Puts the values of `fields` in place of `{name}`.

@@ -60,6 +60,8 @@ pub(crate) struct Scene<'s> {
     /// What `{name}` in a text stands for.
     pub(crate) words: Vec<(&'static str, String)>,
     pub(crate) lines: i64,
+    /// Whether the last stage direction came about.
+    pub(crate) happened: bool,
     pub(crate) control_since: Option<i64>,
     /// From and until when a card number was in sight.
     pub(crate) card: Option<(i64, i64)>,
@@ -112,6 +114,7 @@ pub(crate) fn tell(setting: &Setting, desk: &mut Desk, index: u64, begin: i64) -
         ticket,
         words,
         lines: 0,
+        happened: false,
         control_since: None,
         card: None,
         colleague: 0,
@@ -141,6 +144,7 @@ pub(crate) fn tell(setting: &Setting, desk: &mut Desk, index: u64, begin: i64) -
     let resolved = scene.dice.chance(AGENTS[scene.agent].resolves);
     if !resolved && scene.dice.chance(180) {
         scene.transfer("{account}: first level could not solve it, second opinion wanted.");
+        scene.greet();
     }
     scene.talk(if resolved { &dialogue.resolved } else { &dialogue.unresolved }, "");
     scene.wind_up(resolved);

@@ -3,7 +3,7 @@
 use crate::clock::{MINUTE, SECOND};
 use crate::data::agents::AGENTS;
 use crate::data::machines::APPS;
-use crate::dialogue::{Speaker, Step, fill};
+use crate::dialogue::{Speaker, Step, When, fill};
 use crate::event::Draft;
 use crate::hash;
 use crate::json::Object;
@@ -41,8 +41,13 @@ impl Scene<'_> {
         let mut question = Some(question).filter(|question| !question.is_empty());
         for step in steps {
             match step {
-                Step::Line { speaker, optional, variants } => {
-                    if *optional && self.dice.chance(450) {
+                Step::Line { speaker, when, variants } => {
+                    let left_out = match when {
+                        When::Always => false,
+                        When::Sometimes => self.dice.chance(450),
+                        When::Happened => !self.happened,
+                    };
+                    if left_out {
                         continue;
                     }
                     let text = match question.take() {
@@ -56,7 +61,7 @@ impl Scene<'_> {
         }
     }
 
-    fn greet(&mut self) {
+    pub(crate) fn greet(&mut self) {
         let polite = self.dice.chance(AGENTS[self.agent].polite);
         self.phrase(Speaker::Agent, if polite { "greeting" } else { "greeting curt" });
     }
@@ -99,13 +104,18 @@ impl Scene<'_> {
     }
 
     fn stage(&mut self, word: &str, rest: &'static str) {
+        self.happened = match word {
+            "lost" => self.dice.chance(550),
+            "card" => self.dice.chance(500),
+            _ => true,
+        };
         match word {
             "control" => self.take_control(),
             "diagnostics" => self.diagnose(rest),
             "file" => self.exchange_file(rest),
             "reboot" => self.reboot(),
-            "lost" if self.dice.chance(550) => self.lose_connection(),
-            "card" if self.dice.chance(500) => self.show_card(rest),
+            "lost" if self.happened => self.lose_connection(),
+            "card" if self.happened => self.show_card(rest),
             "url" => self.share("url.pushed", rest),
             "clipboard" => self.share("clipboard.shared", rest),
             "transfer" => self.transfer(rest),
