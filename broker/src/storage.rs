@@ -1,0 +1,364 @@
+//! tansu's storage with everything that touches payload replaced, and its traps fenced off.
+//!
+//! What is delegated holds no payload: topics, configuration, groups, committed offsets, producer ids. What is not:
+//! - `produce`, `fetch`, `list_offsets`: see [`crate::envelope`] and [`crate::spool`];
+//! - `delete_records` is unimplemented in tansu and would stop it for good;
+//! - transactions, whose aborted records tansu would show, and credentials, which nothing here checks, are refused.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use async_trait::async_trait;
+use tansu_sans_io::{
+    ConfigResource, ErrorCode, IsolationLevel, ListOffset, ScramMechanism,
+    create_topics_request::CreatableTopic,
+    delete_groups_response::DeletableGroupResult,
+    delete_records_request::DeleteRecordsTopic,
+    delete_records_response::{DeleteRecordsPartitionResult, DeleteRecordsTopicResult},
+    describe_cluster_response::DescribeClusterBroker,
+    describe_configs_response::DescribeConfigsResult,
+    describe_topic_partitions_response::DescribeTopicPartitionsResponseTopic,
+    incremental_alter_configs_request::AlterConfigsResource,
+    incremental_alter_configs_response::AlterConfigsResourceResponse,
+    list_groups_response::ListedGroup,
+    record::deflated::Batch,
+    to_system_time, to_timestamp,
+    txn_offset_commit_response::TxnOffsetCommitResponseTopic,
+};
+use tansu_storage::{
+    BrokerRegistrationRequest, Error, GroupDetail, ListOffsetResponse, MetadataResponse, NamedGroupDetail,
+    OffsetCommitRequest, OffsetStage, ProducerIdResponse, Result, ScramCredential, Storage, StorageContainer, TopicId,
+    Topition, TxnAddPartitionsRequest, TxnAddPartitionsResponse, TxnOffsetCommitRequest, UpdateError, Version,
+};
+use url::Url;
+
+use crate::{envelope, spool::Spool};
+
+/// The storage all routes work on.
+#[derive(Clone)]
+pub(crate) struct EncryptedStorage {
+    inner: StorageContainer,
+    spool: Arc<Spool>,
+}
+
+impl fmt::Debug for EncryptedStorage {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("EncryptedStorage(..)")
+    }
+}
+
+fn refused<T>() -> Result<T> {
+    Err(Error::Api(ErrorCode::UnsupportedVersion))
+}
+
+/// What a client should retry, unless the error has a code of its own.
+fn retriable(error: Error) -> Error {
+    match error {
+        Error::Api(code) => Error::Api(code),
+        other => {
+            tracing::error!(error = %other, "the broker's database failed");
+            Error::Api(ErrorCode::KafkaStorageError)
+        }
+    }
+}
+
+impl EncryptedStorage {
+    pub(crate) fn new(inner: StorageContainer, spool: Arc<Spool>) -> Self {
+        Self { inner, spool }
+    }
+
+    pub(crate) fn spool(&self) -> &Arc<Spool> {
+        &self.spool
+    }
+
+    async fn list_offset(&self, topition: &Topition, wanted: ListOffset) -> Result<ListOffsetResponse> {
+        let Some(partition) = self.spool.partition(topition).await? else {
+            return Ok(ListOffsetResponse {
+                error_code: ErrorCode::UnknownTopicOrPartition,
+                ..ListOffsetResponse::default()
+            });
+        };
+        let found = |offset| ListOffsetResponse { offset: Some(offset), ..ListOffsetResponse::default() };
+        Ok(match wanted {
+            ListOffset::Earliest => found(partition.low),
+            ListOffset::Latest => found(partition.high),
+            ListOffset::Timestamp(time) => {
+                match self.spool.first_since(partition, to_timestamp(&time)?).await? {
+                    Some((offset, latest)) => {
+                        ListOffsetResponse { timestamp: to_system_time(latest).ok(), ..found(offset) }
+                    }
+                    // Kafka's word for "nothing that late".
+                    None => found(-1),
+                }
+            }
+        })
+    }
+
+    async fn delete_partition_records(&self, topic: &str, partition: i32, offset: i64) -> DeleteRecordsPartitionResult {
+        let outcome = self.spool.delete_before(&Topition::new(topic, partition), offset).await.map_err(retriable);
+        let (low, code) = match outcome {
+            Ok(low) => (low, ErrorCode::None),
+            Err(Error::Api(code)) => (-1, code),
+            Err(_) => (-1, ErrorCode::UnknownServerError),
+        };
+        DeleteRecordsPartitionResult::default().partition_index(partition).low_watermark(low).error_code(code.into())
+    }
+}
+
+#[async_trait]
+impl Storage for EncryptedStorage {
+    async fn produce(&self, transaction_id: Option<&str>, topition: &Topition, batch: Batch) -> Result<i64> {
+        if transaction_id.is_some() {
+            return refused();
+        }
+        envelope::accept(&batch).map_err(Error::Api)?;
+        self.spool.before_produce(topition, &batch).await.map_err(retriable)?;
+
+        let span = i64::from(batch.last_offset_delta) + 1;
+        let stored = envelope::wrap(self.spool.key(), topition, batch)?;
+        let outcome = {
+            let _writing = self.spool.gate.read().await;
+            self.inner.produce(None, topition, stored).await
+        };
+        match outcome {
+            Ok(offset) => {
+                self.spool.sync().await?;
+                self.spool.publish(topition, offset + span);
+                Ok(offset)
+            }
+            // The client takes this for an acknowledgement of what it sent before, so that has to be durable too.
+            Err(Error::Api(ErrorCode::DuplicateSequenceNumber)) => {
+                self.spool.sync().await?;
+                Err(Error::Api(ErrorCode::DuplicateSequenceNumber))
+            }
+            Err(error) => Err(retriable(error)),
+        }
+    }
+
+    async fn fetch(
+        &self,
+        topition: &Topition,
+        offset: i64,
+        _min_bytes: u32,
+        max_bytes: u32,
+        _isolation: IsolationLevel,
+    ) -> Result<Vec<Batch>> {
+        let max_bytes = usize::try_from(max_bytes)?;
+        self.spool.read(topition, offset, max_bytes, true).await.map(|(_, batches)| batches)
+    }
+
+    async fn list_offsets(
+        &self,
+        _isolation_level: IsolationLevel,
+        offsets: &[(Topition, ListOffset)],
+    ) -> Result<Vec<(Topition, ListOffsetResponse)>> {
+        let mut responses = Vec::with_capacity(offsets.len());
+        for (topition, wanted) in offsets {
+            responses.push((topition.clone(), self.list_offset(topition, *wanted).await?));
+        }
+        Ok(responses)
+    }
+
+    async fn offset_stage(&self, topition: &Topition) -> Result<OffsetStage> {
+        // tansu panics on a partition it does not know.
+        if self.spool.partition(topition).await?.is_none() {
+            return Err(Error::Api(ErrorCode::UnknownTopicOrPartition));
+        }
+        self.inner.offset_stage(topition).await
+    }
+
+    async fn delete_records(&self, topics: &[DeleteRecordsTopic]) -> Result<Vec<DeleteRecordsTopicResult>> {
+        let mut results = Vec::with_capacity(topics.len());
+        for topic in topics {
+            let mut partitions = Vec::new();
+            for wanted in topic.partitions.as_deref().unwrap_or_default() {
+                partitions
+                    .push(self.delete_partition_records(&topic.name, wanted.partition_index, wanted.offset).await);
+            }
+            results.push(DeleteRecordsTopicResult::default().name(topic.name.clone()).partitions(Some(partitions)));
+        }
+        Ok(results)
+    }
+
+    async fn init_producer(
+        &self,
+        transaction_id: Option<&str>,
+        transaction_timeout_ms: i32,
+        _producer_id: Option<i64>,
+        _producer_epoch: Option<i16>,
+    ) -> Result<ProducerIdResponse> {
+        if transaction_id.is_some() {
+            return Ok(ProducerIdResponse { error: ErrorCode::TransactionalIdAuthorizationFailed, id: -1, epoch: -1 });
+        }
+        let _writing = self.spool.gate.read().await;
+        // Always a new id: tansu panics on a request to continue with an old one, and a new one is always right.
+        self.inner.init_producer(None, transaction_timeout_ms, Some(-1), Some(-1)).await
+    }
+
+    async fn delete_topic(&self, topic: &TopicId) -> Result<ErrorCode> {
+        let name = match topic {
+            TopicId::Name(name) => Some(name.clone()),
+            TopicId::Id(id) => self.spool.topic_name(*id).await?,
+        };
+        let _writing = self.spool.gate.read().await;
+        let code = self.inner.delete_topic(topic).await?;
+        if let Some(name) = name {
+            self.spool.forget(&name);
+        }
+        Ok(code)
+    }
+
+    async fn create_topic(&self, topic: CreatableTopic, validate_only: bool) -> Result<uuid::Uuid> {
+        // tansu would make a topic without partitions, and makes one also when it should only look.
+        if topic.num_partitions < 1 {
+            return Err(Error::Api(ErrorCode::InvalidPartitions));
+        }
+        if validate_only {
+            return Ok(uuid::Uuid::nil());
+        }
+        let _writing = self.spool.gate.read().await;
+        self.inner.create_topic(topic, validate_only).await
+    }
+
+    async fn register_broker(&self, registration: BrokerRegistrationRequest) -> Result<()> {
+        let _writing = self.spool.gate.read().await;
+        self.inner.register_broker(registration).await
+    }
+
+    async fn incremental_alter_resource(&self, resource: AlterConfigsResource) -> Result<AlterConfigsResourceResponse> {
+        let _writing = self.spool.gate.read().await;
+        self.inner.incremental_alter_resource(resource).await
+    }
+
+    async fn offset_commit(
+        &self,
+        group_id: &str,
+        retention_time_ms: Option<Duration>,
+        offsets: &[(Topition, OffsetCommitRequest)],
+    ) -> Result<Vec<(Topition, ErrorCode)>> {
+        let _writing = self.spool.gate.read().await;
+        self.inner.offset_commit(group_id, retention_time_ms, offsets).await
+    }
+
+    async fn delete_groups(&self, group_ids: Option<&[String]>) -> Result<Vec<DeletableGroupResult>> {
+        let _writing = self.spool.gate.read().await;
+        self.inner.delete_groups(group_ids).await
+    }
+
+    async fn update_group(
+        &self,
+        group_id: &str,
+        detail: GroupDetail,
+        version: Option<Version>,
+    ) -> Result<Version, UpdateError<GroupDetail>> {
+        let _writing = self.spool.gate.read().await;
+        self.inner.update_group(group_id, detail, version).await
+    }
+
+    async fn maintain(&self, now: SystemTime) -> Result<()> {
+        {
+            let _writing = self.spool.gate.read().await;
+            self.inner.maintain(now).await?;
+        }
+        self.spool.shrink().await
+    }
+
+    async fn brokers(&self) -> Result<Vec<DescribeClusterBroker>> {
+        self.inner.brokers().await
+    }
+
+    async fn offset_fetch(
+        &self,
+        group_id: Option<&str>,
+        topics: &[Topition],
+        require_stable: Option<bool>,
+    ) -> Result<BTreeMap<Topition, i64>> {
+        self.inner.offset_fetch(group_id, topics, require_stable).await
+    }
+
+    async fn committed_offset_topitions(&self, group_id: &str) -> Result<BTreeMap<Topition, i64>> {
+        self.inner.committed_offset_topitions(group_id).await
+    }
+
+    async fn metadata(&self, topics: Option<&[TopicId]>) -> Result<MetadataResponse> {
+        self.inner.metadata(topics).await
+    }
+
+    async fn describe_config(
+        &self,
+        name: &str,
+        resource: ConfigResource,
+        keys: Option<&[String]>,
+    ) -> Result<DescribeConfigsResult> {
+        self.inner.describe_config(name, resource, keys).await
+    }
+
+    async fn list_groups(&self, states_filter: Option<&[String]>) -> Result<Vec<ListedGroup>> {
+        self.inner.list_groups(states_filter).await
+    }
+
+    async fn describe_groups(
+        &self,
+        group_ids: Option<&[String]>,
+        include_authorized_operations: bool,
+    ) -> Result<Vec<NamedGroupDetail>> {
+        self.inner.describe_groups(group_ids, include_authorized_operations).await
+    }
+
+    async fn describe_topic_partitions(
+        &self,
+        topics: Option<&[TopicId]>,
+        partition_limit: i32,
+        cursor: Option<Topition>,
+    ) -> Result<Vec<DescribeTopicPartitionsResponseTopic>> {
+        self.inner.describe_topic_partitions(topics, partition_limit, cursor).await
+    }
+
+    async fn upsert_user_scram_credential(&self, _: &str, _: ScramMechanism, _: ScramCredential) -> Result<()> {
+        refused()
+    }
+
+    async fn delete_user_scram_credential(&self, _: &str, _: ScramMechanism) -> Result<()> {
+        refused()
+    }
+
+    async fn user_scram_credential(&self, _: &str, _: ScramMechanism) -> Result<Option<ScramCredential>> {
+        refused()
+    }
+
+    async fn txn_add_offsets(&self, _: &str, _: i64, _: i16, _: &str) -> Result<ErrorCode> {
+        refused()
+    }
+
+    async fn txn_add_partitions(&self, _: TxnAddPartitionsRequest) -> Result<TxnAddPartitionsResponse> {
+        refused()
+    }
+
+    async fn txn_offset_commit(&self, _: TxnOffsetCommitRequest) -> Result<Vec<TxnOffsetCommitResponseTopic>> {
+        refused()
+    }
+
+    async fn txn_end(&self, _: &str, _: i64, _: i16, _: bool) -> Result<ErrorCode> {
+        refused()
+    }
+
+    async fn cluster_id(&self) -> Result<String> {
+        self.inner.cluster_id().await
+    }
+
+    async fn node(&self) -> Result<i32> {
+        self.inner.node().await
+    }
+
+    async fn advertised_listener(&self) -> Result<Url> {
+        self.inner.advertised_listener().await
+    }
+
+    async fn ping(&self) -> Result<()> {
+        self.inner.ping().await
+    }
+}

@@ -1,0 +1,96 @@
+//! How fast it is; run by hand: `cargo test -p holdfast-broker --test broker rates -- --ignored --nocapture --test-threads 1`.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::{
+    consumer::Consumer as _,
+    producer::{BaseRecord, DeliveryResult, Producer as _, ProducerContext, ThreadedProducer},
+};
+
+use crate::client::{WAIT, config, consumer, create_topic, start};
+
+/// Measurements go to the terminal of whoever runs the tests with `--nocapture`.
+#[allow(clippy::print_stdout)]
+pub(crate) fn say(line: &str) {
+    println!("{line}");
+}
+
+#[derive(Default)]
+struct Failures(std::sync::atomic::AtomicUsize);
+
+impl rdkafka::ClientContext for Failures {}
+
+impl ProducerContext for Failures {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, delivery: &DeliveryResult<'_>, (): ()) {
+        if delivery.is_err() {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+}
+
+/// Sends and reads back; returns messages a second for both, and how long the first message took to arrive.
+fn measure(servers: &str, topic: &str, count: usize, bytes: usize, compression: &str) -> (f64, f64) {
+    let producer: ThreadedProducer<Failures> = config(servers)
+        .set("enable.idempotence", "true")
+        .set("acks", "all")
+        .set("linger.ms", "20")
+        .set("batch.size", "4000000")
+        .set("batch.num.messages", "20000")
+        .set("compression.type", compression)
+        .set("queue.buffering.max.messages", "2000000")
+        .set("queue.buffering.max.kbytes", "1048576")
+        .create_with_context(Failures::default())
+        .unwrap();
+    // Half random, half not, as compressible as JSON is.
+    let mut payload = vec![b'a'; bytes];
+    for byte in payload.iter_mut().step_by(2) {
+        *byte = rand::random();
+    }
+    let begin = Instant::now();
+    for number in 0..count {
+        let key = (number % 1_000).to_string();
+        while producer.send(BaseRecord::to(topic).key(&key).payload(&payload)).is_err() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+    producer.flush(10 * WAIT).unwrap();
+    let produced = count as f64 / begin.elapsed().as_secs_f64();
+    assert_eq!(producer.context().0.load(std::sync::atomic::Ordering::Relaxed), 0);
+
+    let reader = consumer(servers, "rates");
+    reader.subscribe(&[topic]).unwrap();
+    let (mut read, mut begin) = (0, None);
+    while read < count {
+        if let Some(message) = reader.poll(WAIT) {
+            assert_eq!(message.unwrap().payload_len(), bytes);
+            begin.get_or_insert_with(Instant::now);
+            read += 1;
+        }
+    }
+    let consumed = count as f64 / begin.unwrap().elapsed().as_secs_f64();
+    (produced, consumed)
+}
+
+#[ignore = "a measurement"]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rates() {
+    let directory = tempfile::tempdir().unwrap();
+    let broker = start(directory.path()).await;
+    let servers = broker.address().to_string();
+    for (topic, count, bytes, compression) in [
+        ("events", 1_000_000, 250, "none"),
+        ("events.zstd", 1_000_000, 250, "zstd"),
+        ("recordings", 1_000, 1_000_000, "none"),
+    ] {
+        create_topic(&servers, topic, 4).await;
+        let address = servers.clone();
+        let (produced, consumed) =
+            tokio::task::spawn_blocking(move || measure(&address, topic, count, bytes, compression)).await.unwrap();
+        say(&format!(
+            "{topic}: {count} messages of {bytes} bytes ({compression}): produced {produced:.0}/s, consumed {consumed:.0}/s"
+        ));
+    }
+    broker.stop().await.unwrap();
+}
