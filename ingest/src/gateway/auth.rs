@@ -1,0 +1,63 @@
+//! Who may send: bearer tokens (RFC 6750), compared in constant time.
+
+use std::fmt;
+
+use axum::http::{HeaderMap, header};
+use sha2::{Digest as _, Sha256};
+use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
+
+use super::headers::single;
+use super::problem::Problem;
+
+/// A token and the integrator that it was given to. Only the token's SHA-256 is kept.
+#[derive(Clone)]
+pub struct ApiToken {
+    name: String,
+    digest: [u8; 32],
+    empty: bool,
+}
+
+impl ApiToken {
+    /// `name` is the integrator's, for logs; `secret` is what it sends.
+    pub fn new(name: impl Into<String>, secret: &str) -> Self {
+        let secret = secret.trim();
+        Self { name: name.into(), digest: Sha256::digest(secret).into(), empty: secret.is_empty() }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.empty
+    }
+}
+
+impl fmt::Debug for ApiToken {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("ApiToken").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// All tokens that are valid.
+pub(super) struct Tokens(Vec<ApiToken>);
+
+impl Tokens {
+    pub(super) fn new(tokens: Vec<ApiToken>) -> Self {
+        Self(tokens)
+    }
+
+    /// The integrator that sent a request.
+    pub(super) fn integrator(&self, headers: &HeaderMap) -> Result<&str, Problem> {
+        let Some(value) = single(headers, &header::AUTHORIZATION)? else { return Err(Problem::unauthorized(false)) };
+        let bearer = value.as_bytes().split_first_chunk::<7>();
+        let Some((_, secret)) = bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"Bearer ")) else {
+            return Err(Problem::unauthorized(false));
+        };
+        let digest: [u8; 32] = Sha256::digest(secret.trim_ascii()).into();
+        // All tokens are looked at, whichever fits.
+        let (mut found, mut which) = (Choice::from(0), 0u32);
+        for (index, token) in (0u32..).zip(&self.0) {
+            let fits = token.digest.ct_eq(&digest);
+            which.conditional_assign(&index, fits);
+            found |= fits;
+        }
+        if bool::from(found) { Ok(&self.0[which as usize].name) } else { Err(Problem::unauthorized(true)) }
+    }
+}

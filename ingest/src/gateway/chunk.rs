@@ -1,0 +1,149 @@
+//! `POST /v1/recordings/{session}/{recording}/chunks/{seq}`: a chunk's bytes as the body, its place in the path and the
+//! query, to a binary-mode event. Pure.
+
+use holdfast_events::{CHUNK_TYPE, Timestamp};
+
+use super::headers::Attribute;
+use super::prepare::Mode;
+use super::problem::Problem;
+
+/// What the media type of a chunk is when its sender does not say.
+const MEDIA_TYPE: &str = "video/webm";
+/// What the source of a chunk is when its sender does not say.
+const SOURCE: &str = "urn:holdfast:gateway";
+/// Attributes that path and query give.
+const GIVEN: [&str; 5] = ["recordingid", "seq", "firstms", "lastms", "last"];
+
+/// Session, recording and number, as they stand in the path.
+pub(super) type Path = (String, String, String);
+
+/// The event that carries the chunk.
+pub(super) fn event(
+    (session, recording, seq): Path,
+    query: &str,
+    content_type: Option<&str>,
+    sent: Vec<Attribute>,
+    now: Timestamp,
+) -> Result<Mode, Problem> {
+    let seq = whole_number("seq", &seq)?;
+    for (name, value) in [("session", &session), ("recording", &recording)] {
+        if value.is_empty() || value.chars().any(char::is_control) {
+            return Err(invalid_path(format!("the {name} in the path is empty or holds a control character")));
+        }
+    }
+    let place = Place::of(query)?;
+    let media_type = content_type.unwrap_or(MEDIA_TYPE);
+    if !is_binary(media_type) {
+        let detail = "a chunk is a piece of a recording; send its own media type, such as video/webm";
+        return Err(Problem::unsupported_media_type(detail));
+    }
+
+    let mut attributes = vec![
+        ("recordingid".to_owned(), recording.clone().into_bytes()),
+        ("seq".to_owned(), seq.to_string().into_bytes()),
+        ("firstms".to_owned(), place.first_ms.to_string().into_bytes()),
+        ("lastms".to_owned(), place.last_ms.to_string().into_bytes()),
+    ];
+    if let Some(last) = place.last {
+        attributes.push(("last".to_owned(), last.to_string().into_bytes()));
+    }
+    let defaults = [
+        ("specversion", "1.0".to_owned()),
+        ("type", CHUNK_TYPE.to_owned()),
+        ("subject", session),
+        ("id", format!("{recording}-{seq}")),
+        ("source", SOURCE.to_owned()),
+        ("time", now.to_string()),
+    ];
+    for (name, value) in defaults {
+        let given = sent.iter().find(|(known, _)| known == name);
+        let fixed = matches!(name, "specversion" | "type" | "subject");
+        if fixed && given.is_some_and(|(_, given)| given != value.as_bytes()) {
+            return Err(contradiction(name));
+        }
+        if given.is_none() {
+            attributes.push((name.to_owned(), value.into_bytes()));
+        }
+    }
+    if let Some((name, _)) = sent.iter().find(|(name, _)| GIVEN.contains(&name.as_str())) {
+        return Err(contradiction(name));
+    }
+    attributes.extend(sent);
+    Ok(Mode::Binary { attributes, content_type: Some(media_type.to_owned()) })
+}
+
+/// Where the chunk stands in its recording.
+#[derive(Debug, PartialEq, Eq)]
+struct Place {
+    first_ms: i64,
+    last_ms: i64,
+    last: Option<bool>,
+}
+
+impl Place {
+    fn of(query: &str) -> Result<Self, Problem> {
+        let (mut first_ms, mut last_ms, mut last) = (None, None, None);
+        for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+            let again = match name.as_ref() {
+                "first_ms" => first_ms.replace(whole_number("first_ms", &value)?).is_some(),
+                "last_ms" => last_ms.replace(whole_number("last_ms", &value)?).is_some(),
+                "last" => last.replace(truth(&value)?).is_some(),
+                _ => {
+                    let detail = "the query holds something else than first_ms, last_ms and last; leave it out";
+                    return Err(invalid_query(detail));
+                }
+            };
+            if again {
+                return Err(invalid_query(format!("{name} stands twice in the query; send it once")));
+            }
+        }
+        let missing = |name: &str| invalid_query(format!("{name} is missing in the query; send it in milliseconds"));
+        let (first_ms, last_ms) =
+            (first_ms.ok_or_else(|| missing("first_ms"))?, last_ms.ok_or_else(|| missing("last_ms"))?);
+        if last_ms < first_ms {
+            return Err(invalid_query(
+                "last_ms is before first_ms; send the first and the last millisecond of the chunk",
+            ));
+        }
+        Ok(Self { first_ms, last_ms, last })
+    }
+}
+
+fn whole_number(name: &str, text: &str) -> Result<i64, Problem> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| text.parse().ok()).flatten().ok_or_else(|| {
+        let detail = format!("{name} is not a whole number from 0 to {}", i64::MAX);
+        if name == "seq" { invalid_path(detail) } else { invalid_query(detail) }
+    })
+}
+
+fn truth(text: &str) -> Result<bool, Problem> {
+    match text {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err(invalid_query("last is neither true nor false")),
+    }
+}
+
+/// Whether bytes of a media type are kept as bytes, rather than read as text or JSON.
+fn is_binary(media_type: &str) -> bool {
+    let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let known = essence.split_once('/').is_some_and(|(kind, subtype)| !kind.is_empty() && !subtype.is_empty());
+    known
+        && !essence.starts_with("text/")
+        && !essence.ends_with("json")
+        && !essence.starts_with("application/cloudevents")
+}
+
+pub(super) fn invalid_path(detail: impl Into<String>) -> Problem {
+    Problem::bad_request("invalid_path", "The path is invalid", detail)
+}
+
+fn invalid_query(detail: impl Into<String>) -> Problem {
+    Problem::bad_request("invalid_query", "The query is invalid", detail)
+}
+
+fn contradiction(name: &str) -> Problem {
+    let detail = format!("the header ce-{name} says what the path and the query say; leave it out");
+    Problem::bad_request("invalid_attribute", "A header is invalid", detail)
+}

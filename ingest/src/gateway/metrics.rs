@@ -1,0 +1,85 @@
+//! What the gateway counts. Labels are words of ours, so their number is bounded.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+/// Seconds: from a broker beside us to a delivery timeout.
+const ACKNOWLEDGEMENT_BUCKETS: [f64; 12] = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0];
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct RequestLabels {
+    pub(super) route: &'static str,
+    pub(super) status: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct RouteLabels {
+    pub(super) route: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct RejectionLabels {
+    pub(super) route: &'static str,
+    pub(super) reason: &'static str,
+}
+
+#[derive(Clone)]
+pub(super) struct Metrics {
+    pub(super) requests: Family<RequestLabels, Counter>,
+    pub(super) rejected_requests: Family<RejectionLabels, Counter>,
+    pub(super) body_bytes: Family<RouteLabels, Counter>,
+    pub(super) accepted_events: Family<RouteLabels, Counter>,
+    pub(super) in_flight_bytes: Gauge,
+    pub(super) in_flight_events: Gauge,
+    pub(super) acknowledgement_seconds: Histogram,
+}
+
+impl Metrics {
+    pub(super) fn register(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            requests: Family::default(),
+            rejected_requests: Family::default(),
+            body_bytes: Family::default(),
+            accepted_events: Family::default(),
+            in_flight_bytes: Gauge::default(),
+            in_flight_events: Gauge::default(),
+            acknowledgement_seconds: Histogram::new(ACKNOWLEDGEMENT_BUCKETS),
+        };
+        let registry = registry.sub_registry_with_prefix("gateway");
+        registry.register("requests", "Requests by route and status", metrics.requests.clone());
+        registry.register(
+            "rejected_requests",
+            "Requests that were not accepted, by reason",
+            metrics.rejected_requests.clone(),
+        );
+        registry.register_with_unit(
+            "body",
+            "Bytes of bodies that were accepted, after decompression",
+            Unit::Bytes,
+            metrics.body_bytes.clone(),
+        );
+        registry.register("accepted_events", "Events that Kafka acknowledged", metrics.accepted_events.clone());
+        registry.register_with_unit(
+            "in_flight",
+            "Bytes of bodies that are held until Kafka acknowledges",
+            Unit::Bytes,
+            metrics.in_flight_bytes.clone(),
+        );
+        registry.register(
+            "in_flight_events",
+            "Events that are held until Kafka acknowledges",
+            metrics.in_flight_events.clone(),
+        );
+        registry.register_with_unit(
+            "kafka_acknowledgement",
+            "Time from the first event of a request in Kafka's queue to the acknowledgement of its last",
+            Unit::Seconds,
+            metrics.acknowledgement_seconds.clone(),
+        );
+        metrics
+    }
+}

@@ -1,0 +1,274 @@
+//! The HTTP gateway: events and recording chunks in, an answer when Kafka has them.
+//!
+//! ```text
+//! request ─▶ token ─▶ headers ─▶ room? ─▶ body, counted ─▶ decompress ─▶ decode all ─▶ publish all ─▶ acknowledged ─▶ 202
+//!             401      400, 415   429      408, 413          400, 413      400            429, 413      503
+//! ```
+//!
+//! Every answer other than 202 is a problem in the sense of RFC 9457 with a stable `reason`. A sender that gets 429 or
+//! 503 sends the same request again: `source` and `id` make a repetition recognisable.
+
+mod auth;
+mod body;
+mod budget;
+mod chunk;
+mod headers;
+mod metrics;
+mod prepare;
+mod problem;
+mod publish;
+mod serve;
+mod settings;
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use axum::body::Body;
+use axum::extract::{DefaultBodyLimit, Path, Request, State};
+use axum::http::{StatusCode, request::Parts};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::{Json, RequestPartsExt as _, Router};
+use holdfast_events::Timestamp;
+use prometheus_client::registry::Registry;
+use serde::Serialize;
+
+pub use auth::ApiToken;
+pub use serve::serve;
+pub use settings::{GatewayError, GatewaySettings};
+
+use crate::producer::Publisher;
+use auth::Tokens;
+use body::{BodyLimit, Encoding};
+use budget::{Amount, Budget, Reservation};
+use metrics::{Metrics, RejectionLabels, RequestLabels, RouteLabels};
+use prepare::{EventLimits, Mode, Prepared, Remark};
+use problem::Problem;
+use publish::Outlet;
+
+/// What time it is; given from outside so that tests can hold it still.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// The time of this machine.
+pub fn system_clock() -> Clock {
+    Arc::new(|| {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Timestamp(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+    })
+}
+
+/// Bodies from this size on are worked on by a thread that may block.
+const OFF_THREAD_BYTES: usize = 128 << 10;
+
+/// The gateway. Cheap to clone.
+#[derive(Clone)]
+pub struct Gateway {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    settings: GatewaySettings,
+    tokens: Tokens,
+    budget: Arc<Budget>,
+    outlet: Outlet,
+    clock: Clock,
+    metrics: Metrics,
+}
+
+/// What a success says.
+#[derive(Serialize)]
+struct Accepted {
+    /// How many events Kafka acknowledged.
+    accepted: usize,
+    /// Those that the catalogue has something to say about.
+    events: Vec<Remark>,
+}
+
+/// A request that may be read.
+struct Admitted {
+    mode: Mode,
+    encoding: Encoding,
+    limit: BodyLimit,
+    reservation: Reservation,
+}
+
+#[derive(Clone, Copy)]
+enum Route {
+    Events,
+    Chunks,
+}
+
+impl Route {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Events => "events",
+            Self::Chunks => "chunks",
+        }
+    }
+}
+
+impl Gateway {
+    /// Makes a gateway that publishes through `publisher` and counts in `registry`.
+    ///
+    /// # Errors
+    /// Settings that cannot work.
+    pub fn new(
+        settings: GatewaySettings,
+        publisher: Arc<dyn Publisher>,
+        clock: Clock,
+        registry: &mut Registry,
+    ) -> Result<Self, GatewayError> {
+        settings.validate()?;
+        let metrics = Metrics::register(registry);
+        let budget = Arc::new(Budget {
+            bytes: Amount::new(settings.max_in_flight_bytes, metrics.in_flight_bytes.clone()),
+            events: Amount::new(settings.max_in_flight, metrics.in_flight_events.clone()),
+        });
+        let outlet = Outlet::new(publisher, &settings, metrics.acknowledgement_seconds.clone());
+        let tokens = Tokens::new(settings.tokens.clone());
+        Ok(Self { shared: Arc::new(Shared { settings, tokens, budget, outlet, clock, metrics }) })
+    }
+
+    /// The routes under `/v1`; merge others beside them.
+    pub fn router(&self) -> Router {
+        Router::new()
+            .route("/v1/events", post(events))
+            .route("/v1/recordings/{session}/{recording}/chunks/{seq}", post(chunks))
+            // The limits here are finer than one for all.
+            .layer(DefaultBodyLimit::disable())
+            .with_state(self.clone())
+    }
+
+    fn retry_after_seconds(&self) -> u64 {
+        self.shared.settings.retry_after.as_secs().max(1)
+    }
+
+    /// Works on a request and counts how it went.
+    async fn answer(&self, route: Route, request: Request) -> Response {
+        let (parts, body) = request.into_parts();
+        let shared = &self.shared;
+        let result = match shared.tokens.integrator(&parts.headers) {
+            // Whoever has no token is not read any further.
+            Err(problem) => Err(problem),
+            Ok(integrator) => {
+                let integrator = integrator.to_owned();
+                self.accept(route, parts, body).await.inspect_err(|problem| {
+                    let reason = problem.reason;
+                    tracing::debug!(route = route.name(), integrator, reason, "a request was not accepted");
+                })
+            }
+        };
+        let route = route.name();
+        let response = match result {
+            Ok(accepted) => {
+                shared.metrics.accepted_events.get_or_create(&RouteLabels { route }).inc_by(accepted.accepted as u64);
+                (StatusCode::ACCEPTED, Json(accepted)).into_response()
+            }
+            Err(problem) => {
+                let reason = problem.reason;
+                shared.metrics.rejected_requests.get_or_create(&RejectionLabels { route, reason }).inc();
+                problem.into_response()
+            }
+        };
+        let status = u32::from(response.status().as_u16());
+        shared.metrics.requests.get_or_create(&RequestLabels { route, status }).inc();
+        response
+    }
+
+    async fn accept(&self, route: Route, parts: Parts, body: Body) -> Result<Accepted, Problem> {
+        let admitted = match route {
+            Route::Events => self.admit_events(&parts),
+            Route::Chunks => self.admit_chunk(parts).await,
+        };
+        let Admitted { mode, encoding, limit, mut reservation } = match admitted {
+            Ok(admitted) => admitted,
+            Err(problem) => {
+                body::discard(body).await;
+                return Err(problem);
+            }
+        };
+        let timeout = self.shared.settings.body_timeout;
+        let body = tokio::time::timeout(timeout, body::read(body, limit, &mut reservation))
+            .await
+            .map_err(|_| Problem::too_slow())??;
+        if matches!(route, Route::Chunks) && body.is_empty() {
+            return Err(Problem::bad_request("empty", "The body is empty", "send the chunk's bytes as the body"));
+        }
+
+        let limits = EventLimits {
+            event_bytes: self.shared.settings.max_event_bytes,
+            events: self.shared.settings.max_in_flight,
+        };
+        let size = body.len();
+        let (prepared, mut reservation) = off_thread(size, move || {
+            let body = body::decompress(encoding, body, limit, &mut reservation)?;
+            Ok((prepare::prepare(mode, body, limits)?, reservation))
+        })
+        .await?;
+        reservation.hold_events(prepared.messages.len()).map_err(|full| self.full(full))?;
+
+        self.shared.outlet.publish(&prepared).await?;
+        drop(reservation);
+        let Prepared { body, messages, remarks } = prepared;
+        self.shared.metrics.body_bytes.get_or_create(&RouteLabels { route: route.name() }).inc_by(body.len() as u64);
+        Ok(Accepted { accepted: messages.len(), events: remarks })
+    }
+
+    fn admit_events(&self, parts: &Parts) -> Result<Admitted, Problem> {
+        let headers = &parts.headers;
+        let encoding = Encoding::of(headers)?;
+        let attributes = if headers::has_attributes(headers) { Some(headers::attributes(headers)?) } else { None };
+        let mode = prepare::mode(headers::content_type(headers)?, attributes)?;
+        let settings = &self.shared.settings;
+        let (bytes, what) = match mode {
+            Mode::Batch => (settings.max_batch_bytes, "a batch of events"),
+            _ if prepare::carries_chunk(&mode) => (settings.max_chunk_bytes, "a recording chunk"),
+            _ => (settings.max_event_bytes, "an event"),
+        };
+        self.admit(mode, encoding, bytes, what)
+    }
+
+    async fn admit_chunk(&self, mut parts: Parts) -> Result<Admitted, Problem> {
+        let path = parts.extract::<Path<chunk::Path>>().await;
+        let Path(path) = path.map_err(|_| chunk::invalid_path("the path is not UTF-8 after percent-decoding"))?;
+        let headers = &parts.headers;
+        let encoding = Encoding::of(headers)?;
+        let attributes = headers::attributes(headers)?;
+        let content_type = headers::content_type(headers)?;
+        let query = parts.uri.query().unwrap_or_default();
+        let mode = chunk::event(path, query, content_type, attributes, (self.shared.clock)())?;
+        self.admit(mode, encoding, self.shared.settings.max_chunk_bytes, "a recording chunk")
+    }
+
+    fn admit(&self, mode: Mode, encoding: Encoding, bytes: usize, what: &'static str) -> Result<Admitted, Problem> {
+        let limit = BodyLimit { bytes, what, retry_after_seconds: self.retry_after_seconds() };
+        let reservation = self.shared.budget.enter().map_err(|full| self.full(full))?;
+        Ok(Admitted { mode, encoding, limit, reservation })
+    }
+
+    fn full(&self, full: budget::Full) -> Problem {
+        Problem::busy(full.reason(), self.retry_after_seconds())
+    }
+}
+
+async fn events(State(gateway): State<Gateway>, request: Request) -> Response {
+    gateway.answer(Route::Events, request).await
+}
+
+async fn chunks(State(gateway): State<Gateway>, request: Request) -> Response {
+    gateway.answer(Route::Chunks, request).await
+}
+
+/// Runs `work` here when it is small, and on a thread that may block when it is not.
+async fn off_thread<T: Send + 'static>(
+    size: usize,
+    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    if size < OFF_THREAD_BYTES {
+        return work();
+    }
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(Problem::internal()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,234 @@
+//! A body to messages for Kafka. Pure: nothing is published before every event of the request is valid.
+//!
+//! ```text
+//! structured ──────────▶ the whole body
+//! batch ──split────────▶ one slice an event    ──▶ events topic, byte for byte, key = subject
+//! binary ──────────────▶ ce_ headers and body
+//!    any with a recording chunk ────────────────▶ recordings topic, binary mode
+//! ```
+
+use std::ops::Range;
+
+use holdfast_events::{
+    BATCH_MEDIA_TYPE, CHUNK_TYPE, Chunk, Data, DecodeError, Decoder, Event, STRUCTURED_MEDIA_TYPE, split_batch,
+};
+use serde::Serialize;
+
+use super::headers::Attribute;
+use super::problem::Problem;
+
+/// How the events stand in a request.
+#[derive(Debug)]
+pub(super) enum Mode {
+    Structured,
+    Batch,
+    Binary { attributes: Vec<Attribute>, content_type: Option<String> },
+}
+
+/// Which topic a message goes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Target {
+    Events,
+    Recordings,
+}
+
+/// A message to be published.
+#[derive(Debug)]
+pub(super) struct Message {
+    pub(super) target: Target,
+    pub(super) key: String,
+    pub(super) value: Value,
+    pub(super) headers: Vec<Attribute>,
+}
+
+/// A message's value.
+#[derive(Debug)]
+pub(super) enum Value {
+    /// A part of the request's body.
+    Slice(Range<usize>),
+    /// What the body held in base64.
+    Owned(Vec<u8>),
+}
+
+/// A valid request.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub(super) body: Vec<u8>,
+    pub(super) messages: Vec<Message>,
+    pub(super) remarks: Vec<Remark>,
+}
+
+/// What the catalogue has to say about an event that is accepted nevertheless.
+#[derive(Debug, Serialize)]
+pub(super) struct Remark {
+    /// Which event of the request, from 0.
+    index: usize,
+    id: String,
+    problems: String,
+}
+
+/// Limits of a single event.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct EventLimits {
+    pub(super) event_bytes: usize,
+    pub(super) events: usize,
+}
+
+impl Message {
+    pub(super) fn value<'p>(&'p self, body: &'p [u8]) -> &'p [u8] {
+        match &self.value {
+            Value::Slice(range) => &body[range.clone()],
+            Value::Owned(bytes) => bytes,
+        }
+    }
+}
+
+/// Validates a request's events and says what is to be published.
+pub(super) fn prepare(mode: Mode, body: Vec<u8>, limits: EventLimits) -> Result<Prepared, Problem> {
+    match mode {
+        Mode::Structured => {
+            let mut prepared = Prepared { body, messages: Vec::with_capacity(1), remarks: Vec::new() };
+            let (message, remark) = structured(&mut Decoder::default(), &prepared.body, 0..prepared.body.len(), 0)
+                .map_err(|error| Problem::not_an_event(&error))?;
+            prepared.messages.push(message);
+            prepared.remarks.extend(remark);
+            Ok(prepared)
+        }
+        Mode::Batch => batch(body, limits),
+        Mode::Binary { attributes, content_type } => binary(attributes, content_type.as_deref(), body),
+    }
+}
+
+fn batch(body: Vec<u8>, limits: EventLimits) -> Result<Prepared, Problem> {
+    let (mut messages, mut remarks) = (Vec::new(), Vec::new());
+    let slices = split_batch(&body).map_err(|error| Problem::not_an_event(&error))?;
+    if slices.len() > limits.events {
+        let detail = format!("a batch may have {} events; send it in parts", limits.events);
+        return Err(Problem::too_large("too_many_events", detail));
+    }
+    messages.reserve(slices.len());
+    let mut decoder = Decoder::default();
+    for (index, slice) in slices.into_iter().enumerate() {
+        // The slices are parts of the body.
+        let offset = slice.as_ptr() as usize - body.as_ptr() as usize;
+        if slice.len() > limits.event_bytes {
+            let detail = format!("an event may have {} bytes; nothing of the batch was accepted", limits.event_bytes);
+            return Err(Problem::too_large("event_too_large", detail).at(index));
+        }
+        let (message, remark) = structured(&mut decoder, &body, offset..offset + slice.len(), index)
+            .map_err(|error| Problem::not_an_event_of_batch(&error, index, offset))?;
+        messages.push(message);
+        remarks.extend(remark);
+    }
+    Ok(Prepared { body, messages, remarks })
+}
+
+fn structured(
+    decoder: &mut Decoder,
+    body: &[u8],
+    range: Range<usize>,
+    index: usize,
+) -> Result<(Message, Option<Remark>), DecodeError> {
+    let event = decoder.structured(&body[range.clone()])?;
+    if Chunk::of(&event)?.is_some() {
+        // The recordings topic knows binary mode only, so that a chunk is never carried as base64.
+        return Ok((chunk_message(event), None));
+    }
+    let remark = remark(&event, index);
+    let headers = vec![("content-type".to_owned(), STRUCTURED_MEDIA_TYPE.as_bytes().to_vec())];
+    let key = event.subject.clone().into_owned();
+    let message = Message { target: Target::Events, key, value: Value::Slice(range), headers };
+    decoder.recycle(event);
+    Ok((message, remark))
+}
+
+fn binary(attributes: Vec<Attribute>, content_type: Option<&str>, body: Vec<u8>) -> Result<Prepared, Problem> {
+    let named = attributes.iter().map(|(name, value)| (name.as_str(), value.as_slice()));
+    let event = Decoder::default().binary(named, content_type, &body).map_err(|error| Problem::not_an_event(&error))?;
+    let chunk = Chunk::of(&event).map_err(|error| Problem::not_an_event(&error))?;
+    let (target, remark) = match chunk {
+        Some(_) => (Target::Recordings, None),
+        None => (Target::Events, remark(&event, 0)),
+    };
+    let key = event.subject.clone().into_owned();
+    drop(event);
+    let headers = kafka_headers(attributes, content_type);
+    let message = Message { target, key, value: Value::Slice(0..body.len()), headers };
+    Ok(Prepared { body, messages: vec![message], remarks: remark.into_iter().collect() })
+}
+
+/// A chunk that came in structured mode, in binary mode.
+fn chunk_message(event: Event<'_>) -> Message {
+    let time = event.time.to_string();
+    let mut attributes: Vec<(&str, &str)> = vec![
+        ("specversion", "1.0"),
+        ("id", &event.id),
+        ("source", &event.source),
+        ("type", &event.type_),
+        ("subject", &event.subject),
+        ("time", &time),
+    ];
+    let optional = [
+        ("dataschema", &event.dataschema),
+        ("ticket", &event.ticket),
+        ("agent", &event.agent),
+        ("portal", &event.portal),
+        ("customer", &event.customer),
+    ];
+    attributes.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?))));
+    attributes.extend(event.extensions.iter().map(|(name, value)| (name.as_ref(), value.as_ref())));
+    let attributes = attributes.into_iter().map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec())).collect();
+    let headers = kafka_headers(attributes, event.datacontenttype.as_deref());
+    let key = event.subject.clone().into_owned();
+    let bytes = match event.data {
+        Data::Binary(bytes) => bytes.into_owned(),
+        Data::Text(text) => text.into_owned().into_bytes(),
+        Data::None => Vec::new(),
+    };
+    Message { target: Target::Recordings, key, value: Value::Owned(bytes), headers }
+}
+
+/// Attributes as Kafka's binary mode carries them (Kafka protocol binding 1.0, section 3.2).
+fn kafka_headers(attributes: Vec<Attribute>, content_type: Option<&str>) -> Vec<Attribute> {
+    let content_type = content_type.map(|value| ("content-type".to_owned(), value.as_bytes().to_vec()));
+    attributes.into_iter().map(|(name, value)| (format!("ce_{name}"), value)).chain(content_type).collect()
+}
+
+fn remark(event: &Event<'_>, index: usize) -> Option<Remark> {
+    let problems = event.problems()?;
+    Some(Remark { index, id: event.id.clone().into_owned(), problems })
+}
+
+/// Which mode a content type asks for (HTTP protocol binding 1.0, section 3). `attributes` are those of `ce-` headers,
+/// where there are any.
+pub(super) fn mode(content_type: Option<&str>, attributes: Option<Vec<Attribute>>) -> Result<Mode, Problem> {
+    let mut parts = content_type.unwrap_or_default().split(';');
+    let essence = parts.next().unwrap_or_default().trim().to_ascii_lowercase();
+    if essence == STRUCTURED_MEDIA_TYPE || essence == BATCH_MEDIA_TYPE {
+        let other_charset = parts.filter_map(|parameter| parameter.trim().split_once('=')).any(|(name, value)| {
+            name.eq_ignore_ascii_case("charset") && !value.trim_matches('"').eq_ignore_ascii_case("utf-8")
+        });
+        if other_charset {
+            return Err(Problem::unsupported_media_type(
+                "events are UTF-8; send them so, with charset=utf-8 or without",
+            ));
+        }
+        return Ok(if essence == STRUCTURED_MEDIA_TYPE { Mode::Structured } else { Mode::Batch });
+    }
+    if essence.starts_with("application/cloudevents") {
+        return Err(Problem::unsupported_media_type(SUPPORTED));
+    }
+    match attributes {
+        Some(attributes) => Ok(Mode::Binary { attributes, content_type: content_type.map(str::to_owned) }),
+        None => Err(Problem::unsupported_media_type(SUPPORTED)),
+    }
+}
+
+const SUPPORTED: &str = "send application/cloudevents+json, application/cloudevents-batch+json, or any content type with \
+                         the event's attributes in ce- headers";
+
+/// Whether a binary-mode event is a recording chunk, which may be larger than others.
+pub(super) fn carries_chunk(mode: &Mode) -> bool {
+    let Mode::Binary { attributes, .. } = mode else { return false };
+    attributes.iter().any(|(name, value)| name == "type" && value == CHUNK_TYPE.as_bytes())
+}

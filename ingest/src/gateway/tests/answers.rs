@@ -1,0 +1,245 @@
+//! Which events are taken, as what they go on, and what is said about those that are not.
+
+use super::*;
+
+#[tokio::test]
+async fn a_structured_event_goes_on_byte_for_byte() {
+    let fixture = fixture(Behaviour::Acknowledge);
+    let body = event("1").replace("\"seq\":0", " \"seq\" : 0");
+    let answer = fixture.post("application/cloudevents+json; charset=UTF-8", body.clone()).await;
+    assert_eq!(answer.status, StatusCode::ACCEPTED);
+    assert_eq!(answer.body, serde_json::json!({"accepted": 1, "events": []}));
+    let headers = vec![("content-type".to_owned(), STRUCTURED.to_owned())];
+    let expected =
+        Sent { topic: "holdfast.events".to_owned(), key: "s-1".to_owned(), value: body.into_bytes(), headers };
+    assert_eq!(fixture.sent(), [expected]);
+}
+
+#[tokio::test]
+async fn a_batch_goes_on_as_its_events() {
+    let fixture = fixture(Behaviour::Acknowledge);
+    let body = format!(" [ {} ,\n{}]", event("1"), event("2"));
+    let answer = fixture.post(BATCH, body).await;
+    assert_eq!((answer.status, &answer.body["accepted"]), (StatusCode::ACCEPTED, &2.into()));
+    let sent = fixture.sent();
+    assert_eq!([sent[0].key.as_str(), sent[1].key.as_str()], ["s-1", "s-2"]);
+    assert_eq!(sent[1].value, event("2").into_bytes());
+    let empty = fixture.post(BATCH, "[]").await;
+    assert_eq!((empty.status, &empty.body["accepted"]), (StatusCode::ACCEPTED, &0.into()));
+}
+
+fn binary(headers: &[(&str, &str)]) -> axum::http::request::Builder {
+    let mut builder = events_request();
+    for (name, value) in headers {
+        builder = builder.header(*name, *value);
+    }
+    builder
+}
+
+const ATTRIBUTES: [(&str, &str); 6] = [
+    ("ce-specversion", "1.0"),
+    ("ce-id", "1"),
+    ("ce-source", "urn:x"),
+    ("ce-type", "survey.submitted"),
+    ("ce-subject", "s-1"),
+    ("ce-time", "2026-01-31T09:30:00Z"),
+];
+
+#[tokio::test]
+async fn binary_mode_stays_binary_mode() {
+    let fixture = fixture(Behaviour::Acknowledge);
+    let request =
+        binary(&ATTRIBUTES).header("ce-customer", "Caf%C3%A9%20%22x%22").header("content-type", "application/json");
+    let answer = fixture.send(request.body(r#"{"rating":5}"#.into()).unwrap()).await;
+    assert_eq!((answer.status, &answer.body["events"]), (StatusCode::ACCEPTED, &serde_json::json!([])));
+    let sent = fixture.sent().remove(0);
+    assert_eq!((sent.key.as_str(), sent.value.as_slice()), ("s-1", br#"{"rating":5}"#.as_slice()));
+    let header = |name: &str| sent.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+    assert_eq!(header("ce_specversion"), Some("1.0"));
+    assert_eq!(header("ce_customer"), Some("Café \"x\""));
+    assert_eq!(header("content-type"), Some("application/json"));
+}
+
+#[tokio::test]
+async fn what_the_catalogue_says_comes_with_the_success() {
+    let fixture = fixture(Behaviour::Acknowledge);
+    let wrong = event("2").replace(r#""seq":0,"#, "");
+    let unknown = event("3").replace("chat.line", "espresso.brewed");
+    let answer = fixture.post(BATCH, format!("[{},{wrong},{unknown}]", event("1"))).await;
+    assert_eq!((answer.status, &answer.body["accepted"]), (StatusCode::ACCEPTED, &3.into()));
+    assert_eq!(answer.body["events"], serde_json::json!([{"index": 1, "id": "2", "problems": "seq is missing"}]));
+    assert_eq!(fixture.sent().len(), 3);
+}
+
+#[tokio::test]
+async fn what_is_not_an_event_is_refused_with_what_and_where() {
+    let fixture = fixture(Behaviour::Acknowledge);
+    let good = event("1");
+    let deep = good.replace("\"hello\"", &format!("{}1{}", "[".repeat(10_000), "]".repeat(10_000)));
+    for (body, reason) in [
+        (good.replace("}}", "}").into_bytes(), "invalid_json"),
+        (b"not json".to_vec(), "invalid_json"),
+        (Vec::new(), "empty"),
+        (good.replace("hello", "\u{1}").into_bytes(), "invalid_json"),
+        (good.replace("hello", "\0").into_bytes(), "invalid_json"),
+        ([&good.as_bytes()[..20], b"\xff\xfe", &good.as_bytes()[20..]].concat(), "invalid_utf8"),
+        (good.replace(r#""id":"1","#, "").into_bytes(), "missing_attribute"),
+        (good.replace(r#""subject":"s-1","#, "").into_bytes(), "missing_attribute"),
+        (good.replace(r#""seq":0"#, r#""seq":0,"seq":1"#).into_bytes(), "duplicate_key"),
+        (good.replace("+01:00", "").into_bytes(), "invalid_time"),
+        (good.replace(r#""1.0""#, r#""0.3""#).into_bytes(), "unsupported_version"),
+        (deep.into_bytes(), "nested_too_deep"),
+        (format!("[{good}]").into_bytes(), "not_an_event"),
+    ] {
+        let answer = fixture.post(STRUCTURED, body).await;
+        assert_eq!((answer.status, answer.reason()), (StatusCode::BAD_REQUEST, reason), "{answer:?}");
+        assert_eq!(answer.body["type"], format!("urn:holdfast:problem:{reason}"));
+        assert!(answer.body.get("index").is_none());
+    }
+    assert_eq!(fixture.sent(), []);
+    let metrics = fixture.metrics();
+    assert!(
+        metrics.contains(r#"gateway_rejected_requests_total{route="events",reason="duplicate_key"} 1"#),
+        "{metrics}"
+    );
+    assert!(metrics.contains(r#"gateway_requests_total{route="events",status="400"} 13"#), "{metrics}");
+    fixture.assert_idle();
+}
+
+#[tokio::test]
+async fn the_past_the_future_and_an_escaped_nul_are_events() {
+    let fixture = fixture(Behaviour::Acknowledge);
+    for body in [
+        event("1").replace("2026-01-31T10:30:00+01:00", "1970-01-01T00:00:00Z"),
+        event("1").replace("2026-01-31T10:30:00+01:00", "2090-12-31T00:00:00Z"),
+        event("1").replace("hello", "\\u0000"),
+        event("1"),
+        event("1"),
+    ] {
+        assert_eq!(fixture.post(STRUCTURED, body).await.status, StatusCode::ACCEPTED);
+    }
+    assert_eq!(fixture.sent().len(), 5);
+}
+
+#[tokio::test]
+async fn nothing_of_a_batch_with_an_invalid_event_is_published() {
+    let fixture = fixture(Behaviour::Acknowledge);
+    let body = format!("[{},{},{}]", event("1"), event("2").replace("+01:00", ""), event("3"));
+    let answer = fixture.post(BATCH, body).await;
+    assert_eq!((answer.status, answer.reason()), (StatusCode::BAD_REQUEST, "invalid_time"));
+    assert_eq!(answer.body["index"], 1);
+    let begins = format!("byte {} of the body", event("1").len() + 2);
+    assert!(answer.detail().contains(&begins), "{}", answer.detail());
+    for (body, reason) in [
+        (format!("[{},", event("1")), "invalid_json"),
+        (event("1"), "not_an_event"),
+        (format!("[{},5]", event("1")), "not_an_event"),
+    ] {
+        let answer = fixture.post(BATCH, body).await;
+        assert_eq!((answer.status, answer.reason()), (StatusCode::BAD_REQUEST, reason));
+    }
+    assert_eq!(fixture.sent(), []);
+}
+
+#[tokio::test]
+async fn headers_are_read_strictly() {
+    let fixture = fixture(Behaviour::Acknowledge);
+    for (extra, reason) in [
+        (("ce-customer", "50% off"), "invalid_percent_encoding"),
+        (("ce-customer", "%ff"), "invalid_utf8"),
+        (("ce-customer", "%00"), "invalid_attribute"),
+        (("ce-customer", "\"open"), "invalid_quoting"),
+        (("ce-external_key", "1"), "invalid_attribute"),
+        (("ce-id", "2"), "duplicate_header"),
+        (("ce-datacontenttype", "text/plain"), "invalid_attribute"),
+        (("ce-data", "{}"), "invalid_attribute"),
+        (("authorization", "Bearer x"), "duplicate_header"),
+    ] {
+        let request = binary(&ATTRIBUTES).header(extra.0, extra.1).header("content-type", "application/json");
+        let answer = fixture.send(request.body("{}".into()).unwrap()).await;
+        assert_eq!((answer.status, answer.reason()), (StatusCode::BAD_REQUEST, reason), "{extra:?}");
+        assert!(!answer.detail().contains("50%"));
+    }
+    for left_out in 1..ATTRIBUTES.len() {
+        let rest: Vec<_> = ATTRIBUTES.into_iter().filter(|attribute| *attribute != ATTRIBUTES[left_out]).collect();
+        let answer = fixture.send(binary(&rest).body("{}".into()).unwrap()).await;
+        assert_eq!((answer.status, answer.reason()), (StatusCode::BAD_REQUEST, "missing_attribute"));
+    }
+    assert_eq!(fixture.sent(), []);
+}
+
+#[tokio::test]
+async fn other_content_types_are_not_supported() {
+    let fixture = fixture(Behaviour::Acknowledge);
+    for content_type in [
+        "application/json",
+        "text/plain",
+        "application/cloudevents+avro",
+        "application/cloudevents-batch+protobuf",
+        "application/cloudevents+json; charset=iso-8859-1",
+        "",
+    ] {
+        let answer = fixture.post(content_type, event("1")).await;
+        assert_eq!(
+            (answer.status, answer.reason()),
+            (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
+            "{content_type}"
+        );
+    }
+    let none = fixture.send(events_request().body(event("1").into()).unwrap()).await;
+    assert_eq!(none.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    assert_eq!(fixture.sent(), []);
+}
+
+#[tokio::test]
+async fn only_who_has_a_token_may_send() {
+    let fixture = fixture(Behaviour::Acknowledge);
+    let request = |value: Option<&str>| {
+        let request = Request::post("/v1/events").header("content-type", STRUCTURED);
+        let request = value.into_iter().fold(request, |request, value| request.header("authorization", value));
+        request.body(event("1").into()).unwrap()
+    };
+    for (value, reason, challenge) in [
+        (None, "missing_token", "Bearer"),
+        (Some("Basic dTpw"), "missing_token", "Bearer"),
+        (Some("Bearer"), "missing_token", "Bearer"),
+        (Some("Bearer "), "missing_token", "Bearer"),
+        (Some("Bearer wrong"), "invalid_token", "Bearer error=\"invalid_token\""),
+        (Some("Bearer correct-hors"), "invalid_token", "Bearer error=\"invalid_token\""),
+    ] {
+        let answer = fixture.send(request(value)).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{value:?}");
+        assert_eq!(answer.header("www-authenticate").map(|value| &value[..6]), Some("Bearer"));
+        if value != Some("Bearer ") {
+            assert_eq!((answer.reason(), answer.header("www-authenticate")), (reason, Some(challenge)));
+        }
+    }
+    assert_eq!(fixture.sent(), []);
+    for value in ["Bearer correct-horse", "bearer battery-staple"] {
+        assert_eq!(fixture.send(request(Some(value))).await.status, StatusCode::ACCEPTED);
+    }
+}
+
+#[tokio::test]
+async fn other_methods_and_paths_are_not_there() {
+    let fixture = fixture(Behaviour::Acknowledge);
+    let get = Request::get("/v1/events").body(Body::empty()).unwrap();
+    assert_eq!(fixture.send(get).await.status, StatusCode::METHOD_NOT_ALLOWED);
+    let elsewhere = Request::post("/v2/events").body(Body::empty()).unwrap();
+    assert_eq!(fixture.send(elsewhere).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn settings_that_cannot_work_are_refused() {
+    let publisher = || fixture(Behaviour::Acknowledge).publisher as Arc<dyn Publisher>;
+    for broken in [
+        GatewaySettings { tokens: Vec::new(), ..settings() },
+        GatewaySettings { tokens: vec![ApiToken::new("x", " \n")], ..settings() },
+        GatewaySettings { max_in_flight: 0, ..settings() },
+        GatewaySettings { max_in_flight_bytes: 500_000, ..settings() },
+    ] {
+        let refused = Gateway::new(broken, publisher(), system_clock(), &mut Registry::default());
+        assert!(refused.is_err_and(|error| error.to_string().contains("gateway")));
+    }
+    assert!(!format!("{:?}", settings()).contains(TOKEN));
+}

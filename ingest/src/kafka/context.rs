@@ -1,0 +1,150 @@
+//! What librdkafka calls back for: its log, its errors, and tokens for SASL OAUTHBEARER.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rdkafka::client::{ClientContext, OAuthToken};
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::ConsumerContext;
+use rdkafka::error::{KafkaError as LibraryError, RDKafkaErrorCode};
+use rdkafka::statistics::Statistics;
+use serde::Deserialize;
+
+use super::KafkaSettings;
+
+/// The target of librdkafka's lines in our log.
+pub(super) const LOG_TARGET: &str = "librdkafka";
+
+/// The context of every client. A context with more to do holds one and hands these calls on to it.
+#[derive(Debug, Clone, Default)]
+pub struct KafkaContext {
+    token_file: Option<PathBuf>,
+}
+
+impl KafkaContext {
+    /// A context for clients of these settings.
+    pub fn new(settings: &KafkaSettings) -> Self {
+        Self { token_file: settings.oauth_token_file.clone() }
+    }
+}
+
+impl ClientContext for KafkaContext {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    /// librdkafka's lines speak of brokers, partitions and protocol, never of what a message holds.
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        match level {
+            RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
+                tracing::error!(target: LOG_TARGET, facility, "{message}");
+            }
+            // Of a broker that cannot be reached librdkafka says "error" and tries again: nothing is lost yet.
+            RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning => {
+                tracing::warn!(target: LOG_TARGET, facility, "{message}");
+            }
+            RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => {
+                tracing::info!(target: LOG_TARGET, facility, "{message}");
+            }
+            RDKafkaLogLevel::Debug => tracing::debug!(target: LOG_TARGET, facility, "{message}"),
+        }
+    }
+
+    fn stats(&self, _: Statistics) {}
+
+    fn stats_raw(&self, _: &[u8]) {}
+
+    fn error(&self, error: LibraryError, reason: &str) {
+        match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::Fatal | RDKafkaErrorCode::Authentication) => {
+                tracing::error!(target: LOG_TARGET, "{reason}");
+            }
+            _ => tracing::warn!(target: LOG_TARGET, "{reason}"),
+        }
+    }
+
+    fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        let path = self.token_file.as_deref().ok_or("kafka.oauth_token_file is not set")?;
+        Ok(read_token(path)?)
+    }
+}
+
+impl ConsumerContext for KafkaContext {}
+
+/// The claims of a token that matter here (RFC 7519, section 4.1).
+#[derive(Deserialize)]
+struct Claims {
+    /// Seconds since the epoch, with a fraction where the issuer likes one.
+    exp: f64,
+    sub: Option<String>,
+}
+
+/// Reads a token from its file. No message tells what the token is.
+fn read_token(path: &Path) -> Result<OAuthToken, String> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("cannot read kafka.oauth_token_file {}: {error}", path.display()))?;
+    let token = text.trim();
+    let claims = claims(token).ok_or_else(|| {
+        format!("kafka.oauth_token_file {} does not hold a JSON Web Token with the claim `exp`", path.display())
+    })?;
+    Ok(OAuthToken {
+        token: token.to_owned(),
+        principal_name: claims.sub.filter(|name| !name.contains('\0')).unwrap_or_else(|| "holdfast".to_owned()),
+        lifetime_ms: (claims.exp * 1000.0) as i64,
+    })
+}
+
+/// The claims of a JWT in its compact form: header.claims.signature. The signature is for the broker to check.
+fn claims(token: &str) -> Option<Claims> {
+    let mut parts = token.split('.');
+    let (_, claims, _) = (parts.next()?, parts.next()?, parts.next()?);
+    if parts.next().is_some() {
+        return None;
+    }
+    let claims = URL_SAFE_NO_PAD.decode(claims).ok()?;
+    serde_json::from_slice(&claims).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(claims: &str) -> String {
+        format!("{}.{}.c2ln", URL_SAFE_NO_PAD.encode(r#"{"alg":"none"}"#), URL_SAFE_NO_PAD.encode(claims))
+    }
+
+    fn refusal(context: &KafkaContext) -> String {
+        context.generate_oauth_token(None).err().expect("it is refused").to_string()
+    }
+
+    #[test]
+    fn a_token_lives_as_long_as_its_claim_says() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        let context = KafkaContext { token_file: Some(path.clone()) };
+        for (claims, lifetime, principal) in [
+            (r#"{"exp":1800000000,"sub":"archiver"}"#, 1_800_000_000_000, "archiver"),
+            (r#"{"exp":1800000000.5}"#, 1_800_000_000_500, "holdfast"),
+        ] {
+            std::fs::write(&path, format!("{}\n", token(claims))).unwrap();
+            let read = context.generate_oauth_token(None).unwrap();
+            assert_eq!((read.lifetime_ms, read.principal_name.as_str()), (lifetime, principal));
+            assert_eq!(read.token, token(claims));
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_token_is_told_without_quoting_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        let context = KafkaContext { token_file: Some(path.clone()) };
+        let missing = refusal(&context);
+        assert!(missing.contains("kafka.oauth_token_file"), "{missing}");
+        for text in ["secret", "a.secret.c", "a.b.c.secret", &token(r#"{"sub":"secret"}"#), ""] {
+            std::fs::write(&path, text).unwrap();
+            let error = refusal(&context);
+            assert!(error.contains("`exp`") && !error.contains("secret"), "{error}");
+        }
+        assert!(KafkaContext::default().generate_oauth_token(None).is_err());
+    }
+}
