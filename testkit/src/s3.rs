@@ -6,10 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use object_store::aws::{AmazonS3, AmazonS3Builder, AwsAuthorizer, AwsCredential};
 use object_store::client::{HttpRequest, HttpService};
 use reqwest::header::{HeaderName, HeaderValue};
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use crate::child::{Guarded, Signal};
@@ -40,6 +43,8 @@ pub struct S3Server {
 /// What the server answered to a raw request.
 #[derive(Debug, Clone)]
 pub struct Answer {
+    /// The request: method and path.
+    pub request: String,
     /// The HTTP status.
     pub status: u16,
     /// The headers, names in lower case.
@@ -134,12 +139,18 @@ impl S3Server {
         let url = format!("{}{path_and_query}", self.endpoint());
         let wrong = |message: String| Error::Http { request: format!("{method} {url}"), message };
 
+        // S3 wants a checksum with every configuration, and allows it with every body.
+        let checksum = if body.is_empty() { String::new() } else { STANDARD.encode(Sha256::digest(&body)) };
         let mut request = HttpRequest::new(body.into());
         *request.method_mut() = method.parse().map_err(|_| wrong("no HTTP method".to_owned()))?;
         *request.uri_mut() = url.parse().map_err(|_| wrong("no HTTP address".to_owned()))?;
         for (name, value) in headers {
             let name: HeaderName = name.parse().map_err(|_| wrong(format!("no header name: {name}")))?;
             request.headers_mut().insert(name, HeaderValue::from_str(value).map_err(|error| wrong(error.to_string()))?);
+        }
+        if !checksum.is_empty() {
+            let checksum = HeaderValue::from_str(&checksum).map_err(|error| wrong(error.to_string()))?;
+            request.headers_mut().insert("x-amz-checksum-sha256", checksum);
         }
         let credential =
             AwsCredential { key_id: ACCESS_KEY.to_owned(), secret_key: SECRET_KEY.to_owned(), token: None };
@@ -152,7 +163,8 @@ impl S3Server {
             .headers
             .iter()
             .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
-        Ok(Answer { status: parts.status.as_u16(), headers: headers.collect(), body })
+        let request = format!("{method} {path_and_query}");
+        Ok(Answer { request, status: parts.status.as_u16(), headers: headers.collect(), body })
     }
 
     /// SIGKILL: the server is gone in the middle of whatever it did. Its objects stay.
@@ -221,7 +233,7 @@ impl Answer {
         if (200..300).contains(&self.status) {
             return Ok(self);
         }
-        Err(Error::S3 { request: "request".to_owned(), status: self.status, body: self.text() })
+        Err(Error::S3 { body: self.text(), request: self.request, status: self.status })
     }
 
     /// The body as text.

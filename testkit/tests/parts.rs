@@ -147,25 +147,47 @@ async fn s3_writes_conditionally() {
 #[tokio::test]
 async fn s3_locks_objects() {
     let server = require!(S3Server::start().await);
-    let retention = "<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled><Rule><DefaultRetention>\
-        <Mode>COMPLIANCE</Mode><Days>1</Days></DefaultRetention></Rule></ObjectLockConfiguration>";
-    let configure = format!("/{LOCKED_BUCKET}?object-lock=");
-    server.request("PUT", &configure, &[], Bytes::from_static(retention.as_bytes())).await.unwrap().success().unwrap();
+    let put = async |path: &str, body: &'static str| {
+        server.request("PUT", path, &[], Bytes::from_static(body.as_bytes())).await.unwrap()
+    };
+    put(
+        &format!("/{LOCKED_BUCKET}?object-lock="),
+        "<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled><Rule><DefaultRetention>\
+         <Mode>COMPLIANCE</Mode><Days>1</Days></DefaultRetention></Rule></ObjectLockConfiguration>",
+    )
+    .await
+    .success()
+    .unwrap();
 
     let store = server.store(LOCKED_BUCKET).unwrap();
-    let path = Path::from("sealed.parquet");
-    let version = store.put(&path, "sealed".into()).await.unwrap().version.expect("a locked bucket is versioned");
-    let object = format!("/{LOCKED_BUCKET}/{path}");
-    let head = server.request("HEAD", &object, &[], Bytes::new()).await.unwrap().success().unwrap();
-    assert_eq!(head.header("x-amz-object-lock-mode"), Some("COMPLIANCE"));
+    for (name, retain_until) in [("by-default", None), ("until-a-date", Some("2099-01-01T00:00:00Z"))] {
+        let path = Path::from(name);
+        let version = store.put(&path, "sealed".into()).await.unwrap().version.expect("a locked bucket is versioned");
+        let object = format!("/{LOCKED_BUCKET}/{path}");
+        if retain_until.is_some() {
+            let retention = |year: u16| {
+                let date = format!("<RetainUntilDate>{year}-01-01T00:00:00Z</RetainUntilDate>");
+                Bytes::from(format!("<Retention><Mode>COMPLIANCE</Mode>{date}</Retention>"))
+            };
+            let retention_of = format!("{object}?retention=&versionId={version}");
+            let set = async |year| server.request("PUT", &retention_of, &[], retention(year)).await.unwrap();
+            set(2099).await.success().unwrap();
+            let shortened = set(2098).await;
+            assert_eq!(shortened.status, 403, "compliance mode cannot be shortened: {}", shortened.text());
+            let head = server.request("HEAD", &object, &[], Bytes::new()).await.unwrap().success().unwrap();
+            assert_eq!(head.header("x-amz-object-lock-mode"), Some("COMPLIANCE"));
+            assert_eq!(head.header("x-amz-object-lock-retain-until-date"), retain_until);
+        }
 
-    // Deleting only hides it behind a marker; the version itself cannot be removed.
-    store.delete(&path).await.unwrap();
-    let of_version = format!("{object}?versionId={version}");
-    let refused = server.request("DELETE", &of_version, &[], Bytes::new()).await.unwrap();
-    assert_eq!(refused.status, 403, "{}", refused.text());
-    let still_there = server.request("GET", &of_version, &[], Bytes::new()).await.unwrap().success().unwrap();
-    assert_eq!(still_there.body, "sealed");
+        // Deleting only hides it behind a marker; the version itself cannot be removed.
+        store.delete(&path).await.unwrap();
+        assert!(matches!(store.get(&path).await, Err(object_store::Error::NotFound { .. })));
+        let of_version = format!("{object}?versionId={version}");
+        let refused = server.request("DELETE", &of_version, &[], Bytes::new()).await.unwrap();
+        assert_eq!(refused.status, 403, "{}", refused.text());
+        let still_there = server.request("GET", &of_version, &[], Bytes::new()).await.unwrap().success().unwrap();
+        assert_eq!(still_there.body, "sealed");
+    }
 }
 
 #[test]
