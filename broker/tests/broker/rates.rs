@@ -2,10 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use rama::Service as _;
 use rdkafka::{
     consumer::Consumer as _,
-    producer::{BaseRecord, DeliveryResult, Producer as _, ProducerContext, ThreadedProducer},
+    producer::{BaseRecord, DeliveryResult, FutureRecord, Producer as _, ProducerContext, ThreadedProducer},
 };
+use url::Url;
 
 use crate::client::{WAIT, config, consumer, create_topic, start};
 
@@ -92,5 +94,73 @@ async fn rates() {
             "{topic}: {count} messages of {bytes} bytes ({compression}): produced {produced:.0}/s, consumed {consumed:.0}/s"
         ));
     }
+    broker.stop().await.unwrap();
+}
+
+/// The same through tansu as it comes: no encryption, a row a record, no wait for the disk.
+#[ignore = "a measurement"]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rates_of_tansu_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let servers = listener.local_addr().unwrap().to_string();
+    let storage = tansu_storage::StorageContainer::builder()
+        .cluster_id("plain")
+        .node_id(1)
+        .advertised_listener(Url::parse(&format!("tcp://{servers}")).unwrap())
+        .storage(Url::parse(&format!("sqlite:///{}/plain.db", directory.path().display())).unwrap())
+        .silent(true)
+        .build()
+        .await
+        .unwrap();
+    let registration = tansu_storage::BrokerRegistrationRequest {
+        broker_id: 1,
+        cluster_id: "plain".to_owned(),
+        incarnation_id: uuid::Uuid::new_v4(),
+        rack: None,
+    };
+    tansu_storage::Storage::register_broker(&storage, registration).await.unwrap();
+    let groups = tansu_broker::coordinator::group::administrator::Controller::with_storage(storage.clone()).unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let service = tansu_broker::service::services("plain", groups.clone(), storage.clone(), None).unwrap();
+            tokio::spawn(async move { service.serve(rama::Context::<()>::default(), stream).await });
+        }
+    });
+    create_topic(&servers, "events", 4).await;
+    let address = servers.clone();
+    let (produced, consumed) =
+        tokio::task::spawn_blocking(move || measure(&address, "events", 60_000, 250, "none")).await.unwrap();
+    say(&format!("tansu alone: produced {produced:.0}/s, consumed {consumed:.0}/s"));
+}
+
+/// One message after the other: how long until it is acknowledged, and until a waiting consumer has it.
+#[ignore = "a measurement"]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn latencies() {
+    let directory = tempfile::tempdir().unwrap();
+    let broker = start(directory.path()).await;
+    let servers = broker.address().to_string();
+    create_topic(&servers, "events", 4).await;
+    let producer = crate::client::producer(&servers);
+    let reader = consumer(&servers, "latencies");
+    reader.subscribe(&["events"]).unwrap();
+    let payload = vec![b'x'; 250];
+    let (mut acknowledged, mut arrived) = (Vec::new(), Vec::new());
+    for number in 0..300 {
+        let begin = Instant::now();
+        let record = FutureRecord::<(), _>::to("events").partition(number % 4).payload(&payload);
+        producer.send(record, WAIT).await.unwrap();
+        acknowledged.push(begin.elapsed());
+        while !matches!(reader.poll(WAIT), Some(Ok(_))) {}
+        arrived.push(begin.elapsed());
+    }
+    // The first ones bear the joining of the group.
+    for (what, mut times) in [("acknowledged", acknowledged.split_off(20)), ("arrived", arrived.split_off(20))] {
+        times.sort_unstable();
+        say(&format!("{what}: half within {:?}, all but 1 % within {:?}", times[140], times[277]));
+    }
+    drop((producer, reader));
     broker.stop().await.unwrap();
 }
