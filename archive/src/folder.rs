@@ -1,0 +1,86 @@
+//! A folder whose puts have reached the disk when they return.
+//!
+//! An event that was acknowledged leaves Kafka one day and must then be in the archive, also when the power failed in
+//! between. The local file system of object_store writes and renames, and leaves the rest to the kernel; this decorator
+//! syncs the file and the folders that its name is in.
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::{
+    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+};
+use std::fmt;
+use std::fs::File;
+use std::path::PathBuf;
+
+/// A local folder that syncs.
+#[derive(Debug)]
+pub(crate) struct DurableFolder {
+    inner: LocalFileSystem,
+}
+
+impl DurableFolder {
+    pub(crate) fn new(inner: LocalFileSystem) -> Self {
+        Self { inner }
+    }
+
+    /// Syncs a file and the folders from the root to it, which a put may have made.
+    async fn sync(&self, location: &Path) -> Result<()> {
+        let mut paths: Vec<PathBuf> = vec![self.inner.path_to_filesystem(location)?];
+        for _ in location.parts() {
+            let parent = paths.last().and_then(|path| path.parent()).map(PathBuf::from);
+            paths.extend(parent);
+        }
+        tokio::task::spawn_blocking(move || paths.iter().try_for_each(|path| File::open(path)?.sync_all()))
+            .await
+            .map_err(|error| Error::Generic { store: "folder", source: error.into() })?
+            .map_err(|error| Error::Generic { store: "folder", source: error.into() })
+    }
+}
+
+impl fmt::Display for DurableFolder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.inner)
+    }
+}
+
+#[async_trait]
+impl ObjectStore for DurableFolder {
+    async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+        let result = self.inner.put_opts(location, payload, options).await?;
+        self.sync(location).await?;
+        Ok(result)
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        location: &Path,
+        options: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
+        self.inner.put_multipart_opts(location, options).await
+    }
+
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        self.inner.get_opts(location, options).await
+    }
+
+    fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+        self.inner.delete_stream(locations)
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.inner.list(prefix)
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.inner.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        self.inner.copy_opts(from, to, options).await?;
+        self.sync(to).await
+    }
+}

@@ -1,0 +1,35 @@
+//! The archive on an object store: names, keys, encrypted data files, the Delta log, recordings.
+//!
+//! ```text
+//! RecordBatch ─▶ SegmentWriter ─▶ encrypted Parquet ─▶ put ─┐
+//!                   ▲ data keys                             ├─▶ TableLog::commit (files + offsets, atomic)
+//!               KeyRing (recipients only)                   │
+//! chunk bytes ─▶ recordings::put ─▶ age object ─▶ put ──────┘
+//!
+//! TableLog::snapshot ─▶ files ─▶ Unlocker (identities of one caller) ─▶ decryption properties ─▶ a Parquet reader
+//! ```
+//!
+//! Invariants:
+//! - A writer holds public keys. It cannot read back what it wrote.
+//! - What a commit makes visible is whole: files first, then one log entry with the files and the offsets they end at.
+//! - A commit succeeds only when the log still says the offsets that the writer started from.
+//! - Every column of every file is encrypted with its tier's key, and so is the footer.
+//!
+//! The crate knows nothing of Kafka beyond the words topic, partition and offset, and nothing of SQL.
+
+mod archive;
+mod error;
+mod folder;
+pub mod keys;
+pub mod location;
+pub mod log;
+pub mod paths;
+pub mod recordings;
+pub mod segment;
+pub mod table;
+
+pub use archive::Archive;
+pub use error::{ArchiveError, CommitError};
+pub use location::{Location, open_store};
+pub use log::{Advance, DataFile, Snapshot, TableLog};
+pub use table::Table;

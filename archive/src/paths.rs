@@ -1,0 +1,80 @@
+//! The only maker of object names.
+//!
+//! ```text
+//! tables/<table>/class=<class>/date=<YYYY-MM-DD>/<file id>.parquet
+//! tables/<table>/_delta_log/...                       made by the Delta log
+//! recordings/<session>/<recording>/<first>-<last>.age
+//! keys/<tier>/<class>/<YYYY-MM>.pub and .age
+//! ```
+
+use crate::keys::MasterKeyId;
+use crate::table::Table;
+use object_store::path::Path;
+use sha2::{Digest, Sha256};
+use std::fmt::Write;
+
+/// Names from outside that are longer than this when they are escaped are replaced by their hash: file systems end at
+/// 255 bytes a name.
+const LONGEST_NAME: usize = 180;
+
+/// Where a table stands.
+pub fn table(table: Table) -> Path {
+    Path::from_iter(["tables", table.name()])
+}
+
+/// A data file's path relative to its table.
+pub fn data_file(class: &str, date: &str, id: &str) -> String {
+    format!("class={class}/date={date}/{id}.parquet")
+}
+
+/// A recording object: the chunks `first` to `last`. `distinction` sets it apart from an object of that name that is
+/// there already.
+pub fn recording(session: &str, recording: &str, first: i64, last: i64, distinction: Option<&str>) -> Path {
+    let name = match distinction {
+        None => format!("{first:08}-{last:08}.age"),
+        Some(distinction) => format!("{first:08}-{last:08}.{distinction}.age"),
+    };
+    Path::from_iter(["recordings".to_owned(), outside_name(session), outside_name(recording), name])
+}
+
+/// The public half of a master key.
+pub fn master_public(id: &MasterKeyId) -> Path {
+    Path::from(format!("keys/{id}.pub"))
+}
+
+/// The private half of a master key, encrypted to the tier's holders.
+pub fn master_private(id: &MasterKeyId) -> Path {
+    Path::from(format!("keys/{id}.age"))
+}
+
+/// A name from outside as one part of a path. [`Path::from_iter`] escapes what stores do not like.
+fn outside_name(name: &str) -> String {
+    // An escaped byte takes three.
+    let longest = name.bytes().map(|byte| if byte.is_ascii_alphanumeric() || b"-_.".contains(&byte) { 1 } else { 3 });
+    if longest.sum::<usize>() <= LONGEST_NAME {
+        return name.to_owned();
+    }
+    Sha256::digest(name.as_bytes()).iter().fold("sha256-".to_owned(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_from_outside_stay_one_part_of_a_path() {
+        assert_eq!(recording("s-1", "r", 0, 7, None).as_ref(), "recordings/s-1/r/00000000-00000007.age");
+        assert_eq!(recording("s-1", "r", 0, 7, Some("x")).as_ref(), "recordings/s-1/r/00000000-00000007.x.age");
+        let hostile = recording("../../keys", "a/b", 0, 0, None);
+        assert_eq!(hostile.parts().count(), 4);
+        assert!(!hostile.as_ref().contains("/../"), "{hostile}");
+        let dots = recording("..", ".", 0, 0, None);
+        assert!(dots.parts().all(|part| part.as_ref() != ".." && part.as_ref() != "."), "{dots}");
+        let long = recording(&"ü".repeat(100), "r", 0, 0, None);
+        assert!(long.parts().all(|part| part.as_ref().len() <= 255));
+        assert_ne!(long, recording(&"ü".repeat(101), "r", 0, 0, None));
+    }
+}

@@ -1,0 +1,101 @@
+//! Recording objects: consecutive chunks of one recording, encrypted with age to the content key of their month.
+//!
+//! An object is never written over. When its name is taken (a replay after a crash, a chunk that came twice), the new one
+//! gets a name of its own; the index rows say which object holds which chunk, and an object that no row names is waste,
+//! not loss.
+
+use crate::error::ArchiveError;
+use crate::keys::{KeyRing, MasterKeyId, Unlocker};
+use crate::{Archive, paths};
+use bytes::Bytes;
+use holdfast_events::Tier;
+use object_store::path::Path;
+use object_store::{ObjectStoreExt, PutMode, PutOptions};
+use std::io::{Read, Seek, SeekFrom};
+
+/// What a recording object holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordingSpan<'s> {
+    /// The session.
+    pub session: &'s str,
+    /// The recording.
+    pub recording: &'s str,
+    /// The number of the first chunk.
+    pub first: i64,
+    /// The number of the last chunk.
+    pub last: i64,
+}
+
+/// Encrypts `chunks` for the holders of `master` and puts them under the span's name. `distinction` is the end of the
+/// name if that is taken. Returns the path.
+pub async fn put(
+    archive: &Archive,
+    ring: &KeyRing,
+    master: &MasterKeyId,
+    span: &RecordingSpan<'_>,
+    chunks: &[u8],
+    distinction: &str,
+) -> Result<Path, ArchiveError> {
+    let recipient = ring.recipient(master).await?;
+    let path = paths::recording(span.session, span.recording, span.first, span.last, None);
+    let object: Bytes = crate::keys::encrypt(&[&recipient], chunks)
+        .map_err(|source| ArchiveError::Encrypt { what: path.to_string(), source })?
+        .into();
+    let other = paths::recording(span.session, span.recording, span.first, span.last, Some(distinction));
+    for path in [path, other] {
+        let create = PutOptions::from(PutMode::Create);
+        match archive.store().put_opts(&path, object.clone().into(), create).await {
+            Ok(_) => return Ok(path),
+            Err(object_store::Error::AlreadyExists { .. }) => {
+                // A put whose answer was lost is found here by its bytes: no two encryptions are equal.
+                if get(archive, &path).await? == object {
+                    return Ok(path);
+                }
+            }
+            Err(source) => return Err(ArchiveError::Store { doing: format!("put {path}"), source }),
+        }
+    }
+    Err(ArchiveError::Damaged {
+        what: paths::recording(span.session, span.recording, span.first, span.last, Some(distinction)).to_string(),
+        why: "an object of that name, which is made up anew every time, is there already".to_owned(),
+    })
+}
+
+/// The tier of recordings.
+pub const TIER: Tier = Tier::Content;
+
+/// Reads `length` bytes at `offset` of the decrypted object at `path`. `class` and `date` are those of the index row.
+pub async fn read_chunk(
+    archive: &Archive,
+    unlocker: &Unlocker,
+    class: &str,
+    date: i32,
+    path: &str,
+    offset: u64,
+    length: u64,
+) -> Result<Bytes, ArchiveError> {
+    let identity = unlocker.master(&MasterKeyId::of(TIER, class, date)).await?;
+    let location = Path::parse(path).map_err(|error| ArchiveError::Damaged {
+        what: format!("the path `{path}` of a recording object"),
+        why: error.to_string(),
+    })?;
+    let object = get(archive, &location).await?;
+    let failed = |source| ArchiveError::Decrypt { what: path.to_owned(), source };
+    let decryptor = age::Decryptor::new(std::io::Cursor::new(object)).map_err(failed)?;
+    let mut reader = decryptor.decrypt(std::iter::once(&identity as &dyn age::Identity)).map_err(failed)?;
+    let mut chunk = Vec::new();
+    reader.seek(SeekFrom::Start(offset)).map_err(|error| failed(error.into()))?;
+    reader.take(length).read_to_end(&mut chunk).map_err(|error| failed(error.into()))?;
+    if (chunk.len() as u64) < length {
+        return Err(ArchiveError::Damaged {
+            what: path.to_owned(),
+            why: format!("it ends before byte {}", offset + length),
+        });
+    }
+    Ok(chunk.into())
+}
+
+async fn get(archive: &Archive, path: &Path) -> Result<Bytes, ArchiveError> {
+    let read = async { archive.store().get(path).await?.bytes().await };
+    read.await.map_err(|source| ArchiveError::Store { doing: format!("read {path}"), source })
+}
