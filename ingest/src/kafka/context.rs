@@ -1,7 +1,10 @@
 //! What librdkafka calls back for: its log, its errors, and tokens for SASL OAUTHBEARER.
 
+use std::collections::HashMap;
 use std::error::Error;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -21,12 +24,47 @@ pub(super) const LOG_TARGET: &str = "librdkafka";
 #[derive(Debug, Clone, Default)]
 pub struct KafkaContext {
     token_file: Option<PathBuf>,
+    repetitions: Arc<Mutex<Repetitions>>,
+}
+
+/// How long a line of one kind is not repeated. While a broker is down librdkafka says so twenty times a second.
+const QUIET: Duration = Duration::from_secs(10);
+
+/// When a line of each kind was last written, and how many were left out since.
+#[derive(Debug, Default)]
+struct Repetitions(HashMap<String, (Instant, u64)>);
+
+impl Repetitions {
+    /// How many lines of a kind were left out, when it is time for the next one. Kinds are librdkafka's own words, so
+    /// there are few.
+    fn next(&mut self, kind: &str, now: Instant) -> Option<u64> {
+        match self.0.get_mut(kind) {
+            Some((written, left_out)) if now.duration_since(*written) < QUIET => {
+                *left_out += 1;
+                None
+            }
+            Some(place) => Some(std::mem::replace(place, (now, 0)).1),
+            None => {
+                self.0.insert(kind.to_owned(), (now, 0));
+                Some(0)
+            }
+        }
+    }
 }
 
 impl KafkaContext {
     /// A context for clients of these settings.
     pub fn new(settings: &KafkaSettings) -> Self {
-        Self { token_file: settings.oauth_token_file.clone() }
+        Self { token_file: settings.oauth_token_file.clone(), ..Self::default() }
+    }
+
+    fn warn(&self, kind: &str, message: &str) {
+        let next = self.repetitions.lock().unwrap_or_else(PoisonError::into_inner).next(kind, Instant::now());
+        match next {
+            None => {}
+            Some(0) => tracing::warn!(target: LOG_TARGET, kind, "{message}"),
+            Some(left_out) => tracing::warn!(target: LOG_TARGET, kind, left_out, "{message}"),
+        }
     }
 }
 
@@ -41,7 +79,7 @@ impl ClientContext for KafkaContext {
             }
             // Of a broker that cannot be reached librdkafka says "error" and tries again: nothing is lost yet.
             RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning => {
-                tracing::warn!(target: LOG_TARGET, facility, "{message}");
+                self.warn(facility, message);
             }
             RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => {
                 tracing::info!(target: LOG_TARGET, facility, "{message}");
@@ -59,7 +97,8 @@ impl ClientContext for KafkaContext {
             Some(RDKafkaErrorCode::Fatal | RDKafkaErrorCode::Authentication) => {
                 tracing::error!(target: LOG_TARGET, "{reason}");
             }
-            _ => tracing::warn!(target: LOG_TARGET, "{reason}"),
+            Some(code) => self.warn(&format!("{code:?}"), reason),
+            None => self.warn("unknown", reason),
         }
     }
 
@@ -113,6 +152,17 @@ mod tests {
         format!("{}.{}.c2ln", URL_SAFE_NO_PAD.encode(r#"{"alg":"none"}"#), URL_SAFE_NO_PAD.encode(claims))
     }
 
+    #[test]
+    fn what_is_said_over_and_over_is_written_now_and_then() {
+        let (mut repetitions, start) = (Repetitions::default(), Instant::now());
+        assert_eq!(repetitions.next("FAIL", start), Some(0));
+        assert_eq!(repetitions.next("FAIL", start + QUIET / 2), None);
+        assert_eq!(repetitions.next("ERROR", start + QUIET / 2), Some(0));
+        assert_eq!(repetitions.next("FAIL", start + QUIET / 2), None);
+        assert_eq!(repetitions.next("FAIL", start + QUIET), Some(2));
+        assert_eq!(repetitions.next("FAIL", start + QUIET * 2), Some(0));
+    }
+
     fn refusal(context: &KafkaContext) -> String {
         context.generate_oauth_token(None).err().expect("it is refused").to_string()
     }
@@ -121,7 +171,7 @@ mod tests {
     fn a_token_lives_as_long_as_its_claim_says() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("token");
-        let context = KafkaContext { token_file: Some(path.clone()) };
+        let context = KafkaContext { token_file: Some(path.clone()), ..KafkaContext::default() };
         for (claims, lifetime, principal) in [
             (r#"{"exp":1800000000,"sub":"archiver"}"#, 1_800_000_000_000, "archiver"),
             (r#"{"exp":1800000000.5}"#, 1_800_000_000_500, "holdfast"),
@@ -137,7 +187,7 @@ mod tests {
     fn what_is_not_a_token_is_told_without_quoting_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("token");
-        let context = KafkaContext { token_file: Some(path.clone()) };
+        let context = KafkaContext { token_file: Some(path.clone()), ..KafkaContext::default() };
         let missing = refusal(&context);
         assert!(missing.contains("kafka.oauth_token_file"), "{missing}");
         for text in ["secret", "a.secret.c", "a.b.c.secret", &token(r#"{"sub":"secret"}"#), ""] {

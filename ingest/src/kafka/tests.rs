@@ -121,3 +121,15 @@ fn topics_are_made_for_what_they_carry() {
         assert_eq!(spec.config.len(), 1, "{spec:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn topics_that_are_there_are_left_alone() {
+    let cluster = rdkafka::mocking::MockCluster::new(1).unwrap();
+    for name in ["holdfast.events", "holdfast.recordings", "holdfast.alerts"] {
+        cluster.create_topic(name, 2, 1).unwrap();
+    }
+    let settings = KafkaSettings { brokers: cluster.bootstrap_servers(), ..KafkaSettings::default() };
+    let report = ensure_topics(&settings).await.unwrap();
+    assert_eq!(report.existing, ["holdfast.events", "holdfast.recordings", "holdfast.alerts"]);
+    assert_eq!(report.created, Vec::<String>::new());
+}

@@ -160,8 +160,8 @@ async fn headers_are_read_strictly() {
         assert_eq!((answer.status, answer.reason()), (StatusCode::BAD_REQUEST, reason), "{extra:?}");
         assert!(!answer.detail().contains("50%"));
     }
-    for left_out in 1..ATTRIBUTES.len() {
-        let rest: Vec<_> = ATTRIBUTES.into_iter().filter(|attribute| *attribute != ATTRIBUTES[left_out]).collect();
+    for left_out in ATTRIBUTES {
+        let rest: Vec<_> = ATTRIBUTES.into_iter().filter(|attribute| *attribute != left_out).collect();
         let answer = fixture.send(binary(&rest).body("{}".into()).unwrap()).await;
         assert_eq!((answer.status, answer.reason()), (StatusCode::BAD_REQUEST, "missing_attribute"));
     }
