@@ -1,0 +1,101 @@
+use super::*;
+use datafusion::common::DFSchema;
+use datafusion::execution::context::ExecutionProps;
+use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
+use datafusion::logical_expr::{col, lit};
+use datafusion::physical_expr::create_physical_expr;
+use holdfast_archive::Table;
+use object_store::path::Path;
+
+const DAY: i64 = 86_400_000_000;
+
+fn file(class: &str, date: i32, time: Option<(i64, i64)>) -> DataFile {
+    let id = format!("{class}-{date}");
+    DataFile { path: Path::from(id.as_str()), id, class: class.into(), date, rows: 10, size: 1000, time }
+}
+
+/// Three days with one file each, a file without a time range, and one of another class.
+fn files() -> Vec<DataFile> {
+    let day = |date: i32| Some((i64::from(date) * DAY, i64::from(date) * DAY + DAY - 1));
+    vec![
+        file("general", 20_000, day(20_000)),
+        file("general", 20_001, day(20_001)),
+        file("general", 20_002, day(20_002)),
+        file("general", 20_002, None),
+        file("finance", 20_001, day(20_001)),
+    ]
+}
+
+fn selected(filters: &[Expr]) -> Vec<usize> {
+    selected_of(&files(), filters)
+}
+
+fn selected_of(files: &[DataFile], filters: &[Expr]) -> Vec<usize> {
+    let schema = crate::table::schema_of(Table::Events);
+    let logical = DFSchema::try_from(schema.as_ref().clone()).unwrap();
+    let filters: Vec<_> = filters
+        .iter()
+        .map(|filter| {
+            create_physical_expr(filter, &logical, &ExecutionProps::new(), &PhysicalPlanningContext::default()).unwrap()
+        })
+        .collect();
+    select(files, &filters, &schema, "time").unwrap()
+}
+
+fn time(micros: i64) -> Expr {
+    lit(ScalarValue::TimestampMicrosecond(Some(micros), Some("UTC".into())))
+}
+
+fn date(days: i32) -> Expr {
+    lit(ScalarValue::Date32(Some(days)))
+}
+
+fn class(name: &str) -> Expr {
+    lit(ScalarValue::Utf8View(Some(name.into())))
+}
+
+#[test]
+fn without_filters_every_file_is_read() {
+    assert_eq!(selected(&[]), [0, 1, 2, 3, 4]);
+    assert_eq!(selected_of(&[], &[col("date").eq(date(1))]), Vec::<usize>::new());
+}
+
+#[test]
+fn filters_on_the_partition_are_exact() {
+    assert_eq!(selected(&[col("date").eq(date(20_001))]), [1, 4]);
+    assert_eq!(selected(&[col("class").eq(class("finance"))]), [4]);
+    assert_eq!(selected(&[col("date").gt(date(20_000)), col("class").eq(class("general"))]), [1, 2, 3]);
+    assert_eq!(selected(&[col("date").eq(date(20_000)).or(col("class").eq(class("finance")))]), [0, 4]);
+    assert_eq!(selected(&[col("class").not_eq(class("general"))]), [4]);
+    assert_eq!(selected(&[col("date").in_list(vec![date(20_000), date(20_002)], false)]), [0, 2, 3]);
+}
+
+#[test]
+fn filters_on_time_use_the_ranges_of_the_files() {
+    let middle = 20_001 * DAY + DAY / 2;
+    assert_eq!(selected(&[col("time").gt_eq(time(middle))]), [1, 2, 3, 4]);
+    assert_eq!(selected(&[col("time").lt(time(20_001 * DAY))]), [0, 3]);
+    assert_eq!(selected(&[col("time").between(time(middle), time(middle + 5))]), [1, 3, 4]);
+    assert_eq!(selected(&[col("time").eq(time(0)).or(col("date").eq(date(20_000)))]), [0, 3]);
+}
+
+#[test]
+fn an_implausible_time_is_found_where_it_was_filed() {
+    // An event that claims 1970 stands under the date of its arrival.
+    let mut files = files();
+    files[2].time = Some((0, 20_002 * DAY));
+    assert_eq!(selected_of(&files, &[col("time").lt(time(DAY))]), [2, 3]);
+}
+
+#[test]
+fn other_filters_keep_every_file() {
+    assert_eq!(selected(&[col("subject").eq(class("S-1"))]), [0, 1, 2, 3, 4]);
+    assert_eq!(selected(&[col("rating").gt(lit(3))]), [0, 1, 2, 3, 4]);
+}
+
+#[test]
+fn only_filters_on_nothing_but_the_partition_are_answered_by_it() {
+    assert!(speaks_of_partitions_only(&col("date").eq(date(1)).or(col("class").eq(class("a")))));
+    assert!(!speaks_of_partitions_only(&col("date").eq(date(1)).and(col("time").gt(time(1)))));
+    assert!(!speaks_of_partitions_only(&lit(true)));
+}

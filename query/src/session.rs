@@ -1,0 +1,318 @@
+//! One caller's way into the archive.
+
+use crate::catalog::{CATALOG, SCHEMA, StatementCatalog, TABLES};
+use crate::disclosure;
+use crate::error::QueryError;
+use crate::footer::FooterCache;
+use crate::spill::EncryptedTempFiles;
+use crate::statement::Notice;
+use crate::table::STORE_URL;
+use crate::views;
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use datafusion::common::config::Dialect;
+use datafusion::common::{ParamValues, ScalarValue};
+use datafusion::error::DataFusionError;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::{FairSpillPool, GreedyMemoryPool, MemoryPool, TrackConsumersPool};
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::execution::{SessionState, TaskContext};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::execute_stream;
+use datafusion::prelude::{SQLOptions, SessionConfig};
+use datafusion::sql::parser::Statement as Parsed;
+use datafusion::sql::sqlparser::ast::Statement;
+use futures::stream::{BoxStream, StreamExt, TryStreamExt};
+use holdfast_archive::keys::Unlocker;
+use holdfast_archive::{Archive, TableLog};
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use url::Url;
+
+/// Memory that a statement's sorts, joins and groups may take unless the options say otherwise.
+pub const DEFAULT_MEMORY_LIMIT: usize = 512 << 20;
+/// Bytes of decrypted footers that are kept unless the options say otherwise.
+pub const DEFAULT_FOOTER_CACHE: usize = 128 << 20;
+const LARGEST_CONSUMERS_NAMED: NonZeroUsize = NonZeroUsize::new(3).expect("three is not zero");
+
+/// What happens when a statement needs more memory than it may have.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Spill {
+    /// It fails with [`QueryError::Memory`].
+    #[default]
+    Refuse,
+    /// Sorts, joins and groups go on in temporary files, which are encrypted with keys that are never written anywhere.
+    Encrypted {
+        /// The folder for the files.
+        directory: PathBuf,
+        /// Bytes that the files may take together.
+        limit: u64,
+    },
+}
+
+/// How a session is set up.
+pub struct SessionOptions {
+    /// What to read.
+    pub archive: Archive,
+    /// The caller's age identities. Without any, nothing can be read.
+    pub identities: Vec<age::x25519::Identity>,
+    /// Bytes that the statements of this session may take together for sorting, joining and grouping.
+    pub memory_limit: usize,
+    /// What happens when that is not enough.
+    pub spill: Spill,
+    /// Decrypted footers. Sessions of different callers may share one cache of the same archive.
+    pub footers: Arc<FooterCache>,
+    /// Threads that one statement may keep busy.
+    pub parallelism: usize,
+}
+
+impl SessionOptions {
+    /// The defaults for a caller with `identities`.
+    pub fn new(archive: Archive, identities: Vec<age::x25519::Identity>) -> Self {
+        Self {
+            archive,
+            identities,
+            memory_limit: DEFAULT_MEMORY_LIMIT,
+            spill: Spill::Refuse,
+            footers: Arc::new(FooterCache::new(DEFAULT_FOOTER_CACHE)),
+            parallelism: std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
+        }
+    }
+}
+
+/// What the statements of a session have in common.
+pub(crate) struct Shared {
+    pub(crate) archive: Archive,
+    /// The logs of [`TABLES`]; they remember what they have read of them.
+    pub(crate) logs: [TableLog; TABLES.len()],
+    pub(crate) unlocker: Arc<Unlocker>,
+    pub(crate) footers: Arc<FooterCache>,
+    base: SessionState,
+    memory_limit: usize,
+}
+
+impl Shared {
+    /// The engine's state for a statement that can use the names of `catalog`.
+    pub(crate) fn state(&self, catalog: &StatementCatalog) -> SessionState {
+        let names = Arc::new(catalog.clone());
+        let mut state = SessionStateBuilder::new_from_existing(self.base.clone()).with_catalog_list(names).build();
+        // This is the moment that now() means.
+        let options = Arc::clone(state.config_options());
+        state.execution_props_mut().mark_start_execution(options);
+        state
+    }
+
+    fn classify(&self, error: DataFusionError) -> QueryError {
+        QueryError::classify(error, self.memory_limit)
+    }
+}
+
+/// A caller who asks. Statements are independent of each other; each sees the archive as it is when it starts.
+#[derive(Clone)]
+pub struct Session {
+    shared: Arc<Shared>,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Session")
+    }
+}
+
+/// The answer to a statement. Rows are computed while they are taken from the stream; dropping it ends the statement.
+pub struct QueryResult {
+    /// The columns.
+    pub schema: SchemaRef,
+    /// The rows.
+    pub batches: BoxStream<'static, Result<RecordBatch, QueryError>>,
+    /// Columns that are shown as NULL because the caller's keys do not open them.
+    pub notices: Vec<Notice>,
+}
+
+impl fmt::Debug for QueryResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QueryResult").field("notices", &self.notices).finish_non_exhaustive()
+    }
+}
+
+impl QueryResult {
+    /// All rows at once.
+    pub async fn collect(self) -> Result<Vec<RecordBatch>, QueryError> {
+        self.batches.try_collect().await
+    }
+}
+
+impl Session {
+    /// A session with `options`. Nothing is read yet.
+    pub fn new(options: SessionOptions) -> Result<Self, QueryError> {
+        let SessionOptions { archive, identities, memory_limit, spill, footers, parallelism } = options;
+        let base = engine(&archive, memory_limit, spill, parallelism)
+            .map_err(|error| QueryError::classify(error, memory_limit))?;
+        let unlocker = Arc::new(Unlocker::new(archive.clone(), identities));
+        let logs = TABLES.map(|table| archive.table(table));
+        Ok(Self { shared: Arc::new(Shared { archive, logs, unlocker, footers, base, memory_limit }) })
+    }
+
+    /// The caller's keys, for reading recordings.
+    pub fn unlocker(&self) -> &Arc<Unlocker> {
+        &self.shared.unlocker
+    }
+
+    /// Answers one statement.
+    ///
+    /// # Errors
+    /// See [`QueryError`]. Errors of single rows come through the stream.
+    pub async fn sql(&self, text: &str) -> Result<QueryResult, QueryError> {
+        self.run(text, Dialect::PostgreSQL, Vec::new()).await
+    }
+
+    /// Answers one statement whose placeholders `$1`, `$2`, ... stand for `parameters`.
+    ///
+    /// # Errors
+    /// See [`QueryError`]. Errors of single rows come through the stream.
+    pub async fn sql_with(&self, text: &str, parameters: Vec<ScalarValue>) -> Result<QueryResult, QueryError> {
+        self.run(text, Dialect::PostgreSQL, parameters).await
+    }
+
+    pub(crate) async fn run(
+        &self,
+        text: &str,
+        dialect: Dialect,
+        parameters: Vec<ScalarValue>,
+    ) -> Result<QueryResult, QueryError> {
+        let catalog = StatementCatalog::new(Arc::clone(&self.shared));
+        let state = self.shared.state(&catalog);
+        let failed = |error| self.shared.classify(error);
+
+        let parsed = state.sql_to_statement(text, &dialect).map_err(failed)?;
+        only_reading(&parsed)?;
+        let plan = state.statement_to_plan(parsed).await.map_err(failed)?;
+        // The statement's kind was looked at already; this looks at every part of its plan.
+        let reading = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+        reading.verify_plan(&plan).map_err(|error| QueryError::ReadOnly(error.strip_backtrace()))?;
+        let plan = if parameters.is_empty() {
+            plan
+        } else {
+            plan.with_param_values(ParamValues::from(parameters)).map_err(failed)?
+        };
+
+        let disclosure = disclosure::analyse(&plan, false, &views::withheld_of).map_err(failed)?;
+        let names: Vec<String> = plan.schema().fields().iter().map(|field| field.name().clone()).collect();
+        let plan = views::inline(plan).map_err(failed)?;
+        self.refuse_what_is_withheld(&plan, &catalog, &disclosure)?;
+
+        let physical = state.create_physical_plan(&plan).await.map_err(failed)?;
+        let mut notices: Vec<Notice> = Vec::new();
+        for (name, taint) in names.iter().zip(&disclosure.shown) {
+            for notice in taint.iter().filter_map(|origin| catalog.ledger().notice(name, origin)) {
+                if !notices.contains(&notice) {
+                    notices.push(notice);
+                }
+            }
+        }
+        let stream = execute_stream(physical, Arc::new(TaskContext::from(&state))).map_err(failed)?;
+        let schema = stream.schema();
+        let shared = Arc::clone(&self.shared);
+        let batches = stream.map_err(move |error| shared.classify(error)).boxed();
+        Ok(QueryResult { schema, batches, notices })
+    }
+
+    /// Where a tier is withheld in every file, computing with it is refused now; where it is withheld in some, when the
+    /// files that the statement reads are known.
+    fn refuse_what_is_withheld(
+        &self,
+        plan: &LogicalPlan,
+        catalog: &StatementCatalog,
+        disclosure: &disclosure::Disclosure,
+    ) -> Result<(), QueryError> {
+        for (name, origin) in &disclosure.computed {
+            if views::withheld_everywhere(plan, origin).map_err(|error| self.shared.classify(error))? {
+                return Err(QueryError::Withheld { column: name.clone(), tier: origin.tier });
+            }
+            catalog.ledger().compute(name.clone(), origin.clone());
+        }
+        Ok(())
+    }
+}
+
+fn engine(
+    archive: &Archive,
+    memory_limit: usize,
+    spill: Spill,
+    parallelism: usize,
+) -> Result<SessionState, DataFusionError> {
+    let disk = DiskManagerBuilder::default();
+    let (pool, disk): (Arc<dyn MemoryPool>, _) = match spill {
+        Spill::Refuse => {
+            let pool = TrackConsumersPool::new(GreedyMemoryPool::new(memory_limit), LARGEST_CONSUMERS_NAMED);
+            (Arc::new(pool), disk.with_mode(DiskManagerMode::Disabled))
+        }
+        Spill::Encrypted { directory, limit } => {
+            let pool = TrackConsumersPool::new(FairSpillPool::new(memory_limit), LARGEST_CONSUMERS_NAMED);
+            let files = EncryptedTempFiles::new(directory, limit);
+            (Arc::new(pool), disk.with_mode(DiskManagerMode::Custom(Arc::new(files))))
+        }
+    };
+    let runtime = RuntimeEnvBuilder::new().with_memory_pool(pool).with_disk_manager_builder(disk).build()?;
+    let url = Url::parse(STORE_URL).map_err(|error| DataFusionError::External(Box::new(error)))?;
+    runtime.register_object_store(&url, Arc::clone(archive.store()));
+
+    let mut config = SessionConfig::new()
+        .with_default_catalog_and_schema(CATALOG, SCHEMA)
+        .with_create_default_catalog_and_schema(false)
+        .with_information_schema(true)
+        .with_target_partitions(parallelism.max(1));
+    let options = config.options_mut();
+    options.execution.time_zone = Some("UTC".to_owned());
+    options.execution.parquet.pushdown_filters = true;
+    // What a sort sets aside for merging, for each of its threads.
+    options.execution.sort_spill_reservation_bytes = (memory_limit / 32).min(10 << 20);
+    let mut state = SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(Arc::new(runtime))
+        .with_default_features()
+        .build();
+    datafusion_functions_json::register_all(&mut state)?;
+    Ok(state)
+}
+
+/// Refuses whatever is not a question.
+fn only_reading(parsed: &Parsed) -> Result<(), QueryError> {
+    let kind = match parsed {
+        Parsed::Explain(explain) => return only_reading(&explain.statement),
+        Parsed::Statement(statement) => match statement.as_ref() {
+            Statement::Query(_)
+            | Statement::ExplainTable { .. }
+            | Statement::ShowTables { .. }
+            | Statement::ShowColumns { .. }
+            | Statement::ShowVariable { .. }
+            | Statement::ShowFunctions { .. } => return Ok(()),
+            Statement::Explain { statement, .. } => {
+                return only_reading(&Parsed::Statement(statement.clone()));
+            }
+            other => first_word(&other.to_string()),
+        },
+        Parsed::CreateExternalTable(_) => "CREATE EXTERNAL TABLE".to_owned(),
+        Parsed::CopyTo(_) => "COPY".to_owned(),
+        Parsed::Reset(_) => "RESET".to_owned(),
+    };
+    Err(QueryError::ReadOnly(kind))
+}
+
+fn first_word(statement: &str) -> String {
+    statement.split_whitespace().next().unwrap_or_default().to_uppercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_word_names_the_statement() {
+        assert_eq!(first_word("drop table x"), "DROP");
+        assert_eq!(first_word(""), "");
+    }
+}

@@ -1,0 +1,139 @@
+//! The views of the schema `archive`: their text, and how a caller without all keys sees them.
+
+use crate::disclosure::{self, Taint};
+use crate::error::QueryError;
+use arrow_schema::SchemaRef;
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::tree_node::Transformed;
+use datafusion::common::{Result, internal_err};
+use datafusion::datasource::{TableType, source_as_provider};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableScan};
+use datafusion::physical_plan::ExecutionPlan;
+use std::sync::Arc;
+
+use crate::statement::Origin;
+use crate::table::{ArchiveTable, tier_of};
+
+/// Every view: its name and its text.
+pub(crate) const VIEWS: [(&str, &str); 7] = [
+    ("chat_lines", include_str!("views/chat_lines.sql")),
+    ("diagnostics", include_str!("views/diagnostics.sql")),
+    ("file_transfers", include_str!("views/file_transfers.sql")),
+    ("recordings", include_str!("views/recordings.sql")),
+    ("repetitions", include_str!("views/repetitions.sql")),
+    ("sessions", include_str!("views/sessions.sql")),
+    ("surveys", include_str!("views/surveys.sql")),
+];
+
+/// The text of the view with this name.
+pub(crate) fn text_of(name: &str) -> Option<&'static str> {
+    VIEWS.iter().find(|(view, _)| *view == name).map(|(_, text)| *text)
+}
+
+/// A view, planned for one statement.
+#[derive(Debug)]
+pub(crate) struct View {
+    text: &'static str,
+    plan: LogicalPlan,
+    schema: SchemaRef,
+    taints: Vec<Taint>,
+}
+
+impl View {
+    /// `plan` is that of `text`, with the views inside it still to be put in.
+    pub(crate) fn new(text: &'static str, plan: LogicalPlan) -> Result<Self> {
+        let disclosure = disclosure::analyse(&plan, true, &withheld_of)?;
+        if let Some((column, origin)) = disclosure.computed.first() {
+            // A mistake in the view's text, which the tests find: refuse rather than answer wrongly.
+            return Err(QueryError::Withheld { column: column.clone(), tier: origin.tier }.through_engine());
+        }
+        let plan = inline(plan)?;
+        Ok(Self { text, schema: Arc::clone(plan.schema().inner()), plan, taints: disclosure.shown })
+    }
+}
+
+/// The withheld columns of a table or a view of ours.
+pub(crate) fn withheld_of(scan: &TableScan) -> Vec<Taint> {
+    let columns = scan.source.schema();
+    let nothing = || vec![Taint::new(); columns.fields().len()];
+    let Ok(provider) = source_as_provider(&scan.source) else { return nothing() };
+    let provider: &dyn std::any::Any = provider.as_ref();
+    if let Some(view) = provider.downcast_ref::<View>() {
+        return view.taints.clone();
+    }
+    let Some(table) = provider.downcast_ref::<ArchiveTable>() else { return nothing() };
+    let taint = |(index, field): (usize, &arrow_schema::FieldRef)| {
+        if !table.withholds(index) {
+            return Taint::new();
+        }
+        let tier = tier_of(table.table(), index);
+        vec![Origin { table: table.table(), column: field.name().clone(), tier }]
+    };
+    columns.fields().iter().enumerate().map(taint).collect()
+}
+
+/// Whether the caller may read the origin's tier in no file at all. `false` where the plan does not name its table.
+pub(crate) fn withheld_everywhere(plan: &LogicalPlan, origin: &Origin) -> Result<bool> {
+    use datafusion::common::tree_node::TreeNodeRecursion;
+    let mut everywhere = false;
+    plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node
+            && let Ok(provider) = source_as_provider(&scan.source)
+        {
+            let provider: &dyn std::any::Any = provider.as_ref();
+            if let Some(table) = provider.downcast_ref::<ArchiveTable>() {
+                everywhere |= table.table() == origin.table && table.withholds_everywhere(origin.tier);
+            }
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(everywhere)
+}
+
+/// Puts the plans of views in the place of their names.
+pub(crate) fn inline(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let inlined = plan.transform_up_with_subqueries(|node| {
+        let LogicalPlan::TableScan(scan) = &node else { return Ok(Transformed::no(node)) };
+        let Ok(provider) = source_as_provider(&scan.source) else { return Ok(Transformed::no(node)) };
+        let provider: &dyn std::any::Any = provider.as_ref();
+        let Some(view) = provider.downcast_ref::<View>() else { return Ok(Transformed::no(node)) };
+        let mut builder = LogicalPlanBuilder::from(view.plan.clone());
+        if let Some(columns) = &scan.projection {
+            let schema = view.plan.schema();
+            builder =
+                builder.project(columns.iter().map(|column| Expr::Column(schema.qualified_field(*column).into())))?;
+        }
+        let mut builder = builder.alias(scan.table_name.clone())?;
+        for filter in &scan.filters {
+            builder = builder.filter(filter.clone())?;
+        }
+        Ok(Transformed::yes(builder.build()?))
+    })?;
+    Ok(inlined.data)
+}
+
+#[async_trait]
+impl TableProvider for View {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::View
+    }
+
+    fn get_table_definition(&self) -> Option<&str> {
+        Some(self.text)
+    }
+
+    async fn scan(
+        &self,
+        _: &dyn Session,
+        _: Option<&Vec<usize>>,
+        _: &[Expr],
+        _: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        internal_err!("a view must be put into the plan before it is executed")
+    }
+}

@@ -1,0 +1,32 @@
+-- One row per chat line. A line that was redacted later shows no text, and who redacted it and why.
+with lines as (
+    select subject, seq, time, sender, participant_id, visibility, operational, data, agent, portal, customer, ticket
+    from archive.events
+    where type = 'chat.line'
+    qualify row_number() over (partition by subject, source, id order by kafka_topic, kafka_partition, kafka_offset) = 1
+),
+redactions as (
+    -- The first redaction of each line counts.
+    select subject, seq, reason, operational ->> 'by' as redacted_by
+    from archive.events
+    where type = 'chat.redacted'
+    qualify row_number() over (partition by subject, seq order by kafka_topic, kafka_partition, kafka_offset) = 1
+)
+select
+    lines.subject as session,
+    lines.seq,
+    lines.time,
+    lines.sender,
+    lines.participant_id,
+    lines.visibility,
+    lines.operational ->> 'lang' as lang,
+    case when redactions.subject is null then lines.data ->> 'text' end as text,
+    redactions.subject is not null as redacted,
+    redactions.reason as redaction_reason,
+    redactions.redacted_by,
+    lines.agent,
+    lines.portal,
+    lines.customer,
+    lines.ticket
+from lines
+left join redactions on lines.subject = redactions.subject and lines.seq = redactions.seq

@@ -1,0 +1,26 @@
+-- One row per diagnostic report. `disks`, `apps`, `services` and `report` are JSON.
+with once as (
+    select *
+    from archive.events
+    where type = 'diagnostics.collected'
+    qualify row_number() over (partition by subject, source, id order by kafka_topic, kafka_partition, kafka_offset) = 1
+)
+select
+    subject as session,
+    time,
+    kind,
+    personal ->> 'hostname' as hostname,
+    personal ->> 'device_serial' as device_serial,
+    operational ->> 'os' as os,
+    operational ->> 'os_version' as os_version,
+    operational ->> 'cpu' as cpu,
+    json_get_int(operational, 'memory') as memory,
+    operational ->> 'disks' as disks,
+    operational ->> 'apps' as apps,
+    operational ->> 'services' as services,
+    data ->> 'report' as report,
+    agent,
+    portal,
+    customer,
+    ticket
+from once

@@ -1,0 +1,224 @@
+//! The table of events: pruning, consistency, refusals.
+
+use crate::fixture::{Fixture, JUNE, MAY, error, event, rows, rows_and_notices};
+use holdfast_query::{QueryError, Spill};
+use object_store::ObjectStoreExt;
+use object_store::path::Path;
+use serde_json::{Value, json};
+
+fn line(n: usize, subject: &str, time: &str) -> Value {
+    event(
+        "chat.line",
+        &format!("l{n}"),
+        subject,
+        time,
+        json!({"seq": n, "sender": "agent", "text": format!("line {n}")}),
+    )
+}
+
+/// Two files in May, one in June.
+async fn archive() -> Fixture {
+    let mut fixture = Fixture::empty();
+    fixture.write(MAY, &[line(0, "S-1", "2026-05-10T08:00:00Z"), line(1, "S-2", "2026-05-10T08:00:01Z")]).await;
+    fixture.write(MAY, &[line(2, "S-1", "2026-05-10T12:00:00Z"), line(3, "S-3", "1970-01-01T00:00:00Z")]).await;
+    fixture.write(JUNE, &[line(4, "S-1", "2026-06-10T08:00:00Z")]).await;
+    fixture
+}
+
+#[tokio::test]
+async fn an_empty_archive_answers() {
+    let fixture = Fixture::empty();
+    for session in [fixture.as_officer(), fixture.as_manager(), fixture.session(&[])] {
+        assert_eq!(rows(&session, "select count(*) from events").await, ["0"]);
+        assert!(rows(&session, "select * from events where data like '%x%'").await.is_empty());
+        for view in ["sessions", "chat_lines", "diagnostics", "surveys", "file_transfers", "recordings", "repetitions"]
+        {
+            assert!(rows(&session, &format!("select * from {view}")).await.is_empty(), "{view}");
+        }
+        assert!(rows(&session, "select * from dead_letters").await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn events_are_found_by_any_of_their_columns() {
+    let session = archive().await.as_officer();
+    assert_eq!(rows(&session, "select count(*) from events").await, ["5"]);
+    assert_eq!(rows(&session, "select count(*) from holdfast.archive.events where subject = 'S-1'").await, ["3"]);
+    assert_eq!(rows(&session, "select id from archive.events where date = '2026-06-10'").await, ["l4"]);
+    assert_eq!(rows(&session, "select distinct class from events").await, ["general"]);
+    assert_eq!(
+        rows(&session, "select id, date from events where time < '2000-01-01' order by id").await,
+        ["l3|2026-05-10"]
+    );
+    assert_eq!(rows(&session, "select id from events where data ->> 'text' = 'line 2'").await, ["l2"]);
+    assert_eq!(rows(&session, "select id from events order by time desc limit 2").await, ["l4", "l2"]);
+    assert_eq!(rows(&session, "select id from events where date = (select max(date) from events)").await, ["l4"]);
+    assert_eq!(rows(&session, "select count(*) from events where time between now() and now()").await, ["0"]);
+}
+
+async fn explained(session: &holdfast_query::Session, sql: &str) -> String {
+    rows(session, &format!("explain {sql}")).await.join("\n")
+}
+
+fn files(plan: &str) -> usize {
+    plan.matches(".parquet").count()
+}
+
+#[tokio::test]
+async fn only_the_files_that_may_hold_an_answer_are_read() {
+    let session = archive().await.as_officer();
+    let of = async |filter: &str| files(&explained(&session, &format!("select id from events where {filter}")).await);
+    assert_eq!(of("true").await, 3);
+    assert_eq!(of("date = '2026-06-10'").await, 1);
+    assert_eq!(of("date = '2027-06-10'").await, 0);
+    assert_eq!(of("class = 'finance'").await, 0);
+    assert_eq!(of("time >= '2026-06-01T00:00:00Z'").await, 1);
+    assert_eq!(of("time between '2026-05-10T09:00:00Z' and '2026-05-10T13:00:00Z'").await, 1);
+    // The file with the event of 1970 has a wide range; the date of its partition is that of its arrival.
+    assert_eq!(of("time < '2000-01-01'").await, 1);
+    let plan = explained(&session, "select id from events where subject = 'S-1'").await;
+    assert!(plan.contains("predicate=subject"), "{plan}");
+    assert!(plan.contains("pruning_predicate="), "{plan}");
+}
+
+#[tokio::test]
+async fn a_filter_on_the_session_reaches_the_scan_through_every_view() {
+    let session = archive().await.as_officer();
+    for view in ["sessions", "chat_lines", "diagnostics", "surveys", "file_transfers", "recordings"] {
+        let plan = explained(&session, &format!("select * from {view} where session = 'S-1'")).await;
+        let scans = plan.lines().filter(|line| line.contains("DataSourceExec")).count();
+        let filtered = plan
+            .lines()
+            .filter(|line| {
+                line.contains("DataSourceExec") && line.contains("predicate=") && line.contains("subject@3 = S-1")
+            })
+            .count();
+        assert!(scans > 0 && scans == filtered, "{view}: {plan}");
+    }
+}
+
+#[tokio::test]
+async fn only_questions_are_answered() {
+    let session = archive().await.as_officer();
+    for statement in [
+        "create table x as select * from events",
+        "create view x as select 1",
+        "create external table x stored as csv location '/etc/passwd'",
+        "insert into events select * from events",
+        "update events set id = 'x'",
+        "delete from events",
+        "drop table events",
+        "truncate table events",
+        "copy (select 1) to '/tmp/x.csv'",
+        "set datafusion.execution.batch_size = 1",
+        "prepare p as select 1",
+        "explain insert into events select * from events",
+        "select * into x from events",
+        "begin",
+    ] {
+        let error = error(&session, statement).await;
+        assert!(matches!(error, QueryError::ReadOnly(_)), "{statement}: {error:?}");
+    }
+    for wrong in ["selec 1", "select * from nothing", "select nothing from events", "select 1; select 2", ""] {
+        let error = error(&session, wrong).await;
+        assert!(matches!(error, QueryError::Statement(_)), "{wrong}: {error:?}");
+    }
+    assert!(matches!(error(&session, "select * from '/etc/passwd'").await, QueryError::Statement(_)));
+    assert!(matches!(error(&session, "select 1 / 0").await, QueryError::Statement(_)));
+    assert!(rows(&session, "show tables").await.iter().any(|row| row.contains("chat_lines|VIEW")));
+    assert!(rows(&session, "describe sessions").await.iter().any(|row| row.starts_with("broken_off|Boolean")));
+    assert!(!rows(&session, "explain select * from sessions").await.is_empty());
+    let columns = "select count(*) from information_schema.columns where table_name = 'events'";
+    assert_eq!(rows(&session, columns).await, ["49"]);
+}
+
+#[tokio::test]
+async fn a_file_in_the_place_of_another_is_refused() {
+    let fixture = archive().await;
+    let paths = rows(&fixture.as_officer(), "explain select id from events").await.join("\n");
+    let name = |id: &str| {
+        let at = paths.find(id).unwrap();
+        let start = paths[..at].rfind("tables/").unwrap();
+        Path::from(&paths[start..at + paths[at..].find(".parquet").unwrap() + 8])
+    };
+    let (one, other) = (name("file-20583-0"), name("file-20583-2"));
+    fixture.archive.store().copy(&one, &other).await.unwrap();
+    let refused = error(&fixture.as_officer(), "select id from events").await;
+    assert!(matches!(&refused, QueryError::File { file, .. } if file.contains("file-20583-2")), "{refused}");
+    // Files that the statement does not read do not disturb it.
+    assert_eq!(rows(&fixture.as_officer(), "select id from events where date = '2026-06-10'").await, ["l4"]);
+    fixture.archive.store().delete(&one).await.unwrap();
+    let gone = error(
+        &fixture.as_officer(),
+        "select id from events where time < '2026-05-10T09:00:00Z' and time > '2026-01-01'",
+    )
+    .await;
+    assert!(matches!(gone, QueryError::Archive(_)), "{gone:?}");
+}
+
+#[tokio::test]
+async fn footers_are_kept_by_what_their_reader_may_open() {
+    let fixture = archive().await;
+    let sql = "select count(*) from events where subject = 'S-1'";
+    let officer = fixture.as_officer();
+    rows(&officer, sql).await;
+    rows(&officer, sql).await;
+    assert_eq!(fixture.footers.usage().0, 3);
+    // Another caller with the same keys uses the same footers, one with fewer keys reads its own.
+    rows(&fixture.as_officer(), sql).await;
+    assert_eq!(fixture.footers.usage().0, 3);
+    rows(&fixture.as_manager(), sql).await;
+    assert_eq!(fixture.footers.usage().0, 6);
+    // What the officer's footers hold is of no use to the manager.
+    let refused = error(&fixture.as_manager(), "select id from events where data is null").await;
+    assert!(matches!(refused, QueryError::Withheld { .. }));
+    assert!(matches!(error(&fixture.session(&[]), sql).await, QueryError::NoKey { .. }));
+}
+
+#[tokio::test]
+async fn what_does_not_fit_in_memory_is_refused_or_spilled() {
+    let mut fixture = Fixture::empty();
+    let text = "x".repeat(300);
+    let many: Vec<Value> = (0..60_000)
+        .map(|n| {
+            event(
+                "clipboard.shared",
+                &format!("c{n}"),
+                "S",
+                "2026-05-10T08:00:00Z",
+                json!({"content": format!("{text}{n}")}),
+            )
+        })
+        .collect();
+    for part in many.chunks(20_000) {
+        fixture.write(MAY, part).await;
+    }
+    let sql = "select count(*) from (select id, data, row_number() over (order by data desc) as n from events) where length(data) + n > 0";
+    let mut options = fixture.options(&[&fixture.officer]);
+    options.memory_limit = 12 << 20;
+    let refused = error(&holdfast_query::Session::new(options).unwrap(), sql).await;
+    assert!(matches!(refused, QueryError::Memory { .. }), "{refused:?}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = fixture.options(&[&fixture.officer]);
+    options.memory_limit = 32 << 20;
+    options.parallelism = 1;
+    options.spill = Spill::Encrypted { directory: folder.path().to_owned(), limit: 1 << 30 };
+    let session = holdfast_query::Session::new(options).unwrap();
+    assert_eq!(rows(&session, sql).await, ["60000"]);
+    let plan = rows(&session, &format!("explain analyze {sql}")).await.join("\n");
+    let spills = plan.split("spill_count=").skip(1).filter(|rest| !rest.starts_with('0')).count();
+    assert!(spills > 0, "{plan}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_statement_sees_one_snapshot_and_the_next_one_sees_more() {
+    let mut fixture = archive().await;
+    let session = fixture.as_officer();
+    let result = session.sql("select count(*) from events a join events b on a.id = b.id").await.unwrap();
+    fixture.write(JUNE, &[line(9, "S-9", "2026-06-10T09:00:00Z")]).await;
+    assert_eq!(crate::fixture::lines(result).await.unwrap(), ["5"]);
+    assert_eq!(rows(&session, "select count(*) from events").await, ["6"]);
+    assert!(rows_and_notices(&session, "select * from events").await.1.is_empty());
+}
