@@ -128,7 +128,13 @@ impl Walk<'_> {
             LogicalPlan::TableScan(scan) => self.table(scan),
             LogicalPlan::Subquery(subquery) => self.plan(&subquery.subquery),
             LogicalPlan::SubqueryAlias(node) => self.plan(&node.input),
-            LogicalPlan::Limit(node) => self.plan(&node.input),
+            LogicalPlan::Limit(node) => {
+                let scope = self.scope(&node.input)?;
+                for bound in node.skip.iter().chain(&node.fetch) {
+                    self.compute(bound, &scope)?;
+                }
+                Ok(scope.taints)
+            }
             LogicalPlan::Distinct(Distinct::All(input)) => {
                 let scope = self.scope(input)?;
                 self.compute_all(&scope);

@@ -81,7 +81,12 @@ impl QueryError {
                 let what = what.lines().last().unwrap_or_default().trim_start_matches("Error: ").to_owned();
                 return Self::Memory { limit_mib: memory_limit >> 20, what };
             }
-            cause = current.source();
+            // What an I/O error was made of is not its source, but the error itself.
+            let inner = current.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+            cause = match inner {
+                Some(inner) => Some(inner),
+                None => current.source(),
+            };
         }
         Self::Statement(error.strip_backtrace())
     }

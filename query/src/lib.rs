@@ -31,7 +31,6 @@ mod views;
 
 pub use error::QueryError;
 pub use footer::FooterCache;
-pub use rights::Tiers;
 pub use session::{DEFAULT_FOOTER_CACHE, DEFAULT_MEMORY_LIMIT, QueryResult, Session, SessionOptions, Spill};
 pub use statement::Notice;
 pub use story::story;

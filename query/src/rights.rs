@@ -7,31 +7,31 @@ use std::collections::HashMap;
 
 /// A set of tiers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Tiers(u8);
+pub(crate) struct Tiers(u8);
 
 impl Tiers {
     /// No tier.
-    pub const NONE: Self = Self(0);
+    pub(crate) const NONE: Self = Self(0);
     /// Every tier.
-    pub const ALL: Self = Self(0b111);
+    pub(crate) const ALL: Self = Self(0b111);
 
     /// Whether `tier` is among them.
-    pub fn has(self, tier: Tier) -> bool {
+    pub(crate) fn has(self, tier: Tier) -> bool {
         self.0 & (1 << tier as u8) != 0
     }
 
     /// These and `tier`.
-    pub fn with(self, tier: Tier) -> Self {
+    pub(crate) fn with(self, tier: Tier) -> Self {
         Self(self.0 | 1 << tier as u8)
     }
 
     /// Those that are in both.
-    pub fn and(self, other: Self) -> Self {
+    pub(crate) fn and(self, other: Self) -> Self {
         Self(self.0 & other.0)
     }
 
     /// Those that are in either.
-    pub fn or(self, other: Self) -> Self {
+    pub(crate) fn or(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 }

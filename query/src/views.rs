@@ -16,10 +16,11 @@ use crate::statement::Origin;
 use crate::table::{ArchiveTable, tier_of};
 
 /// Every view: its name and its text.
-pub(crate) const VIEWS: [(&str, &str); 7] = [
+pub(crate) const VIEWS: [(&str, &str); 8] = [
     ("chat_lines", include_str!("views/chat_lines.sql")),
     ("diagnostics", include_str!("views/diagnostics.sql")),
     ("file_transfers", include_str!("views/file_transfers.sql")),
+    ("first_deliveries", include_str!("views/first_deliveries.sql")),
     ("recordings", include_str!("views/recordings.sql")),
     ("repetitions", include_str!("views/repetitions.sql")),
     ("sessions", include_str!("views/sessions.sql")),

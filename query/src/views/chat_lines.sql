@@ -1,9 +1,8 @@
 -- One row per chat line. A line that was redacted later shows no text, and who redacted it and why.
 with lines as (
     select subject, seq, time, sender, participant_id, visibility, operational, data, agent, portal, customer, ticket
-    from archive.events
+    from archive.first_deliveries
     where type = 'chat.line'
-    qualify row_number() over (partition by subject, source, id order by kafka_topic, kafka_partition, kafka_offset) = 1
 ),
 redactions as (
     -- The first redaction of each line counts.

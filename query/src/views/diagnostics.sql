@@ -1,9 +1,8 @@
 -- One row per diagnostic report. `disks`, `apps`, `services` and `report` are JSON.
 with once as (
     select *
-    from archive.events
+    from archive.first_deliveries
     where type = 'diagnostics.collected'
-    qualify row_number() over (partition by subject, source, id order by kafka_topic, kafka_partition, kafka_offset) = 1
 )
 select
     subject as session,

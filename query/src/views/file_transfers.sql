@@ -1,9 +1,8 @@
 -- One row per file that was sent to the customer's device or received from it.
 with once as (
     select *
-    from archive.events
+    from archive.first_deliveries
     where type in ('file.sent', 'file.received')
-    qualify row_number() over (partition by subject, source, id order by kafka_topic, kafka_partition, kafka_offset) = 1
 )
 select
     subject as session,

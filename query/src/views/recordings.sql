@@ -4,10 +4,9 @@
 with recorded as (
     select subject, recording_id, type, seq, first_ms, last_ms, last, size, media_type, time, duration, operational,
         kafka_topic, kafka_partition, kafka_offset
-    from archive.events
+    from archive.first_deliveries
     where type in ('recording.started', 'recording.chunk', 'recording.paused', 'recording.ended')
         and recording_id is not null
-    qualify row_number() over (partition by subject, source, id order by kafka_topic, kafka_partition, kafka_offset) = 1
 ),
 chunks as (
     select subject, recording_id, seq, first_ms, last_ms, last, size, time,

@@ -4,13 +4,12 @@
 with once as (
     select subject, type, time, portal, mode, customer, ticket, agent, waited, duration, resolution, resolved, rating,
         recording_id, operational, kafka_partition, kafka_offset
-    from archive.events
+    from archive.first_deliveries
     -- Families of types whose subject is a session; those of agents, queues, tickets and the archive itself are not.
     where split_part(type, '.', 1) in (
         'session', 'consent', 'connection', 'reboot', 'code', 'chat', 'diagnostics', 'file', 'control', 'whiteboard',
         'url', 'clipboard', 'recording', 'survey'
     )
-    qualify row_number() over (partition by subject, source, id order by kafka_topic, kafka_partition, kafka_offset) = 1
 ),
 told as (
     select subject, type, time, mode, waited, duration, resolution, resolved, rating, recording_id,

@@ -1,9 +1,8 @@
 -- One row per submitted survey. `rating` is what the customer gave (1 to 5), `resolved` what the customer answered (yes, no).
 with once as (
     select *
-    from archive.events
+    from archive.first_deliveries
     where type = 'survey.submitted'
-    qualify row_number() over (partition by subject, source, id order by kafka_topic, kafka_partition, kafka_offset) = 1
 )
 select
     subject as session,

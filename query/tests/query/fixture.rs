@@ -1,7 +1,7 @@
 //! An archive in memory, callers with different keys, and answers as text.
 
 use age::x25519::Identity;
-use arrow_array::RecordBatch;
+use arrow_array::{ArrayRef, BinaryArray, Int32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow_cast::pretty::pretty_format_batches;
 use holdfast_archive::keys::{Holder, KeyRing};
 use holdfast_archive::segment::{Partition, SegmentKeys, SegmentWriter};
@@ -99,6 +99,33 @@ impl Fixture {
             Advance { topic: TOPIC.to_owned(), partition: 0, expected: (first > 0).then_some(first), next: self.next };
         self.events.commit(&[segment], &[advance], &id, Timestamp(0)).await.unwrap();
         id
+    }
+
+    /// Archives one dead letter, filed in May.
+    pub(crate) async fn write_dead_letter(&self, reason: &str, value: &[u8]) {
+        let time = || TimestampMicrosecondArray::from(vec![i64::from(MAY) * 86_400_000_000]).with_timezone("UTC");
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(StringArray::from(vec![TOPIC])),
+            Arc::new(Int32Array::from(vec![0])),
+            Arc::new(Int64Array::from(vec![7])),
+            Arc::new(time()),
+            Arc::new(time()),
+            Arc::new(StringArray::from(vec![reason])),
+            Arc::new(StringArray::from(vec!["it is not JSON"])),
+            Arc::new(BinaryArray::from(vec![None])),
+            Arc::new(StringArray::from(vec![None::<&str>])),
+            Arc::new(BinaryArray::from(vec![Some(value)])),
+        ];
+        let batch = RecordBatch::try_new(Table::DeadLetters.schema(), columns).unwrap();
+        let partition = Partition { class: "general".to_owned(), date: MAY };
+        let ring = self.ring(MAY);
+        let keys = SegmentKeys::new(&ring, Table::DeadLetters, &partition, "dead-1".to_owned()).await.unwrap();
+        let mut writer = SegmentWriter::new(Table::DeadLetters, partition, keys).unwrap();
+        writer.write(&batch).unwrap();
+        let segment = writer.finish().unwrap();
+        let log = self.archive.table(Table::DeadLetters);
+        log.put(&segment).await.unwrap();
+        log.commit(&[segment], &[], "dead-1", Timestamp(0)).await.unwrap();
     }
 
     pub(crate) fn options(&self, identities: &[&Identity]) -> SessionOptions {

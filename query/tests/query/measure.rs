@@ -28,9 +28,7 @@ async fn measure() {
         }
         fixture.commit(MAY, batch.finish(), file * ROWS).await;
     }
-    let mut options = fixture.options(&[&fixture.officer]);
-    options.memory_limit = 2 << 30;
-    let session = holdfast_query::Session::new(options).unwrap();
+    let session = fixture.as_officer();
     let mut out = std::io::stderr();
     for (name, sql) in [
         ("first statement", "select 1"),
@@ -47,9 +45,12 @@ async fn measure() {
         ("repetitions, all", "select count(*) from repetitions"),
     ] {
         let start = Instant::now();
-        let rows = rows(&session, sql).await.len();
-        writeln!(out, "{name}: {:.0} ms, {rows} rows", start.elapsed().as_secs_f64() * 1000.0).unwrap();
+        let rows = rows(&session, sql).await;
+        let answer = if rows.len() == 1 { rows[0].clone() } else { format!("{} rows", rows.len()) };
+        writeln!(out, "{name}: {:.0} ms, {answer}", start.elapsed().as_secs_f64() * 1000.0).unwrap();
     }
+    let (footers, bytes) = fixture.footers.usage();
+    writeln!(out, "footers kept: {footers}, {} KiB", bytes >> 10).unwrap();
     let start = Instant::now();
     let story = holdfast_query::story(&session, "S-0012345").await.unwrap();
     let rows = crate::fixture::lines(story).await.unwrap().len();

@@ -1,6 +1,7 @@
 //! The table of events: pruning, consistency, refusals.
 
 use crate::fixture::{Fixture, JUNE, MAY, error, event, rows, rows_and_notices};
+use futures::TryStreamExt;
 use holdfast_query::{QueryError, Spill};
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
@@ -176,6 +177,36 @@ async fn footers_are_kept_by_what_their_reader_may_open() {
 }
 
 #[tokio::test]
+async fn a_kept_footer_is_not_read_again() {
+    let fixture = archive().await;
+    let officer = fixture.as_officer();
+    let sql = "select count(*) from events";
+    assert_eq!(rows(&officer, sql).await, ["5"]);
+    let store = fixture.archive.store();
+    let files = store.list(Some(&Path::from("tables/events/class=general"))).try_collect::<Vec<_>>().await.unwrap();
+    assert_eq!(files.len(), 3);
+    for file in files {
+        store.delete(&file.location).await.unwrap();
+    }
+    assert_eq!(rows(&officer, sql).await, ["5"]);
+    assert!(matches!(error(&fixture.as_manager(), sql).await, QueryError::Archive(_)));
+}
+
+#[tokio::test]
+async fn dead_letters_show_their_content_to_those_who_may_see_it() {
+    let fixture = Fixture::empty();
+    fixture.write_dead_letter("invalid_json", b"{oops").await;
+    let sql = "select reason, kafka_offset, value from dead_letters where reason = 'invalid_json'";
+    assert_eq!(rows(&fixture.as_officer(), sql).await, ["invalid_json|7|7b6f6f7073"]);
+    let (shown, notices) = rows_and_notices(&fixture.as_manager(), sql).await;
+    assert_eq!((shown, notices.len()), (vec!["invalid_json|7|".to_owned()], 1));
+    let refused = error(&fixture.as_manager(), "select count(value) from dead_letters").await;
+    assert!(matches!(refused, QueryError::Withheld { .. }));
+    let plan = explained(&fixture.as_officer(), "select * from dead_letters where archived_at > '2030-01-01'").await;
+    assert_eq!(files(&plan), 0, "{plan}");
+}
+
+#[tokio::test]
 async fn what_does_not_fit_in_memory_is_refused_or_spilled() {
     let mut fixture = Fixture::empty();
     let text = "x".repeat(300);
@@ -190,9 +221,14 @@ async fn what_does_not_fit_in_memory_is_refused_or_spilled() {
             )
         })
         .collect();
-    for part in many.chunks(20_000) {
+    for part in many.chunks(30_000) {
         fixture.write(MAY, part).await;
     }
+    // Files of this size have a page index that is worth reading, for those who may read all of it.
+    let one = "select id from events where time = '2026-05-10T08:00:00Z' and id = 'c31234'";
+    assert_eq!(rows(&fixture.as_officer(), one).await, ["c31234"]);
+    assert_eq!(rows(&fixture.as_manager(), one).await, ["c31234"]);
+
     let sql = "select count(*) from (select id, data, row_number() over (order by data desc) as n from events) where length(data) + n > 0";
     let mut options = fixture.options(&[&fixture.officer]);
     options.memory_limit = 12 << 20;
@@ -200,6 +236,13 @@ async fn what_does_not_fit_in_memory_is_refused_or_spilled() {
     assert!(matches!(refused, QueryError::Memory { .. }), "{refused:?}");
 
     let folder = tempfile::tempdir().unwrap();
+    let mut options = fixture.options(&[&fixture.officer]);
+    options.memory_limit = 32 << 20;
+    options.parallelism = 1;
+    options.spill = Spill::Encrypted { directory: folder.path().to_owned(), limit: 1 << 20 };
+    let refused = error(&holdfast_query::Session::new(options).unwrap(), sql).await;
+    assert!(matches!(&refused, QueryError::Memory { what, .. } if what.contains("temporary files")), "{refused:?}");
+
     let mut options = fixture.options(&[&fixture.officer]);
     options.memory_limit = 32 << 20;
     options.parallelism = 1;
