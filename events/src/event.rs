@@ -50,6 +50,32 @@ pub enum Data<'a> {
 }
 
 impl<'a> Event<'a> {
+    /// The same event with bytes of its own.
+    pub fn into_owned(self) -> Event<'static> {
+        let own = |text: Cow<'a, str>| Cow::Owned(text.into_owned());
+        let own_option = |text: Option<Cow<'a, str>>| text.map(own);
+        Event {
+            id: own(self.id),
+            source: own(self.source),
+            type_: own(self.type_),
+            subject: own(self.subject),
+            time: self.time,
+            datacontenttype: own_option(self.datacontenttype),
+            dataschema: own_option(self.dataschema),
+            ticket: own_option(self.ticket),
+            agent: own_option(self.agent),
+            portal: own_option(self.portal),
+            customer: own_option(self.customer),
+            extensions: self.extensions.into_iter().map(|(name, value)| (own(name), own(value))).collect(),
+            data: match self.data {
+                Data::None => Data::None,
+                Data::Text(text) => Data::Text(own(text)),
+                Data::Binary(bytes) => Data::Binary(Cow::Owned(bytes.into_owned())),
+            },
+            members: self.members,
+        }
+    }
+
     /// The members of `data`: name, kind and raw JSON (a string's inside, with its escapes). Empty where `data` is not
     /// a JSON object.
     pub fn fields(&self) -> impl Iterator<Item = Field<'_>> {

@@ -1,0 +1,58 @@
+//! What the archiver counts. Labels are bounded: reasons are words of ours.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+/// The archiver's metrics. Clones count together.
+#[derive(Debug, Clone)]
+pub struct ArchiverMetrics {
+    pub(super) events: Counter,
+    pub(super) dead_letters: Family<ReasonLabels, Counter>,
+    pub(super) commits: Counter,
+    pub(super) fenced: Counter,
+    pub(super) retries: Counter,
+    pub(super) file_bytes: Counter,
+    pub(super) commit_seconds: Histogram,
+    pub(super) assigned_partitions: Gauge,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct ReasonLabels {
+    pub(super) reason: &'static str,
+}
+
+impl Default for ArchiverMetrics {
+    fn default() -> Self {
+        Self {
+            events: Counter::default(),
+            dead_letters: Family::default(),
+            commits: Counter::default(),
+            fenced: Counter::default(),
+            retries: Counter::default(),
+            file_bytes: Counter::default(),
+            commit_seconds: Histogram::new(exponential_buckets(0.005, 2.0, 12)),
+            assigned_partitions: Gauge::default(),
+        }
+    }
+}
+
+impl ArchiverMetrics {
+    /// Makes the metrics and registers them.
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self::default();
+        let registry = registry.sub_registry_with_prefix("archiver");
+        registry.register("events", "Events that were archived", metrics.events.clone());
+        registry.register("dead_letters", "Messages that are no events, by reason", metrics.dead_letters.clone());
+        registry.register("commits", "Commits to the Delta log", metrics.commits.clone());
+        registry.register("fenced", "Commits that the log refused because somebody else was first", metrics.fenced.clone());
+        registry.register("retries", "Steps that were tried again because the store refused", metrics.retries.clone());
+        registry.register("file_bytes", "Bytes of data files that were committed", metrics.file_bytes.clone());
+        registry.register("commit_seconds", "Seconds from the end of a batch to its commit", metrics.commit_seconds.clone());
+        registry.register("assigned_partitions", "Kafka partitions assigned now", metrics.assigned_partitions.clone());
+        metrics
+    }
+}

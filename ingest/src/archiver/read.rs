@@ -1,0 +1,96 @@
+//! One Kafka message to one event, or to the reason why it is none.
+
+use holdfast_events::{DecodeError, Decoder, Event, STRUCTURED_MEDIA_TYPE};
+use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Headers, Message};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// The headers of a message: names and values.
+pub(super) type HeaderList<'m> = Vec<(&'m str, Option<&'m [u8]>)>;
+
+/// The headers of `message`; an error when there are some that cannot be read.
+pub(super) fn headers<'m>(message: &'m BorrowedMessage<'_>) -> Result<HeaderList<'m>, DecodeError> {
+    match message.headers() {
+        None => Ok(Vec::new()),
+        Some(headers) => all(headers).ok_or_else(|| DecodeError::InvalidAttribute {
+            name: "in the message's headers".to_owned(),
+            what: "the name of a header is not UTF-8",
+        }),
+    }
+}
+
+fn all(headers: &BorrowedHeaders) -> Option<HeaderList<'_>> {
+    // The Kafka client panics on a header whose name is not UTF-8. One such message must not stop the archive.
+    catch_unwind(AssertUnwindSafe(|| headers.iter().map(|header| (header.key, header.value)).collect())).ok()
+}
+
+/// Reads an event in structured or binary mode (CloudEvents Kafka binding 1.0, section 3).
+pub(super) fn event<'m>(
+    decoder: &mut Decoder,
+    value: Option<&'m [u8]>,
+    headers: &HeaderList<'m>,
+) -> Result<Event<'m>, DecodeError> {
+    let content_type = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+    let content_type = match content_type {
+        Some((_, Some(value))) => Some(std::str::from_utf8(value).map_err(|_| DecodeError::InvalidAttribute {
+            name: "`content-type`".to_owned(),
+            what: "it is not UTF-8",
+        })?),
+        _ => None,
+    };
+    let structured = match content_type {
+        Some(media_type) if is_cloudevents(media_type) => true,
+        _ => !headers.iter().any(|(name, _)| *name == "ce_specversion" || *name == "ce_id"),
+    };
+    if structured {
+        return decoder.structured(value.unwrap_or_default());
+    }
+    let attributes =
+        headers.iter().filter_map(|(name, value)| Some((name.strip_prefix("ce_")?, value.unwrap_or_default())));
+    decoder.binary(attributes, content_type, value.unwrap_or_default())
+}
+
+fn is_cloudevents(media_type: &str) -> bool {
+    let essence = media_type.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case(STRUCTURED_MEDIA_TYPE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINE: &[u8] = br#"{"specversion":"1.0","id":"1","source":"s","type":"t","subject":"x","time":"2026-01-01T00:00:00Z"}"#;
+
+    fn read<'m>(value: Option<&'m [u8]>, headers: &[(&'m str, &'m [u8])]) -> Result<Event<'m>, DecodeError> {
+        let headers = headers.iter().map(|(name, value)| (*name, Some(*value))).collect();
+        event(&mut Decoder::default(), value, &headers)
+    }
+
+    #[test]
+    fn the_mode_is_told_by_the_headers() {
+        assert_eq!(read(Some(LINE), &[]).unwrap().id, "1");
+        assert_eq!(read(Some(LINE), &[("content-type", b"application/cloudevents+json; charset=utf-8")]).unwrap().id, "1");
+        assert_eq!(read(Some(LINE), &[("traceparent", b"00-1")]).unwrap().id, "1");
+        let binary: &[(&str, &[u8])] = &[
+            ("ce_specversion", b"1.0"),
+            ("ce_id", b"2"),
+            ("ce_source", b"s"),
+            ("ce_type", b"t"),
+            ("ce_subject", b"x"),
+            ("ce_time", b"2026-01-01T00:00:00Z"),
+            ("content-type", b"text/plain"),
+            ("traceparent", b"00-1"),
+        ];
+        let event = read(Some(b"hello"), binary).unwrap();
+        assert_eq!((event.id.as_ref(), event.data_bytes()), ("2", Some(b"hello".as_slice())));
+        assert_eq!(event.extensions, []);
+    }
+
+    #[test]
+    fn what_is_no_event_says_why() {
+        assert_eq!(read(None, &[]).unwrap_err().reason(), "empty");
+        assert_eq!(read(Some(b"{"), &[]).unwrap_err().reason(), "invalid_json");
+        assert_eq!(read(Some(b"x"), &[("ce_id", b"1")]).unwrap_err().reason(), "missing_attribute");
+        assert_eq!(read(Some(b"x"), &[("content-type", b"\xff")]).unwrap_err().reason(), "invalid_attribute");
+        assert_eq!(read(Some(b"x"), &[("ce_id", b"\xff")]).unwrap_err().reason(), "invalid_utf8");
+    }
+}
