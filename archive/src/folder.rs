@@ -3,9 +3,12 @@
 //! An event that was acknowledged leaves Kafka one day and must then be in the archive, also when the power failed in
 //! between. The local file system of object_store writes and renames, and leaves the rest to the kernel; this decorator
 //! syncs the file and the folders that its name is in.
+//!
+//! Listings come in the order of names, as object stores give them and the Delta log's reader expects them.
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{
@@ -72,7 +75,13 @@ impl ObjectStore for DurableFolder {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.inner.list(prefix)
+        let listed = self.inner.list(prefix);
+        let sorted = async move {
+            let mut objects: Vec<_> = listed.try_collect().await?;
+            objects.sort_unstable_by(|one: &ObjectMeta, other| one.location.cmp(&other.location));
+            Ok::<_, Error>(futures::stream::iter(objects.into_iter().map(Ok)))
+        };
+        futures::stream::once(sorted).try_flatten().boxed()
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {

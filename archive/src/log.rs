@@ -25,6 +25,7 @@ use deltalake_core::logstore::{LogStoreRef, StorageConfig, default_logstore};
 use deltalake_core::operations::create::CreateBuilder;
 use deltalake_core::protocol::{DeltaOperation, SaveMode};
 use deltalake_core::{DeltaTable, DeltaTableError};
+use futures::StreamExt;
 use holdfast_events::Timestamp;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
@@ -33,6 +34,7 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Mutex;
 use url::Url;
 
@@ -42,6 +44,10 @@ const COMMIT_ID: &str = "holdfastCommit";
 const REMEMBERED_COMMITS: usize = 256;
 /// A commit gives up after losing this many races, and may be tried again.
 const RACES: usize = 100;
+
+/// How often a listing with a gap is made again, and the pause before.
+const LISTINGS: u32 = 10;
+const LISTING_PAUSE: Duration = Duration::from_millis(20);
 
 /// The topic and the partition that an offset belongs to.
 pub type TopicPartition = (String, i32);
@@ -100,6 +106,8 @@ pub struct TableLog {
 #[derive(Debug, Default)]
 struct State {
     delta: Option<DeltaTable>,
+    /// The newest version whose offsets and commit were taken in. It lags behind `delta` when reading an entry failed.
+    applied: Option<u64>,
     offsets: BTreeMap<TopicPartition, i64>,
     commits: VecDeque<String>,
     snapshot: Option<Arc<Snapshot>>,
@@ -222,22 +230,26 @@ impl TableLog {
 
     /// Brings the state up to the log's newest version.
     async fn refresh(&self, state: &mut State) -> Result<(), ArchiveError> {
-        let known = state.version();
-        match &mut state.delta {
-            Some(delta) => delta.update_state().await.map_err(log_error("read the Delta log"))?,
-            None => {
-                let mut delta = DeltaTable::new(self.log_store()?);
-                match delta.load().await {
-                    Ok(()) => state.delta = Some(delta),
-                    Err(DeltaTableError::NotATable(_)) => return Ok(()),
-                    Err(error) if is_empty_log(&error) => return Ok(()),
-                    Err(error) => return Err(log_error("open the Delta log")(error)),
+        if state.delta.is_none() && !self.exists().await? {
+            return Ok(());
+        }
+        for attempt in 1.. {
+            let read = match &mut state.delta {
+                Some(delta) => delta.update_state().await,
+                None => {
+                    let mut delta = DeltaTable::new(self.log_store()?);
+                    delta.load().await.map(|()| state.delta = Some(delta))
                 }
+            };
+            match read {
+                Ok(()) => break,
+                Err(error) if attempt < LISTINGS && is_torn_listing(&error) => tokio::time::sleep(LISTING_PAUSE).await,
+                Err(error) => return Err(log_error("read the Delta log")(error)),
             }
         }
         let Some(newest) = state.version() else { return Ok(()) };
-        let first = match known {
-            Some(known) => known + 1,
+        let first = match state.applied {
+            Some(applied) => applied + 1,
             None => self.read_checkpoint(state, newest).await?,
         };
         let log_store = self.log_store()?;
@@ -249,8 +261,20 @@ impl TableLog {
                 why: format!("its entry {version} is missing"),
             })?;
             state.apply(&entry, version, self.table)?;
+            state.applied = Some(version);
         }
         Ok(())
+    }
+
+    /// Whether the log has any entry.
+    async fn exists(&self) -> Result<bool, ArchiveError> {
+        let directory = self.table.directory().join("_delta_log");
+        let first = self.store.list(Some(&directory)).next().await;
+        match first.transpose() {
+            Ok(found) => Ok(found.is_some()),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(source) => Err(ArchiveError::Store { doing: format!("list {directory}"), source }),
+        }
     }
 
     /// Takes the offsets from the newest checkpoint up to `newest`. Returns the first version behind it.
@@ -484,9 +508,10 @@ fn log_error(doing: &'static str) -> impl FnOnce(DeltaTableError) -> ArchiveErro
     move |source| ArchiveError::Log { doing, source: Box::new(source) }
 }
 
-/// The Delta reader's ways of saying that there is no log.
-fn is_empty_log(error: &DeltaTableError) -> bool {
-    matches!(error, DeltaTableError::InvalidTableLocation(_)) || error.to_string().contains("No files in log segment")
+/// Whether the log's entries do not follow each other. A folder that is written to while it is listed may show a new
+/// entry and not the one before; the next listing does. A gap that stays is damage.
+fn is_torn_listing(error: &DeltaTableError) -> bool {
+    error.to_string().contains("contiguous commit files")
 }
 
 #[cfg(test)]

@@ -219,14 +219,13 @@ impl Collector {
             progress.span = OffsetSpan::at(next);
         }
         let (epoch, class) = (self.epoch, self.class.clone());
-        let rest = std::mem::take(&mut self.builders)
-            .into_iter()
-            .filter(|(_, builder)| builder.rows() > 0)
-            .map(|(date, mut builder)| Rows {
+        let rest = std::mem::take(&mut self.builders).into_iter().filter(|(_, builder)| builder.rows() > 0).map(
+            |(date, mut builder)| Rows {
                 epoch,
                 partition: Partition { class: class.clone(), date },
                 batch: builder.finish(),
-            });
+            },
+        );
         let rows = std::mem::take(&mut self.full).into_iter().chain(rest).collect();
         self.bytes = 0;
         Some(Unit {
@@ -256,9 +255,7 @@ mod tests {
     }
 
     fn take_line(collector: &mut Collector, partition: i32, offset: i64, time: &str) -> Option<Rows> {
-        let json = format!(
-            r#"{{"specversion":"1.0","id":"1","source":"s","type":"t","subject":"x","time":"{time}"}}"#
-        );
+        let json = format!(r#"{{"specversion":"1.0","id":"1","source":"s","type":"t","subject":"x","time":"{time}"}}"#);
         let event = decode_structured(json.as_bytes()).unwrap();
         collector.advance("t", partition, offset).unwrap().unwrap();
         collector.event(&event, Position { topic: "t", partition, offset }, NOW, json.len())
@@ -303,7 +300,8 @@ mod tests {
         let mut collector = collector(&[(0, None)]);
         let mut handed = 0;
         for offset in 0..BATCH_ROWS as i64 + 1 {
-            handed += take_line(&mut collector, 0, offset, "2026-11-18T00:00:00Z").map_or(0, |rows| rows.batch.num_rows());
+            handed +=
+                take_line(&mut collector, 0, offset, "2026-11-18T00:00:00Z").map_or(0, |rows| rows.batch.num_rows());
         }
         let unit = collector.take("one".to_owned()).unwrap();
         assert_eq!((handed, unit.rows[0].batch.num_rows()), (BATCH_ROWS, 1));

@@ -1,10 +1,8 @@
 //! Messages that are no events: kept whole, with the reason.
 
 use super::read::HeaderList;
-use arrow_array::builder::{
-    BinaryBuilder, Int32Builder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder,
-};
 use arrow_array::RecordBatch;
+use arrow_array::builder::{BinaryBuilder, Int32Builder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use holdfast_archive::Table;

@@ -10,7 +10,7 @@ use super::{ArchiverError, ArchiverSettings, read};
 use crate::gateway::Clock;
 use crate::kafka::{KafkaContext, KafkaSettings};
 use holdfast_archive::TableLog;
-use holdfast_events::{CHUNK_TYPE, Data, Decoder, DecodeError, Position, Timestamp};
+use holdfast_events::{CHUNK_TYPE, Data, DecodeError, Decoder, Position, Timestamp};
 use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
@@ -366,9 +366,10 @@ impl Intake {
     }
 
     fn set_paused(&self, paused: bool) {
-        let result = self.consumer.assignment().and_then(|list| {
-            if paused { self.consumer.pause(&list) } else { self.consumer.resume(&list) }
-        });
+        let result = self
+            .consumer
+            .assignment()
+            .and_then(|list| if paused { self.consumer.pause(&list) } else { self.consumer.resume(&list) });
         if let Err(error) = result {
             tracing::warn!(%error, paused, "pausing or resuming the partitions");
         }

@@ -48,10 +48,18 @@ impl ArchiverMetrics {
         registry.register("events", "Events that were archived", metrics.events.clone());
         registry.register("dead_letters", "Messages that are no events, by reason", metrics.dead_letters.clone());
         registry.register("commits", "Commits to the Delta log", metrics.commits.clone());
-        registry.register("fenced", "Commits that the log refused because somebody else was first", metrics.fenced.clone());
+        registry.register(
+            "fenced",
+            "Commits that the log refused because somebody else was first",
+            metrics.fenced.clone(),
+        );
         registry.register("retries", "Steps that were tried again because the store refused", metrics.retries.clone());
         registry.register("file_bytes", "Bytes of data files that were committed", metrics.file_bytes.clone());
-        registry.register("commit_seconds", "Seconds from the end of a batch to its commit", metrics.commit_seconds.clone());
+        registry.register(
+            "commit_seconds",
+            "Seconds from the end of a batch to its commit",
+            metrics.commit_seconds.clone(),
+        );
         registry.register("assigned_partitions", "Kafka partitions assigned now", metrics.assigned_partitions.clone());
         metrics
     }

@@ -130,6 +130,9 @@ impl Archiver {
         stop: CancellationToken,
         on_ready: impl Fn(bool) + Send + Sync + 'static,
     ) -> Result<(), ArchiverError> {
+        // When this future is dropped, the threads end as if they had been asked to.
+        let stop = stop.child_token();
+        let _ended = stop.clone().drop_guard();
         let ownership = Arc::new(ownership::Ownership::default());
         let (sender, receiver) = std::sync::mpsc::sync_channel(writer::QUEUE);
         let committed = Arc::default();

@@ -58,7 +58,8 @@ fn is_cloudevents(media_type: &str) -> bool {
 mod tests {
     use super::*;
 
-    const LINE: &[u8] = br#"{"specversion":"1.0","id":"1","source":"s","type":"t","subject":"x","time":"2026-01-01T00:00:00Z"}"#;
+    const LINE: &[u8] =
+        br#"{"specversion":"1.0","id":"1","source":"s","type":"t","subject":"x","time":"2026-01-01T00:00:00Z"}"#;
 
     fn read<'m>(value: Option<&'m [u8]>, headers: &[(&'m str, &'m [u8])]) -> Result<Event<'m>, DecodeError> {
         let headers = headers.iter().map(|(name, value)| (*name, Some(*value))).collect();
@@ -68,7 +69,10 @@ mod tests {
     #[test]
     fn the_mode_is_told_by_the_headers() {
         assert_eq!(read(Some(LINE), &[]).unwrap().id, "1");
-        assert_eq!(read(Some(LINE), &[("content-type", b"application/cloudevents+json; charset=utf-8")]).unwrap().id, "1");
+        assert_eq!(
+            read(Some(LINE), &[("content-type", b"application/cloudevents+json; charset=utf-8")]).unwrap().id,
+            "1"
+        );
         assert_eq!(read(Some(LINE), &[("traceparent", b"00-1")]).unwrap().id, "1");
         let binary: &[(&str, &[u8])] = &[
             ("ce_specversion", b"1.0"),

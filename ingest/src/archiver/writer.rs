@@ -239,14 +239,15 @@ impl Writer {
                 first: first.seq,
                 last: last.seq,
             };
-            let distinction = uuid::Uuid::now_v7().to_string();
             let path = self.until_done("put a recording", || {
-                recordings::put(&self.archive, &self.ring, &master, &span, &bytes, &distinction)
+                // Made up anew for every try: the one before may have taken both names, and its answer was lost.
+                let distinction = uuid::Uuid::now_v7().to_string();
+                let (archive, ring, master, span, bytes) = (&self.archive, &self.ring, &master, &span, &bytes);
+                async move { recordings::put(archive, ring, master, span, bytes, &distinction).await }
             })?;
             let mut offset = 0;
             for chunk in &run {
-                let position =
-                    Position { topic: &chunk.topic, partition: chunk.kafka_partition, offset: chunk.offset };
+                let position = Position { topic: &chunk.topic, partition: chunk.kafka_partition, offset: chunk.offset };
                 let place = ChunkPlace { path: path.as_ref(), offset };
                 builders.entry(chunk.partition.clone()).or_default().append(
                     &chunk.row,
@@ -359,7 +360,8 @@ mod tests {
     use holdfast_events::{Timestamp, decode_structured};
 
     fn chunk(session: &str, seq: i64, date: i32) -> PendingChunk {
-        let row = br#"{"specversion":"1.0","id":"1","source":"s","type":"t","subject":"x","time":"2026-01-01T00:00:00Z"}"#;
+        let row =
+            br#"{"specversion":"1.0","id":"1","source":"s","type":"t","subject":"x","time":"2026-01-01T00:00:00Z"}"#;
         PendingChunk {
             partition: Partition { class: "general".to_owned(), date },
             session: session.to_owned(),

@@ -1,0 +1,25 @@
+//! What the kernel says of this process.
+
+use anyhow::Context;
+use std::time::Duration;
+
+/// User and system time of all threads, from `/proc/self/stat` (proc(5), fields 14 and 15, in hundredths of a second).
+pub(crate) fn cpu_time() -> anyhow::Result<Duration> {
+    let stat = std::fs::read_to_string("/proc/self/stat").context("read /proc/self/stat")?;
+    let after_name = stat.rsplit_once(')').context("no name in /proc/self/stat")?.1;
+    let ticks: u64 = after_name
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .map(|field| field.parse::<u64>().context("a field of /proc/self/stat"))
+        .sum::<Result<u64, _>>()?;
+    Ok(Duration::from_millis(ticks * 10))
+}
+
+/// The largest resident memory so far, in MiB, from `/proc/self/status`.
+pub(crate) fn peak_memory() -> anyhow::Result<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").context("read /proc/self/status")?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).context("no VmHWM in /proc/self/status")?;
+    let kib: u64 = line.split_whitespace().nth(1).context("no number in VmHWM")?.parse()?;
+    Ok(kib / 1024)
+}
