@@ -3,14 +3,14 @@
 
 use crate::error::DecodeError;
 use crate::event::{Data, Event, is_json};
-use crate::json::{JsonKind, Member, Scanner, Value, object_members};
+use crate::json::{JsonKind, Key, Member, Scanner, Value, object_members};
 use crate::time::Timestamp;
 use std::borrow::Cow;
 
 /// Decodes events one after the other, keeping its scratch space between them.
 #[derive(Debug, Default)]
 pub struct Decoder {
-    keys: Vec<Value>,
+    keys: Vec<Key>,
     members: Vec<Member>,
 }
 
@@ -80,12 +80,6 @@ struct Attributes<'a> {
 
 impl<'a> Attributes<'a> {
     fn set(&mut self, name: Cow<'a, str>, value: Cow<'a, str>) -> Result<(), DecodeError> {
-        if value.bytes().any(|byte| byte < 0x20) {
-            return Err(DecodeError::InvalidAttribute {
-                name: format!("`{name}`"),
-                what: "it holds a control character (U+0000 to U+001F)",
-            });
-        }
         let place = match name.as_ref() {
             "specversion" => &mut self.specversion,
             "id" => &mut self.id,
@@ -114,6 +108,17 @@ impl<'a> Attributes<'a> {
         };
         *place = Some(value);
         Ok(())
+    }
+
+    /// Sets an attribute whose value may hold anything.
+    fn set_checked(&mut self, name: Cow<'a, str>, value: Cow<'a, str>) -> Result<(), DecodeError> {
+        if value.bytes().any(|byte| byte < 0x20) {
+            return Err(DecodeError::InvalidAttribute {
+                name: format!("`{}`", name.escape_default()),
+                what: "it holds a control character (U+0000 to U+001F)",
+            });
+        }
+        self.set(name, value)
     }
 
     fn into_event(mut self, data: Data<'a>, members: Vec<Member>) -> Result<Event<'a>, DecodeError> {
@@ -216,7 +221,8 @@ impl Decoder {
                             });
                         }
                     };
-                    attributes.set(name, text)
+                    // The scanner has refused control characters that are not escaped.
+                    if value.escaped { attributes.set_checked(name, text) } else { attributes.set(name, text) }
                 }
             }
         })?;
@@ -260,11 +266,17 @@ impl Decoder {
                     what: "it stands twice in the headers",
                 });
             }
+            if name == "data" || name == "data_base64" {
+                return Err(DecodeError::InvalidAttribute {
+                    name: format!("`{name}`"),
+                    what: "in binary mode the payload is the body",
+                });
+            }
             names.push(name);
-            collected.set(Cow::Borrowed(name), Cow::Borrowed(utf8(value)?))?;
+            collected.set_checked(Cow::Borrowed(name), Cow::Borrowed(utf8(value)?))?;
         }
         if let Some(content_type) = content_type {
-            collected.set(Cow::Borrowed("datacontenttype"), Cow::Borrowed(content_type))?;
+            collected.set_checked(Cow::Borrowed("datacontenttype"), Cow::Borrowed(content_type))?;
         }
         let mut members = std::mem::take(&mut self.members);
         members.clear();

@@ -60,16 +60,23 @@ pub(crate) struct Member {
 /// Above this many keys in one object, repetitions are looked for with a hash set instead of one by one.
 const MANY_KEYS: usize = 32;
 
+/// A key that was seen, with a short print of its text: different prints, different keys.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Key {
+    print: u64,
+    place: Value,
+}
+
 pub(crate) struct Scanner<'a, 'k> {
     text: &'a str,
     at: usize,
     /// Keys of the objects that are open, outermost first.
-    keys: &'k mut Vec<Value>,
+    keys: &'k mut Vec<Key>,
 }
 
 impl<'a, 'k> Scanner<'a, 'k> {
     /// `keys` is scratch space, handed in so that it can be used again.
-    pub(crate) fn new(text: &'a str, keys: &'k mut Vec<Value>) -> Self {
+    pub(crate) fn new(text: &'a str, keys: &'k mut Vec<Key>) -> Self {
         keys.clear();
         Self { text, at: 0, keys }
     }
@@ -216,26 +223,22 @@ impl<'a, 'k> Scanner<'a, 'k> {
         let repeated = if let Some(seen) = seen {
             !seen.insert(self.name(key))
         } else {
+            let print = print(&self.name(key));
             let earlier = &self.keys[base..];
-            let repeated = earlier.iter().any(|other| self.same_name(*other, key));
+            let same = |other: &Key| other.print == print && self.name(other.place) == self.name(key);
+            let repeated = earlier.iter().any(same);
             if earlier.len() == MANY_KEYS {
-                let mut all: HashSet<_> = earlier.iter().map(|other| self.name(*other)).collect();
+                let mut all: HashSet<_> = earlier.iter().map(|other| self.name(other.place)).collect();
                 all.insert(self.name(key));
                 *seen = Some(all);
             }
+            self.keys.push(Key { print, place: key });
             repeated
         };
         if repeated {
             return Err(DecodeError::DuplicateKey { offset: key.start as usize });
         }
-        if seen.is_none() {
-            self.keys.push(key);
-        }
         Ok(())
-    }
-
-    fn same_name(&self, one: Value, other: Value) -> bool {
-        if one.escaped || other.escaped { self.name(one) == self.name(other) } else { self.raw(one) == self.raw(other) }
     }
 
     /// The text of a string value without its escapes.
@@ -348,6 +351,15 @@ impl<'a, 'k> Scanner<'a, 'k> {
             None => self.fail("expected four hexadecimal digits"),
         }
     }
+}
+
+/// The first seven bytes of a key and its length.
+fn print(key: &str) -> u64 {
+    let mut bytes = [0; 8];
+    let length = key.len().min(7);
+    bytes[..length].copy_from_slice(&key.as_bytes()[..length]);
+    bytes[7] = key.len() as u8;
+    u64::from_le_bytes(bytes)
 }
 
 fn hex_unit(digits: &[u8]) -> Option<u32> {
