@@ -6,19 +6,20 @@
 //!
 //! Nothing else in Holdfast reads configuration files or the environment.
 
-// Supervision, health and progress are used by the commands that run the pipeline.
-#![allow(dead_code)]
-
 mod cli;
 mod config;
 mod health;
 mod init;
 mod logging;
 mod progress;
+mod render;
 mod supervise;
+mod wiring;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // Two providers are compiled in, and rustls panics rather than choose. The first one installed stays.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     cli::run()
 }

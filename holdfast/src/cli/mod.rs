@@ -1,12 +1,20 @@
 //! The command line: words, exit codes and the shape of what is printed. Each command has its own file.
 
 mod config;
+mod demo;
+mod import;
 mod init;
+mod serve;
+mod session;
+mod sql;
+mod status;
 
 use std::ffi::OsString;
+use std::future::Future;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
@@ -20,6 +28,8 @@ use crate::progress::Bars;
 const FAILED: u8 = 1;
 /// Exit code when the command line or the configuration is wrong. The one clap uses.
 const USAGE: u8 = 2;
+/// What threads that still block are given at the end.
+const LINGER: Duration = Duration::from_secs(2);
 
 /// A compliance archive for support sessions: events through Kafka into encrypted storage, and SQL out of it.
 #[derive(Debug, Parser)]
@@ -32,6 +42,12 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Init(init::Init),
+    Serve(serve::Serve),
+    Demo(demo::Demo),
+    Import(import::Import),
+    Sql(sql::Sql),
+    Session(session::Story),
+    Status(status::Status),
     #[command(subcommand)]
     Config(config::ConfigCommand),
 }
@@ -105,6 +121,12 @@ pub(crate) fn run() -> ExitCode {
     let session = Session { bars: Bars::new() };
     let result = match arguments.command {
         Command::Init(command) => command.run(),
+        Command::Serve(command) => command.run(&session),
+        Command::Demo(command) => command.run(&session),
+        Command::Import(command) => command.run(&session),
+        Command::Sql(command) => command.run(&session),
+        Command::Session(command) => command.run(&session),
+        Command::Status(command) => command.run(&session),
         Command::Config(command) => command.run(),
     };
     match result {
@@ -116,6 +138,19 @@ pub(crate) fn run() -> ExitCode {
             ExitCode::from(if is_usage(&error) { USAGE } else { FAILED })
         }
     }
+}
+
+/// Runs a command that waits for things, on a runtime of its own.
+pub(crate) fn block_on<T>(job: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("holdfast")
+        .build()
+        .context("start the runtime")?;
+    let result = runtime.block_on(job);
+    // What was given up must not keep the process.
+    runtime.shutdown_timeout(LINGER);
+    result
 }
 
 fn is_usage(error: &anyhow::Error) -> bool {
@@ -145,6 +180,26 @@ fn report(error: &anyhow::Error, session: &Session) {
     let _ = session.bars.clone().write_all(text.as_bytes());
 }
 
+/// What this program was called as, for commands that are printed to be tried.
+pub(crate) fn program() -> String {
+    let called = std::env::args_os().next().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let here = std::env::current_dir().unwrap_or_default();
+    let called = PathBuf::from(called);
+    let short = called.strip_prefix(&here).map_or(called.clone(), |path| PathBuf::from(".").join(path));
+    let text = short.display().to_string();
+    if text.is_empty() { "holdfast".to_owned() } else { shell_word(&text) }
+}
+
+/// A text as one word of a shell's command line.
+pub(crate) fn shell_word(text: &str) -> String {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "_-./:@%+=,".contains(letter);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
 /// Prints one JSON value and a newline to standard output.
 pub(crate) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
     let mut text = serde_json::to_string_pretty(value).context("write the result as JSON")?;
@@ -169,7 +224,35 @@ mod tests {
         Arguments::command().debug_assert();
         Arguments::try_parse_from(["holdfast", "init", "--dir", "x", "--json"]).unwrap();
         Arguments::try_parse_from(["holdfast", "config", "show", "--config", "f", "--json"]).unwrap();
+        Arguments::try_parse_from(["holdfast", "serve", "--roles", "gateway,archiver"]).unwrap();
+        Arguments::try_parse_from(["holdfast", "demo", "--dir", "d", "--sessions", "5", "--seed", "1", "--exit"])
+            .unwrap();
+        Arguments::try_parse_from(["holdfast", "import", "-", "--config", "f"]).unwrap();
+        Arguments::try_parse_from([
+            "holdfast",
+            "sql",
+            "SELECT 1",
+            "--identity",
+            "a",
+            "--identity",
+            "b",
+            "--format",
+            "csv",
+        ])
+        .unwrap();
+        Arguments::try_parse_from(["holdfast", "session", "s-1", "--json"]).unwrap();
+        Arguments::try_parse_from(["holdfast", "session", "s-1", "--recording", "r-1", "--out", "f"]).unwrap();
+        assert!(Arguments::try_parse_from(["holdfast", "session", "s-1", "--recording", "r-1"]).is_err());
+        Arguments::try_parse_from(["holdfast", "status", "--json"]).unwrap();
         assert!(Arguments::try_parse_from(["holdfast"]).is_err());
+    }
+
+    #[test]
+    fn words_survive_a_shell() {
+        assert_eq!(shell_word("a/b.toml"), "a/b.toml");
+        assert_eq!(shell_word("a b"), "'a b'");
+        assert_eq!(shell_word("it's"), r"'it'\''s'");
+        assert_eq!(shell_word(""), "''");
     }
 
     #[test]

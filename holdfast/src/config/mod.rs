@@ -54,7 +54,6 @@ pub(crate) struct Archive {
     pub(crate) flush_rows: usize,
     pub(crate) flush_bytes: usize,
     pub(crate) flush_interval_seconds: u64,
-    pub(crate) compression_level: i32,
     pub(crate) options: BTreeMap<String, Text>,
     pub(crate) options_files: BTreeMap<String, PathBuf>,
 }

@@ -75,7 +75,15 @@ impl Settings {
         self.required("gateway.token", &self.config.gateway.token_file)
     }
 
-    /// The key of the built-in broker, as the file has it: 32 bytes in base64.
+    /// The file with the key of the built-in broker; `None` when the environment gives the key, or nothing does.
+    pub(crate) fn broker_key_file(&self) -> Option<PathBuf> {
+        if self.secrets.get("broker.key").is_some() {
+            return None;
+        }
+        self.config.broker.key_file.get().map(|path| self.resolve(path))
+    }
+
+    /// The key of the built-in broker: 64 hexadecimal digits.
     pub(crate) fn broker_key(&self) -> Result<SecretString, ConfigError> {
         self.required("broker.key", &self.config.broker.key_file)
     }

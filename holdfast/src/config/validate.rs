@@ -70,10 +70,6 @@ fn archive(config: &Config, findings: &mut Findings<'_>) {
     findings.within("archive.flush_rows", archive.flush_rows as u64, 1, 10_000_000);
     findings.within("archive.flush_bytes", archive.flush_bytes as u64, 1 << 16, 4 << 30);
     findings.within("archive.flush_interval_seconds", archive.flush_interval_seconds, 1, 3600);
-    if !(1..=19).contains(&archive.compression_level) {
-        let level = archive.compression_level;
-        findings.add("archive.compression_level", format!("is {level}"), "give it a value from 1 to 19");
-    }
     no_inline_secrets("archive.options", archive.options.keys(), findings);
 }
 

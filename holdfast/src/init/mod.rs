@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use age::secrecy::ExposeSecret;
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, SecondsFormat, Utc};
 use rand::TryRngCore;
 use rand::rngs::OsRng;
@@ -137,7 +137,7 @@ impl Plan {
         let key = SigningKey::from_seed(&signing::random_name(random()?), &*random::<32>()?);
         secret_files.push(("signing.key".to_owned(), key.private_text()));
         secret_files.push(("signing.pub".to_owned(), Zeroizing::new(key.verifier_key())));
-        secret_files.push(("broker.key".to_owned(), Zeroizing::new(STANDARD.encode(*random::<32>()?))));
+        secret_files.push(("broker.key".to_owned(), broker_key()?));
         secret_files.sort_by(|one, other| one.0.cmp(&other.0));
         Ok(Self { holders, verifier_key: key.verifier_key(), secret_files })
     }
@@ -224,6 +224,16 @@ fn random<const N: usize>() -> Result<Zeroizing<[u8; N]>, InitError> {
     let mut bytes = Zeroizing::new([0; N]);
     OsRng.try_fill_bytes(&mut *bytes).map_err(|_| InitError::Random)?;
     Ok(bytes)
+}
+
+/// The built-in broker's key in the form that the broker reads.
+fn broker_key() -> Result<Zeroizing<String>, InitError> {
+    let digits = random::<32>()?
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .map(|digit| char::from_digit(digit.into(), 16).expect("four bits are one digit"))
+        .collect();
+    Ok(Zeroizing::new(digits))
 }
 
 /// 192 random bits in letters that need no quoting in a URL, a shell or a connection string.

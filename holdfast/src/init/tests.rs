@@ -1,7 +1,5 @@
 use std::collections::BTreeMap;
 
-use base64::engine::general_purpose::STANDARD;
-
 use super::*;
 use crate::config::{Sources, load};
 
@@ -42,7 +40,7 @@ fn what_is_made_works_as_it_is() {
     assert!(made.archive.is_dir());
     let token = settings.ingest_token().unwrap();
     assert!(token.expose_secret().len() == 32 && !token.expose_secret().contains(['+', '/', '=']));
-    assert_eq!(STANDARD.decode(settings.broker_key().unwrap().expose_secret()).unwrap().len(), 32);
+    holdfast_broker::SpoolKey::load(&settings.broker_key_file().unwrap()).unwrap();
 
     let holders = &settings.config.keys.holders;
     assert_eq!(holders.len(), 2);

@@ -1,0 +1,267 @@
+//! `holdfast import`
+//!
+//! ```text
+//! file ─▶ lines ─▶ decode (only to know key and validity) ─▶ Kafka ─▶ archiver of the running server, or one of our own
+//!                                                              └─▶ next offsets ─▶ wait until the archive's log has them
+//! ```
+
+mod lines;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use holdfast_archive::{Archive, Table};
+use holdfast_events::{CHUNK_TYPE, Chunk, Data, Decoder};
+use holdfast_ingest::archiver::wait_until_archived;
+use holdfast_ingest::kafka::KafkaSettings;
+use holdfast_ingest::producer::{BulkPublisher, BulkReport, KafkaProducer, PublishError, Record};
+use serde::Serialize;
+
+use self::lines::{Line, Lines};
+use super::{ConfigArguments, Outcome, Session, block_on, print, print_json};
+use crate::config::Settings;
+use crate::progress::{Bars, Progress};
+use crate::render::text::{count, counted, duration};
+use crate::wiring::archive;
+use crate::wiring::job::{Job, done};
+
+/// Events under way to Kafka at once.
+pub(crate) const IN_FLIGHT: usize = 50_000;
+/// Lines that are not events, of which the reason is told.
+const EXAMPLES: usize = 5;
+/// How long nothing may move before the wait is explained.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Import CloudEvents, one JSON object a line, through Kafka, and wait until they are archived.
+///
+/// A line that is no valid event is sent as well and becomes a dead letter, with its bytes and the reason. Uses the running
+/// server of this configuration; without one, runs what it needs until everything is archived.
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    /// The file; `-` reads standard input
+    file: PathBuf,
+    #[command(flatten)]
+    config: ConfigArguments,
+    /// Print the summary as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// What became of the lines.
+#[derive(Debug, Default, Clone, PartialEq, Serialize)]
+struct Summary {
+    /// Lines that hold a valid event.
+    events: u64,
+    /// Lines that do not, and became dead letters.
+    dead_letters: u64,
+    /// Lines that Kafka does not take, because they are too large. Not archived.
+    too_large: u64,
+    /// Bytes of all lines that were sent.
+    bytes: u64,
+    /// Until all were archived.
+    seconds: f64,
+    /// Events and dead letters archived a second.
+    events_per_second: f64,
+    /// Numbers and reasons of the first lines that are no events.
+    examples: Vec<Example>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+struct Example {
+    line: u64,
+    reason: String,
+}
+
+impl Import {
+    pub(crate) fn run(self, session: &Session) -> anyhow::Result<Outcome> {
+        let settings = self.config.load()?;
+        session.start_log(&settings);
+        // Before anything is started: a wrong name is the most common mistake.
+        let lines = Lines::open(&self.file, settings.config.gateway.max_event_bytes)?;
+        let summary = block_on(import(&settings, &session.bars, lines))?;
+        if self.json {
+            print_json(&summary)?;
+        } else {
+            print(&describe(&summary))?;
+        }
+        if summary.too_large > 0 {
+            bail!(
+                "{} larger than gateway.max_event_bytes and not imported",
+                counted(summary.too_large, "line is", "lines are")
+            );
+        }
+        Ok(Outcome::Success)
+    }
+}
+
+fn describe(summary: &Summary) -> String {
+    let mut text = format!(
+        "Archived {} and {} in {} ({} a second).\n",
+        counted(summary.events, "event", "events"),
+        counted(summary.dead_letters, "dead letter", "dead letters"),
+        duration(summary.seconds),
+        count(summary.events_per_second as u64)
+    );
+    if summary.dead_letters > 0 {
+        text.push_str("Dead letters are lines that are no valid events; they are kept as they came:\n");
+        for Example { line, reason } in &summary.examples {
+            text.push_str(&format!("  line {line}: {reason}\n"));
+        }
+        let more = summary.dead_letters.saturating_sub(summary.examples.len() as u64);
+        if more > 0 {
+            text.push_str(&format!("  and {} more; see archive.dead_letters\n", count(more)));
+        }
+    }
+    text
+}
+
+async fn import(settings: &Settings, bars: &Bars, lines: Lines) -> anyhow::Result<Summary> {
+    let archive = archive::open(settings)?;
+    let job = Job::start(settings, bars, &archive, false).await?;
+    let kafka = job.kafka.clone();
+    let begun = Instant::now();
+    let stopped = job
+        .run(async {
+            let (mut summary, report) = publish(&kafka, bars, lines).await?;
+            wait(&archive, &report, bars).await?;
+            summary.seconds = begun.elapsed().as_secs_f64();
+            let all = summary.events + summary.dead_letters;
+            summary.events_per_second = all as f64 / summary.seconds.max(0.001);
+            Ok(summary)
+        })
+        .await?;
+    done(stopped)
+}
+
+/// Sends all lines. Returns when Kafka has acknowledged them.
+async fn publish(kafka: &KafkaSettings, bars: &Bars, mut lines: Lines) -> anyhow::Result<(Summary, BulkReport)> {
+    let producer = KafkaProducer::new(kafka).context("prepare the Kafka producer")?;
+    let bulk = producer.bulk(IN_FLIGHT);
+    let progress = lines.size().map(|size| bars.of_bytes(size, "sending"));
+    let counter = if progress.is_none() { Some(bars.open_ended("sending", "lines")) } else { None };
+    let mut summary = Summary::default();
+    let mut decoder = Decoder::default();
+    while let Some(batch) = lines.next().await? {
+        let taken = batch.bytes;
+        for Line { number, text } in batch.lines {
+            match text {
+                Some(text) => send(&bulk, kafka, &mut decoder, number, &text, &mut summary).await?,
+                None => {
+                    summary.too_large += 1;
+                    tracing::warn!(line = number, "a line is larger than gateway.max_event_bytes; left out");
+                }
+            }
+        }
+        if let Some(progress) = &progress {
+            progress.add(taken);
+        }
+        if let Some(counter) = &counter {
+            counter.set(summary.events + summary.dead_letters);
+        }
+    }
+    let report = bulk.finish().await.context("send to Kafka")?;
+    Ok((summary, report))
+}
+
+async fn send(
+    bulk: &BulkPublisher,
+    kafka: &KafkaSettings,
+    decoder: &mut Decoder,
+    number: u64,
+    line: &[u8],
+    summary: &mut Summary,
+) -> anyhow::Result<()> {
+    let sent = match decoder.structured(line) {
+        Ok(event) if is_chunk(&event) => {
+            let headers = event_headers(&event);
+            let headers: Vec<(&str, &[u8])> =
+                headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+            let value = event.data_bytes().unwrap_or_default();
+            let record =
+                Record { topic: &kafka.recordings_topic, key: event.subject.as_bytes(), value, headers: &headers };
+            summary.events += 1;
+            bulk.send(record).await
+        }
+        Ok(event) => {
+            summary.events += 1;
+            let sent = bulk.send(structured(kafka, event.subject.as_bytes(), line)).await;
+            decoder.recycle(event);
+            sent
+        }
+        Err(error) => {
+            summary.dead_letters += 1;
+            if summary.examples.len() < EXAMPLES {
+                summary.examples.push(Example { line: number, reason: error.to_string() });
+            }
+            // Nobody knows what it belongs to, so no order has to be kept.
+            bulk.send(structured(kafka, number.to_string().as_bytes(), line)).await
+        }
+    };
+    summary.bytes += line.len() as u64;
+    match sent {
+        Err(PublishError::TooLarge) => bail!("line {number}: {}", PublishError::TooLarge),
+        sent => sent.context("send to Kafka"),
+    }
+}
+
+fn structured<'r>(kafka: &'r KafkaSettings, key: &'r [u8], value: &'r [u8]) -> Record<'r> {
+    const HEADERS: &[(&str, &[u8])] = &[("content-type", holdfast_events::STRUCTURED_MEDIA_TYPE.as_bytes())];
+    Record { topic: &kafka.events_topic, key, value, headers: HEADERS }
+}
+
+/// Whether an event carries bytes of a recording, which have a topic of their own.
+fn is_chunk(event: &holdfast_events::Event<'_>) -> bool {
+    event.type_ == CHUNK_TYPE && matches!(event.data, Data::Binary(_)) && matches!(Chunk::of(event), Ok(Some(_)))
+}
+
+/// The attributes of an event as the headers of Kafka's binary mode.
+fn event_headers(event: &holdfast_events::Event<'_>) -> Vec<(String, String)> {
+    let mut headers: Vec<(String, String)> = Vec::with_capacity(16);
+    let mut header = |name: &str, value: &str| headers.push((format!("ce_{name}"), value.to_owned()));
+    header("specversion", "1.0");
+    header("id", &event.id);
+    header("source", &event.source);
+    header("type", &event.type_);
+    header("subject", &event.subject);
+    header("time", &event.time.to_string());
+    let optional = [
+        ("dataschema", &event.dataschema),
+        ("ticket", &event.ticket),
+        ("agent", &event.agent),
+        ("portal", &event.portal),
+        ("customer", &event.customer),
+    ];
+    for (name, value) in optional {
+        if let Some(value) = value {
+            header(name, value);
+        }
+    }
+    for (name, value) in &event.extensions {
+        header(name, value);
+    }
+    if let Some(media_type) = &event.datacontenttype {
+        headers.push(("content-type".to_owned(), media_type.to_string()));
+    }
+    headers
+}
+
+/// Waits until everything that a report speaks of is archived.
+pub(crate) async fn wait(archive: &Archive, report: &BulkReport, bars: &Bars) -> anyhow::Result<()> {
+    let log = archive.table(Table::Events);
+    let mut least = (u64::MAX, Instant::now());
+    let mut bar: Option<(u64, Progress)> = None;
+    wait_until_archived(&log, &report.next_offsets, |missing| {
+        let (total, bar) = bar.get_or_insert_with(|| (missing, bars.of(missing, "archiving", "events")));
+        bar.set(total.saturating_sub(missing));
+        if missing < least.0 {
+            least = (missing, Instant::now());
+        } else if missing > 0 && least.1.elapsed() > PATIENCE {
+            least.1 = Instant::now();
+            tracing::warn!(missing, "nothing was archived for a while; is an archiver at work, and is its log quiet?");
+        }
+    })
+    .await
+    .context("wait until everything is archived")
+}

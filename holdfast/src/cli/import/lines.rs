@@ -1,0 +1,181 @@
+//! The lines of a file, read beside the runtime, in batches, with bounded memory.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use tokio::sync::mpsc;
+
+/// Bytes and lines of a batch.
+const BATCH_BYTES: usize = 1 << 20;
+const BATCH_LINES: usize = 10_000;
+/// Batches that wait to be taken.
+const QUEUE: usize = 4;
+
+/// Lines that were read together.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    pub(super) lines: Vec<Line>,
+    /// Bytes that were read for them, line ends included.
+    pub(super) bytes: u64,
+}
+
+/// A line that is not blank.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Line {
+    /// From 1.
+    pub(super) number: u64,
+    /// Without its end; `None` when it is longer than allowed.
+    pub(super) text: Option<Vec<u8>>,
+}
+
+/// The lines to come.
+#[derive(Debug)]
+pub(super) struct Lines {
+    batches: mpsc::Receiver<io::Result<Batch>>,
+    size: Option<u64>,
+}
+
+impl Lines {
+    /// Opens `path`, or standard input for `-`. Lines longer than `longest` bytes are counted and not kept.
+    pub(super) fn open(path: &Path, longest: usize) -> anyhow::Result<Self> {
+        if path == Path::new("-") {
+            return Ok(Self::of(BufReader::with_capacity(1 << 20, io::stdin()), None, longest));
+        }
+        let file = File::open(path).with_context(|| format!("open {}", path.display()))?;
+        let metadata = file.metadata().with_context(|| format!("look at {}", path.display()))?;
+        if metadata.is_dir() {
+            bail!("{} is a folder; name a file with one event a line", path.display());
+        }
+        let size = metadata.is_file().then_some(metadata.len());
+        Ok(Self::of(BufReader::with_capacity(1 << 20, file), size, longest))
+    }
+
+    fn of(reader: impl BufRead + Send + 'static, size: Option<u64>, longest: usize) -> Self {
+        let (sender, batches) = mpsc::channel(QUEUE);
+        // A thread of its own: standard input may block for ever, and must not keep the runtime from ending.
+        std::thread::spawn(move || read(reader, longest, &sender));
+        Self { batches, size }
+    }
+
+    /// Bytes of the file, if it is one.
+    pub(super) fn size(&self) -> Option<u64> {
+        self.size
+    }
+
+    /// The next lines; `None` at the end.
+    pub(super) async fn next(&mut self) -> anyhow::Result<Option<Batch>> {
+        self.batches.recv().await.transpose().context("read the lines")
+    }
+}
+
+fn read(mut reader: impl BufRead, longest: usize, sender: &mpsc::Sender<io::Result<Batch>>) {
+    let mut number = 0;
+    let mut batch = Batch::default();
+    let mut kept = 0;
+    loop {
+        let (bytes, text) = match read_line(&mut reader, longest) {
+            Ok((0, _)) => break,
+            Ok(line) => line,
+            Err(error) => {
+                // Whoever takes the lines may have gone.
+                let _ = sender.blocking_send(Err(error));
+                return;
+            }
+        };
+        number += 1;
+        batch.bytes += bytes;
+        let is_blank = text.as_ref().is_some_and(|text| text.iter().all(u8::is_ascii_whitespace));
+        if !is_blank {
+            kept += text.as_ref().map_or(0, Vec::len);
+            batch.lines.push(Line { number, text });
+        }
+        if kept >= BATCH_BYTES || batch.lines.len() >= BATCH_LINES {
+            kept = 0;
+            if sender.blocking_send(Ok(std::mem::take(&mut batch))).is_err() {
+                return;
+            }
+        }
+    }
+    let _ = sender.blocking_send(Ok(batch));
+}
+
+/// Bytes that were read, and the line without its end; no line when it is longer than `longest`.
+fn read_line(reader: &mut impl BufRead, longest: usize) -> io::Result<(u64, Option<Vec<u8>>)> {
+    let mut read = 0;
+    let mut text = Some(Vec::new());
+    loop {
+        let buffer = match reader.fill_buf() {
+            Ok(buffer) => buffer,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        let end = buffer.iter().position(|byte| *byte == b'\n');
+        let part = &buffer[..end.unwrap_or(buffer.len())];
+        if let Some(kept) = &mut text {
+            // One byte more for a carriage return that is taken off below.
+            if kept.len() + part.len() > longest + 1 {
+                text = None;
+            } else {
+                kept.extend_from_slice(part);
+            }
+        }
+        let taken = part.len() + usize::from(end.is_some());
+        let is_end = end.is_some() || taken == 0;
+        reader.consume(taken);
+        read += taken as u64;
+        if is_end {
+            break;
+        }
+    }
+    if let Some(kept) = &mut text {
+        if kept.last() == Some(&b'\r') {
+            kept.pop();
+        }
+        if kept.len() > longest {
+            text = None;
+        }
+    }
+    Ok((read, text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn all(text: &'static [u8], longest: usize) -> (Vec<Line>, u64) {
+        let mut lines = Lines::of(BufReader::with_capacity(3, text), None, longest);
+        let (mut found, mut bytes) = (Vec::new(), 0);
+        while let Some(batch) = lines.next().await.unwrap() {
+            found.extend(batch.lines);
+            bytes += batch.bytes;
+        }
+        (found, bytes)
+    }
+
+    fn line(number: u64, text: &str) -> Line {
+        Line { number, text: Some(text.into()) }
+    }
+
+    #[tokio::test]
+    async fn lines_keep_their_numbers_and_blank_ones_are_skipped() {
+        let (lines, bytes) = all(b"one\r\n\n  \nfour\nlast", 100).await;
+        assert_eq!(lines, [line(1, "one"), line(4, "four"), line(5, "last")]);
+        assert_eq!(bytes, 18);
+        assert_eq!(all(b"", 100).await, (vec![], 0));
+    }
+
+    #[tokio::test]
+    async fn a_line_that_is_too_long_is_told_and_not_kept() {
+        let (lines, _) = all(b"12345\n123456\r\n1234567\n1", 6).await;
+        let expected = [line(1, "12345"), line(2, "123456"), Line { number: 3, text: None }, line(4, "1")];
+        assert_eq!(lines, expected);
+    }
+
+    #[tokio::test]
+    async fn bytes_that_are_no_text_are_kept() {
+        let (lines, _) = all(b"\xff\x00\n", 100).await;
+        assert_eq!(lines[0].text.as_deref(), Some(b"\xff\x00".as_slice()));
+    }
+}

@@ -1,0 +1,118 @@
+//! `holdfast serve`
+
+use std::collections::BTreeSet;
+use std::str::FromStr;
+
+use clap::Args;
+
+use super::{ConfigArguments, Outcome, Session, block_on};
+use crate::config::Settings;
+use crate::supervise::{Signals, Stopped};
+use crate::wiring::pipeline::Pipeline;
+use crate::wiring::presence::{Kind, Presence};
+use crate::wiring::{archive, broker, kafka};
+
+/// Take events in and archive them, until SIGTERM or SIGINT.
+///
+/// With the broker that is built in, one process does everything. With a Kafka cluster, the roles can be spread over
+/// processes and machines. None of them needs a private key.
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    config: ConfigArguments,
+    /// What this process does, of: gateway (HTTP), archiver (Kafka into the archive) [default: all]
+    #[arg(long, value_name = "ROLE,...", value_delimiter = ',')]
+    roles: Vec<Role>,
+}
+
+/// What a process does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Role {
+    Gateway,
+    Archiver,
+}
+
+impl Role {
+    const ALL: [Self; 2] = [Self::Gateway, Self::Archiver];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Gateway => "gateway",
+            Self::Archiver => "archiver",
+        }
+    }
+}
+
+impl FromStr for Role {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|role| role.as_str() == text.trim()).ok_or_else(|| {
+            let known: Vec<&str> = Self::ALL.iter().map(|role| role.as_str()).collect();
+            format!("there is no role `{}`; the roles are: {}", text.trim(), known.join(", "))
+        })
+    }
+}
+
+impl Serve {
+    pub(crate) fn run(self, session: &Session) -> anyhow::Result<Outcome> {
+        let settings = self.config.load()?;
+        session.start_log(&settings);
+        let roles: BTreeSet<Role> =
+            if self.roles.is_empty() { Role::ALL.into() } else { self.roles.into_iter().collect() };
+        block_on(serve(&settings, &roles))?;
+        Ok(Outcome::Success)
+    }
+}
+
+async fn serve(settings: &Settings, roles: &BTreeSet<Role>) -> anyhow::Result<()> {
+    // From here on a signal stops in order, whatever has been started by then.
+    let mut signals = Signals::of_process()?;
+    let archive = if roles.contains(&Role::Archiver) { Some(archive::open(settings)?) } else { None };
+    let broker = if kafka::is_built_in(settings) { Some(broker::start(settings).await?) } else { None };
+    let address = broker.as_ref().map(|broker| broker.address());
+
+    let mut pipeline = Pipeline::new(settings, kafka::settings(settings, address)?);
+    if let Some(broker) = broker {
+        pipeline.broker(broker);
+    }
+    pipeline.topics().await?;
+    if let Some(archive) = &archive {
+        pipeline.archiver(archive)?;
+    }
+    let (supervisor, gateway, health) = pipeline.http(roles.contains(&Role::Gateway), false).await?;
+
+    let names: Vec<String> = roles.iter().map(|role| role.as_str().to_owned()).collect();
+    let announcement = match address {
+        Some(address) => {
+            let presence = Presence::new(Kind::Server, names.clone(), address, Some(health));
+            Some(presence.announce(&broker::folder(settings))?)
+        }
+        None => None,
+    };
+    tracing::info!(
+        roles = names.join(","),
+        gateway = gateway.map(tracing::field::display),
+        health = %health,
+        kafka = address.map_or_else(|| settings.config.kafka.brokers.clone(), |address| address.to_string()),
+        archive = archive.as_ref().map(|archive| tracing::field::display(archive.url().clone())),
+        "serving"
+    );
+    let stopped = supervisor.run_until(&mut signals, std::future::pending::<anyhow::Result<()>>()).await;
+    drop(announcement);
+    match stopped? {
+        Stopped::Signal(_) | Stopped::JobDone(()) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roles_are_told_when_one_is_unknown() {
+        assert_eq!("gateway".parse::<Role>(), Ok(Role::Gateway));
+        let refused = "console".parse::<Role>().unwrap_err();
+        assert_eq!(refused, "there is no role `console`; the roles are: gateway, archiver");
+    }
+}

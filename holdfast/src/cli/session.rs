@@ -1,0 +1,105 @@
+//! `holdfast session`
+//!
+//! ```text
+//! archive.sessions ────┐
+//! archive.recordings ──┼─▶ Story ─┬▶ tell: text for people
+//! all its events ──────┘          └▶ one JSON object
+//! archive.events (chunks) ─▶ recording: bytes in order, into a file
+//! ```
+
+mod recording;
+mod tell;
+mod words;
+
+use std::path::PathBuf;
+
+use anyhow::bail;
+use clap::Args;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::{ConfigArguments, Outcome, Session, block_on, print, print_json};
+use crate::render::answer;
+use crate::wiring::query::literal;
+use crate::wiring::{archive, query};
+
+/// The whole story of one session, in order.
+#[derive(Debug, Args)]
+pub(crate) struct Story {
+    /// The session's id
+    id: String,
+    #[command(flatten)]
+    config: ConfigArguments,
+    /// File with an age identity to read with, several times for several [default: *.identity in keys.identities_dir]
+    #[arg(long, value_name = "FILE")]
+    identity: Vec<PathBuf>,
+    /// Print it as one JSON object
+    #[arg(long)]
+    json: bool,
+    /// Write the bytes of this recording to --out instead
+    #[arg(long, value_name = "RECORDING_ID", requires = "out")]
+    recording: Option<String>,
+    /// File for the recording's bytes, for your eyes only
+    #[arg(long, value_name = "FILE", requires = "recording")]
+    out: Option<PathBuf>,
+}
+
+/// All that is known of a session.
+#[derive(Debug, Serialize)]
+struct Told {
+    session: String,
+    /// The row of `archive.sessions`.
+    summary: Row,
+    /// The rows of `archive.recordings`.
+    recordings: Vec<Row>,
+    /// Its events in order, each once. `data` is parsed where it is JSON; the text of a redacted chat line is left out.
+    events: Vec<Row>,
+    /// Columns that the caller's keys do not open.
+    notices: Vec<String>,
+}
+
+type Row = Map<String, Value>;
+
+impl Story {
+    pub(crate) fn run(self, session: &Session) -> anyhow::Result<Outcome> {
+        let settings = self.config.load()?;
+        session.start_log(&settings);
+        block_on(async {
+            let archive = archive::open(&settings)?;
+            let caller = query::open(&settings, archive.clone(), &self.identity)?;
+            if let (Some(recording), Some(out)) = (&self.recording, &self.out) {
+                let written = recording::write(&archive, &caller, &session.bars, &self.id, recording, out).await?;
+                return if self.json { print_json(&written) } else { print(&written.describe(out)) };
+            }
+            let told = {
+                let _progress = session.bars.open_ended("reading", "");
+                collect(&caller, &self.id).await?
+            };
+            if self.json {
+                return print_json(&told);
+            }
+            let text = tell::tell(&told, answer::terminal_width(), answer::colours_wanted());
+            print(&text)
+        })?;
+        Ok(Outcome::Success)
+    }
+}
+
+async fn collect(caller: &holdfast_query::Session, id: &str) -> anyhow::Result<Told> {
+    let story = holdfast_query::story(caller, id).await?;
+    let notices = story.notices.iter().map(ToString::to_string).collect();
+    let mut events = answer::objects(story).await?;
+    if events.is_empty() {
+        bail!(
+            "there is no event of a session `{id}` in the archive; `SELECT session FROM archive.sessions` lists them"
+        );
+    }
+    events.iter_mut().for_each(words::parse_data);
+    words::redact(&mut events);
+    let of = |view: &str, order: &str| {
+        format!("SELECT * FROM archive.{view} WHERE session = {} ORDER BY {order}", literal(id))
+    };
+    let summary = answer::objects(caller.sql(&of("sessions", "session")).await?).await?.pop().unwrap_or_default();
+    let recordings = answer::objects(caller.sql(&of("recordings", "recording_id")).await?).await?;
+    Ok(Told { session: id.to_owned(), summary, recordings, events, notices })
+}

@@ -1,0 +1,116 @@
+//! The bytes of a recording, put together from its chunks.
+
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use holdfast_archive::Archive;
+use holdfast_archive::recordings::read_chunk;
+use holdfast_query::Session;
+use serde::Serialize;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::words::text;
+use crate::progress::Bars;
+use crate::render::answer;
+use crate::render::text::{bytes, counted};
+use crate::wiring::query::literal;
+
+/// What was written.
+#[derive(Debug, Serialize)]
+pub(super) struct Written {
+    recording: String,
+    chunks: u64,
+    bytes: u64,
+    /// Numbers of chunks that are not in the archive, as far as later ones show it.
+    missing: Vec<i64>,
+    sha256: String,
+}
+
+impl Written {
+    pub(super) fn describe(&self, out: &Path) -> String {
+        let mut told = format!(
+            "Wrote {} ({}, {}) to {}; sha256 {}\n",
+            self.recording,
+            counted(self.chunks, "chunk", "chunks"),
+            bytes(self.bytes),
+            out.display(),
+            self.sha256
+        );
+        if !self.missing.is_empty() {
+            let numbers: Vec<String> = self.missing.iter().take(20).map(ToString::to_string).collect();
+            told.push_str(&format!(
+                "{} not in the archive: {}{}\n",
+                counted(self.missing.len() as u64, "chunk is", "chunks are"),
+                numbers.join(", "),
+                if self.missing.len() > 20 { ", ..." } else { "" }
+            ));
+        }
+        told
+    }
+}
+
+/// Writes the recording to `out`, chunk by chunk, each checked against its hash.
+pub(super) async fn write(
+    archive: &Archive,
+    caller: &Session,
+    bars: &Bars,
+    session: &str,
+    recording: &str,
+    out: &Path,
+) -> anyhow::Result<Written> {
+    let sql = format!(
+        "SELECT seq, size, sha256, object_path, object_offset, class, CAST(date AS INTEGER) AS day \
+         FROM archive.events \
+         WHERE subject = {} AND type = 'recording.chunk' AND recording_id = {} AND object_path IS NOT NULL \
+         ORDER BY seq, kafka_offset",
+        literal(session),
+        literal(recording)
+    );
+    let chunks = answer::objects(caller.sql(&sql).await?).await?;
+    if chunks.is_empty() {
+        bail!(
+            "session `{session}` has no chunk of a recording `{recording}`; `holdfast session {session}` lists its recordings"
+        );
+    }
+    let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let failed = || format!("write {}", out.display());
+    let mut file = tempfile::Builder::new().prefix(".holdfast-").tempfile_in(folder).with_context(failed)?;
+    let total = chunks.iter().filter_map(|chunk| chunk.get("size")?.as_u64()).sum();
+    let progress = bars.of_bytes(total, "decrypting");
+    let mut written =
+        Written { recording: recording.to_owned(), chunks: 0, bytes: 0, missing: Vec::new(), sha256: String::new() };
+    let mut whole = Sha256::new();
+    let mut next = 0;
+    for chunk in &chunks {
+        let number =
+            |name: &str| chunk.get(name).and_then(Value::as_i64).with_context(|| format!("a chunk has no {name}"));
+        let seq = number("seq")?;
+        if seq < next {
+            // Delivered once more.
+            continue;
+        }
+        written.missing.extend(next..seq);
+        next = seq + 1;
+        let (offset, size) = (u64::try_from(number("object_offset")?)?, u64::try_from(number("size")?)?);
+        let day = i32::try_from(number("day")?)?;
+        let (class, path) = (text(chunk, "class"), text(chunk, "object_path"));
+        let plain = read_chunk(archive, caller.unlocker(), class, day, path, offset, size)
+            .await
+            .with_context(|| format!("read chunk {seq}"))?;
+        let hash: String = Sha256::digest(&plain).iter().map(|byte| format!("{byte:02x}")).collect();
+        if hash != text(chunk, "sha256") {
+            bail!("chunk {seq} in {path} is not what its row says: another SHA-256; nothing was written");
+        }
+        whole.update(&plain);
+        file.write_all(&plain).with_context(failed)?;
+        written.chunks += 1;
+        written.bytes += plain.len() as u64;
+        progress.add(size);
+    }
+    written.sha256 = whole.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    file.as_file().sync_all().with_context(failed)?;
+    file.persist(out).with_context(failed)?;
+    Ok(written)
+}

@@ -1,0 +1,12 @@
+//! Answers for people and for machines.
+//!
+//! ```text
+//! rows (a stream of record batches) ─┬▶ table    for people; the widths are those of the first rows
+//!                                    ├▶ json     one array
+//!                                    ├▶ csv      with a header
+//!                                    └▶ parquet  one file
+//! ```
+
+pub(crate) mod answer;
+pub(crate) mod table;
+pub(crate) mod text;

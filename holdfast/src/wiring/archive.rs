@@ -1,0 +1,179 @@
+//! The archive's location and the writer's half of its key ring.
+//!
+//! Options of the object store come from two places: the variables that its users know (`AWS_REGION`, ...), and
+//! `[archive.options]`, which wins. A name that the store does not know is refused rather than ignored.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use age::secrecy::ExposeSecret;
+use anyhow::{Context as _, bail};
+use holdfast_archive::keys::{Holder, KeyRing};
+use holdfast_archive::{Archive, open_store};
+use holdfast_events::Tier;
+use object_store::aws::AmazonS3ConfigKey;
+use object_store::azure::AzureConfigKey;
+use object_store::gcp::GoogleConfigKey;
+
+use crate::config::{Settings, TierName};
+
+/// A kind of object store, as far as its options are concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Folder,
+    S3,
+    Google,
+    Azure,
+}
+
+impl Kind {
+    fn of(url: &str) -> Self {
+        match url.split_once("://").map(|(scheme, _)| scheme) {
+            Some("s3" | "s3a") => Self::S3,
+            Some("gs") => Self::Google,
+            Some("az" | "adl" | "abfs" | "abfss") => Self::Azure,
+            _ => Self::Folder,
+        }
+    }
+
+    /// What its environment variables begin with.
+    fn prefix(self) -> Option<&'static str> {
+        match self {
+            Self::Folder => None,
+            Self::S3 => Some("AWS_"),
+            Self::Google => Some("GOOGLE_"),
+            Self::Azure => Some("AZURE_"),
+        }
+    }
+
+    /// Whether it has an option with this name.
+    fn knows(self, option: &str) -> bool {
+        match self {
+            Self::Folder => false,
+            Self::S3 => AmazonS3ConfigKey::from_str(option).is_ok(),
+            Self::Google => GoogleConfigKey::from_str(option).is_ok(),
+            Self::Azure => AzureConfigKey::from_str(option).is_ok(),
+        }
+    }
+}
+
+/// The archive of this configuration. A folder is made if it is not there; nothing else is touched yet.
+pub(crate) fn open(settings: &Settings) -> anyhow::Result<Archive> {
+    let url = &settings.config.archive.url;
+    let configured = settings
+        .archive_options()?
+        .into_iter()
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.expose_secret().to_owned()))
+        .collect();
+    let environment =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let options = options(Kind::of(url), environment, configured)?;
+    let location = open_store(url, &settings.base, &options).context("open the archive")?;
+    Ok(Archive::new(location))
+}
+
+/// Lays the configured options over those of the environment. Pure.
+fn options(
+    kind: Kind,
+    environment: impl Iterator<Item = (String, String)>,
+    configured: BTreeMap<String, String>,
+) -> anyhow::Result<BTreeMap<String, String>> {
+    for name in configured.keys() {
+        if kind == Kind::Folder {
+            bail!("[archive.options] has `{name}`, but archive.url is a folder, which has no options; remove it");
+        }
+        if !kind.knows(name) {
+            bail!(
+                "[archive.options] has `{name}`, which the object store of archive.url does not know; \
+                 https://docs.rs/object_store lists the names, such as aws_region"
+            );
+        }
+    }
+    let Some(prefix) = kind.prefix() else { return Ok(configured) };
+    let mut options: BTreeMap<String, String> = environment
+        .filter(|(name, value)| name.starts_with(prefix) && !value.is_empty())
+        .map(|(name, value)| (name.to_ascii_lowercase(), value))
+        .filter(|(name, _)| kind.knows(name))
+        .collect();
+    options.extend(configured);
+    Ok(options)
+}
+
+/// The writer's half of the key ring. Knows public keys only.
+pub(crate) fn key_ring(settings: &Settings, archive: &Archive) -> anyhow::Result<Arc<KeyRing>> {
+    let holders = settings
+        .config
+        .keys
+        .holders
+        .iter()
+        .map(|holder| {
+            let recipient = holder.recipient.parse();
+            Ok(Holder {
+                name: holder.name.clone(),
+                recipient: recipient.map_err(|why: &str| {
+                    anyhow::anyhow!("the recipient of the holder {} is not usable: {why}", holder.name)
+                })?,
+                tiers: holder.tiers.iter().map(|name| tier(*name)).collect(),
+            })
+        })
+        .collect::<anyhow::Result<_>>()?;
+    let ring = KeyRing::new(Arc::clone(archive.store()), holders).context("set up the key ring")?;
+    Ok(Arc::new(ring))
+}
+
+fn tier(name: TierName) -> Tier {
+    match name {
+        TierName::Operational => Tier::Operational,
+        TierName::Personal => Tier::Personal,
+        TierName::Content => Tier::Content,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn the_environment_is_read_and_the_configuration_wins() {
+        let environment = map(&[
+            ("AWS_REGION", "from-environment"),
+            ("AWS_ACCESS_KEY_ID", "id"),
+            ("AWS_PAGER", "less"),
+            ("AWS_ENDPOINT", ""),
+            ("GOOGLE_BUCKET", "other"),
+            ("HOME", "/"),
+        ]);
+        let options = options(Kind::S3, environment.into_iter(), map(&[("aws_region", "configured")])).unwrap();
+        assert_eq!(options, map(&[("aws_access_key_id", "id"), ("aws_region", "configured")]));
+    }
+
+    #[test]
+    fn a_name_that_no_store_knows_is_refused() {
+        for (kind, name) in [(Kind::S3, "aws_regoin"), (Kind::Google, "aws_region"), (Kind::Folder, "aws_region")] {
+            let refused = options(kind, std::iter::empty(), map(&[(name, "x")])).unwrap_err().to_string();
+            assert!(refused.contains(name), "{refused}");
+        }
+        for (kind, name) in [
+            (Kind::S3, "aws_endpoint"),
+            (Kind::S3, "allow_http"),
+            (Kind::Google, "google_service_account"),
+            (Kind::Azure, "azure_storage_account_name"),
+        ] {
+            options(kind, std::iter::empty(), map(&[(name, "x")])).unwrap();
+        }
+    }
+
+    #[test]
+    fn kinds_are_told_by_the_scheme() {
+        assert_eq!(Kind::of("archive"), Kind::Folder);
+        assert_eq!(Kind::of("file:///x"), Kind::Folder);
+        assert_eq!(Kind::of("s3://bucket/prefix"), Kind::S3);
+        assert_eq!(Kind::of("gs://bucket"), Kind::Google);
+        assert_eq!(Kind::of("abfss://container"), Kind::Azure);
+    }
+}

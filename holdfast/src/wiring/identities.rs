@@ -1,0 +1,111 @@
+//! The private keys of whoever reads. Only commands that read load them; a server that archives never does.
+
+use std::path::{Path, PathBuf};
+
+use age::x25519::Identity;
+use anyhow::{Context as _, bail};
+use zeroize::Zeroizing;
+
+use crate::config::Settings;
+
+/// What the names of identity files end with.
+const EXTENSION: &str = "identity";
+/// What the line with the key begins with.
+const SECRET: &str = "AGE-SECRET-KEY-1";
+
+/// The identities in `named` files; when none is named, those of `keys.identities_dir` that can be read.
+pub(crate) fn load(settings: &Settings, named: &[PathBuf]) -> anyhow::Result<Vec<Identity>> {
+    if !named.is_empty() {
+        return Ok(named.iter().map(|path| read(path)).collect::<anyhow::Result<Vec<_>>>()?.concat());
+    }
+    let folder = settings.resolve(&settings.config.keys.identities_dir);
+    let mut identities = Vec::new();
+    for path in files(&folder) {
+        match read(&path) {
+            Ok(found) => identities.extend(found),
+            // Nobody asked for this very file, and other keys may do. What they do not open is said later.
+            Err(error) => tracing::warn!("left out an identity file: {error:#}"),
+        }
+    }
+    Ok(identities)
+}
+
+/// Identity files in a folder, in the order of their names; none when the folder is not there or not ours to see.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let mut files: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == EXTENSION))
+        .collect();
+    files.sort();
+    files
+}
+
+fn read(path: &Path) -> anyhow::Result<Vec<Identity>> {
+    let text = std::fs::read(path).with_context(|| format!("read the identity file {}", path.display()))?;
+    let text = Zeroizing::new(text);
+    parse(&text).with_context(|| format!("{} is not usable", path.display()))
+}
+
+/// The identities of a file as `age-keygen` writes it: one a line, comments begin with `#`.
+fn parse(text: &[u8]) -> anyhow::Result<Vec<Identity>> {
+    if text.starts_with(b"age-encryption.org/") || text.starts_with(b"-----BEGIN AGE") {
+        bail!("it is encrypted with a passphrase; decrypt it with `age --decrypt` and name the result");
+    }
+    let Ok(text) = std::str::from_utf8(text) else { bail!("it is not text; name a file that `age-keygen` wrote") };
+    let mut identities = Vec::new();
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        if !line.to_ascii_uppercase().starts_with(SECRET) {
+            bail!("a line in it is no age identity; name a file that `age-keygen` wrote");
+        }
+        identities.push(line.parse().map_err(|why: &str| anyhow::anyhow!("a line in it is no age identity: {why}"))?);
+    }
+    if identities.is_empty() {
+        bail!("it holds no age identity; name a file that `age-keygen` wrote");
+    }
+    Ok(identities)
+}
+
+#[cfg(test)]
+mod tests {
+    use age::secrecy::ExposeSecret as _;
+
+    use super::*;
+
+    #[test]
+    fn files_of_age_keygen_are_read() {
+        let identity = Identity::generate();
+        let secret = identity.to_string();
+        let text = format!("# created: today\n# public key: {}\n{}\n", identity.to_public(), secret.expose_secret());
+        let parsed = parse(text.as_bytes()).unwrap();
+        assert_eq!(parsed.len(), 1);
+        assert_eq!(parsed[0].to_public().to_string(), identity.to_public().to_string());
+    }
+
+    #[test]
+    fn other_files_are_refused_without_showing_what_is_in_them() {
+        let files: [(&[u8], &str); 5] = [
+            (b"", "holds no age identity"),
+            (b"# only a comment\n", "holds no age identity"),
+            (b"hunter2\n", "no age identity"),
+            (b"age-encryption.org/v1\n", "passphrase"),
+            (b"\xff\xfe", "not text"),
+        ];
+        for (text, expected) in files {
+            let refused = parse(text).unwrap_err().to_string();
+            assert!(refused.contains(expected) && !refused.contains("hunter2"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_has_no_identities() {
+        assert!(files(Path::new("/nowhere/at/all")).is_empty());
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["b.identity", "a.identity", "ingest.token"] {
+            std::fs::write(folder.path().join(name), "x").unwrap();
+        }
+        let found = files(folder.path());
+        let names: Vec<_> = found.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
+        assert_eq!(names, ["a.identity", "b.identity"]);
+    }
+}

@@ -1,0 +1,20 @@
+//! Joins the parts: from the configuration to things that run. Each part in its own file; the commands pick what they need.
+//!
+//! ```text
+//! Settings ─┬▶ archive ──▶ Archive, KeyRing (recipients only)
+//!           ├▶ kafka ────▶ KafkaSettings ◀── address ── broker (built in) or presence (a server that runs already)
+//!           ├▶ pipeline ─▶ gateway, archiver, health in a Supervisor
+//!           ├▶ job ──────▶ the pipeline for as long as a job takes, unless a server runs already
+//!           ├▶ lag ──────▶ how far the archive is behind Kafka
+//!           └▶ query ────▶ identities ─▶ Session      only for commands that read; a server never comes here
+//! ```
+
+pub(crate) mod archive;
+pub(crate) mod broker;
+pub(crate) mod identities;
+pub(crate) mod job;
+pub(crate) mod kafka;
+pub(crate) mod lag;
+pub(crate) mod pipeline;
+pub(crate) mod presence;
+pub(crate) mod query;

@@ -1,0 +1,174 @@
+//! What carries events: gateway, archiver and broker, put into a [`Supervisor`] in the order in which they stop.
+//!
+//! Nothing here loads a private key. A process that archives needs recipients only, and keeps working when the identities
+//! are on another machine.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use age::secrecy::ExposeSecret;
+use anyhow::Context as _;
+use holdfast_archive::Archive;
+use holdfast_archive::table::GENERAL_CLASS;
+use holdfast_broker::EmbeddedBroker;
+use holdfast_ingest::archiver::{Archiver, ArchiverMetrics, ArchiverSettings};
+use holdfast_ingest::gateway::{self, ApiToken, Gateway, GatewaySettings, system_clock};
+use holdfast_ingest::kafka::{KafkaSettings, ensure_topics};
+use holdfast_ingest::producer::KafkaProducer;
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+
+use super::archive::key_ring;
+use crate::config::Settings;
+use crate::health::{self, Readiness};
+use crate::supervise::{Stage, Supervisor};
+
+/// What a gateway waits longer than its producer, so that the producer's own answer comes first.
+const ACKNOWLEDGEMENT_ROOM: Duration = Duration::from_secs(5);
+
+/// A pipeline that is being put together.
+pub(crate) struct Pipeline<'s> {
+    settings: &'s Settings,
+    kafka: KafkaSettings,
+    registry: Registry,
+    readiness: Readiness,
+    supervisor: Supervisor,
+}
+
+impl<'s> Pipeline<'s> {
+    pub(crate) fn new(settings: &'s Settings, kafka: KafkaSettings) -> Self {
+        Self {
+            settings,
+            kafka,
+            registry: health::new_registry(),
+            readiness: Readiness::default(),
+            supervisor: Supervisor::new(Duration::from_secs(settings.config.shutdown.limit_seconds)),
+        }
+    }
+
+    /// Puts the broker in charge of the supervisor, which stops it last.
+    pub(crate) fn broker(&mut self, broker: EmbeddedBroker) {
+        let component = self.readiness.component("broker");
+        component.ready();
+        self.supervisor.spawn("broker", Stage::Broker, |stop| async move {
+            let _component = component;
+            Ok(broker.run_until(stop).await?)
+        });
+    }
+
+    /// Makes the topics that are missing, unless another team owns the cluster.
+    pub(crate) async fn topics(&self) -> anyhow::Result<()> {
+        if self.settings.config.kafka.create_topics {
+            ensure_topics(&self.kafka).await.context("prepare Kafka's topics")?;
+        }
+        Ok(())
+    }
+
+    /// Starts the archiver.
+    pub(crate) fn archiver(&mut self, archive: &Archive) -> anyhow::Result<()> {
+        let config = &self.settings.config.archive;
+        let settings = ArchiverSettings {
+            flush_rows: config.flush_rows,
+            flush_bytes: config.flush_bytes,
+            flush_interval: Duration::from_secs(config.flush_interval_seconds),
+            class: GENERAL_CLASS.to_owned(),
+            ..ArchiverSettings::default()
+        };
+        let ring = key_ring(self.settings, archive)?;
+        let metrics = ArchiverMetrics::register(&mut self.registry);
+        let component = self.readiness.component("archiver");
+        let archiver = Archiver::new(self.kafka.clone(), settings, archive.clone(), ring, system_clock(), metrics);
+        self.supervisor.spawn("archiver", Stage::Archive, |stop| async move {
+            let on_ready = move |is_ready: bool| {
+                if is_ready { component.ready() } else { component.not_ready("no partitions are assigned") }
+            };
+            archiver.run(stop, on_ready).await.context("archive")
+        });
+        Ok(())
+    }
+
+    /// Starts what is reached by HTTP: the gateway when `with_gateway`, health and metrics always. Returns where the
+    /// latter are. Comes last, because it shows what the parts before registered.
+    pub(crate) async fn http(
+        mut self,
+        with_gateway: bool,
+        any_port: bool,
+    ) -> anyhow::Result<(Supervisor, Option<SocketAddr>, SocketAddr)> {
+        let config = &self.settings.config;
+        let router = if with_gateway { Some(self.gateway_router()?) } else { None };
+        let health = health::routes(self.readiness.clone(), Arc::new(std::mem::take(&mut self.registry)));
+        let drain = Duration::from_secs(config.shutdown.limit_seconds / 2).max(Duration::from_secs(1));
+        let (mut gateway_address, mut health_address) = (None, None);
+        let mut apart = Some(health);
+
+        if let Some(mut router) = router {
+            if config.health.listen.is_none() {
+                router = router.merge(apart.take().expect("it is still there"));
+            }
+            let listener = listen(config.gateway.listen.0, "gateway.listen", any_port).await?;
+            let address = listener.local_addr().context("ask for the gateway's address")?;
+            gateway_address = Some(address);
+            if config.health.listen.is_none() {
+                health_address = Some(address);
+            }
+            let component = self.readiness.component("gateway");
+            component.ready();
+            self.supervisor.spawn("gateway", Stage::Intake, |stop| async move {
+                let _component = component;
+                Ok(gateway::serve(listener, router, stop, drain).await?)
+            });
+        }
+        if let Some(router) = apart {
+            let (wanted, key) = match config.health.listen {
+                Some(listen) => (listen.0, "health.listen"),
+                None => (config.gateway.listen.0, "health.listen"),
+            };
+            let listener = listen(wanted, key, any_port).await?;
+            health_address = Some(listener.local_addr().context("ask for the address of /readyz")?);
+            self.supervisor.spawn("health", Stage::Observation, |stop| async move {
+                Ok(gateway::serve(listener, router, stop, Duration::from_secs(1)).await?)
+            });
+        }
+        let health_address = health_address.expect("one of the two listeners serves it");
+        Ok((self.supervisor, gateway_address, health_address))
+    }
+
+    /// Without HTTP: for a job that ends by itself.
+    pub(crate) fn without_http(self) -> Supervisor {
+        self.supervisor
+    }
+
+    fn gateway_router(&mut self) -> anyhow::Result<axum::Router> {
+        let config = &self.settings.config.gateway;
+        let token = self.settings.ingest_token()?;
+        let settings = GatewaySettings {
+            events_topic: self.kafka.events_topic.clone(),
+            recordings_topic: self.kafka.recordings_topic.clone(),
+            tokens: vec![ApiToken::new("ingest", token.expose_secret())],
+            max_event_bytes: config.max_event_bytes,
+            max_batch_bytes: config.max_batch_bytes,
+            max_chunk_bytes: config.max_chunk_bytes,
+            max_in_flight: config.max_in_flight,
+            max_in_flight_bytes: config.max_in_flight_bytes,
+            retry_after: Duration::from_secs(config.retry_after_seconds),
+            acknowledgement_timeout: self.kafka.delivery_timeout + ACKNOWLEDGEMENT_ROOM,
+            ..GatewaySettings::default()
+        };
+        let producer = KafkaProducer::new(&self.kafka).context("prepare the Kafka producer")?;
+        let gateway = Gateway::new(settings, Arc::new(producer), system_clock(), &mut self.registry)?;
+        Ok(gateway.router())
+    }
+}
+
+/// Listens at `address`, or at any free port when that is taken and `any_port`.
+async fn listen(address: SocketAddr, key: &'static str, any_port: bool) -> anyhow::Result<TcpListener> {
+    match TcpListener::bind(address).await {
+        Err(error) if any_port && error.kind() == std::io::ErrorKind::AddrInUse => {
+            tracing::info!(%address, "the port of `{key}` is taken; using another one");
+            TcpListener::bind(SocketAddr::new(address.ip(), 0)).await
+        }
+        result => result,
+    }
+    .with_context(|| format!("cannot listen on {address}; `{key}` names another address"))
+}
