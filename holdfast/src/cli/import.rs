@@ -98,12 +98,16 @@ impl Import {
 
 fn describe(summary: &Summary) -> String {
     let mut text = format!(
-        "Archived {} and {} in {} ({} a second).\n",
+        "Archived {} and {} in {}",
         counted(summary.events, "event", "events"),
         counted(summary.dead_letters, "dead letter", "dead letters"),
-        duration(summary.seconds),
-        count(summary.events_per_second as u64)
+        duration(summary.seconds)
     );
+    // Of a few events the wait for the next flush is most of the time.
+    if summary.events_per_second >= 100.0 {
+        text.push_str(&format!(" ({} a second)", count(summary.events_per_second as u64)));
+    }
+    text.push_str(".\n");
     if summary.dead_letters > 0 {
         text.push_str("Dead letters are lines that are no valid events; they are kept as they came:\n");
         for Example { line, reason } in &summary.examples {

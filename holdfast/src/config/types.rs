@@ -138,6 +138,7 @@ pub(crate) enum TierName {
 }
 
 impl TierName {
+    #[cfg(test)]
     pub(crate) const ALL: [Self; 3] = [Self::Operational, Self::Personal, Self::Content];
 
     pub(crate) fn as_str(self) -> &'static str {

@@ -208,7 +208,11 @@ fn questions(chosen: Option<&Chosen>) -> Vec<(String, String)> {
         let session = crate::wiring::query::literal(&chosen.told);
         questions.push((
             format!("How the chat of {} began", chosen.told),
-            format!("SELECT time, sender, text FROM archive.chat_lines WHERE session = {session} ORDER BY seq LIMIT 6"),
+            format!(
+                "SELECT to_char(time, '%H:%M:%S') AS time, sender, \
+                 CASE WHEN redacted THEN '[redacted: ' || redaction_reason || ']' ELSE text END AS text \
+                 FROM archive.chat_lines WHERE session = {session} ORDER BY seq LIMIT 6"
+            ),
         ));
     }
     questions.push((
