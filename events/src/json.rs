@@ -85,10 +85,12 @@ impl<'a, 'k> Scanner<'a, 'k> {
         Err(DecodeError::InvalidJson { offset: self.at, what })
     }
 
+    #[inline]
     fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
 
+    #[inline]
     pub(crate) fn skip_space(&mut self) {
         while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.peek() {
             self.at += 1;
@@ -111,6 +113,7 @@ impl<'a, 'k> Scanner<'a, 'k> {
     }
 
     /// The raw text of `value`.
+    #[inline]
     pub(crate) fn raw(&self, value: Value) -> &'a str {
         &self.text[value.start as usize..value.end as usize]
     }
@@ -242,6 +245,7 @@ impl<'a, 'k> Scanner<'a, 'k> {
     }
 
     /// The text of a string value without its escapes.
+    #[inline]
     pub(crate) fn name(&self, value: Value) -> Cow<'a, str> {
         if value.escaped { unescape(self.raw(value)) } else { Cow::Borrowed(self.raw(value)) }
     }
@@ -368,6 +372,7 @@ fn hex_unit(digits: &[u8]) -> Option<u32> {
 
 /// How many bytes from the start are neither a quote, a backslash nor a control character. Eight bytes at a time: a
 /// byte of `word - 0x20..` borrows only where it is less than 0x20, and `x ^ 0x22..` is zero only where it is a quote.
+#[inline]
 fn plain_length(bytes: &[u8]) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGHS: u64 = 0x8080_8080_8080_8080;

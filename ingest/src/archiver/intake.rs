@@ -247,8 +247,8 @@ impl Intake {
             let assignment = decision?;
             collector.begin(assignment.epoch, assignment.starts);
         }
-        let offset = message.offset();
-        match collector.advance(message.topic(), message.partition(), offset) {
+        let position = Position { topic: message.topic(), partition: message.partition(), offset: message.offset() };
+        match collector.advance(position.topic, position.partition, position.offset) {
             Some(Ok(())) => {}
             // On its way when its partition was taken away.
             None => return Ok(true),
@@ -258,7 +258,7 @@ impl Intake {
                 return Ok(true);
             }
         }
-        let rows = match take(&message, collector, decoder, now) {
+        let rows = match take(&message, position, collector, decoder, now) {
             Ok(rows) => rows,
             Err((headers, error)) => {
                 let letter = DeadLetter::new(&message, &headers, &error, now);
@@ -348,8 +348,10 @@ impl Intake {
                 if let Some(Ok(assignment)) = consumer.context().take_decision() {
                     collector.begin(assignment.epoch, assignment.starts);
                 }
-                if let Some(Ok(())) = collector.advance(message.topic(), message.partition(), message.offset()) {
-                    match take(&message, collector, decoder, now) {
+                let position =
+                    Position { topic: message.topic(), partition: message.partition(), offset: message.offset() };
+                if let Some(Ok(())) = collector.advance(position.topic, position.partition, position.offset) {
+                    match take(&message, position, collector, decoder, now) {
                         Ok(Some(rows)) => collector.put_back(rows),
                         Ok(None) => {}
                         Err((headers, error)) => {
@@ -414,12 +416,12 @@ impl Intake {
 /// Reads a message into the collector. The error comes with the headers, as far as they could be read.
 fn take<'m>(
     message: &'m BorrowedMessage<'_>,
+    position: Position<'_>,
     collector: &mut Collector,
     decoder: &mut Decoder,
     now: Timestamp,
 ) -> Result<Option<super::collect::Rows>, (read::HeaderList<'m>, DecodeError)> {
     let headers = read::headers(message).map_err(|error| (Vec::new(), error))?;
-    let position = Position { topic: message.topic(), partition: message.partition(), offset: message.offset() };
     let result = read::event(decoder, message.payload(), &headers).and_then(|event| {
         if event.type_ == CHUNK_TYPE && matches!(event.data, Data::Binary(_)) {
             return collector.chunk(decoder, event, position, now).map(|()| None);
