@@ -1,7 +1,7 @@
 //! The intake: polls Kafka, reads messages, and hands what it collected to the writer. One thread, because the order of
 //! offsets is the order of everything.
 
-use super::collect::Collector;
+use super::collect::{Collector, Rows};
 use super::dead_letter::DeadLetter;
 use super::metrics::{ArchiverMetrics, ReasonLabels};
 use super::ownership::Ownership;
@@ -10,7 +10,7 @@ use super::{ArchiverError, ArchiverSettings, read};
 use crate::gateway::Clock;
 use crate::kafka::{KafkaContext, KafkaSettings};
 use holdfast_archive::TableLog;
-use holdfast_events::{CHUNK_TYPE, Data, DecodeError, Decoder, Position, Timestamp};
+use holdfast_events::{CHUNK_TYPE, Data, Decoder, Position, Timestamp};
 use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
@@ -258,15 +258,7 @@ impl Intake {
                 return Ok(true);
             }
         }
-        let rows = match take(&message, position, collector, decoder, now) {
-            Ok(rows) => rows,
-            Err((headers, error)) => {
-                let letter = DeadLetter::new(&message, &headers, &error, now);
-                metrics.dead_letters.get_or_create(&ReasonLabels { reason: letter.reason() }).inc();
-                collector.dead_letter(letter);
-                None
-            }
-        };
+        let rows = take(&message, position, collector, decoder, metrics, now);
         drop(message);
         if let Some(rows) = rows {
             self.send(Work::Rows(rows))?;
@@ -343,7 +335,7 @@ impl Intake {
             }
             // What still comes is taken in; it is little, and nothing is handed on meanwhile.
             let now = (self.clock)();
-            let Self { consumer, collector, decoder, .. } = self;
+            let Self { consumer, collector, decoder, metrics, .. } = self;
             if let Some(Ok(message)) = consumer.poll(POLL) {
                 if let Some(Ok(assignment)) = consumer.context().take_decision() {
                     collector.begin(assignment.epoch, assignment.starts);
@@ -351,12 +343,8 @@ impl Intake {
                 let position =
                     Position { topic: message.topic(), partition: message.partition(), offset: message.offset() };
                 if let Some(Ok(())) = collector.advance(position.topic, position.partition, position.offset) {
-                    match take(&message, position, collector, decoder, now) {
-                        Ok(Some(rows)) => collector.put_back(rows),
-                        Ok(None) => {}
-                        Err((headers, error)) => {
-                            collector.dead_letter(DeadLetter::new(&message, &headers, &error, now));
-                        }
+                    if let Some(rows) = take(&message, position, collector, decoder, metrics, now) {
+                        collector.put_back(rows);
                     }
                 }
             }
@@ -413,22 +401,34 @@ impl Intake {
     }
 }
 
-/// Reads a message into the collector. The error comes with the headers, as far as they could be read.
-fn take<'m>(
-    message: &'m BorrowedMessage<'_>,
+/// Reads a message into the collector: as an event, as a chunk, or as a dead letter. Hands a batch back when one is full.
+fn take(
+    message: &BorrowedMessage<'_>,
     position: Position<'_>,
     collector: &mut Collector,
     decoder: &mut Decoder,
+    metrics: &ArchiverMetrics,
     now: Timestamp,
-) -> Result<Option<super::collect::Rows>, (read::HeaderList<'m>, DecodeError)> {
-    let headers = read::headers(message).map_err(|error| (Vec::new(), error))?;
-    let result = read::event(decoder, message.payload(), &headers).and_then(|event| {
-        if event.type_ == CHUNK_TYPE && matches!(event.data, Data::Binary(_)) {
-            return collector.chunk(decoder, event, position, now).map(|()| None);
-        }
-        let rows = collector.event(&event, position, now, message.payload_len());
-        decoder.recycle(event);
-        Ok(rows)
-    });
-    result.map_err(|error| (headers, error))
+) -> Option<Rows> {
+    let (headers, unreadable) = match read::headers(message) {
+        Ok(headers) => (headers, None),
+        Err(error) => (Vec::new(), Some(error)),
+    };
+    let read = match unreadable {
+        Some(error) => Err(error),
+        None => read::event(decoder, message.payload(), &headers).and_then(|event| {
+            if event.type_ == CHUNK_TYPE && matches!(event.data, Data::Binary(_)) {
+                return collector.chunk(decoder, event, position, now).map(|()| None);
+            }
+            let rows = collector.event(&event, position, now, message.payload_len());
+            decoder.recycle(event);
+            Ok(rows)
+        }),
+    };
+    read.unwrap_or_else(|error| {
+        let letter = DeadLetter::new(message, &headers, &error, now);
+        metrics.dead_letters.get_or_create(&ReasonLabels { reason: letter.reason() }).inc();
+        collector.dead_letter(letter);
+        None
+    })
 }

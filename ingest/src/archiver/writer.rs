@@ -231,7 +231,7 @@ impl Writer {
         let mut builders: BTreeMap<Partition, EventBatchBuilder> = BTreeMap::new();
         for run in runs(chunks) {
             let Some((first, last)) = run.first().zip(run.last()) else { continue };
-            let bytes: Vec<u8> = run.iter().flat_map(|chunk| chunk.bytes.iter().copied()).collect();
+            let bytes = run.iter().map(|chunk| chunk.bytes.as_slice()).collect::<Vec<_>>().concat();
             let master = MasterKeyId::of(recordings::TIER, &first.partition.class, first.partition.date);
             let span = RecordingSpan {
                 session: &first.session,

@@ -1,0 +1,22 @@
+//! Any bytes: either an event whose structured form is read back as the same event, or a refusal. JSON that we accept is
+//! JSON to others as well.
+
+#![no_main]
+
+use holdfast_events::{EventBatchBuilder, Position, Timestamp, canonical_bytes, canonical_bytes_of_row, decode_structured, split_batch};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Ok(events) = split_batch(bytes) {
+        assert!(serde_json::from_slice::<Vec<&serde_json::value::RawValue>>(bytes).is_ok_and(|theirs| theirs.len() == events.len()));
+    }
+    let Ok(event) = decode_structured(bytes) else { return };
+    assert!(serde_json::from_slice::<&serde_json::value::RawValue>(bytes).is_ok());
+    let canonical = canonical_bytes(&event);
+    let json = event.to_structured_json();
+    let again = decode_structured(&json).expect("what we write we read");
+    assert_eq!(canonical_bytes(&again), canonical);
+    let mut builder = EventBatchBuilder::new();
+    builder.append(&event, Position { topic: "t", partition: 0, offset: 0 }, Timestamp(0), false, None);
+    assert_eq!(canonical_bytes_of_row(&builder.finish(), 0), Some(canonical));
+});
