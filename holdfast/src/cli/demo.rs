@@ -66,12 +66,8 @@ impl Demo {
         if is_new {
             init(&self.dir, Utc::now())?;
         }
-        let mut settings = load(&Sources { file: Some(file), environment: super::environment() })?;
-        // The demo speaks for itself; whoever sets a level gets it.
-        if !settings.origins.contains_key("log.level") {
-            settings.config.log.level = "warn".to_owned();
-        }
-        session.start_log(&settings);
+        let settings = load(&Sources { file: Some(file), environment: super::environment() })?;
+        session.start_quiet_log(&settings);
         if is_new && !self.json {
             print(&format!("Made {} with a configuration and keys of its own.\n", self.dir.display()))?;
         }

@@ -77,7 +77,7 @@ struct Example {
 impl Import {
     pub(crate) fn run(self, session: &Session) -> anyhow::Result<Outcome> {
         let settings = self.config.load()?;
-        session.start_log(&settings);
+        session.start_quiet_log(&settings);
         // Before anything is started: a wrong name is the most common mistake.
         let lines = Lines::open(&self.file, settings.config.gateway.max_event_bytes)?;
         let summary = block_on(import(&settings, &session.bars, lines))?;

@@ -106,6 +106,21 @@ impl Session {
     pub(crate) fn start_log(&self, settings: &Settings) {
         logging::start(&settings.config.log, &self.bars);
     }
+
+    /// The same for a command that answers and ends: it speaks for itself, and its log only warns unless a level is set.
+    pub(crate) fn start_quiet_log(&self, settings: &Settings) {
+        let mut log = settings.config.log.clone();
+        if !settings.origins.contains_key("log.level") {
+            log.level = "warn".to_owned();
+        }
+        logging::start(&log, &self.bars);
+    }
+
+    /// Says something beside the answer, on standard error.
+    pub(crate) fn remark(&self, text: &str) {
+        // Nothing can be done when standard error is gone.
+        let _ = writeln!(self.bars.clone(), "{text}");
+    }
 }
 
 /// How a command that did not fail ended.

@@ -63,7 +63,7 @@ type Row = Map<String, Value>;
 impl Story {
     pub(crate) fn run(self, session: &Session) -> anyhow::Result<Outcome> {
         let settings = self.config.load()?;
-        session.start_log(&settings);
+        session.start_quiet_log(&settings);
         block_on(async {
             let archive = archive::open(&settings)?;
             let caller = query::open(&settings, archive.clone(), &self.identity)?;

@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::{ConfigArguments, Outcome, Session, block_on};
 use crate::render::answer::{self, Format, Place};
+use crate::render::text::counted;
 use crate::wiring::{archive, query};
 
 /// Ask the archive in SQL, with or without a server.
@@ -35,7 +36,7 @@ pub(crate) struct Sql {
 impl Sql {
     pub(crate) fn run(self, session: &Session) -> anyhow::Result<Outcome> {
         let settings = self.config.load()?;
-        session.start_log(&settings);
+        session.start_quiet_log(&settings);
         let statement = if self.statement == "-" {
             let mut text = String::new();
             std::io::stdin().read_to_string(&mut text).context("read the statement from standard input")?;
@@ -51,11 +52,12 @@ impl Sql {
                 let _progress = session.bars.open_ended("planning", "");
                 caller.sql(&statement).await?
             };
-            answer::tell_notices(&result, &session.bars);
+            result.notices.iter().for_each(|notice| session.remark(&format!("notice: {notice}")));
             answer::write(result, self.format, &place).await
         })?;
         if let Place::File(path) = &place {
-            tracing::info!(rows, file = %path.display(), "written; the file is not encrypted");
+            let rows = counted(rows, "row", "rows");
+            session.remark(&format!("Wrote {rows} to {}, not encrypted, for you alone to read.", path.display()));
         }
         Ok(Outcome::Success)
     }

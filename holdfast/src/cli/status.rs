@@ -108,7 +108,7 @@ struct KeysReport {
 impl Status {
     pub(crate) fn run(self, session: &Session) -> anyhow::Result<Outcome> {
         let settings = self.config.load()?;
-        session.start_log(&settings);
+        session.start_quiet_log(&settings);
         let report = block_on(async {
             let _progress = session.bars.open_ended("looking", "");
             report(&settings).await

@@ -176,16 +176,6 @@ pub(crate) async fn objects(result: QueryResult) -> anyhow::Result<Vec<Map<Strin
     Ok(serde_json::from_slice(&text)?)
 }
 
-/// The withheld columns, for standard error.
-pub(crate) fn tell_notices(result: &QueryResult, bars: &crate::progress::Bars) {
-    let mut text = String::new();
-    for notice in &result.notices {
-        text.push_str(&format!("notice: {notice}\n"));
-    }
-    // Nothing can be done when standard error is gone.
-    let _ = bars.clone().write_all(text.as_bytes());
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;

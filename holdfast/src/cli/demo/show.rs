@@ -173,20 +173,17 @@ async fn choose(caller: &Session) -> anyhow::Result<Option<Chosen>> {
     let one = async |sql: &str| -> anyhow::Result<Option<serde_json::Map<String, Value>>> {
         Ok(answer::objects(caller.sql(sql).await?).await?.into_iter().next())
     };
-    let told = one(
-        "SELECT session, (SELECT min(recording_id) FROM archive.recordings r WHERE r.session = s.session) AS recording \
-         FROM archive.sessions s \
-         WHERE state = 'ended' AND chat_lines BETWEEN 6 AND 30 \
-         ORDER BY recordings > 0 DESC, rating IS NOT NULL DESC, started_at DESC, session LIMIT 1",
+    // In English if there is one, with a recording and a rating if there is one.
+    let told = one("SELECT s.session, r.recording FROM archive.sessions s \
+         JOIN (SELECT session, min(lang) AS lang FROM archive.chat_lines GROUP BY session) l ON l.session = s.session \
+         LEFT JOIN (SELECT session, min(recording_id) AS recording FROM archive.recordings WHERE complete GROUP BY session) r \
+         ON r.session = s.session \
+         WHERE s.state = 'ended' AND s.chat_lines BETWEEN 6 AND 30 \
+         ORDER BY l.lang = 'en' DESC, r.recording IS NOT NULL DESC, s.rating IS NOT NULL DESC, s.started_at DESC LIMIT 1");
+    let told = told.await?;
+    let broken = one(
+        "SELECT session FROM archive.sessions WHERE broken_off ORDER BY recordings DESC, chat_lines DESC, session LIMIT 1",
     );
-    let told = match told.await {
-        Ok(told) => told,
-        Err(error) => {
-            tracing::debug!("no session was chosen: {error:#}");
-            None
-        }
-    };
-    let broken = one("SELECT session FROM archive.sessions WHERE broken_off ORDER BY started_at DESC, session LIMIT 1");
     let broken = broken.await?.and_then(|row| Some(row.get("session")?.as_str()?.to_owned()));
     Ok(told.and_then(|row| {
         let text = |name: &str| row.get(name).and_then(Value::as_str).map(str::to_owned);
@@ -218,7 +215,7 @@ fn questions(chosen: Option<&Chosen>) -> Vec<(String, String)> {
     questions.push((
         "Sessions that broke off".to_owned(),
         "SELECT session, agent, customer, started_at, chat_lines, recordings FROM archive.sessions \
-         WHERE broken_off ORDER BY started_at DESC, session LIMIT 4"
+         WHERE broken_off ORDER BY recordings DESC, started_at DESC, session LIMIT 4"
             .to_owned(),
     ));
     questions.push((
@@ -285,7 +282,10 @@ pub(super) fn serving(http: SocketAddr, settings: &Settings) -> String {
         .get()
         .map(|path| format!("$(cat {})", shown(&settings.resolve(path))))
         .unwrap_or_else(|| "$TOKEN".to_owned());
-    let event = r#"{"specversion":"1.0","id":"1","source":"me","type":"chat.line","subject":"s-hello","time":"2026-01-01T12:00:00Z","data":{"seq":0,"sender":"customer","text":"Hello"}}"#;
+    let now = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+    let event = format!(
+        r#"{{"specversion":"1.0","id":"1","source":"me","type":"chat.line","subject":"s-hello","time":"{now}","data":{{"seq":0,"sender":"customer","text":"Hello"}}}}"#
+    );
     format!(
         "  # send an event of your own; it is in SQL some seconds later\n  \
          curl -H \"Authorization: Bearer {token}\" -H 'Content-Type: application/cloudevents+json' \\\n    \

@@ -1,0 +1,117 @@
+//! The words of the command line: what they refuse, what they say, and that the demo keeps its promise.
+
+use crate::place::{LIMIT, Place, stop};
+use serde_json::Value;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn init_overwrites_nothing() {
+    let place = Place::new().await;
+    let read = || {
+        let config = std::fs::read_to_string(place.path().join("holdfast.toml")).unwrap();
+        (config, place.token())
+    };
+    let before = read();
+    let again = place.run(&["init"]).await;
+    assert_eq!(again.status.code(), Some(2), "{}", again.stdout);
+    assert!(again.stderr.contains("refuses to overwrite"), "{}", again.stderr);
+    assert_eq!(read(), before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mistakes_in_the_configuration_are_told() {
+    let place = Place::new().await;
+    let missing = place.run(&["serve", "--config", "nowhere.toml"]).await;
+    assert_eq!(missing.status.code(), Some(2));
+    assert!(missing.stderr.contains("nowhere.toml") && missing.stderr.contains("holdfast init"), "{}", missing.stderr);
+
+    let config = std::fs::read_to_string(place.path().join("holdfast.toml")).unwrap();
+    let line = 1 + config.lines().position(|line| line.starts_with("url = ")).unwrap();
+    let wrong = [
+        (config.replace("url = \"archive\"", "ulr = \"archive\""), vec![format!("{line}"), "ulr".into(), "url".into()]),
+        (config.replace("url = \"archive\"", "flush_rows = \"many\""), vec![format!("{line}"), "flush_rows".into()]),
+        (config.replace("[kafka]", "[kafak]"), vec!["kafak".into(), "kafka".into()]),
+        (config.replace("tiers = [\"operational\"]", "tiers = [\"all\"]"), vec!["all".into(), "operational".into()]),
+        (config.replace("[broker]", "[broker"), vec![]),
+    ];
+    for (text, expected) in wrong {
+        assert_ne!(text, config);
+        std::fs::write(place.path().join("wrong.toml"), text).unwrap();
+        for command in [&["serve", "--config", "wrong.toml"][..], &["config", "show", "--config", "wrong.toml"]] {
+            let refused = place.run(command).await;
+            assert_eq!(refused.status.code(), Some(2), "{command:?}: {}", refused.stdout);
+            for part in &expected {
+                assert!(refused.stderr.contains(part.as_str()), "{part} is not in: {}", refused.stderr);
+            }
+        }
+    }
+    let place = place.set("KAFKA__SETTINGS__ENABLE_AUTO_COMMIT", "true");
+    let refused = place.run(&["serve"]).await;
+    assert!(!refused.status.success() && refused.stderr.contains("enable.auto.commit"), "{}", refused.stderr);
+}
+
+/// Two servers on one folder would be two writers of one broker; and the answer to SQL is there without any.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_server_is_refused_and_sql_needs_none() {
+    let place = Place::new().await;
+    assert_eq!(place.number("SELECT count(*) AS n FROM archive.events").await, 0, "before there is anything");
+    let server = place.serve().await;
+    let second = place.run(&["serve"]).await;
+    assert_eq!(second.status.code(), Some(1), "{}", second.stderr);
+    assert_eq!(place.number("SELECT count(*) AS n FROM archive.sessions").await, 0);
+    stop(server).await;
+    let wrong = place.run(&["sql", "SELECT nothing FROM archive.events"]).await;
+    assert_eq!(wrong.status.code(), Some(1));
+    assert!(wrong.stderr.contains("nothing"), "{}", wrong.stderr);
+    for statement in ["DROP TABLE archive.events", "DELETE FROM archive.events", "COPY archive.events TO 'x.csv'"] {
+        let refused = place.run(&["sql", statement]).await;
+        assert_eq!(refused.status.code(), Some(1), "{statement}");
+        assert!(refused.stderr.contains("read-only"), "{}", refused.stderr);
+    }
+}
+
+/// The demo ends by itself, and SQL counts what it says; the same seed tells the same stories.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_demo_counts_what_it_made() {
+    let facts = async |seed: &str| {
+        let place = Place::empty();
+        let arguments = ["demo", "--dir", ".", "--exit", "--sessions", "20", "--seed", seed, "--json"];
+        let output = place.program.run(&arguments, LIMIT).await.unwrap().success();
+        let facts: Value = serde_json::from_str(&output).unwrap_or_else(|error| panic!("{error} in {output}"));
+        (place, facts)
+    };
+    let (place, first) = facts("7").await;
+    let count = |name: &str| first[name].as_i64().unwrap_or_else(|| panic!("no {name} in {first}"));
+    assert_eq!(count("sessions"), 20);
+    assert_eq!(count("dead_letters"), 0);
+    for (name, statement) in [
+        ("messages", "SELECT count(*) AS n FROM archive.events"),
+        ("chat_lines", "SELECT count(*) AS n FROM archive.chat_lines"),
+        ("chunks", "SELECT count(*) AS n FROM archive.events WHERE type = 'recording.chunk'"),
+        ("recordings", "SELECT count(*) AS n FROM archive.recordings"),
+        ("sessions", "SELECT count(*) AS n FROM archive.sessions WHERE requested_at IS NOT NULL"),
+        ("started", "SELECT count(*) AS n FROM archive.sessions WHERE started_at IS NOT NULL"),
+        ("broken_off", "SELECT count(*) AS n FROM archive.sessions WHERE broken_off"),
+    ] {
+        assert_eq!(place.number(statement).await, count(name), "{name}");
+    }
+    let session = place.sql("SELECT session FROM archive.sessions ORDER BY events DESC, session LIMIT 1").await;
+    let session = session[0]["session"].as_str().unwrap();
+    let story = place.run(&["session", session]).await.success();
+    assert!(story.contains(session), "{story}");
+
+    // Texts and numbers come from the seed; only the times follow the clock.
+    let story = "SELECT type, count(*) AS n FROM archive.events WHERE source LIKE '%' GROUP BY type ORDER BY type";
+    let (again, second) = facts("7").await;
+    let (other, third) = facts("8").await;
+    let names = ["sessions", "started", "chat_lines", "tickets", "recordings"];
+    for name in names {
+        assert_eq!(first[name], second[name], "{name}");
+    }
+    let told = place.sql(story).await;
+    assert_eq!(told, again.sql(story).await);
+    assert_ne!(told, other.sql(story).await);
+    assert!(names.iter().any(|name| first[name] != third[name]));
+    // What it prints for people, where there is a demo already.
+    let page = place.run(&["demo", "--dir", ".", "--exit", "--sessions", "3"]).await.success();
+    assert!(page.contains("holdfast sql") || page.contains(" sql "), "it says what to try next: {page}");
+}

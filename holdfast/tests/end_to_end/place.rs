@@ -1,0 +1,115 @@
+//! A folder that `holdfast init` made, with ports of its own, and the ways to use it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use holdfast_testkit::ports;
+use holdfast_testkit::process::{Holdfast, Output, Running};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// How long a command may take that has little to do, on a machine that is busy with other tests.
+pub(crate) const LIMIT: Duration = Duration::from_secs(90);
+
+/// A configuration with its archive, its secrets and its ports.
+pub(crate) struct Place {
+    folder: TempDir,
+    /// The program, started in the folder.
+    pub(crate) program: Holdfast,
+    /// Where the gateway listens: `127.0.0.1:PORT`.
+    pub(crate) http: String,
+    /// Where the built-in broker listens.
+    pub(crate) broker: String,
+}
+
+impl Place {
+    /// Runs `init` in a new folder.
+    pub(crate) async fn new() -> Self {
+        let place = Self::empty();
+        place.run(&["init"]).await.success();
+        place
+    }
+
+    /// A folder in which nothing is yet.
+    pub(crate) fn empty() -> Self {
+        let folder = tempfile::Builder::new().prefix("holdfast-place-").tempdir().expect("a temporary folder");
+        let address = || format!("127.0.0.1:{}", ports::free());
+        let (http, broker) = (address(), address());
+        let program = Holdfast::new(env!("CARGO_BIN_EXE_holdfast"), folder.path())
+            .expect("a folder for logs")
+            .env("HOLDFAST__GATEWAY__LISTEN", &http)
+            .env("HOLDFAST__BROKER__LISTEN", &broker)
+            .env("NO_COLOR", "1");
+        Self { folder, program, http, broker }
+    }
+
+    /// With a setting, by the name of its environment variable without `HOLDFAST__`.
+    pub(crate) fn set(mut self, name: &str, value: &str) -> Self {
+        self.program = self.program.env(format!("HOLDFAST__{name}"), value);
+        self
+    }
+
+    /// With the consumer of a process that was killed soon forgotten, and with commits soon and often.
+    pub(crate) fn in_a_hurry(self) -> Self {
+        self.set("KAFKA__SETTINGS__SESSION_TIMEOUT_MS", "2000")
+            .set("KAFKA__SETTINGS__HEARTBEAT_INTERVAL_MS", "300")
+            .set("ARCHIVE__FLUSH_INTERVAL_SECONDS", "1")
+            .set("ARCHIVE__FLUSH_ROWS", "60")
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn secret(&self, name: &str) -> PathBuf {
+        self.path().join("secrets").join(name)
+    }
+
+    /// The token that the gateway wants.
+    pub(crate) fn token(&self) -> String {
+        std::fs::read_to_string(self.secret("ingest.token")).expect("init made a token").trim().to_owned()
+    }
+
+    /// Runs a command to its end.
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Output {
+        self.program.run(arguments, LIMIT).await.expect("the command ends in time")
+    }
+
+    /// Starts a server and waits until it is ready.
+    pub(crate) async fn serve(&self) -> Running {
+        let mut server = self.start();
+        server.wait_ready(&self.http, LIMIT).await.expect("the server gets ready");
+        server
+    }
+
+    /// Starts a server.
+    pub(crate) fn start(&self) -> Running {
+        self.program.spawn(&["serve"]).expect("the program starts")
+    }
+
+    /// Asks in SQL, with all keys that there are, and hands out the rows.
+    #[track_caller]
+    pub(crate) fn sql(&self, statement: &str) -> impl Future<Output = Vec<Value>> {
+        let statement = statement.to_owned();
+        async move {
+            let output = self.run(&["sql", &statement, "--format", "json"]).await;
+            let text = output.success();
+            serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in {text}"))
+        }
+    }
+
+    /// The one number that a statement answers.
+    pub(crate) async fn number(&self, statement: &str) -> i64 {
+        let rows = self.sql(statement).await;
+        let value = rows[0].as_object().and_then(|row| row.values().next()).and_then(Value::as_i64);
+        value.unwrap_or_else(|| panic!("no number in {rows:?}"))
+    }
+}
+
+/// SIGTERM, and an end with exit code 0.
+pub(crate) async fn stop(mut server: Running) -> Duration {
+    let begun = std::time::Instant::now();
+    let status = server.terminate(Duration::from_secs(30)).await.expect("the server stops in time");
+    assert!(status.success(), "{status}: {}", server.stderr());
+    begun.elapsed()
+}
