@@ -188,7 +188,8 @@ fn secrets_come_from_files_or_the_environment_and_are_never_shown() {
     assert_eq!(settings.archive_options().unwrap()["aws_secret_access_key"].expose_secret(), "s3-secret");
 
     let shown =
-        to_annotated_toml(&settings) + &serde_json::to_string(&settings.config).unwrap() + &format!("{settings:?}");
+        [to_annotated_toml(&settings), serde_json::to_string(&settings.config).unwrap(), format!("{settings:?}")]
+            .concat();
     for secret in ["hunter2", "tok-file", "tok-env", "env-password", "s3-secret"] {
         assert!(!shown.contains(secret), "{secret} is shown");
     }

@@ -90,7 +90,7 @@ fn secrets_are_for_their_owner_alone() {
     for name in &made.secret_files {
         assert_eq!(mode(&made.secrets.join(name)), 0o600, "{name}");
     }
-    let shown = serde_json::to_string(&made).unwrap() + &std::fs::read_to_string(&made.config).unwrap();
+    let shown = [serde_json::to_string(&made).unwrap(), std::fs::read_to_string(&made.config).unwrap()].concat();
     for name in made.secret_files.iter().filter(|name| *name != "signing.pub") {
         let text = std::fs::read_to_string(made.secrets.join(name)).unwrap();
         let secret = text.lines().last().unwrap();

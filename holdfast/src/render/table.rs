@@ -29,7 +29,10 @@ pub(crate) struct TableWriter<W> {
     is_coloured: bool,
     first: Vec<Vec<String>>,
     layout: Option<Layout>,
+    /// Rows that were taken.
     rows: u64,
+    /// Rows that were written.
+    written: u64,
 }
 
 struct Column {
@@ -52,7 +55,7 @@ impl<W: Write> TableWriter<W> {
             .iter()
             .map(|field| Column { name: printable(field.name()).into_owned(), is_number: is_number(field.data_type()) })
             .collect();
-        Self { out, columns, limit, is_coloured, first: Vec::new(), layout: None, rows: 0 }
+        Self { out, columns, limit, is_coloured, first: Vec::new(), layout: None, rows: 0, written: 0 }
     }
 
     /// Takes rows.
@@ -121,6 +124,7 @@ impl<W: Write> TableWriter<W> {
     }
 
     fn put(&mut self, cells: &[String]) -> io::Result<()> {
+        self.written += 1;
         match &self.layout {
             Some(Layout::Columns(widths)) => {
                 let line = self.line(cells, widths);
@@ -153,8 +157,7 @@ impl<W: Write> TableWriter<W> {
 
     fn block(&mut self, cells: &[String]) -> io::Result<()> {
         let widest = self.columns.iter().map(|column| width(&column.name)).max().unwrap_or(0);
-        let number = self.rows - u64::try_from(self.first.len()).unwrap_or(0);
-        let title = self.strong(&format!("── row {number} "));
+        let title = self.strong(&format!("── row {}", self.written));
         writeln!(self.out, "{title}")?;
         for (column, cell) in self.columns.iter().zip(cells) {
             let padding = " ".repeat(widest - width(&column.name));
@@ -245,7 +248,7 @@ mod tests {
     #[test]
     fn too_many_columns_become_blocks() {
         let text = table(Some(20));
-        assert!(text.starts_with("── row 1 \nagent     ann\nsessions  12\nrating    4.5\n── row 2"), "{text}");
+        assert!(text.starts_with("── row 1\nagent     ann\nsessions  12\nrating    4.5\n── row 2"), "{text}");
     }
 
     #[test]

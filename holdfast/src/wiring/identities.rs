@@ -92,7 +92,7 @@ mod tests {
             (b"\xff\xfe", "not text"),
         ];
         for (text, expected) in files {
-            let refused = parse(text).unwrap_err().to_string();
+            let refused = parse(text).err().unwrap().to_string();
             assert!(refused.contains(expected) && !refused.contains("hunter2"), "{refused}");
         }
     }
