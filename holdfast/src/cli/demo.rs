@@ -138,7 +138,7 @@ async fn publish(kafka: &KafkaSettings, bars: &Bars, options: Options) -> anyhow
     let bulk = producer.bulk(IN_FLIGHT);
     let progress = bars.open_ended("generating and sending", "messages");
     let mut demo = generate(options);
-    while let Some(message) = demo.next() {
+    for message in demo.by_ref() {
         let Message { topic, key, headers, payload, .. } = &message;
         let topic = match topic {
             Topic::Events => &kafka.events_topic,
