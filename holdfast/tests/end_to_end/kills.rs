@@ -43,7 +43,7 @@ async fn twenty_kills_of_the_whole_server_lose_nothing() {
         if kill % 5 != 4 {
             server.wait_ready(&place.http, LIMIT).await.expect("the server gets ready");
         }
-        tokio::time::sleep(moments.next(20, 1_500)).await;
+        tokio::time::sleep(moments.next(20, 1_000)).await;
         assert!(server.ended().is_none(), "it ended by itself: {}", server.stderr());
         server.kill();
     }
@@ -103,7 +103,7 @@ async fn twenty_kills_of_the_archiver_lose_nothing() {
         if kill % 5 != 4 {
             process.wait_ready(&place.http, LIMIT).await.expect("the archiver gets ready");
         }
-        tokio::time::sleep(moments.next(20, 1_200)).await;
+        tokio::time::sleep(moments.next(20, 1_000)).await;
         assert!(process.ended().is_none(), "it ended by itself: {}", process.stderr());
         process.kill();
     }

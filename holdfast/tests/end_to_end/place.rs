@@ -26,7 +26,8 @@ impl Place {
     /// Runs `init` in a new folder.
     pub(crate) async fn new() -> Self {
         let place = Self::empty();
-        place.run(&["init"]).await.success();
+        let made = place.run(&["init"]).await.success();
+        assert!(made.contains("holdfast.toml"), "{made}");
         place
     }
 
@@ -54,7 +55,7 @@ impl Place {
         self.set("KAFKA__SETTINGS__SESSION_TIMEOUT_MS", "2000")
             .set("KAFKA__SETTINGS__HEARTBEAT_INTERVAL_MS", "300")
             .set("ARCHIVE__FLUSH_INTERVAL_SECONDS", "1")
-            .set("ARCHIVE__FLUSH_ROWS", "60")
+            .set("ARCHIVE__FLUSH_ROWS", "300")
     }
 
     pub(crate) fn path(&self) -> &Path {
