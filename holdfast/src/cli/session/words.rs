@@ -8,7 +8,7 @@ use super::Row;
 use crate::render::text::{bytes, duration, printable};
 
 /// Columns of an event that say where it stands, and not what happened.
-const ABOUT: [&str; 29] = [
+const ABOUT: [&str; 28] = [
     "id",
     "source",
     "type",
@@ -36,7 +36,6 @@ const ABOUT: [&str; 29] = [
     "deliveries",
     "object_path",
     "object_offset",
-    "seq",
     "sha256",
 ];
 
