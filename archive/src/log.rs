@@ -10,6 +10,9 @@
 //! commit is refused ([`CommitError::Fenced`]). Several writers may commit at the same time as long as they have
 //! different partitions: the loser of the race for a version reads the winner's entry and tries the next.
 //!
+//! An entry also says which Kafka cluster its offsets are of ([`TableLog::set_cluster`]): offsets of one cluster mean
+//! nothing in another, and a writer must be able to notice.
+//!
 //! A put of a log entry can succeed and answer an error. The entry bears the commit's own id, by which it is recognised.
 
 use crate::error::{ArchiveError, CommitError};
@@ -40,6 +43,8 @@ use url::Url;
 
 /// The commit's own id in the log entry's commit information.
 const COMMIT_ID: &str = "holdfastCommit";
+/// The Kafka cluster's id in the log entry's commit information.
+const CLUSTER_ID: &str = "kafkaCluster";
 /// Ids of this many entries are remembered, for recognising our own.
 const REMEMBERED_COMMITS: usize = 256;
 /// A commit gives up after losing this many races, and may be tried again.
@@ -110,6 +115,10 @@ struct State {
     applied: Option<u64>,
     offsets: BTreeMap<TopicPartition, i64>,
     commits: VecDeque<String>,
+    /// The cluster that the newest entry names.
+    cluster: Option<String>,
+    /// The cluster that our entries name.
+    own_cluster: Option<String>,
     snapshot: Option<Arc<Snapshot>>,
 }
 
@@ -152,6 +161,18 @@ impl TableLog {
         Ok(state.offsets.clone())
     }
 
+    /// The Kafka cluster whose offsets the log has, as its newest entry names it; `None` when none ever was named.
+    pub async fn cluster(&self) -> Result<Option<String>, ArchiveError> {
+        let mut state = self.state.lock().await;
+        self.refresh(&mut state).await?;
+        Ok(state.cluster.clone())
+    }
+
+    /// From now on our entries name this cluster.
+    pub async fn set_cluster(&self, id: &str) {
+        self.state.lock().await.own_cluster = Some(id.to_owned());
+    }
+
     /// Puts a finished file into the store. It stays invisible until it is committed. Doing it twice does no harm.
     pub async fn put(&self, segment: &Segment) -> Result<(), ArchiveError> {
         let path = self.file_path(&relative_path(segment));
@@ -189,9 +210,10 @@ impl TableLog {
             }
             check_offsets(&state.offsets, advances)?;
             let delta = state.delta.as_ref().expect("the table was opened or created above");
+            let cluster = state.own_cluster.clone().map(|id| (CLUSTER_ID.to_owned(), id.into()));
             let properties = CommitProperties::default()
                 .with_max_retries(0)
-                .with_metadata([(COMMIT_ID.to_owned(), commit_id.into())])
+                .with_metadata([(COMMIT_ID.to_owned(), commit_id.into())].into_iter().chain(cluster))
                 .with_application_transactions(transactions.clone());
             let operation = DeltaOperation::Write { mode: SaveMode::Append, partition_by: None, predicate: None };
             let table = delta.snapshot().map_err(log_error("read the Delta log"))?.snapshot();
@@ -277,7 +299,8 @@ impl TableLog {
         }
     }
 
-    /// Takes the offsets from the newest checkpoint up to `newest`. Returns the first version behind it.
+    /// Takes the offsets from the newest checkpoint up to `newest`. Returns the version from which on entries are to be
+    /// read: the checkpoint's own, because the checkpoint does not keep what an entry says of its commit.
     async fn read_checkpoint(&self, state: &mut State, newest: u64) -> Result<u64, ArchiveError> {
         let directory = self.table.directory().join("_delta_log");
         let hint = match self.get(&directory.clone().join("_last_checkpoint")).await {
@@ -314,7 +337,7 @@ impl TableLog {
                 }
             }
         }
-        Ok(version + 1)
+        Ok(version)
     }
 
     async fn get(&self, path: &Path) -> Result<bytes::Bytes, ArchiveError> {
@@ -418,6 +441,9 @@ impl State {
             })?;
             if let (Some(id), Some(next)) = (action["txn"]["appId"].as_str(), action["txn"]["version"].as_i64()) {
                 self.set_offset(id, next);
+            }
+            if let Some(id) = action["commitInfo"][CLUSTER_ID].as_str() {
+                self.cluster = Some(id.to_owned());
             }
             if let Some(id) = action["commitInfo"][COMMIT_ID].as_str() {
                 if self.commits.len() == REMEMBERED_COMMITS {

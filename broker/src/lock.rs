@@ -11,7 +11,8 @@ use crate::{BrokerError, SpoolKey};
 const LOCK_FILE: &str = "broker.lock";
 const CHECK_FILE: &str = "broker.check";
 const CHECK_PLACE: &[u8] = b"check";
-const CHECK_TEXT: &[u8] = b"holdfast broker";
+/// What the check file holds in front of the cluster's id.
+const CHECK_TEXT: &str = "holdfast broker ";
 
 /// The database, beside the lock.
 pub(crate) const DATABASE_FILE: &str = "broker.db";
@@ -68,13 +69,18 @@ pub(crate) fn lock_directory(directory: &Path) -> Result<DirectoryLock, BrokerEr
     Ok(DirectoryLock { _file: file })
 }
 
-/// Refuses a key that the directory was not written with. A new directory gets the file that later proves its key.
-pub(crate) fn check_key(directory: &Path, key: &SpoolKey) -> Result<(), BrokerError> {
+/// Refuses a key that the directory was not written with. A new directory gets the file that later proves its key, with a
+/// cluster id of its own: whoever remembers offsets can tell this spool from one that was made anew in its place.
+pub(crate) fn check_key(directory: &Path, key: &SpoolKey) -> Result<String, BrokerError> {
     let path = directory.join(CHECK_FILE);
     match fs::read(&path) {
         Ok(envelope) => match key.open(CHECK_PLACE, envelope) {
-            Ok(text) if &text[..] == CHECK_TEXT => Ok(()),
-            _ => Err(BrokerError::WrongKey { directory: directory.to_owned() }),
+            Ok(text) => std::str::from_utf8(&text)
+                .ok()
+                .and_then(|text| text.strip_prefix(CHECK_TEXT))
+                .map(str::to_owned)
+                .ok_or_else(|| BrokerError::WrongKey { directory: directory.to_owned() }),
+            Err(_) => Err(BrokerError::WrongKey { directory: directory.to_owned() }),
         },
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             if directory.join(DATABASE_FILE).exists() {
@@ -86,7 +92,8 @@ pub(crate) fn check_key(directory: &Path, key: &SpoolKey) -> Result<(), BrokerEr
             }
             // Written beside and renamed, so that a crash leaves either no file or a whole one.
             let beside = directory.join("broker.check.new");
-            let envelope = key.seal(CHECK_PLACE, CHECK_TEXT)?;
+            let cluster = format!("holdfast-{}", uuid::Uuid::new_v4());
+            let envelope = key.seal(CHECK_PLACE, format!("{CHECK_TEXT}{cluster}").as_bytes())?;
             File::create(&beside)
                 .and_then(|mut file| {
                     file.write_all(&envelope)?;
@@ -94,7 +101,8 @@ pub(crate) fn check_key(directory: &Path, key: &SpoolKey) -> Result<(), BrokerEr
                 })
                 .and_then(|()| fs::rename(&beside, &path))
                 .and_then(|()| File::open(directory)?.sync_all())
-                .map_err(failed("write", &path))
+                .map_err(failed("write", &path))?;
+            Ok(cluster)
         }
         Err(source) => Err(failed("read", &path)(source)),
     }

@@ -47,7 +47,6 @@ use crate::{
     storage::EncryptedStorage,
 };
 
-const CLUSTER: &str = "holdfast";
 const NODE: i32 = 1;
 /// Bytes of one request. A batch is smaller than half of it; anything larger is not a Kafka client.
 const MAX_REQUEST_BYTES: usize = 160 << 20;
@@ -93,7 +92,7 @@ impl EmbeddedBroker {
             source,
         })?;
         let lock = lock::lock_directory(&directory)?;
-        lock::check_key(&directory, &key)?;
+        let cluster = lock::check_key(&directory, &key)?;
 
         let listener =
             TcpListener::bind(listen).await.map_err(|source| BrokerError::Listen { address: listen, source })?;
@@ -104,7 +103,7 @@ impl EmbeddedBroker {
         let database = spool::prepare(&path).await?;
         let engine = CancellationToken::new();
         let inner = StorageContainer::builder()
-            .cluster_id(CLUSTER)
+            .cluster_id(&cluster)
             .node_id(NODE)
             .advertised_listener(parse(&format!("tcp://{address}"))?)
             .storage(reachable.url()?)
@@ -116,13 +115,13 @@ impl EmbeddedBroker {
         inner
             .register_broker(BrokerRegistrationRequest {
                 broker_id: NODE,
-                cluster_id: CLUSTER.to_owned(),
+                cluster_id: cluster.clone(),
                 incarnation_id: Uuid::new_v4(),
                 rack: None,
             })
             .await
             .map_err(|error| BrokerError::database("register in", error))?;
-        let spool = Spool::open(database, &path, CLUSTER, key).await?;
+        let spool = Spool::open(database, &path, &cluster, key).await?;
         let storage = EncryptedStorage::new(inner, Arc::new(spool));
 
         let stopping = CancellationToken::new();

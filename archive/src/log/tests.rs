@@ -107,6 +107,21 @@ async fn offsets_survive_checkpoints() {
 }
 
 #[tokio::test]
+async fn the_cluster_is_remembered_across_checkpoints() {
+    let archive = archive();
+    let log = archive.table(Table::Events);
+    assert_eq!(log.cluster().await.unwrap(), None);
+    log.set_cluster("one").await;
+    let mut expected = None;
+    // The hundredth version makes a checkpoint.
+    for n in 0..99i64 {
+        log.commit(&[], &[advance(0, expected, n + 1)], &format!("c{n}"), NOW).await.unwrap();
+        expected = Some(n + 1);
+    }
+    assert_eq!(archive.table(Table::Events).cluster().await.unwrap().as_deref(), Some("one"));
+}
+
+#[tokio::test]
 async fn writers_of_different_partitions_commit_side_by_side() {
     let archive = archive();
     let tasks: Vec<_> = (0..4)

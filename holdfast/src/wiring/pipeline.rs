@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use age::secrecy::ExposeSecret;
 use anyhow::Context as _;
-use holdfast_archive::Archive;
 use holdfast_archive::table::GENERAL_CLASS;
+use holdfast_archive::{Archive, Table};
 use holdfast_broker::EmbeddedBroker;
 use holdfast_ingest::archiver::{Archiver, ArchiverMetrics, ArchiverSettings};
 use holdfast_ingest::gateway::{self, ApiToken, Gateway, GatewaySettings, system_clock};
-use holdfast_ingest::kafka::{KafkaSettings, ensure_topics};
+use holdfast_ingest::kafka::{KafkaSettings, ensure_topics, trim_archived};
 use holdfast_ingest::producer::KafkaProducer;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
@@ -26,6 +26,9 @@ use crate::supervise::{Stage, Supervisor};
 
 /// What a gateway waits longer than its producer, so that the producer's own answer comes first.
 const ACKNOWLEDGEMENT_ROOM: Duration = Duration::from_secs(5);
+
+/// How often the embedded broker is rid of what is archived.
+const TRIM_INTERVAL: Duration = Duration::from_secs(60);
 
 /// A pipeline that is being put together.
 pub(crate) struct Pipeline<'s> {
@@ -85,7 +88,19 @@ impl<'s> Pipeline<'s> {
             };
             archiver.run(stop, on_ready).await.context("archive")
         });
+        if self.settings.config.kafka.brokers.is_empty() {
+            self.trim_spool(archive);
+        }
         Ok(())
+    }
+
+    /// Deletes from the embedded broker what is archived. Nobody else would, and its key is at hand here, while what is in
+    /// the archive opens to its holders only.
+    fn trim_spool(&mut self, archive: &Archive) {
+        let (kafka, log) = (self.kafka.clone(), archive.table(Table::Events));
+        self.supervisor.spawn("spool trimmer", Stage::Archive, |stop| async move {
+            trim_archived(&kafka, &log, TRIM_INTERVAL, &stop).await.context("delete what is archived from the broker")
+        });
     }
 
     /// Starts what is reached by HTTP: the gateway when `with_gateway`, health and metrics always. Returns where the

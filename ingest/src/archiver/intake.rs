@@ -20,7 +20,7 @@ use rdkafka::statistics::Statistics;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
 use std::sync::mpsc::{SyncSender, TrySendError};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
@@ -31,6 +31,8 @@ const POLL: Duration = Duration::from_millis(50);
 const MESSAGES_A_LOOK: usize = 512;
 /// How long the writer may keep the intake waiting before the partitions are paused, so that polling can go on.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// How long to wait for the cluster to name itself.
+const CLUSTER_PATIENCE: Duration = Duration::from_secs(10);
 /// How long reading the log is tried again during an assignment. Kafka's own limit is five minutes between two polls.
 const LOG_PATIENCE: Duration = Duration::from_secs(120);
 
@@ -44,8 +46,16 @@ pub(super) struct Rebalancing {
     runtime: Handle,
     metrics: ArchiverMetrics,
     on_ready: Box<dyn Fn(bool) + Send + Sync>,
+    /// The Kafka cluster's id, once it is known.
+    cluster: Arc<OnceLock<String>>,
     /// What the last rebalance decided, until the intake takes it.
     decided: Mutex<Option<Result<Assignment, ArchiverError>>>,
+}
+
+/// What the log says: the next offset of each partition, and the cluster that these offsets are of.
+struct Starts {
+    partitions: Vec<(String, i32, Option<i64>)>,
+    cluster: Option<String>,
 }
 
 /// The partitions that are ours, with what the log says of each.
@@ -56,12 +66,13 @@ struct Assignment {
 
 impl Rebalancing {
     /// Looks the start offsets up and writes them into `list`.
-    fn starts(&self, list: &mut TopicPartitionList) -> Result<Vec<(String, i32, Option<i64>)>, ArchiverError> {
+    fn starts(&self, list: &mut TopicPartitionList) -> Result<Starts, ArchiverError> {
         let deadline = Instant::now() + LOG_PATIENCE;
-        let offsets = loop {
-            match self.runtime.block_on(self.log.offsets()) {
-                Ok(offsets) => break offsets,
-                Err(error) if Instant::now() >= deadline => return Err(error.into()),
+        let look = async || Ok((self.log.offsets().await?, self.log.cluster().await?));
+        let (offsets, cluster) = loop {
+            match self.runtime.block_on(look()) {
+                Ok(found) => break found,
+                Err(error) if Instant::now() >= deadline => return Err(ArchiverError::Archive(error)),
                 Err(error) => {
                     tracing::warn!(%error, "cannot read where to go on; trying again");
                     self.metrics.retries.inc();
@@ -78,17 +89,41 @@ impl Rebalancing {
                 .map_err(|source| ArchiverError::Kafka { doing: "give a partition its start offset", source })?;
             starts.push((topic, partition, next));
         }
-        Ok(starts)
+        Ok(Starts { partitions: starts, cluster })
+    }
+
+    /// Refuses a cluster other than the one whose offsets the log has. Called while the consumer is connected.
+    fn check_cluster(&self, consumer: &BaseConsumer<Self>, archived: Option<String>) -> Result<(), ArchiverError> {
+        // A broker too old to name its cluster cannot be told from another one.
+        let Some(found) = consumer.client().fetch_cluster_id(CLUSTER_PATIENCE) else {
+            tracing::warn!(
+                "Kafka does not name its cluster; whether it is the one that was archived cannot be checked"
+            );
+            return Ok(());
+        };
+        match archived {
+            Some(archived) if archived != found => Err(ArchiverError::OtherCluster { archived, found }),
+            _ => {
+                self.cluster.get_or_init(|| found);
+                Ok(())
+            }
+        }
     }
 
     /// Takes `list` as what is ours now.
     fn assign(&self, consumer: &BaseConsumer<Self>, list: &mut TopicPartitionList) {
         let epoch = self.ownership.end_epoch();
         let assigned = self.starts(list).and_then(|starts| {
+            // Topics that the log does not know are read from their beginning, whatever the cluster.
+            if starts.partitions.iter().any(|(_, _, next)| next.is_some()) {
+                self.check_cluster(consumer, starts.cluster)?;
+            } else if let Some(found) = consumer.client().fetch_cluster_id(CLUSTER_PATIENCE) {
+                self.cluster.get_or_init(|| found);
+            }
             consumer
                 .assign(list)
                 .map_err(|source| ArchiverError::Kafka { doing: "take the assigned partitions", source })?;
-            Ok(Assignment { epoch, starts })
+            Ok(Assignment { epoch, starts: starts.partitions })
         });
         if let Ok(assignment) = &assigned {
             tracing::info!(partitions = assignment.starts.len(), "partitions assigned");
@@ -175,6 +210,7 @@ impl Intake {
         metrics: ArchiverMetrics,
         ownership: Arc<Ownership>,
         committed: Arc<Committed>,
+        cluster: Arc<OnceLock<String>>,
         sender: SyncSender<Work>,
         stop: CancellationToken,
         on_ready: Box<dyn Fn(bool) + Send + Sync>,
@@ -186,6 +222,7 @@ impl Intake {
             runtime: Handle::current(),
             metrics: metrics.clone(),
             on_ready,
+            cluster,
             decided: Mutex::new(None),
         };
         let consumer: ArchivingConsumer = kafka
@@ -286,7 +323,7 @@ impl Intake {
             if let (Ok((low, high)), Some(next)) = (watermarks, offset)
                 && !(low..=high).contains(&next)
             {
-                return ArchiverError::OffsetLost { topic, partition, offset };
+                return ArchiverError::OffsetLost { topic, partition, offset: next };
             }
         }
         ArchiverError::Kafka { doing: "read from Kafka", source: source() }
@@ -337,15 +374,20 @@ impl Intake {
             let now = (self.clock)();
             let Self { consumer, collector, decoder, metrics, .. } = self;
             if let Some(Ok(message)) = consumer.poll(POLL) {
-                if let Some(Ok(assignment)) = consumer.context().take_decision() {
+                if let Some(decision) = consumer.context().take_decision() {
+                    let assignment = decision?;
                     collector.begin(assignment.epoch, assignment.starts);
                 }
                 let position =
                     Position { topic: message.topic(), partition: message.partition(), offset: message.offset() };
-                if let Some(Ok(())) = collector.advance(position.topic, position.partition, position.offset) {
-                    if let Some(rows) = take(&message, position, collector, decoder, metrics, now) {
-                        collector.put_back(rows);
+                match collector.advance(position.topic, position.partition, position.offset) {
+                    Some(Ok(())) => {
+                        if let Some(rows) = take(&message, position, collector, decoder, metrics, now) {
+                            collector.put_back(rows);
+                        }
                     }
+                    Some(Err(_)) => self.ownership.ask_resync(),
+                    None => {}
                 }
             }
         }

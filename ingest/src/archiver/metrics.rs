@@ -57,7 +57,7 @@ impl ArchiverMetrics {
         registry.register("file_bytes", "Bytes of data files that were committed", metrics.file_bytes.clone());
         registry.register(
             "commit_seconds",
-            "Seconds from the end of a batch to its commit",
+            "Seconds from the first event of a commit being read to the commit",
             metrics.commit_seconds.clone(),
         );
         registry.register("assigned_partitions", "Kafka partitions assigned now", metrics.assigned_partitions.clone());

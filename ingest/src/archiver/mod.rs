@@ -81,7 +81,7 @@ pub enum ArchiverError {
     },
     /// Kafka no longer has the offset at which the log says to read on.
     #[error(
-        "Kafka no longer has offset {offset:?} of {topic} partition {partition}, at which the archive's log says to read on; \
+        "Kafka no longer has offset {offset} of {topic} partition {partition}, at which the archive's log says to read on; \
          either the topic was made anew, or its retention deleted events before they were archived"
     )]
     OffsetLost {
@@ -90,7 +90,19 @@ pub enum ArchiverError {
         /// The partition.
         partition: i32,
         /// Where the log says to read on.
-        offset: Option<i64>,
+        offset: i64,
+    },
+    /// The log's offsets are of another Kafka cluster.
+    #[error(
+        "the archive's log has offsets of the Kafka cluster `{archived}`, and this is `{found}`; reading on from them would \
+         leave events out. Go back to that cluster, or name new topics in kafka.events_topic and kafka.recordings_topic, \
+         which are read from their beginning"
+    )]
+    OtherCluster {
+        /// The cluster that the log names.
+        archived: String,
+        /// The cluster that the consumer is connected to.
+        found: String,
     },
     /// The archive refused in a way that trying again does not mend, or could not be reached until the end.
     #[error(transparent)]
@@ -136,6 +148,7 @@ impl Archiver {
         let ownership = Arc::new(ownership::Ownership::default());
         let (sender, receiver) = std::sync::mpsc::sync_channel(writer::QUEUE);
         let committed = Arc::default();
+        let cluster = Arc::default();
         let writer = writer::Writer {
             events: self.archive.table(holdfast_archive::Table::Events),
             dead_letters: self.archive.table(holdfast_archive::Table::DeadLetters),
@@ -147,6 +160,7 @@ impl Archiver {
             metrics: self.metrics.clone(),
             ownership: Arc::clone(&ownership),
             committed: Arc::clone(&committed),
+            cluster: Arc::clone(&cluster),
             runtime: tokio::runtime::Handle::current(),
             stop: stop.clone(),
         };
@@ -158,6 +172,7 @@ impl Archiver {
             self.metrics,
             ownership,
             committed,
+            cluster,
             sender,
             stop,
             Box::new(on_ready),

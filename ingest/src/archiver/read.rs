@@ -93,7 +93,7 @@ mod tests {
     fn what_is_no_event_says_why() {
         assert_eq!(read(None, &[]).unwrap_err().reason(), "empty");
         assert_eq!(read(Some(b"{"), &[]).unwrap_err().reason(), "invalid_json");
-        assert_eq!(read(Some(b"x"), &[("ce_id", b"1")]).unwrap_err().reason(), "missing_attribute");
+        assert_eq!(read(Some(b"{}"), &[("ce_id", b"1")]).unwrap_err().reason(), "missing_attribute");
         assert_eq!(read(Some(b"x"), &[("content-type", b"\xff")]).unwrap_err().reason(), "invalid_attribute");
         assert_eq!(read(Some(b"x"), &[("ce_id", b"\xff")]).unwrap_err().reason(), "invalid_utf8");
     }

@@ -17,7 +17,7 @@ use holdfast_events::{ChunkPlace, EventBatchBuilder, Position};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::mpsc::Receiver;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
@@ -65,6 +65,8 @@ pub(super) struct Writer {
     pub(super) metrics: ArchiverMetrics,
     pub(super) ownership: Arc<Ownership>,
     pub(super) committed: Arc<Committed>,
+    /// The Kafka cluster's id, known from the first assignment on.
+    pub(super) cluster: Arc<OnceLock<String>>,
     pub(super) runtime: Handle,
     pub(super) stop: CancellationToken,
 }
@@ -154,6 +156,9 @@ impl Writer {
     }
 
     fn commit_events(&self, segments: &[Segment], unit: &Unit) -> Result<Outcome, ArchiverError> {
+        if let Some(cluster) = self.cluster.get() {
+            self.runtime.block_on(self.events.set_cluster(cluster));
+        }
         let mut tries = Tries::new(&self.stop);
         loop {
             let Some(permit) = self.ownership.permit(unit.epoch) else { return Ok(Outcome::Dropped) };

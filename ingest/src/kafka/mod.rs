@@ -12,6 +12,7 @@
 mod client;
 mod context;
 mod topics;
+mod trim;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,6 +23,7 @@ use rdkafka::error::{KafkaError as LibraryError, RDKafkaErrorCode};
 
 pub use context::KafkaContext;
 pub use topics::{TopicSpec, TopicsReport, ensure_topics, topic_specs};
+pub use trim::trim_archived;
 
 /// Where Kafka is and how to speak to it.
 #[derive(Clone)]
