@@ -39,7 +39,7 @@ async fn files_and_offsets_become_visible_together() {
     let one = segment("one");
     log.put(&one).await.unwrap();
     assert_eq!(log.snapshot().await.unwrap().files, []);
-    log.commit(&[one.clone()], &[advance(0, None, 5), advance(1, None, 2)], "c1", NOW).await.unwrap();
+    log.commit(std::slice::from_ref(&one), &[advance(0, None, 5), advance(1, None, 2)], "c1", NOW).await.unwrap();
     log.commit(&[segment("two")], &[advance(0, Some(5), 9)], "c2", NOW).await.unwrap();
     // A reader that begins here sees what the writer sees.
     for log in [&log, &archive.table(Table::Events)] {
