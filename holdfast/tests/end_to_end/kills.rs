@@ -35,7 +35,7 @@ async fn twenty_kills_of_the_whole_server_lose_nothing() {
         .into_iter()
         .collect();
 
-    let mut moments = Moments(2_026_11);
+    let mut moments = Moments(202_611);
     let begun = Instant::now();
     for kill in 0..KILLS {
         let mut server = place.start();

@@ -7,6 +7,8 @@
 //!   └──▶ what stands on the disk: searched for planted secrets
 //! ```
 
+#![expect(clippy::print_stdout, reason = "how many events and how long: shown with --nocapture and when a test fails")]
+
 mod commands;
 mod corpus;
 mod gateway;
