@@ -373,22 +373,32 @@ impl Intake {
             // What still comes is taken in; it is little, and nothing is handed on meanwhile.
             let now = (self.clock)();
             let Self { consumer, collector, decoder, metrics, .. } = self;
-            if let Some(Ok(message)) = consumer.poll(POLL) {
-                if let Some(decision) = consumer.context().take_decision() {
-                    let assignment = decision?;
-                    collector.begin(assignment.epoch, assignment.starts);
-                }
-                let position =
-                    Position { topic: message.topic(), partition: message.partition(), offset: message.offset() };
-                match collector.advance(position.topic, position.partition, position.offset) {
-                    Some(Ok(())) => {
-                        if let Some(rows) = take(&message, position, collector, decoder, metrics, now) {
-                            collector.put_back(rows);
-                        }
+            let mut is_reassigned = false;
+            match consumer.poll(POLL) {
+                None => {}
+                Some(Err(error)) => self.poll_error(error)?,
+                Some(Ok(message)) => {
+                    if let Some(decision) = consumer.context().take_decision() {
+                        let assignment = decision?;
+                        collector.begin(assignment.epoch, assignment.starts);
+                        is_reassigned = true;
                     }
-                    Some(Err(_)) => self.ownership.ask_resync(),
-                    None => {}
+                    let position =
+                        Position { topic: message.topic(), partition: message.partition(), offset: message.offset() };
+                    match collector.advance(position.topic, position.partition, position.offset) {
+                        Some(Ok(())) => {
+                            if let Some(rows) = take(&message, position, collector, decoder, metrics, now) {
+                                collector.put_back(rows);
+                            }
+                        }
+                        Some(Err(_)) => self.ownership.ask_resync(),
+                        None => {}
+                    }
                 }
+            }
+            // What a rebalance gives is not paused, and would fill the memory for as long as the archive is slow.
+            if self.take_decision()? || is_reassigned {
+                self.set_paused(true);
             }
         }
         if paused {
@@ -419,12 +429,12 @@ impl Intake {
         }
     }
 
-    fn take_decision(&mut self) -> Result<(), ArchiverError> {
-        if let Some(decision) = self.consumer.context().take_decision() {
-            let assignment = decision?;
-            self.collector.begin(assignment.epoch, assignment.starts);
-        }
-        Ok(())
+    /// Begins anew when a rebalance has decided; whether one has.
+    fn take_decision(&mut self) -> Result<bool, ArchiverError> {
+        let Some(decision) = self.consumer.context().take_decision() else { return Ok(false) };
+        let assignment = decision?;
+        self.collector.begin(assignment.epoch, assignment.starts);
+        Ok(true)
     }
 
     /// Tells Kafka how far the archive is. For lag monitors only; nothing ever reads on from there.

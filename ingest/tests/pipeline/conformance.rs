@@ -34,6 +34,7 @@ macro_rules! conformance {
                 faults::slow_puts_are_waited_for,
                 faults::a_full_disk_is_waited_for,
                 groups::two_archivers_share_and_hand_over,
+                groups::a_rebalance_during_an_outage_loses_nothing,
                 groups::a_zombie_is_fenced,
                 groups::a_zombie_of_the_same_group_is_fenced,
             );

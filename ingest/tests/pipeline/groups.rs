@@ -30,6 +30,31 @@ pub(crate) async fn two_archivers_share_and_hand_over(world: &World) {
     world.check().await;
 }
 
+/// Archivers come and go while nothing can be written, with more waiting than their queues hold.
+pub(crate) async fn a_rebalance_during_an_outage_loses_nothing(world: &World) {
+    let first = world.archiver();
+    first.ready().await;
+    world.send(events(world, "before", 5, 40)).await;
+    world.settle().await;
+    first.faults.fill_disk();
+    world.send(events(world, "outage", 10, 400)).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let second = world.archiver();
+    second.faults.fill_disk();
+    second.ready().await;
+    world.send(events(world, "still", 10, 40)).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(!first.has_ended() && !second.has_ended(), "an outage is waited for");
+    assert_eq!(world.rows().await, 200, "nothing could be written");
+
+    first.faults.free_disk();
+    second.faults.free_disk();
+    world.settle_and_check().await;
+    first.stop().await;
+    second.stop().await;
+    world.check().await;
+}
+
 /// An archiver hangs in the middle of a commit while a stranger archives the same events. When it comes back, its commit
 /// is refused, and it goes on from where the log is.
 pub(crate) async fn a_zombie_is_fenced(world: &World) {

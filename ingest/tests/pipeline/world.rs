@@ -258,19 +258,28 @@ impl World {
 
     /// The ends of all partitions.
     async fn ends(&self) -> BTreeMap<(String, i32), i64> {
+        self.watermarks().await.into_iter().map(|(place, (_, end))| (place, end)).collect()
+    }
+
+    /// How many offsets the broker still has records for, in all partitions together.
+    pub(crate) async fn kept(&self) -> i64 {
+        self.watermarks().await.values().map(|(begin, end)| end - begin).sum()
+    }
+
+    async fn watermarks(&self) -> BTreeMap<(String, i32), (i64, i64)> {
         use rdkafka::consumer::{BaseConsumer, Consumer};
         let config = clients::config(&self.kafka.brokers);
         let topics = [self.events().to_owned(), self.recordings().to_owned()];
         let ask = move || {
             let consumer: BaseConsumer = config.create().unwrap();
-            let mut ends = BTreeMap::new();
+            let mut watermarks = BTreeMap::new();
             for topic in topics {
                 for partition in 0..PARTITIONS {
-                    let (_, end) = consumer.fetch_watermarks(&topic, partition, LIMIT).unwrap();
-                    ends.insert((topic.clone(), partition), end);
+                    let found = consumer.fetch_watermarks(&topic, partition, LIMIT).unwrap();
+                    watermarks.insert((topic.clone(), partition), found);
                 }
             }
-            ends
+            watermarks
         };
         tokio::task::spawn_blocking(ask).await.unwrap()
     }
