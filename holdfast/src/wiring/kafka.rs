@@ -1,5 +1,6 @@
 //! The settings of the Kafka clients.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use age::secrecy::ExposeSecret;
@@ -22,8 +23,15 @@ pub(crate) fn settings(settings: &Settings, address: Option<std::net::SocketAddr
     if kafka.oauth_token_file.get().is_none() && settings.oauth_token()?.is_some() {
         bail!("a token in HOLDFAST__KAFKA__OAUTH_TOKEN cannot be renewed; name a file in kafka.oauth_token_file");
     }
-    let passed =
+    let mut passed: BTreeMap<String, String> =
         settings.kafka_settings()?.into_iter().map(|(name, value)| (name, value.expose_secret().to_owned())).collect();
+    if address.is_some() {
+        // The broker dies with the archiver, in one process: a member that did not leave is gone, and the next one should
+        // not wait long for it.
+        for (name, value) in [("session.timeout.ms", "6000"), ("heartbeat.interval.ms", "1000")] {
+            passed.entry(name.to_owned()).or_insert_with(|| value.to_owned());
+        }
+    }
     let defaults = KafkaSettings::default();
     Ok(KafkaSettings {
         brokers: address.map_or_else(|| kafka.brokers.clone(), |address| address.to_string()),

@@ -20,6 +20,7 @@ use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 
 use super::archive::key_ring;
+use super::kafka::is_built_in;
 use crate::config::Settings;
 use crate::health::{self, Readiness};
 use crate::supervise::{Stage, Supervisor};
@@ -88,7 +89,7 @@ impl<'s> Pipeline<'s> {
             };
             archiver.run(stop, on_ready).await.context("archive")
         });
-        if self.settings.config.kafka.brokers.is_empty() {
+        if is_built_in(self.settings) {
             self.trim_spool(archive);
         }
         Ok(())
