@@ -1,7 +1,8 @@
 //! The log: to standard error, as text for people or JSON for machines.
 //!
 //! Dependencies that talk much are held at `warn` unless the configured level names them: nobody should have to read the
-//! life of a Kafka connection to find out what Holdfast does.
+//! life of a Kafka connection to find out what Holdfast does, and some of them write what they are given: a parser the
+//! statement, a broker the payload.
 
 use std::io::{self, IsTerminal};
 
@@ -12,7 +13,7 @@ use crate::config::{Log, LogFormat};
 use crate::progress::Bars;
 
 /// Targets of dependencies that are held at `warn`.
-const NOISY: [&str; 21] = [
+const NOISY: [&str; 22] = [
     "buoyant_kernel",
     "datafusion",
     "datafusion_execution",
@@ -30,6 +31,7 @@ const NOISY: [&str; 21] = [
     "rdkafka",
     "reqwest",
     "rustls",
+    "sqlparser",
     "tansu_broker",
     "tansu_sans_io",
     "tansu_service",
