@@ -22,7 +22,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Array, StructArray};
 use arrow_schema::DataType as ArrowType;
-use deltalake_core::kernel::transaction::{CommitBuilder, CommitProperties};
+use deltalake_core::kernel::transaction::{CommitBuilder, CommitProperties, TransactionError};
 use deltalake_core::kernel::{Action, Add, DataType, LogicalFileView, PrimitiveType, StructField, Transaction};
 use deltalake_core::logstore::{LogStoreRef, StorageConfig, default_logstore};
 use deltalake_core::operations::create::CreateBuilder;
@@ -221,22 +221,19 @@ impl TableLog {
                 .with_actions(actions.clone())
                 .build(Some(table), delta.log_store(), operation)
                 .await;
-            let lost = match &result {
-                Ok(_) => None,
-                Err(DeltaTableError::VersionAlreadyExists(_) | DeltaTableError::Transaction { .. }) => Some(()),
-                Err(_) => None,
-            };
+            let lost_race = matches!(
+                &result,
+                Err(DeltaTableError::VersionAlreadyExists(_)
+                    | DeltaTableError::Transaction { source: TransactionError::MaxCommitAttempts(_) })
+            );
             // Whatever the answer was, the log says what happened: an entry may have been written although an error
             // came back, and a later step may have failed although the entry stands.
             let refreshed = self.refresh(&mut state).await;
-            match (result, lost) {
-                (Ok(committed), _) => {
-                    refreshed?;
-                    return Ok(committed.version);
-                }
-                (Err(_), Some(())) => refreshed?,
-                (Err(source), None) => {
-                    refreshed?;
+            refreshed?;
+            match result {
+                Ok(committed) => return Ok(committed.version),
+                Err(_) if lost_race => {}
+                Err(source) => {
                     if state.commits.iter().any(|known| known == commit_id) {
                         return Ok(state.version().unwrap_or_default());
                     }

@@ -23,31 +23,14 @@ use std::borrow::Cow;
 
 /// The canonical bytes of an event.
 pub fn canonical_bytes(event: &Event<'_>) -> Vec<u8> {
-    let time = event.time.to_string();
-    let mut attributes: Vec<(&str, &str)> = vec![
-        ("id", &event.id),
-        ("source", &event.source),
-        ("subject", &event.subject),
-        ("time", &time),
-        ("type", &event.type_),
-    ];
-    let optional = [
-        ("agent", &event.agent),
-        ("customer", &event.customer),
-        ("datacontenttype", &event.datacontenttype),
-        ("dataschema", &event.dataschema),
-        ("portal", &event.portal),
-        ("ticket", &event.ticket),
-    ];
-    attributes.extend(optional.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?))));
-    attributes.extend(event.extensions.iter().map(|(name, value)| (name.as_ref(), value.as_ref())));
+    let mut attributes = event.attributes();
     attributes.sort_unstable();
 
     let payload = event.data_bytes();
     let mut bytes = Vec::with_capacity(256 + payload.map_or(0, <[u8]>::len));
     bytes.extend_from_slice(b"holdfast event 1\n");
     for (name, value) in attributes {
-        for text in [name, value] {
+        for text in [name, &value] {
             bytes.extend_from_slice(&(text.len() as u32).to_be_bytes());
             bytes.extend_from_slice(text.as_bytes());
         }

@@ -76,6 +76,28 @@ impl<'a> Event<'a> {
         }
     }
 
+    /// All attributes that are there but `specversion`, in the string form of CloudEvents 1.0, section 3.1.
+    pub fn attributes(&self) -> Vec<(&str, Cow<'_, str>)> {
+        let required = [
+            ("id", Cow::Borrowed(self.id.as_ref())),
+            ("source", Cow::Borrowed(self.source.as_ref())),
+            ("type", Cow::Borrowed(self.type_.as_ref())),
+            ("subject", Cow::Borrowed(self.subject.as_ref())),
+            ("time", Cow::Owned(self.time.to_string())),
+        ];
+        let optional = [
+            ("datacontenttype", &self.datacontenttype),
+            ("dataschema", &self.dataschema),
+            ("ticket", &self.ticket),
+            ("agent", &self.agent),
+            ("portal", &self.portal),
+            ("customer", &self.customer),
+        ];
+        let optional = optional.into_iter().filter_map(|(name, value)| Some((name, Cow::Borrowed(value.as_deref()?))));
+        let others = self.extensions.iter().map(|(name, value)| (name.as_ref(), Cow::Borrowed(value.as_ref())));
+        required.into_iter().chain(optional).chain(others).collect()
+    }
+
     /// The members of `data`: name, kind and raw JSON (a string's inside, with its escapes). Empty where `data` is not
     /// a JSON object.
     pub fn fields(&self) -> impl Iterator<Item = Field<'_>> {
@@ -110,32 +132,11 @@ impl<'a> Event<'a> {
         use base64::Engine;
         let mut out = String::with_capacity(256);
         out.push_str("{\"specversion\":\"1.0\"");
-        let mut attribute = |name: &str, value: &str| {
+        for (name, value) in self.attributes() {
             out.push(',');
             escape_into(&mut out, name);
             out.push(':');
-            escape_into(&mut out, value);
-        };
-        attribute("id", &self.id);
-        attribute("source", &self.source);
-        attribute("type", &self.type_);
-        attribute("subject", &self.subject);
-        attribute("time", &self.time.to_string());
-        let optional = [
-            ("datacontenttype", &self.datacontenttype),
-            ("dataschema", &self.dataschema),
-            ("ticket", &self.ticket),
-            ("agent", &self.agent),
-            ("portal", &self.portal),
-            ("customer", &self.customer),
-        ];
-        for (name, value) in optional {
-            if let Some(value) = value {
-                attribute(name, value);
-            }
-        }
-        for (name, value) in &self.extensions {
-            attribute(name, value);
+            escape_into(&mut out, &value);
         }
         match &self.data {
             Data::None => {}

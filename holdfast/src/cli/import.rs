@@ -222,32 +222,12 @@ fn is_chunk(event: &holdfast_events::Event<'_>) -> bool {
 
 /// The attributes of an event as the headers of Kafka's binary mode.
 fn event_headers(event: &holdfast_events::Event<'_>) -> Vec<(String, String)> {
-    let mut headers: Vec<(String, String)> = Vec::with_capacity(16);
-    let mut header = |name: &str, value: &str| headers.push((format!("ce_{name}"), value.to_owned()));
-    header("specversion", "1.0");
-    header("id", &event.id);
-    header("source", &event.source);
-    header("type", &event.type_);
-    header("subject", &event.subject);
-    header("time", &event.time.to_string());
-    let optional = [
-        ("dataschema", &event.dataschema),
-        ("ticket", &event.ticket),
-        ("agent", &event.agent),
-        ("portal", &event.portal),
-        ("customer", &event.customer),
-    ];
-    for (name, value) in optional {
-        if let Some(value) = value {
-            header(name, value);
-        }
-    }
-    for (name, value) in &event.extensions {
-        header(name, value);
-    }
-    if let Some(media_type) = &event.datacontenttype {
-        headers.push(("content-type".to_owned(), media_type.to_string()));
-    }
+    let mut headers = vec![("ce_specversion".to_owned(), "1.0".to_owned())];
+    headers.extend(event.attributes().into_iter().map(|(name, value)| {
+        // The binary mode of Kafka gives the payload's media type the header that it has everywhere.
+        let name = if name == "datacontenttype" { "content-type".to_owned() } else { format!("ce_{name}") };
+        (name, value.into_owned())
+    }));
     headers
 }
 

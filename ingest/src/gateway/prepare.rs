@@ -159,25 +159,10 @@ fn binary(attributes: Vec<Attribute>, content_type: Option<&str>, body: Vec<u8>)
 
 /// A chunk that came in structured mode, in binary mode.
 fn chunk_message(event: Event<'_>) -> Message {
-    let time = event.time.to_string();
-    let mut attributes: Vec<(&str, &str)> = vec![
-        ("specversion", "1.0"),
-        ("id", &event.id),
-        ("source", &event.source),
-        ("type", &event.type_),
-        ("subject", &event.subject),
-        ("time", &time),
-    ];
-    let optional = [
-        ("dataschema", &event.dataschema),
-        ("ticket", &event.ticket),
-        ("agent", &event.agent),
-        ("portal", &event.portal),
-        ("customer", &event.customer),
-    ];
-    attributes.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?))));
-    attributes.extend(event.extensions.iter().map(|(name, value)| (name.as_ref(), value.as_ref())));
-    let attributes = attributes.into_iter().map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec())).collect();
+    let attributes = std::iter::once(("specversion", "1.0".into()))
+        .chain(event.attributes().into_iter().filter(|(name, _)| *name != "datacontenttype"))
+        .map(|(name, value)| (name.to_owned(), value.into_owned().into_bytes()))
+        .collect();
     let headers = kafka_headers(attributes, event.datacontenttype.as_deref());
     let key = event.subject.clone().into_owned();
     let bytes = match event.data {
