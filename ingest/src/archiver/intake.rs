@@ -31,6 +31,9 @@ const POLL: Duration = Duration::from_millis(50);
 const MESSAGES_A_LOOK: usize = 512;
 /// How long the writer may keep the intake waiting before the partitions are paused, so that polling can go on.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// How long reading goes on after the stop at the most, and how long nothing must come for it to end before.
+const DRAIN: Duration = Duration::from_secs(2);
+const QUIET: Duration = Duration::from_millis(400);
 /// How long to wait for the cluster to name itself.
 const CLUSTER_PATIENCE: Duration = Duration::from_secs(10);
 /// How long reading the log is tried again during an assignment. Kafka's own limit is five minutes between two polls.
@@ -263,6 +266,16 @@ impl Intake {
             self.take_decision()?;
             self.report_committed();
             if self.is_due() && !self.flush()? {
+                break;
+            }
+        }
+        // What was acknowledged a moment before the stop is on its way from the broker.
+        let (deadline, mut heard) = (Instant::now() + DRAIN, Instant::now());
+        while Instant::now() < deadline && heard.elapsed() < QUIET {
+            if self.poll_once((self.clock)(), POLL)? {
+                heard = Instant::now();
+            }
+            if self.is_full() && !self.flush()? {
                 break;
             }
         }
