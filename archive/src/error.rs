@@ -65,6 +65,14 @@ pub enum ArchiveError {
         /// The master key.
         id: MasterKeyId,
     },
+    /// A signature could not be made.
+    #[error("sign {what}: {why}")]
+    Sign {
+        /// What was to be signed.
+        what: &'static str,
+        /// Why it was not.
+        why: String,
+    },
     /// Something in the archive does not have the form that it must have.
     #[error("{what} is damaged: {why}")]
     Damaged {
@@ -99,6 +107,12 @@ pub enum CommitError {
         expected: Option<i64>,
         /// What the log says.
         found: Option<i64>,
+    },
+    /// A file that was to be removed is not part of the table: somebody else was first.
+    #[error("the file {id} is no longer part of the table: somebody else has merged or removed it")]
+    Gone {
+        /// The file.
+        id: String,
     },
     /// The archive could not be reached; the same commit may be tried again.
     #[error(transparent)]

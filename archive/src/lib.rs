@@ -24,12 +24,14 @@ pub mod keys;
 pub mod location;
 pub mod log;
 pub mod paths;
+pub mod proof;
 pub mod recordings;
 pub mod segment;
 pub mod table;
+pub mod verify;
 
 pub use archive::Archive;
 pub use error::{ArchiveError, CommitError};
 pub use location::{Location, open_store};
-pub use log::{Advance, DataFile, Snapshot, TableLog};
+pub use log::{Advance, Change, DataFile, Snapshot, TableLog};
 pub use table::Table;

@@ -16,6 +16,7 @@
 //! A put of a log entry can succeed and answer an error. The entry bears the commit's own id, by which it is recognised.
 
 use crate::error::{ArchiveError, CommitError};
+use crate::proof::attest::{Attestation, PROOF_MEMBER};
 use crate::segment::Segment;
 use crate::table::{PARTITION_COLUMNS, Table};
 use arrow_array::cast::AsArray;
@@ -23,7 +24,7 @@ use arrow_array::types::Int64Type;
 use arrow_array::{Array, StructArray};
 use arrow_schema::DataType as ArrowType;
 use deltalake_core::kernel::transaction::{CommitBuilder, CommitProperties, TransactionError};
-use deltalake_core::kernel::{Action, Add, DataType, LogicalFileView, PrimitiveType, StructField, Transaction};
+use deltalake_core::kernel::{Action, Add, DataType, LogicalFileView, PrimitiveType, Remove, StructField, Transaction};
 use deltalake_core::logstore::{LogStoreRef, StorageConfig, default_logstore};
 use deltalake_core::operations::create::CreateBuilder;
 use deltalake_core::protocol::{DeltaOperation, SaveMode};
@@ -35,16 +36,16 @@ use object_store::prefix::PrefixStore;
 use object_store::{ObjectStore, ObjectStoreExt};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
 use url::Url;
 
 /// The commit's own id in the log entry's commit information.
-const COMMIT_ID: &str = "holdfastCommit";
+pub(crate) const COMMIT_ID: &str = "holdfastCommit";
 /// The Kafka cluster's id in the log entry's commit information.
-const CLUSTER_ID: &str = "kafkaCluster";
+pub(crate) const CLUSTER_ID: &str = "kafkaCluster";
 /// Ids of this many entries are remembered, for recognising our own.
 const REMEMBERED_COMMITS: usize = 256;
 /// A commit gives up after losing this many races, and may be tried again.
@@ -68,6 +69,22 @@ pub struct Advance {
     pub expected: Option<i64>,
     /// The next offset after the commit.
     pub next: i64,
+}
+
+/// What a commit does, all of it or nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct Change<'c> {
+    /// Files that were put and become visible.
+    pub segments: &'c [Segment],
+    /// Files that are no longer part of the table. They must be part of it, or somebody else was first.
+    pub removed: &'c [DataFile],
+    /// How far offsets move.
+    pub advances: &'c [Advance],
+    /// Unique to what is committed: a commit that is tried again after an error must bear the same id, and is then done
+    /// once.
+    pub commit_id: &'c str,
+    /// What is attested of it.
+    pub attestation: Option<&'c Attestation>,
 }
 
 /// A table at one version.
@@ -154,6 +171,13 @@ impl TableLog {
         Ok(snapshot)
     }
 
+    /// The log's newest version; `None` when there is no table yet.
+    pub async fn version(&self) -> Result<Option<u64>, ArchiveError> {
+        let mut state = self.state.lock().await;
+        self.refresh(&mut state).await?;
+        Ok(state.version())
+    }
+
     /// The next offset of every partition, as the log says it now.
     pub async fn offsets(&self) -> Result<BTreeMap<TopicPartition, i64>, ArchiveError> {
         let mut state = self.state.lock().await;
@@ -183,10 +207,8 @@ impl TableLog {
         Ok(())
     }
 
-    /// Makes `segments`, which must have been put, visible, and moves the offsets. All of it, or nothing.
-    ///
-    /// `commit_id` is unique to what is committed: a commit that is tried again after an error must bear the same id, and
-    /// is then done once. `now` becomes the files' modification time. Returns the version.
+    /// Makes `segments`, which must have been put, visible, and moves the offsets, without attesting anything: what comes in
+    /// this way is outside the proof log. See [`TableLog::change`].
     pub async fn commit(
         &self,
         segments: &[Segment],
@@ -194,12 +216,22 @@ impl TableLog {
         commit_id: &str,
         now: Timestamp,
     ) -> Result<u64, CommitError> {
+        let change = Change { segments, removed: &[], advances, commit_id, attestation: None };
+        self.change(&change, now).await
+    }
+
+    /// Makes a change. `now` becomes the files' modification time. Returns the version.
+    pub async fn change(&self, change: &Change<'_>, now: Timestamp) -> Result<u64, CommitError> {
+        let Change { segments, removed, advances, commit_id, attestation } = *change;
         let mut state = self.state.lock().await;
         self.refresh(&mut state).await?;
         if state.delta.is_none() {
             self.create(&mut state).await?;
         }
-        let actions: Vec<Action> = segments.iter().map(|segment| Action::Add(add_action(segment, now))).collect();
+        let data_change = removed.is_empty();
+        let mut actions: Vec<Action> =
+            segments.iter().map(|segment| Action::Add(add_action(segment, now, data_change))).collect();
+        actions.extend(removed.iter().map(|file| Action::Remove(self.remove_action(file, now, segments.is_empty()))));
         let transactions: Vec<Transaction> = advances
             .iter()
             .map(|advance| Transaction::new(app_id(&advance.topic, advance.partition), advance.next))
@@ -209,11 +241,15 @@ impl TableLog {
                 return Ok(state.version().unwrap_or_default());
             }
             check_offsets(&state.offsets, advances)?;
+            if !removed.is_empty() {
+                self.check_removed(&state, removed)?;
+            }
             let delta = state.delta.as_ref().expect("the table was opened or created above");
             let cluster = state.own_cluster.clone().map(|id| (CLUSTER_ID.to_owned(), id.into()));
+            let proof = attestation.map(|attestation| (PROOF_MEMBER.to_owned(), attestation.to_json()));
             let properties = CommitProperties::default()
                 .with_max_retries(0)
-                .with_metadata([(COMMIT_ID.to_owned(), commit_id.into())].into_iter().chain(cluster))
+                .with_metadata([(COMMIT_ID.to_owned(), commit_id.into())].into_iter().chain(cluster).chain(proof))
                 .with_application_transactions(transactions.clone());
             let operation = DeltaOperation::Write { mode: SaveMode::Append, partition_by: None, predicate: None };
             let table = delta.snapshot().map_err(log_error("read the Delta log"))?.snapshot();
@@ -245,6 +281,38 @@ impl TableLog {
             doing: "commit to the Delta log",
             source: Box::new(DeltaTableError::Generic(format!("{RACES} races for a version were lost"))),
         }))
+    }
+
+    /// Refuses to remove what is not there.
+    fn check_removed(&self, state: &State, removed: &[DataFile]) -> Result<(), CommitError> {
+        let delta = state.delta.as_ref().expect("the table was opened or created before");
+        let live = delta.snapshot().map_err(log_error("read the Delta log"))?.log_data();
+        let live: HashSet<Path> = live.iter().map(|add| self.file_path(&add.path())).collect();
+        match removed.iter().find(|file| !live.contains(&file.path)) {
+            Some(file) => Err(CommitError::Gone { id: file.id.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    fn remove_action(&self, file: &DataFile, now: Timestamp, data_change: bool) -> Remove {
+        let directory = format!("{}/", self.table.directory());
+        let path = file.path.as_ref();
+        let date = Timestamp(0).plus_days(file.date.into()).date_text();
+        Remove {
+            path: path.strip_prefix(&directory).unwrap_or(path).to_owned(),
+            data_change,
+            deletion_timestamp: Some(now.0 / 1_000),
+            extended_file_metadata: Some(true),
+            partition_values: Some(HashMap::from([
+                (PARTITION_COLUMNS[0].to_owned(), Some(file.class.clone())),
+                (PARTITION_COLUMNS[1].to_owned(), Some(date)),
+            ])),
+            size: Some(file.size as i64),
+            tags: None,
+            deletion_vector: None,
+            base_row_id: None,
+            default_row_commit_version: None,
+        }
     }
 
     /// Brings the state up to the log's newest version.
@@ -479,7 +547,7 @@ fn app_id(topic: &str, partition: i32) -> String {
     format!("kafka:{topic}:{partition}")
 }
 
-fn parse_app_id(id: &str) -> Option<TopicPartition> {
+pub(crate) fn parse_app_id(id: &str) -> Option<TopicPartition> {
     let (topic, partition) = id.strip_prefix("kafka:")?.rsplit_once(':')?;
     Some((topic.to_owned(), partition.parse().ok()?))
 }
@@ -489,7 +557,7 @@ fn relative_path(segment: &Segment) -> String {
 }
 
 /// The log is plain text: of all columns, only the time's bounds stand in it.
-fn add_action(segment: &Segment, now: Timestamp) -> Add {
+fn add_action(segment: &Segment, now: Timestamp, data_change: bool) -> Add {
     let schema = segment.table.schema();
     let column = schema.field(segment.table.time_column()).name();
     let mut stats = serde_json::json!({ "numRecords": segment.rows });
@@ -505,7 +573,7 @@ fn add_action(segment: &Segment, now: Timestamp) -> Add {
         ]),
         size: segment.bytes.len() as i64,
         modification_time: now.0 / 1_000,
-        data_change: true,
+        data_change,
         stats: Some(stats.to_string()),
         tags: None,
         deletion_vector: None,

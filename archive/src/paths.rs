@@ -5,6 +5,9 @@
 //! tables/<table>/_delta_log/...                       made by the Delta log
 //! recordings/<session>/<recording>/<first>-<last>.age
 //! keys/<tier>/<class>/<YYYY-MM>.pub and .age
+//! proof/checkpoint, proof/tile/...                    the transparency log (C2SP tlog-tiles)
+//! proof/checkpoints/<size>                            checkpoints that are kept
+//! proof/lease/<number>                                who integrates
 //! ```
 
 use crate::keys::MasterKeyId;
@@ -40,6 +43,36 @@ pub fn recording(session: &str, recording: &str, first: i64, last: i64, distinct
 /// The public half of a master key.
 pub fn master_public(id: &MasterKeyId) -> Path {
     Path::from(format!("keys/{id}.pub"))
+}
+
+/// The newest signed checkpoint.
+pub fn proof_checkpoint() -> Path {
+    Path::from("proof/checkpoint")
+}
+
+/// Where the checkpoints that are kept stand, here and in a mirror.
+pub fn proof_checkpoints() -> Path {
+    Path::from("proof/checkpoints")
+}
+
+/// The kept checkpoint of a tree of `size` leaves.
+pub fn proof_kept_checkpoint(size: u64) -> Path {
+    proof_checkpoints().join(format!("{size:020}"))
+}
+
+/// A tile or an entry bundle by its name in the log (`tile/0/000`).
+pub fn proof_tile(name: &str) -> Path {
+    Path::from(format!("proof/{name}"))
+}
+
+/// Where the claims to integrate stand.
+pub fn proof_leases() -> Path {
+    Path::from("proof/lease")
+}
+
+/// One claim to integrate.
+pub fn proof_lease(number: u64) -> Path {
+    proof_leases().join(format!("{number:08}"))
 }
 
 /// The private half of a master key, encrypted to the tier's holders.

@@ -6,11 +6,14 @@
 
 use crate::error::ArchiveError;
 use crate::keys::{KeyRing, MasterKeyId, Unlocker};
+use crate::proof::object_id;
 use crate::{Archive, paths};
 use bytes::Bytes;
 use holdfast_events::Tier;
+use holdfast_proof::{Digest32, FileDigest};
 use object_store::path::Path;
 use object_store::{ObjectStoreExt, PutMode, PutOptions};
+use sha2::{Digest, Sha256};
 use std::io::{Read, Seek, SeekFrom};
 
 /// What a recording object holds.
@@ -26,8 +29,29 @@ pub struct RecordingSpan<'s> {
     pub last: i64,
 }
 
+/// A recording object that was put.
+#[derive(Debug, Clone)]
+pub struct StoredObject {
+    /// Where it is, relative to the archive.
+    pub path: Path,
+    /// What stands there.
+    pub bytes: Bytes,
+}
+
+impl StoredObject {
+    /// What the proof log says of it.
+    pub fn digest(&self) -> FileDigest {
+        FileDigest {
+            id: object_id(self.path.as_ref()),
+            rows: 0,
+            size: self.bytes.len() as u64,
+            sha256: Digest32(Sha256::digest(&self.bytes).into()),
+        }
+    }
+}
+
 /// Encrypts `chunks` for the holders of `master` and puts them under the span's name. `distinction` is the end of the
-/// name if that is taken. Returns the path.
+/// name if that is taken.
 pub async fn put(
     archive: &Archive,
     ring: &KeyRing,
@@ -35,7 +59,7 @@ pub async fn put(
     span: &RecordingSpan<'_>,
     chunks: &[u8],
     distinction: &str,
-) -> Result<Path, ArchiveError> {
+) -> Result<StoredObject, ArchiveError> {
     let recipient = ring.recipient(master).await?;
     let path = paths::recording(span.session, span.recording, span.first, span.last, None);
     let object: Bytes = crate::keys::encrypt(&[&recipient], chunks)
@@ -45,11 +69,11 @@ pub async fn put(
     for path in [path, other] {
         let create = PutOptions::from(PutMode::Create);
         match archive.store().put_opts(&path, object.clone().into(), create).await {
-            Ok(_) => return Ok(path),
+            Ok(_) => return Ok(StoredObject { path, bytes: object }),
             Err(object_store::Error::AlreadyExists { .. }) => {
                 // A put whose answer was lost is found here by its bytes: no two encryptions are equal.
                 if get(archive, &path).await? == object {
-                    return Ok(path);
+                    return Ok(StoredObject { path, bytes: object });
                 }
             }
             Err(source) => return Err(ArchiveError::Store { doing: format!("put {path}"), source }),
@@ -93,6 +117,20 @@ pub async fn read_chunk(
         });
     }
     Ok(chunk.into())
+}
+
+/// Decrypts a whole object.
+pub(crate) fn decrypt_object(
+    path: &str,
+    object: Bytes,
+    identity: &age::x25519::Identity,
+) -> Result<Vec<u8>, ArchiveError> {
+    let failed = |source| ArchiveError::Decrypt { what: path.to_owned(), source };
+    let decryptor = age::Decryptor::new(std::io::Cursor::new(object)).map_err(failed)?;
+    let mut reader = decryptor.decrypt(std::iter::once(identity as &dyn age::Identity)).map_err(failed)?;
+    let mut plain = Vec::new();
+    reader.read_to_end(&mut plain).map_err(|error| failed(error.into()))?;
+    Ok(plain)
 }
 
 async fn get(archive: &Archive, path: &Path) -> Result<Bytes, ArchiveError> {

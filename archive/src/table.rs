@@ -21,7 +21,7 @@ pub const GENERAL_CLASS: &str = "general";
 pub const PARTITION_COLUMNS: [&str; 2] = ["class", "date"];
 
 /// The columns of `dead_letters`, in order.
-pub const DEAD_LETTER_COLUMNS: [(&str, Tier); 10] = [
+pub const DEAD_LETTER_COLUMNS: [(&str, Tier); 11] = [
     ("kafka_topic", Tier::Operational),
     ("kafka_partition", Tier::Operational),
     ("kafka_offset", Tier::Operational),
@@ -32,7 +32,11 @@ pub const DEAD_LETTER_COLUMNS: [(&str, Tier); 10] = [
     ("key", Tier::Content),
     ("headers", Tier::Content),
     ("value", Tier::Content),
+    ("proof_secret", Tier::Content),
 ];
+
+/// The column with the secret that the salts of a row's hash are derived from, in both tables.
+pub const PROOF_SECRET: &str = "proof_secret";
 
 impl Table {
     /// The table's name on disk and in SQL.
@@ -64,6 +68,7 @@ impl Table {
                     (DataType::Utf8, false),
                     (DataType::Binary, true),
                     (DataType::Utf8, true),
+                    (DataType::Binary, true),
                     (DataType::Binary, true),
                 ];
                 let fields = DEAD_LETTER_COLUMNS

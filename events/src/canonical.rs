@@ -18,8 +18,10 @@ use crate::schema::{COLUMNS, Column};
 use crate::time::Timestamp;
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
-use arrow_array::{Array, RecordBatch};
-use std::borrow::Cow;
+use arrow_array::{Array, BinaryArray, PrimitiveArray, RecordBatch, StringArray};
+use std::collections::BTreeMap;
+
+const FIRST_LINE: &[u8] = b"holdfast event 1\n";
 
 /// The canonical bytes of an event.
 pub fn canonical_bytes(event: &Event<'_>) -> Vec<u8> {
@@ -28,12 +30,9 @@ pub fn canonical_bytes(event: &Event<'_>) -> Vec<u8> {
 
     let payload = event.data_bytes();
     let mut bytes = Vec::with_capacity(256 + payload.map_or(0, <[u8]>::len));
-    bytes.extend_from_slice(b"holdfast event 1\n");
+    bytes.extend_from_slice(FIRST_LINE);
     for (name, value) in attributes {
-        for text in [name, &value] {
-            bytes.extend_from_slice(&(text.len() as u32).to_be_bytes());
-            bytes.extend_from_slice(text.as_bytes());
-        }
+        append_attribute(&mut bytes, name, &value);
     }
     bytes.extend_from_slice(&0u32.to_be_bytes());
     match (&event.data, payload) {
@@ -44,49 +43,98 @@ pub fn canonical_bytes(event: &Event<'_>) -> Vec<u8> {
     bytes
 }
 
+fn append_attribute(bytes: &mut Vec<u8>, name: &str, value: &str) {
+    for text in [name, value] {
+        bytes.extend_from_slice(&(text.len() as u32).to_be_bytes());
+        bytes.extend_from_slice(text.as_bytes());
+    }
+}
+
 fn append_payload(bytes: &mut Vec<u8>, kind: u8, payload: &[u8]) {
     bytes.push(kind);
     bytes.extend_from_slice(&(payload.len() as u64).to_be_bytes());
     bytes.extend_from_slice(payload);
 }
 
+/// The columns of a batch from which canonical bytes are made.
+#[derive(Debug)]
+pub struct CanonicalColumns<'b> {
+    /// The attributes that are texts, in the order of their names, which is the order of the canonical bytes.
+    texts: [(&'static str, &'b StringArray); 10],
+    time: &'b PrimitiveArray<TimestampMicrosecondType>,
+    extensions: &'b StringArray,
+    data: &'b StringArray,
+    data_binary: &'b BinaryArray,
+}
+
+/// Where `time` stands among the attributes that are texts.
+const TIME_PLACE: usize = 9;
+
+impl<'b> CanonicalColumns<'b> {
+    /// The columns of `batch`; `None` where it lacks one.
+    pub fn of(batch: &'b RecordBatch) -> Option<Self> {
+        let column = |column: Column| batch.column_by_name(COLUMNS[column as usize].name);
+        let text = |name: Column| Some((COLUMNS[name as usize].name, column(name)?.as_string_opt::<i32>()?));
+        Some(Self {
+            texts: [
+                text(Column::Agent)?,
+                text(Column::Customer)?,
+                text(Column::DataContentType)?,
+                text(Column::DataSchema)?,
+                text(Column::Id)?,
+                text(Column::Portal)?,
+                text(Column::Source)?,
+                text(Column::Subject)?,
+                text(Column::Ticket)?,
+                text(Column::Type)?,
+            ],
+            time: column(Column::Time)?.as_primitive_opt::<TimestampMicrosecondType>()?,
+            extensions: column(Column::Extensions)?.as_string_opt::<i32>()?,
+            data: column(Column::Data)?.as_string_opt::<i32>()?,
+            data_binary: column(Column::DataBinary)?.as_binary_opt::<i32>()?,
+        })
+    }
+
+    /// Appends the canonical bytes of the event in `row`. `None` where its extensions are not an object of texts.
+    pub fn append(&self, row: usize, bytes: &mut Vec<u8>) -> Option<()> {
+        bytes.extend_from_slice(FIRST_LINE);
+        let time = Timestamp(self.time.value(row)).text();
+        if self.extensions.is_null(row) {
+            for (place, (name, column)) in self.texts.iter().enumerate() {
+                if place == TIME_PLACE {
+                    append_attribute(bytes, "time", time.as_str());
+                }
+                if column.is_valid(row) {
+                    append_attribute(bytes, name, column.value(row));
+                }
+            }
+        } else {
+            let others: BTreeMap<String, String> = serde_json::from_str(self.extensions.value(row)).ok()?;
+            let mut all: Vec<(&str, &str)> = vec![("time", time.as_str())];
+            let there = self.texts.iter().filter(|(_, column)| column.is_valid(row));
+            all.extend(there.map(|(name, column)| (*name, column.value(row))));
+            all.extend(others.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+            all.sort_unstable();
+            for (name, value) in all {
+                append_attribute(bytes, name, value);
+            }
+        }
+        bytes.extend_from_slice(&0u32.to_be_bytes());
+        if self.data.is_valid(row) {
+            append_payload(bytes, 1, self.data.value(row).as_bytes());
+        } else if self.data_binary.is_valid(row) {
+            append_payload(bytes, 2, self.data_binary.value(row));
+        } else {
+            bytes.push(0);
+        }
+        Some(())
+    }
+}
+
 /// The canonical bytes of the event in one row of a batch that has all columns of a data file. `None` where the batch
-/// lacks a column or a required value, as when a tier was not decrypted.
+/// lacks a column, or its extensions are not what they must be.
 pub fn canonical_bytes_of_row(batch: &RecordBatch, row: usize) -> Option<Vec<u8>> {
-    let column = |column: Column| batch.column_by_name(COLUMNS[column as usize].name);
-    let text = |name: Column| -> Option<Option<Cow<'_, str>>> {
-        let array = column(name)?.as_string_opt::<i32>()?;
-        Some(array.is_valid(row).then(|| Cow::Borrowed(array.value(row))))
-    };
-    let extensions = match text(Column::Extensions)? {
-        None => Vec::new(),
-        Some(json) => serde_json::from_str::<std::collections::BTreeMap<String, String>>(&json)
-            .ok()?
-            .into_iter()
-            .map(|(name, value)| (Cow::Owned(name), Cow::Owned(value)))
-            .collect(),
-    };
-    let binary = column(Column::DataBinary)?.as_binary_opt::<i32>()?;
-    let data = match text(Column::Data)? {
-        Some(text) => Data::Text(text),
-        None if binary.is_valid(row) => Data::Binary(Cow::Borrowed(binary.value(row))),
-        None => Data::None,
-    };
-    let event = Event {
-        id: text(Column::Id)??,
-        source: text(Column::Source)??,
-        type_: text(Column::Type)??,
-        subject: text(Column::Subject)??,
-        time: Timestamp(column(Column::Time)?.as_primitive_opt::<TimestampMicrosecondType>()?.value(row)),
-        datacontenttype: text(Column::DataContentType)?,
-        dataschema: text(Column::DataSchema)?,
-        ticket: text(Column::Ticket)?,
-        agent: text(Column::Agent)?,
-        portal: text(Column::Portal)?,
-        customer: text(Column::Customer)?,
-        extensions,
-        data,
-        members: Vec::new(),
-    };
-    Some(canonical_bytes(&event))
+    let mut bytes = Vec::with_capacity(512);
+    CanonicalColumns::of(batch)?.append(row, &mut bytes)?;
+    Some(bytes)
 }

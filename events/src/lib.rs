@@ -28,7 +28,7 @@ mod span;
 mod time;
 
 pub use batch::{ChunkPlace, EventBatchBuilder, Position};
-pub use canonical::{canonical_bytes, canonical_bytes_of_row};
+pub use canonical::{CanonicalColumns, canonical_bytes, canonical_bytes_of_row};
 pub use catalogue::{FieldKind, FieldSpec, TypeSpec, type_spec, types};
 pub use chunk::{CHUNK_TYPE, Chunk};
 pub use decode::{Decoder, decode_binary, decode_structured, split_batch};
@@ -38,7 +38,7 @@ pub use filing::{FilingBounds, FilingDate};
 pub use json::{JsonKind, JsonObject, escape_into, unescape};
 pub use schema::{COLUMNS, Column, ColumnSpec, Tier, arrow_schema, column_index};
 pub use span::{OffsetSpan, SpanError};
-pub use time::{InvalidTime, Timestamp};
+pub use time::{InvalidTime, TimeText, Timestamp};
 
 /// The media type of one structured-mode CloudEvent (CloudEvents JSON format 1.0, section 3).
 pub const STRUCTURED_MEDIA_TYPE: &str = "application/cloudevents+json";

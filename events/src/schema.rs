@@ -112,6 +112,7 @@ columns! {
     Extensions "extensions" Text Content true "JSON of the extension attributes without a column.",
     Data "data" Text Content true "The payload where it is text, byte for byte.",
     DataBinary "data_binary" Binary Content true "The payload where it is not text.",
+    ProofSecret "proof_secret" Binary Content true "What the salt of the event's hash is derived from.",
 }
 
 /// What a column is.

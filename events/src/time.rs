@@ -115,19 +115,61 @@ impl Timestamp {
     }
 }
 
-impl fmt::Display for Timestamp {
-    /// RFC 3339 in UTC with six digits behind the second; the form that canonical bytes use.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+/// A time in the form that canonical bytes use, without an allocation.
+#[derive(Debug, Clone, Copy)]
+pub struct TimeText {
+    bytes: [u8; 32],
+    length: usize,
+}
+
+impl TimeText {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        // Only ASCII is ever written into it.
+        std::str::from_utf8(&self.bytes[..self.length]).unwrap_or_default()
+    }
+}
+
+impl Timestamp {
+    /// RFC 3339 in UTC with six digits behind the second.
+    pub fn text(self) -> TimeText {
         let (year, month, day) = self.date();
         let rest = self.0.rem_euclid(DAY);
         let (seconds, micros) = (rest / 1_000_000, rest % 1_000_000);
-        write!(
-            f,
-            "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{micros:06}Z",
-            seconds / 3600,
-            seconds / 60 % 60,
-            seconds % 60
-        )
+        let mut text = TimeText { bytes: *b"0000-00-00T00:00:00.000000Z     ", length: 27 };
+        let mut at = 0;
+        if !(0..=9999).contains(&year) {
+            // RFC 3339 knows no such years; a zone can move a time over the edge.
+            let year = format!("{year:04}");
+            let rest = text.bytes;
+            text.bytes[..year.len()].copy_from_slice(year.as_bytes());
+            text.bytes[year.len()..year.len() + 23].copy_from_slice(&rest[4..27]);
+            text.length = year.len() + 23;
+            at = year.len() - 4;
+        } else {
+            write_digits(&mut text.bytes[..4], year);
+        }
+        for (place, value) in [(5, month), (8, day), (11, seconds / 3600), (14, seconds / 60 % 60), (17, seconds % 60)]
+        {
+            write_digits(&mut text.bytes[at + place..at + place + 2], value);
+        }
+        write_digits(&mut text.bytes[at + 20..at + 26], micros);
+        text
+    }
+}
+
+fn write_digits(place: &mut [u8], value: i64) {
+    let mut value = value.unsigned_abs();
+    for digit in place.iter_mut().rev() {
+        *digit = b'0' + (value % 10) as u8;
+        value /= 10;
+    }
+}
+
+impl fmt::Display for Timestamp {
+    /// RFC 3339 in UTC with six digits behind the second; the form that canonical bytes use.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text().as_str())
     }
 }
 

@@ -49,9 +49,20 @@ pub(super) struct Unit {
     pub(super) chunks: Vec<PendingChunk>,
     pub(super) dead_letters: Vec<DeadLetter>,
     pub(super) advances: Vec<Advance>,
+    /// What Kafka did not deliver between the offsets of `advances`; the same order.
+    pub(super) gaps: Vec<Vec<Gap>>,
     pub(super) events: u64,
     /// When its first event was read.
     pub(super) since: Instant,
+}
+
+/// Offsets `start..end` that Kafka did not deliver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Gap {
+    pub(super) start: i64,
+    pub(super) end: i64,
+    /// Whether it lies before the first message that was ever read of the partition.
+    pub(super) before_first: bool,
 }
 
 /// One partition's progress.
@@ -62,6 +73,7 @@ struct Progress {
     /// What the log says, or will say once everything handed over is committed.
     expected: Option<i64>,
     span: OffsetSpan,
+    gaps: Vec<Gap>,
 }
 
 /// Collects what is read between two commits.
@@ -108,6 +120,7 @@ impl Collector {
                 partition,
                 expected,
                 span: OffsetSpan::at(expected.unwrap_or(0)),
+                gaps: Vec::new(),
             })
             .collect();
     }
@@ -117,7 +130,13 @@ impl Collector {
     pub(super) fn advance(&mut self, topic: &str, partition: i32, offset: i64) -> Option<Result<(), SpanError>> {
         let known = |progress: &&mut Progress| progress.partition == partition && progress.topic == topic;
         let progress = self.progress.iter_mut().find(known)?;
-        Some(progress.span.extend_over(offset))
+        let start = progress.span.end();
+        let extended = progress.span.extend_over(offset);
+        if extended.is_ok() && start < offset {
+            let before_first = progress.expected.is_none() && start == 0;
+            progress.gaps.push(Gap { start, end: offset, before_first });
+        }
+        Some(extended)
     }
 
     /// Takes an event. Hands a batch back when one is full.
@@ -211,10 +230,12 @@ impl Collector {
     pub(super) fn take(&mut self, id: String) -> Option<Unit> {
         let since = self.since.take()?;
         let mut advances = Vec::new();
+        let mut gaps = Vec::new();
         for progress in self.progress.iter_mut().filter(|progress| !progress.span.is_empty()) {
             let next = progress.span.end();
             let (topic, partition, expected) = (progress.topic.clone(), progress.partition, progress.expected);
             advances.push(Advance { topic, partition, expected, next });
+            gaps.push(std::mem::take(&mut progress.gaps));
             progress.expected = Some(next);
             progress.span = OffsetSpan::at(next);
         }
@@ -235,6 +256,7 @@ impl Collector {
             chunks: std::mem::take(&mut self.chunks),
             dead_letters: std::mem::take(&mut self.dead_letters),
             advances,
+            gaps,
             events: std::mem::take(&mut self.events),
             since,
         })
@@ -271,11 +293,14 @@ mod tests {
         let unit = collector.take("one".to_owned()).unwrap();
         let advance = |partition, expected, next| Advance { topic: "t".to_owned(), partition, expected, next };
         assert_eq!(unit.advances, [advance(0, None, 4), advance(1, Some(40), 46)]);
+        let gap = |start, end, before_first| Gap { start, end, before_first };
+        assert_eq!(unit.gaps, [vec![gap(0, 3, true)], vec![gap(41, 45, false)]]);
         assert_eq!((unit.epoch, unit.events), (7, 3));
         let dates: Vec<_> = unit.rows.iter().map(|rows| (rows.partition.date_text(), rows.batch.num_rows())).collect();
         assert_eq!(dates, [("2026-11-17".to_owned(), 1), ("2026-11-18".to_owned(), 2)]);
         take_line(&mut collector, 1, 46, "2026-11-17T00:00:00Z");
-        assert_eq!(collector.take("two".to_owned()).unwrap().advances, [advance(1, Some(46), 47)]);
+        let unit = collector.take("two".to_owned()).unwrap();
+        assert_eq!((unit.advances, unit.gaps), (vec![advance(1, Some(46), 47)], vec![Vec::new()]));
     }
 
     #[test]

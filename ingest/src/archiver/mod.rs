@@ -18,6 +18,7 @@
 //!   fetched by its own limit.
 //! - When the archive cannot be reached, the writer tries again and the intake pauses; nothing is dropped.
 
+mod attest;
 mod collect;
 mod dead_letter;
 mod intake;
@@ -34,6 +35,7 @@ use crate::gateway::Clock;
 use crate::kafka::{KafkaError, KafkaSettings};
 use holdfast_archive::keys::KeyRing;
 use holdfast_archive::{Archive, ArchiveError};
+use holdfast_proof::note::SigningKey;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -51,6 +53,9 @@ pub struct ArchiverSettings {
     pub class: String,
     /// Whether files are encrypted. Off for measuring what encryption costs, and for nothing else.
     pub encrypt: bool,
+    /// The key that commits are attested with. Without one, what is archived stands outside the proof log: for measuring
+    /// what proofs cost, and for tests that are about something else.
+    pub signing_key: Option<Arc<SigningKey>>,
 }
 
 impl Default for ArchiverSettings {
@@ -61,6 +66,7 @@ impl Default for ArchiverSettings {
             flush_interval: Duration::from_secs(5),
             class: holdfast_archive::table::GENERAL_CLASS.to_owned(),
             encrypt: true,
+            signing_key: None,
         }
     }
 }
@@ -156,6 +162,11 @@ impl Archiver {
             ring: self.ring,
             encrypt: self.settings.encrypt,
             class: self.settings.class.clone(),
+            attestor: self
+                .settings
+                .signing_key
+                .clone()
+                .map(|key| attest::Attestor::new(key, self.kafka.clone(), Arc::clone(&cluster))),
             clock: Arc::clone(&self.clock),
             metrics: self.metrics.clone(),
             ownership: Arc::clone(&ownership),

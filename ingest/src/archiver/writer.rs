@@ -4,16 +4,19 @@
 //! for a while; then what was read stays in Kafka, and the next process reads it again.
 
 use super::ArchiverError;
+use super::attest::Attestor;
 use super::collect::{PendingChunk, Rows, Unit};
 use super::dead_letter::{self, DeadLetter};
 use super::metrics::ArchiverMetrics;
 use super::ownership::Ownership;
 use crate::gateway::Clock;
 use holdfast_archive::keys::{KeyRing, MasterKeyId};
+use holdfast_archive::proof::{Attestation, BatchTrees};
 use holdfast_archive::recordings::{self, RecordingSpan};
 use holdfast_archive::segment::{Partition, Segment, SegmentKeys, SegmentWriter};
-use holdfast_archive::{Advance, Archive, ArchiveError, CommitError, Table, TableLog};
+use holdfast_archive::{Advance, Archive, ArchiveError, Change, CommitError, Table, TableLog};
 use holdfast_events::{ChunkPlace, EventBatchBuilder, Position};
+use holdfast_proof::{FileDigest, Secret};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::mpsc::Receiver;
@@ -26,6 +29,8 @@ use tokio_util::sync::CancellationToken;
 pub(super) const QUEUE: usize = 6;
 /// How long trying again goes on after the process was asked to stop.
 const LAST_TRIES: Duration = Duration::from_secs(15);
+/// Dates whose secrets are remembered.
+const MOST_SECRETS: usize = 4096;
 /// The pauses between tries.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -61,6 +66,8 @@ pub(super) struct Writer {
     pub(super) ring: Arc<KeyRing>,
     pub(super) encrypt: bool,
     pub(super) class: String,
+    /// Attests what is committed; `None` leaves it outside the proof log.
+    pub(super) attestor: Option<Attestor>,
     pub(super) clock: Clock,
     pub(super) metrics: ArchiverMetrics,
     pub(super) ownership: Arc<Ownership>,
@@ -80,8 +87,8 @@ enum Outcome {
 
 impl Writer {
     /// Runs until the intake has ended and everything that it handed over is committed.
-    pub(super) fn run(self, receiver: &Receiver<Work>) -> Result<(), ArchiverError> {
-        let mut open = OpenFiles::default();
+    pub(super) fn run(mut self, receiver: &Receiver<Work>) -> Result<(), ArchiverError> {
+        let mut open = OpenFiles::new(self.attestor.is_some());
         while let Ok(work) = receiver.recv() {
             match work {
                 Work::Rows(rows) => {
@@ -91,7 +98,7 @@ impl Writer {
                 Work::Commit(unit) => {
                     open.keep_epoch(unit.epoch);
                     if let Outcome::Dropped = self.commit(&mut open, unit)? {
-                        open.files.clear();
+                        open.clear();
                     }
                 }
             }
@@ -110,8 +117,12 @@ impl Writer {
             let file = self.start_file(Table::Events, &partition)?;
             open.files.insert(partition.clone(), file);
         }
+        let attested = match &mut open.trees {
+            Some(trees) => Some(trees.add(&partition, batch, &open.secrets.of(&partition)?)?),
+            None => None,
+        };
         if let Some(file) = open.files.get_mut(&partition) {
-            file.write(batch)?;
+            file.write(attested.as_ref().unwrap_or(batch))?;
         }
         Ok(())
     }
@@ -126,7 +137,7 @@ impl Writer {
         Ok(SegmentWriter::new(table, partition.clone(), keys)?)
     }
 
-    fn commit(&self, open: &mut OpenFiles, mut unit: Unit) -> Result<Outcome, ArchiverError> {
+    fn commit(&mut self, open: &mut OpenFiles, mut unit: Unit) -> Result<Outcome, ArchiverError> {
         if self.ownership.epoch() != unit.epoch {
             return Ok(Outcome::Dropped);
         }
@@ -134,7 +145,8 @@ impl Writer {
             self.encode(open, rows.partition, &rows.batch)?;
         }
         let chunks = std::mem::take(&mut unit.chunks);
-        for (partition, batch) in self.put_chunks(chunks)? {
+        let (rows, objects) = self.put_chunks(chunks)?;
+        for (partition, batch) in rows {
             self.encode(open, partition, &batch)?;
         }
         let mut segments = Vec::with_capacity(open.files.len());
@@ -143,8 +155,16 @@ impl Writer {
             self.until_done("put a data file", || self.events.put(&segment))?;
             segments.push(segment);
         }
-        self.commit_dead_letters(&unit)?;
-        let outcome = self.commit_events(&segments, &unit)?;
+        let batches = open.trees.as_mut().map(BatchTrees::finish).unwrap_or_default();
+        self.commit_dead_letters(&mut open.secrets, &unit)?;
+        let attestation = match &mut self.attestor {
+            Some(attestor) => {
+                let before = (self.runtime.clone(), &self.dead_letters);
+                Some(attestor.events(before, &unit, &segments, objects, batches)?)
+            }
+            None => None,
+        };
+        let outcome = self.commit_events(&segments, &unit, attestation.as_ref())?;
         if let Outcome::Done = outcome {
             self.metrics.events.inc_by(unit.events - unit.dead_letters.len() as u64);
             self.metrics.commits.inc();
@@ -155,7 +175,12 @@ impl Writer {
         Ok(outcome)
     }
 
-    fn commit_events(&self, segments: &[Segment], unit: &Unit) -> Result<Outcome, ArchiverError> {
+    fn commit_events(
+        &self,
+        segments: &[Segment],
+        unit: &Unit,
+        attestation: Option<&Attestation>,
+    ) -> Result<Outcome, ArchiverError> {
         if let Some(cluster) = self.cluster.get() {
             self.runtime.block_on(self.events.set_cluster(cluster));
         }
@@ -163,7 +188,8 @@ impl Writer {
         loop {
             let Some(permit) = self.ownership.permit(unit.epoch) else { return Ok(Outcome::Dropped) };
             let now = (self.clock)();
-            let result = self.runtime.block_on(self.events.commit(segments, &unit.advances, &unit.id, now));
+            let change = Change { segments, removed: &[], advances: &unit.advances, commit_id: &unit.id, attestation };
+            let result = self.runtime.block_on(self.events.change(&change, now));
             drop(permit);
             match result {
                 Ok(_) => return Ok(Outcome::Done),
@@ -174,13 +200,14 @@ impl Writer {
                     return Ok(Outcome::Dropped);
                 }
                 Err(CommitError::Archive(error)) => self.wait(&mut tries, "commit", error)?,
+                Err(CommitError::Gone { .. }) => unreachable!("nothing is removed"),
             }
         }
     }
 
     /// Dead letters have a table and offsets of their own, and are committed first. When the process dies between the two
     /// commits, the same messages are read again, and those below the table's offset are left out.
-    fn commit_dead_letters(&self, unit: &Unit) -> Result<(), ArchiverError> {
+    fn commit_dead_letters(&self, secrets: &mut Secrets, unit: &Unit) -> Result<(), ArchiverError> {
         if unit.dead_letters.is_empty() {
             return Ok(());
         }
@@ -214,25 +241,40 @@ impl Writer {
             }
             let partition = Partition { class: self.class.clone(), date: (self.clock)().days() as i32 };
             let mut file = self.start_file(Table::DeadLetters, &partition)?;
-            file.write(&dead_letter::batch(&letters))?;
+            let mut rows = dead_letter::batch(&letters);
+            let mut trees = BatchTrees::new(Table::DeadLetters);
+            if self.attestor.is_some() {
+                rows = trees.add(&partition, &rows, &secrets.of(&partition)?)?;
+            }
+            file.write(&rows)?;
             let segment = file.finish()?;
             self.until_done("put dead letters", || self.dead_letters.put(&segment))?;
             let advances: Vec<Advance> = advances.into_values().collect();
             let now = (self.clock)();
-            match self.runtime.block_on(self.dead_letters.commit(&[segment], &advances, &id, now)) {
+            let segments = [segment];
+            let attestor = self.attestor.as_ref();
+            let attestation =
+                attestor.map(|attestor| attestor.dead_letters(&id, &segments, trees.finish())).transpose()?;
+            let change = Change {
+                segments: &segments,
+                removed: &[],
+                advances: &advances,
+                commit_id: &id,
+                attestation: attestation.as_ref(),
+            };
+            match self.runtime.block_on(self.dead_letters.change(&change, now)) {
                 Ok(_) => return Ok(()),
                 // Somebody else has put some of them there: look again which are left.
-                Err(CommitError::Fenced { .. }) => {}
+                Err(CommitError::Fenced { .. } | CommitError::Gone { .. }) => {}
                 Err(CommitError::Archive(error)) => self.wait(&mut tries, "commit dead letters", error)?,
             }
         }
     }
 
-    /// Puts chunks into objects, one for each run of consecutive ones, and makes the rows that describe them.
-    fn put_chunks(
-        &self,
-        chunks: Vec<PendingChunk>,
-    ) -> Result<Vec<(Partition, arrow_array::RecordBatch)>, ArchiverError> {
+    /// Puts chunks into objects, one for each run of consecutive ones, and makes the rows that describe them and the digests
+    /// of the objects.
+    fn put_chunks(&self, chunks: Vec<PendingChunk>) -> Result<ChunkRows, ArchiverError> {
+        let mut objects = Vec::new();
         let mut builders: BTreeMap<Partition, EventBatchBuilder> = BTreeMap::new();
         for run in runs(chunks) {
             let Some((first, last)) = run.first().zip(run.last()) else { continue };
@@ -244,7 +286,7 @@ impl Writer {
                 first: first.seq,
                 last: last.seq,
             };
-            let path = self.until_done("put a recording", || {
+            let object = self.until_done("put a recording", || {
                 // Made up anew for every try: the one before may have taken both names, and its answer was lost.
                 let distinction = uuid::Uuid::now_v7().to_string();
                 let (archive, ring, master, span, bytes) = (&self.archive, &self.ring, &master, &span, &bytes);
@@ -253,7 +295,7 @@ impl Writer {
             let mut offset = 0;
             for chunk in &run {
                 let position = Position { topic: &chunk.topic, partition: chunk.kafka_partition, offset: chunk.offset };
-                let place = ChunkPlace { path: path.as_ref(), offset };
+                let place = ChunkPlace { path: object.path.as_ref(), offset };
                 builders.entry(chunk.partition.clone()).or_default().append(
                     &chunk.row,
                     position,
@@ -263,8 +305,9 @@ impl Writer {
                 );
                 offset += chunk.bytes.len() as i64;
             }
+            objects.push(object.digest());
         }
-        Ok(builders.into_iter().map(|(partition, mut builder)| (partition, builder.finish())).collect())
+        Ok((builders.into_iter().map(|(partition, mut builder)| (partition, builder.finish())).collect(), objects))
     }
 
     /// Does a step until it succeeds. What does not pass by itself is an error at once.
@@ -293,20 +336,61 @@ impl Writer {
     }
 }
 
+/// Rows that describe chunks, and the objects that hold these.
+type ChunkRows = (Vec<(Partition, arrow_array::RecordBatch)>, Vec<FileDigest>);
+
 /// The files of one epoch that are being written.
-#[derive(Default)]
 struct OpenFiles {
     epoch: u64,
     files: BTreeMap<Partition, SegmentWriter>,
+    /// The hashes of their rows, where these are attested.
+    trees: Option<BatchTrees>,
+    secrets: Secrets,
 }
 
 impl OpenFiles {
+    fn new(attested: bool) -> Self {
+        let trees = attested.then(|| BatchTrees::new(Table::Events));
+        Self { epoch: 0, files: BTreeMap::new(), trees, secrets: Secrets::default() }
+    }
+
     /// Drops what belongs to another epoch.
     fn keep_epoch(&mut self, epoch: u64) {
         if self.epoch != epoch {
             self.epoch = epoch;
-            self.files.clear();
+            self.clear();
         }
+    }
+
+    fn clear(&mut self) {
+        self.files.clear();
+        if let Some(trees) = &mut self.trees {
+            trees.clear();
+        }
+    }
+}
+
+/// The secrets of the partitions that this process writes to. Each class and date has its own, because they are disposed of
+/// apart; one secret for a whole process keeps its column small.
+#[derive(Default)]
+pub(super) struct Secrets(BTreeMap<Partition, Secret>);
+
+impl Secrets {
+    fn of(&mut self, partition: &Partition) -> Result<Secret, ArchiverError> {
+        use rand::TryRngCore;
+        if let Some(secret) = self.0.get(partition) {
+            return Ok(*secret);
+        }
+        if self.0.len() >= MOST_SECRETS {
+            self.0.clear();
+        }
+        let mut secret = Secret([0; 32]);
+        rand::rngs::OsRng.try_fill_bytes(&mut secret.0).map_err(|error| ArchiveError::Encrypt {
+            what: "the secret of a date".to_owned(),
+            source: std::io::Error::other(error),
+        })?;
+        self.0.insert(partition.clone(), secret);
+        Ok(secret)
     }
 }
 

@@ -22,7 +22,7 @@ use std::time::Duration;
 use rdkafka::error::{KafkaError as LibraryError, RDKafkaErrorCode};
 
 pub use context::KafkaContext;
-pub use topics::{TopicSpec, TopicsReport, ensure_topics, topic_specs};
+pub use topics::{TopicSpec, TopicsReport, cleanup_policy, ensure_topics, topic_specs};
 pub use trim::trim_archived;
 
 /// Where Kafka is and how to speak to it.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::config::FromClientConfigAndContext as _;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::producer::{Producer as _, ThreadedProducer};
@@ -126,6 +126,26 @@ async fn create(settings: &KafkaSettings, missing: &[&TopicSpec], report: &mut T
     }
     let _ = tokio::task::spawn_blocking(move || drop(admin)).await;
     Ok(())
+}
+
+/// A topic's `cleanup.policy`, such as `delete` or `compact`.
+///
+/// # Errors
+/// No broker answers, or the cluster does not let us ask.
+pub async fn cleanup_policy(settings: &KafkaSettings, topic: &str) -> Result<String, KafkaError> {
+    let failed = |reason: String| KafkaError::Request { doing: format!("ask for the settings of {topic}"), reason };
+    let admin = AdminClient::from_config_and_context(&settings.admin_config()?, KafkaContext::new(settings))
+        .map_err(KafkaError::client)?;
+    let options = AdminOptions::new().request_timeout(Some(REQUEST_TIMEOUT));
+    let described = admin
+        .describe_configs(&[ResourceSpecifier::Topic(topic)], &options)
+        .await
+        .map_err(|error| failed(error.to_string()));
+    let _ = tokio::task::spawn_blocking(move || drop(admin)).await;
+    let resource = described?.into_iter().next().ok_or_else(|| failed("there was no answer".to_owned()))?;
+    let resource = resource.map_err(|code| failed(code.to_string()))?;
+    let entry = resource.get("cleanup.policy").and_then(|entry| entry.value.clone());
+    entry.ok_or_else(|| failed("cleanup.policy is not among them".to_owned()))
 }
 
 /// The cluster's topics.

@@ -1,0 +1,194 @@
+//! What an archiver attests of a commit before it makes it: the leaves that the commit brings into the log, signed.
+//!
+//! ```text
+//! rows ─▶ BatchTrees: salted hashes by class, date, topic, partition ─▶ Batch leaves ─┐
+//! segments, objects ─▶ Files leaves ──────────────────────────────────────────────────┼─▶ sign ─▶ Attestation ─▶ commitInfo
+//! advances, gaps ─▶ Span leaves ──────────────────────────────────────────────────────┘
+//! ```
+//!
+//! The signature is over the RFC 6962 root of the leaves, as a signed note of its own kind (`<origin>/commit`), so that
+//! whoever can write to the store and has no signing key cannot bring anything into the log.
+
+use super::record::RecordColumns;
+use crate::error::ArchiveError;
+use crate::segment::{Partition, Segment};
+use crate::table::{PROOF_SECRET, Table};
+use arrow_array::builder::BinaryBuilder;
+use arrow_array::{Array, ArrayRef, RecordBatch};
+use holdfast_proof::leaf::GROUP_HEIGHT;
+use holdfast_proof::note::{Purpose, SignedTree, SigningKey};
+use holdfast_proof::{Batch, Digest32, FileDigest, Hash, Leaf, Salts, Secret, record_hash, tree};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The member of a log entry's commit information.
+pub(crate) const PROOF_MEMBER: &str = "holdfastProof";
+/// A batch with more groups than this names none of them, so that its leaf stays below 65,535 bytes.
+const MOST_GROUPS: usize = 1_300;
+
+/// The leaves that a commit brings, and the signature over them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attestation {
+    /// The leaves' bytes, in the order in which they enter the log.
+    pub leaves: Vec<String>,
+    /// The signed note over their root.
+    pub note: String,
+}
+
+impl Attestation {
+    /// Signs `leaves`.
+    pub fn sign(key: &SigningKey, leaves: &[Leaf]) -> Result<Self, ArchiveError> {
+        let leaves: Vec<String> = leaves.iter().map(Leaf::to_text).collect();
+        let hashes: Vec<Hash> = leaves.iter().map(|leaf| record_hash(leaf.as_bytes())).collect();
+        let tree = SignedTree::new(key, Purpose::Commit, hashes.len() as u64, tree::root(&hashes));
+        let note = tree.sign(key).map_err(|error| ArchiveError::Sign { what: "a commit", why: error.to_string() })?;
+        Ok(Self { leaves, note })
+    }
+
+    /// The leaves' hashes.
+    pub fn hashes(&self) -> Vec<Hash> {
+        self.leaves.iter().map(|leaf| record_hash(leaf.as_bytes())).collect()
+    }
+
+    pub(crate) fn to_json(&self) -> serde_json::Value {
+        serde_json::json!({ "leaves": self.leaves, "note": self.note })
+    }
+
+    pub(crate) fn of_json(json: &serde_json::Value) -> Option<Self> {
+        let leaves = json["leaves"].as_array()?.iter().map(|leaf| leaf.as_str().map(str::to_owned));
+        Some(Self { leaves: leaves.collect::<Option<_>>()?, note: json["note"].as_str()?.to_owned() })
+    }
+}
+
+/// The trees of the rows that one commit adds.
+#[derive(Debug)]
+pub struct BatchTrees {
+    table: Table,
+    trees: BTreeMap<Partition, Vec<BatchTree>>,
+    scratch: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct BatchTree {
+    topic: String,
+    partition: i32,
+    secret: Secret,
+    salts: Salts,
+    records: Vec<(i64, Hash)>,
+}
+
+impl BatchTrees {
+    /// No rows yet.
+    pub fn new(table: Table) -> Self {
+        Self { table, trees: BTreeMap::new(), scratch: Vec::with_capacity(4096) }
+    }
+
+    /// Takes in rows that are filed under `partition`. Gives them back with `secret` in its column.
+    pub fn add(
+        &mut self,
+        partition: &Partition,
+        batch: &RecordBatch,
+        secret: &Secret,
+    ) -> Result<RecordBatch, ArchiveError> {
+        let damaged = |why: &str| ArchiveError::Damaged { what: "a batch of rows".to_owned(), why: why.to_owned() };
+        let columns = RecordColumns::of(self.table, batch).ok_or_else(|| damaged("it lacks columns of its table"))?;
+        let trees = self.trees.entry(partition.clone()).or_default();
+        let mut newest = usize::MAX;
+        for row in 0..batch.num_rows() {
+            let (topic, number) = (columns.topic.value(row), columns.partition.value(row));
+            let fits = |tree: &BatchTree| tree.partition == number && tree.topic == topic && tree.secret == *secret;
+            // Kafka delivers runs of one partition.
+            if trees.get(newest).is_none_or(|tree| !fits(tree)) {
+                newest = trees.iter().position(fits).unwrap_or_else(|| {
+                    trees.push(BatchTree {
+                        topic: topic.to_owned(),
+                        partition: number,
+                        secret: *secret,
+                        salts: Salts::new(secret, topic, number),
+                        records: Vec::new(),
+                    });
+                    trees.len() - 1
+                });
+            }
+            let tree = &mut trees[newest];
+            let hash = columns
+                .hash(row, &tree.salts, &mut self.scratch)
+                .ok_or_else(|| damaged("a row's extensions are not an object of texts"))?;
+            tree.records.push((columns.offset.value(row), hash));
+        }
+        with_secret(batch, secret)
+    }
+
+    /// The leaves of all batches, and nothing left.
+    pub fn finish(&mut self) -> Vec<Leaf> {
+        let trees = std::mem::take(&mut self.trees);
+        let table = self.table;
+        let leaves = trees.into_iter().flat_map(|(partition, trees)| {
+            trees.into_iter().filter_map(move |tree| tree.finish(table, &partition)).map(Leaf::Batch)
+        });
+        leaves.collect()
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.trees.clear();
+    }
+}
+
+impl BatchTree {
+    fn finish(mut self, table: Table, partition: &Partition) -> Option<Batch> {
+        // The chunks of recordings come behind the other rows.
+        if !self.records.is_sorted_by_key(|(offset, _)| *offset) {
+            self.records.sort_unstable_by_key(|(offset, _)| *offset);
+        }
+        let (first, last) = (self.records.first()?.0, self.records.last()?.0);
+        let hashes: Vec<Hash> = self.records.iter().map(|(_, hash)| *hash).collect();
+        let groups = tree::subtree_roots(&hashes, GROUP_HEIGHT);
+        let root = tree::root_of_subtrees(&groups);
+        let groups = if (2..=MOST_GROUPS).contains(&groups.len()) { groups } else { Vec::new() };
+        Some(Batch {
+            table: table.name().to_owned(),
+            class: partition.class.clone(),
+            date: partition.date_text(),
+            topic: self.topic,
+            partition: self.partition,
+            first,
+            next: last + 1,
+            count: hashes.len() as u64,
+            root: Digest32(root.0),
+            groups: groups.iter().map(|hash| Digest32(hash.0)).collect(),
+        })
+    }
+}
+
+/// The digests of files that are to be committed.
+pub fn file_digests<'s>(segments: impl IntoIterator<Item = &'s Segment>) -> Vec<FileDigest> {
+    let digest = |segment: &Segment| FileDigest {
+        id: segment.id.clone(),
+        rows: segment.rows,
+        size: segment.bytes.len() as u64,
+        sha256: Digest32(Sha256::digest(&segment.bytes).into()),
+    };
+    segments.into_iter().map(digest).collect()
+}
+
+/// The name of a recording object in the log: objects have the ids of sessions in their paths, and the log is kept for
+/// longer than they are.
+pub fn object_id(path: &str) -> String {
+    Sha256::digest(path.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The batch with the secret in every row.
+fn with_secret(batch: &RecordBatch, secret: &Secret) -> Result<RecordBatch, ArchiveError> {
+    let mut builder = BinaryBuilder::with_capacity(batch.num_rows(), batch.num_rows() * secret.0.len());
+    for _ in 0..batch.num_rows() {
+        builder.append_value(secret.0);
+    }
+    let mut columns: Vec<ArrayRef> = batch.columns().to_vec();
+    let index = batch.schema_ref().index_of(PROOF_SECRET);
+    let failed =
+        |error: arrow_schema::ArrowError| ArchiveError::Damaged { what: "a batch".to_owned(), why: error.to_string() };
+    columns[index.map_err(failed)?] = Arc::new(builder.finish()) as Arc<dyn Array>;
+    RecordBatch::try_new(batch.schema(), columns).map_err(failed)
+}

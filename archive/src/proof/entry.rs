@@ -1,0 +1,114 @@
+//! The entries of a Delta log, as evidence: what each does and what its maker attested of it.
+
+use super::attest::{Attestation, PROOF_MEMBER};
+use crate::error::ArchiveError;
+use crate::log::{COMMIT_ID, TopicPartition, parse_app_id};
+use crate::table::Table;
+use bytes::Bytes;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
+use serde_json::Value;
+
+/// One entry.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Entry {
+    pub(crate) version: u64,
+    pub(crate) adds: Vec<AddedFile>,
+    /// Paths relative to the table.
+    pub(crate) removes: Vec<String>,
+    pub(crate) offsets: Vec<(TopicPartition, i64)>,
+    pub(crate) commit_id: Option<String>,
+    pub(crate) cluster: Option<String>,
+    pub(crate) attestation: Option<Attestation>,
+    /// Milliseconds since 1970, as the Delta library wrote it.
+    pub(crate) written: Option<i64>,
+    /// Whether it is missing or cannot be read.
+    pub(crate) is_unreadable: bool,
+}
+
+/// A file as its entry adds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AddedFile {
+    /// Relative to the table.
+    pub(crate) path: String,
+    pub(crate) id: String,
+    pub(crate) class: String,
+    pub(crate) date: String,
+    pub(crate) size: u64,
+    pub(crate) rows: u64,
+}
+
+impl Entry {
+    /// Whether it changes what the table holds.
+    pub(crate) fn changes(&self) -> bool {
+        !self.adds.is_empty() || !self.removes.is_empty() || !self.offsets.is_empty()
+    }
+
+    /// Reads the bytes of an entry. The error says what is wrong with them.
+    pub(crate) fn parse(version: u64, bytes: &[u8]) -> Result<Self, String> {
+        let mut entry = Self { version, ..Self::default() };
+        for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            let action: Value = serde_json::from_slice(line).map_err(|error| format!("a line is not JSON: {error}"))?;
+            let Some((name, content)) = action.as_object().and_then(|action| action.iter().next()) else {
+                return Err("a line is not an action".to_owned());
+            };
+            match name.as_str() {
+                "add" => entry.adds.push(added(content).ok_or("an add action is not whole")?),
+                "remove" => {
+                    entry.removes.push(content["path"].as_str().ok_or("a remove action has no path")?.to_owned())
+                }
+                "txn" => {
+                    let id = content["appId"].as_str().and_then(parse_app_id);
+                    if let (Some(key), Some(next)) = (id, content["version"].as_i64()) {
+                        entry.offsets.push((key, next));
+                    }
+                }
+                "commitInfo" => {
+                    entry.commit_id = content[COMMIT_ID].as_str().map(str::to_owned);
+                    entry.cluster = content[crate::log::CLUSTER_ID].as_str().map(str::to_owned);
+                    entry.written = content["timestamp"].as_i64();
+                    entry.attestation = Attestation::of_json(&content[PROOF_MEMBER]);
+                }
+                _ => {}
+            }
+        }
+        Ok(entry)
+    }
+}
+
+fn added(content: &Value) -> Option<AddedFile> {
+    let path = content["path"].as_str()?;
+    let stats: Value = serde_json::from_str(content["stats"].as_str()?).ok()?;
+    Some(AddedFile {
+        path: path.to_owned(),
+        id: path.rsplit('/').next()?.strip_suffix(".parquet")?.to_owned(),
+        class: content["partitionValues"]["class"].as_str()?.to_owned(),
+        date: content["partitionValues"]["date"].as_str()?.to_owned(),
+        size: content["size"].as_u64()?,
+        rows: stats["numRecords"].as_u64()?,
+    })
+}
+
+/// Where an entry stands.
+pub(crate) fn entry_path(table: Table, version: u64) -> Path {
+    table.directory().join("_delta_log").join(format!("{version:020}.json"))
+}
+
+/// The bytes of an entry; `None` when there is none of this version.
+pub(crate) async fn read_entry(
+    store: &dyn ObjectStore,
+    table: Table,
+    version: u64,
+) -> Result<Option<Bytes>, ArchiveError> {
+    get(store, &entry_path(table, version)).await
+}
+
+/// An object's bytes; `None` when it is not there.
+pub(crate) async fn get(store: &dyn ObjectStore, path: &Path) -> Result<Option<Bytes>, ArchiveError> {
+    let read = async { store.get(path).await?.bytes().await };
+    match read.await {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(object_store::Error::NotFound { .. }) => Ok(None),
+        Err(source) => Err(ArchiveError::Store { doing: format!("read {path}"), source }),
+    }
+}

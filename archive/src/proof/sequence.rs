@@ -1,0 +1,197 @@
+//! The order of the log: both Delta logs in one sequence that follows from them alone.
+//!
+//! ```text
+//! events        0      1 (dead letters up to 0)      2      3 (dead letters up to 2)
+//! dead letters         0                                    1  2
+//! sequence      e0  d0 e1                            e2     d1 d2 e3
+//! ```
+//!
+//! An entry of events names the version of the log of dead letters whose leaves come before its own. Whoever reads both
+//! logs, today or in ten years, gets the same sequence.
+
+use super::entry::{Entry, read_entry};
+use crate::error::ArchiveError;
+use crate::table::Table;
+use holdfast_proof::note::{KeyId, Purpose, TrustedKeys};
+use holdfast_proof::{Commit, Leaf, tree};
+use object_store::ObjectStore;
+use std::collections::VecDeque;
+
+/// How far a log has come: the newest version of each Delta log whose leaves it has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Position {
+    pub(crate) events: Option<u64>,
+    pub(crate) dead_letters: Option<u64>,
+}
+
+const EVENTS_LINE: &str = "events ";
+const DEAD_LETTERS_LINE: &str = "dead_letters ";
+
+impl Position {
+    /// The extension lines of a checkpoint.
+    pub(crate) fn to_lines(self) -> Vec<String> {
+        let line = |name: &str, version: Option<u64>| version.map(|version| format!("{name}{version}"));
+        [line(EVENTS_LINE, self.events), line(DEAD_LETTERS_LINE, self.dead_letters)].into_iter().flatten().collect()
+    }
+
+    /// Reads the extension lines of a checkpoint.
+    pub(crate) fn of_lines(lines: &[String]) -> Self {
+        let find = |name: &str| lines.iter().find_map(|line| line.strip_prefix(name)?.parse().ok());
+        Self { events: find(EVENTS_LINE), dead_letters: find(DEAD_LETTERS_LINE) }
+    }
+}
+
+/// An entry in the sequence.
+#[derive(Debug)]
+pub(crate) struct Sequenced {
+    pub(crate) table: Table,
+    pub(crate) entry: Entry,
+    /// Its leaves and who signed them, or why it brings none although it should.
+    pub(crate) leaves: Result<Attested, String>,
+}
+
+/// Leaves whose signature is that of a trusted key.
+#[derive(Debug, Default)]
+pub(crate) struct Attested {
+    pub(crate) leaves: Vec<Leaf>,
+    signed_by: Vec<KeyId>,
+}
+
+impl Attested {
+    /// Whether the key may still sign what comes behind `size` leaves: a key that was taken out of use may not.
+    pub(crate) fn is_timely(&self, keys: &TrustedKeys, size: u64) -> bool {
+        let size = size + self.leaves.len() as u64;
+        self.leaves.is_empty() || self.signed_by.iter().any(|key| keys.may_sign(*key, size))
+    }
+}
+
+/// Why leaves of a key that was taken out of use bring nothing.
+pub(crate) const RETIRED: &str = "it was signed with a key that is no longer in use";
+
+/// Walks both Delta logs.
+pub(crate) struct Sequence<'s> {
+    store: &'s dyn ObjectStore,
+    keys: &'s TrustedKeys,
+    position: Position,
+    ready: VecDeque<Sequenced>,
+}
+
+impl<'s> Sequence<'s> {
+    /// Goes on behind `position`.
+    pub(crate) fn new(store: &'s dyn ObjectStore, keys: &'s TrustedKeys, position: Position) -> Self {
+        Self { store, keys, position, ready: VecDeque::new() }
+    }
+
+    /// Where it stands: everything up to here was given out by [`Sequence::next`] once that has returned `None`.
+    pub(crate) fn position(&self) -> Position {
+        self.position
+    }
+
+    /// Whether the last entry was given out together with all dead letters that come before it.
+    pub(crate) fn is_between_commits(&self) -> bool {
+        self.ready.is_empty()
+    }
+
+    /// The next entry; `None` at the end of the log of events.
+    pub(crate) async fn next(&mut self) -> Result<Option<Sequenced>, ArchiveError> {
+        if let Some(next) = self.ready.pop_front() {
+            return Ok(Some(next));
+        }
+        let version = self.position.events.map_or(0, |version| version + 1);
+        let Some(events) = self.read(Table::Events, version).await? else { return Ok(None) };
+        let before = events.leaves.as_ref().ok().and_then(|attested| match attested.leaves.first() {
+            Some(Leaf::Commit(commit)) => commit.dead_letters,
+            _ => None,
+        });
+        let mut next = self.position.dead_letters.map_or(0, |version| version + 1);
+        while before.is_some_and(|before| next <= before) {
+            let missing = || Sequenced {
+                table: Table::DeadLetters,
+                entry: Entry { version: next, is_unreadable: true, ..Entry::default() },
+                leaves: Err(format!("it is missing, and entry {version} of events names it")),
+            };
+            self.ready.push_back(self.read(Table::DeadLetters, next).await?.unwrap_or_else(missing));
+            self.position.dead_letters = Some(next);
+            next += 1;
+        }
+        self.position.events = Some(version);
+        self.ready.push_back(events);
+        Ok(self.ready.pop_front())
+    }
+
+    async fn read(&self, table: Table, version: u64) -> Result<Option<Sequenced>, ArchiveError> {
+        let Some(bytes) = read_entry(self.store, table, version).await? else { return Ok(None) };
+        let (entry, leaves) = match Entry::parse(version, &bytes) {
+            Ok(entry) => {
+                let leaves = attested(&entry, table, self.keys);
+                (entry, leaves)
+            }
+            Err(why) => (Entry { version, is_unreadable: true, ..Entry::default() }, Err(why)),
+        };
+        Ok(Some(Sequenced { table, entry, leaves }))
+    }
+
+    /// Passes over an entry of events that is missing.
+    pub(crate) fn skip(&mut self) {
+        self.position.events = Some(self.position.events.map_or(0, |version| version + 1));
+    }
+
+    /// Passes over an entry of dead letters that is missing.
+    pub(crate) fn skip_dead_letters(&mut self) {
+        self.position.dead_letters = Some(self.position.dead_letters.map_or(0, |version| version + 1));
+    }
+
+    /// The next entry of dead letters, whether or not an entry of events names it.
+    pub(crate) async fn next_dead_letters(&mut self) -> Result<Option<Sequenced>, ArchiveError> {
+        let version = self.position.dead_letters.map_or(0, |version| version + 1);
+        let next = self.read(Table::DeadLetters, version).await?;
+        if next.is_some() {
+            self.position.dead_letters = Some(version);
+        }
+        Ok(next)
+    }
+}
+
+/// The leaves of an entry, if whoever signed them may. An entry that changes nothing needs none.
+pub(crate) fn attested(entry: &Entry, table: Table, keys: &TrustedKeys) -> Result<Attested, String> {
+    let Some(attestation) = &entry.attestation else {
+        return if entry.changes() { Err("nobody attested it".to_owned()) } else { Ok(Attested::default()) };
+    };
+    let opened = keys.open(&attestation.note, Purpose::Commit).map_err(|error| error.to_string())?;
+    let tree = opened.tree;
+    let hashes = attestation.hashes();
+    if tree.size != hashes.len() as u64 || tree.root != tree::root(&hashes) {
+        return Err("its leaves are not those that were signed".to_owned());
+    }
+    let leaves: Vec<Leaf> = attestation
+        .leaves
+        .iter()
+        .map(|leaf| Leaf::parse(leaf))
+        .collect::<Result<_, _>>()
+        .map_err(|error| error.to_string())?;
+    match leaves.first() {
+        Some(Leaf::Commit(Commit { table: own, id, .. }))
+            if own == table.name() && entry.commit_id.as_ref() == Some(id) =>
+        {
+            Ok(Attested { leaves, signed_by: opened.keys })
+        }
+        _ => Err("its leaves were signed for another commit".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_are_read_back_from_a_checkpoints_lines() {
+        for position in [
+            Position::default(),
+            Position { events: Some(0), dead_letters: None },
+            Position { events: Some(17), dead_letters: Some(3) },
+        ] {
+            assert_eq!(Position::of_lines(&position.to_lines()), position);
+        }
+        assert_eq!(Position::of_lines(&["other 1".to_owned()]), Position::default());
+    }
+}

@@ -1,0 +1,98 @@
+//! Recordings, chunk by chunk: each object against its digest, each chunk against the hash that its row has.
+
+use super::report::{Checked, Finding, Kind};
+use super::rows::ChunkRow;
+use crate::Archive;
+use crate::error::ArchiveError;
+use crate::keys::{MasterKeyId, Unlocker};
+use crate::proof::entry::get;
+use crate::proof::object_id;
+use crate::recordings::{TIER, decrypt_object};
+use holdfast_proof::{Digest32, FileDigest};
+use object_store::path::Path;
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write;
+
+/// Checks the objects that `chunks`, all of one class and date, lie in.
+pub(crate) async fn check(
+    archive: &Archive,
+    unlocker: &Unlocker,
+    (class, date): (&str, i32),
+    chunks: Vec<ChunkRow>,
+    digests: &HashMap<String, FileDigest>,
+    checked: &mut Checked,
+    findings: &mut Vec<Finding>,
+) -> Result<(), ArchiveError> {
+    let mut by_object: BTreeMap<String, Vec<ChunkRow>> = BTreeMap::new();
+    for chunk in chunks {
+        by_object.entry(chunk.object.clone()).or_default().push(chunk);
+    }
+    let identity = unlocker.master(&MasterKeyId::of(TIER, class, date)).await?;
+    for (name, chunks) in by_object {
+        let named = |kind, what: &str, chunk: &ChunkRow| {
+            Finding::new(kind, what)
+                .file(&name)
+                .at(&chunk.topic, chunk.partition, chunk.offset, chunk.offset + 1)
+                .events(vec![chunk.event.clone()])
+        };
+        checked.objects += 1;
+        let bytes = match Path::parse(&name) {
+            Ok(path) => get(archive.store().as_ref(), &path).await?,
+            Err(_) => None,
+        };
+        let Some(bytes) = bytes else {
+            findings
+                .extend(chunks.iter().map(|chunk| named(Kind::Object, "the object of a recording is missing", chunk)));
+            continue;
+        };
+        check_digest(&name, &bytes, digests, findings);
+        let plain = match decrypt_object(&name, bytes, &identity) {
+            Ok(plain) => plain,
+            Err(error) => {
+                findings.push(Finding::new(Kind::Object, format!("the object of a recording: {error}")).file(&name));
+                continue;
+            }
+        };
+        for chunk in &chunks {
+            checked.chunks += 1;
+            let range = usize::try_from(chunk.at).ok().zip(usize::try_from(chunk.size).ok());
+            let bytes = range.and_then(|(at, size)| plain.get(at..at.checked_add(size)?));
+            let Some(bytes) = bytes else {
+                findings.push(named(Kind::Chunk, "the object of a recording ends before this chunk does", chunk));
+                continue;
+            };
+            let found = hexadecimal(&Sha256::digest(bytes));
+            if found != chunk.sha256 {
+                let finding = named(Kind::Chunk, "a chunk of a recording is not the one that arrived", chunk);
+                findings.push(finding.expected(&chunk.sha256, found));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The bytes of an object against what was attested of it.
+pub(crate) fn check_digest(
+    name: &str,
+    bytes: &[u8],
+    digests: &HashMap<String, FileDigest>,
+    findings: &mut Vec<Finding>,
+) {
+    let found = Digest32(Sha256::digest(bytes).into());
+    match digests.get(&object_id(name)) {
+        None => findings.push(Finding::new(Kind::Object, "nobody attested this object of a recording").file(name)),
+        Some(digest) if digest.sha256 != found => {
+            let finding = Finding::new(Kind::Object, "an object of a recording is not the one that was written");
+            findings.push(finding.file(name).expected(digest.sha256, found));
+        }
+        Some(_) => {}
+    }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,325 @@
+//! Records out of data files: every row is decrypted, its hash is made, and it is held against the batch that it belongs to.
+//!
+//! ```text
+//! file ─▶ digest of its bytes ─▶ decrypt ─▶ rows ─▶ (batch, offset, hash) ─┐
+//! file ─▶ ...                                                              ├─▶ by batch: sort, count, root
+//! file ─▶ ...                                                              ┘
+//! ```
+
+use super::ledger::{LedgerBatch, LiveFile};
+use super::report::{Finding, Kind};
+use crate::keys::Unlocker;
+use crate::proof::record::RecordColumns;
+use crate::table::{PROOF_SECRET, Table};
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{Array, RecordBatch};
+use bytes::Bytes;
+use holdfast_events::{COLUMNS, Column};
+use holdfast_proof::leaf::GROUP_HEIGHT;
+use holdfast_proof::{Digest32, Hash, Salts, Secret, tree};
+use object_store::path::Path;
+use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, HashMap};
+
+/// Findings of one kind that one file names singly.
+const NAMED: usize = 20;
+const BATCH_ROWS: usize = 8192;
+
+/// Which batch a record belongs to: by topic and partition, and then by offset.
+#[derive(Debug)]
+pub(crate) struct BatchIndex<'l> {
+    by_partition: HashMap<(&'l str, i32), Vec<(i64, i64, usize)>>,
+}
+
+impl<'l> BatchIndex<'l> {
+    pub(crate) fn new(batches: &'l [LedgerBatch]) -> Self {
+        let mut by_partition: HashMap<(&str, i32), Vec<(i64, i64, usize)>> = HashMap::new();
+        for (index, LedgerBatch { batch, .. }) in batches.iter().enumerate() {
+            let key = (batch.topic.as_str(), batch.partition);
+            by_partition.entry(key).or_default().push((batch.first, batch.next, index));
+        }
+        for list in by_partition.values_mut() {
+            list.sort_unstable();
+        }
+        Self { by_partition }
+    }
+
+    fn list(&self, topic: &str, partition: i32) -> &[(i64, i64, usize)] {
+        let mut lists = self.by_partition.iter();
+        lists.find(|((known, number), _)| *known == topic && *number == partition).map_or(&[], |(_, list)| list)
+    }
+}
+
+fn find(list: &[(i64, i64, usize)], offset: i64) -> Option<usize> {
+    let place = list.partition_point(|(first, _, _)| *first <= offset).checked_sub(1)?;
+    let (_, next, index) = list[place];
+    (offset < next).then_some(index)
+}
+
+/// A record that was read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Read {
+    pub(crate) batch: u32,
+    pub(crate) offset: i64,
+    pub(crate) hash: Hash,
+}
+
+/// A chunk that a row speaks of.
+#[derive(Debug, Clone)]
+pub(crate) struct ChunkRow {
+    pub(crate) object: String,
+    pub(crate) at: i64,
+    pub(crate) size: i64,
+    pub(crate) sha256: String,
+    pub(crate) event: String,
+    pub(crate) topic: String,
+    pub(crate) partition: i32,
+    pub(crate) offset: i64,
+}
+
+/// What a source counted: the extensions `sequence` and `sequencetype` of CloudEvents.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Counted {
+    pub(crate) source: String,
+    pub(crate) sequence: i64,
+}
+
+/// What a file gave.
+#[derive(Debug, Default)]
+pub(crate) struct FileRead {
+    pub(crate) records: Vec<Read>,
+    pub(crate) chunks: Vec<ChunkRow>,
+    pub(crate) counted: Vec<Counted>,
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) bytes: u64,
+    /// Rows from before the proof log.
+    pub(crate) unproven: u64,
+}
+
+/// The bytes of a file against what was attested of it.
+pub(crate) fn check_digest(file: &LiveFile, path: &Path, bytes: &[u8], findings: &mut Vec<Finding>) {
+    let Some(digest) = &file.digest else { return };
+    if digest.size != bytes.len() as u64 {
+        let finding = Finding::new(Kind::FileChanged, "a data file has another length than when it was written");
+        findings.push(finding.file(path).expected(digest.size, bytes.len()));
+        return;
+    }
+    let found = Digest32(Sha256::digest(bytes).into());
+    if found != digest.sha256 {
+        let finding = Finding::new(Kind::FileChanged, "a data file is not the one that was written");
+        findings.push(finding.file(path).expected(digest.sha256, found));
+    }
+}
+
+/// Reads the rows of a file. Decryption authenticates each page together with the file's id, so a file in another's place
+/// is refused here.
+pub(crate) fn read_file(
+    table: Table,
+    file: &LiveFile,
+    path: &Path,
+    bytes: Bytes,
+    unlocker: &Unlocker,
+    index: &BatchIndex<'_>,
+) -> FileRead {
+    let mut read = FileRead { bytes: bytes.len() as u64, ..FileRead::default() };
+    check_digest(file, path, &bytes, &mut read.findings);
+    if let Err(error) = rows(table, file, path, bytes, unlocker, index, &mut read) {
+        let what = format!("a data file cannot be read: {error}");
+        read.findings.push(Finding::new(Kind::FileUnreadable, what).file(path));
+    }
+    read
+}
+
+fn rows(
+    table: Table,
+    file: &LiveFile,
+    path: &Path,
+    bytes: Bytes,
+    unlocker: &Unlocker,
+    index: &BatchIndex<'_>,
+    read: &mut FileRead,
+) -> Result<(), String> {
+    let decryption = unlocker.decryption(&file.added.id).map_err(|error| error.to_string())?;
+    let options = ArrowReaderOptions::new().with_file_decryption_properties(decryption);
+    let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, options)
+        .and_then(|builder| builder.with_batch_size(BATCH_ROWS).build())
+        .map_err(|error| error.to_string())?;
+    let mut scratch = Vec::with_capacity(4096);
+    let mut salts: Vec<(Secret, String, i32, Salts)> = Vec::new();
+    let (mut added, mut count) = (Vec::new(), 0u64);
+    for batch in reader {
+        let batch = batch.map_err(|error| error.to_string())?;
+        let lacks = || "it lacks columns of its table".to_owned();
+        count += batch.num_rows() as u64;
+        if file.is_old {
+            read.unproven += batch.num_rows() as u64;
+            continue;
+        }
+        let columns = RecordColumns::of(table, &batch).ok_or_else(lacks)?;
+        let secrets = batch.column_by_name(PROOF_SECRET).and_then(|column| column.as_binary_opt::<i32>());
+        let secrets = secrets.ok_or_else(lacks)?;
+        let mut last = (usize::MAX, &[][..]);
+        for row in 0..batch.num_rows() {
+            let (topic, partition) = (columns.topic.value(row), columns.partition.value(row));
+            let offset = columns.offset.value(row);
+            let secret = if secrets.is_valid(row) { secrets.value(row) } else { &[] };
+            let same = |(known, known_topic, known_partition, _): &(Secret, String, i32, Salts)| {
+                known.0 == *secret && *known_partition == partition && known_topic == topic
+            };
+            if salts.get(last.0).is_none_or(|known| !same(known)) {
+                let place = salts.iter().position(same);
+                let place = place.unwrap_or_else(|| {
+                    let secret = Secret(secret.try_into().unwrap_or([0; 32]));
+                    salts.push((secret, topic.to_owned(), partition, Salts::new(&secret, topic, partition)));
+                    salts.len() - 1
+                });
+                last = (place, index.list(topic, partition));
+            }
+            let found = find(last.1, offset).and_then(|number| {
+                let hash = columns.hash(row, &salts[last.0].3, &mut scratch)?;
+                Some(Read { batch: number as u32, offset, hash })
+            });
+            match found {
+                Some(record) => read.records.push(record),
+                None => added.push((event_id(&batch, row), topic.to_owned(), partition, offset)),
+            }
+        }
+        if table == Table::Events {
+            chunks(&batch, &columns, &mut read.chunks);
+            counts(&batch, &mut read.counted);
+        }
+    }
+    if count != file.added.rows {
+        let finding = Finding::new(Kind::RecordsMissing, "a data file has another number of rows than the log says");
+        read.findings.push(finding.file(path).expected(file.added.rows, count));
+    }
+    let more = added.len().saturating_sub(NAMED);
+    for (event, topic, partition, offset) in added.into_iter().take(NAMED) {
+        let finding = Finding::new(Kind::RecordAdded, "a record that nobody attested");
+        read.findings.push(finding.file(path).at(&topic, partition, offset, offset + 1).events(vec![event]));
+    }
+    if more > 0 {
+        let what = format!("{more} more records in this file that nobody attested");
+        read.findings.push(Finding::new(Kind::RecordAdded, what).file(path));
+    }
+    Ok(())
+}
+
+fn text<'b>(batch: &'b RecordBatch, column: Column) -> Option<&'b arrow_array::StringArray> {
+    batch.column_by_name(COLUMNS[column as usize].name)?.as_string_opt()
+}
+
+fn event_id(batch: &RecordBatch, row: usize) -> String {
+    text(batch, Column::Id).map(|ids| ids.value(row).to_owned()).unwrap_or_default()
+}
+
+fn chunks(batch: &RecordBatch, columns: &RecordColumns<'_>, chunks: &mut Vec<ChunkRow>) {
+    let number = |column: Column| batch.column_by_name(COLUMNS[column as usize].name)?.as_primitive_opt::<Int64Type>();
+    let Some(objects) = text(batch, Column::ObjectPath).filter(|paths| paths.null_count() < paths.len()) else {
+        return;
+    };
+    let (Some(at), Some(sizes), Some(digests)) =
+        (number(Column::ObjectOffset), number(Column::Size), text(batch, Column::Sha256))
+    else {
+        return;
+    };
+    for row in (0..batch.num_rows()).filter(|row| objects.is_valid(*row)) {
+        chunks.push(ChunkRow {
+            object: objects.value(row).to_owned(),
+            at: at.value(row),
+            size: sizes.value(row),
+            sha256: digests.value(row).to_owned(),
+            event: event_id(batch, row),
+            topic: columns.topic.value(row).to_owned(),
+            partition: columns.partition.value(row),
+            offset: columns.offset.value(row),
+        });
+    }
+}
+
+fn counts(batch: &RecordBatch, counted: &mut Vec<Counted>) {
+    let (Some(extensions), Some(sources)) = (text(batch, Column::Extensions), text(batch, Column::Source)) else {
+        return;
+    };
+    if extensions.null_count() == extensions.len() {
+        return;
+    }
+    for row in (0..batch.num_rows()).filter(|row| extensions.is_valid(*row)) {
+        let json = extensions.value(row);
+        if !json.contains("\"sequence\"") {
+            continue;
+        }
+        let Ok(all) = serde_json::from_str::<BTreeMap<String, String>>(json) else { continue };
+        let is_count = all.get("sequencetype").is_some_and(|kind| kind == "Integer");
+        if let (true, Some(Ok(sequence))) = (is_count, all.get("sequence").map(|text| text.parse())) {
+            counted.push(Counted { source: sources.value(row).to_owned(), sequence });
+        }
+    }
+}
+
+/// Holds the records of a class and date against their batches. Returns the offsets of each batch that were found.
+pub(crate) fn check_batches(
+    batches: &[LedgerBatch],
+    mut records: Vec<(Read, u32)>,
+    files: &[Path],
+    findings: &mut Vec<Finding>,
+) -> Vec<Vec<i64>> {
+    records.sort_unstable_by_key(|(read, _)| (read.batch, read.offset));
+    let mut offsets = vec![Vec::new(); batches.len()];
+    let mut at = 0;
+    for (number, LedgerBatch { batch, .. }) in batches.iter().enumerate() {
+        let end = at + records[at..].partition_point(|(read, _)| read.batch as usize == number);
+        let own = &records[at..end];
+        at = end;
+        let file_of = |place: u32| files[place as usize].to_string();
+        let mut hashes = Vec::with_capacity(own.len());
+        let found = &mut offsets[number];
+        for (read, file) in own {
+            if found.last() == Some(&read.offset) {
+                let finding = Finding::new(Kind::RecordRepeated, "a record stands twice").file(file_of(*file));
+                findings.push(finding.at(&batch.topic, batch.partition, read.offset, read.offset + 1));
+                continue;
+            }
+            found.push(read.offset);
+            hashes.push(read.hash);
+        }
+        let in_files = || {
+            let mut names: Vec<String> = own.iter().map(|(_, file)| file_of(*file)).collect();
+            names.sort_unstable();
+            names.dedup();
+            names.join(", ")
+        };
+        let place = |finding: Finding, first, end| match own.is_empty() {
+            true => finding.at(&batch.topic, batch.partition, first, end),
+            false => finding.file(in_files()).at(&batch.topic, batch.partition, first, end),
+        };
+        if hashes.len() as u64 != batch.count {
+            let what = format!("records of class {} and date {} are missing or too many", batch.class, batch.date);
+            let finding = place(Finding::new(Kind::RecordsMissing, what), batch.first, batch.next);
+            findings.push(finding.expected(format!("{} records", batch.count), format!("{} records", hashes.len())));
+            continue;
+        }
+        let groups = tree::subtree_roots(&hashes, GROUP_HEIGHT);
+        let root = tree::root_of_subtrees(&groups);
+        if root.0 == batch.root.0 {
+            continue;
+        }
+        let what = "these records are not those that were attested";
+        if batch.groups.len() != groups.len() {
+            let finding = place(Finding::new(Kind::RecordsChanged, what), batch.first, batch.next);
+            findings.push(finding.expected(batch.root, root));
+            continue;
+        }
+        for (group, (attested, made)) in batch.groups.iter().zip(&groups).enumerate() {
+            if attested.0 != made.0 {
+                let first = found[group << GROUP_HEIGHT];
+                let last = found[((group + 1) << GROUP_HEIGHT).min(found.len()) - 1];
+                let finding = place(Finding::new(Kind::RecordsChanged, what), first, last + 1);
+                findings.push(finding.expected(attested, made));
+            }
+        }
+    }
+    offsets
+}

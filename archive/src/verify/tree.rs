@@ -1,0 +1,260 @@
+//! The proof log itself: checkpoint, tiles and bundles, and every other checkpoint that must be a past of it.
+
+use super::report::{Checked, Finding, Kind};
+use crate::error::ArchiveError;
+use crate::paths;
+use crate::proof::entry::get;
+use crate::proof::integrate::Mirror;
+use crate::proof::sequence::Position;
+use futures::{StreamExt, TryStreamExt, stream};
+use holdfast_proof::note::{Purpose, SignedTree, TrustedKeys};
+use holdfast_proof::{Hash, record_hash, tiles, tree};
+use object_store::ObjectStore;
+use object_store::path::Path;
+use std::collections::{BTreeMap, HashMap};
+
+/// Objects that are read at the same time.
+const READS: usize = 8;
+
+/// The leaves of the log.
+#[derive(Debug, Default)]
+pub(crate) struct LogTree {
+    leaves: Vec<Hash>,
+    places: HashMap<[u8; 32], u64>,
+    /// The checkpoint; `None` when there is none that can be trusted.
+    pub(crate) head: Option<SignedTree>,
+    /// The checkpoint as it stands there.
+    pub(crate) note: String,
+    /// How far the Delta logs are integrated.
+    pub(crate) position: Position,
+}
+
+impl LogTree {
+    /// The size of the tree.
+    pub(crate) fn size(&self) -> u64 {
+        self.leaves.len() as u64
+    }
+
+    /// A leaf's hash.
+    pub(crate) fn leaf(&self, index: u64) -> Option<Hash> {
+        self.leaves.get(usize::try_from(index).ok()?).copied()
+    }
+
+    /// Where a leaf with this hash stands.
+    pub(crate) fn find(&self, hash: &Hash) -> Option<u64> {
+        self.places.get(&hash.0).copied()
+    }
+
+    /// Reads and checks the checkpoint and all tiles.
+    pub(crate) async fn read(
+        store: &dyn ObjectStore,
+        keys: &TrustedKeys,
+        checked: &mut Checked,
+        findings: &mut Vec<Finding>,
+    ) -> Result<Self, ArchiveError> {
+        let mut log = Self::default();
+        let path = paths::proof_checkpoint();
+        let Some(bytes) = get(store, &path).await? else {
+            findings.push(Finding::new(Kind::Checkpoint, "there is no checkpoint").file(&path));
+            return Ok(log);
+        };
+        checked.checkpoints += 1;
+        log.note = String::from_utf8_lossy(&bytes).into_owned();
+        let head = match keys.open(&log.note, Purpose::Checkpoint) {
+            Ok(opened) => opened.tree,
+            Err(error) => {
+                findings.push(Finding::new(Kind::Checkpoint, format!("the checkpoint: {error}")).file(&path));
+                return Ok(log);
+            }
+        };
+        log.position = Position::of_lines(&head.extensions);
+        let size = head.size;
+        let all = tiles::all_tiles(size);
+        let names: Vec<String> = all.iter().map(tiles::tile_path).collect();
+        let tiles_read = read_all(store, &names).await?;
+        checked.tiles += tiles_read.len() as u64;
+        // The lowest level holds the hashes of the leaves; all else follows from them.
+        let mut leaves: Vec<Hash> = Vec::with_capacity(size as usize);
+        for (tile, bytes) in all.iter().zip(&tiles_read).filter(|(tile, _)| tile.level() == 0) {
+            let wanted = tile.width() as usize;
+            let hashes = bytes.as_deref().unwrap_or_default().as_chunks::<32>().0;
+            leaves.extend(hashes.iter().take(wanted).map(|hash| Hash(*hash)));
+            leaves.resize(leaves.len() + wanted - hashes.len().min(wanted), Hash([0; 32]));
+        }
+        let mut above: Vec<Hash> = leaves.clone();
+        let mut level = 0;
+        for ((tile, name), bytes) in all.iter().zip(&names).zip(&tiles_read) {
+            while level < tile.level() {
+                let full = above.len() / 256 * 256;
+                above = tree::subtree_roots(&above[..full], 8);
+                level += 1;
+            }
+            let start = tile.level_index() as usize * 256;
+            let expected: Vec<u8> =
+                above[start..start + tile.width() as usize].iter().flat_map(|hash| hash.0).collect();
+            let what = match bytes {
+                None => "a tile of the proof log is missing",
+                Some(bytes) if **bytes != *expected => "a tile of the proof log is not what the tiles below it say",
+                Some(_) => continue,
+            };
+            findings.push(Finding::new(Kind::Tile, what).file(paths::proof_tile(name)));
+        }
+        let root = tree::root(&leaves);
+        if root != head.root {
+            let what = "the tiles of the proof log do not have the root that was signed";
+            findings.push(Finding::new(Kind::Tile, what).file(&path).expected(head.root, root));
+        }
+        log.check_bundles(store, &leaves, checked, findings).await?;
+        log.places = leaves.iter().enumerate().map(|(index, hash)| (hash.0, index as u64)).collect();
+        log.leaves = leaves;
+        log.head = Some(head);
+        Ok(log)
+    }
+
+    async fn check_bundles(
+        &self,
+        store: &dyn ObjectStore,
+        leaves: &[Hash],
+        checked: &mut Checked,
+        findings: &mut Vec<Finding>,
+    ) -> Result<(), ArchiveError> {
+        let names: Vec<String> = leaves
+            .chunks(256)
+            .enumerate()
+            .map(|(n, chunk)| tiles::entries_path(n as u64, chunk.len() as u32))
+            .collect();
+        for ((name, chunk), bytes) in names.iter().zip(leaves.chunks(256)).zip(read_all(store, &names).await?) {
+            checked.tiles += 1;
+            let file = paths::proof_tile(name);
+            let Some(bytes) = bytes else {
+                findings.push(Finding::new(Kind::Tile, "an entry bundle of the proof log is missing").file(file));
+                continue;
+            };
+            let entries = tiles::decode_entries(&bytes).unwrap_or_default();
+            let fits = entries.len() == chunk.len()
+                && entries.iter().zip(chunk).all(|(entry, hash)| record_hash(entry) == *hash);
+            if !fits {
+                let what = "an entry bundle of the proof log does not hold the leaves of its tile";
+                findings.push(Finding::new(Kind::Tile, what).file(file));
+            }
+        }
+        Ok(())
+    }
+
+    /// Holds other checkpoints against the tree: those that are kept in the archive and in its mirrors, and `given` ones.
+    pub(crate) async fn check_others(
+        &self,
+        store: &dyn ObjectStore,
+        mirrors: &[Mirror],
+        given: &[(String, String)],
+        keys: &TrustedKeys,
+        checked: &mut Checked,
+        findings: &mut Vec<Finding>,
+    ) -> Result<(), ArchiveError> {
+        let mut others: Vec<(String, String)> = given.to_vec();
+        others.extend(kept(store, "kept in the archive").await?);
+        for mirror in mirrors {
+            match kept(mirror.store.as_ref(), &format!("mirrored in {}", mirror.name)).await {
+                Ok(mirrored) => others.extend(mirrored),
+                Err(error) => {
+                    let what = format!("the mirror {} cannot be read: {error}", mirror.name);
+                    findings.push(Finding::new(Kind::Checkpoint, what));
+                }
+            }
+        }
+        let mut by_size: BTreeMap<u64, Vec<(String, SignedTree)>> = BTreeMap::new();
+        for (place, note) in others {
+            checked.checkpoints += 1;
+            match keys.open(&note, Purpose::Checkpoint) {
+                Ok(opened) => by_size.entry(opened.tree.size).or_default().push((place, opened.tree)),
+                Err(error) => findings.push(Finding::new(Kind::Checkpoint, format!("the checkpoint {place}: {error}"))),
+            }
+        }
+        let mut past = PastRoots::default();
+        for (size, trees) in by_size {
+            let root = past.advance(&self.leaves, size);
+            for (place, tree) in trees {
+                let what = match root {
+                    None => format!(
+                        "the checkpoint {place} speaks of {size} leaves, and the log has {}: it was cut or put back",
+                        self.size()
+                    ),
+                    Some(root) if root != tree.root => {
+                        format!(
+                            "the checkpoint {place} is not a past of this log: at {size} leaves its root is another"
+                        )
+                    }
+                    Some(_) => continue,
+                };
+                let found = root.map_or_else(|| format!("{} leaves", self.size()), |root| root.to_string());
+                findings.push(Finding::new(Kind::Fork, what).expected(tree.root, found));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The root of the first leaves, for growing numbers of them: each leaf is hashed once.
+#[derive(Default)]
+struct PastRoots {
+    taken: usize,
+    /// Roots of complete subtrees from the left, with their sizes.
+    edge: Vec<(u64, Hash)>,
+}
+
+impl PastRoots {
+    fn advance(&mut self, leaves: &[Hash], size: u64) -> Option<Hash> {
+        let size = usize::try_from(size).ok().filter(|size| *size <= leaves.len())?;
+        for leaf in &leaves[self.taken..size] {
+            let mut entry = (1, *leaf);
+            while let Some((width, left)) = self.edge.pop_if(|(width, _)| *width == entry.0) {
+                entry = (width * 2, holdfast_proof::node_hash(left, entry.1));
+            }
+            self.edge.push(entry);
+        }
+        self.taken = size;
+        let mut from_right = self.edge.iter().rev().map(|(_, hash)| *hash);
+        let Some(last) = from_right.next() else { return Some(tree::root(&[])) };
+        Some(from_right.fold(last, |right, left| holdfast_proof::node_hash(left, right)))
+    }
+}
+
+/// The checkpoints that are kept in a store.
+async fn kept(store: &dyn ObjectStore, place: &str) -> Result<Vec<(String, String)>, ArchiveError> {
+    let folder = paths::proof_checkpoints();
+    let failed = |source| ArchiveError::Store { doing: format!("list {folder}"), source };
+    let listed: Vec<_> = match store.list(Some(&folder)).try_collect::<Vec<_>>().await {
+        Ok(listed) => listed,
+        Err(object_store::Error::NotFound { .. }) => Vec::new(),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut notes = Vec::with_capacity(listed.len());
+    for object in listed {
+        if let Some(bytes) = get(store, &object.location).await? {
+            let name = object.location.filename().unwrap_or_default().trim_start_matches('0').to_owned();
+            notes.push((format!("of size {name} {place}"), String::from_utf8_lossy(&bytes).into_owned()));
+        }
+    }
+    Ok(notes)
+}
+
+/// Reads objects of the log in order; `None` for those that are missing.
+async fn read_all(store: &dyn ObjectStore, names: &[String]) -> Result<Vec<Option<bytes::Bytes>>, ArchiveError> {
+    let paths: Vec<Path> = names.iter().map(|name| paths::proof_tile(name)).collect();
+    stream::iter(paths).map(|path| async move { get(store, &path).await }).buffered(READS).try_collect().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn past_roots_are_those_of_the_prefixes() {
+        let leaves: Vec<Hash> = (0..600u32).map(|n| record_hash(&n.to_be_bytes())).collect();
+        let mut past = PastRoots::default();
+        for size in [0, 1, 2, 3, 255, 256, 257, 511, 600] {
+            assert_eq!(past.advance(&leaves, size), Some(tree::root(&leaves[..size as usize])), "{size}");
+        }
+        assert_eq!(past.advance(&leaves, 601), None);
+    }
+}
