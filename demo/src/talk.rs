@@ -91,16 +91,17 @@ impl Scene<'_> {
     }
 
     fn line(&mut self, sender: &str, participant: Option<&str>, visibility: &str, text: &str) -> i64 {
+        let seq = self.lines;
         self.lines += 1;
         let fields = Object::new()
-            .number("seq", self.lines)
+            .number("seq", seq)
             .text("sender", sender)
             .text("text", text)
             .maybe("participant_id", participant)
             .text("visibility", visibility)
             .text("lang", self.language);
         self.push("chat.line", fields);
-        self.lines
+        seq
     }
 
     fn stage(&mut self, word: &str, rest: &'static str) {

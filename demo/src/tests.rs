@@ -49,7 +49,7 @@ fn the_same_options_give_the_same_bytes() {
 fn seed_one_gives_what_it_always_gave() {
     assert_eq!(
         digest(Options { recording_seconds: 6, ..Options::new(1, 20, END) }),
-        "18899aa7a18dae5721a14c00bf07971425acdc7d151d6cd61ba403df769f2baa"
+        "f889d8df4b1764a738d9c3599ed970b3653f206db5b8f87d4a2b2bc8d2a6fcb9"
     );
 }
 
@@ -156,12 +156,12 @@ fn chat_is_numbered_without_a_gap_and_redactions_name_a_line_before() {
         match message.kind {
             "chat.line" => {
                 let seq = lines.entry(&message.session).or_default();
-                *seq += 1;
                 assert_eq!(data["seq"], *seq);
+                *seq += 1;
                 let text = data["text"].as_str().unwrap();
                 assert!(!text.is_empty() && !text.contains(['{', '}', '|']), "{text}");
             }
-            "chat.redacted" => assert!(data["seq"].as_u64().unwrap() <= lines[message.session.as_str()]),
+            "chat.redacted" => assert!(data["seq"].as_u64().unwrap() < lines[message.session.as_str()]),
             _ => {}
         }
     }
