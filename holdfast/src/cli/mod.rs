@@ -127,6 +127,8 @@ impl Session {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Success,
+    /// It did what it was asked to, and found something that should not be. Nothing more is said of it.
+    Found,
 }
 
 /// Parses the command line and runs the command.
@@ -146,6 +148,7 @@ pub(crate) fn run() -> ExitCode {
     };
     match result {
         Ok(Outcome::Success) => ExitCode::SUCCESS,
+        Ok(Outcome::Found) => ExitCode::from(FAILED),
         // Whoever reads our output has seen enough, as `head` does.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
@@ -258,6 +261,9 @@ mod tests {
         Arguments::try_parse_from(["holdfast", "session", "s-1", "--json"]).unwrap();
         Arguments::try_parse_from(["holdfast", "session", "s-1", "--recording", "r-1", "--out", "f"]).unwrap();
         assert!(Arguments::try_parse_from(["holdfast", "session", "s-1", "--recording", "r-1"]).is_err());
+        Arguments::try_parse_from(["holdfast", "session", "s-1", "--completeness", "--json"]).unwrap();
+        let both = ["holdfast", "session", "s-1", "--completeness", "--recording", "r-1", "--out", "f"];
+        assert!(Arguments::try_parse_from(both).is_err());
         Arguments::try_parse_from(["holdfast", "status", "--json"]).unwrap();
         assert!(Arguments::try_parse_from(["holdfast"]).is_err());
     }

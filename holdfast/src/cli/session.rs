@@ -5,15 +5,18 @@
 //! archive.recordings ──┼─▶ Story ─┬▶ tell: text for people
 //! all its events ──────┘          └▶ one JSON object
 //! archive.events (chunks) ─▶ recording: bytes in order, into a file
+//! archive.events (operational columns) ─▶ check ─▶ completeness: what is there, and what is missing
 //! ```
 
+mod check;
+mod completeness;
 mod recording;
 mod tell;
 mod words;
 
 use std::path::PathBuf;
 
-use anyhow::bail;
+use anyhow::anyhow;
 use clap::Args;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -42,6 +45,9 @@ pub(crate) struct Story {
     /// File for the recording's bytes, for your eyes only
     #[arg(long, value_name = "FILE", requires = "recording")]
     out: Option<PathBuf>,
+    /// Say instead which parts of it are there and which are missing; exit code 1 when one is
+    #[arg(long, conflicts_with_all = ["recording", "out"])]
+    completeness: bool,
 }
 
 /// All that is known of a session.
@@ -69,20 +75,38 @@ impl Story {
             let caller = query::open(&settings, archive.clone(), &self.identity)?;
             if let (Some(recording), Some(out)) = (&self.recording, &self.out) {
                 let written = recording::write(&archive, &caller, &session.bars, &self.id, recording, out).await?;
-                return if self.json { print_json(&written) } else { print(&written.describe(out)) };
+                if self.json { print_json(&written) } else { print(&written.describe(out)) }?;
+                return Ok(Outcome::Success);
+            }
+            if self.completeness {
+                let checked = {
+                    let _progress = session.bars.open_ended("reading", "");
+                    check::check(&archive, &caller, &self.id).await?
+                };
+                if self.json {
+                    print_json(&checked)?;
+                } else {
+                    print(&checked.tell(answer::terminal_width(), answer::colours_wanted()))?;
+                }
+                return Ok(checked.outcome());
             }
             let told = {
                 let _progress = session.bars.open_ended("reading", "");
                 collect(&caller, &self.id).await?
             };
             if self.json {
-                return print_json(&told);
+                print_json(&told)?;
+            } else {
+                print(&tell::tell(&told, answer::terminal_width(), answer::colours_wanted()))?;
             }
-            let text = tell::tell(&told, answer::terminal_width(), answer::colours_wanted());
-            print(&text)
-        })?;
-        Ok(Outcome::Success)
+            Ok(Outcome::Success)
+        })
     }
+}
+
+/// Why nothing can be said.
+fn unknown(id: &str) -> anyhow::Error {
+    anyhow!("there is no event of a session `{id}` in the archive; `SELECT session FROM archive.sessions` lists them")
 }
 
 async fn collect(caller: &holdfast_query::Session, id: &str) -> anyhow::Result<Told> {
@@ -90,9 +114,7 @@ async fn collect(caller: &holdfast_query::Session, id: &str) -> anyhow::Result<T
     let notices = story.notices.iter().map(ToString::to_string).collect();
     let mut events = answer::objects(story).await?;
     if events.is_empty() {
-        bail!(
-            "there is no event of a session `{id}` in the archive; `SELECT session FROM archive.sessions` lists them"
-        );
+        return Err(unknown(id));
     }
     events.iter_mut().for_each(words::parse_data);
     words::redact(&mut events);

@@ -99,6 +99,31 @@ async fn the_demo_counts_what_it_made() {
     let story = place.run(&["session", session]).await.success();
     assert!(story.contains(session), "{story}");
 
+    // What is complete, and what broke off. The manager's key opens the operational tier alone.
+    let check = async |condition: &str, identity: &str| {
+        let statement = format!("SELECT session FROM archive.sessions WHERE {condition} ORDER BY last_time LIMIT 1");
+        let session = place.sql(&statement).await;
+        let session = session[0]["session"].as_str().unwrap();
+        let output = place.run(&["session", session, "--completeness", "--json", "--identity", identity]).await;
+        let found: Value = serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("{error} in {output:?}"));
+        assert_eq!((output.stderr.as_str(), &found["session"]), ("", &session.into()));
+        (output.status.code(), found["verdict"].clone(), found["state"].clone())
+    };
+    let (all, operational) = ("secrets/compliance.identity", "secrets/manager.identity");
+    for (condition, identity, expected) in [
+        ("recordings > 0 AND ended_at IS NOT NULL", all, (0, "complete", "ended")),
+        ("recordings > 0 AND ended_at IS NOT NULL", operational, (0, "complete", "ended")),
+        ("state = 'abandoned'", operational, (0, "complete", "abandoned")),
+        ("broken_off", operational, (1, "incomplete", "broken_off")),
+    ] {
+        let (code, verdict, state) = expected;
+        let expected = (Some(code), verdict.into(), state.into());
+        assert_eq!(check(condition, identity).await, expected, "{condition}, {identity}");
+    }
+    let unknown = place.run(&["session", "s-unknown", "--completeness"]).await;
+    assert_eq!(unknown.status.code(), Some(1));
+    assert!(unknown.stderr.contains("there is no event of a session `s-unknown`"), "{}", unknown.stderr);
+
     // Texts and numbers come from the seed; only the times follow the clock.
     let story = "SELECT type, count(*) AS n FROM archive.events WHERE source LIKE '%' GROUP BY type ORDER BY type";
     let (again, second) = facts("7").await;

@@ -211,7 +211,7 @@ impl Page {
 }
 
 /// Lines of at most `first` columns, then `room`, broken at spaces.
-fn wrap(words: &str, first: usize, room: usize) -> Vec<String> {
+pub(super) fn wrap(words: &str, first: usize, room: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in words.split(' ') {
         let limit = if lines.len() == 1 { first } else { room };
