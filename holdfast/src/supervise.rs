@@ -3,6 +3,7 @@
 //! ```text
 //! signal ─┐                ┌▶ Stage::Intake   told to stop, waited for
 //! job ────┼▶ run_until ────┼▶ Stage::Archive  told to stop, waited for   each step names what it waits for
+//!         │                ├▶ Stage::Proof    told to stop, waited for
 //! death ──┘                └▶ Stage::Broker   told to stop, waited for
 //! second signal, or the limit ──────────────▶ given up, named
 //! ```
@@ -35,6 +36,8 @@ pub(crate) enum Stage {
     Intake,
     /// What carries events into the archive; flushes before it ends.
     Archive,
+    /// What signs what was archived; a last time when the archive is done.
+    Proof,
     /// What the others talk to.
     Broker,
     /// What shall work until the very end: health and metrics.
@@ -42,7 +45,7 @@ pub(crate) enum Stage {
 }
 
 impl Stage {
-    const ORDER: [Self; 4] = [Self::Intake, Self::Archive, Self::Broker, Self::Observation];
+    const ORDER: [Self; 5] = [Self::Intake, Self::Archive, Self::Proof, Self::Broker, Self::Observation];
 }
 
 /// Why everything stopped.

@@ -16,8 +16,11 @@ pub(crate) mod attest;
 pub(crate) mod entry;
 pub(crate) mod integrate;
 mod lease;
+mod prove;
 pub(crate) mod record;
 pub(crate) mod sequence;
 
 pub use attest::{Attestation, BatchTrees, file_digests, object_id};
 pub use integrate::{IntegrateSettings, Integrated, Integrator, Mirror, Witness, WitnessAnswer};
+pub use prove::{ProveError, RecordPlace, prove};
+pub use record::{ReadRecord, read_record};

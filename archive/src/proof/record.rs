@@ -162,6 +162,52 @@ fn append_bytes(number: u8, value: &[u8], record: &mut Vec<u8>) {
     record.extend_from_slice(value);
 }
 
+/// What an event's record says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReadRecord {
+    /// The offset.
+    pub offset: i64,
+    /// The attributes as text, and `data` where there is one: JSON, text, or base64 of bytes as `data_base64`.
+    pub event: serde_json::Value,
+}
+
+/// Reads the record of an event; `None` where the bytes are none.
+pub fn read_record(record: &[u8]) -> Option<ReadRecord> {
+    use base64::Engine;
+    let (offset, rest) = record.get(SALT_BYTES..)?.split_first_chunk::<8>()?;
+    let mut rest = rest.strip_prefix(b"holdfast event 1\n".as_slice())?;
+    let mut event = serde_json::Map::new();
+    loop {
+        let name = take_text(&mut rest)?;
+        if name.is_empty() {
+            break;
+        }
+        event.insert(name.to_owned(), take_text(&mut rest)?.into());
+    }
+    let (kind, behind) = rest.split_first()?;
+    if *kind != 0 {
+        let (length, behind) = behind.split_first_chunk::<8>()?;
+        let payload = behind.get(..usize::try_from(u64::from_be_bytes(*length)).ok()?)?;
+        match (kind, std::str::from_utf8(payload)) {
+            (1, Ok(text)) => {
+                event.insert("data".to_owned(), serde_json::from_str(text).unwrap_or_else(|_| text.into()));
+            }
+            _ => {
+                let text = base64::engine::general_purpose::STANDARD.encode(payload);
+                event.insert("data_base64".to_owned(), text.into());
+            }
+        }
+    }
+    Some(ReadRecord { offset: i64::from_be_bytes(*offset), event: event.into() })
+}
+
+fn take_text<'r>(rest: &mut &'r [u8]) -> Option<&'r str> {
+    let (length, behind) = rest.split_first_chunk::<4>()?;
+    let (text, behind) = behind.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
+    *rest = behind;
+    std::str::from_utf8(text).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -192,6 +238,12 @@ mod tests {
         expected.extend_from_slice(&[18, 0, 0, 0, 5]); // sender
         expected.extend_from_slice(b"agent\xff");
         assert_eq!(record, expected);
+        let read = read_record(&record).unwrap();
+        assert_eq!(
+            (read.offset, &read.event["subject"], &read.event["data"]["text"]),
+            (9, &"x".into(), &"hello".into())
+        );
+        assert_eq!(read_record(&record[..60]), None);
     }
 
     #[test]

@@ -4,10 +4,12 @@ mod config;
 mod demo;
 mod import;
 mod init;
+mod prove;
 mod serve;
 mod session;
 mod sql;
 mod status;
+mod verify;
 
 use std::ffi::OsString;
 use std::future::Future;
@@ -48,6 +50,9 @@ enum Command {
     Sql(sql::Sql),
     Session(session::Story),
     Status(status::Status),
+    Verify(verify::Verify),
+    Prove(prove::Prove),
+    VerifyProof(prove::VerifyProof),
     #[command(subcommand)]
     Config(config::ConfigCommand),
 }
@@ -144,6 +149,9 @@ pub(crate) fn run() -> ExitCode {
         Command::Sql(command) => command.run(&session),
         Command::Session(command) => command.run(&session),
         Command::Status(command) => command.run(&session),
+        Command::Verify(command) => command.run(&session),
+        Command::Prove(command) => command.run(&session),
+        Command::VerifyProof(command) => command.run(),
         Command::Config(command) => command.run(),
     };
     match result {

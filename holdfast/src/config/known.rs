@@ -7,10 +7,18 @@ use std::collections::BTreeSet;
 use toml::de::{DeTable, DeValue};
 
 /// Tables whose keys belong to someone else: the object store, librdkafka.
-const OPEN_TABLES: [&str; 4] = ["archive.options", "archive.options_files", "kafka.settings", "kafka.settings_files"];
+const OPEN_TABLES: [&str; 6] = [
+    "archive.options",
+    "archive.options_files",
+    "kafka.settings",
+    "kafka.settings_files",
+    "proof.mirror_options",
+    "proof.mirror_options_files",
+];
 
 /// Keys of the elements of arrays of tables.
-const ELEMENT_KEYS: [(&str, &[&str]); 1] = [("keys.holders", &["name", "recipient", "tiers"])];
+const ELEMENT_KEYS: [(&str, &[&str]); 2] =
+    [("keys.holders", &["name", "recipient", "tiers"]), ("proof.witnesses", &["url", "public_key"])];
 
 /// The keys that exist, dotted; tables included.
 #[derive(Debug)]

@@ -42,6 +42,7 @@ pub(crate) struct Config {
     pub(crate) gateway: Gateway,
     pub(crate) health: Health,
     pub(crate) keys: Keys,
+    pub(crate) proof: Proof,
     pub(crate) query: Query,
     pub(crate) log: Log,
     pub(crate) shutdown: Shutdown,
@@ -110,6 +111,28 @@ pub(crate) struct Health {
 pub(crate) struct Keys {
     pub(crate) identities_dir: PathBuf,
     pub(crate) holders: Vec<Holder>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table of settings")]
+pub(crate) struct Proof {
+    pub(crate) signing_key_file: OptionalPath,
+    pub(crate) public_keys_file: PathBuf,
+    pub(crate) interval_seconds: u64,
+    pub(crate) lease_seconds: u64,
+    pub(crate) keep_every_seconds: u64,
+    pub(crate) mirror_url: String,
+    pub(crate) mirror_options: BTreeMap<String, Text>,
+    pub(crate) mirror_options_files: BTreeMap<String, PathBuf>,
+    pub(crate) witnesses: Vec<WitnessPlace>,
+}
+
+/// Who cosigns checkpoints.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table with url and public_key")]
+pub(crate) struct WitnessPlace {
+    pub(crate) url: String,
+    pub(crate) public_key: String,
 }
 
 /// Someone who can read: their age recipient and the tiers they are given.

@@ -11,14 +11,16 @@ use super::problem::ConfigError;
 use super::{OptionalPath, Settings};
 
 /// Secrets with a key of their own; the file is named by the same key with `_file`.
-const SECRET_KEYS: [&str; 3] = ["gateway.token", "broker.key", "kafka.oauth_token"];
+const SECRET_KEYS: [&str; 4] = ["gateway.token", "broker.key", "kafka.oauth_token", "proof.signing_key"];
 
 /// Whether a dotted key holds a secret. Of settings that are passed on, the words of their names decide.
 pub(super) fn is_secret(key: &str) -> bool {
     if SECRET_KEYS.contains(&key) {
         return true;
     }
-    ["kafka.settings.", "archive.options."].iter().any(|table| key.strip_prefix(table).is_some_and(is_secret_name))
+    ["kafka.settings.", "archive.options.", "proof.mirror_options."]
+        .iter()
+        .any(|table| key.strip_prefix(table).is_some_and(is_secret_name))
 }
 
 /// Whether a setting of librdkafka or the object store is one that must not stand in a configuration file.
@@ -105,6 +107,19 @@ impl Settings {
         let archive = &self.config.archive;
         let plain = archive.options.iter().map(|(name, value)| (name.clone(), SecretString::from(value.0.clone())));
         self.with_secrets("archive.options.", plain.collect(), &archive.options_files)
+    }
+
+    /// The key that commits and checkpoints are signed with.
+    pub(crate) fn signing_key(&self) -> Result<SecretString, ConfigError> {
+        self.required("proof.signing_key", &self.config.proof.signing_key_file)
+    }
+
+    /// All options for the mirror's object store, secrets among them.
+    pub(crate) fn mirror_options(&self) -> Result<BTreeMap<String, SecretString>, ConfigError> {
+        let proof = &self.config.proof;
+        let plain =
+            proof.mirror_options.iter().map(|(name, value)| (name.clone(), SecretString::from(value.0.clone())));
+        self.with_secrets("proof.mirror_options.", plain.collect(), &proof.mirror_options_files)
     }
 
     fn with_secrets(

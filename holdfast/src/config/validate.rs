@@ -49,7 +49,17 @@ pub(super) fn check(config: &Config, origins: &BTreeMap<String, Origin>) -> Vec<
     kafka(config, &mut findings);
     servers(config, &mut findings);
     holders(config, &mut findings);
+    proof(config, &mut findings);
     findings.problems
+}
+
+fn proof(config: &Config, findings: &mut Findings<'_>) {
+    let proof = &config.proof;
+    findings.within("proof.interval_seconds", proof.interval_seconds, 1, 3600);
+    // A round that takes long must not lose the lease.
+    findings.within("proof.lease_seconds", proof.lease_seconds, (proof.interval_seconds * 3).max(10), 3600);
+    findings.within("proof.keep_every_seconds", proof.keep_every_seconds, 0, 86_400);
+    no_inline_secrets("proof.mirror_options", proof.mirror_options.keys(), findings);
 }
 
 fn archive(config: &Config, findings: &mut Findings<'_>) {

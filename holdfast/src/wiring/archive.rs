@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use age::secrecy::ExposeSecret;
+use age::secrecy::{ExposeSecret, SecretString};
 use anyhow::{Context as _, bail};
 use holdfast_archive::keys::{Holder, KeyRing};
-use holdfast_archive::{Archive, open_store};
+use holdfast_archive::{Archive, Location, open_store};
 use holdfast_events::Tier;
 use object_store::aws::AmazonS3ConfigKey;
 use object_store::azure::AzureConfigKey;
@@ -60,17 +60,26 @@ impl Kind {
 
 /// The archive of this configuration. A folder is made if it is not there; nothing else is touched yet.
 pub(crate) fn open(settings: &Settings) -> anyhow::Result<Archive> {
-    let url = &settings.config.archive.url;
-    let configured = settings
-        .archive_options()?
+    let options = settings.archive_options()?;
+    let location = open_at(settings, &settings.config.archive.url, options, "archive.options");
+    Ok(Archive::new(location.context("open the archive")?))
+}
+
+/// The store at `url`, with the options of the table `table`.
+pub(crate) fn open_at(
+    settings: &Settings,
+    url: &str,
+    configured: BTreeMap<String, SecretString>,
+    table: &str,
+) -> anyhow::Result<Location> {
+    let configured = configured
         .into_iter()
         .map(|(name, value)| (name.to_ascii_lowercase(), value.expose_secret().to_owned()))
         .collect();
     let environment =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let options = options(Kind::of(url), environment, configured)?;
-    let location = open_store(url, &settings.base, &options).context("open the archive")?;
-    Ok(Archive::new(location))
+    let options = options(Kind::of(url), environment, configured, table)?;
+    Ok(open_store(url, &settings.base, &options)?)
 }
 
 /// Lays the configured options over those of the environment. Pure.
@@ -78,14 +87,15 @@ fn options(
     kind: Kind,
     environment: impl Iterator<Item = (String, String)>,
     configured: BTreeMap<String, String>,
+    table: &str,
 ) -> anyhow::Result<BTreeMap<String, String>> {
     for name in configured.keys() {
         if kind == Kind::Folder {
-            bail!("[archive.options] has `{name}`, but archive.url is a folder, which has no options; remove it");
+            bail!("[{table}] has `{name}`, but its URL is a folder, which has no options; remove it");
         }
         if !kind.knows(name) {
             bail!(
-                "[archive.options] has `{name}`, which the object store of archive.url does not know; \
+                "[{table}] has `{name}`, which the object store of its URL does not know; \
                  https://docs.rs/object_store lists the names, such as aws_region"
             );
         }
@@ -148,14 +158,17 @@ mod tests {
             ("GOOGLE_BUCKET", "other"),
             ("HOME", "/"),
         ]);
-        let options = options(Kind::S3, environment.into_iter(), map(&[("aws_region", "configured")])).unwrap();
+        let options =
+            options(Kind::S3, environment.into_iter(), map(&[("aws_region", "configured")]), "archive.options")
+                .unwrap();
         assert_eq!(options, map(&[("aws_access_key_id", "id"), ("aws_region", "configured")]));
     }
 
     #[test]
     fn a_name_that_no_store_knows_is_refused() {
         for (kind, name) in [(Kind::S3, "aws_regoin"), (Kind::Google, "aws_region"), (Kind::Folder, "aws_region")] {
-            let refused = options(kind, std::iter::empty(), map(&[(name, "x")])).unwrap_err().to_string();
+            let refused =
+                options(kind, std::iter::empty(), map(&[(name, "x")]), "archive.options").unwrap_err().to_string();
             assert!(refused.contains(name), "{refused}");
         }
         for (kind, name) in [
@@ -164,7 +177,7 @@ mod tests {
             (Kind::Google, "google_service_account"),
             (Kind::Azure, "azure_storage_account_name"),
         ] {
-            options(kind, std::iter::empty(), map(&[(name, "x")])).unwrap();
+            options(kind, std::iter::empty(), map(&[(name, "x")]), "archive.options").unwrap();
         }
     }
 

@@ -6,6 +6,7 @@
 //!           ├▶ pipeline ─▶ gateway, archiver, health in a Supervisor
 //!           ├▶ job ──────▶ the pipeline for as long as a job takes, unless a server runs already
 //!           ├▶ lag ──────▶ how far the archive is behind Kafka
+//!           ├▶ proof ────▶ the log's keys, mirrors and witnesses; the integrator
 //!           └▶ query ────▶ identities ─▶ Session      only for commands that read; a server never comes here
 //! ```
 
@@ -17,4 +18,5 @@ pub(crate) mod kafka;
 pub(crate) mod lag;
 pub(crate) mod pipeline;
 pub(crate) mod presence;
+pub(crate) mod proof;
 pub(crate) mod query;

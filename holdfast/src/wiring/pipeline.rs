@@ -21,6 +21,7 @@ use tokio::net::TcpListener;
 
 use super::archive::key_ring;
 use super::kafka::is_built_in;
+use super::proof::{self, Integration};
 use crate::config::Settings;
 use crate::health::{self, Readiness};
 use crate::supervise::{Stage, Supervisor};
@@ -80,6 +81,8 @@ impl<'s> Pipeline<'s> {
             ..ArchiverSettings::default()
         };
         let ring = key_ring(self.settings, archive)?;
+        let key = proof::signing_key(self.settings)?;
+        let settings = ArchiverSettings { signing_key: Some(Arc::clone(&key)), ..settings };
         let metrics = ArchiverMetrics::register(&mut self.registry);
         let component = self.readiness.component("archiver");
         let archiver = Archiver::new(self.kafka.clone(), settings, archive.clone(), ring, system_clock(), metrics);
@@ -89,6 +92,9 @@ impl<'s> Pipeline<'s> {
             };
             archiver.run(stop, on_ready).await.context("archive")
         });
+        let component = self.readiness.component("proof log");
+        let integration = Integration::new(self.settings, archive, key, system_clock(), &mut self.registry, component)?;
+        self.supervisor.spawn("integrator", Stage::Proof, |stop| integration.run(stop));
         if is_built_in(self.settings) {
             self.trim_spool(archive);
         }

@@ -1,0 +1,193 @@
+//! The proof of one record: a small file that whoever has the log's public key can check without the archive.
+//!
+//! ```text
+//! where it stood in Kafka ─▶ its batch's leaf (entries of the Delta log) ─▶ rows of the batch ─▶ path in the batch
+//!                                        └─▶ place in the log ─▶ tiles ─▶ path in the log ─▶ checkpoint
+//! ```
+
+use super::integrate::{head, read_tiles};
+use super::record::RecordColumns;
+use super::sequence::{Position, Sequence};
+use crate::error::ArchiveError;
+use crate::keys::Unlocker;
+use crate::proof::entry::get;
+use crate::table::{PROOF_SECRET, Table};
+use crate::{Archive, DataFile};
+use arrow_array::Array;
+use arrow_array::cast::AsArray;
+use bytes::Bytes;
+use holdfast_events::Timestamp;
+use holdfast_proof::bundle::{EventProof, Place};
+use holdfast_proof::note::TrustedKeys;
+use holdfast_proof::{Batch, Hash, Leaf, Salts, Secret, record_hash, tiles, tree};
+use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+
+/// Where a record stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordPlace {
+    /// The table.
+    pub table: Table,
+    /// The retention class.
+    pub class: String,
+    /// The filing date, in days since 1970-01-01.
+    pub date: i32,
+    /// The topic.
+    pub topic: String,
+    /// Its partition.
+    pub partition: i32,
+    /// The offset.
+    pub offset: i64,
+}
+
+/// Why there is no proof.
+#[derive(Debug, thiserror::Error)]
+pub enum ProveError {
+    /// The record is in no checkpoint yet.
+    #[error(
+        "the record is in no checkpoint yet; wait until the proof log has been integrated, some seconds, and try again"
+    )]
+    Pending,
+    /// The log does not speak of it.
+    #[error("nobody attested a record at this offset; `holdfast verify` says more")]
+    Unattested,
+    /// The batch's records are not those that were attested.
+    #[error("the records of its batch are not those that were attested; `holdfast verify` names them")]
+    Changed,
+    /// The archive refused.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+}
+
+/// Proves the record at `place`. The caller needs the keys of all tiers of its month.
+///
+/// # Errors
+/// See [`ProveError`].
+pub async fn prove(
+    archive: &Archive,
+    keys: &TrustedKeys,
+    unlocker: &Unlocker,
+    place: &RecordPlace,
+) -> Result<EventProof, ProveError> {
+    let store = archive.store().as_ref();
+    let head = head(store, keys).await?.ok_or(ProveError::Pending)?;
+    let (index, leaf, batch) = find_leaf(archive, keys, place).await?;
+    if index >= head.tree.size {
+        return Err(ProveError::Pending);
+    }
+    let (record, number, hashes) = read_batch(archive, unlocker, place, &batch).await?;
+    if tree::root(&hashes).0 != batch.root.0 {
+        return Err(ProveError::Changed);
+    }
+    let needed = tiles::tiles_for_record(head.tree.size, index);
+    let set = read_tiles(store, &needed).await?;
+    let path = tiles::prove_record(&set, head.tree.size, head.tree.root, index).map_err(|error| {
+        ArchiveError::Damaged { what: "the tiles of the proof log".to_owned(), why: error.to_string() }
+    })?;
+    Ok(EventProof {
+        record,
+        batch: Place { index: number, path: tree::inclusion_path(&hashes, number).ok_or(ProveError::Changed)? },
+        leaf,
+        log: Place { index, path },
+        checkpoint: head.note,
+    })
+}
+
+/// The leaf of the batch that the record belongs to, and its place in the log.
+async fn find_leaf(
+    archive: &Archive,
+    keys: &TrustedKeys,
+    place: &RecordPlace,
+) -> Result<(u64, String, Batch), ProveError> {
+    let date = Timestamp(0).plus_days(place.date.into()).date_text();
+    let mut sequence = Sequence::new(archive.store().as_ref(), keys, Position::default());
+    let mut index = 0;
+    while let Some(next) = sequence.next().await? {
+        let Ok(attested) = next.leaves else { continue };
+        if !attested.is_timely(keys, index) {
+            continue;
+        }
+        let texts = next.entry.attestation.map(|attestation| attestation.leaves).unwrap_or_default();
+        for (leaf, text) in attested.leaves.into_iter().zip(texts) {
+            if let Leaf::Batch(batch) = leaf
+                && batch.table == place.table.name()
+                && (batch.class == place.class && batch.date == date)
+                && (batch.topic == place.topic && batch.partition == place.partition)
+                && (batch.first..batch.next).contains(&place.offset)
+            {
+                return Ok((index, text, batch));
+            }
+            index += 1;
+        }
+    }
+    Err(ProveError::Unattested)
+}
+
+/// The record, its number in the batch, and the hashes of the batch.
+async fn read_batch(
+    archive: &Archive,
+    unlocker: &Unlocker,
+    place: &RecordPlace,
+    batch: &Batch,
+) -> Result<(Vec<u8>, u64, Vec<Hash>), ProveError> {
+    let snapshot = archive.table(place.table).snapshot().await?;
+    let files: Vec<DataFile> =
+        snapshot.files.iter().filter(|file| file.class == place.class && file.date == place.date).cloned().collect();
+    unlocker.prepare(&files).await?;
+    let mut records: Vec<(i64, Hash)> = Vec::new();
+    let mut own = None;
+    for file in &files {
+        let bytes = get(archive.store().as_ref(), &file.path)
+            .await?
+            .ok_or_else(|| ArchiveError::Damaged { what: file.path.to_string(), why: "it is missing".to_owned() })?;
+        read_file(file, bytes, unlocker, place, batch, &mut records, &mut own)?;
+    }
+    records.sort_unstable_by_key(|(offset, _)| *offset);
+    let number = records.iter().position(|(offset, _)| *offset == place.offset).ok_or(ProveError::Unattested)?;
+    let record = own.ok_or(ProveError::Unattested)?;
+    Ok((record, number as u64, records.into_iter().map(|(_, hash)| hash).collect()))
+}
+
+fn read_file(
+    file: &DataFile,
+    bytes: Bytes,
+    unlocker: &Unlocker,
+    place: &RecordPlace,
+    batch: &Batch,
+    records: &mut Vec<(i64, Hash)>,
+    own: &mut Option<Vec<u8>>,
+) -> Result<(), ArchiveError> {
+    let failed = |source| ArchiveError::Parquet { doing: format!("read {}", file.path), source };
+    let damaged = || ArchiveError::Damaged {
+        what: file.path.to_string(),
+        why: "it lacks columns of its table, or its secrets".to_owned(),
+    };
+    let options = ArrowReaderOptions::new().with_file_decryption_properties(unlocker.decryption(&file.id)?);
+    let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, options)
+        .and_then(|builder| builder.build())
+        .map_err(failed)?;
+    let mut record = Vec::new();
+    for rows in reader {
+        let rows = rows.map_err(|error| failed(error.into()))?;
+        let columns = RecordColumns::of(place.table, &rows).ok_or_else(damaged)?;
+        let secrets = rows.column_by_name(PROOF_SECRET).and_then(|column| column.as_binary_opt::<i32>());
+        let secrets = secrets.ok_or_else(damaged)?;
+        let is_ours = |row: &usize| {
+            let offset = columns.offset.value(*row);
+            (batch.first..batch.next).contains(&offset)
+                && columns.partition.value(*row) == batch.partition
+                && columns.topic.value(*row) == batch.topic
+        };
+        for row in (0..rows.num_rows()).filter(is_ours) {
+            let secret = if secrets.is_valid(row) { secrets.value(row) } else { &[] };
+            let secret = Secret(secret.try_into().map_err(|_| damaged())?);
+            let salts = Salts::new(&secret, &batch.topic, batch.partition);
+            columns.write(row, &salts, &mut record).ok_or_else(damaged)?;
+            let offset = columns.offset.value(row);
+            records.push((offset, record_hash(&record)));
+            if offset == place.offset {
+                *own = Some(record.clone());
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,178 @@
+//! `holdfast prove` and `holdfast verify-proof`
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
+use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Date32Type, Int32Type, Int64Type};
+use clap::Args;
+use holdfast_archive::Table;
+use holdfast_archive::proof::{RecordPlace, prove};
+use holdfast_proof::bundle::EventProof;
+use serde::Serialize;
+
+use super::verify::read_keys;
+use super::{ConfigArguments, Outcome, Session, block_on, print, print_json};
+use crate::config::Settings;
+use crate::wiring::query::literal;
+use crate::wiring::{archive, proof, query};
+
+/// Write a small file that proves, without the archive, that an event is in it as it is.
+///
+/// Whoever has the log's public key can check the file with `holdfast verify-proof`. It contains the event.
+#[derive(Debug, Args)]
+pub(crate) struct Prove {
+    /// The event's id
+    event: String,
+    #[command(flatten)]
+    config: ConfigArguments,
+    /// The event's source, where several sources have events of this id
+    #[arg(long)]
+    source: Option<String>,
+    /// File with an age identity to read with, several times for several [default: *.identity in keys.identities_dir]
+    #[arg(long, value_name = "FILE")]
+    identity: Vec<PathBuf>,
+    /// File for the proof [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+/// Check the proof of an event, offline, with the log's public key alone.
+#[derive(Debug, Args)]
+pub(crate) struct VerifyProof {
+    /// The file that `holdfast prove` wrote
+    file: PathBuf,
+    /// File with the log's public keys, as `holdfast init` writes secrets/signing.pub
+    #[arg(long, value_name = "FILE")]
+    public_keys: PathBuf,
+    /// Print the result as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl Prove {
+    pub(crate) fn run(self, session: &Session) -> anyhow::Result<Outcome> {
+        let settings = self.config.load()?;
+        session.start_quiet_log(&settings);
+        let proof = block_on(async {
+            let _progress = session.bars.open_ended("proving", "");
+            self.prove(&settings).await
+        })?;
+        let text = format!("{}\n", proof.to_json());
+        match &self.out {
+            Some(path) => std::fs::write(path, text).with_context(|| format!("write {}", path.display()))?,
+            None => print(&text)?,
+        }
+        Ok(Outcome::Success)
+    }
+
+    async fn prove(&self, settings: &Settings) -> anyhow::Result<EventProof> {
+        let archive = archive::open(settings)?;
+        let keys = proof::trusted_keys(settings)?;
+        let caller = query::open(settings, archive.clone(), &self.identity)?;
+        let of_source = self.source.as_ref().map(|source| format!(" AND source = {}", literal(source)));
+        let statement = format!(
+            "SELECT class, date, kafka_topic, kafka_partition, kafka_offset, source FROM archive.events WHERE id = {}{} \
+             ORDER BY archived_at, kafka_offset",
+            literal(&self.event),
+            of_source.unwrap_or_default()
+        );
+        let rows = caller.sql(&statement).await?.collect().await?;
+        let places: Vec<(RecordPlace, String)> = rows.iter().flat_map(places).collect();
+        let Some((place, source)) = places.first() else {
+            bail!("there is no event with the id `{}` in the archive", self.event);
+        };
+        if let Some((_, other)) = places.iter().find(|(_, other)| other != source) {
+            bail!("several sources have an event of this id, {source} and {other} among them; name one with --source");
+        }
+        // Of an event that was sent more than once, the first delivery.
+        Ok(prove(&archive, &keys, caller.unlocker(), place).await?)
+    }
+}
+
+fn places(rows: &RecordBatch) -> Vec<(RecordPlace, String)> {
+    let text = |column: usize, row: usize| rows.column(column).as_string_view().value(row).to_owned();
+    (0..rows.num_rows())
+        .map(|row| {
+            let place = RecordPlace {
+                table: Table::Events,
+                class: text(0, row),
+                date: rows.column(1).as_primitive::<Date32Type>().value(row),
+                topic: text(2, row),
+                partition: rows.column(3).as_primitive::<Int32Type>().value(row),
+                offset: rows.column(4).as_primitive::<Int64Type>().value(row),
+            };
+            (place, text(5, row))
+        })
+        .collect()
+}
+
+/// What a proof that holds says.
+#[derive(Debug, Serialize)]
+struct Proven {
+    valid: bool,
+    /// The log's name.
+    log: String,
+    /// Leaves and root of the checkpoint.
+    size: u64,
+    root: String,
+    class: String,
+    date: String,
+    kafka_topic: String,
+    kafka_partition: i32,
+    kafka_offset: i64,
+    /// The event's attributes and payload.
+    event: serde_json::Value,
+}
+
+impl VerifyProof {
+    pub(crate) fn run(self) -> anyhow::Result<Outcome> {
+        let keys = read_keys(&self.public_keys)?;
+        let file = std::fs::read(&self.file).with_context(|| format!("read {}", self.file.display()))?;
+        let proof = EventProof::parse(&file).with_context(|| format!("{} is no proof", self.file.display()))?;
+        let verified = proof.verify(&keys).context("the proof does not hold")?;
+        let record = holdfast_archive::proof::read_record(&proof.record);
+        let record = record.context("the record that was proven is not that of an event")?;
+        let proven = Proven {
+            valid: true,
+            log: verified.checkpoint.origin.clone(),
+            size: verified.checkpoint.size,
+            root: verified.checkpoint.root.to_string(),
+            class: verified.batch.class,
+            date: verified.batch.date,
+            kafka_topic: verified.batch.topic,
+            kafka_partition: verified.batch.partition,
+            kafka_offset: record.offset,
+            event: record.event,
+        };
+        if self.json {
+            print_json(&proven)?;
+        } else {
+            print(&proven.describe())?;
+        }
+        Ok(Outcome::Success)
+    }
+}
+
+impl Proven {
+    fn describe(&self) -> String {
+        let mut text = format!(
+            "The proof holds. The log {} of {} leaves has this event:\n\n  {:<14}{} partition {}, offset {}\n  {:<14}{}, {}\n",
+            self.log,
+            self.size,
+            "kafka",
+            self.kafka_topic,
+            self.kafka_partition,
+            self.kafka_offset,
+            "filed under",
+            self.class,
+            self.date
+        );
+        for (name, value) in self.event.as_object().into_iter().flatten() {
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            text.push_str(&format!("  {name:<14}{value}\n"));
+        }
+        text
+    }
+}
