@@ -46,6 +46,7 @@ impl StoredObject {
             rows: 0,
             size: self.bytes.len() as u64,
             sha256: Digest32(Sha256::digest(&self.bytes).into()),
+            time: None,
         }
     }
 }

@@ -80,6 +80,9 @@ pub struct FileDigest {
     pub size: u64,
     /// SHA-256 of the bytes.
     pub sha256: Digest32,
+    /// The least and the greatest time in it, as the Delta log has them: microseconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub time: Option<(i64, i64)>,
 }
 
 /// Files and objects of an entry. An entry with many of them has several such leaves.
@@ -325,7 +328,13 @@ mod tests {
 
     #[test]
     fn many_files_are_told_in_several_leaves() {
-        let file = |n: u64| FileDigest { id: format!("{n:036}"), rows: n, size: n, sha256: Digest32([1; 32]) };
+        let file = |n: u64| FileDigest {
+            id: format!("{n:036}"),
+            rows: n,
+            size: n,
+            sha256: Digest32([1; 32]),
+            time: Some((1, 1)),
+        };
         let files = Files { add: (0..600).map(file).collect(), remove: vec!["x".to_owned()], objects: vec![file(1)] };
         let leaves = files.into_leaves();
         assert_eq!(leaves.len(), 5);

@@ -14,8 +14,8 @@ mod ring;
 mod unlock;
 
 pub use material::KeyMaterial;
-pub(crate) use ring::encrypt;
 pub use ring::{Holder, KeyRing};
+pub(crate) use ring::{announced, encrypt};
 pub use unlock::Unlocker;
 
 use holdfast_events::{Tier, Timestamp};

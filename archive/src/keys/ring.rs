@@ -138,7 +138,7 @@ fn parse_recipient(text: &str, what: impl Fn() -> String) -> Result<age::x25519:
 }
 
 /// The recipient that the header of a master key's file names.
-fn announced(file: &[u8]) -> Option<String> {
+pub(crate) fn announced(file: &[u8]) -> Option<String> {
     // The header is text and ends with a line that begins with three dashes (age-encryption.org/v1).
     let header = file.split(|byte| *byte == b'\n').take_while(|line| !line.starts_with(b"---"));
     header

@@ -169,6 +169,7 @@ pub fn file_digests<'s>(segments: impl IntoIterator<Item = &'s Segment>) -> Vec<
         rows: segment.rows,
         size: segment.bytes.len() as u64,
         sha256: Digest32(Sha256::digest(&segment.bytes).into()),
+        time: segment.time,
     };
     segments.into_iter().map(digest).collect()
 }

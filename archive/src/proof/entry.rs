@@ -5,6 +5,7 @@ use crate::error::ArchiveError;
 use crate::log::{COMMIT_ID, TopicPartition, parse_app_id};
 use crate::table::Table;
 use bytes::Bytes;
+use holdfast_events::Timestamp;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use serde_json::Value;
@@ -36,6 +37,7 @@ pub(crate) struct AddedFile {
     pub(crate) date: String,
     pub(crate) size: u64,
     pub(crate) rows: u64,
+    pub(crate) time: Option<(i64, i64)>,
 }
 
 impl Entry {
@@ -79,6 +81,11 @@ impl Entry {
 fn added(content: &Value) -> Option<AddedFile> {
     let path = content["path"].as_str()?;
     let stats: Value = serde_json::from_str(content["stats"].as_str()?).ok()?;
+    // The log has bounds of one column alone.
+    let bound = |which: &str| {
+        let (_, value) = stats[which].as_object()?.iter().next()?;
+        Some(Timestamp::parse(value.as_str()?).ok()?.0)
+    };
     Some(AddedFile {
         path: path.to_owned(),
         id: path.rsplit('/').next()?.strip_suffix(".parquet")?.to_owned(),
@@ -86,6 +93,7 @@ fn added(content: &Value) -> Option<AddedFile> {
         date: content["partitionValues"]["date"].as_str()?.to_owned(),
         size: content["size"].as_u64()?,
         rows: stats["numRecords"].as_u64()?,
+        time: bound("minValues").zip(bound("maxValues")),
     })
 }
 

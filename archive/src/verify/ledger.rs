@@ -201,6 +201,15 @@ impl Ledger {
         for (number, leaf) in attestation.leaves.iter().enumerate() {
             let hash = record_hash(leaf.as_bytes());
             if self.expected_index >= tree.size() {
+                if let Some(index) = tree.find(&hash) {
+                    let what = format!(
+                        "entry {} of the Delta log of {} says what leaf {index} of the proof log says, at another place",
+                        entry.version,
+                        table.name()
+                    );
+                    self.findings.push(Finding::new(Kind::Entry, what).file(&file));
+                    return;
+                }
                 self.pending += 1;
                 let waited = entry.written.map_or(0, |written| now.0 - written * 1_000);
                 if waited > PATIENCE_MICROS && number == 0 {
@@ -250,6 +259,9 @@ impl Ledger {
                 Leaf::Files(files) => {
                     digests.extend(files.add.iter().map(|file| (file.id.as_str(), file)));
                     removed.extend(files.remove.iter().map(String::as_str));
+                    for id in &files.remove {
+                        self.objects.remove(id);
+                    }
                     self.objects.extend(files.objects.iter().map(|object| (object.id.clone(), object.clone())));
                 }
                 Leaf::Span(span) => {
@@ -269,11 +281,22 @@ impl Ledger {
         let attested = !leaves.is_empty();
         for added in &entry.adds {
             let digest = digests.remove(added.id.as_str()).cloned();
-            let fits = digest.as_ref().is_some_and(|digest| digest.size == added.size && digest.rows == added.rows);
+            let fits = digest
+                .as_ref()
+                .is_some_and(|digest| (digest.size, digest.rows, digest.time) == (added.size, added.rows, added.time))
+                && added.path == crate::paths::data_file(&added.class, &added.date, &added.id);
             if attested && !fits {
                 let what = format!("the entry adds the file {}, which is not the one that was attested", added.id);
                 let expected = digest.as_ref().map_or("no such file".to_owned(), describe);
-                let found = format!("{} rows in {} bytes", added.rows, added.size);
+                let found = format!(
+                    "{} in class {}, date {}: {} rows in {} bytes{}",
+                    added.path,
+                    added.class,
+                    added.date,
+                    added.rows,
+                    added.size,
+                    times(added.time)
+                );
                 self.findings.push(Finding::new(Kind::Unattested, what).file(&at).expected(expected, found));
             }
             self.live.insert((name, added.path.clone()), LiveFile { added: added.clone(), digest, is_old });
@@ -318,5 +341,9 @@ impl Ledger {
 }
 
 fn describe(digest: &FileDigest) -> String {
-    format!("{} rows in {} bytes, SHA-256 {}", digest.rows, digest.size, digest.sha256)
+    format!("{} rows in {} bytes{}, SHA-256 {}", digest.rows, digest.size, times(digest.time), digest.sha256)
+}
+
+fn times(time: Option<(i64, i64)>) -> String {
+    time.map_or_else(String::new, |(least, most)| format!(" from {} to {}", Timestamp(least), Timestamp(most)))
 }

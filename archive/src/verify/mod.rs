@@ -11,6 +11,7 @@
 //! The verifier trusts the log's public key, and nothing that it reads. It goes on after a finding, so that one run names
 //! all of them. Without keys it checks what ciphertext shows, and says what it did not check.
 
+mod keys;
 mod ledger;
 mod offsets;
 mod recordings;
@@ -37,6 +38,9 @@ use offsets::{Blind, Evidence, Place, SpanEvidence, runs_of};
 use rows::BatchIndex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+/// Findings whose events are named. Each takes another look into its file.
+const MOST_NAMED: usize = 50;
 
 /// What is verified.
 #[derive(Debug, Clone, Default)]
@@ -159,6 +163,7 @@ impl Verification<'_> {
             }
         }
 
+        keys::check(self.archive, &self.unlocker, &mut findings).await?;
         let evidence = self.check_parts(&ledger, since, &mut report, &mut findings, &progress).await?;
         for ((topic, partition), evidence) in &evidence {
             let (account, mut found) = offsets::account(topic, *partition, evidence);
@@ -240,10 +245,11 @@ impl Verification<'_> {
         let total = in_scope.iter().flat_map(|part| files.get(*part)).flatten().map(|(_, file)| file.added.rows).sum();
         progress(Progress::Records(total));
         let mut sources = sources::Sources::default();
+        let mut unread = BTreeMap::new();
         for part in parts {
             let batches = ledger.batches.get(part).map_or(&[][..], Vec::as_slice);
             let own = files.get(part).map_or(&[][..], Vec::as_slice);
-            let readable = in_scope.contains(part) && self.can_read(part, report).await?;
+            let readable = in_scope.contains(part) && self.can_read(part, &mut unread).await?;
             let place = match part.0 {
                 TableName::Events => Place::Events,
                 TableName::DeadLetters => Place::DeadLetters,
@@ -266,14 +272,25 @@ impl Verification<'_> {
                 }
             }
         }
-        if self.scope.is_whole() {
+        if self.scope.is_whole() && unread.is_empty() {
             findings.extend(sources.findings());
+        }
+        if !unread.is_empty() {
+            recordings::check_ciphertext(self.archive, &ledger.objects, report, findings).await?;
+        }
+        for (what, dates) in unread {
+            let dates = match dates.as_slice() {
+                [one] => one.clone(),
+                [first, .., last] => format!("{} dates from {first} to {last}", dates.len()),
+                [] => continue,
+            };
+            report.not_checked.push(format!("{what} ({dates}); digests and numbers were checked"));
         }
         Ok(evidence)
     }
 
     /// Whether the caller's keys open all tiers of a class and date.
-    async fn can_read(&self, part: &Part, report: &mut Report) -> Result<bool, ArchiveError> {
+    async fn can_read(&self, part: &Part, unread: &mut BTreeMap<String, Vec<String>>) -> Result<bool, ArchiveError> {
         let Some(date) = days(&part.2) else { return Ok(false) };
         let representative = DataFile {
             path: Path::default(),
@@ -293,12 +310,8 @@ impl Verification<'_> {
         if closed.is_empty() {
             return Ok(true);
         }
-        let table = part.0.table().name();
-        let (class, date) = (&part.1, &part.2);
-        report.not_checked.push(format!(
-            "the rows of {table}, class {class}, date {date}: no key for {}; digests and numbers were checked",
-            closed.join(", ")
-        ));
+        let what = format!("rows of {}, class {}: no key for {}", part.0.table().name(), part.1, closed.join(", "));
+        unread.entry(what).or_default().push(part.2.clone());
         Ok(false)
     }
 
@@ -352,7 +365,10 @@ impl Verification<'_> {
             (offsets, checked_findings)
         });
         let died = |_| ArchiveError::Damaged { what: "a check".to_owned(), why: "it panicked".to_owned() };
-        let (offsets, found) = checking.await.map_err(died)?;
+        let (offsets, mut found) = checking.await.map_err(died)?;
+        if part.0 == TableName::Events {
+            self.name_events(files, &mut found).await?;
+        }
         findings.extend(found);
         if let (false, Some(date)) = (chunks.is_empty(), days(&part.2)) {
             let place = (part.1.as_str(), date);
@@ -365,6 +381,18 @@ impl Verification<'_> {
             .iter()
             .map(|batch| if batch.disposed { Vec::new() } else { offsets.next().unwrap_or_default() })
             .collect())
+    }
+
+    /// Names the events of findings that speak of changed records in one file.
+    async fn name_events(&self, files: &[(Path, LiveFile)], findings: &mut [Finding]) -> Result<(), ArchiveError> {
+        for finding in findings.iter_mut().filter(|finding| finding.kind == Kind::RecordsChanged).take(MOST_NAMED) {
+            let own = files.iter().find(|(path, _)| finding.file.as_deref() == Some(path.as_ref()));
+            let Some((path, file)) = own else { continue };
+            if let Some(bytes) = get(self.archive.store().as_ref(), path).await? {
+                finding.events = rows::suspects(file, bytes, &self.unlocker, finding);
+            }
+        }
+        Ok(())
     }
 
     /// What ciphertext shows: that each file is there and is the one that was written.

@@ -1,6 +1,6 @@
 //! Recordings, chunk by chunk: each object against its digest, each chunk against the hash that its row has.
 
-use super::report::{Checked, Finding, Kind};
+use super::report::{Checked, Finding, Kind, Report};
 use super::rows::ChunkRow;
 use crate::Archive;
 use crate::error::ArchiveError;
@@ -8,10 +8,12 @@ use crate::keys::{MasterKeyId, Unlocker};
 use crate::proof::entry::get;
 use crate::proof::object_id;
 use crate::recordings::{TIER, decrypt_object};
+use futures::TryStreamExt;
 use holdfast_proof::{Digest32, FileDigest};
+use object_store::ObjectStore;
 use object_store::path::Path;
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write;
 
 /// Checks the objects that `chunks`, all of one class and date, lie in.
@@ -68,6 +70,42 @@ pub(crate) async fn check(
                 findings.push(finding.expected(&chunk.sha256, found));
             }
         }
+    }
+    Ok(())
+}
+
+/// Checks every object that is there, without a key: whether it is one that was attested, and whether all of these are there.
+pub(crate) async fn check_ciphertext(
+    archive: &Archive,
+    digests: &HashMap<String, FileDigest>,
+    report: &mut Report,
+    findings: &mut Vec<Finding>,
+) -> Result<(), ArchiveError> {
+    let folder = Path::from("recordings");
+    let failed = |source| ArchiveError::Store { doing: format!("list {folder}"), source };
+    let listed: Vec<_> = archive.store().list(Some(&folder)).try_collect().await.map_err(failed)?;
+    let mut missing: HashSet<&String> = digests.keys().collect();
+    let mut unnamed = 0u64;
+    for object in listed {
+        let name = object.location.to_string();
+        let id = object_id(&name);
+        if !digests.contains_key(&id) {
+            // Left by a commit that was never made, or joined into another one and not yet swept.
+            unnamed += 1;
+            continue;
+        }
+        missing.remove(&id);
+        if let Some(bytes) = get(archive.store().as_ref(), &object.location).await? {
+            report.checked.objects += 1;
+            check_digest(&name, &bytes, digests, findings);
+        }
+    }
+    if unnamed > 0 {
+        report.notices.push(format!("{unnamed} objects of recordings belong to no commit, or were joined into others"));
+    }
+    for id in missing {
+        let what = "an object of a recording is missing; its path has the SHA-256 that is expected here";
+        findings.push(Finding::new(Kind::Object, what).file("recordings").expected(id, "no such object"));
     }
     Ok(())
 }

@@ -59,7 +59,8 @@ pub struct Finding {
     /// The file, object, tile or entry, relative to the archive.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
-    /// The events that are concerned, by id, where they could be read; the first few.
+    /// The events that are concerned, by id, where they could be read. Of changed records these are the ones whose columns
+    /// do not follow from their payload, or else all among which the changed ones are.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<String>,
     /// The topic.

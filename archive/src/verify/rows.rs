@@ -207,6 +207,38 @@ fn rows(
     Ok(())
 }
 
+/// The events of a finding, by id: those whose columns do not follow from their own payload, if there are any, and otherwise all
+/// that it speaks of.
+pub(crate) fn suspects(file: &LiveFile, bytes: Bytes, unlocker: &Unlocker, finding: &Finding) -> Vec<String> {
+    let (Some(topic), Some(partition), Some((first, end))) = (&finding.topic, finding.partition, finding.offsets)
+    else {
+        return Vec::new();
+    };
+    let Ok(decryption) = unlocker.decryption(&file.added.id) else { return Vec::new() };
+    let options = ArrowReaderOptions::new().with_file_decryption_properties(decryption);
+    let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, options)
+        .and_then(|builder| builder.with_batch_size(BATCH_ROWS).build());
+    let (mut all, mut inconsistent) = (Vec::new(), Vec::new());
+    // A file that cannot be read is a finding of its own.
+    for batch in reader.into_iter().flatten().map_while(Result::ok) {
+        let Some(columns) = RecordColumns::of(Table::Events, &batch) else { break };
+        for row in 0..batch.num_rows() {
+            let offset = columns.offset.value(row);
+            if !(first..end).contains(&offset)
+                || columns.partition.value(row) != partition
+                || columns.topic.value(row) != topic
+            {
+                continue;
+            }
+            all.push(event_id(&batch, row));
+            if holdfast_events::is_consistent(&batch, row) == Some(false) {
+                inconsistent.push(event_id(&batch, row));
+            }
+        }
+    }
+    if inconsistent.is_empty() { all } else { inconsistent }
+}
+
 fn text<'b>(batch: &'b RecordBatch, column: Column) -> Option<&'b arrow_array::StringArray> {
     batch.column_by_name(COLUMNS[column as usize].name)?.as_string_opt()
 }

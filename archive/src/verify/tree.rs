@@ -81,6 +81,8 @@ impl LogTree {
             leaves.extend(hashes.iter().take(wanted).map(|hash| Hash(*hash)));
             leaves.resize(leaves.len() + wanted - hashes.len().min(wanted), Hash([0; 32]));
         }
+        let root = tree::root(&leaves);
+        leaves = check_lowest(store, leaves, root, head.root, checked, findings).await?;
         let mut above: Vec<Hash> = leaves.clone();
         let mut level = 0;
         for ((tile, name), bytes) in all.iter().zip(&names).zip(&tiles_read) {
@@ -94,51 +96,19 @@ impl LogTree {
                 above[start..start + tile.width() as usize].iter().flat_map(|hash| hash.0).collect();
             let what = match bytes {
                 None => "a tile of the proof log is missing",
-                Some(bytes) if **bytes != *expected => "a tile of the proof log is not what the tiles below it say",
+                Some(bytes) if **bytes != *expected => "a tile of the proof log does not hold the hashes that it must",
                 Some(_) => continue,
             };
             findings.push(Finding::new(Kind::Tile, what).file(paths::proof_tile(name)));
         }
-        let root = tree::root(&leaves);
         if root != head.root {
             let what = "the tiles of the proof log do not have the root that was signed";
             findings.push(Finding::new(Kind::Tile, what).file(&path).expected(head.root, root));
         }
-        log.check_bundles(store, &leaves, checked, findings).await?;
         log.places = leaves.iter().enumerate().map(|(index, hash)| (hash.0, index as u64)).collect();
         log.leaves = leaves;
         log.head = Some(head);
         Ok(log)
-    }
-
-    async fn check_bundles(
-        &self,
-        store: &dyn ObjectStore,
-        leaves: &[Hash],
-        checked: &mut Checked,
-        findings: &mut Vec<Finding>,
-    ) -> Result<(), ArchiveError> {
-        let names: Vec<String> = leaves
-            .chunks(256)
-            .enumerate()
-            .map(|(n, chunk)| tiles::entries_path(n as u64, chunk.len() as u32))
-            .collect();
-        for ((name, chunk), bytes) in names.iter().zip(leaves.chunks(256)).zip(read_all(store, &names).await?) {
-            checked.tiles += 1;
-            let file = paths::proof_tile(name);
-            let Some(bytes) = bytes else {
-                findings.push(Finding::new(Kind::Tile, "an entry bundle of the proof log is missing").file(file));
-                continue;
-            };
-            let entries = tiles::decode_entries(&bytes).unwrap_or_default();
-            let fits = entries.len() == chunk.len()
-                && entries.iter().zip(chunk).all(|(entry, hash)| record_hash(entry) == *hash);
-            if !fits {
-                let what = "an entry bundle of the proof log does not hold the leaves of its tile";
-                findings.push(Finding::new(Kind::Tile, what).file(file));
-            }
-        }
-        Ok(())
     }
 
     /// Holds other checkpoints against the tree: those that are kept in the archive and in its mirrors, and `given` ones.
@@ -192,6 +162,46 @@ impl LogTree {
         }
         Ok(())
     }
+}
+
+/// Holds the lowest tiles against the entry bundles, which have the leaves themselves, and returns the hashes to go on with: where
+/// the tiles do not have the signed root and the bundles have, the bundles are right.
+async fn check_lowest(
+    store: &dyn ObjectStore,
+    leaves: Vec<Hash>,
+    root: Hash,
+    signed: Hash,
+    checked: &mut Checked,
+    findings: &mut Vec<Finding>,
+) -> Result<Vec<Hash>, ArchiveError> {
+    let bundles = leaves.chunks(256).enumerate();
+    let names: Vec<String> =
+        bundles.map(|(number, chunk)| tiles::entries_path(number as u64, chunk.len() as u32)).collect();
+    let (mut of_bundles, mut wrong) = (Vec::with_capacity(leaves.len()), Vec::new());
+    for ((name, chunk), bytes) in names.iter().zip(leaves.chunks(256)).zip(read_all(store, &names).await?) {
+        checked.tiles += 1;
+        let what = match bytes {
+            None => "an entry bundle of the proof log is missing",
+            Some(bytes) => {
+                let entries = tiles::decode_entries(&bytes).unwrap_or_default();
+                if entries.len() == chunk.len() {
+                    let hashes: Vec<Hash> = entries.iter().map(|entry| record_hash(entry)).collect();
+                    let fits = hashes == chunk;
+                    of_bundles.extend(hashes);
+                    if fits {
+                        continue;
+                    }
+                }
+                "an entry bundle of the proof log does not hold the leaves of its tile"
+            }
+        };
+        wrong.push(Finding::new(Kind::Tile, what).file(paths::proof_tile(name)));
+    }
+    if root != signed && of_bundles.len() == leaves.len() && tree::root(&of_bundles) == signed {
+        return Ok(of_bundles);
+    }
+    findings.append(&mut wrong);
+    Ok(leaves)
 }
 
 /// The root of the first leaves, for growing numbers of them: each leaf is hashed once.

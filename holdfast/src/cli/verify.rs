@@ -17,6 +17,9 @@ use crate::logging::colours_wanted;
 use crate::render::text::{bytes, count};
 use crate::wiring::{archive, identities, proof};
 
+/// Events of one finding that are named to people.
+const EVENTS_SHOWN: usize = 5;
+
 /// Check that the archive holds exactly what was acknowledged: nothing changed, removed, added or moved.
 ///
 /// Needs the log's public key, and the keys of all tiers to look at rows and recordings. Without them it checks digests, numbers and
@@ -229,7 +232,9 @@ fn details(finding: &Finding) -> String {
         line("at", &format!("{topic} partition {partition}, {offsets}"));
     }
     if !finding.events.is_empty() {
-        line("events", &finding.events.join(", "));
+        let named = finding.events.iter().take(EVENTS_SHOWN).cloned().collect::<Vec<_>>().join(", ");
+        let more = finding.events.len().saturating_sub(EVENTS_SHOWN);
+        line("events", &if more > 0 { format!("{named} and {more} more") } else { named });
     }
     if let Some(expected) = &finding.expected {
         line("expected", expected);

@@ -1,0 +1,211 @@
+//! The log itself: it grows, a crash does not fork it, and what lawfully goes is accounted for.
+
+use crate::world::{DATE, Draft, EVENTS, NOW, World, commit, kinds, partition};
+use holdfast_archive::keys::Unlocker;
+use holdfast_archive::proof::{Attestation, ProveError, RecordPlace, prove};
+use holdfast_archive::verify::Scope;
+use holdfast_archive::{Change, Table};
+use holdfast_proof::note::TrustedKeys;
+use holdfast_proof::{Commit, Disposal, Files, Leaf, Operation};
+use std::sync::Arc;
+
+#[tokio::test]
+async fn integrating_twice_or_after_a_crash_gives_the_same_log() {
+    let mut world = World::whole().await;
+    let mut draft = Draft::default();
+    world.chat(&mut draft, 0, DATE, 900, "a line");
+    world.commit_signed(draft, Some(Arc::clone(&world.key))).await;
+    // One integrates as usual. The other died after its tiles were written and before its checkpoint was: the first's tiles
+    // beside the old checkpoint.
+    let crashed = world.copy().await;
+    world.integrate().await;
+    for path in world.objects("proof/tile/").await {
+        crashed.write(path.as_ref(), world.read(path.as_ref()).await).await;
+    }
+    crashed.integrate().await;
+    assert_eq!(world.read("proof/checkpoint").await, crashed.read("proof/checkpoint").await);
+    // And from nothing, the same tree comes out again.
+    let anew = world.copy().await;
+    for path in anew.objects("proof/").await {
+        anew.delete(path.as_ref()).await;
+    }
+    anew.integrate().await;
+    assert_eq!(world.read("proof/checkpoint").await, anew.read("proof/checkpoint").await);
+    assert_eq!(anew.verify().await.findings, []);
+}
+
+#[tokio::test]
+async fn a_log_of_many_tiles_verifies() {
+    let mut world = World::new();
+    for number in 0..120 {
+        let mut draft = Draft::default();
+        world.chat(&mut draft, number % 3, DATE, number as u32, "line");
+        world.commit_signed(draft, Some(Arc::clone(&world.key))).await;
+        if number % 7 == 0 {
+            world.integrate().await;
+        }
+    }
+    world.integrate().await;
+    let report = world.verify().await;
+    assert_eq!(report.findings, []);
+    assert!(report.size > 256, "{}", report.size);
+    // A checkpoint of the Delta log that leaves a file out is what readers would see.
+    assert!(report.checked.checkpoints > 10);
+}
+
+#[tokio::test]
+async fn two_integrators_do_not_disturb_each_other() {
+    let mut world = World::whole().await;
+    let (mut one, mut two) = (world.integrator("one"), world.integrator("two"));
+    let mut ours = 0;
+    for number in 0..6 {
+        let mut draft = Draft::default();
+        world.chat(&mut draft, 0, DATE, 900 + number, "line");
+        world.commit_signed(draft, Some(Arc::clone(&world.key))).await;
+        let (first, second) = tokio::join!(one.round(NOW), two.round(NOW));
+        ours += u32::from(first.unwrap().is_ours) + u32::from(second.unwrap().is_ours);
+    }
+    assert_eq!(ours, 6, "one of them each time");
+    one.finish(NOW).await.unwrap();
+    two.finish(NOW).await.unwrap();
+    assert_eq!(world.verify().await.findings, []);
+}
+
+#[tokio::test]
+async fn an_event_is_proven_and_the_proof_stands_alone() {
+    let world = World::whole().await;
+    for offset in [0, 300, 599] {
+        let place = RecordPlace {
+            table: Table::Events,
+            class: "general".to_owned(),
+            date: DATE,
+            topic: EVENTS.to_owned(),
+            partition: 0,
+            offset,
+        };
+        let proof = prove(&world.archive, &world.trusted, &world.unlocker(), &place).await.unwrap();
+        let verified = proof.verify(&world.trusted).unwrap();
+        assert_eq!((verified.batch.count, verified.checkpoint.size), (600, world.verify().await.size));
+        let record = holdfast_archive::proof::read_record(&proof.record).unwrap();
+        assert_eq!((record.offset, &record.event["id"]), (offset, &format!("e-{offset}").into()));
+        let mut other = proof.clone();
+        other.record[60] ^= 1;
+        assert!(other.verify(&world.trusted).is_err());
+    }
+    let nowhere = RecordPlace {
+        table: Table::Events,
+        class: "general".to_owned(),
+        date: DATE,
+        topic: EVENTS.to_owned(),
+        partition: 0,
+        offset: 602,
+    };
+    let refused = prove(&world.archive, &world.trusted, &world.unlocker(), &nowhere).await;
+    assert!(matches!(refused, Err(ProveError::Unattested)), "{refused:?}");
+}
+
+#[tokio::test]
+async fn without_keys_digests_and_numbers_are_checked() {
+    let world = World::whole().await;
+    let without = |world: &World| Arc::new(Unlocker::new(world.archive.clone(), Vec::new()));
+    let report = world.verify_with(Scope::default(), without(&world)).await;
+    assert_eq!(report.findings, []);
+    assert_eq!((report.checked.records, report.checked.objects), (0, 2));
+    assert!(!report.not_checked.is_empty());
+    assert_eq!(report.offsets["holdfast.events/0"].archived, 601);
+    // What ciphertext shows is found.
+    for prefix in ["tables/events/class", "tables/dead_letters/class", "recordings/"] {
+        for gone in [false, true] {
+            let altered = world.copy().await;
+            let path = altered.objects(prefix).await[0].to_string();
+            if gone {
+                altered.delete(&path).await;
+            } else {
+                let mut bytes = altered.read(&path).await;
+                bytes[40] ^= 1;
+                altered.write(&path, bytes).await;
+            }
+            let report = altered.verify_with(Scope::default(), without(&altered)).await;
+            assert!(!report.intact, "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_scope_reads_less_and_says_so() {
+    let world = World::whole().await;
+    let scope = Scope { from: Some("2026-11-24".to_owned()), ..Scope::default() };
+    let report = world.verify_with(scope, world.unlocker()).await;
+    assert_eq!((report.findings.as_slice(), report.checked.records), (&[][..], 10));
+    assert!(!report.not_checked.is_empty());
+    let scope = Scope { sample: Some((0.5, 1)), ..Scope::default() };
+    let report = world.verify_with(scope, world.unlocker()).await;
+    assert_eq!(report.findings, []);
+}
+
+#[tokio::test]
+async fn what_is_lawfully_disposed_of_is_accounted_for() {
+    let world = World::whole().await;
+    let log = world.archive.table(Table::Events);
+    let snapshot = log.snapshot().await.unwrap();
+    let removed: Vec<_> = snapshot.files.iter().filter(|file| file.date == DATE + 1).cloned().collect();
+    assert_eq!(removed.len(), 1);
+    let leaves = [
+        Leaf::Commit(Commit {
+            table: "events".to_owned(),
+            id: "dispose-1".to_owned(),
+            operation: Operation::Dispose,
+            dead_letters: Some(1),
+        }),
+        Leaf::Files(Files { remove: removed.iter().map(|file| file.id.clone()).collect(), ..Files::default() }),
+        Leaf::Disposal(Disposal {
+            table: "events".to_owned(),
+            class: "general".to_owned(),
+            date: partition(DATE + 1).date_text(),
+            plan: "plan-1".to_owned(),
+            rows: 10,
+        }),
+    ];
+    let attestation = Attestation::sign(&world.key, &leaves).unwrap();
+    let change = Change {
+        segments: &[],
+        removed: &removed,
+        advances: &[],
+        commit_id: "dispose-1",
+        attestation: Some(&attestation),
+    };
+    log.change(&change, NOW).await.unwrap();
+    world.integrate().await;
+    world.delete(removed[0].path.as_ref()).await;
+    let report = world.verify().await;
+    assert_eq!(report.findings, []);
+    assert_eq!(report.offsets["holdfast.events/1"].disposed, 10);
+    assert_eq!(
+        commit(Table::Events, "x", None).to_text(),
+        r#"{"leaf":"commit","table":"events","id":"x","operation":"append"}"#
+    );
+}
+
+#[tokio::test]
+async fn a_key_that_was_rotated_out_still_verifies_what_it_signed() {
+    let mut world = World::whole().await;
+    let size = world.verify().await.size;
+    let old = world.key.verifier_key().to_owned();
+    let new = crate::world::signing_key("holdfast/test", 2);
+    world.key = Arc::clone(&new);
+    world.trusted = TrustedKeys::parse(&format!("{}\n{old} retired-at {size}\n", new.verifier_key())).unwrap();
+    assert_eq!(world.verify().await.findings, []);
+    let mut draft = Draft::default();
+    world.chat(&mut draft, 0, DATE, 900, "after the rotation");
+    world.commit(draft).await;
+    assert_eq!(world.verify().await.findings, []);
+    // What the old key signs from now on counts for nothing.
+    world.key = crate::world::signing_key("holdfast/test", 1);
+    let mut draft = Draft::default();
+    world.chat(&mut draft, 0, DATE, 901, "by the old key");
+    world.commit_signed(draft, Some(Arc::clone(&world.key))).await;
+    world.key = new;
+    let done = world.integrator("two").finish(NOW).await.unwrap();
+    assert_eq!(done.unattested.len(), 1);
+    assert!(!kinds(&world.verify().await).is_empty());
+}
