@@ -3,8 +3,10 @@
 use crate::{event, figure, process};
 use holdfast_archive::Table;
 use holdfast_archive::keys::{Holder, KeyRing};
+use holdfast_archive::proof::BatchTrees;
 use holdfast_archive::segment::{Partition, SegmentKeys, SegmentWriter};
 use holdfast_events::{Decoder, EventBatchBuilder, Position, Tier, Timestamp};
+use holdfast_proof::Secret;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -65,6 +67,15 @@ pub(crate) fn measure(runtime: &Runtime) -> anyhow::Result<f64> {
             figure("limit: bytes of an archived event", segment.bytes.len() as u64 / EVENTS, "bytes");
         }
     }
+    let began = process::cpu_time()?;
+    let mut trees = BatchTrees::new(Table::Events);
+    for batch in &batches {
+        trees.add(&partition, batch, &Secret([7; 32]))?;
+    }
+    let leaves = trees.finish();
+    let hashed = rate(process::cpu_time()? - began);
+    figure("limit: Arrow to the root of a batch, one core", hashed as u64, "events/CPU s");
+    anyhow::ensure!(leaves.len() == 1, "one topic and partition is one batch");
     let together = 1.0 / (1.0 / decode + 1.0 / encoded[1]);
     figure("limit: both together, one core", together as u64, "events/CPU s");
     Ok(together)

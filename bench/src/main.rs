@@ -1,8 +1,9 @@
-//! The benchmark of archiving: one command, one line a figure.
+//! The benchmark of archiving and proving: one command, one line a figure.
 //!
 //! ```text
 //! limit     events in memory ─▶ decode ─▶ columns ─▶ Parquet, plain and encrypted          one thread, nothing else
 //! archive   backlog in Apache Kafka ─▶ the archiver in a process of its own ─▶ a folder     CPU, wall, memory, bytes
+//! prove     what was archived ─▶ sealed, verified before and after, each in a process of its own                CPU, wall
 //! freshness one event at a time, acknowledged ─▶ in the log that every query reads
 //! ```
 //!
@@ -15,6 +16,7 @@ mod archive;
 mod event;
 mod limit;
 mod process;
+mod prove;
 
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
@@ -47,6 +49,14 @@ enum Command {
         group: String,
         #[arg(long)]
         plain: bool,
+        #[arg(long)]
+        without_proofs: bool,
+    },
+    /// (internal) Verifies an archive and prints what it took.
+    #[command(hide = true)]
+    Verify {
+        #[arg(long)]
+        folder: PathBuf,
     },
 }
 
@@ -55,9 +65,11 @@ fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     match arguments.command {
-        Some(Command::Archive { brokers, folder, events, group, plain }) => {
-            runtime.block_on(archive::child(brokers, &folder, events, group, plain))
+        Some(Command::Archive { brokers, folder, events, group, plain, without_proofs }) => {
+            let kind = archive::Variant { encrypt: !plain, proofs: !without_proofs };
+            runtime.block_on(archive::child(brokers, &folder, events, group, kind))
         }
+        Some(Command::Verify { folder }) => runtime.block_on(prove::verify(&folder)),
         None => {
             let limit = limit::measure(&runtime)?;
             runtime.block_on(archive::measure(arguments.events, arguments.runs.max(1), limit))

@@ -1,6 +1,6 @@
 //! What the kernel says of this process.
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use std::time::Duration;
 
 /// User and system time of all threads, from `/proc/self/stat` (proc(5), fields 14 and 15, in hundredths of a second).
@@ -14,6 +14,15 @@ pub(crate) fn cpu_time() -> anyhow::Result<Duration> {
         .map(|field| field.parse::<u64>().context("a field of /proc/self/stat"))
         .sum::<Result<u64, _>>()?;
     Ok(Duration::from_millis(ticks * 10))
+}
+
+/// Runs this program as another process and reads the report that it prints.
+pub(crate) fn report_of(mut command: std::process::Command) -> anyhow::Result<serde_json::Value> {
+    let output = command.stderr(std::process::Stdio::inherit()).output().context("start a process")?;
+    if !output.status.success() {
+        bail!("the process failed: {}", output.status);
+    }
+    serde_json::from_slice(&output.stdout).context("read its report")
 }
 
 /// The largest resident memory so far, in MiB, from `/proc/self/status`.

@@ -16,6 +16,7 @@ pub mod bundle;
 pub mod leaf;
 pub mod note;
 mod salt;
+mod sha256;
 pub mod tiles;
 pub mod tree;
 pub mod witness;
@@ -24,4 +25,5 @@ pub use leaf::{
     Batch, Commit, Digest32, Disposal, FileDigest, Files, Leaf, LeafError, Operation, Skip, SkipReason, Span,
 };
 pub use salt::{SALT_BYTES, Salts, Secret};
+pub use sha256::sha256_in_place;
 pub use tlog_tiles::{Hash, Tile, node_hash, record_hash};

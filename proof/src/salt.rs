@@ -8,7 +8,8 @@
 //! ```text
 //! secret (32 random bytes, one for each class and date of one writer)
 //!   └─ stream = SHA-256("holdfast salts 1\n" ‖ secret ‖ u32 partition ‖ topic)      one for each topic and partition
-//!        └─ salt = the first 16 bytes of SHA-256(stream ‖ u64 offset)
+//!        └─ pair = SHA-256(stream ‖ u64 half of the offset, rounded down)
+//!             └─ salt = its first 16 bytes for an even offset, its last 16 for an odd one
 //! ```
 //!
 //! Integers are big-endian.
@@ -30,7 +31,11 @@ impl std::fmt::Debug for Secret {
 
 /// The salts of one topic and partition.
 #[derive(Clone)]
-pub struct Salts(Sha256);
+pub struct Salts {
+    stream: [u8; 32],
+    /// The pair that was made last: records mostly come in the order of their offsets.
+    last: Option<(i64, [u8; 32])>,
+}
 
 impl std::fmt::Debug for Salts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -47,14 +52,28 @@ impl Salts {
             .chain_update(partition.to_be_bytes())
             .chain_update(topic.as_bytes())
             .finalize();
-        Self(Sha256::new().chain_update(stream))
+        Self { stream: stream.into(), last: None }
     }
 
     /// The salt of the record at `offset`.
-    pub fn salt(&self, offset: i64) -> [u8; SALT_BYTES] {
-        let digest: [u8; 32] = self.0.clone().chain_update(offset.to_be_bytes()).finalize().into();
+    pub fn salt(&mut self, offset: i64) -> [u8; SALT_BYTES] {
+        let half = offset >> 1;
+        let pair = match self.last {
+            Some((known, pair)) if known == half => pair,
+            _ => {
+                // 40 bytes and their padding are one block.
+                let mut block = [0u8; 64];
+                block[..32].copy_from_slice(&self.stream);
+                block[32..40].copy_from_slice(&half.to_be_bytes());
+                block[40] = 0x80;
+                block[62..].copy_from_slice(&(40u16 * 8).to_be_bytes());
+                let pair = crate::sha256::of_blocks(&block);
+                self.last = Some((half, pair));
+                pair
+            }
+        };
         let mut salt = [0; SALT_BYTES];
-        salt.copy_from_slice(&digest[..SALT_BYTES]);
+        salt.copy_from_slice(if offset & 1 == 0 { &pair[..SALT_BYTES] } else { &pair[SALT_BYTES..] });
         salt
     }
 }
@@ -68,6 +87,7 @@ mod tests {
         let secret = Secret([7; 32]);
         let salt = Salts::new(&secret, "t", 3).salt(9);
         assert_eq!(salt, Salts::new(&secret, "t", 3).salt(9));
+        assert_ne!(salt, Salts::new(&secret, "t", 3).salt(8));
         for other in [
             Salts::new(&Secret([8; 32]), "t", 3).salt(9),
             Salts::new(&secret, "u", 3).salt(9),
@@ -81,7 +101,8 @@ mod tests {
     #[test]
     fn the_derivation_is_what_the_format_says() {
         let stream = Sha256::digest([b"holdfast salts 1\n".as_slice(), &[7; 32], &[0, 0, 0, 3], b"t"].concat());
-        let digest = Sha256::digest([stream.as_slice(), &9u64.to_be_bytes()].concat());
-        assert_eq!(Salts::new(&Secret([7; 32]), "t", 3).salt(9), digest[..16]);
+        let pair = Sha256::digest([stream.as_slice(), &4u64.to_be_bytes()].concat());
+        let mut salts = Salts::new(&Secret([7; 32]), "t", 3);
+        assert_eq!((salts.salt(8).as_slice(), salts.salt(9).as_slice()), (&pair[..16], &pair[16..]));
     }
 }

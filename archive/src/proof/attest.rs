@@ -113,7 +113,7 @@ impl BatchTrees {
             }
             let tree = &mut trees[newest];
             let hash = columns
-                .hash(row, &tree.salts, &mut self.scratch)
+                .hash(row, &mut tree.salts, &mut self.scratch)
                 .ok_or_else(|| damaged("a row's extensions are not an object of texts"))?;
             tree.records.push((columns.offset.value(row), hash));
         }

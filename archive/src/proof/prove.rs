@@ -180,8 +180,8 @@ fn read_file(
         for row in (0..rows.num_rows()).filter(is_ours) {
             let secret = if secrets.is_valid(row) { secrets.value(row) } else { &[] };
             let secret = Secret(secret.try_into().map_err(|_| damaged())?);
-            let salts = Salts::new(&secret, &batch.topic, batch.partition);
-            columns.write(row, &salts, &mut record).ok_or_else(damaged)?;
+            let mut salts = Salts::new(&secret, &batch.topic, batch.partition);
+            columns.write(row, &mut salts, &mut record).ok_or_else(damaged)?;
             let offset = columns.offset.value(row);
             records.push((offset, record_hash(&record)));
             if offset == place.offset {

@@ -18,8 +18,7 @@ use arrow_array::types::{Float64Type, Int32Type, Int64Type, TimestampMicrosecond
 use arrow_array::{Array, BinaryArray, PrimitiveArray, RecordBatch, StringArray};
 use arrow_schema::DataType;
 use holdfast_events::{COLUMNS, CanonicalColumns, Column};
-use holdfast_proof::{Hash, SALT_BYTES, Salts};
-use sha2::{Digest, Sha256};
+use holdfast_proof::{Hash, SALT_BYTES, Salts, sha256_in_place};
 
 /// Ends the columns of a record. No table has a column of this number.
 const END: u8 = 0xff;
@@ -100,10 +99,14 @@ impl<'b> RecordColumns<'b> {
     }
 
     /// Puts the record of `row` into `record`. `None` where the row's extensions are not an object of texts.
-    pub(crate) fn write(&self, row: usize, salts: &Salts, record: &mut Vec<u8>) -> Option<()> {
+    pub(crate) fn write(&self, row: usize, salts: &mut Salts, record: &mut Vec<u8>) -> Option<()> {
+        record.clear();
+        self.append(row, salts, record)
+    }
+
+    fn append(&self, row: usize, salts: &mut Salts, record: &mut Vec<u8>) -> Option<()> {
         let offset = self.offset.value(row);
         let salt: [u8; SALT_BYTES] = salts.salt(offset);
-        record.clear();
         record.extend_from_slice(&salt);
         record.extend_from_slice(&offset.to_be_bytes());
         match &self.event {
@@ -118,9 +121,11 @@ impl<'b> RecordColumns<'b> {
     }
 
     /// The hash of the record of `row`: RFC 6962, section 2.1. `scratch` saves an allocation.
-    pub(crate) fn hash(&self, row: usize, salts: &Salts, scratch: &mut Vec<u8>) -> Option<Hash> {
-        self.write(row, salts, scratch)?;
-        Some(Hash(Sha256::new_with_prefix([0]).chain_update(scratch.as_slice()).finalize().into()))
+    pub(crate) fn hash(&self, row: usize, salts: &mut Salts, scratch: &mut Vec<u8>) -> Option<Hash> {
+        scratch.clear();
+        scratch.push(0);
+        self.append(row, salts, scratch)?;
+        Some(Hash(sha256_in_place(scratch)))
     }
 }
 
@@ -226,9 +231,12 @@ mod tests {
     #[test]
     fn a_record_is_what_the_format_says() {
         let batch = batch(LINE, 9);
-        let salts = Salts::new(&Secret([3; 32]), "t", 1);
+        let mut salts = Salts::new(&Secret([3; 32]), "t", 1);
         let mut record = Vec::new();
-        RecordColumns::of(Table::Events, &batch).unwrap().write(0, &salts, &mut record).unwrap();
+        let columns = RecordColumns::of(Table::Events, &batch).unwrap();
+        columns.write(0, &mut salts, &mut record).unwrap();
+        let hash = columns.hash(0, &mut salts, &mut Vec::new()).unwrap();
+        assert_eq!(hash, holdfast_proof::record_hash(&record));
         let mut expected = salts.salt(9).to_vec();
         expected.extend_from_slice(&9u64.to_be_bytes());
         expected.extend_from_slice(&canonical_bytes(&decode_structured(LINE).unwrap()));
@@ -251,9 +259,12 @@ mod tests {
         // The numbers are part of the format: columns are added at the end and never moved.
         assert_eq!((COLUMNS[42].name, COLUMNS[47].name, COLUMNS.len()), ("operational", "proof_secret", 48));
         assert!(COLUMNS.len() < usize::from(END));
-        let salts = Salts::new(&Secret([3; 32]), "t", 1);
         let hash = |line: &[u8], offset| {
-            RecordColumns::of(Table::Events, &batch(line, offset)).unwrap().hash(0, &salts, &mut Vec::new()).unwrap()
+            let mut salts = Salts::new(&Secret([3; 32]), "t", 1);
+            RecordColumns::of(Table::Events, &batch(line, offset))
+                .unwrap()
+                .hash(0, &mut salts, &mut Vec::new())
+                .unwrap()
         };
         let text = String::from_utf8(LINE.to_vec()).unwrap();
         let original = hash(LINE, 9);

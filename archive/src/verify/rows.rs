@@ -178,7 +178,7 @@ fn rows(
                 last = (place, index.list(topic, partition));
             }
             let found = find(last.1, offset).and_then(|number| {
-                let hash = columns.hash(row, &salts[last.0].3, &mut scratch)?;
+                let hash = columns.hash(row, &mut salts[last.0].3, &mut scratch)?;
                 Some(Read { batch: number as u32, offset, hash })
             });
             match found {
