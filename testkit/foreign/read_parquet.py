@@ -193,6 +193,7 @@ def check_table(archive, table, counts):
     elsewhere = {(leaf["class"], leaf["date"]) for leaf in leaves if leaf["leaf"] == "disposal"}
     objects = {}  # SHA-256 of a path -> path
     present = {}  # id -> path
+    bounds = {}  # id -> rows, and least and greatest time
     for path, add in live_files(archive, table).items():
         folder = f"tables/{table}"
         filed = (add["partitionValues"]["class"], add["partitionValues"]["date"])
@@ -204,6 +205,8 @@ def check_table(archive, table, counts):
             continue
         rows = archive.rows(f"{folder}/{path}")
         same(f"rows of {path}", len(rows), json.loads(add["stats"])["numRecords"])
+        times = [row["time" if table == "events" else "archived_at"] for row in rows]
+        bounds[name] = (len(rows), [min(times), max(times)])
         for row in rows:
             groups[(*filed, row["kafka_topic"], row["kafka_partition"])].append(row)
             if row.get("object_path"):
@@ -223,6 +226,9 @@ def check_table(archive, table, counts):
                     same(f"size of {path}", len(content), file["size"])
                     same(f"SHA-256 of {path}", text(hashlib.sha256(content).digest()), file["sha256"])
                     counts["files"] += 1
+                if file["id"] in bounds:
+                    rows = (file.get("rows", 0), file.get("time"))
+                    same(f"rows and times of {path}", rows, bounds[file["id"]])
     same(f"rows of {table} that no batch speaks of", sum(map(len, groups.values())) - covered, 0)
 
 
