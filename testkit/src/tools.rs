@@ -1,6 +1,8 @@
 //! Where the real parts are: what `.ci/install` put into the tools folder, and what the machine has on its `PATH`.
 
+use std::hash::{DefaultHasher, Hasher};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::Error;
 
@@ -80,6 +82,56 @@ pub fn age() -> Result<PathBuf, Error> {
 /// [`Error::Unavailable`] if it is not on the `PATH`.
 pub fn age_keygen() -> Result<PathBuf, Error> {
     command("age-keygen").map_err(|_| Error::unavailable("the age-keygen command", INSTALL))
+}
+
+/// A Python that has PyArrow and pyrage, for the scripts in `testkit/foreign`.
+///
+/// # Errors
+///
+/// [`Error::Unavailable`] if it is not installed.
+pub fn python() -> Result<PathBuf, Error> {
+    installed("a Python with PyArrow and pyrage", "python/bin/python")
+}
+
+/// The script `name` of `testkit/foreign`.
+#[must_use]
+pub fn foreign_script(name: &str) -> PathBuf {
+    workspace().join("testkit/foreign").join(name)
+}
+
+/// The program of `testkit/foreign/go`, which checks proof logs with the code of Go's checksum database. It is built when
+/// its source is new, and then kept in the tools folder.
+///
+/// # Errors
+///
+/// [`Error::Unavailable`] if it has to be built and there is no `go` on the `PATH`.
+pub fn go_checker() -> Result<PathBuf, Error> {
+    let source = workspace().join("testkit/foreign/go");
+    let mut hasher = DefaultHasher::new();
+    for name in ["go.mod", "go.sum", "main.go"] {
+        let path = source.join(name);
+        hasher.write(&std::fs::read(&path).map_err(Error::io("read", &path))?);
+    }
+    let built = folder().join(format!("go-checker-{:016x}", hasher.finish()));
+    if built.exists() {
+        return Ok(built);
+    }
+    let go = command("go").map_err(|_| Error::unavailable("Go", "install it: it builds testkit/foreign/go"))?;
+    let folder = folder();
+    std::fs::create_dir_all(&folder).map_err(Error::io("make", &folder))?;
+    // Built aside and moved, for tests of two runs may want it at once.
+    let work = tempfile::Builder::new().prefix(".go-checker-").tempdir_in(&folder);
+    let work = work.map_err(Error::io("make a folder in", &folder))?;
+    let new = work.path().join("checker");
+    let mut build = Command::new(&go);
+    build.args(["build", "-trimpath", "-o"]).arg(&new).arg(".").current_dir(&source).env("CGO_ENABLED", "0");
+    let output = build.output().map_err(Error::io("start", &go))?;
+    if !output.status.success() {
+        let log = String::from_utf8_lossy(&output.stderr).into_owned();
+        return Err(Error::Ended { name: "go build".to_owned(), status: output.status, log });
+    }
+    std::fs::rename(&new, &built).map_err(Error::io("move", &new))?;
+    Ok(built)
 }
 
 fn installed(part: &str, relative: &str) -> Result<PathBuf, Error> {

@@ -11,6 +11,7 @@
 
 mod commands;
 mod corpus;
+mod foreign;
 mod gateway;
 mod keys;
 mod kills;
