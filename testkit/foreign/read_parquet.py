@@ -117,7 +117,9 @@ def canonical_bytes(row):
 def salt(row):
     secret, partition, topic = row["proof_secret"], row["kafka_partition"], row["kafka_topic"].encode()
     stream = hashlib.sha256(b"holdfast salts 1\n" + secret + struct.pack(">i", partition) + topic).digest()
-    return hashlib.sha256(stream + struct.pack(">q", row["kafka_offset"])).digest()[:16]
+    offset = row["kafka_offset"]
+    pair = hashlib.sha256(stream + struct.pack(">q", offset >> 1)).digest()
+    return pair[:16] if offset % 2 == 0 else pair[16:]
 
 
 def column(number, value):
