@@ -127,9 +127,8 @@ mod tests {
             prop_assert_eq!(planned.into_iter().collect::<BTreeSet<_>>(), eligible);
             for group in &groups {
                 prop_assert!(!group.files.is_empty());
-                prop_assert!(group.files.iter().all(|file| {
-                    file.class == group.partition.class && file.date == group.partition.date
-                }));
+                let partitions: BTreeSet<_> = group.files.iter().map(|file| (&file.class, file.date)).collect();
+                prop_assert_eq!(partitions, BTreeSet::from([(&group.partition.class, group.partition.date)]));
                 prop_assert!(group.files.is_sorted_by_key(|file| file.time));
                 let bytes: u64 = group.files.iter().map(|file| file.size).sum();
                 prop_assert!(group.files.len() == 1 || (group.rows() <= max_rows && bytes <= max_bytes));
