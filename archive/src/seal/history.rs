@@ -81,31 +81,60 @@ impl History {
             .try_filter_map(|entry| std::future::ready(Ok(entry)))
     }
 
-    /// What was attested of the files with these ids, by the entries below `end`. A file of which nothing was attested is
-    /// not among them. Signatures are not looked at, which the verification does.
+    /// What was attested of the files with these ids, by the entries below `end` that add them. A file of which nothing was
+    /// attested is not among them. Signatures are not looked at, which the verification does.
     pub(crate) async fn digests(
         &self,
         ids: BTreeSet<&str>,
         end: u64,
     ) -> Result<HashMap<String, FileDigest>, ArchiveError> {
         let mut digests = HashMap::new();
-        let oldest = ids.iter().map(|id| begun(id)).min().unwrap_or(i64::MAX);
-        let first = self.first_version(oldest, end).await?;
-        // What a clock that was set back has hidden stands before.
-        for versions in [first..end, 0..first] {
-            if digests.len() == ids.len() {
+        let mut wanted: HashMap<&str, i64> = ids.into_iter().map(|id| (id, begun(id))).collect();
+        let mut next = 0;
+        while let Some(oldest) = wanted.values().min() {
+            next = self.first_version(*oldest, end).await?.max(next);
+            if next == end {
                 break;
             }
-            let mut entries = std::pin::pin!(self.entries(versions));
-            while let Some(entry) = entries.try_next().await? {
-                for leaf in entry.attestation.iter().flat_map(|attestation| &attestation.leaves) {
-                    let Ok(Leaf::Files(files)) = Leaf::parse(leaf) else { continue };
-                    let wanted = files.add.into_iter().filter(|file| ids.contains(file.id.as_str()));
-                    digests.extend(wanted.map(|file| (file.id.clone(), file)));
-                }
-            }
+            next = self.take_digests(next..end, true, &mut wanted, &mut digests).await?;
+        }
+        if !wanted.is_empty() {
+            // What a clock that was set back has hidden stands before.
+            self.take_digests(0..end, false, &mut wanted, &mut digests).await?;
         }
         Ok(digests)
+    }
+
+    /// Reads entries until all that is wanted was found or, with `leaps`, is far ahead. Returns the first version that was not
+    /// read.
+    async fn take_digests(
+        &self,
+        versions: Range<u64>,
+        leaps: bool,
+        wanted: &mut HashMap<&str, i64>,
+        digests: &mut HashMap<String, FileDigest>,
+    ) -> Result<u64, ArchiveError> {
+        let end = versions.end;
+        let mut entries = std::pin::pin!(self.entries(versions));
+        while let Some(entry) = entries.try_next().await? {
+            let mut found = false;
+            for added in &entry.adds {
+                found |= wanted.remove(added.id.as_str()).is_some();
+            }
+            if found {
+                let leaves = entry.attestation.iter().flat_map(|attestation| &attestation.leaves);
+                for leaf in leaves.filter_map(|leaf| Leaf::parse(leaf).ok()) {
+                    let Leaf::Files(files) = leaf else { continue };
+                    digests.extend(files.add.into_iter().map(|file| (file.id.clone(), file)));
+                }
+            }
+            let written = entry.written.unwrap_or(i64::MAX);
+            let is_far = |begun: &i64| *begun - 2 * SLACK_MILLIS > written;
+            if wanted.is_empty() || (leaps && wanted.values().all(is_far)) {
+                return Ok(entry.version + 1);
+            }
+        }
+        Ok(end)
     }
 
     async fn entry(&self, version: u64) -> Result<Option<Entry>, ArchiveError> {
@@ -144,5 +173,42 @@ mod tests {
         let versions: Vec<u64> =
             history.entries(47..60).map_ok(|entry| entry.version).try_collect().await.unwrap();
         assert_eq!(versions, [47, 48, 49]);
+    }
+
+    /// A UUID of version 7 of that time.
+    fn id(millis: i64) -> String {
+        let hex = format!("{millis:012x}");
+        format!("{}-{}-7000-8000-000000000000", &hex[..8], &hex[8..])
+    }
+
+    #[tokio::test]
+    async fn digests_are_found_over_gaps_of_time_and_behind_clocks_that_were_set_back() {
+        let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+        let hour = SLACK_MILLIS;
+        // Hours of the entries, and when their files were begun: the fourth by a clock that was an age ahead.
+        let entries = [(1_000, 1_000), (1_001, 1_001), (5_000, 4_999), (5_001, 9_000), (9_000, 8_999)];
+        for (version, (written, begun)) in entries.into_iter().enumerate() {
+            let id = id(begun * hour);
+            let add = serde_json::json!({ "add": {
+                "path": format!("class=c/date=2026-01-01/{id}.parquet"), "size": 1, "stats": "{\"numRecords\":1}",
+                "partitionValues": { "class": "c", "date": "2026-01-01" },
+            }});
+            let leaf = format!("{{\"leaf\":\"files\",\"add\":[{{\"id\":\"{id}\",\"size\":1,\"sha256\":\"{}\"}}]}}",
+                holdfast_proof::Digest32([0; 32]));
+            let info = serde_json::json!({ "commitInfo": {
+                "timestamp": written * hour, "holdfastProof": { "leaves": [leaf], "note": "" },
+            }});
+            let path = crate::proof::entry::entry_path(Table::Events, version as u64);
+            store.put(&path, format!("{add}\n{info}\n").into()).await.unwrap();
+        }
+        let history = History::new(store, Table::Events);
+        let ids: Vec<String> = entries.iter().map(|(_, begun)| id(begun * hour)).collect();
+        for wanted in [&ids[..], &ids[..1], &ids[3..], &ids[4..]] {
+            let wanted: BTreeSet<&str> = wanted.iter().map(String::as_str).collect();
+            let found = history.digests(wanted.clone(), 5).await.unwrap();
+            assert!(wanted.iter().all(|id| found.contains_key(*id)), "{wanted:?}");
+        }
+        let nobody = id(1_002 * hour);
+        assert!(!history.digests(BTreeSet::from([nobody.as_str()]), 5).await.unwrap().contains_key(&nobody));
     }
 }

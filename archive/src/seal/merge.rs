@@ -48,9 +48,7 @@ const MOST_BYTES_AT_ONCE: usize = 1 << 30;
 /// Why a file stays as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum LeftOut {
-    /// It has rows from before the proof log.
-    BeforeProof,
-    /// No entry of the log attests it.
+    /// No entry of the log attests it: it is from before the proof log, or was committed outside of it.
     Unattested,
     /// It has columns that this version does not know.
     NewerColumns,
@@ -83,15 +81,23 @@ pub(crate) async fn gather(
     let files: Vec<DataFile> = waiting.iter().cloned().collect();
     let mut reads = stream::iter(files)
         .map(|file| {
-            let store = Arc::clone(store);
-            async move { get(store.as_ref(), &file.path).await.map(|bytes| (file, bytes)) }
+            let (store, is_attested) = (Arc::clone(store), digests.contains_key(&file.id));
+            async move {
+                let bytes = if is_attested { get(store.as_ref(), &file.path).await? } else { None };
+                Ok::<_, ArchiveError>((file, bytes))
+            }
         })
         .buffered(READS);
     while let Some((file, bytes)) = reads.try_next().await? {
         let damaged = |why: &str| ArchiveError::Damaged { what: file.path.to_string(), why: why.to_owned() };
+        let Some(digest) = digests.get(&file.id).cloned() else {
+            gathered.left.push((file, LeftOut::Unattested));
+            waiting.pop_front();
+            continue;
+        };
         let bytes = bytes.ok_or_else(|| damaged("it is missing"))?;
-        let (digest, unlocker, reading) = (digests.get(&file.id).cloned(), Arc::clone(unlocker), file.clone());
-        let read = tokio::task::spawn_blocking(move || read(table, &reading, bytes, digest.as_ref(), &unlocker));
+        let (unlocker, reading) = (Arc::clone(unlocker), file.clone());
+        let read = tokio::task::spawn_blocking(move || read(table, &reading, bytes, &digest, &unlocker));
         match read.await.map_err(|_| damaged("reading it panicked"))?? {
             Ok(batches) => {
                 let size: usize = batches.iter().map(RecordBatch::get_array_memory_size).sum();
@@ -114,13 +120,11 @@ fn read(
     table: Table,
     file: &DataFile,
     bytes: Bytes,
-    digest: Option<&FileDigest>,
+    digest: &FileDigest,
     unlocker: &Unlocker,
 ) -> Result<Result<Vec<RecordBatch>, LeftOut>, ArchiveError> {
     let damaged = |why: String| ArchiveError::Damaged { what: file.path.to_string(), why };
-    if let Some(digest) = digest
-        && digest.sha256.0 != <[u8; 32]>::from(Sha256::digest(&bytes))
-    {
+    if digest.sha256.0 != <[u8; 32]>::from(Sha256::digest(&bytes)) {
         return Err(damaged("it is not the file that was written".to_owned()));
     }
     let options = ArrowReaderOptions::new().with_file_decryption_properties(unlocker.decryption(&file.id)?);
@@ -135,16 +139,13 @@ fn read(
     for batch in reader {
         let batch = with_schema(&batch.map_err(|error| damaged(error.to_string()))?, &schema).map_err(damaged)?;
         if batch.column_by_name(PROOF_SECRET).is_none_or(|secrets| secrets.null_count() > 0) {
-            return Ok(Err(LeftOut::BeforeProof));
+            return Ok(Err(LeftOut::Unattested));
         }
         batches.push(batch);
     }
     let rows: u64 = batches.iter().map(|batch| batch.num_rows() as u64).sum();
     if rows != file.rows {
         return Err(damaged(format!("it has {rows} rows, and the log says {}", file.rows)));
-    }
-    if digest.is_none() {
-        return Ok(Err(LeftOut::Unattested));
     }
     Ok(Ok(batches))
 }

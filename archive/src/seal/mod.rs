@@ -22,34 +22,21 @@ mod join;
 mod merge;
 mod plan;
 mod retention;
+mod run;
 mod sweep;
 
 pub use retention::{LockMode, Retention, S3Retention};
 pub use sweep::{Swept, Sweeper};
 
-use crate::error::{ArchiveError, CommitError};
-use crate::keys::{KeyRing, MasterKeyId, Unlocker};
-use crate::log::{Change, DataFile, TableLog};
-use crate::proof::{Attestation, file_digests};
-use crate::segment::{Partition, Segment};
-use crate::{Archive, Table};
-use history::History;
-use holdfast_events::{Tier, Timestamp};
+use crate::Archive;
+use crate::error::ArchiveError;
+use crate::keys::{KeyRing, Unlocker};
+use crate::segment::Partition;
+use crate::table::Table;
+use holdfast_events::Timestamp;
 use holdfast_proof::note::SigningKey;
-use holdfast_proof::{Commit, FileDigest, Files, Leaf, Operation};
-use join::Joined;
-use merge::{Gathered, LeftOut};
-use object_store::path::Path;
-use plan::Group;
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-/// Tries of one commit, and the pause before the second. Each further pause is twice as long.
-const TRIES: u32 = 5;
-const PAUSE: Duration = Duration::from_millis(200);
-/// Files that one reason names singly.
-const NAMED: usize = 10;
+use std::time::Duration;
 
 /// How is sealed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -162,9 +149,7 @@ pub struct Skipped {
 pub enum SkipReason {
     /// A key is not at hand. Sealing needs all three tiers.
     NoKey,
-    /// They have rows from before the proof log.
-    BeforeProof,
-    /// No entry of the log attests them.
+    /// No entry of the log attests them: they are from before the proof log, or were committed outside of it.
     Unattested,
     /// They have columns that this version does not know.
     NewerColumns,
@@ -186,12 +171,6 @@ impl Sealed {
     }
 }
 
-/// How one file of a group ended.
-enum Outcome {
-    Sealed,
-    Gone,
-}
-
 impl Sealer {
     /// Seals every date that is closed at `now`; with `everything` also those that are not.
     ///
@@ -204,221 +183,6 @@ impl Sealer {
         everything: bool,
         progress: impl Fn(Progress),
     ) -> Result<Sealed, ArchiveError> {
-        let started = Instant::now();
-        let mut sealed = Sealed::default();
-        let mut work = Vec::new();
-        // Dead letters first: their entries enter the proof log with the next entry of events.
-        for table in [Table::DeadLetters, Table::Events] {
-            let log = self.archive.table(table);
-            let snapshot = log.snapshot().await?;
-            let groups = plan::plan(&snapshot.files, now, everything, &self.settings);
-            work.push((log, snapshot.version.map_or(0, |version| version + 1), groups));
-        }
-        progress(Progress::Rows(work.iter().flat_map(|(_, _, groups)| groups).map(Group::rows).sum()));
-        for (log, end, groups) in work {
-            let ids = groups.iter().flat_map(|group| &group.files).map(|file| file.id.as_str()).collect::<BTreeSet<_>>();
-            let history = History::new(Arc::clone(self.archive.store()), log.table());
-            let digests = if ids.is_empty() { HashMap::new() } else { history.digests(ids, end).await? };
-            if !groups.is_empty()
-                && let Some(cluster) = log.cluster().await?
-            {
-                // Who reads the log from this entry on must find there whose offsets it has.
-                log.set_cluster(&cluster).await;
-            }
-            for group in groups {
-                let rows = group.rows();
-                match self.seal_group(&log, &group, &digests, now, &mut sealed).await {
-                    Err(error @ ArchiveError::Damaged { .. }) => {
-                        sealed.skip(log.table(), &group.partition, SkipReason::Damaged, error.to_string());
-                    }
-                    other => other?,
-                }
-                progress(Progress::Done(rows));
-            }
-        }
-        sealed.seconds = started.elapsed().as_secs_f64();
-        Ok(sealed)
-    }
-
-    /// Seals a group: into one file, or several when its rows need too much memory.
-    async fn seal_group(
-        &self,
-        log: &TableLog,
-        group: &Group,
-        digests: &HashMap<String, FileDigest>,
-        now: Timestamp,
-        sealed: &mut Sealed,
-    ) -> Result<(), ArchiveError> {
-        let (table, partition) = (log.table(), &group.partition);
-        if let Some(closed) = self.closed(&group.files).await? {
-            sealed.skip(table, partition, SkipReason::NoKey, closed);
-            return Ok(());
-        }
-        let mut waiting: VecDeque<DataFile> = group.files.clone().into();
-        let mut left = Vec::new();
-        while !waiting.is_empty() {
-            let (store, max_memory) = (self.archive.store(), self.settings.max_memory);
-            let gathered = merge::gather(store, &self.unlocker, table, &mut waiting, digests, max_memory).await;
-            let gathered = match gathered {
-                Err(_) if self.are_gone(log, &group.files).await? => {
-                    self.skip_gone(table, partition, sealed);
-                    return Ok(());
-                }
-                gathered => gathered?,
-            };
-            left.extend(gathered.left.iter().cloned());
-            if gathered.files.is_empty() {
-                continue;
-            }
-            if let Outcome::Gone = self.seal_files(log, partition, gathered, now, sealed).await? {
-                self.skip_gone(table, partition, sealed);
-            }
-        }
-        skip_left(table, partition, &left, sealed);
-        Ok(())
-    }
-
-    /// Merges the rows of some files and commits the result.
-    async fn seal_files(
-        &self,
-        log: &TableLog,
-        partition: &Partition,
-        gathered: Gathered,
-        now: Timestamp,
-        sealed: &mut Sealed,
-    ) -> Result<Outcome, ArchiveError> {
-        let Gathered { files, mut batches, .. } = gathered;
-        // Whatever is put for nothing is waste, and may be locked for years.
-        if self.are_gone(log, &files).await? {
-            return Ok(Outcome::Gone);
-        }
-        let joined = match log.table() {
-            Table::Events => {
-                let (ring, most) = (&self.ring, self.settings.max_object_bytes);
-                join::join(&self.archive, ring, &self.unlocker, partition, most, &mut batches).await?
-            }
-            Table::DeadLetters => Joined::default(),
-        };
-        let segment = merge::write(&self.ring, log.table(), partition, batches).await?;
-        log.put(&segment).await?;
-        self.retain(&log.path_of(&segment), &joined.objects, partition.date, now).await?;
-        if let Outcome::Gone = self.commit(log, &segment, &files, joined.digests, now).await? {
-            return Ok(Outcome::Gone);
-        }
-        sealed.groups += 1;
-        sealed.files_before += files.len() as u64;
-        sealed.files_after += 1;
-        sealed.rows += segment.rows;
-        sealed.bytes_before += files.iter().map(|file| file.size).sum::<u64>();
-        sealed.bytes_after += segment.bytes.len() as u64;
-        sealed.objects_before += joined.before;
-        sealed.objects_after += joined.objects.len() as u64;
-        Ok(Outcome::Sealed)
-    }
-
-    /// Commits a sealed file in the place of others, in one entry.
-    async fn commit(
-        &self,
-        log: &TableLog,
-        segment: &Segment,
-        removed: &[DataFile],
-        objects: Vec<FileDigest>,
-        now: Timestamp,
-    ) -> Result<Outcome, ArchiveError> {
-        let dead_letters = match log.table() {
-            Table::Events => self.archive.table(Table::DeadLetters).version().await?,
-            Table::DeadLetters => None,
-        };
-        let id = uuid::Uuid::now_v7().to_string();
-        let commit = Commit {
-            table: log.table().name().to_owned(),
-            id: id.clone(),
-            operation: Operation::Seal,
-            dead_letters,
-        };
-        let files = Files {
-            add: file_digests([segment]),
-            remove: removed.iter().map(|file| file.id.clone()).collect(),
-            objects,
-        };
-        let leaves: Vec<Leaf> = [Leaf::Commit(commit)].into_iter().chain(files.into_leaves()).collect();
-        let attestation = Attestation::sign(&self.key, &leaves)?;
-        let change = Change {
-            segments: std::slice::from_ref(segment),
-            removed,
-            advances: &[],
-            commit_id: &id,
-            attestation: Some(&attestation),
-        };
-        let mut pause = PAUSE;
-        for attempt in 1.. {
-            match log.change(&change, now).await {
-                Ok(_) => break,
-                Err(CommitError::Gone { .. }) => return Ok(Outcome::Gone),
-                Err(CommitError::Fenced { .. }) => unreachable!("no offset is moved"),
-                Err(CommitError::Archive(ArchiveError::Store { .. } | ArchiveError::Log { .. }))
-                    if attempt < TRIES =>
-                {
-                    tokio::time::sleep(pause).await;
-                }
-                Err(CommitError::Archive(error)) => return Err(error),
-            }
-            pause *= 2;
-        }
-        Ok(Outcome::Sealed)
-    }
-
-    /// Locks a sealed file and the objects that its rows point to, if they are to be locked and the time is not over.
-    async fn retain(&self, file: &Path, objects: &[Path], date: i32, now: Timestamp) -> Result<(), ArchiveError> {
-        let Some(lock) = &self.lock else { return Ok(()) };
-        let until = plan::end_of(date).plus_days(lock.days.into());
-        if until <= now {
-            return Ok(());
-        }
-        for path in std::iter::once(file).chain(objects) {
-            lock.retention.retain(path, until).await?;
-        }
-        Ok(())
-    }
-
-    /// Which keys of a group's date are not at hand, in a sentence.
-    async fn closed(&self, files: &[DataFile]) -> Result<Option<String>, ArchiveError> {
-        self.unlocker.prepare(files).await?;
-        let Some(file) = files.first() else { return Ok(None) };
-        let closed: Vec<String> = Tier::ALL
-            .into_iter()
-            .filter(|tier| !self.unlocker.can_read(*tier, file))
-            .map(|tier| MasterKeyId::of(tier, &file.class, file.date).to_string())
-            .collect();
-        Ok((!closed.is_empty()).then(|| format!("no key for {}; sealing needs all tiers", closed.join(", "))))
-    }
-
-    /// Whether one of these files is no longer part of the table.
-    async fn are_gone(&self, log: &TableLog, files: &[DataFile]) -> Result<bool, ArchiveError> {
-        let snapshot = log.snapshot().await?;
-        let live: HashSet<&str> = snapshot.files.iter().map(|file| file.id.as_str()).collect();
-        Ok(files.iter().any(|file| !live.contains(file.id.as_str())))
-    }
-
-    fn skip_gone(&self, table: Table, partition: &Partition, sealed: &mut Sealed) {
-        let why = "somebody else has sealed or removed some of its files meanwhile".to_owned();
-        sealed.skip(table, partition, SkipReason::Gone, why);
-    }
-}
-
-/// Names the files that stay as they are, by the reason.
-fn skip_left(table: Table, partition: &Partition, left: &[(DataFile, LeftOut)], sealed: &mut Sealed) {
-    for (kind, reason, what) in [
-        (LeftOut::BeforeProof, SkipReason::BeforeProof, "have rows from before the proof log"),
-        (LeftOut::Unattested, SkipReason::Unattested, "were attested by nobody"),
-        (LeftOut::NewerColumns, SkipReason::NewerColumns, "have columns that this version does not know"),
-    ] {
-        let ids: Vec<&str> = left.iter().filter(|(_, own)| *own == kind).map(|(file, _)| file.id.as_str()).collect();
-        if ids.is_empty() {
-            continue;
-        }
-        let more = if ids.len() > NAMED { ", and more" } else { "" };
-        let names = ids[..ids.len().min(NAMED)].join(", ");
-        sealed.skip(table, partition, reason, format!("{} files {what}: {names}{more}", ids.len()));
+        run::Run::new(self, now).seal(everything, progress).await
     }
 }

@@ -130,7 +130,7 @@ async fn a_crash_after_any_deletion_forgets_and_loses_nothing() {
         let rule =
             store.faults().inject(Rule::new(Fault::CrashAfter).on(Operation::EFFECTS).when(When::Nth(effect)));
         let mut sweeper = Sweeper::new(world.through(handle), world.unlocker(), Duration::from_secs(60));
-        let crashed = sweeper.sweep(later(60)).await;
+        let crashed = sweeper.sweep(later(120)).await;
         if store.faults().fired(rule) == 0 {
             crashed.unwrap();
             break;
@@ -154,11 +154,11 @@ async fn what_the_store_refuses_to_delete_is_told() {
     let (store, handle) = faulty(&world);
     store.faults().inject(Rule::new(Fault::FailBefore(Failure::PermissionDenied)).on(&[Operation::Delete]));
     let mut sweeper = Sweeper::new(world.through(handle), world.unlocker(), Duration::from_secs(60));
-    let swept = sweeper.sweep(later(60)).await.unwrap();
+    let swept = sweeper.sweep(later(120)).await.unwrap();
     // Files whose objects stay are not tried.
     assert_eq!((swept.files, swept.objects, swept.refused.len()), (0, 0, 16));
     store.faults().clear();
-    let swept = sweeper.sweep(later(60)).await.unwrap();
+    let swept = sweeper.sweep(later(120)).await.unwrap();
     assert_eq!((swept.files, swept.objects, swept.refused.len()), (16, 4, 0));
     world.has_no_waste().await;
 }
@@ -171,7 +171,7 @@ async fn without_the_operational_key_removed_files_stay_and_are_named() {
     let stranger = age::x25519::Identity::generate();
     let unlocker = Arc::new(Unlocker::new(world.archive.clone(), vec![stranger]));
     let mut sweeper = Sweeper::new(world.archive.clone(), unlocker, Duration::ZERO);
-    let swept = sweeper.sweep(later(60)).await.unwrap();
+    let swept = sweeper.sweep(later(120)).await.unwrap();
     // Dead letters have no objects.
     assert_eq!((swept.files, swept.closed.len()), (8, 8));
     World::is_intact(&world.verify().await);

@@ -40,7 +40,7 @@ async fn rows_and_proof_are_the_same_before_between_and_after() {
     let mut sweeper = Sweeper::new(world.archive.clone(), world.unlocker(), Duration::from_secs(60));
     let early = sweeper.sweep(later(59)).await.unwrap();
     assert_eq!((early.files, early.objects, early.waiting), (0, 0, 16));
-    let swept = sweeper.sweep(later(60)).await.unwrap();
+    let swept = sweeper.sweep(later(120)).await.unwrap();
     assert_eq!((swept.files, swept.objects, swept.waiting), (16, 4, 0));
     assert_eq!(swept.bytes, sealed.bytes_before);
     world.has_no_waste().await;
@@ -81,7 +81,11 @@ async fn rows_of_a_sealed_file_are_in_the_order_of_session_and_time() {
 async fn late_events_of_a_sealed_date_get_a_sealed_file_of_their_own() {
     let world = World::new();
     filled(&world).await;
+    // It looks before there is anything, and remembers how far it has looked.
+    let mut sweeper = Sweeper::new(world.archive.clone(), world.unlocker(), Duration::from_secs(60));
+    assert_eq!(sweeper.sweep(later(120)).await.unwrap(), Default::default());
     world.seal().await;
+    assert_eq!(sweeper.sweep(later(30)).await.unwrap().waiting, 16);
     let chunks = vec![(DATE, "s-a", "r-1", 12, vec![media(90, 500)]), (DATE, "s-a", "r-1", 13, vec![media(91, 500)])];
     let events = vec![(0, DATE, line("late", 1, DATE, "late"))];
     world.append(Unit { events, chunks, ..Unit::default() }).await;
@@ -89,7 +93,8 @@ async fn late_events_of_a_sealed_date_get_a_sealed_file_of_their_own() {
     let sealed = world.seal().await;
     assert_eq!((sealed.groups, sealed.files_before, sealed.rows, sealed.objects_after), (1, 1, 3, 1));
     assert_eq!(world.files(Table::Events).await.len(), 3);
-    world.sweep_later().await;
+    let swept = sweeper.sweep(later(120)).await.unwrap();
+    assert_eq!((swept.files, swept.objects, swept.waiting), (17, 6, 0));
     world.has_no_waste().await;
     assert_eq!(world.rows(Table::Events).await, before);
     World::is_intact(&world.verify().await);
@@ -138,7 +143,7 @@ async fn a_date_whose_keys_are_not_at_hand_is_left_and_named() {
 }
 
 #[tokio::test]
-async fn rows_from_before_the_proof_log_are_left_and_named() {
+async fn files_that_nobody_attested_are_left_and_named() {
     let world = World::new();
     let partition = Partition { class: CLASS.to_owned(), date: DATE };
     let log = world.archive.table(Table::Events);
@@ -158,7 +163,7 @@ async fn rows_from_before_the_proof_log_are_left_and_named() {
     let sealed = world.seal().await;
     assert_eq!((sealed.groups, sealed.rows), (1, 1));
     assert_eq!(sealed.skipped.len(), 1);
-    assert_eq!(sealed.skipped[0].reason, SkipReason::BeforeProof);
+    assert_eq!(sealed.skipped[0].reason, SkipReason::Unattested);
     assert!(sealed.skipped[0].why.contains("old"), "{}", sealed.skipped[0].why);
     assert_eq!(world.rows(Table::Events).await.len(), 2);
 }

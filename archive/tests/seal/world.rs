@@ -121,7 +121,7 @@ impl World {
 
     pub(crate) async fn sweep_later(&self) -> Swept {
         let mut sweeper = Sweeper::new(self.archive.clone(), self.unlocker(), Duration::from_secs(60));
-        sweeper.sweep(later(60)).await.unwrap()
+        sweeper.sweep(later(120)).await.unwrap()
     }
 
     fn secret(&self, partition: &Partition) -> Secret {
