@@ -73,6 +73,14 @@ pub enum ArchiveError {
         /// Why it was not.
         why: String,
     },
+    /// An object could not be locked against deletion.
+    #[error("lock {what} against deletion: {why}")]
+    Lock {
+        /// The object.
+        what: String,
+        /// Why it was not.
+        why: String,
+    },
     /// Something in the archive does not have the form that it must have.
     #[error("{what} is damaged: {why}")]
     Damaged {

@@ -26,6 +26,7 @@ pub mod log;
 pub mod paths;
 pub mod proof;
 pub mod recordings;
+pub mod seal;
 pub mod segment;
 pub mod table;
 pub mod verify;

@@ -199,7 +199,7 @@ impl TableLog {
 
     /// Puts a finished file into the store. It stays invisible until it is committed. Doing it twice does no harm.
     pub async fn put(&self, segment: &Segment) -> Result<(), ArchiveError> {
-        let path = self.file_path(&relative_path(segment));
+        let path = self.path_of(segment);
         self.store
             .put(&path, segment.bytes.clone().into())
             .await
@@ -452,6 +452,11 @@ impl TableLog {
             .map_err(|error| ArchiveError::Location { url: directory.to_string(), why: error.to_string() })?;
         let prefixed = Arc::new(PrefixStore::new(Arc::clone(&self.store), directory));
         Ok(default_logstore(prefixed, Arc::clone(&self.store), &url, &StorageConfig::default()))
+    }
+
+    /// Where a file stands, or will.
+    pub(crate) fn path_of(&self, segment: &Segment) -> Path {
+        self.file_path(&relative_path(segment))
     }
 
     fn file_path(&self, relative: &str) -> Path {

@@ -30,6 +30,11 @@ pub fn data_file(class: &str, date: &str, id: &str) -> String {
     format!("class={class}/date={date}/{id}.parquet")
 }
 
+/// Where all recordings stand.
+pub fn recordings() -> Path {
+    Path::from("recordings")
+}
+
 /// A recording object: the chunks `first` to `last`. `distinction` sets it apart from an object of that name that is
 /// there already.
 pub fn recording(session: &str, recording: &str, first: i64, last: i64, distinction: Option<&str>) -> Path {
@@ -37,7 +42,7 @@ pub fn recording(session: &str, recording: &str, first: i64, last: i64, distinct
         None => format!("{first:08}-{last:08}.age"),
         Some(distinction) => format!("{first:08}-{last:08}.{distinction}.age"),
     };
-    Path::from_iter(["recordings".to_owned(), outside_name(session), outside_name(recording), name])
+    Path::from_iter([recordings().to_string(), outside_name(session), outside_name(recording), name])
 }
 
 /// The public half of a master key.

@@ -23,6 +23,14 @@ use std::sync::Arc;
 
 /// Rows in a row group. One row group is one unit of pruning and of memory for a reader.
 const ROW_GROUP_ROWS: usize = 256 * 1024;
+/// The same in a sealed file, whose rows are sorted: smaller ones leave out more of what a query does not want.
+const SEALED_ROW_GROUP_ROWS: usize = 128 * 1024;
+/// Rows in a page of a sealed file. A page is what a reader can leave out inside a row group.
+const SEALED_PAGE_ROWS: usize = 16 * 1024;
+/// How hard sealed files are compressed: they are written once and kept for years.
+const SEALED_ZSTD_LEVEL: i32 = 3;
+/// Operational columns that queries select by: a sealed file has statistics of each of their pages.
+const SELECTED_BY: [&str; 8] = ["subject", "time", "type", "agent", "ticket", "customer", "portal", "kafka_offset"];
 
 /// The partition that a data file belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -100,7 +108,21 @@ pub struct Segment {
 impl SegmentWriter {
     /// Starts a file of `table`.
     pub fn new(table: Table, partition: Partition, keys: SegmentKeys) -> Result<Self, ArchiveError> {
-        let mut properties = column_properties(table).set_max_row_group_row_count(Some(ROW_GROUP_ROWS));
+        let properties = column_properties(table).set_max_row_group_row_count(Some(ROW_GROUP_ROWS));
+        Self::start(table, partition, keys, properties)
+    }
+
+    /// Starts a file of `table` that takes the place of others: whoever writes to it has sorted its rows.
+    pub fn sealed(table: Table, partition: Partition, keys: SegmentKeys) -> Result<Self, ArchiveError> {
+        Self::start(table, partition, keys, sealed_properties(table))
+    }
+
+    fn start(
+        table: Table,
+        partition: Partition,
+        keys: SegmentKeys,
+        mut properties: WriterPropertiesBuilder,
+    ) -> Result<Self, ArchiveError> {
         if let Some(encryption) = keys.encryption {
             properties = properties.with_file_encryption_properties(encryption);
         }
@@ -181,6 +203,25 @@ fn column_properties(table: Table) -> WriterPropertiesBuilder {
         for name in ["time", "subject"] {
             properties = properties.set_column_statistics_enabled(plain(name), EnabledStatistics::Page);
         }
+    }
+    properties
+}
+
+/// How the columns of a sealed file are encoded: as those of any other, compressed harder, in smaller pieces, and with
+/// statistics of operational columns alone. The least and the greatest value of a column of another tier would stand where
+/// only that tier's key opens them, and still are values that nobody selects by.
+fn sealed_properties(table: Table) -> WriterPropertiesBuilder {
+    let mut properties = column_properties(table)
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(SEALED_ZSTD_LEVEL).expect("3 is a level of zstd")))
+        .set_max_row_group_row_count(Some(SEALED_ROW_GROUP_ROWS))
+        .set_data_page_row_count_limit(SEALED_PAGE_ROWS);
+    for (index, field) in table.schema().fields().iter().enumerate() {
+        let statistics = match table.tier(index) {
+            Tier::Operational if SELECTED_BY.contains(&field.name().as_str()) => EnabledStatistics::Page,
+            Tier::Operational => EnabledStatistics::Chunk,
+            Tier::Personal | Tier::Content => EnabledStatistics::None,
+        };
+        properties = properties.set_column_statistics_enabled(ColumnPath::from(field.name().as_str()), statistics);
     }
     properties
 }

@@ -15,8 +15,7 @@ use serde_json::Value;
 pub(crate) struct Entry {
     pub(crate) version: u64,
     pub(crate) adds: Vec<AddedFile>,
-    /// Paths relative to the table.
-    pub(crate) removes: Vec<String>,
+    pub(crate) removes: Vec<RemovedFile>,
     pub(crate) offsets: Vec<(TopicPartition, i64)>,
     pub(crate) commit_id: Option<String>,
     pub(crate) cluster: Option<String>,
@@ -40,6 +39,15 @@ pub(crate) struct AddedFile {
     pub(crate) time: Option<(i64, i64)>,
 }
 
+/// A file as its entry removes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RemovedFile {
+    /// Relative to the table.
+    pub(crate) path: String,
+    /// Milliseconds since 1970, as whoever removed it says.
+    pub(crate) removed_at: Option<i64>,
+}
+
 impl Entry {
     /// Whether it changes what the table holds.
     pub(crate) fn changes(&self) -> bool {
@@ -57,7 +65,8 @@ impl Entry {
             match name.as_str() {
                 "add" => entry.adds.push(added(content).ok_or("an add action is not whole")?),
                 "remove" => {
-                    entry.removes.push(content["path"].as_str().ok_or("a remove action has no path")?.to_owned())
+                    let path = content["path"].as_str().ok_or("a remove action has no path")?.to_owned();
+                    entry.removes.push(RemovedFile { path, removed_at: content["deletionTimestamp"].as_i64() });
                 }
                 "txn" => {
                     let id = content["appId"].as_str().and_then(parse_app_id);

@@ -147,6 +147,57 @@ async fn a_changed_byte_is_refused() {
     }
 }
 
+#[tokio::test]
+async fn a_sealed_file_has_statistics_of_operational_columns_alone() {
+    use parquet::file::metadata::{PageIndexPolicy, ParquetMetaDataReader};
+    let fixture = fixture();
+    for table in [Table::Events, Table::DeadLetters] {
+        let partition = Partition { class: "general".to_owned(), date: 20_780 };
+        let keys = SegmentKeys::new(&fixture.ring, table, &partition, "one".to_owned()).await.unwrap();
+        let mut writer = SegmentWriter::sealed(table, partition, keys).unwrap();
+        writer.write(&filled(table)).unwrap();
+        let segment = writer.finish().unwrap();
+        let officer = unlocker(&fixture, vec![fixture.officer.clone()]).await;
+        let metadata = ParquetMetaDataReader::new()
+            .with_decryption_properties(Some(officer.decryption("one").unwrap()))
+            .with_page_index_policy(PageIndexPolicy::Optional)
+            .parse_and_finish(&segment.bytes)
+            .unwrap();
+        let columns = metadata.row_group(0).columns();
+        assert_eq!(columns.len(), table.schema().fields().len());
+        for (index, column) in columns.iter().enumerate() {
+            let name = column.column_path().string();
+            assert!(column.bloom_filter_offset().is_none(), "{name}");
+            let least = column.statistics().and_then(|statistics| statistics.min_bytes_opt());
+            let has_pages = metadata.column_index().is_some_and(|pages| pages[0][index].num_pages() > 0);
+            if table.tier(index) == Tier::Operational {
+                assert!(least.is_some(), "{name} has no statistics");
+                assert_eq!(has_pages, SELECTED_BY.contains(&name.as_str()), "{name}");
+            } else {
+                assert!(column.statistics().is_none(), "{name} has statistics");
+                assert!(!has_pages, "{name} has statistics of its pages");
+            }
+        }
+    }
+}
+
+/// Rows with a value in every column.
+fn filled(table: Table) -> RecordBatch {
+    use arrow_array::*;
+    let columns = table.schema().fields().iter().map(|field| -> ArrayRef {
+        match field.data_type() {
+            arrow_schema::DataType::Utf8 => Arc::new(StringArray::from(vec!["a", "b"])),
+            arrow_schema::DataType::Binary => Arc::new(BinaryArray::from(vec![&b"a"[..], b"b"])),
+            arrow_schema::DataType::Int32 => Arc::new(Int32Array::from(vec![1, 2])),
+            arrow_schema::DataType::Int64 => Arc::new(Int64Array::from(vec![1, 2])),
+            arrow_schema::DataType::Float64 => Arc::new(Float64Array::from(vec![1.0, 2.0])),
+            arrow_schema::DataType::Boolean => Arc::new(BooleanArray::from(vec![true, false])),
+            _ => Arc::new(TimestampMicrosecondArray::from(vec![1, 2]).with_timezone("UTC")),
+        }
+    });
+    RecordBatch::try_new(table.schema(), columns.collect()).unwrap()
+}
+
 fn canonical(batches: &[RecordBatch]) -> Vec<Vec<u8>> {
     batches
         .iter()

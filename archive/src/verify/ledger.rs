@@ -308,7 +308,7 @@ impl Ledger {
                     .push(Finding::new(Kind::Entry, what).file(&at).expected(describe(digest), "no such file"));
             }
         }
-        for path in &entry.removes {
+        for path in entry.removes.iter().map(|removed| &removed.path) {
             let id = path.rsplit('/').next().and_then(|name| name.strip_suffix(".parquet")).unwrap_or(path);
             if !removed.remove(id) || operation == Operation::Append {
                 let what = format!("the entry removes the file {id}, and nobody attested that");

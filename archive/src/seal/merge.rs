@@ -1,0 +1,346 @@
+//! Many files into one: rows are decrypted, sorted, and written into one sealed file.
+//!
+//! ```text
+//! file ─▶ digest as attested? ─▶ decrypt ─▶ columns ─┐
+//! file ─▶ ...                                        ├─▶ sort keys (subject, time, topic, partition, offset) ─▶ sort
+//! file ─▶ ...                                        ┘          └─▶ columns in that order ─▶ encrypt ─▶ Segment
+//! ```
+//!
+//! Invariants:
+//! - What goes in comes out: every column of every row bit by bit, NULLs and secrets of the proof log included. Only where
+//!   a chunk's bytes lie may change, and that is done in between ([`super::join`]).
+//! - A file that is not the one that was attested is refused, although its rows might decrypt: public keys are enough to
+//!   write a file, and merging it would take away what shows that it was exchanged.
+//! - Memory is bounded by what a group may hold and by `max_memory`, whichever is reached first.
+//!
+//! Rows move column by column. A key of sorting has fixed size: subjects and places in Kafka are replaced by their ranks.
+
+use super::plan::SEALED;
+use crate::error::ArchiveError;
+use crate::keys::{KeyRing, Unlocker};
+use crate::log::DataFile;
+use crate::proof::entry::get;
+use crate::segment::{Partition, Segment, SegmentKeys, SegmentWriter};
+use crate::table::{PROOF_SECRET, Table};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int32Type, Int64Type, TimestampMicrosecondType};
+use arrow_array::{Array, ArrayRef, RecordBatch, new_null_array};
+use arrow_schema::{DataType, SchemaRef};
+use arrow_select::interleave::interleave;
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt, stream};
+use holdfast_proof::FileDigest;
+use object_store::ObjectStore;
+use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use sha2::{Digest, Sha256};
+use std::collections::{HashMap, VecDeque};
+use std::hash::Hash;
+use std::sync::Arc;
+
+const BATCH_ROWS: usize = 16 * 1024;
+/// Files that are fetched ahead.
+const READS: usize = 4;
+/// Rows that are put in order at a time.
+const MOST_ROWS_AT_ONCE: usize = 64 * 1024;
+/// A column's values of so many rows stay below this. Offsets of 32 bits end at twice as much.
+const MOST_BYTES_AT_ONCE: usize = 1 << 30;
+
+/// Why a file stays as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum LeftOut {
+    /// No entry of the log attests it: it is from before the proof log, or was committed outside of it.
+    Unattested,
+    /// It has columns that this version does not know.
+    NewerColumns,
+}
+
+/// Rows of several files.
+#[derive(Debug, Default)]
+pub(crate) struct Gathered {
+    /// The files whose rows these are.
+    pub(crate) files: Vec<DataFile>,
+    pub(crate) batches: Vec<RecordBatch>,
+    /// Files that stay as they are.
+    pub(crate) left: Vec<(DataFile, LeftOut)>,
+}
+
+/// Takes files from the front of `waiting` and reads them, until there are none or `max_memory` bytes are used.
+///
+/// # Errors
+/// `Damaged` when a file is missing, is not the one that was attested, or cannot be decrypted.
+pub(crate) async fn gather(
+    store: &Arc<dyn ObjectStore>,
+    unlocker: &Arc<Unlocker>,
+    table: Table,
+    waiting: &mut VecDeque<DataFile>,
+    digests: &HashMap<String, FileDigest>,
+    max_memory: usize,
+) -> Result<Gathered, ArchiveError> {
+    let mut gathered = Gathered::default();
+    let mut memory = 0;
+    let files: Vec<DataFile> = waiting.iter().cloned().collect();
+    let mut reads = stream::iter(files)
+        .map(|file| {
+            let (store, is_attested) = (Arc::clone(store), digests.contains_key(&file.id));
+            async move {
+                let bytes = if is_attested { get(store.as_ref(), &file.path).await? } else { None };
+                Ok::<_, ArchiveError>((file, bytes))
+            }
+        })
+        .buffered(READS);
+    while let Some((file, bytes)) = reads.try_next().await? {
+        let damaged = |why: &str| ArchiveError::Damaged { what: file.path.to_string(), why: why.to_owned() };
+        let Some(digest) = digests.get(&file.id).cloned() else {
+            gathered.left.push((file, LeftOut::Unattested));
+            waiting.pop_front();
+            continue;
+        };
+        let bytes = bytes.ok_or_else(|| damaged("it is missing"))?;
+        let (unlocker, reading) = (Arc::clone(unlocker), file.clone());
+        let read = tokio::task::spawn_blocking(move || read(table, &reading, bytes, &digest, &unlocker));
+        match read.await.map_err(|_| damaged("reading it panicked"))?? {
+            Ok(batches) => {
+                let size: usize = batches.iter().map(RecordBatch::get_array_memory_size).sum();
+                if memory > 0 && memory + size > max_memory {
+                    return Ok(gathered);
+                }
+                memory += size;
+                gathered.batches.extend(batches);
+                gathered.files.push(file);
+            }
+            Err(left) => gathered.left.push((file, left)),
+        }
+        waiting.pop_front();
+    }
+    Ok(gathered)
+}
+
+/// Decrypts the rows of a file, with the columns of its table.
+fn read(
+    table: Table,
+    file: &DataFile,
+    bytes: Bytes,
+    digest: &FileDigest,
+    unlocker: &Unlocker,
+) -> Result<Result<Vec<RecordBatch>, LeftOut>, ArchiveError> {
+    let damaged = |why: String| ArchiveError::Damaged { what: file.path.to_string(), why };
+    if digest.sha256.0 != <[u8; 32]>::from(Sha256::digest(&bytes)) {
+        return Err(damaged("it is not the file that was written".to_owned()));
+    }
+    let options = ArrowReaderOptions::new().with_file_decryption_properties(unlocker.decryption(&file.id)?);
+    let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, options)
+        .map_err(|error| damaged(error.to_string()))?;
+    let schema = table.schema();
+    if builder.schema().fields().iter().any(|field| schema.index_of(field.name()).is_err()) {
+        return Ok(Err(LeftOut::NewerColumns));
+    }
+    let reader = builder.with_batch_size(BATCH_ROWS).build().map_err(|error| damaged(error.to_string()))?;
+    let mut batches = Vec::new();
+    for batch in reader {
+        let batch = with_schema(&batch.map_err(|error| damaged(error.to_string()))?, &schema).map_err(damaged)?;
+        if batch.column_by_name(PROOF_SECRET).is_none_or(|secrets| secrets.null_count() > 0) {
+            return Ok(Err(LeftOut::Unattested));
+        }
+        batches.push(batch);
+    }
+    let rows: u64 = batches.iter().map(|batch| batch.num_rows() as u64).sum();
+    if rows != file.rows {
+        return Err(damaged(format!("it has {rows} rows, and the log says {}", file.rows)));
+    }
+    Ok(Ok(batches))
+}
+
+/// The batch with the table's columns. One that the file is too old to have is NULL.
+fn with_schema(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, String> {
+    let columns = schema.fields().iter().map(|field| match batch.column_by_name(field.name()) {
+        Some(column) => Arc::clone(column),
+        None => new_null_array(field.data_type(), batch.num_rows()),
+    });
+    RecordBatch::try_new(Arc::clone(schema), columns.collect()).map_err(|error| error.to_string())
+}
+
+/// Writes the rows of `batches` in order into one sealed file.
+pub(crate) async fn write(
+    ring: &KeyRing,
+    table: Table,
+    partition: &Partition,
+    batches: Vec<RecordBatch>,
+) -> Result<Segment, ArchiveError> {
+    let id = format!("{SEALED}{}", uuid::Uuid::now_v7());
+    let keys = SegmentKeys::new(ring, table, partition, id.clone()).await?;
+    let partition = partition.clone();
+    let written = tokio::task::spawn_blocking(move || {
+        let mut writer = SegmentWriter::sealed(table, partition, keys)?;
+        write_sorted(&mut writer, table, &batches)?;
+        writer.finish()
+    });
+    written.await.map_err(|_| ArchiveError::Damaged { what: id, why: "writing it panicked".to_owned() })?
+}
+
+fn write_sorted(writer: &mut SegmentWriter, table: Table, batches: &[RecordBatch]) -> Result<(), ArchiveError> {
+    let failed = |why: String| ArchiveError::Damaged { what: "the rows of a sealed file".to_owned(), why };
+    let schema = table.schema();
+    let order = order(table, batches).ok_or_else(|| failed("they lack columns".to_owned()))?;
+    let columns: Vec<Option<Vec<&dyn Array>>> = (0..schema.fields().len())
+        .map(|index| {
+            let parts: Vec<&dyn Array> = batches.iter().map(|batch| batch.column(index).as_ref()).collect();
+            // Most columns have no value at all, and then there is nothing to put in order.
+            parts.iter().any(|part| part.null_count() < part.len()).then_some(parts)
+        })
+        .collect();
+    for keys in order.chunks(rows_at_once(batches)) {
+        let rows: Vec<(usize, usize)> = keys.iter().map(|key| (key.batch as usize, key.row as usize)).collect();
+        let ordered = columns.iter().zip(schema.fields()).map(|(parts, field)| match parts {
+            Some(parts) => interleave(parts, &rows).map_err(|error| failed(error.to_string())),
+            None => Ok(new_null_array(field.data_type(), rows.len())),
+        });
+        let batch = RecordBatch::try_new(Arc::clone(&schema), ordered.collect::<Result<_, _>>()?);
+        writer.write(&batch.map_err(|error| failed(error.to_string()))?)?;
+    }
+    Ok(())
+}
+
+/// What rows are sorted by, and where the row stands. Dead letters have neither subject nor time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    /// The subject's rank.
+    subject: u32,
+    time: i64,
+    /// The rank of topic and partition.
+    place: u32,
+    offset: i64,
+    batch: u32,
+    row: u32,
+}
+
+/// The order of the rows. `None` when a column is not there.
+fn order(table: Table, batches: &[RecordBatch]) -> Option<Vec<Key>> {
+    let (mut subjects, mut places) = (Ranks::default(), Ranks::default());
+    let mut keys = Vec::with_capacity(batches.iter().map(RecordBatch::num_rows).sum());
+    for (number, batch) in batches.iter().enumerate() {
+        let topics = batch.column_by_name("kafka_topic")?.as_string_opt::<i32>()?;
+        let partitions = batch.column_by_name("kafka_partition")?.as_primitive_opt::<Int32Type>()?;
+        let offsets = batch.column_by_name("kafka_offset")?.as_primitive_opt::<Int64Type>()?;
+        let sessions = match table {
+            Table::Events => Some((
+                batch.column_by_name("subject")?.as_string_opt::<i32>()?,
+                batch.column_by_name("time")?.as_primitive_opt::<TimestampMicrosecondType>()?,
+            )),
+            Table::DeadLetters => None,
+        };
+        for row in 0..batch.num_rows() {
+            let (subject, time) =
+                sessions.map_or(("", 0), |(subjects, times)| (subjects.value(row), times.value(row)));
+            keys.push(Key {
+                subject: subjects.number(subject),
+                time,
+                place: places.number((topics.value(row), partitions.value(row))),
+                offset: offsets.value(row),
+                batch: number as u32,
+                row: row as u32,
+            });
+        }
+    }
+    let (subjects, places) = (subjects.ranks(), places.ranks());
+    for key in &mut keys {
+        key.subject = subjects[key.subject as usize];
+        key.place = places[key.place as usize];
+    }
+    keys.sort_unstable();
+    Some(keys)
+}
+
+/// Numbers for values as they come, and then their ranks.
+struct Ranks<T> {
+    numbers: HashMap<T, u32>,
+    /// Rows often have the value of the row before.
+    last: Option<(T, u32)>,
+}
+
+impl<T> Default for Ranks<T> {
+    fn default() -> Self {
+        Self { numbers: HashMap::new(), last: None }
+    }
+}
+
+impl<T: Copy + Ord + Hash> Ranks<T> {
+    fn number(&mut self, value: T) -> u32 {
+        if let Some((last, number)) = self.last
+            && last == value
+        {
+            return number;
+        }
+        let next = self.numbers.len() as u32;
+        let number = *self.numbers.entry(value).or_insert(next);
+        self.last = Some((value, number));
+        number
+    }
+
+    /// The rank of each number.
+    fn ranks(self) -> Vec<u32> {
+        let mut values: Vec<(T, u32)> = self.numbers.into_iter().collect();
+        values.sort_unstable();
+        let mut ranks = vec![0; values.len()];
+        for (rank, (_, number)) in values.into_iter().enumerate() {
+            ranks[number as usize] = rank as u32;
+        }
+        ranks
+    }
+}
+
+/// How many rows may be put in order at a time, so that no column outgrows its offsets.
+fn rows_at_once(batches: &[RecordBatch]) -> usize {
+    let longest = batches.iter().flat_map(RecordBatch::columns).map(longest_value).max().unwrap_or(0);
+    (MOST_BYTES_AT_ONCE / longest.max(1)).clamp(1, MOST_ROWS_AT_ONCE)
+}
+
+fn longest_value(column: &ArrayRef) -> usize {
+    let offsets = match column.data_type() {
+        DataType::Utf8 => column.as_string::<i32>().value_offsets(),
+        DataType::Binary => column.as_binary::<i32>().value_offsets(),
+        _ => return 0,
+    };
+    offsets.windows(2).map(|pair| (pair[1] - pair[0]) as usize).max().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use holdfast_events::{EventBatchBuilder, Position, Timestamp, decode_structured};
+
+    fn batch(rows: &[(&str, &str, i32, i64)]) -> RecordBatch {
+        let mut builder = EventBatchBuilder::new();
+        for (subject, time, partition, offset) in rows {
+            let line = format!(
+                r#"{{"specversion":"1.0","id":"i","source":"s","type":"t","subject":"{subject}","time":"{time}"}}"#
+            );
+            let position = Position { topic: "t", partition: *partition, offset: *offset };
+            builder.append(&decode_structured(line.as_bytes()).unwrap(), position, Timestamp(0), false, None);
+        }
+        builder.finish()
+    }
+
+    #[test]
+    fn events_are_in_the_order_of_session_time_and_place() {
+        let (early, late) = ("2026-01-01T00:00:00Z", "2026-01-01T00:00:01Z");
+        let batches = [
+            batch(&[("b", late, 0, 7), ("a", late, 1, 1), ("a", late, 0, 9)]),
+            batch(&[("b", early, 0, 8), ("a", early, 5, 5), ("a", late, 0, 2)]),
+        ];
+        let order = order(Table::Events, &batches).unwrap();
+        let places: Vec<_> = order.iter().map(|key| (key.batch, key.row)).collect();
+        assert_eq!(places, [(1, 1), (1, 2), (0, 2), (0, 1), (1, 0), (0, 0)]);
+        // The order of dead letters is that of Kafka alone.
+        let order = super::order(Table::DeadLetters, &batches).unwrap();
+        let places: Vec<_> = order.iter().map(|key| (key.batch, key.row)).collect();
+        assert_eq!(places, [(1, 2), (0, 0), (1, 0), (0, 2), (0, 1), (1, 1)]);
+    }
+
+    #[test]
+    fn long_values_are_put_in_order_in_small_pieces() {
+        assert_eq!(rows_at_once(&[]), MOST_ROWS_AT_ONCE);
+        assert_eq!(rows_at_once(&[batch(&[("a", "2026-01-01T00:00:00Z", 0, 0)])]), MOST_ROWS_AT_ONCE);
+        let long = "x".repeat(1 << 20);
+        assert_eq!(rows_at_once(&[batch(&[(&long, "2026-01-01T00:00:00Z", 0, 0)])]), 1024);
+    }
+}

@@ -1,0 +1,274 @@
+//! One run: group after group is read, merged, put, locked and committed.
+//!
+//! ```text
+//! group ─▶ keys? ─▶ gather ─▶ still live? ─▶ join ─▶ write ─▶ put ─▶ lock ─▶ commit
+//!            └ NoKey    └ Unattested, Damaged  └ Damaged                        └ Gone
+//! ```
+//!
+//! What is wrong with one group is told, and the others go on. What is wrong with the store ends the run.
+
+use super::history::History;
+use super::join::{self, Joined};
+use super::merge::{self, Gathered, LeftOut};
+use super::plan::{self, Group};
+use super::{Progress, Sealed, Sealer, SkipReason};
+use crate::error::{ArchiveError, CommitError};
+use crate::keys::MasterKeyId;
+use crate::log::{Change, DataFile, TableLog};
+use crate::proof::{Attestation, file_digests};
+use crate::segment::{Partition, Segment};
+use crate::table::Table;
+use holdfast_events::{Tier, Timestamp};
+use holdfast_proof::{Commit, FileDigest, Files, Leaf, Operation};
+use object_store::path::Path;
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Tries of one commit, and the pause before the second. Each further pause is twice as long.
+const TRIES: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(200);
+/// Files that one reason names singly.
+const NAMED: usize = 10;
+
+/// One run of a sealer.
+pub(super) struct Run<'s> {
+    sealer: &'s Sealer,
+    dead_letters: TableLog,
+    now: Timestamp,
+    started: Instant,
+    sealed: Sealed,
+}
+
+/// The files of one group and what the log says of them.
+struct Work {
+    log: TableLog,
+    group: Group,
+    digests: Arc<HashMap<String, FileDigest>>,
+}
+
+/// How a commit ended.
+enum Outcome {
+    Done,
+    /// Somebody else was first.
+    Gone,
+}
+
+impl<'s> Run<'s> {
+    pub(super) fn new(sealer: &'s Sealer, now: Timestamp) -> Self {
+        let dead_letters = sealer.archive.table(Table::DeadLetters);
+        Self { sealer, dead_letters, now, started: Instant::now(), sealed: Sealed::default() }
+    }
+
+    pub(super) async fn seal(
+        mut self,
+        everything: bool,
+        progress: impl Fn(Progress),
+    ) -> Result<Sealed, ArchiveError> {
+        let mut work = Vec::new();
+        // Dead letters first: their entries enter the proof log with the next entry of events.
+        for log in [self.dead_letters.clone(), self.sealer.archive.table(Table::Events)] {
+            work.extend(self.work(log, everything).await?);
+        }
+        progress(Progress::Rows(work.iter().map(|work| work.group.rows()).sum()));
+        for work in work {
+            let (table, rows) = (work.log.table(), work.group.rows());
+            match self.seal_group(&work).await {
+                Err(error @ ArchiveError::Damaged { .. }) => {
+                    self.sealed.skip(table, &work.group.partition, SkipReason::Damaged, error.to_string());
+                }
+                other => other?,
+            }
+            progress(Progress::Done(rows));
+        }
+        self.sealed.seconds = self.started.elapsed().as_secs_f64();
+        Ok(self.sealed)
+    }
+
+    /// What there is to do in a table.
+    async fn work(&self, log: TableLog, everything: bool) -> Result<Vec<Work>, ArchiveError> {
+        let snapshot = log.snapshot().await?;
+        let groups = plan::plan(&snapshot.files, self.now, everything, &self.sealer.settings);
+        if groups.is_empty() {
+            return Ok(Vec::new());
+        }
+        if let Some(cluster) = log.cluster().await? {
+            // Who reads the log from one of our entries on must find there whose offsets it has.
+            log.set_cluster(&cluster).await;
+        }
+        let ids: BTreeSet<&str> = groups.iter().flat_map(|group| &group.files).map(|file| file.id.as_str()).collect();
+        let history = History::new(Arc::clone(self.sealer.archive.store()), log.table());
+        let digests = Arc::new(history.digests(ids, snapshot.version.map_or(0, |version| version + 1)).await?);
+        let work = |group| Work { log: log.clone(), group, digests: Arc::clone(&digests) };
+        Ok(groups.into_iter().map(work).collect())
+    }
+
+    /// Seals a group: into one file, or several when its rows need too much memory.
+    async fn seal_group(&mut self, work: &Work) -> Result<(), ArchiveError> {
+        let (table, partition) = (work.log.table(), &work.group.partition);
+        if let Some(closed) = self.closed(&work.group.files).await? {
+            self.sealed.skip(table, partition, SkipReason::NoKey, closed);
+            return Ok(());
+        }
+        let mut waiting: VecDeque<DataFile> = work.group.files.clone().into();
+        let mut left = Vec::new();
+        while !waiting.is_empty() {
+            let (store, most) = (self.sealer.archive.store(), self.sealer.settings.max_memory);
+            let unlocker = &self.sealer.unlocker;
+            let gathered = merge::gather(store, unlocker, table, &mut waiting, &work.digests, most).await;
+            let outcome = match gathered {
+                // What somebody else has sealed may be swept by now.
+                Err(_) if are_gone(&work.log, waiting.iter()).await? => Outcome::Gone,
+                Err(error) => return Err(error),
+                Ok(mut gathered) => {
+                    left.append(&mut gathered.left);
+                    if gathered.files.is_empty() {
+                        continue;
+                    }
+                    self.seal_files(&work.log, partition, gathered).await?
+                }
+            };
+            if let Outcome::Gone = outcome {
+                let why = "somebody else has sealed or removed some of its files meanwhile".to_owned();
+                self.sealed.skip(table, partition, SkipReason::Gone, why);
+                break;
+            }
+        }
+        self.skip_left(table, partition, &left);
+        Ok(())
+    }
+
+    /// Merges the rows of some files and commits the result.
+    async fn seal_files(
+        &mut self,
+        log: &TableLog,
+        partition: &Partition,
+        gathered: Gathered,
+    ) -> Result<Outcome, ArchiveError> {
+        let Gathered { files, mut batches, .. } = gathered;
+        // Whatever is put for nothing is waste, and may be locked for years.
+        if are_gone(log, files.iter()).await? {
+            return Ok(Outcome::Gone);
+        }
+        let Sealer { archive, ring, unlocker, settings, .. } = self.sealer;
+        let joined = match log.table() {
+            Table::Events => {
+                join::join(archive, ring, unlocker, partition, settings.max_object_bytes, &mut batches).await?
+            }
+            Table::DeadLetters => Joined::default(),
+        };
+        let segment = merge::write(ring, log.table(), partition, batches).await?;
+        log.put(&segment).await?;
+        self.retain(&log.path_of(&segment), &joined.objects, partition.date).await?;
+        if let Outcome::Gone = self.commit(log, &segment, &files, joined.digests).await? {
+            return Ok(Outcome::Gone);
+        }
+        let sealed = &mut self.sealed;
+        sealed.groups += 1;
+        sealed.files_before += files.len() as u64;
+        sealed.files_after += 1;
+        sealed.rows += segment.rows;
+        sealed.bytes_before += files.iter().map(|file| file.size).sum::<u64>();
+        sealed.bytes_after += segment.bytes.len() as u64;
+        sealed.objects_before += joined.before;
+        sealed.objects_after += joined.objects.len() as u64;
+        Ok(Outcome::Done)
+    }
+
+    /// Commits a sealed file in the place of others, in one entry.
+    async fn commit(
+        &self,
+        log: &TableLog,
+        segment: &Segment,
+        removed: &[DataFile],
+        objects: Vec<FileDigest>,
+    ) -> Result<Outcome, ArchiveError> {
+        let dead_letters = match log.table() {
+            Table::Events => self.dead_letters.version().await?,
+            Table::DeadLetters => None,
+        };
+        let id = uuid::Uuid::now_v7().to_string();
+        let (table, operation) = (log.table().name().to_owned(), Operation::Seal);
+        let commit = Leaf::Commit(Commit { table, id: id.clone(), operation, dead_letters });
+        let remove = removed.iter().map(|file| file.id.clone()).collect();
+        let files = Files { add: file_digests([segment]), remove, objects };
+        let leaves: Vec<Leaf> = std::iter::once(commit).chain(files.into_leaves()).collect();
+        let attestation = Attestation::sign(&self.sealer.key, &leaves)?;
+        let change = Change {
+            segments: std::slice::from_ref(segment),
+            removed,
+            advances: &[],
+            commit_id: &id,
+            attestation: Some(&attestation),
+        };
+        // The time of grace begins with the commit, which may come hours after the start of the run.
+        let elapsed = i64::try_from(self.started.elapsed().as_micros()).unwrap_or(i64::MAX);
+        let now = Timestamp(self.now.0.saturating_add(elapsed));
+        let mut pause = PAUSE;
+        for attempt in 1.. {
+            match log.change(&change, now).await {
+                Ok(_) => break,
+                Err(CommitError::Gone { .. }) => return Ok(Outcome::Gone),
+                Err(CommitError::Fenced { .. }) => unreachable!("no offset is moved"),
+                Err(CommitError::Archive(ArchiveError::Store { .. } | ArchiveError::Log { .. }))
+                    if attempt < TRIES =>
+                {
+                    tokio::time::sleep(pause).await;
+                }
+                Err(CommitError::Archive(error)) => return Err(error),
+            }
+            pause *= 2;
+        }
+        Ok(Outcome::Done)
+    }
+
+    /// Locks a sealed file and the objects that its rows point to, if they are to be locked and the time is not over.
+    async fn retain(&self, file: &Path, objects: &[Path], date: i32) -> Result<(), ArchiveError> {
+        let Some(lock) = &self.sealer.lock else { return Ok(()) };
+        let until = plan::end_of(date).plus_days(lock.days.into());
+        if until <= self.now {
+            return Ok(());
+        }
+        for path in std::iter::once(file).chain(objects) {
+            lock.retention.retain(path, until).await?;
+        }
+        Ok(())
+    }
+
+    /// Which keys of a group's date are not at hand, in a sentence.
+    async fn closed(&self, files: &[DataFile]) -> Result<Option<String>, ArchiveError> {
+        let unlocker = &self.sealer.unlocker;
+        unlocker.prepare(files).await?;
+        let Some(file) = files.first() else { return Ok(None) };
+        let closed: Vec<String> = Tier::ALL
+            .into_iter()
+            .filter(|tier| !unlocker.can_read(*tier, file))
+            .map(|tier| MasterKeyId::of(tier, &file.class, file.date).to_string())
+            .collect();
+        Ok((!closed.is_empty()).then(|| format!("no key for {}; sealing needs all tiers", closed.join(", "))))
+    }
+
+    /// Names the files that stay as they are, by the reason.
+    fn skip_left(&mut self, table: Table, partition: &Partition, left: &[(DataFile, LeftOut)]) {
+        for (kind, reason, what) in [
+            (LeftOut::Unattested, SkipReason::Unattested, "stand in no entry of the proof log"),
+            (LeftOut::NewerColumns, SkipReason::NewerColumns, "have columns that this version does not know"),
+        ] {
+            let ids: Vec<&str> =
+                left.iter().filter(|(_, own)| *own == kind).map(|(file, _)| file.id.as_str()).collect();
+            if ids.is_empty() {
+                continue;
+            }
+            let more = if ids.len() > NAMED { ", and more" } else { "" };
+            let names = ids[..ids.len().min(NAMED)].join(", ");
+            self.sealed.skip(table, partition, reason, format!("{} files {what}: {names}{more}", ids.len()));
+        }
+    }
+}
+
+/// Whether one of these files is no longer part of the table.
+async fn are_gone(log: &TableLog, mut files: impl Iterator<Item = &DataFile>) -> Result<bool, ArchiveError> {
+    let snapshot = log.snapshot().await?;
+    let live: HashSet<&str> = snapshot.files.iter().map(|file| file.id.as_str()).collect();
+    Ok(files.any(|file| !live.contains(file.id.as_str())))
+}

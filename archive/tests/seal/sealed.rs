@@ -1,0 +1,224 @@
+//! What sealing does when nothing goes wrong, and what it leaves alone.
+
+use crate::world::*;
+use holdfast_archive::keys::Unlocker;
+use holdfast_archive::seal::{SealSettings, SkipReason, Sweeper};
+use holdfast_archive::segment::{Partition, SegmentKeys, SegmentWriter};
+use holdfast_archive::{Advance, Table};
+use holdfast_events::{EventBatchBuilder, Position, decode_structured};
+use proptest::prelude::*;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+#[tokio::test]
+async fn rows_and_proof_are_the_same_before_between_and_after() {
+    let world = World::new();
+    filled(&world).await;
+    World::is_intact(&world.verify().await);
+    let events = world.rows(Table::Events).await;
+    let letters = world.rows(Table::DeadLetters).await;
+    let old = world.archive.table(Table::Events).snapshot().await.unwrap();
+    assert_eq!((events.len(), letters.len(), old.files.len()), (138, 8, 8));
+
+    let sealed = world.seal().await;
+    assert_eq!(sealed.skipped, []);
+    assert_eq!((sealed.groups, sealed.files_before, sealed.files_after, sealed.rows), (4, 16, 4, 146));
+    // Four pieces of one recording became one, and the one that was whole stayed.
+    assert_eq!((sealed.objects_before, sealed.objects_after), (5, 2));
+    for table in [Table::Events, Table::DeadLetters] {
+        let files = world.files(table).await;
+        assert_eq!(files.len(), 2);
+        assert!(files.iter().all(|file| file.id.starts_with("sealed-")));
+    }
+    assert_eq!(world.rows(Table::Events).await, events);
+    assert_eq!(world.rows(Table::DeadLetters).await, letters);
+    World::is_intact(&world.verify().await);
+    // Whoever began to read before still reads.
+    assert_eq!(world.rows_of(Table::Events, &old.files).await, events);
+
+    let mut sweeper = Sweeper::new(world.archive.clone(), world.unlocker(), Duration::from_secs(60));
+    let early = sweeper.sweep(later(59)).await.unwrap();
+    assert_eq!((early.files, early.objects, early.waiting), (0, 0, 16));
+    let swept = sweeper.sweep(later(120)).await.unwrap();
+    assert_eq!((swept.files, swept.objects, swept.waiting), (16, 4, 0));
+    assert_eq!(swept.bytes, sealed.bytes_before);
+    world.has_no_waste().await;
+    assert_eq!(world.rows(Table::Events).await, events);
+    assert_eq!(world.rows(Table::DeadLetters).await, letters);
+    World::is_intact(&world.verify().await);
+
+    // There is nothing left to do.
+    let before = fingerprint(&world).await;
+    let again = world.seal().await;
+    assert_eq!((again.groups, again.files_before, again.rows), (0, 0, 0));
+    assert_eq!(world.sweep_later().await.files, 0);
+    assert_eq!(fingerprint(&world).await, before);
+}
+
+#[tokio::test]
+async fn rows_of_a_sealed_file_are_in_the_order_of_session_and_time() {
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::TimestampMicrosecondType;
+    let world = World::new();
+    filled(&world).await;
+    world.seal().await;
+    for file in world.files(Table::Events).await {
+        let mut keys = Vec::new();
+        for batch in world.batches(&file).await {
+            let subjects = batch.column_by_name("subject").unwrap().as_string::<i32>();
+            let times = batch.column_by_name("time").unwrap().as_primitive::<TimestampMicrosecondType>();
+            keys.extend((0..batch.num_rows()).map(|row| (subjects.value(row).to_owned(), times.value(row))));
+        }
+        assert!(keys.is_sorted());
+        assert_eq!(keys.len() as u64, file.rows);
+        let times: BTreeSet<i64> = keys.iter().map(|(_, time)| *time).collect();
+        assert_eq!(file.time, times.first().copied().zip(times.last().copied()));
+    }
+}
+
+#[tokio::test]
+async fn late_events_of_a_sealed_date_get_a_sealed_file_of_their_own() {
+    let world = World::new();
+    filled(&world).await;
+    // It looks before there is anything, and remembers how far it has looked.
+    let mut sweeper = Sweeper::new(world.archive.clone(), world.unlocker(), Duration::from_secs(60));
+    assert_eq!(sweeper.sweep(later(120)).await.unwrap(), Default::default());
+    world.seal().await;
+    assert_eq!(sweeper.sweep(later(30)).await.unwrap().waiting, 16);
+    let chunks = vec![(DATE, "s-a", "r-1", 12, vec![media(90, 500)]), (DATE, "s-a", "r-1", 13, vec![media(91, 500)])];
+    let events = vec![(0, DATE, line("late", 1, DATE, "late"))];
+    world.append(Unit { events, chunks, ..Unit::default() }).await;
+    let before = world.rows(Table::Events).await;
+    let sealed = world.seal().await;
+    assert_eq!((sealed.groups, sealed.files_before, sealed.rows, sealed.objects_after), (1, 1, 3, 1));
+    assert_eq!(world.files(Table::Events).await.len(), 3);
+    let swept = sweeper.sweep(later(120)).await.unwrap();
+    assert_eq!((swept.files, swept.objects, swept.waiting), (17, 6, 0));
+    world.has_no_waste().await;
+    assert_eq!(world.rows(Table::Events).await, before);
+    World::is_intact(&world.verify().await);
+}
+
+#[tokio::test]
+async fn dates_that_are_not_closed_are_sealed_only_on_demand() {
+    let world = World::new();
+    world.append(Unit { events: vec![(0, DATE, line("s", 1, DATE, "today"))], ..Unit::default() }).await;
+    let sealer = world.sealer();
+    let evening = holdfast_events::Timestamp(0).plus_days(i64::from(DATE) + 1);
+    assert_eq!(sealer.seal(evening, false, |_| ()).await.unwrap().groups, 0);
+    assert_eq!(sealer.seal(evening, true, |_| ()).await.unwrap().groups, 1);
+    World::is_intact(&world.verify().await);
+}
+
+#[tokio::test]
+async fn rows_that_need_too_much_memory_become_several_files() {
+    let world = World::new();
+    filled(&world).await;
+    let before = world.rows(Table::Events).await;
+    let mut sealer = world.sealer();
+    sealer.settings = SealSettings { max_memory: 1, ..SealSettings::default() };
+    let sealed = seal(&sealer).await.unwrap();
+    assert_eq!((sealed.groups, sealed.files_before, sealed.rows), (16, 16, 146));
+    assert_eq!(world.rows(Table::Events).await, before);
+    // The parts of the recording that are in different files stay apart.
+    assert_eq!((sealed.objects_before, sealed.objects_after), (5, 5));
+    world.sweep_later().await;
+    world.has_no_waste().await;
+    World::is_intact(&world.verify().await);
+}
+
+#[tokio::test]
+async fn a_date_whose_keys_are_not_at_hand_is_left_and_named() {
+    let world = World::new();
+    filled(&world).await;
+    let mut sealer = world.sealer();
+    sealer.unlocker = Arc::new(Unlocker::new(world.archive.clone(), vec![world.manager.clone()]));
+    let sealed = seal(&sealer).await.unwrap();
+    assert_eq!(sealed.groups, 0);
+    assert_eq!(sealed.skipped.len(), 4);
+    assert!(sealed.skipped.iter().all(|skipped| skipped.reason == SkipReason::NoKey));
+    assert!(sealed.skipped[0].why.contains("personal/general/2026-05"), "{}", sealed.skipped[0].why);
+    assert!(sealed.skipped[0].why.contains("content/general/2026-05"), "{}", sealed.skipped[0].why);
+}
+
+#[tokio::test]
+async fn files_that_nobody_attested_are_left_and_named() {
+    let world = World::new();
+    let partition = Partition { class: CLASS.to_owned(), date: DATE };
+    let log = world.archive.table(Table::Events);
+    let keys = SegmentKeys::new(&world.ring, Table::Events, &partition, "old".to_owned()).await.unwrap();
+    let mut builder = EventBatchBuilder::new();
+    let event = line("s", 1, DATE, "old");
+    let position = Position { topic: "t", partition: 0, offset: 0 };
+    builder.append(&decode_structured(event.as_bytes()).unwrap(), position, NOW, false, None);
+    let mut writer = SegmentWriter::new(Table::Events, partition, keys).unwrap();
+    writer.write(&builder.finish()).unwrap();
+    let segment = writer.finish().unwrap();
+    log.put(&segment).await.unwrap();
+    let advance = Advance { topic: "t".to_owned(), partition: 0, expected: None, next: 1 };
+    log.commit(&[segment], &[advance], "old", NOW).await.unwrap();
+    world.append(Unit { events: vec![(0, DATE, line("s", 2, DATE, "new"))], ..Unit::default() }).await;
+
+    let sealed = world.seal().await;
+    assert_eq!((sealed.groups, sealed.rows), (1, 1));
+    assert_eq!(sealed.skipped.len(), 1);
+    assert_eq!(sealed.skipped[0].reason, SkipReason::Unattested);
+    assert!(sealed.skipped[0].why.contains("old"), "{}", sealed.skipped[0].why);
+    assert_eq!(world.rows(Table::Events).await.len(), 2);
+}
+
+#[tokio::test]
+async fn the_cluster_is_remembered_when_a_checkpoint_is_made_at_a_sealed_file() {
+    let world = World::new();
+    let log = world.archive.table(Table::Events);
+    log.set_cluster("one").await;
+    let mut expected = None;
+    // The table's first entry has version 0, and the hundredth version makes a checkpoint.
+    for next in 1..98i64 {
+        let advance = Advance { topic: "t".to_owned(), partition: 0, expected, next };
+        log.commit(&[], &[advance], &format!("c{next}"), NOW).await.unwrap();
+        expected = Some(next);
+    }
+    world.append(Unit { events: vec![(0, DATE, line("s", 1, DATE, "x"))], ..Unit::default() }).await;
+    assert_eq!(world.seal().await.groups, 1);
+    assert_eq!(log.version().await.unwrap(), Some(99));
+    let other = world.archive.table(Table::Events);
+    assert_eq!(other.cluster().await.unwrap().as_deref(), Some("one"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+    /// Whatever the rows are and however they are spread over commits, dates and partitions.
+    #[test]
+    fn any_rows_come_out_as_they_went_in(
+        units in prop::collection::vec(
+            prop::collection::vec((0i32..2, 0i32..2, "[a-c]", 0i64..5, "\\PC{0,20}", prop::option::of("\\PC{1,5}")), 1..8), 1..5),
+        max_rows in 1u64..12,
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let world = World::new();
+            for unit in units {
+                let events = unit.into_iter().map(|(partition, date, session, seq, text, ticket)| {
+                    let mut event: serde_json::Value =
+                        serde_json::from_str(&line(&session, seq, DATE + date, &text)).unwrap();
+                    if let Some(ticket) = ticket {
+                        event["ticket"] = ticket.into();
+                    }
+                    (partition, DATE + date, event.to_string())
+                });
+                world.append(Unit { events: events.collect(), ..Unit::default() }).await;
+            }
+            let before = world.rows(Table::Events).await;
+            let mut sealer = world.sealer();
+            sealer.settings.max_rows = max_rows;
+            let sealed = seal(&sealer).await.unwrap();
+            assert_eq!(sealed.rows, before.len() as u64);
+            world.sweep_later().await;
+            world.has_no_waste().await;
+            assert_eq!(world.rows(Table::Events).await, before);
+            World::is_intact(&world.verify().await);
+        });
+    }
+}
