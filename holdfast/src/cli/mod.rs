@@ -5,6 +5,7 @@ mod demo;
 mod import;
 mod init;
 mod prove;
+mod seal;
 mod serve;
 mod session;
 mod sql;
@@ -50,6 +51,7 @@ enum Command {
     Sql(sql::Sql),
     Session(session::Story),
     Status(status::Status),
+    Seal(seal::Seal),
     Verify(verify::Verify),
     Prove(prove::Prove),
     VerifyProof(prove::VerifyProof),
@@ -149,6 +151,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Sql(command) => command.run(&session),
         Command::Session(command) => command.run(&session),
         Command::Status(command) => command.run(&session),
+        Command::Seal(command) => command.run(&session),
         Command::Verify(command) => command.run(&session),
         Command::Prove(command) => command.run(&session),
         Command::VerifyProof(command) => command.run(),
@@ -273,6 +276,12 @@ mod tests {
         let both = ["holdfast", "session", "s-1", "--completeness", "--recording", "r-1", "--out", "f"];
         assert!(Arguments::try_parse_from(both).is_err());
         Arguments::try_parse_from(["holdfast", "status", "--json"]).unwrap();
+        Arguments::try_parse_from(["holdfast", "verify", "--since", "f", "--json"]).unwrap();
+        Arguments::try_parse_from(["holdfast", "verify", "--class", "general", "--from", "2026-01-01", "--sample", "5"])
+            .unwrap();
+        Arguments::try_parse_from(["holdfast", "prove", "e-1", "--source", "s", "--out", "f"]).unwrap();
+        Arguments::try_parse_from(["holdfast", "verify-proof", "f", "--public-keys", "k", "--json"]).unwrap();
+        Arguments::try_parse_from(["holdfast", "seal", "--now", "--json"]).unwrap();
         assert!(Arguments::try_parse_from(["holdfast"]).is_err());
     }
 

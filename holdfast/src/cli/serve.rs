@@ -20,7 +20,8 @@ use crate::wiring::{archive, broker, kafka};
 pub(crate) struct Serve {
     #[command(flatten)]
     config: ConfigArguments,
-    /// What this process does, of: gateway (HTTP), archiver (Kafka into the archive) [default: all]
+    /// What this process does, of: gateway (HTTP), archiver (Kafka into the archive), sealer (merges the files of closed dates;
+    /// needs private keys) [default: all; the sealer only when seal.identities_dir is set]
     #[arg(long, value_name = "ROLE,...", value_delimiter = ',')]
     roles: Vec<Role>,
 }
@@ -30,15 +31,23 @@ pub(crate) struct Serve {
 pub(crate) enum Role {
     Gateway,
     Archiver,
+    Sealer,
 }
 
 impl Role {
-    const ALL: [Self; 2] = [Self::Gateway, Self::Archiver];
+    const ALL: [Self; 3] = [Self::Gateway, Self::Archiver, Self::Sealer];
+
+    /// The roles of a process that was asked for none. A process with private keys must be meant.
+    fn by_default(settings: &Settings) -> BTreeSet<Self> {
+        let may_seal = settings.config.seal.identities_dir.get().is_some();
+        Self::ALL.into_iter().filter(|role| may_seal || *role != Self::Sealer).collect()
+    }
 
     fn as_str(self) -> &'static str {
         match self {
             Self::Gateway => "gateway",
             Self::Archiver => "archiver",
+            Self::Sealer => "sealer",
         }
     }
 }
@@ -59,7 +68,7 @@ impl Serve {
         let settings = self.config.load()?;
         session.start_log(&settings);
         let roles: BTreeSet<Role> =
-            if self.roles.is_empty() { Role::ALL.into() } else { self.roles.into_iter().collect() };
+            if self.roles.is_empty() { Role::by_default(&settings) } else { self.roles.into_iter().collect() };
         block_on(serve(&settings, &roles))?;
         Ok(Outcome::Success)
     }
@@ -68,17 +77,27 @@ impl Serve {
 async fn serve(settings: &Settings, roles: &BTreeSet<Role>) -> anyhow::Result<()> {
     // From here on a signal stops in order, whatever has been started by then.
     let mut signals = Signals::of_process()?;
-    let archive = if roles.contains(&Role::Archiver) { Some(archive::open(settings)?) } else { None };
-    let broker = if kafka::is_built_in(settings) { Some(broker::start(settings).await?) } else { None };
+    let archives = roles.contains(&Role::Archiver) || roles.contains(&Role::Sealer);
+    let archive = if archives { Some(archive::open(settings)?) } else { None };
+    // A process that only seals needs no Kafka, and must not take the broker's folder from the one that does.
+    let seals_only = roles.iter().all(|role| *role == Role::Sealer);
+    let broker = if kafka::is_built_in(settings) && !seals_only { Some(broker::start(settings).await?) } else { None };
     let address = broker.as_ref().map(|broker| broker.address());
 
     let mut pipeline = Pipeline::new(settings, kafka::settings(settings, address)?);
     if let Some(broker) = broker {
         pipeline.broker(broker);
     }
-    pipeline.topics().await?;
+    if !seals_only {
+        pipeline.topics().await?;
+    }
     if let Some(archive) = &archive {
-        pipeline.archiver(archive)?;
+        if roles.contains(&Role::Archiver) {
+            pipeline.archiver(archive)?;
+        }
+        if roles.contains(&Role::Sealer) {
+            pipeline.sealer(archive)?;
+        }
     }
     let (supervisor, gateway, health) = pipeline.http(roles.contains(&Role::Gateway), false).await?;
 
@@ -113,6 +132,6 @@ mod tests {
     fn roles_are_told_when_one_is_unknown() {
         assert_eq!("gateway".parse::<Role>(), Ok(Role::Gateway));
         let refused = "console".parse::<Role>().unwrap_err();
-        assert_eq!(refused, "there is no role `console`; the roles are: gateway, archiver");
+        assert_eq!(refused, "there is no role `console`; the roles are: gateway, archiver, sealer");
     }
 }

@@ -22,7 +22,7 @@ pub(crate) use load::{DEFAULT_FILE_NAME, Sources, load};
 pub(crate) use problem::ConfigError;
 pub(crate) use secrets::EnvironmentSecrets;
 pub(crate) use show::to_annotated_toml;
-pub(crate) use types::{Listen, LogFormat, OptionalPath, Text, TierName};
+pub(crate) use types::{Listen, LockModeName, LogFormat, OptionalPath, Text, TierName};
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -43,6 +43,7 @@ pub(crate) struct Config {
     pub(crate) health: Health,
     pub(crate) keys: Keys,
     pub(crate) proof: Proof,
+    pub(crate) seal: Seal,
     pub(crate) query: Query,
     pub(crate) log: Log,
     pub(crate) shutdown: Shutdown,
@@ -133,6 +134,17 @@ pub(crate) struct Proof {
 pub(crate) struct WitnessPlace {
     pub(crate) url: String,
     pub(crate) public_key: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table of settings")]
+pub(crate) struct Seal {
+    pub(crate) identities_dir: OptionalPath,
+    pub(crate) after_hours: u64,
+    pub(crate) grace_hours: u64,
+    pub(crate) interval_minutes: u64,
+    pub(crate) lock_mode: LockModeName,
+    pub(crate) lock_days: u32,
 }
 
 /// Someone who can read: their age recipient and the tiers they are given.

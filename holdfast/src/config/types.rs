@@ -128,6 +128,15 @@ pub(crate) enum LogFormat {
     Json,
 }
 
+/// How what is sealed is locked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LockModeName {
+    None,
+    Governance,
+    Compliance,
+}
+
 /// What a key opens, as it is written in the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::problem::Problem;
 use super::secrets::is_secret_name;
-use super::{Config, Origin};
+use super::{Config, LockModeName, Origin};
 
 /// Settings of librdkafka that decide about the guarantees and are therefore not open to configuration.
 const MANAGED_KAFKA_SETTINGS: [(&str, &str); 9] = [
@@ -60,6 +60,18 @@ fn proof(config: &Config, findings: &mut Findings<'_>) {
     findings.within("proof.lease_seconds", proof.lease_seconds, (proof.interval_seconds * 3).max(10), 3600);
     findings.within("proof.keep_every_seconds", proof.keep_every_seconds, 0, 86_400);
     no_inline_secrets("proof.mirror_options", proof.mirror_options.keys(), findings);
+    let seal = &config.seal;
+    findings.within("seal.after_hours", seal.after_hours, 0, 24 * 366);
+    findings.within("seal.grace_hours", seal.grace_hours, 0, 24 * 366);
+    findings.within("seal.interval_minutes", seal.interval_minutes, 1, 24 * 60);
+    findings.within("seal.lock_days", u64::from(seal.lock_days), 1, 366 * 100);
+    if seal.lock_mode != LockModeName::None && !config.archive.url.starts_with("s3") {
+        findings.add(
+            "seal.lock_mode",
+            "locks objects, and `archive.url` is not in S3",
+            "set it to \"none\", or keep the archive in an S3 bucket with Object Lock",
+        );
+    }
 }
 
 fn archive(config: &Config, findings: &mut Findings<'_>) {

@@ -65,6 +65,11 @@ pub(crate) fn open(settings: &Settings) -> anyhow::Result<Archive> {
     Ok(Archive::new(location.context("open the archive")?))
 }
 
+/// The options of the archive's store, with those of the environment.
+pub(crate) fn store_options(settings: &Settings) -> anyhow::Result<BTreeMap<String, String>> {
+    merged_options(&settings.config.archive.url, settings.archive_options()?, "archive.options")
+}
+
 /// The store at `url`, with the options of the table `table`.
 pub(crate) fn open_at(
     settings: &Settings,
@@ -72,14 +77,21 @@ pub(crate) fn open_at(
     configured: BTreeMap<String, SecretString>,
     table: &str,
 ) -> anyhow::Result<Location> {
+    Ok(open_store(url, &settings.base, &merged_options(url, configured, table)?)?)
+}
+
+fn merged_options(
+    url: &str,
+    configured: BTreeMap<String, SecretString>,
+    table: &str,
+) -> anyhow::Result<BTreeMap<String, String>> {
     let configured = configured
         .into_iter()
         .map(|(name, value)| (name.to_ascii_lowercase(), value.expose_secret().to_owned()))
         .collect();
     let environment =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let options = options(Kind::of(url), environment, configured, table)?;
-    Ok(open_store(url, &settings.base, &options)?)
+    options(Kind::of(url), environment, configured, table)
 }
 
 /// Lays the configured options over those of the environment. Pure.

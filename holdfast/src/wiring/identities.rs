@@ -18,16 +18,20 @@ pub(crate) fn load(settings: &Settings, named: &[PathBuf]) -> anyhow::Result<Vec
     if !named.is_empty() {
         return Ok(named.iter().map(|path| read(path)).collect::<anyhow::Result<Vec<_>>>()?.concat());
     }
-    let folder = settings.resolve(&settings.config.keys.identities_dir);
+    Ok(load_folder(&settings.resolve(&settings.config.keys.identities_dir)))
+}
+
+/// The identities in a folder that can be read.
+pub(crate) fn load_folder(folder: &Path) -> Vec<Identity> {
     let mut identities = Vec::new();
-    for path in files(&folder) {
+    for path in files(folder) {
         match read(&path) {
             Ok(found) => identities.extend(found),
             // Nobody asked for this very file, and other keys may do. What they do not open is said later.
             Err(error) => tracing::warn!("left out an identity file: {error:#}"),
         }
     }
-    Ok(identities)
+    identities
 }
 
 /// Identity files in a folder, in the order of their names; none when the folder is not there or not ours to see.

@@ -7,6 +7,7 @@
 //!           ├▶ job ──────▶ the pipeline for as long as a job takes, unless a server runs already
 //!           ├▶ lag ──────▶ how far the archive is behind Kafka
 //!           ├▶ proof ────▶ the log's keys, mirrors and witnesses; the integrator
+//!           ├▶ seal ─────▶ the sealer, for a process that has private keys
 //!           └▶ query ────▶ identities ─▶ Session      only for commands that read; a server never comes here
 //! ```
 
@@ -20,3 +21,4 @@ pub(crate) mod pipeline;
 pub(crate) mod presence;
 pub(crate) mod proof;
 pub(crate) mod query;
+pub(crate) mod seal;

@@ -22,6 +22,7 @@ use tokio::net::TcpListener;
 use super::archive::key_ring;
 use super::kafka::is_built_in;
 use super::proof::{self, Integration};
+use super::seal::Schedule;
 use crate::config::Settings;
 use crate::health::{self, Readiness};
 use crate::supervise::{Stage, Supervisor};
@@ -98,6 +99,14 @@ impl<'s> Pipeline<'s> {
         if is_built_in(self.settings) {
             self.trim_spool(archive);
         }
+        Ok(())
+    }
+
+    /// Starts the sealer, which has private keys.
+    pub(crate) fn sealer(&mut self, archive: &Archive) -> anyhow::Result<()> {
+        let component = self.readiness.component("sealer");
+        let schedule = Schedule::new(self.settings, archive, system_clock(), &mut self.registry, component)?;
+        self.supervisor.spawn("sealer", Stage::Archive, |stop| schedule.run(stop));
         Ok(())
     }
 
