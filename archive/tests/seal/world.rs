@@ -9,7 +9,7 @@ use bytes::Bytes;
 use holdfast_archive::keys::{Holder, KeyRing, MasterKeyId, Unlocker};
 use holdfast_archive::proof::{Attestation, BatchTrees, IntegrateSettings, Integrator, file_digests};
 use holdfast_archive::recordings::{self, RecordingSpan};
-use holdfast_archive::seal::{Progress, SealSettings, Sealed, Sealer, Swept, Sweeper};
+use holdfast_archive::seal::{Progress, SealSettings, Sealed, Sealer, Sweeper, Swept};
 use holdfast_archive::segment::{Partition, SegmentKeys, SegmentWriter};
 use holdfast_archive::verify::{Report, Scope, Verification};
 use holdfast_archive::{Advance, Archive, ArchiveError, Change, DataFile, Location, Table};
@@ -246,13 +246,8 @@ impl World {
         }
         leaves.extend(trees.finish());
         let attestation = Attestation::sign(&self.key, &leaves).unwrap();
-        let change = Change {
-            segments: &segments,
-            removed: &[],
-            advances,
-            commit_id: &id,
-            attestation: Some(&attestation),
-        };
+        let change =
+            Change { segments: &segments, removed: &[], advances, commit_id: &id, attestation: Some(&attestation) };
         log.change(&change, NOW).await.unwrap();
     }
 
@@ -304,8 +299,7 @@ impl World {
         unlocker.prepare(std::slice::from_ref(file)).await.unwrap();
         let bytes = self.archive.store().get(&file.path).await.unwrap().bytes().await.unwrap();
         assert_eq!(bytes.len() as u64, file.size);
-        let options =
-            ArrowReaderOptions::new().with_file_decryption_properties(unlocker.decryption(&file.id).unwrap());
+        let options = ArrowReaderOptions::new().with_file_decryption_properties(unlocker.decryption(&file.id).unwrap());
         let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, options).unwrap();
         reader.build().unwrap().map(Result::unwrap).collect()
     }

@@ -277,8 +277,17 @@ mod tests {
         assert!(Arguments::try_parse_from(both).is_err());
         Arguments::try_parse_from(["holdfast", "status", "--json"]).unwrap();
         Arguments::try_parse_from(["holdfast", "verify", "--since", "f", "--json"]).unwrap();
-        Arguments::try_parse_from(["holdfast", "verify", "--class", "general", "--from", "2026-01-01", "--sample", "5"])
-            .unwrap();
+        Arguments::try_parse_from([
+            "holdfast",
+            "verify",
+            "--class",
+            "general",
+            "--from",
+            "2026-01-01",
+            "--sample",
+            "5",
+        ])
+        .unwrap();
         Arguments::try_parse_from(["holdfast", "prove", "e-1", "--source", "s", "--out", "f"]).unwrap();
         Arguments::try_parse_from(["holdfast", "verify-proof", "f", "--public-keys", "k", "--json"]).unwrap();
         Arguments::try_parse_from(["holdfast", "seal", "--now", "--json"]).unwrap();

@@ -28,7 +28,9 @@ pub(crate) fn open(settings: &Settings, archive: &Archive, named: &[PathBuf]) ->
         _ => identities::load(settings, named)?,
     };
     if found.is_empty() {
-        bail!("sealing reads what it merges: name an identity of all three tiers with --identity, or with `seal.identities_dir`");
+        bail!(
+            "sealing reads what it merges: name an identity of all three tiers with --identity, or with `seal.identities_dir`"
+        );
     }
     let mode = match config.lock_mode {
         LockModeName::None => None,
@@ -51,7 +53,11 @@ pub(crate) fn open(settings: &Settings, archive: &Archive, named: &[PathBuf]) ->
         ring: archive::key_ring(settings, archive)?,
         unlocker: Arc::clone(&unlocker),
         key: proof::signing_key(settings)?,
-        settings: SealSettings { after: Duration::from_secs(config.after_hours * HOUR), grace, ..SealSettings::default() },
+        settings: SealSettings {
+            after: Duration::from_secs(config.after_hours * HOUR),
+            grace,
+            ..SealSettings::default()
+        },
         lock,
     };
     Ok((sealer, Sweeper::new(archive.clone(), unlocker, grace)))
@@ -85,7 +91,11 @@ impl Metrics {
         registry.register("swept_objects", "Joined recording objects that were deleted", metrics.swept_objects.clone());
         registry.register("skipped", "Groups of files that were not sealed", metrics.skipped.clone());
         registry.register("failures", "Rounds of the sealer that failed", metrics.failures.clone());
-        registry.register("last_success_seconds", "Unix time of the last round that succeeded", metrics.last_success.clone());
+        registry.register(
+            "last_success_seconds",
+            "Unix time of the last round that succeeded",
+            metrics.last_success.clone(),
+        );
         metrics
     }
 

@@ -18,6 +18,7 @@ mod embedded;
 mod expectation;
 mod faults;
 mod groups;
+mod proof;
 mod readback;
 mod sent;
 mod world;

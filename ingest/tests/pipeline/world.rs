@@ -27,6 +27,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::expectation::Expectation;
+use crate::proof;
 use crate::readback::{Contents, chunk_bytes};
 use crate::sent::Sent;
 
@@ -167,6 +168,7 @@ impl World {
         let settings = ArchiverSettings {
             flush_rows: 400,
             flush_interval: Duration::from_millis(200),
+            signing_key: Some(proof::signing_key()),
             ..ArchiverSettings::default()
         };
         let archiver =
@@ -219,6 +221,7 @@ impl World {
 
     /// Compares what is archived with what was acknowledged, row by row and chunk by chunk.
     pub(crate) async fn check(&self) -> Contents {
+        proof::verify(&self.archive, &self.officer).await;
         let contents = Contents::read(&self.archive, &self.officer).await;
         let (wrong, chunks) = {
             let expectation = self.expectation();
