@@ -58,6 +58,18 @@ enum Command {
         #[arg(long)]
         folder: PathBuf,
     },
+    /// (internal) Seals an archive and prints what it took.
+    #[command(hide = true)]
+    Seal {
+        #[arg(long)]
+        folder: PathBuf,
+    },
+    /// (internal) Asks an archive and prints how long the answers took.
+    #[command(hide = true)]
+    Ask {
+        #[arg(long)]
+        folder: PathBuf,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
@@ -70,6 +82,8 @@ fn main() -> anyhow::Result<()> {
             runtime.block_on(archive::child(brokers, &folder, events, group, kind))
         }
         Some(Command::Verify { folder }) => runtime.block_on(prove::verify(&folder)),
+        Some(Command::Seal { folder }) => runtime.block_on(prove::seal(&folder)),
+        Some(Command::Ask { folder }) => runtime.block_on(prove::ask(&folder)),
         None => {
             let limit = limit::measure(&runtime)?;
             runtime.block_on(archive::measure(arguments.events, arguments.runs.max(1), limit))

@@ -1,14 +1,16 @@
-//! Verifying what was archived, in a process of its own.
+//! Verifying, sealing and asking what was archived, each in a process of its own.
 
 use crate::{figure, process};
 use age::secrecy::ExposeSecret;
 use anyhow::{Context, bail};
 use holdfast_archive::keys::{Holder, KeyRing, Unlocker};
 use holdfast_archive::proof::{IntegrateSettings, Integrator};
+use holdfast_archive::seal::{SealSettings, Sealer, Sweeper};
 use holdfast_archive::verify::{Scope, Verification};
 use holdfast_archive::{Archive, open_store};
 use holdfast_events::{Tier, Timestamp};
 use holdfast_proof::note::{SigningKey, TrustedKeys, generate};
+use holdfast_query::{Session, SessionOptions};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -85,15 +87,99 @@ pub(crate) async fn verify(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The sealing process: seals everything in `folder` and reports.
+pub(crate) async fn seal(folder: &Path) -> anyhow::Result<()> {
+    let (archive, identities) = open(folder)?;
+    let holder = Holder { name: "bench".to_owned(), recipient: identities[0].to_public(), tiers: Tier::ALL.to_vec() };
+    let unlocker = Arc::new(Unlocker::new(archive.clone(), identities));
+    let sealer = Sealer {
+        archive: archive.clone(),
+        ring: Arc::new(KeyRing::new(Arc::clone(archive.store()), vec![holder])?),
+        unlocker: Arc::clone(&unlocker),
+        key: signing_key()?,
+        settings: SealSettings { grace: Duration::ZERO, ..SealSettings::default() },
+        lock: None,
+    };
+    let began = Instant::now();
+    let sealed = sealer.seal(now(), true, |_| {}).await?;
+    let (cpu, wall) = (process::cpu_time()?.as_secs_f64(), began.elapsed().as_secs_f64());
+    integrate(&archive).await?;
+    // A moment later than the commit's own time, so that the grace of nothing is over.
+    let later = Timestamp(now().0 + 1_000_000);
+    Sweeper::new(archive, unlocker, Duration::ZERO).sweep(later).await?;
+    let mut report = serde_json::to_value(&sealed)?;
+    report["cpu"] = cpu.into();
+    report["wall"] = wall.into();
+    report["memory"] = process::peak_memory()?.into();
+    println!("{report}");
+    Ok(())
+}
+
+/// Statements whose time is taken: all of it, one session, and one minute.
+const STATEMENTS: [(&str, &str); 3] = [
+    ("count by sender", "SELECT sender, count(*), min(time), max(time) FROM archive.events GROUP BY sender"),
+    ("one session, with its text", "SELECT time, data FROM archive.events WHERE subject = 'b-777' ORDER BY time"),
+    (
+        "one minute",
+        "SELECT count(DISTINCT subject) FROM archive.events WHERE time >= '2026-11-20T01:00:00Z' AND time < '2026-11-20T01:01:00Z'",
+    ),
+];
+
+/// The asking process: each statement a few times, the best counts.
+pub(crate) async fn ask(folder: &Path) -> anyhow::Result<()> {
+    let (archive, identities) = open(folder)?;
+    let session = Session::new(SessionOptions::new(archive, identities))?;
+    let mut report = serde_json::Map::new();
+    for (name, statement) in STATEMENTS {
+        let mut best = Duration::MAX;
+        for _ in 0..4 {
+            let began = Instant::now();
+            session.sql(statement).await?.collect().await?;
+            best = best.min(began.elapsed());
+        }
+        report.insert(name.to_owned(), best.as_secs_f64().into());
+    }
+    println!("{}", serde_json::Value::Object(report));
+    Ok(())
+}
+
 /// Measures and prints.
 pub(crate) fn measure(folder: &Path, events: u64) -> anyhow::Result<()> {
-    verified(folder, events, "as archived")
+    verified(folder, events, "as archived")?;
+    let before = run("ask", folder)?;
+    let sealed = run("seal", folder)?;
+    let number = |name: &str| sealed[name].as_f64().with_context(|| format!("no {name} in the report"));
+    if number("rows")? as u64 != events {
+        bail!("{events} events were to be sealed, {} were", number("rows")?);
+    }
+    figure("sealed", (events as f64 / number("cpu")?) as u64, "events/CPU s");
+    figure("sealed, wall time", (events as f64 / number("wall")?) as u64, "events/s");
+    figure("sealed: peak memory", number("memory")? as u64, "MiB");
+    figure(
+        "data files before and after sealing",
+        format!("{} to {}", sealed["files_before"], sealed["files_after"]),
+        "",
+    );
+    let per_event = |name: &str| Ok::<_, anyhow::Error>(format!("{:.1}", number(name)? / events as f64));
+    figure("bytes an event before sealing", per_event("bytes_before")?, "bytes");
+    figure("bytes an event after sealing", per_event("bytes_after")?, "bytes");
+    verified(folder, events, "sealed")?;
+    let after = run("ask", folder)?;
+    for (name, _) in STATEMENTS {
+        let millis = |report: &serde_json::Value| report[name].as_f64().unwrap_or_default() * 1000.0;
+        figure(&format!("{name}: before, after"), format!("{:.1} {:.1}", millis(&before), millis(&after)), "ms");
+    }
+    Ok(())
+}
+
+fn run(command: &str, folder: &Path) -> anyhow::Result<serde_json::Value> {
+    let mut process = std::process::Command::new(std::env::current_exe()?);
+    process.args([command, "--folder"]).arg(folder);
+    process::report_of(process)
 }
 
 fn verified(folder: &Path, events: u64, what: &str) -> anyhow::Result<()> {
-    let mut command = std::process::Command::new(std::env::current_exe()?);
-    command.args(["verify", "--folder"]).arg(folder);
-    let report = process::report_of(command)?;
+    let report = run("verify", folder)?;
     let number = |name: &str| report[name].as_f64().with_context(|| format!("no {name} in the report"));
     if number("records")? as u64 != events {
         bail!("{events} events were to be verified, {} were", number("records")?);

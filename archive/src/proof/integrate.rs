@@ -218,7 +218,6 @@ impl Integrator {
     }
 
     /// Signs the tree, lets the witnesses cosign it, and makes it the log's checkpoint.
-    #[expect(clippy::too_many_arguments, reason = "the parts of one checkpoint")]
     async fn publish(
         &mut self,
         old: u64,
@@ -366,7 +365,7 @@ impl Integrator {
 fn partial_names(size: u64) -> Vec<String> {
     let mut names: Vec<String> =
         tiles::edge_tiles(size).iter().filter(|tile| tile.width() < BUNDLE as u32).map(tiles::tile_path).collect();
-    if size % BUNDLE > 0 {
+    if !size.is_multiple_of(BUNDLE) {
         names.push(tiles::entries_path(size / BUNDLE, (size % BUNDLE) as u32));
     }
     names

@@ -27,15 +27,18 @@ use std::collections::{BTreeMap, HashMap};
 const NAMED: usize = 20;
 const BATCH_ROWS: usize = 8192;
 
+/// A batch's first offset, the one behind its last, and its number.
+type Reach = (i64, i64, usize);
+
 /// Which batch a record belongs to: by topic and partition, and then by offset.
 #[derive(Debug)]
 pub(crate) struct BatchIndex<'l> {
-    by_partition: HashMap<(&'l str, i32), Vec<(i64, i64, usize)>>,
+    by_partition: HashMap<(&'l str, i32), Vec<Reach>>,
 }
 
 impl<'l> BatchIndex<'l> {
     pub(crate) fn new(batches: &'l [LedgerBatch]) -> Self {
-        let mut by_partition: HashMap<(&str, i32), Vec<(i64, i64, usize)>> = HashMap::new();
+        let mut by_partition: HashMap<(&str, i32), Vec<Reach>> = HashMap::new();
         for (index, LedgerBatch { batch, .. }) in batches.iter().enumerate() {
             let key = (batch.topic.as_str(), batch.partition);
             by_partition.entry(key).or_default().push((batch.first, batch.next, index));
@@ -46,13 +49,13 @@ impl<'l> BatchIndex<'l> {
         Self { by_partition }
     }
 
-    fn list(&self, topic: &str, partition: i32) -> &[(i64, i64, usize)] {
+    fn list(&self, topic: &str, partition: i32) -> &[Reach] {
         let mut lists = self.by_partition.iter();
         lists.find(|((known, number), _)| *known == topic && *number == partition).map_or(&[], |(_, list)| list)
     }
 }
 
-fn find(list: &[(i64, i64, usize)], offset: i64) -> Option<usize> {
+fn find(list: &[Reach], offset: i64) -> Option<usize> {
     let place = list.partition_point(|(first, _, _)| *first <= offset).checked_sub(1)?;
     let (_, next, index) = list[place];
     (offset < next).then_some(index)
@@ -239,7 +242,7 @@ pub(crate) fn suspects(file: &LiveFile, bytes: Bytes, unlocker: &Unlocker, findi
     if inconsistent.is_empty() { all } else { inconsistent }
 }
 
-fn text<'b>(batch: &'b RecordBatch, column: Column) -> Option<&'b arrow_array::StringArray> {
+fn text(batch: &RecordBatch, column: Column) -> Option<&arrow_array::StringArray> {
     batch.column_by_name(COLUMNS[column as usize].name)?.as_string_opt()
 }
 

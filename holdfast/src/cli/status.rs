@@ -30,7 +30,7 @@ use crate::config::Settings;
 use crate::render::text::{bytes, count, counted, duration};
 use crate::wiring::lag::TopicLag;
 use crate::wiring::presence::{self, Presence};
-use crate::wiring::{archive, broker, kafka, lag};
+use crate::wiring::{archive, broker, kafka, lag, proof};
 
 /// How long a server may take to say how it is.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -56,6 +56,7 @@ struct Report {
     kafka: KafkaReport,
     server: ServerReport,
     keys: KeysReport,
+    proof: ProofReport,
     /// Bytes that are free where the archive is, when that is a folder.
     disk_free_bytes: Option<u64>,
 }
@@ -98,6 +99,16 @@ struct ServerReport {
     components: Option<Value>,
 }
 
+/// The proof log's checkpoint, as far as a signature of a known key tells.
+#[derive(Debug, Default, Serialize)]
+struct ProofReport {
+    /// Leaves of the tree.
+    size: Option<u64>,
+    checkpoint_age_seconds: Option<f64>,
+    /// What is wrong with it.
+    problem: Option<String>,
+}
+
 #[derive(Debug, Serialize)]
 struct KeysReport {
     holders: Vec<String>,
@@ -122,6 +133,24 @@ impl Status {
     }
 }
 
+async fn proof_report(settings: &Settings, archive: &Archive, now: DateTime<Utc>) -> anyhow::Result<ProofReport> {
+    let path = holdfast_archive::paths::proof_checkpoint();
+    let found = match archive.store().get(&path).await {
+        Ok(found) => found,
+        Err(object_store::Error::NotFound { .. }) => return Ok(ProofReport::default()),
+        Err(error) => return Err(error).context("read the proof log's checkpoint"),
+    };
+    let age = (now - found.meta.last_modified).as_seconds_f64();
+    let note = String::from_utf8_lossy(&found.bytes().await?).into_owned();
+    let opened = proof::trusted_keys(settings)
+        .and_then(|keys| Ok(keys.open(&note, holdfast_proof::note::Purpose::Checkpoint)?.tree.size));
+    let (size, problem) = match opened {
+        Ok(size) => (Some(size), None),
+        Err(error) => (None, Some(format!("{error:#}"))),
+    };
+    Ok(ProofReport { size, checkpoint_age_seconds: Some(age), problem })
+}
+
 async fn report(settings: &Settings) -> anyhow::Result<Report> {
     let archive = archive::open(settings)?;
     let now = Utc::now();
@@ -135,6 +164,7 @@ async fn report(settings: &Settings) -> anyhow::Result<Report> {
         events: table_report(&archive, Table::Events, &events, now).await?,
         dead_letters: table_report(&archive, Table::DeadLetters, &letters, now).await?,
         keys: keys_report(settings, &archive).await?,
+        proof: proof_report(settings, &archive, now).await?,
         disk_free_bytes: disk_free(&archive),
     })
 }
@@ -260,6 +290,16 @@ fn disk_free(archive: &Archive) -> Option<u64> {
     Some(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
+fn describe_proof(proof: &ProofReport) -> String {
+    match (&proof.problem, proof.size, proof.checkpoint_age_seconds) {
+        (Some(problem), _, _) => format!("its checkpoint cannot be trusted: {problem}"),
+        (None, Some(size), Some(age)) => {
+            format!("{} in the checkpoint, {} old", counted(size, "leaf", "leaves"), duration(age))
+        }
+        _ => "no checkpoint yet".to_owned(),
+    }
+}
+
 fn describe(report: &Report) -> String {
     let mut text = String::new();
     let mut line = |label: &str, words: String| text.push_str(&format!("{label:14}{words}\n"));
@@ -273,6 +313,7 @@ fn describe(report: &Report) -> String {
     let keys: Vec<String> = report.keys.master_keys.iter().map(|(tier, keys)| format!("{keys} {tier}")).collect();
     let keys =
         if keys.is_empty() { "no master key yet".to_owned() } else { format!("master keys: {}", keys.join(", ")) };
+    line("Proof log", describe_proof(&report.proof));
     line("Keys", format!("{keys}; holders: {}", report.keys.holders.join(", ")));
 
     let kafka = &report.kafka;
