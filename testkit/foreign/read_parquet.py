@@ -13,6 +13,7 @@ import collections
 import datetime
 import hashlib
 import json
+import os
 import pathlib
 import struct
 import sys
@@ -303,7 +304,13 @@ def main(archive, identity, file=None):
 
 
 if __name__ == "__main__":
+    code = 0
     try:
         main(*sys.argv[1:])
     except Difference as difference:
-        sys.exit(str(difference))
+        print(difference, file=sys.stderr)
+        code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Not sys.exit: PyArrow's threads now and then abort a process that takes itself down in order.
+    os._exit(code)

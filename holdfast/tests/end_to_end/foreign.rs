@@ -90,10 +90,10 @@ async fn python_reads(place: &Place, python: &Path) {
     let log = archive.join("tables/events/_delta_log");
     let entry = entries(&log).find(|(_, entry)| entry.contains(r#"{"add":"#)).expect("something was added").0;
     let path = std::fs::read_to_string(&entry).unwrap();
-    let path = path
+    let mut path = path
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok()?["add"]["path"].as_str().map(str::to_owned));
-    let file = format!("tables/events/{}", path.last().unwrap());
+    let file = format!("tables/events/{}", path.next_back().unwrap());
     let read = || run(python, &[text(&script), text(&archive), text(&identity), &file]);
 
     let said = read().unwrap();
