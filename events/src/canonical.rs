@@ -56,38 +56,68 @@ fn append_payload(bytes: &mut Vec<u8>, kind: u8, payload: &[u8]) {
     bytes.extend_from_slice(payload);
 }
 
+/// The attributes that are texts and have a column, in the order of their names.
+const TEXTS: [Column; 10] = [
+    Column::Agent,
+    Column::Customer,
+    Column::DataContentType,
+    Column::DataSchema,
+    Column::Id,
+    Column::Portal,
+    Column::Source,
+    Column::Subject,
+    Column::Ticket,
+    Column::Type,
+];
+
+impl TextAttribute<'_> {
+    fn append(&self, row: usize, bytes: &mut Vec<u8>) {
+        if self.column.is_valid(row) {
+            let value = self.column.value(row).as_bytes();
+            bytes.extend_from_slice(&self.head);
+            bytes.extend_from_slice(&(value.len() as u32).to_be_bytes());
+            bytes.extend_from_slice(value);
+        }
+    }
+}
+
 /// The columns of a batch from which canonical bytes are made.
 #[derive(Debug)]
 pub struct CanonicalColumns<'b> {
-    /// The attributes that are texts, in the order of their names, which is the order of the canonical bytes.
-    texts: [(&'static str, &'b StringArray); 10],
+    /// The attributes that any row has and that are texts, in the order of their names, which is that of the canonical bytes.
+    texts: Vec<TextAttribute<'b>>,
+    /// How many of them stand before `time`.
+    before_time: usize,
     time: &'b PrimitiveArray<TimestampMicrosecondType>,
     extensions: &'b StringArray,
     data: &'b StringArray,
     data_binary: &'b BinaryArray,
 }
 
-/// Where `time` stands among the attributes that are texts.
-const TIME_PLACE: usize = 9;
+#[derive(Debug)]
+struct TextAttribute<'b> {
+    name: &'static str,
+    /// Length and bytes of the name, as they stand in the canonical bytes.
+    head: Vec<u8>,
+    column: &'b StringArray,
+}
 
 impl<'b> CanonicalColumns<'b> {
     /// The columns of `batch`; `None` where it lacks one.
     pub fn of(batch: &'b RecordBatch) -> Option<Self> {
         let column = |column: Column| batch.column_by_name(COLUMNS[column as usize].name);
-        let text = |name: Column| Some((COLUMNS[name as usize].name, column(name)?.as_string_opt::<i32>()?));
+        let mut texts = Vec::with_capacity(TEXTS.len());
+        for attribute in TEXTS {
+            let name = COLUMNS[attribute as usize].name;
+            let column = column(attribute)?.as_string_opt::<i32>()?;
+            if column.null_count() < column.len() {
+                let head = [&(name.len() as u32).to_be_bytes(), name.as_bytes()].concat();
+                texts.push(TextAttribute { name, head, column });
+            }
+        }
         Some(Self {
-            texts: [
-                text(Column::Agent)?,
-                text(Column::Customer)?,
-                text(Column::DataContentType)?,
-                text(Column::DataSchema)?,
-                text(Column::Id)?,
-                text(Column::Portal)?,
-                text(Column::Source)?,
-                text(Column::Subject)?,
-                text(Column::Ticket)?,
-                text(Column::Type)?,
-            ],
+            before_time: texts.iter().take_while(|text| text.name < "time").count(),
+            texts,
             time: column(Column::Time)?.as_primitive_opt::<TimestampMicrosecondType>()?,
             extensions: column(Column::Extensions)?.as_string_opt::<i32>()?,
             data: column(Column::Data)?.as_string_opt::<i32>()?,
@@ -100,19 +130,19 @@ impl<'b> CanonicalColumns<'b> {
         bytes.extend_from_slice(FIRST_LINE);
         let time = Timestamp(self.time.value(row)).text();
         if self.extensions.is_null(row) {
-            for (place, (name, column)) in self.texts.iter().enumerate() {
-                if place == TIME_PLACE {
-                    append_attribute(bytes, "time", time.as_str());
-                }
-                if column.is_valid(row) {
-                    append_attribute(bytes, name, column.value(row));
-                }
+            let (before, behind) = self.texts.split_at(self.before_time);
+            for text in before {
+                text.append(row, bytes);
+            }
+            append_attribute(bytes, "time", time.as_str());
+            for text in behind {
+                text.append(row, bytes);
             }
         } else {
             let others: BTreeMap<String, String> = serde_json::from_str(self.extensions.value(row)).ok()?;
             let mut all: Vec<(&str, &str)> = vec![("time", time.as_str())];
-            let there = self.texts.iter().filter(|(_, column)| column.is_valid(row));
-            all.extend(there.map(|(name, column)| (*name, column.value(row))));
+            let there = self.texts.iter().filter(|text| text.column.is_valid(row));
+            all.extend(there.map(|text| (text.name, text.column.value(row))));
             all.extend(others.iter().map(|(name, value)| (name.as_str(), value.as_str())));
             all.sort_unstable();
             for (name, value) in all {

@@ -3,7 +3,7 @@
 use crate::world::{DATE, Draft, EVENTS, NOW, World, commit, kinds, partition};
 use holdfast_archive::keys::Unlocker;
 use holdfast_archive::proof::{Attestation, ProveError, RecordPlace, prove};
-use holdfast_archive::verify::Scope;
+use holdfast_archive::verify::{Kind, Scope};
 use holdfast_archive::{Change, Table};
 use holdfast_proof::note::TrustedKeys;
 use holdfast_proof::{Commit, Disposal, Files, Leaf, Operation};
@@ -48,9 +48,34 @@ async fn a_log_of_many_tiles_verifies() {
     world.integrate().await;
     let report = world.verify().await;
     assert_eq!(report.findings, []);
-    assert!(report.size > 256, "{}", report.size);
-    // A checkpoint of the Delta log that leaves a file out is what readers would see.
-    assert!(report.checked.checkpoints > 10);
+    assert!(report.size > 256 && report.checked.checkpoints > 10, "{}", report.size);
+    // Readers begin at the Delta log's own checkpoint, which the library wrote. One that is damaged is found.
+    let paths = world.objects("tables/events/_delta_log/").await;
+    let checkpoint = paths.iter().find(|path| path.as_ref().ends_with(".checkpoint.parquet"));
+    let altered = world.copy().await;
+    let mut bytes = altered.read(checkpoint.expect("there were a hundred commits").as_ref()).await;
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 64].fill(0);
+    altered.write(checkpoint.unwrap().as_ref(), bytes).await;
+    let found = kinds(&altered.verify().await);
+    assert!(found.contains(&Kind::Snapshot), "{found:?}");
+}
+
+#[tokio::test]
+async fn what_a_source_counted_and_never_arrived_is_named() {
+    let mut world = World::whole().await;
+    let mut draft = Draft::default();
+    for count in [1, 2, 4, 5] {
+        let json = format!(
+            r#"{{"specversion":"1.0","id":"n-{count}","source":"urn:counting","type":"agent.presence","subject":"ann","time":"2026-11-23T12:00:00Z","sequencetype":"Integer","sequence":"{count}","data":{{"state":"away"}}}}"#
+        );
+        world.event(&mut draft, 0, DATE, &json);
+    }
+    world.commit(draft).await;
+    let report = world.verify().await;
+    assert_eq!(kinds(&report), [Kind::SourceCount]);
+    let what = &report.findings[0].what;
+    assert!(what.contains("urn:counting") && what.ends_with(": 3"), "{what}");
 }
 
 #[tokio::test]

@@ -59,7 +59,7 @@ impl Prove {
             let _progress = session.bars.open_ended("proving", "");
             self.prove(&settings).await
         })?;
-        let text = format!("{}\n", proof.to_json());
+        let text = proof.to_json();
         match &self.out {
             Some(path) => std::fs::write(path, text).with_context(|| format!("write {}", path.display()))?,
             None => print(&text)?,

@@ -16,6 +16,7 @@ mod gateway;
 mod keys;
 mod kills;
 mod place;
+mod proof;
 mod secrets;
 mod sender;
 mod shutdown;

@@ -1,0 +1,149 @@
+//! What an auditor does: verify, keep a checkpoint, prove one event to somebody else, and find out about an alteration.
+
+use crate::place::{Place, stop};
+use crate::sender::{Sender, chat};
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::post;
+use holdfast_proof::note::{Purpose, TrustedKeys};
+use holdfast_proof::witness::{WitnessKey, cosign, parse_add_checkpoint};
+use holdfast_proof::{Hash, tree};
+use serde_json::Value;
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// A witness (C2SP tlog-witness): it cosigns what is consistent with what it saw last, and nothing else.
+struct Witness {
+    keys: TrustedKeys,
+    seed: [u8; 32],
+    seen: Mutex<(u64, Hash)>,
+}
+
+const WITNESS: &str = "witness.example/one";
+
+async fn add_checkpoint(State(witness): State<Arc<Witness>>, body: String) -> (StatusCode, String) {
+    let Ok(request) = parse_add_checkpoint(&body) else { return (StatusCode::BAD_REQUEST, String::new()) };
+    let Ok(opened) = witness.keys.open(&request.checkpoint, Purpose::Checkpoint) else {
+        return (StatusCode::FORBIDDEN, String::new());
+    };
+    let mut seen = witness.seen.lock().unwrap();
+    if request.old_size != seen.0 {
+        return (StatusCode::CONFLICT, format!("{}\n", seen.0));
+    }
+    let (size, root) = (opened.tree.size, opened.tree.root);
+    if !tree::check_consistency(&request.consistency, seen.0, seen.1, size, root) {
+        return (StatusCode::UNPROCESSABLE_ENTITY, String::new());
+    }
+    *seen = (size, root);
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    (StatusCode::OK, cosign(&request.checkpoint, &witness.seed, WITNESS, now).unwrap())
+}
+
+/// Starts a witness of this place's log, and configures it.
+async fn witnessed(place: &Place) {
+    let keys = std::fs::read_to_string(place.secret("signing.pub")).unwrap();
+    let seed = [5; 32];
+    let witness = Witness { keys: TrustedKeys::parse(&keys).unwrap(), seed, seen: Mutex::new((0, tree::root(&[]))) };
+    let router = Router::new().route("/add-checkpoint", post(add_checkpoint)).with_state(Arc::new(witness));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let key = WitnessKey::of_seed(WITNESS, &seed).unwrap().verifier_key();
+    let mut config = std::fs::OpenOptions::new().append(true).open(place.path().join("holdfast.toml")).unwrap();
+    writeln!(config, "\n[[proof.witnesses]]\nurl = \"http://{address}\"\npublic_key = \"{key}\"").unwrap();
+}
+
+async fn verify(place: &Place, more: &[&str]) -> (Option<i32>, Value) {
+    let output = place.run(&[&["verify", "--json"], more].concat()).await;
+    let report = serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("{error} in {output:?}"));
+    (output.status.code(), report)
+}
+
+fn number(report: &Value, path: &str) -> u64 {
+    report.pointer(path).and_then(Value::as_u64).unwrap_or_else(|| panic!("no {path} in {report:#}"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_auditor_finds_everything_intact_and_every_alteration() {
+    let place =
+        Place::new().await.in_a_hurry().set("PROOF__MIRROR_URL", "mirror").set("PROOF__KEEP_EVERY_SECONDS", "0");
+    witnessed(&place).await;
+    let server = place.serve().await;
+    let sender = Sender::new(&place);
+    let line =
+        |number: i64| chat(&format!("a-{number}"), &format!("s-{}", number % 5), number as usize, "said and done");
+    for round in 0..3 {
+        sender.batch(&(round * 100..round * 100 + 100).map(line).collect::<Vec<_>>()).await;
+        sender.chunk("s-1", "r-1", round as usize, vec![round as u8; 70_000]).await;
+        tokio::time::sleep(Duration::from_millis(1300)).await;
+    }
+    // At the latest ten seconds after the commit it is in the log.
+    let mut report = Value::Null;
+    for _ in 0..40 {
+        report = verify(&place, &[]).await.1;
+        if report["checked"]["records"] == 303 && report["notices"] == serde_json::json!([]) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+    assert_eq!((&report["intact"], number(&report, "/checked/records")), (&true.into(), 303), "{report:#}");
+    assert_eq!(number(&report, "/checked/chunks"), 3);
+    assert!(report["witnesses"][0].as_str().unwrap().starts_with(WITNESS), "{report:#}");
+    assert!(number(&report, "/checked/checkpoints") >= 3, "the newest, kept ones and mirrored ones: {report:#}");
+    stop(server).await;
+
+    let text = place.run(&["verify", "--save", "checkpoint"]).await.success();
+    assert!(text.ends_with("Intact.\n"), "{text}");
+    let (code, report) = verify(&place, &["--since", "checkpoint"]).await;
+    assert_eq!((code, number(&report, "/checked/records")), (Some(0), 0), "nothing came since: {report:#}");
+    let (code, report) = verify(&place, &["--without-keys"]).await;
+    assert_eq!((code, &report["intact"]), (Some(0), &true.into()), "{report:#}");
+    assert!(!report["not_checked"].as_array().unwrap().is_empty());
+    let status: Value = serde_json::from_str(&place.run(&["status", "--json"]).await.success()).unwrap();
+    assert!(status["proof"]["size"].as_u64() > Some(0) && status["proof"]["problem"].is_null(), "{status:#}");
+
+    // One event, for somebody who has the public key and nothing else.
+    let _ = place.run(&["prove", "a-142", "--out", "a-142.proof"]).await.success();
+    let checked = place.run(&["verify-proof", "a-142.proof", "--public-keys", "secrets/signing.pub", "--json"]).await;
+    let proven: Value = serde_json::from_str(&checked.success()).unwrap();
+    assert_eq!((&proven["event"]["id"], &proven["event"]["data"]["text"]), (&"a-142".into(), &"said and done".into()));
+    let proof = std::fs::read_to_string(place.path().join("a-142.proof")).unwrap();
+    let record = proof.find("\"record\":\"").unwrap() + 200;
+    let mut altered = proof.into_bytes();
+    altered[record] = if altered[record] == b'A' { b'B' } else { b'A' };
+    std::fs::write(place.path().join("altered.proof"), altered).unwrap();
+    let refused = place.run(&["verify-proof", "altered.proof", "--public-keys", "secrets/signing.pub"]).await;
+    assert_eq!(refused.status.code(), Some(1), "{}", refused.stdout);
+
+    // Few large files in the place of many small ones; nothing else changes.
+    let counts = "SELECT count(*) AS n, count(DISTINCT subject) AS s, sum(seq) AS q FROM archive.events";
+    let before = place.sql(counts).await;
+    let done: Value = serde_json::from_str(&place.run(&["seal", "--now", "--json"]).await.success()).unwrap();
+    assert!(number(&done, "/sealed/files_before") > number(&done, "/sealed/files_after"), "{done:#}");
+    assert_eq!((number(&done, "/sealed/rows"), number(&done, "/sealed/objects_after")), (303, 1), "{done:#}");
+    assert_eq!(place.sql(counts).await, before);
+    // Whoever integrates next takes the seal in.
+    stop(place.serve().await).await;
+    let (code, report) = verify(&place, &[]).await;
+    assert_eq!((code, number(&report, "/checked/records")), (Some(0), 303), "{report:#}");
+    let recording = place.run(&["session", "s-1", "--recording", "r-1", "--out", "r-1.webm"]).await;
+    let _ = recording.success();
+    assert_eq!(std::fs::metadata(place.path().join("r-1.webm")).unwrap().len(), 210_000);
+
+    // A bit, and the exit code says it.
+    let table = place.path().join("archive/tables/events/class=general");
+    let date = std::fs::read_dir(table).unwrap().next().unwrap().unwrap().path();
+    let mut files = std::fs::read_dir(date).unwrap().map(|entry| entry.unwrap().path());
+    let is_sealed = |path: &std::path::PathBuf| path.file_name().unwrap().to_string_lossy().starts_with("sealed-");
+    let sealed = files.find(is_sealed).unwrap();
+    let mut bytes = std::fs::read(&sealed).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&sealed, bytes).unwrap();
+    let found = place.run(&["verify"]).await;
+    assert_eq!((found.status.code(), found.stderr.as_str()), (Some(1), ""), "{}", found.stdout);
+    let name = sealed.file_name().unwrap().to_string_lossy().into_owned();
+    assert!(found.stdout.contains(&name) && found.stdout.contains("Not intact"), "{}", found.stdout);
+}
