@@ -170,8 +170,7 @@ mod tests {
         assert_eq!(history.first_version(0, 50).await.unwrap(), 0);
         assert_eq!(history.first_version(20 * hour, 50).await.unwrap(), 19);
         assert_eq!(history.first_version(1_000 * hour, 50).await.unwrap(), 50);
-        let versions: Vec<u64> =
-            history.entries(47..60).map_ok(|entry| entry.version).try_collect().await.unwrap();
+        let versions: Vec<u64> = history.entries(47..60).map_ok(|entry| entry.version).try_collect().await.unwrap();
         assert_eq!(versions, [47, 48, 49]);
     }
 
@@ -193,8 +192,10 @@ mod tests {
                 "path": format!("class=c/date=2026-01-01/{id}.parquet"), "size": 1, "stats": "{\"numRecords\":1}",
                 "partitionValues": { "class": "c", "date": "2026-01-01" },
             }});
-            let leaf = format!("{{\"leaf\":\"files\",\"add\":[{{\"id\":\"{id}\",\"size\":1,\"sha256\":\"{}\"}}]}}",
-                holdfast_proof::Digest32([0; 32]));
+            let leaf = format!(
+                "{{\"leaf\":\"files\",\"add\":[{{\"id\":\"{id}\",\"size\":1,\"sha256\":\"{}\"}}]}}",
+                holdfast_proof::Digest32([0; 32])
+            );
             let info = serde_json::json!({ "commitInfo": {
                 "timestamp": written * hour, "holdfastProof": { "leaves": [leaf], "note": "" },
             }});

@@ -10,12 +10,12 @@
 //!
 //! A chunk that came twice with the same bytes is written once, and both rows point there.
 
+use crate::Archive;
 use crate::error::ArchiveError;
 use crate::keys::{KeyRing, MasterKeyId, Unlocker};
 use crate::proof::entry::get;
 use crate::recordings::{self, RecordingSpan, TIER, decrypt_object};
 use crate::segment::Partition;
-use crate::Archive;
 use arrow_array::builder::{Int64Builder, StringBuilder};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type};
@@ -250,9 +250,9 @@ fn runs(rows: &ChunkRows<'_>, chunks: &[ChunkRow], max_bytes: u64) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     // The runs that end before a number. Two chunks of one number that differ begin two runs side by side.
     let mut open: BTreeMap<i64, Vec<usize>> = BTreeMap::new();
-    for same in chunks.chunk_by(|one, other| {
-        (rows.seq(one), rows.content(one)) == (rows.seq(other), rows.content(other))
-    }) {
+    for same in
+        chunks.chunk_by(|one, other| (rows.seq(one), rows.content(one)) == (rows.seq(other), rows.content(other)))
+    {
         let (seq, size) = (rows.seq(&same[0]), rows.content(&same[0]).0 as u64);
         let follows = open.get_mut(&seq).and_then(Vec::pop).filter(|run| runs[*run].bytes + size <= max_bytes);
         let run = follows.unwrap_or_else(|| {

@@ -229,8 +229,7 @@ fn order(table: Table, batches: &[RecordBatch]) -> Option<Vec<Key>> {
             Table::DeadLetters => None,
         };
         for row in 0..batch.num_rows() {
-            let (subject, time) =
-                sessions.map_or(("", 0), |(subjects, times)| (subjects.value(row), times.value(row)));
+            let (subject, time) = sessions.map_or(("", 0), |(subjects, times)| (subjects.value(row), times.value(row)));
             keys.push(Key {
                 subject: subjects.number(subject),
                 time,

@@ -26,7 +26,7 @@ mod run;
 mod sweep;
 
 pub use retention::{LockMode, Retention, S3Retention};
-pub use sweep::{Swept, Sweeper};
+pub use sweep::{Sweeper, Swept};
 
 use crate::Archive;
 use crate::error::ArchiveError;

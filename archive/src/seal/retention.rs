@@ -186,7 +186,8 @@ mod tests {
     }
 
     fn address(url: &str, options: &[(&str, &str)]) -> String {
-        let request = retention(url, options).unwrap().request(&Path::parse("class=a/x%2Fy").unwrap(), Timestamp(0)).unwrap();
+        let request =
+            retention(url, options).unwrap().request(&Path::parse("class=a/x%2Fy").unwrap(), Timestamp(0)).unwrap();
         request.uri().to_string()
     }
 

@@ -60,11 +60,7 @@ impl<'s> Run<'s> {
         Self { sealer, dead_letters, now, started: Instant::now(), sealed: Sealed::default() }
     }
 
-    pub(super) async fn seal(
-        mut self,
-        everything: bool,
-        progress: impl Fn(Progress),
-    ) -> Result<Sealed, ArchiveError> {
+    pub(super) async fn seal(mut self, everything: bool, progress: impl Fn(Progress)) -> Result<Sealed, ArchiveError> {
         let mut work = Vec::new();
         // Dead letters first: their entries enter the proof log with the next entry of events.
         for log in [self.dead_letters.clone(), self.sealer.archive.table(Table::Events)] {
@@ -210,9 +206,7 @@ impl<'s> Run<'s> {
                 Ok(_) => break,
                 Err(CommitError::Gone { .. }) => return Ok(Outcome::Gone),
                 Err(CommitError::Fenced { .. }) => unreachable!("no offset is moved"),
-                Err(CommitError::Archive(ArchiveError::Store { .. } | ArchiveError::Log { .. }))
-                    if attempt < TRIES =>
-                {
+                Err(CommitError::Archive(ArchiveError::Store { .. } | ArchiveError::Log { .. })) if attempt < TRIES => {
                     tokio::time::sleep(pause).await;
                 }
                 Err(CommitError::Archive(error)) => return Err(error),

@@ -81,9 +81,9 @@ async fn a_lost_answer_of_the_commit_is_recognised() {
     let world = World::new();
     filled(&world).await;
     let (store, handle) = faulty(&world);
-    store.faults().inject(
-        Rule::new(Fault::FailAfter(Failure::Transient)).on(&[Operation::Put]).path_contains("_delta_log/"),
-    );
+    store
+        .faults()
+        .inject(Rule::new(Fault::FailAfter(Failure::Transient)).on(&[Operation::Put]).path_contains("_delta_log/"));
     let sealed = seal(&world.sealer_of(world.through(handle))).await.unwrap();
     assert_eq!((sealed.groups, sealed.rows, sealed.skipped.len()), (4, 146, 0));
     World::is_intact(&world.verify().await);
@@ -97,8 +97,7 @@ async fn a_crash_after_any_effect_of_sealing_leaves_a_whole_archive() {
         filled(&world).await;
         let before = (world.rows(Table::Events).await, world.rows(Table::DeadLetters).await);
         let (store, handle) = faulty(&world);
-        let rule =
-            store.faults().inject(Rule::new(Fault::CrashAfter).on(Operation::EFFECTS).when(When::Nth(effect)));
+        let rule = store.faults().inject(Rule::new(Fault::CrashAfter).on(Operation::EFFECTS).when(When::Nth(effect)));
         let crashed = seal(&world.sealer_of(world.through(handle))).await;
         if store.faults().fired(rule) == 0 {
             crashed.unwrap();
@@ -127,8 +126,7 @@ async fn a_crash_after_any_deletion_forgets_and_loses_nothing() {
         world.seal().await;
         let before = world.rows(Table::Events).await;
         let (store, handle) = faulty(&world);
-        let rule =
-            store.faults().inject(Rule::new(Fault::CrashAfter).on(Operation::EFFECTS).when(When::Nth(effect)));
+        let rule = store.faults().inject(Rule::new(Fault::CrashAfter).on(Operation::EFFECTS).when(When::Nth(effect)));
         let mut sweeper = Sweeper::new(world.through(handle), world.unlocker(), Duration::from_secs(60));
         let crashed = sweeper.sweep(later(120)).await;
         if store.faults().fired(rule) == 0 {
@@ -211,7 +209,9 @@ async fn a_file_that_was_exchanged_is_not_sealed_although_it_decrypts() {
     let keys = SegmentKeys::new(&world.ring, Table::Events, &partition, file.id.clone()).await.unwrap();
     let mut writer = SegmentWriter::new(Table::Events, partition, keys).unwrap();
     for batch in world.batches(&file).await {
-        writer.write(&arrow_array::RecordBatch::try_new(Table::Events.schema(), batch.columns().to_vec()).unwrap()).unwrap();
+        writer
+            .write(&arrow_array::RecordBatch::try_new(Table::Events.schema(), batch.columns().to_vec()).unwrap())
+            .unwrap();
     }
     let segment = writer.finish().unwrap();
     world.archive.store().put(&file.path, segment.bytes.clone().into()).await.unwrap();

@@ -22,10 +22,8 @@ async fn what_is_sealed_cannot_be_deleted_before_its_time() {
     filled(&world).await;
 
     let days = 36_500;
-    let sealer = holdfast_archive::seal::Sealer {
-        lock: Some(Lock { retention: Arc::new(retention), days }),
-        ..world.sealer()
-    };
+    let sealer =
+        holdfast_archive::seal::Sealer { lock: Some(Lock { retention: Arc::new(retention), days }), ..world.sealer() };
     let sealed = seal(&sealer).await.unwrap();
     assert_eq!((sealed.groups, sealed.skipped.len()), (4, 0), "{:?}", sealed.skipped);
 

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use holdfast_archive::keys::{Holder, KeyRing, MasterKeyId, Unlocker};
 use holdfast_archive::proof::{Attestation, BatchTrees, IntegrateSettings, Integrator, file_digests};
 use holdfast_archive::recordings::{self, RecordingSpan};
-use holdfast_archive::seal::{Progress, SealSettings, Sealed, Sealer, Swept, Sweeper};
+use holdfast_archive::seal::{Progress, SealSettings, Sealed, Sealer, Sweeper, Swept};
 use holdfast_archive::segment::{Partition, SegmentKeys, SegmentWriter};
 use holdfast_archive::verify::{Report, Scope, Verification};
 use holdfast_archive::{Advance, Archive, ArchiveError, Change, DataFile, Location, Table};
@@ -49,13 +49,16 @@ pub(crate) struct World {
     integrator: tokio::sync::Mutex<Integrator>,
 }
 
+/// Filing date, session, recording, and its chunks from this number on.
+pub(crate) type Pieces = (i32, &'static str, &'static str, i64, Vec<Vec<u8>>);
+
 /// What one commit brings.
 #[derive(Default, Clone)]
 pub(crate) struct Unit {
     /// Kafka partition, filing date, the event in structured JSON.
     pub(crate) events: Vec<(i32, i32, String)>,
-    /// Filing date, session, recording, chunks from this number on; one object.
-    pub(crate) chunks: Vec<(i32, &'static str, &'static str, i64, Vec<Vec<u8>>)>,
+    /// Each becomes one object.
+    pub(crate) chunks: Vec<Pieces>,
     /// Filing date and message.
     pub(crate) dead_letters: Vec<(i32, &'static [u8])>,
 }
@@ -196,7 +199,7 @@ impl World {
         }
         let batches = batches.into_iter().map(|(date, rows)| (date, dead_letters(&rows))).collect();
         let advance = Advance { topic: key.0.clone(), partition: 0, expected: before, next };
-        self.commit(Table::DeadLetters, batches, Vec::new(), &[advance.clone()]).await;
+        self.commit(Table::DeadLetters, batches, Vec::new(), std::slice::from_ref(&advance)).await;
         // The log of events takes over these offsets as well.
         self.commit(Table::Events, Vec::new(), Vec::new(), &[advance]).await;
         self.offsets.lock().unwrap().insert(key, next);
@@ -246,13 +249,8 @@ impl World {
         }
         leaves.extend(trees.finish());
         let attestation = Attestation::sign(&self.key, &leaves).unwrap();
-        let change = Change {
-            segments: &segments,
-            removed: &[],
-            advances,
-            commit_id: &id,
-            attestation: Some(&attestation),
-        };
+        let change =
+            Change { segments: &segments, removed: &[], advances, commit_id: &id, attestation: Some(&attestation) };
         log.change(&change, NOW).await.unwrap();
     }
 
@@ -304,8 +302,7 @@ impl World {
         unlocker.prepare(std::slice::from_ref(file)).await.unwrap();
         let bytes = self.archive.store().get(&file.path).await.unwrap().bytes().await.unwrap();
         assert_eq!(bytes.len() as u64, file.size);
-        let options =
-            ArrowReaderOptions::new().with_file_decryption_properties(unlocker.decryption(&file.id).unwrap());
+        let options = ArrowReaderOptions::new().with_file_decryption_properties(unlocker.decryption(&file.id).unwrap());
         let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, options).unwrap();
         reader.build().unwrap().map(Result::unwrap).collect()
     }

@@ -30,13 +30,11 @@ fn runs_of(chunks: &[Given], max_bytes: u64) -> Vec<(i64, i64, u64, Option<Strin
 
 #[test]
 fn consecutive_chunks_go_together_up_to_the_bound() {
-    let chunks = [("r", 2, 4, "c", 0), ("r", 0, 4, "a", 0), ("r", 1, 4, "b", 0), ("r", 4, 4, "d", 0), ("q", 0, 4, "e", 0)];
+    let chunks =
+        [("r", 2, 4, "c", 0), ("r", 0, 4, "a", 0), ("r", 1, 4, "b", 0), ("r", 4, 4, "d", 0), ("q", 0, 4, "e", 0)];
     let one = |object: &str| Some(object.to_owned());
     assert_eq!(runs_of(&chunks, 100), [(0, 0, 4, one("e")), (0, 2, 12, None), (4, 4, 4, one("d"))]);
-    assert_eq!(
-        runs_of(&chunks, 8),
-        [(0, 0, 4, one("e")), (0, 1, 8, None), (2, 2, 4, one("c")), (4, 4, 4, one("d"))]
-    );
+    assert_eq!(runs_of(&chunks, 8), [(0, 0, 4, one("e")), (0, 1, 8, None), (2, 2, 4, one("c")), (4, 4, 4, one("d"))]);
 }
 
 #[test]
