@@ -6,6 +6,8 @@
 //!               KeyRing (recipients only)                   │
 //! chunk bytes ─▶ recordings::put ─▶ age object ─▶ put ──────┘
 //!
+//! small files of a closed date ─▶ seal ─▶ large sorted ones ─▶ TableLog::change (adds and removals, atomic) ─▶ sweep
+//!
 //! TableLog::snapshot ─▶ files ─▶ Unlocker (identities of one caller) ─▶ decryption properties ─▶ a Parquet reader
 //! ```
 //!

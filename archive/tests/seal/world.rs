@@ -49,13 +49,16 @@ pub(crate) struct World {
     integrator: tokio::sync::Mutex<Integrator>,
 }
 
+/// Filing date, session, recording, and its chunks from this number on.
+pub(crate) type Pieces = (i32, &'static str, &'static str, i64, Vec<Vec<u8>>);
+
 /// What one commit brings.
 #[derive(Default, Clone)]
 pub(crate) struct Unit {
     /// Kafka partition, filing date, the event in structured JSON.
     pub(crate) events: Vec<(i32, i32, String)>,
-    /// Filing date, session, recording, chunks from this number on; one object.
-    pub(crate) chunks: Vec<(i32, &'static str, &'static str, i64, Vec<Vec<u8>>)>,
+    /// Each becomes one object.
+    pub(crate) chunks: Vec<Pieces>,
     /// Filing date and message.
     pub(crate) dead_letters: Vec<(i32, &'static [u8])>,
 }
@@ -196,7 +199,7 @@ impl World {
         }
         let batches = batches.into_iter().map(|(date, rows)| (date, dead_letters(&rows))).collect();
         let advance = Advance { topic: key.0.clone(), partition: 0, expected: before, next };
-        self.commit(Table::DeadLetters, batches, Vec::new(), &[advance.clone()]).await;
+        self.commit(Table::DeadLetters, batches, Vec::new(), std::slice::from_ref(&advance)).await;
         // The log of events takes over these offsets as well.
         self.commit(Table::Events, Vec::new(), Vec::new(), &[advance]).await;
         self.offsets.lock().unwrap().insert(key, next);
