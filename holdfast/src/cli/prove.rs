@@ -158,7 +158,7 @@ impl VerifyProof {
 impl Proven {
     fn describe(&self) -> String {
         let mut text = format!(
-            "The proof holds. The log {} of {} leaves has this event:\n\n  {:<14}{} partition {}, offset {}\n  {:<14}{}, {}\n",
+            "The proof holds. The log {} of {} leaves has this event:\n\n  {:<17}{} partition {}, offset {}\n  {:<17}{}, {}\n",
             self.log,
             self.size,
             "kafka",
@@ -171,7 +171,7 @@ impl Proven {
         );
         for (name, value) in self.event.as_object().into_iter().flatten() {
             let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            text.push_str(&format!("  {name:<14}{value}\n"));
+            text.push_str(&format!("  {name:<17}{value}\n"));
         }
         text
     }

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::{ConfigArguments, Outcome, Session, block_on, print, print_json};
 use crate::config::Settings;
 use crate::render::text::{bytes, count};
-use crate::wiring::{archive, seal};
+use crate::wiring::{archive, proof, seal};
 
 /// Merge the many small files of closed dates into few large ones, sorted by session, and join the pieces of recordings.
 ///
@@ -65,6 +65,12 @@ impl Seal {
         };
         let now = Timestamp(Utc::now().timestamp_micros());
         let sealed = sealer.seal(now, self.now, progress).await?;
+        // Where no server does, so that the checkpoint has what was sealed.
+        let mut integrator = proof::integrator(settings, &archive, proof::signing_key(settings)?)?;
+        let integrated = integrator.finish(Timestamp(Utc::now().timestamp_micros())).await?;
+        for failed in integrated.failed {
+            session.remark(&format!("warning: {failed}"));
+        }
         let swept = sweeper.sweep(now).await?;
         Ok(Done { sealed, swept })
     }

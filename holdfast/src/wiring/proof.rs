@@ -105,6 +105,35 @@ impl Metrics {
     }
 }
 
+/// What integrates the log of `archive`, signing with `key`.
+pub(crate) fn integrator(settings: &Settings, archive: &Archive, key: Arc<SigningKey>) -> anyhow::Result<Integrator> {
+    let config = &settings.config.proof;
+    let trusted = match settings.resolve(&config.public_keys_file).exists() {
+        true => trusted_keys(settings)?,
+        // Signing needs no file with public keys; its own is known.
+        false => TrustedKeys::parse(key.verifier_key()).context("derive the log's public key")?,
+    };
+    if trusted.origin() != key.name() {
+        bail!(
+            "`proof.signing_key_file` is of the log {}, and `proof.public_keys_file` of the log {}",
+            key.name(),
+            trusted.origin()
+        );
+    }
+    let witnesses = config
+        .witnesses
+        .iter()
+        .zip(witness_keys(settings)?)
+        .map(|(witness, key)| Ok(Arc::new(HttpWitness::new(key, &witness.url)?) as Arc<dyn Witness>))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let integrate = IntegrateSettings {
+        holder: uuid::Uuid::new_v4().to_string(),
+        lease: Duration::from_secs(config.lease_seconds),
+        keep_every: Duration::from_secs(config.keep_every_seconds),
+    };
+    Ok(Integrator::new(archive.clone(), integrate, key, trusted, witnesses, mirrors(settings)?))
+}
+
 /// The task that integrates what was archived, in rounds.
 pub(crate) struct Integration {
     integrator: Integrator,
@@ -123,32 +152,8 @@ impl Integration {
         registry: &mut Registry,
         component: Component,
     ) -> anyhow::Result<Self> {
-        let config = &settings.config.proof;
-        let trusted = match settings.resolve(&config.public_keys_file).exists() {
-            true => trusted_keys(settings)?,
-            // Signing needs no file with public keys; its own is known.
-            false => TrustedKeys::parse(key.verifier_key()).context("derive the log's public key")?,
-        };
-        if trusted.origin() != key.name() {
-            bail!(
-                "`proof.signing_key_file` is of the log {}, and `proof.public_keys_file` of the log {}",
-                key.name(),
-                trusted.origin()
-            );
-        }
-        let witnesses = config
-            .witnesses
-            .iter()
-            .zip(witness_keys(settings)?)
-            .map(|(witness, key)| Ok(Arc::new(HttpWitness::new(key, &witness.url)?) as Arc<dyn Witness>))
-            .collect::<anyhow::Result<Vec<_>>>()?;
-        let integrate = IntegrateSettings {
-            holder: uuid::Uuid::new_v4().to_string(),
-            lease: Duration::from_secs(config.lease_seconds),
-            keep_every: Duration::from_secs(config.keep_every_seconds),
-        };
-        let integrator = Integrator::new(archive.clone(), integrate, key, trusted, witnesses, mirrors(settings)?);
-        let interval = Duration::from_secs(config.interval_seconds);
+        let integrator = integrator(settings, archive, key)?;
+        let interval = Duration::from_secs(settings.config.proof.interval_seconds);
         Ok(Self { integrator, interval, clock, metrics: Metrics::register(registry), component })
     }
 
