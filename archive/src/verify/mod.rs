@@ -39,6 +39,8 @@ use rows::BatchIndex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+/// How often a log that grows while it is read is read again.
+const TRIES: u32 = 3;
 /// Findings whose events are named. Each takes another look into its file.
 const MOST_NAMED: usize = 50;
 
@@ -132,7 +134,7 @@ impl Verification<'_> {
                 }
             }
         }
-        let tree = tree::LogTree::read(store, self.keys, &mut report.checked, &mut findings).await?;
+        let tree = self.read_tree(&mut report.checked, &mut findings).await?;
         if let Some(head) = &tree.head {
             (report.size, report.root) = (head.size, head.root.to_string());
         }
@@ -177,6 +179,29 @@ impl Verification<'_> {
         report.intact = findings.is_empty();
         report.findings = findings;
         Ok(report)
+    }
+
+    /// Reads the log. A log that grows meanwhile deletes partial tiles that wider ones have replaced, so what seems to be
+    /// missing is looked for again under the newer checkpoint.
+    async fn read_tree(
+        &self,
+        checked: &mut Checked,
+        findings: &mut Vec<Finding>,
+    ) -> Result<tree::LogTree, ArchiveError> {
+        let store = self.archive.store().as_ref();
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let (mut now_checked, mut found) = (checked.clone(), Vec::new());
+            let tree = tree::LogTree::read(store, self.keys, &mut now_checked, &mut found).await?;
+            let newest = get(store, &crate::paths::proof_checkpoint()).await?;
+            let has_grown = newest.is_some_and(|note| *note != *tree.note.as_bytes());
+            if found.is_empty() || !has_grown || tries == TRIES {
+                *checked = now_checked;
+                findings.append(&mut found);
+                return Ok(tree);
+            }
+        }
     }
 
     fn since_size(&self) -> Result<u64, ArchiveError> {
