@@ -110,7 +110,7 @@ async fn an_auditor_finds_everything_intact_and_every_alteration() {
     let proven: Value = serde_json::from_str(&checked.success()).unwrap();
     assert_eq!((&proven["event"]["id"], &proven["event"]["data"]["text"]), (&"a-142".into(), &"said and done".into()));
     let proof = std::fs::read_to_string(place.path().join("a-142.proof")).unwrap();
-    let record = proof.find("\"record\":\"").unwrap() + 200;
+    let record = proof.find("\"record\"").unwrap() + 200;
     let mut altered = proof.into_bytes();
     altered[record] = if altered[record] == b'A' { b'B' } else { b'A' };
     std::fs::write(place.path().join("altered.proof"), altered).unwrap();

@@ -1,6 +1,6 @@
-//! How fast chat lines are sealed. Not run by itself: `cargo test -p holdfast-archive --test seal -- --ignored speed`.
+//! How fast chat lines are sealed. Not run by itself: `cargo test -p holdfast-archive --test archive -- --ignored speed`.
 
-use crate::world::*;
+use super::world::*;
 use holdfast_archive::{Advance, Table};
 use holdfast_events::{EventBatchBuilder, Position, decode_structured};
 use std::io::Write;

@@ -1,6 +1,6 @@
 //! The log itself: it grows, a crash does not fork it, and what lawfully goes is accounted for.
 
-use crate::world::{DATE, Draft, EVENTS, NOW, World, commit, kinds, partition};
+use super::world::{DATE, Draft, EVENTS, NOW, World, commit, kinds, partition};
 use holdfast_archive::keys::Unlocker;
 use holdfast_archive::proof::{Attestation, ProveError, RecordPlace, prove};
 use holdfast_archive::verify::{Kind, Scope};
@@ -216,7 +216,7 @@ async fn a_key_that_was_rotated_out_still_verifies_what_it_signed() {
     let mut world = World::whole().await;
     let size = world.verify().await.size;
     let old = world.key.verifier_key().to_owned();
-    let new = crate::world::signing_key("holdfast/test", 2);
+    let new = super::world::signing_key("holdfast/test", 2);
     world.key = Arc::clone(&new);
     world.trusted = TrustedKeys::parse(&format!("{}\n{old} retired-at {size}\n", new.verifier_key())).unwrap();
     assert_eq!(world.verify().await.findings, []);
@@ -225,7 +225,7 @@ async fn a_key_that_was_rotated_out_still_verifies_what_it_signed() {
     world.commit(draft).await;
     assert_eq!(world.verify().await.findings, []);
     // What the old key signs from now on counts for nothing.
-    world.key = crate::world::signing_key("holdfast/test", 1);
+    world.key = super::world::signing_key("holdfast/test", 1);
     let mut draft = Draft::default();
     world.chat(&mut draft, 0, DATE, 901, "by the old key");
     world.commit_signed(draft, Some(Arc::clone(&world.key))).await;

@@ -1,6 +1,6 @@
 //! Object Lock, against a real S3 server.
 
-use crate::world::*;
+use super::world::*;
 use bytes::Bytes;
 use holdfast_archive::seal::{Lock, LockMode, Retention, S3Retention};
 use holdfast_archive::{Table, open_store};

@@ -1,6 +1,6 @@
 //! Sealing that is disturbed: by other writers, by a store that fails, by a crash anywhere, by damage.
 
-use crate::world::*;
+use super::world::*;
 use holdfast_archive::keys::Unlocker;
 use holdfast_archive::seal::{SkipReason, Sweeper};
 use holdfast_archive::segment::{Partition, SegmentKeys, SegmentWriter};

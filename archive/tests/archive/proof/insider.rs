@@ -1,6 +1,6 @@
 //! What somebody can do who knows how the archive is made and has some of its keys. Each is found, and named.
 
-use crate::world::{DATE, Draft, EVENTS, NOW, World, kinds, partition, signing_key};
+use super::world::{DATE, Draft, EVENTS, NOW, World, kinds, partition, signing_key};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray};

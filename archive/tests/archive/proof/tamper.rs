@@ -1,6 +1,6 @@
 //! Bytes that somebody altered, took away or moved, without any key. Each is found, and named.
 
-use crate::world::{DATE, Draft, World, kinds};
+use super::world::{DATE, Draft, World, kinds};
 use holdfast_archive::Table;
 use holdfast_archive::verify::{Kind, Report, Scope};
 use holdfast_events::Timestamp;

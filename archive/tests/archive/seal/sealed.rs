@@ -1,6 +1,6 @@
 //! What sealing does when nothing goes wrong, and what it leaves alone.
 
-use crate::world::*;
+use super::world::*;
 use holdfast_archive::keys::Unlocker;
 use holdfast_archive::seal::{SealSettings, SkipReason, Sweeper};
 use holdfast_archive::segment::{Partition, SegmentKeys, SegmentWriter};
