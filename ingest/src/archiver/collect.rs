@@ -61,8 +61,19 @@ pub(super) struct Unit {
 pub(super) struct Gap {
     pub(super) start: i64,
     pub(super) end: i64,
-    /// Whether it lies before the first message that was ever read of the partition.
+    /// Whether Kafka had deleted it before the archive first read the partition.
     pub(super) before_first: bool,
+}
+
+/// Where reading a partition begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Start {
+    pub(super) topic: String,
+    pub(super) partition: i32,
+    /// The next offset as the log says it; `None` when the log has nothing of the partition.
+    pub(super) next: Option<i64>,
+    /// In that case, the first offset that Kafka still has.
+    pub(super) earliest: i64,
 }
 
 /// One partition's progress.
@@ -110,17 +121,20 @@ impl Collector {
         }
     }
 
-    /// Forgets everything and begins a new epoch. `starts` is what the log says of each partition assigned.
-    pub(super) fn begin(&mut self, epoch: u64, starts: impl IntoIterator<Item = (String, i32, Option<i64>)>) {
+    /// Forgets everything and begins a new epoch at `starts`.
+    pub(super) fn begin(&mut self, epoch: u64, starts: impl IntoIterator<Item = Start>) {
         *self = Self { epoch, ..Self::new(std::mem::take(&mut self.class)) };
         self.progress = starts
             .into_iter()
-            .map(|(topic, partition, expected)| Progress {
-                topic,
-                partition,
-                expected,
-                span: OffsetSpan::at(expected.unwrap_or(0)),
-                gaps: Vec::new(),
+            .map(|Start { topic, partition, next, earliest }| {
+                let deleted = Gap { start: 0, end: earliest, before_first: true };
+                Progress {
+                    topic,
+                    partition,
+                    expected: next,
+                    span: OffsetSpan::at(next.unwrap_or(earliest)),
+                    gaps: if next.is_none() && earliest > 0 { vec![deleted] } else { Vec::new() },
+                }
             })
             .collect();
     }
@@ -133,8 +147,7 @@ impl Collector {
         let start = progress.span.end();
         let extended = progress.span.extend_over(offset);
         if extended.is_ok() && start < offset {
-            let before_first = progress.expected.is_none() && start == 0;
-            progress.gaps.push(Gap { start, end: offset, before_first });
+            progress.gaps.push(Gap { start, end: offset, before_first: false });
         }
         Some(extended)
     }
@@ -272,8 +285,24 @@ mod tests {
 
     fn collector(starts: &[(i32, Option<i64>)]) -> Collector {
         let mut collector = Collector::new("general".to_owned());
-        collector.begin(7, starts.iter().map(|(partition, expected)| ("t".to_owned(), *partition, *expected)));
+        collector.begin(7, starts.iter().map(|(partition, next)| start(*partition, *next, 0)));
         collector
+    }
+
+    fn start(partition: i32, next: Option<i64>, earliest: i64) -> Start {
+        Start { topic: "t".to_owned(), partition, next, earliest }
+    }
+
+    #[test]
+    fn what_kafka_had_deleted_is_told_from_what_it_does_not_deliver() {
+        let mut collector = Collector::new("general".to_owned());
+        collector.begin(1, [start(0, None, 5), start(1, Some(9), 7)]);
+        take_line(&mut collector, 0, 8, "2026-11-18T00:00:00Z");
+        take_line(&mut collector, 1, 9, "2026-11-18T00:00:00Z");
+        let unit = collector.take("one".to_owned()).unwrap();
+        let gap = |start, end, before_first| Gap { start, end, before_first };
+        assert_eq!(unit.gaps, [vec![gap(0, 5, true), gap(5, 8, false)], Vec::new()]);
+        assert_eq!(unit.advances[0].expected, None);
     }
 
     fn take_line(collector: &mut Collector, partition: i32, offset: i64, time: &str) -> Option<Rows> {
@@ -294,7 +323,7 @@ mod tests {
         let advance = |partition, expected, next| Advance { topic: "t".to_owned(), partition, expected, next };
         assert_eq!(unit.advances, [advance(0, None, 4), advance(1, Some(40), 46)]);
         let gap = |start, end, before_first| Gap { start, end, before_first };
-        assert_eq!(unit.gaps, [vec![gap(0, 3, true)], vec![gap(41, 45, false)]]);
+        assert_eq!(unit.gaps, [vec![gap(0, 3, false)], vec![gap(41, 45, false)]]);
         assert_eq!((unit.epoch, unit.events), (7, 3));
         let dates: Vec<_> = unit.rows.iter().map(|rows| (rows.partition.date_text(), rows.batch.num_rows())).collect();
         assert_eq!(dates, [("2026-11-17".to_owned(), 1), ("2026-11-18".to_owned(), 2)]);
@@ -315,7 +344,7 @@ mod tests {
     fn a_new_epoch_forgets_what_was_read() {
         let mut collector = collector(&[(0, None)]);
         take_line(&mut collector, 0, 0, "2026-11-18T00:00:00Z");
-        collector.begin(8, [("t".to_owned(), 0, None)]);
+        collector.begin(8, [start(0, None, 0)]);
         assert!(collector.take("x".to_owned()).is_none());
         assert_eq!((collector.events(), collector.bytes(), collector.since()), (0, 0, None));
     }

@@ -1,7 +1,7 @@
 //! The intake: polls Kafka, reads messages, and hands what it collected to the writer. One thread, because the order of
 //! offsets is the order of everything.
 
-use super::collect::{Collector, Rows};
+use super::collect::{Collector, Rows, Start};
 use super::dead_letter::DeadLetter;
 use super::metrics::{ArchiverMetrics, ReasonLabels};
 use super::ownership::Ownership;
@@ -36,6 +36,8 @@ const DRAIN: Duration = Duration::from_secs(2);
 const QUIET: Duration = Duration::from_millis(400);
 /// How long to wait for the cluster to name itself.
 const CLUSTER_PATIENCE: Duration = Duration::from_secs(10);
+/// How long to wait for the first offset of a partition that was never read.
+const WATERMARK_PATIENCE: Duration = Duration::from_secs(10);
 /// How long reading the log is tried again during an assignment. Kafka's own limit is five minutes between two polls.
 const LOG_PATIENCE: Duration = Duration::from_secs(120);
 
@@ -57,14 +59,14 @@ pub(super) struct Rebalancing {
 
 /// What the log says: the next offset of each partition, and the cluster that these offsets are of.
 struct Starts {
-    partitions: Vec<(String, i32, Option<i64>)>,
+    partitions: Vec<Start>,
     cluster: Option<String>,
 }
 
 /// The partitions that are ours, with what the log says of each.
 struct Assignment {
     epoch: u64,
-    starts: Vec<(String, i32, Option<i64>)>,
+    starts: Vec<Start>,
 }
 
 impl Rebalancing {
@@ -90,7 +92,7 @@ impl Rebalancing {
             let next = offsets.get(&(topic.clone(), partition)).copied();
             list.set_partition_offset(&topic, partition, next.map_or(Offset::Beginning, Offset::Offset))
                 .map_err(|source| ArchiverError::Kafka { doing: "give a partition its start offset", source })?;
-            starts.push((topic, partition, next));
+            starts.push(Start { topic, partition, next, earliest: 0 });
         }
         Ok(Starts { partitions: starts, cluster })
     }
@@ -116,12 +118,15 @@ impl Rebalancing {
     /// Takes `list` as what is ours now.
     fn assign(&self, consumer: &BaseConsumer<Self>, list: &mut TopicPartitionList) {
         let epoch = self.ownership.end_epoch();
-        let assigned = self.starts(list).and_then(|starts| {
+        let assigned = self.starts(list).and_then(|mut starts| {
             // Topics that the log does not know are read from their beginning, whatever the cluster.
-            if starts.partitions.iter().any(|(_, _, next)| next.is_some()) {
+            if starts.partitions.iter().any(|start| start.next.is_some()) {
                 self.check_cluster(consumer, starts.cluster)?;
             } else if let Some(found) = consumer.client().fetch_cluster_id(CLUSTER_PATIENCE) {
                 self.cluster.get_or_init(|| found);
+            }
+            for start in starts.partitions.iter_mut().filter(|start| start.next.is_none()) {
+                start.earliest = earliest(consumer, start);
             }
             consumer
                 .assign(list)
@@ -462,6 +467,19 @@ impl Intake {
         }
         if let Err(error) = self.consumer.commit(&list, CommitMode::Async) {
             tracing::debug!(%error, "offsets for the lag monitor");
+        }
+    }
+}
+
+/// The first offset that Kafka still has of a partition that was never read. What comes before it was deleted, and does not
+/// lack because of a transaction.
+fn earliest(consumer: &BaseConsumer<Rebalancing>, start: &Start) -> i64 {
+    match consumer.fetch_watermarks(&start.topic, start.partition, WATERMARK_PATIENCE) {
+        Ok((low, _)) => low.max(0),
+        Err(error) => {
+            let (topic, partition) = (&start.topic, start.partition);
+            tracing::warn!(%error, topic, partition, "cannot ask for the first offset; a gap before it is not told apart");
+            0
         }
     }
 }
