@@ -106,6 +106,8 @@ mod tests {
         for table in [Table::Events, Table::DeadLetters] {
             let schema = table.schema();
             assert!(matches!(schema.field(table.time_column()).data_type(), DataType::Timestamp(..)));
+            // Statements see all columns but the last.
+            assert_eq!(schema.fields().last().map(|field| field.name().as_str()), Some(PROOF_SECRET));
         }
     }
 }

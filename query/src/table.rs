@@ -48,12 +48,18 @@ pub(crate) fn schema_of(table: Table) -> SchemaRef {
 
 /// The tier of a column of [`schema_of`].
 pub(crate) fn tier_of(table: Table, column: usize) -> Tier {
-    if column < table.schema().fields().len() { table.tier(column) } else { Tier::Operational }
+    if column < shown_columns(table) { table.tier(column) } else { Tier::Operational }
+}
+
+/// How many of a file's columns a statement sees: all but the last, the secret that proofs are salted with. It says nothing
+/// about an event, and whoever got it with a result could guess at the hashes of what was disposed of.
+fn shown_columns(table: Table) -> usize {
+    table.schema().fields().len() - 1
 }
 
 fn layout(table: Table) -> TableSchema {
     let fields = table.schema();
-    let fields = fields.fields().iter().enumerate().map(|(index, field)| {
+    let fields = fields.fields().iter().enumerate().take(shown_columns(table)).map(|(index, field)| {
         // Texts are read as views: a filter, sort or join then moves sixteen bytes a row and not the text.
         let data_type = match field.data_type() {
             DataType::Utf8 => DataType::Utf8View,

@@ -115,6 +115,7 @@ impl Fixture {
             Arc::new(BinaryArray::from(vec![None])),
             Arc::new(StringArray::from(vec![None::<&str>])),
             Arc::new(BinaryArray::from(vec![Some(value)])),
+            Arc::new(BinaryArray::from(vec![None])),
         ];
         let batch = RecordBatch::try_new(Table::DeadLetters.schema(), columns).unwrap();
         let partition = Partition { class: "general".to_owned(), date: MAY };
