@@ -1,4 +1,5 @@
-//! The canonical bytes of an event: one form, whatever mode it came in, that proofs are made over.
+//! The canonical bytes of an event: one form, whatever mode it came in, and the same from the row that it became. By it one
+//! sees whether two events are the same one; nothing that lasts holds it.
 //!
 //! ```text
 //! "holdfast event 1\n"
@@ -18,7 +19,7 @@ use crate::schema::{COLUMNS, Column};
 use crate::time::Timestamp;
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
-use arrow_array::{Array, BinaryArray, PrimitiveArray, RecordBatch, StringArray};
+use arrow_array::{Array, RecordBatch};
 use std::collections::BTreeMap;
 
 const FIRST_LINE: &[u8] = b"holdfast event 1\n";
@@ -56,7 +57,7 @@ fn append_payload(bytes: &mut Vec<u8>, kind: u8, payload: &[u8]) {
     bytes.extend_from_slice(payload);
 }
 
-/// The attributes that are texts and have a column, in the order of their names.
+/// The attributes that are texts and have a column.
 const TEXTS: [Column; 10] = [
     Column::Agent,
     Column::Customer,
@@ -70,101 +71,37 @@ const TEXTS: [Column; 10] = [
     Column::Type,
 ];
 
-impl TextAttribute<'_> {
-    fn append(&self, row: usize, bytes: &mut Vec<u8>) {
-        if self.column.is_valid(row) {
-            let value = self.column.value(row).as_bytes();
-            bytes.extend_from_slice(&self.head);
-            bytes.extend_from_slice(&(value.len() as u32).to_be_bytes());
-            bytes.extend_from_slice(value);
-        }
-    }
-}
-
-/// The columns of a batch from which canonical bytes are made.
-#[derive(Debug)]
-pub struct CanonicalColumns<'b> {
-    /// The attributes that any row has and that are texts, in the order of their names, which is that of the canonical bytes.
-    texts: Vec<TextAttribute<'b>>,
-    /// How many of them stand before `time`.
-    before_time: usize,
-    time: &'b PrimitiveArray<TimestampMicrosecondType>,
-    extensions: &'b StringArray,
-    data: &'b StringArray,
-    data_binary: &'b BinaryArray,
-}
-
-#[derive(Debug)]
-struct TextAttribute<'b> {
-    name: &'static str,
-    /// Length and bytes of the name, as they stand in the canonical bytes.
-    head: Vec<u8>,
-    column: &'b StringArray,
-}
-
-impl<'b> CanonicalColumns<'b> {
-    /// The columns of `batch`; `None` where it lacks one.
-    pub fn of(batch: &'b RecordBatch) -> Option<Self> {
-        let column = |column: Column| batch.column_by_name(COLUMNS[column as usize].name);
-        let mut texts = Vec::with_capacity(TEXTS.len());
-        for attribute in TEXTS {
-            let name = COLUMNS[attribute as usize].name;
-            let column = column(attribute)?.as_string_opt::<i32>()?;
-            if column.null_count() < column.len() {
-                let head = [&(name.len() as u32).to_be_bytes(), name.as_bytes()].concat();
-                texts.push(TextAttribute { name, head, column });
-            }
-        }
-        Some(Self {
-            before_time: texts.iter().take_while(|text| text.name < "time").count(),
-            texts,
-            time: column(Column::Time)?.as_primitive_opt::<TimestampMicrosecondType>()?,
-            extensions: column(Column::Extensions)?.as_string_opt::<i32>()?,
-            data: column(Column::Data)?.as_string_opt::<i32>()?,
-            data_binary: column(Column::DataBinary)?.as_binary_opt::<i32>()?,
-        })
-    }
-
-    /// Appends the canonical bytes of the event in `row`. `None` where its extensions are not an object of texts.
-    pub fn append(&self, row: usize, bytes: &mut Vec<u8>) -> Option<()> {
-        bytes.extend_from_slice(FIRST_LINE);
-        let time = Timestamp(self.time.value(row)).text();
-        if self.extensions.is_null(row) {
-            let (before, behind) = self.texts.split_at(self.before_time);
-            for text in before {
-                text.append(row, bytes);
-            }
-            append_attribute(bytes, "time", time.as_str());
-            for text in behind {
-                text.append(row, bytes);
-            }
-        } else {
-            let others: BTreeMap<String, String> = serde_json::from_str(self.extensions.value(row)).ok()?;
-            let mut all: Vec<(&str, &str)> = vec![("time", time.as_str())];
-            let there = self.texts.iter().filter(|text| text.column.is_valid(row));
-            all.extend(there.map(|text| (text.name, text.column.value(row))));
-            all.extend(others.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-            all.sort_unstable();
-            for (name, value) in all {
-                append_attribute(bytes, name, value);
-            }
-        }
-        bytes.extend_from_slice(&0u32.to_be_bytes());
-        if self.data.is_valid(row) {
-            append_payload(bytes, 1, self.data.value(row).as_bytes());
-        } else if self.data_binary.is_valid(row) {
-            append_payload(bytes, 2, self.data_binary.value(row));
-        } else {
-            bytes.push(0);
-        }
-        Some(())
-    }
-}
-
 /// The canonical bytes of the event in one row of a batch that has all columns of a data file. `None` where the batch
 /// lacks a column, or its extensions are not what they must be.
 pub fn canonical_bytes_of_row(batch: &RecordBatch, row: usize) -> Option<Vec<u8>> {
+    let column = |column: Column| batch.column_by_name(COLUMNS[column as usize].name);
+    let text = |of: Column| column(of)?.as_string_opt::<i32>();
+    let time = column(Column::Time)?.as_primitive_opt::<TimestampMicrosecondType>()?;
+    let mut attributes = BTreeMap::from([("time".to_owned(), Timestamp(time.value(row)).to_string())]);
+    for attribute in TEXTS {
+        let values = text(attribute)?;
+        if values.is_valid(row) {
+            attributes.insert(COLUMNS[attribute as usize].name.to_owned(), values.value(row).to_owned());
+        }
+    }
+    let extensions = text(Column::Extensions)?;
+    if extensions.is_valid(row) {
+        attributes.extend(serde_json::from_str::<BTreeMap<String, String>>(extensions.value(row)).ok()?);
+    }
+    let (data, binary) = (text(Column::Data)?, column(Column::DataBinary)?.as_binary_opt::<i32>()?);
+
     let mut bytes = Vec::with_capacity(512);
-    CanonicalColumns::of(batch)?.append(row, &mut bytes)?;
+    bytes.extend_from_slice(FIRST_LINE);
+    for (name, value) in &attributes {
+        append_attribute(&mut bytes, name, value);
+    }
+    bytes.extend_from_slice(&0u32.to_be_bytes());
+    if data.is_valid(row) {
+        append_payload(&mut bytes, 1, data.value(row).as_bytes());
+    } else if binary.is_valid(row) {
+        append_payload(&mut bytes, 2, binary.value(row));
+    } else {
+        bytes.push(0);
+    }
     Some(bytes)
 }

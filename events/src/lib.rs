@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! bytes ──decode──▶ Event<'_> ──┬─▶ EventBatchBuilder ──▶ Arrow RecordBatch (one column a hot field)
-//!  (JSON, batch,    borrows     ├─▶ canonical bytes     (what proofs are made over)
+//!  (JSON, batch,    borrows     ├─▶ canonical bytes     (what two events are compared by)
 //!   or binary mode) the bytes   └─▶ structured JSON     (what goes to Kafka)
 //! ```
 //!
@@ -29,7 +29,7 @@ mod span;
 mod time;
 
 pub use batch::{ChunkPlace, EventBatchBuilder, Position};
-pub use canonical::{CanonicalColumns, canonical_bytes, canonical_bytes_of_row};
+pub use canonical::{canonical_bytes, canonical_bytes_of_row};
 pub use catalogue::{FieldKind, FieldSpec, TypeSpec, type_spec, types};
 pub use chunk::{CHUNK_TYPE, Chunk};
 pub use consistency::is_consistent;

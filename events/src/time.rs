@@ -115,7 +115,7 @@ impl Timestamp {
     }
 }
 
-/// A time in the form that canonical bytes use, without an allocation.
+/// A time as text, without an allocation.
 #[derive(Debug, Clone, Copy)]
 pub struct TimeText {
     bytes: [u8; 32],
@@ -167,7 +167,7 @@ fn write_digits(place: &mut [u8], value: i64) {
 }
 
 impl fmt::Display for Timestamp {
-    /// RFC 3339 in UTC with six digits behind the second; the form that canonical bytes use.
+    /// RFC 3339 in UTC with six digits behind the second.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.text().as_str())
     }

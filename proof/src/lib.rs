@@ -25,5 +25,5 @@ pub use leaf::{
     Batch, Commit, Digest32, Disposal, FileDigest, Files, Leaf, LeafError, Operation, Skip, SkipReason, Span,
 };
 pub use salt::{SALT_BYTES, Salts, Secret};
-pub use sha256::sha256_in_place;
+pub use sha256::RecordHasher;
 pub use tlog_tiles::{Hash, Tile, node_hash, record_hash};

@@ -14,7 +14,9 @@
 //!
 //! Integers are big-endian.
 
+use crate::sha256::{BLOCK, LANES, of_many};
 use sha2::{Digest, Sha256};
+use tlog_tiles::Hash;
 
 /// Bytes of a salt.
 pub const SALT_BYTES: usize = 16;
@@ -33,8 +35,10 @@ impl std::fmt::Debug for Secret {
 #[derive(Clone)]
 pub struct Salts {
     stream: [u8; 32],
-    /// The pair that was made last: records mostly come in the order of their offsets.
-    last: Option<(i64, [u8; 32])>,
+    /// The pairs that were made last, and the half that the first of them belongs to.
+    pairs: [Hash; LANES],
+    count: usize,
+    first: i64,
 }
 
 impl std::fmt::Debug for Salts {
@@ -52,29 +56,38 @@ impl Salts {
             .chain_update(partition.to_be_bytes())
             .chain_update(topic.as_bytes())
             .finalize();
-        Self { stream: stream.into(), last: None }
+        Self { stream: stream.into(), pairs: [Hash([0; 32]); LANES], count: 0, first: 0 }
     }
 
     /// The salt of the record at `offset`.
     pub fn salt(&mut self, offset: i64) -> [u8; SALT_BYTES] {
         let half = offset >> 1;
-        let pair = match self.last {
-            Some((known, pair)) if known == half => pair,
-            _ => {
-                // 40 bytes and their padding are one block.
-                let mut block = [0u8; 64];
-                block[..32].copy_from_slice(&self.stream);
-                block[32..40].copy_from_slice(&half.to_be_bytes());
-                block[40] = 0x80;
-                block[62..].copy_from_slice(&(40u16 * 8).to_be_bytes());
-                let pair = crate::sha256::of_blocks(&block);
-                self.last = Some((half, pair));
-                pair
-            }
+        let place = match usize::try_from(half.wrapping_sub(self.first)) {
+            Ok(place) if place < self.count => place,
+            // Whoever goes on in order goes on for a while.
+            Ok(place) if place == self.count => self.make(half, LANES),
+            _ => self.make(half, 1),
         };
+        let pair = &self.pairs[place].0;
         let mut salt = [0; SALT_BYTES];
         salt.copy_from_slice(if offset & 1 == 0 { &pair[..SALT_BYTES] } else { &pair[SALT_BYTES..] });
         salt
+    }
+
+    /// Makes `count` pairs from that of `half` on, which gets the place that is returned.
+    fn make(&mut self, half: i64, count: usize) -> usize {
+        // 40 bytes and their padding are one block.
+        let mut blocks = [0u8; LANES * BLOCK];
+        let blocks = &mut blocks[..count * BLOCK];
+        for (further, block) in blocks.chunks_exact_mut(BLOCK).enumerate() {
+            block[..32].copy_from_slice(&self.stream);
+            block[32..40].copy_from_slice(&half.wrapping_add(further as i64).to_be_bytes());
+            block[40] = 0x80;
+            block[62..].copy_from_slice(&(40u16 * 8).to_be_bytes());
+        }
+        of_many(blocks, 1, &mut self.pairs[..count]);
+        (self.first, self.count) = (half, count);
+        0
     }
 }
 
@@ -104,5 +117,18 @@ mod tests {
         let pair = Sha256::digest([stream.as_slice(), &4u64.to_be_bytes()].concat());
         let mut salts = Salts::new(&Secret([7; 32]), "t", 3);
         assert_eq!((salts.salt(8).as_slice(), salts.salt(9).as_slice()), (&pair[..16], &pair[16..]));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_salt_does_not_depend_on_what_was_asked_before(steps in proptest::collection::vec(-40i64..40, 1..200), far: i64) {
+            let mut salts = Salts::new(&Secret([7; 32]), "t", 3);
+            let mut offset = 0i64;
+            for step in steps {
+                offset = if step == -40 { far } else { offset.wrapping_add(step.max(-8) / 8 + 1) };
+                let alone = Salts::new(&Secret([7; 32]), "t", 3).salt(offset);
+                proptest::prop_assert_eq!(salts.salt(offset), alone);
+            }
+        }
     }
 }

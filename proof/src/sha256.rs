@@ -1,10 +1,31 @@
-//! SHA-256 over messages that are put together in place: the same function as anywhere else, without the bookkeeping of one that
-//! is fed in pieces. Every archived record goes through it twice or more.
+//! SHA-256 (FIPS 180-4) over messages that are put together in place, one by one or many at once. Every archived record goes
+//! through it three times: as a record, as its share of the tree, and for its salt.
+//!
+//! ```text
+//! messages of one number of blocks ─┬─ 16 lanes, where the processor has AVX-512 ─┬─▶ hashes, in the order of the messages
+//!                                   └─ one after the other everywhere else ───────┘
+//! ```
+//!
+//! One message alone cannot be hashed faster than its rounds follow each other. Sixteen that know nothing of each other can
+//! share every instruction, which takes half the time even where the processor has instructions for SHA-256.
+//!
+//! Invariant: it is the same function on either way.
 
+mod lanes;
+
+use lanes::Lanes;
 use sha2::compress256;
 use sha2::digest::generic_array::GenericArray;
+use tlog_tiles::Hash;
 
-const BLOCK: usize = 64;
+/// Bytes of a block.
+pub(crate) const BLOCK: usize = 64;
+/// Messages that are hashed at once.
+pub(crate) const LANES: usize = 16;
+/// Below this many messages, one after the other is faster than all at once.
+const FEWEST: usize = 9;
+/// Messages of more blocks are hashed by themselves: they are rare, and would be waited for.
+const MOST_BLOCKS: usize = 16;
 /// FIPS 180-4, section 5.3.3.
 const INITIAL: [u32; 8] =
     [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
@@ -22,27 +43,157 @@ pub(crate) fn of_blocks(blocks: &[u8]) -> [u8; 32] {
     digest
 }
 
-/// The hash of the message in `message`, which is padded in place: it is of no use to the caller afterwards.
-pub fn sha256_in_place(message: &mut Vec<u8>) -> [u8; 32] {
-    let bits = (message.len() as u64) * 8;
-    message.push(0x80);
-    let padded = (message.len() + 8).next_multiple_of(BLOCK);
-    message.resize(padded - 8, 0);
-    message.extend_from_slice(&bits.to_be_bytes());
-    of_blocks(message)
+/// The hashes of padded messages of `count` blocks each, which stand in `blocks` one behind the other.
+pub(crate) fn of_many(blocks: &[u8], count: usize, hashes: &mut [Hash]) {
+    debug_assert_eq!(blocks.len(), hashes.len() * count * BLOCK);
+    let lanes = Lanes::new();
+    for (messages, hashes) in blocks.chunks(LANES * count * BLOCK).zip(hashes.chunks_mut(LANES)) {
+        match lanes {
+            Some(lanes) if hashes.len() >= FEWEST => lanes.hash(messages, count, hashes),
+            _ => {
+                for (message, hash) in messages.chunks_exact(count * BLOCK).zip(hashes) {
+                    hash.0 = of_blocks(message);
+                }
+            }
+        }
+    }
+}
+
+/// Pads the message that stands in `bytes` from `start` on (FIPS 180-4, section 5.1.1).
+fn pad(bytes: &mut Vec<u8>, start: usize) {
+    let length = bytes.len() - start;
+    bytes.push(0x80);
+    let padded = (length + 1 + 8).next_multiple_of(BLOCK);
+    bytes.resize(start + padded - 8, 0);
+    bytes.extend_from_slice(&(length as u64 * 8).to_be_bytes());
+}
+
+/// Hashes records as leaves (RFC 6962, section 2.1), many at once. To be kept from one batch to the next, so that nothing is
+/// allocated anew.
+#[derive(Debug, Default)]
+pub struct RecordHasher {
+    /// Messages that wait for others of as many blocks: at place n those of n + 1.
+    waiting: [Waiting; MOST_BLOCKS],
+    /// The place of the last message.
+    last: usize,
+    /// Of every record that was added; made up for those that wait.
+    hashes: Vec<Hash>,
+    moved: Vec<u8>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    blocks: Vec<u8>,
+    places: Vec<usize>,
+}
+
+impl RecordHasher {
+    /// Adds the record that `write` appends.
+    pub fn add(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        // Records are alike: most likely this one has as many blocks as the last, and can be put together in its place.
+        let blocks = &mut self.waiting[self.last].blocks;
+        let start = blocks.len();
+        blocks.push(0);
+        write(blocks);
+        pad(blocks, start);
+        let count = (blocks.len() - start) / BLOCK;
+        if count != self.last + 1 {
+            self.moved.clear();
+            self.moved.extend_from_slice(&blocks[start..]);
+            blocks.truncate(start);
+            if count > MOST_BLOCKS {
+                self.hashes.push(Hash(of_blocks(&self.moved)));
+                return;
+            }
+            self.last = count - 1;
+            self.waiting[self.last].blocks.extend_from_slice(&self.moved);
+        }
+        let waiting = &mut self.waiting[self.last];
+        waiting.places.push(self.hashes.len());
+        self.hashes.push(Hash([0; 32]));
+        if waiting.places.len() == LANES {
+            waiting.hash(count, &mut self.hashes);
+        }
+    }
+
+    /// The hashes of all records that were added since the last [`RecordHasher::clear`], in the order in which they were.
+    pub fn hashes(&mut self) -> &[Hash] {
+        for (index, waiting) in self.waiting.iter_mut().enumerate() {
+            waiting.hash(index + 1, &mut self.hashes);
+        }
+        &self.hashes
+    }
+
+    /// Begins anew.
+    pub fn clear(&mut self) {
+        for waiting in &mut self.waiting {
+            waiting.blocks.clear();
+            waiting.places.clear();
+        }
+        self.hashes.clear();
+    }
+}
+
+impl Waiting {
+    fn hash(&mut self, count: usize, hashes: &mut [Hash]) {
+        let mut made = [Hash([0; 32]); LANES];
+        let made = &mut made[..self.places.len()];
+        of_many(&self.blocks, count, made);
+        for (place, hash) in self.places.drain(..).zip(made) {
+            hashes[place] = *hash;
+        }
+        self.blocks.clear();
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use sha2::{Digest, Sha256};
+    use tlog_tiles::record_hash;
 
     #[test]
-    fn it_is_the_same_function_for_every_length() {
-        for length in 0..300 {
+    fn it_is_the_same_function_for_every_length_alone_and_among_others() {
+        for length in 0..1100 {
             let message: Vec<u8> = (0..length).map(|n| (n * 7) as u8).collect();
+            let mut padded = message.clone();
+            pad(&mut padded, 0);
             let expected: [u8; 32] = Sha256::digest(&message).into();
-            assert_eq!(sha256_in_place(&mut message.clone()), expected, "{length}");
+            assert_eq!(of_blocks(&padded), expected, "{length}");
+            for among in [1, FEWEST - 1, FEWEST, LANES - 1, LANES, LANES + 1, 3 * LANES - 2] {
+                let mut hashes = vec![Hash([0; 32]); among];
+                // Every lane has another message.
+                let messages: Vec<Vec<u8>> =
+                    (0..among).map(|n| message.iter().map(|byte| byte.wrapping_add(n as u8)).collect()).collect();
+                let blocks = messages.iter().flat_map(|message| {
+                    let mut padded = message.clone();
+                    pad(&mut padded, 0);
+                    padded
+                });
+                of_many(&blocks.collect::<Vec<u8>>(), padded.len() / BLOCK, &mut hashes);
+                let expected: Vec<Hash> = messages.iter().map(|message| Hash(Sha256::digest(message).into())).collect();
+                assert_eq!(hashes, expected, "{length} bytes, {among} messages");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn records_are_hashed_in_the_order_in_which_they_come(
+            lengths in proptest::collection::vec(0usize..1500, 0..200)
+        ) {
+            let mut hasher = RecordHasher::default();
+            for round in 0..2u8 {
+                let mut expected = Vec::new();
+                for (place, length) in lengths.iter().enumerate() {
+                    let record = vec![place as u8 ^ round; *length];
+                    hasher.add(|message| message.extend_from_slice(&record));
+                    expected.push(record_hash(&record));
+                }
+                prop_assert_eq!(hasher.hashes(), expected);
+                hasher.clear();
+            }
         }
     }
 }

@@ -6,50 +6,62 @@
 //! ```
 //!
 //! A tree of n > 1 leaves is split at the greatest power of two that is less than n. Its full subtrees of one height
-//! are therefore the leaves of a tree with the same root; storage may keep the subtrees' roots in place of the leaves.
+//! are therefore the leaves of a tree with the same root; storage may keep the subtrees' roots in place of the leaves. And it
+//! can be built level by level, many nodes at once, when a last hash without a neighbour goes up as it is.
 //!
 //! Invariants:
 //! - root(leaves) = root_of_subtrees(subtree_roots(leaves, height)) for every height.
 //! - check_inclusion accepts what inclusion_path returns, at its index and at no other.
 //! - The checks take bytes from outside: they return false, and never panic.
 
+use crate::sha256::{BLOCK, LANES, of_many};
 use tlog_tiles::{EMPTY_HASH, Hash, check_record, check_tree};
 
 /// Hashes of the longest path that a tree of 2^64 leaves could have.
 pub const MAX_PATH: usize = 64;
 
-/// The hash of an inner node: SHA-256 of 0x01, left and right.
-fn node(left: &Hash, right: &Hash) -> Hash {
+/// Puts the level above in place of `hashes`: inner nodes over neighbours, SHA-256 of 0x01, left and right. A last hash
+/// without a neighbour goes up as it is.
+fn go_up(hashes: &mut Vec<Hash>) {
     // 65 bytes and their padding are two blocks (FIPS 180-4, section 5.1.1).
-    let mut blocks = [0u8; 128];
-    blocks[0] = 1;
-    blocks[1..33].copy_from_slice(&left.0);
-    blocks[33..65].copy_from_slice(&right.0);
-    blocks[65] = 0x80;
-    blocks[126..].copy_from_slice(&(65u16 * 8).to_be_bytes());
-    Hash(crate::sha256::of_blocks(&blocks))
+    const NODE: usize = 2 * BLOCK;
+    let mut nodes = [0u8; LANES * NODE];
+    for node in nodes.chunks_exact_mut(NODE) {
+        node[0] = 1;
+        node[65] = 0x80;
+        node[126..].copy_from_slice(&(65u16 * 8).to_be_bytes());
+    }
+    let pairs = hashes.len() / 2;
+    for first in (0..pairs).step_by(LANES) {
+        let last = (first + LANES).min(pairs);
+        for (node, children) in nodes.chunks_exact_mut(NODE).zip(hashes[2 * first..2 * last].chunks_exact(2)) {
+            node[1..33].copy_from_slice(&children[0].0);
+            node[33..65].copy_from_slice(&children[1].0);
+        }
+        // Parents stand where nobody looks for children any more.
+        of_many(&nodes[..(last - first) * NODE], 2, &mut hashes[first..last]);
+    }
+    if hashes.len() % 2 == 1 {
+        hashes[pairs] = hashes[2 * pairs];
+    }
+    hashes.truncate(hashes.len().div_ceil(2));
 }
 
 /// The root of the tree over `leaves`; that of no leaves is the hash of nothing.
 pub fn root(leaves: &[Hash]) -> Hash {
-    // The roots of the full subtrees so far, greatest first: one for each bit of the count that is set.
-    let mut full: Vec<Hash> = Vec::with_capacity(usize::BITS as usize);
-    for (index, leaf) in leaves.iter().enumerate() {
-        let mut hash = *leaf;
-        // Leaf number `index` completes as many subtrees as the index has ones at its end.
-        for _ in 0..index.trailing_ones() {
-            let Some(left) = full.pop() else { break };
-            hash = node(&left, &hash);
-        }
-        full.push(hash);
-    }
-    full.into_iter().rev().reduce(|right, left| node(&left, &right)).unwrap_or(EMPTY_HASH)
+    subtree_roots(leaves.to_vec(), usize::BITS).first().copied().unwrap_or(EMPTY_HASH)
 }
 
 /// The roots of consecutive groups of 2^`height` leaves; the last group may be smaller.
-pub fn subtree_roots(leaves: &[Hash], height: u32) -> Vec<Hash> {
-    let group = 1usize.checked_shl(height).unwrap_or(usize::MAX);
-    leaves.chunks(group).map(root).collect()
+pub fn subtree_roots(leaves: Vec<Hash>, height: u32) -> Vec<Hash> {
+    let mut level = leaves;
+    for _ in 0..height {
+        if level.len() <= 1 {
+            break;
+        }
+        go_up(&mut level);
+    }
+    level
 }
 
 /// The root of the whole tree from the roots of its subtrees, which [`subtree_roots`] made.

@@ -10,7 +10,6 @@ and the exit code is 1. Files that are sealed are passed over, and so are the ba
 
 import base64
 import collections
-import datetime
 import hashlib
 import json
 import os
@@ -23,19 +22,20 @@ import pyarrow.parquet as parquet
 import pyarrow.parquet.encryption as encryption
 import pyrage
 
-# The columns of a record that stand behind the event or the dead letter, by their numbers.
-EVENT_COLUMNS = {
-    11: "archived_at", 15: "time_implausible", 16: "problems", 17: "seq", 18: "sender", 19: "participant_id", 20: "role",
-    21: "visibility", 22: "mode", 23: "queue", 24: "skill", 25: "reason", 26: "kind", 27: "rating", 28: "resolved",
-    29: "resolution", 30: "ended_by", 31: "duration", 32: "waited", 33: "recording_id", 34: "media_type", 35: "first_ms",
-    36: "last_ms", 37: "last", 38: "size", 39: "sha256", 42: "operational", 43: "personal",
+# The columns of the tables in the order of their numbers, up to the last one that a record has.
+COLUMNS = {
+    "events": (
+        "id source type subject time ticket agent portal customer datacontenttype dataschema archived_at kafka_topic "
+        "kafka_partition kafka_offset time_implausible problems seq sender participant_id role visibility mode queue skill "
+        "reason kind rating resolved resolution ended_by duration waited recording_id media_type first_ms last_ms last size "
+        "sha256 object_path object_offset operational personal extensions data data_binary"
+    ).split(),
+    "dead_letters": (
+        "kafka_topic kafka_partition kafka_offset kafka_time archived_at reason message key headers value"
+    ).split(),
 }
-DEAD_LETTER_COLUMNS = {
-    3: "kafka_time", 4: "archived_at", 5: "reason", 6: "message", 7: "key", 8: "headers", 9: "value",
-}
-ATTRIBUTES = [
-    "agent", "customer", "datacontenttype", "dataschema", "id", "portal", "source", "subject", "ticket", "type",
-]
+LEFT_OUT = {"kafka_topic", "kafka_partition", "object_path", "object_offset"}
+TIMES = {"time", "archived_at", "kafka_time"}
 SHOWN = ["time", "type", "subject", "kafka_topic", "kafka_partition", "kafka_offset"]
 
 
@@ -74,13 +74,16 @@ class Archive:
         return parquet.ParquetFile(self.root / path, decryption_properties=keys)
 
     def rows(self, path):
-        """The rows as dictionaries; times are microseconds since 1970."""
+        """The rows as dictionaries; times are microseconds since 1970, and every row has its secret."""
         table = self.file(path).read()
         columns = []
         for column in table.columns:
             is_time = pyarrow.types.is_timestamp(column.type)
             columns.append((column.cast(pyarrow.int64()) if is_time else column).to_pylist())
-        return [dict(zip(table.column_names, values)) for values in zip(*columns)]
+        rows = [dict(zip(table.column_names, values)) for values in zip(*columns)]
+        for before, row in zip(rows, rows[1:]):
+            row["proof_secret"] = row["proof_secret"] or before["proof_secret"]
+        return rows
 
     def entries(self, table):
         """The entries of a Delta log, in order: lists of actions."""
@@ -88,31 +91,12 @@ class Archive:
             yield [json.loads(line) for line in path.read_text().splitlines() if line]
 
 
-def u32(number):
-    return struct.pack(">I", number)
-
-
-def sized(value):
-    return u32(len(value)) + value
-
-
-def time_text(micros):
-    time = datetime.datetime(1970, 1, 1) + datetime.timedelta(microseconds=micros)
-    return time.strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(27, "0")
-
-
-def canonical_bytes(row):
-    attributes = {name: row[name] for name in ATTRIBUTES if row[name] is not None}
-    attributes["time"] = time_text(row["time"])
-    attributes |= json.loads(row["extensions"] or "{}")
-    ordered = sorted((name.encode(), value.encode()) for name, value in attributes.items())
-    event = b"holdfast event 1\n" + b"".join(sized(name) + sized(value) for name, value in ordered) + u32(0)
-    if row["data"] is not None:
-        payload = row["data"].encode()
-        return event + b"\x01" + struct.pack(">Q", len(payload)) + payload
-    if row["data_binary"] is not None:
-        return event + b"\x02" + struct.pack(">Q", len(row["data_binary"])) + row["data_binary"]
-    return event + b"\x00"
+def varint(number):
+    encoded = bytearray()
+    while number >= 0x80:
+        encoded.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes(encoded + bytes([number]))
 
 
 def salt(row):
@@ -123,26 +107,21 @@ def salt(row):
     return pair[:16] if offset % 2 == 0 else pair[16:]
 
 
-def column(number, value):
-    if value is None:
-        return b""
+def column(name, value):
     if isinstance(value, bool):
-        encoded = bytes([value])
-    elif isinstance(value, int):
-        encoded = struct.pack(">q", value)
-    elif isinstance(value, float):
-        encoded = struct.pack(">d", value)
-    else:
-        encoded = sized(value.encode() if isinstance(value, str) else value)
-    return bytes([number]) + encoded
+        return bytes([value])
+    if isinstance(value, int):
+        return struct.pack(">q", value) if name in TIMES else varint(value * 2 if value >= 0 else -value * 2 - 1)
+    if isinstance(value, float):
+        return struct.pack(">d", value)
+    value = value.encode() if isinstance(value, str) else value
+    return varint(len(value)) + value
 
 
 def record(table, row):
-    is_event = table == "events"
-    content = canonical_bytes(row) if is_event else b"holdfast dead letter 1\n"
-    columns = EVENT_COLUMNS if is_event else DEAD_LETTER_COLUMNS
-    others = b"".join(column(number, row[name]) for number, name in columns.items())
-    return salt(row) + struct.pack(">q", row["kafka_offset"]) + content + others + b"\xff"
+    columns = [(number, name) for number, name in enumerate(COLUMNS[table]) if name not in LEFT_OUT]
+    there = [(number, name) for number, name in columns if row[name] is not None]
+    return salt(row) + b"".join(bytes([number]) + column(name, row[name]) for number, name in there)
 
 
 def leaf_hash(value):

@@ -10,17 +10,16 @@
 //! whoever can write to the store and has no signing key cannot bring anything into the log.
 
 use super::record::RecordColumns;
+use super::secrets::with_secret;
 use crate::error::ArchiveError;
 use crate::segment::{Partition, Segment};
-use crate::table::{PROOF_SECRET, Table};
-use arrow_array::builder::BinaryBuilder;
-use arrow_array::{Array, ArrayRef, RecordBatch};
+use crate::table::Table;
+use arrow_array::RecordBatch;
 use holdfast_proof::leaf::GROUP_HEIGHT;
 use holdfast_proof::note::{Purpose, SignedTree, SigningKey};
-use holdfast_proof::{Batch, Digest32, FileDigest, Hash, Leaf, Salts, Secret, record_hash, tree};
+use holdfast_proof::{Batch, Digest32, FileDigest, Hash, Leaf, RecordHasher, Salts, Secret, record_hash, tree};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// The member of a log entry's commit information.
 pub(crate) const PROOF_MEMBER: &str = "holdfastProof";
@@ -66,7 +65,9 @@ impl Attestation {
 pub struct BatchTrees {
     table: Table,
     trees: BTreeMap<Partition, Vec<BatchTree>>,
-    scratch: Vec<u8>,
+    hasher: RecordHasher,
+    /// Of a batch: the rows behind the last of each run, and the number of its tree.
+    runs: Vec<(usize, usize)>,
 }
 
 #[derive(Debug)]
@@ -75,16 +76,18 @@ struct BatchTree {
     partition: i32,
     secret: Secret,
     salts: Salts,
-    records: Vec<(i64, Hash)>,
+    /// Of the records, in the order in which they came.
+    offsets: Vec<i64>,
+    hashes: Vec<Hash>,
 }
 
 impl BatchTrees {
     /// No rows yet.
     pub fn new(table: Table) -> Self {
-        Self { table, trees: BTreeMap::new(), scratch: Vec::with_capacity(4096) }
+        Self { table, trees: BTreeMap::new(), hasher: RecordHasher::default(), runs: Vec::new() }
     }
 
-    /// Takes in rows that are filed under `partition`. Gives them back with `secret` in its column.
+    /// Takes in rows that are filed under `partition`. Gives them back under `secret`.
     pub fn add(
         &mut self,
         partition: &Partition,
@@ -94,30 +97,47 @@ impl BatchTrees {
         let damaged = |why: &str| ArchiveError::Damaged { what: "a batch of rows".to_owned(), why: why.to_owned() };
         let columns = RecordColumns::of(self.table, batch).ok_or_else(|| damaged("it lacks columns of its table"))?;
         let trees = self.trees.entry(partition.clone()).or_default();
+        let topic = columns.only_topic();
         let mut newest = usize::MAX;
         for row in 0..batch.num_rows() {
-            let (topic, number) = (columns.topic.value(row), columns.partition.value(row));
-            let fits = |tree: &BatchTree| tree.partition == number && tree.topic == topic && tree.secret == *secret;
-            // Kafka delivers runs of one partition.
-            if trees.get(newest).is_none_or(|tree| !fits(tree)) {
+            let number = columns.partition.value(row);
+            let fits = |tree: &BatchTree| {
+                tree.partition == number
+                    && tree.secret == *secret
+                    && tree.topic == topic.unwrap_or_else(|| columns.topic.value(row))
+            };
+            // Kafka delivers runs of one partition, mostly of one topic.
+            let is_same = |tree: &BatchTree| if topic.is_some() { tree.partition == number } else { fits(tree) };
+            if trees.get(newest).is_none_or(|tree| !is_same(tree)) {
                 newest = trees.iter().position(fits).unwrap_or_else(|| {
+                    let topic = columns.topic.value(row);
                     trees.push(BatchTree {
                         topic: topic.to_owned(),
                         partition: number,
                         secret: *secret,
                         salts: Salts::new(secret, topic, number),
-                        records: Vec::new(),
+                        offsets: Vec::new(),
+                        hashes: Vec::new(),
                     });
                     trees.len() - 1
                 });
             }
-            let tree = &mut trees[newest];
-            let hash = columns
-                .hash(row, &mut tree.salts, &mut self.scratch)
-                .ok_or_else(|| damaged("a row's extensions are not an object of texts"))?;
-            tree.records.push((columns.offset.value(row), hash));
+            let salts = &mut trees[newest].salts;
+            self.hasher.add(|record| columns.append(row, salts, record));
+            match self.runs.last_mut() {
+                Some((end, place)) if *place == newest => *end = row + 1,
+                _ => self.runs.push((row + 1, newest)),
+            }
         }
-        with_secret(batch, secret)
+        let (offsets, hashes) = (columns.offset.values(), self.hasher.hashes());
+        let mut start = 0;
+        for (end, place) in self.runs.drain(..) {
+            trees[place].offsets.extend_from_slice(&offsets[start..end]);
+            trees[place].hashes.extend_from_slice(&hashes[start..end]);
+            start = end;
+        }
+        self.hasher.clear();
+        with_secret(batch, secret).map_err(|error| damaged(&error.to_string()))
     }
 
     /// The leaves of all batches, and nothing left.
@@ -139,12 +159,14 @@ impl BatchTrees {
 impl BatchTree {
     fn finish(mut self, table: Table, partition: &Partition) -> Option<Batch> {
         // The chunks of recordings come behind the other rows.
-        if !self.records.is_sorted_by_key(|(offset, _)| *offset) {
-            self.records.sort_unstable_by_key(|(offset, _)| *offset);
+        if !self.offsets.is_sorted() {
+            let mut records: Vec<(i64, Hash)> = self.offsets.into_iter().zip(self.hashes).collect();
+            records.sort_unstable_by_key(|(offset, _)| *offset);
+            (self.offsets, self.hashes) = records.into_iter().unzip();
         }
-        let (first, last) = (self.records.first()?.0, self.records.last()?.0);
-        let hashes: Vec<Hash> = self.records.iter().map(|(_, hash)| *hash).collect();
-        let groups = tree::subtree_roots(&hashes, GROUP_HEIGHT);
+        let (first, last) = (*self.offsets.first()?, *self.offsets.last()?);
+        let count = self.hashes.len() as u64;
+        let groups = tree::subtree_roots(self.hashes, GROUP_HEIGHT);
         let root = tree::root_of_subtrees(&groups);
         let groups = if (2..=MOST_GROUPS).contains(&groups.len()) { groups } else { Vec::new() };
         Some(Batch {
@@ -155,7 +177,7 @@ impl BatchTree {
             partition: self.partition,
             first,
             next: last + 1,
-            count: hashes.len() as u64,
+            count,
             root: Digest32(root.0),
             groups: groups.iter().map(|hash| Digest32(hash.0)).collect(),
         })
@@ -178,18 +200,4 @@ pub fn file_digests<'s>(segments: impl IntoIterator<Item = &'s Segment>) -> Vec<
 /// longer than they are.
 pub fn object_id(path: &str) -> String {
     Sha256::digest(path.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// The batch with the secret in every row.
-fn with_secret(batch: &RecordBatch, secret: &Secret) -> Result<RecordBatch, ArchiveError> {
-    let mut builder = BinaryBuilder::with_capacity(batch.num_rows(), batch.num_rows() * secret.0.len());
-    for _ in 0..batch.num_rows() {
-        builder.append_value(secret.0);
-    }
-    let mut columns: Vec<ArrayRef> = batch.columns().to_vec();
-    let index = batch.schema_ref().index_of(PROOF_SECRET);
-    let failed =
-        |error: arrow_schema::ArrowError| ArchiveError::Damaged { what: "a batch".to_owned(), why: error.to_string() };
-    columns[index.map_err(failed)?] = Arc::new(builder.finish()) as Arc<dyn Array>;
-    RecordBatch::try_new(batch.schema(), columns).map_err(failed)
 }

@@ -18,6 +18,7 @@ pub(crate) mod integrate;
 mod lease;
 mod prove;
 pub(crate) mod record;
+pub(crate) mod secrets;
 pub(crate) mod sequence;
 
 pub use attest::{Attestation, BatchTrees, file_digests, object_id};

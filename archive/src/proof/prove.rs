@@ -7,19 +7,18 @@
 
 use super::integrate::{head, read_tiles};
 use super::record::RecordColumns;
+use super::secrets::Secrets;
 use super::sequence::{Position, Sequence};
 use crate::error::ArchiveError;
 use crate::keys::Unlocker;
 use crate::proof::entry::get;
-use crate::table::{PROOF_SECRET, Table};
+use crate::table::Table;
 use crate::{Archive, DataFile};
-use arrow_array::Array;
-use arrow_array::cast::AsArray;
 use bytes::Bytes;
 use holdfast_events::Timestamp;
 use holdfast_proof::bundle::{EventProof, Place};
 use holdfast_proof::note::TrustedKeys;
-use holdfast_proof::{Batch, Hash, Leaf, Salts, Secret, record_hash, tiles, tree};
+use holdfast_proof::{Batch, Hash, Leaf, Salts, record_hash, tiles, tree};
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 
 /// Where a record stands.
@@ -166,22 +165,23 @@ fn read_file(
         .and_then(|builder| builder.build())
         .map_err(failed)?;
     let mut record = Vec::new();
+    let mut secrets = Secrets::default();
     for rows in reader {
         let rows = rows.map_err(|error| failed(error.into()))?;
         let columns = RecordColumns::of(place.table, &rows).ok_or_else(damaged)?;
-        let secrets = rows.column_by_name(PROOF_SECRET).and_then(|column| column.as_binary_opt::<i32>());
-        let secrets = secrets.ok_or_else(damaged)?;
-        let is_ours = |row: &usize| {
-            let offset = columns.offset.value(*row);
-            (batch.first..batch.next).contains(&offset)
-                && columns.partition.value(*row) == batch.partition
-                && columns.topic.value(*row) == batch.topic
-        };
-        for row in (0..rows.num_rows()).filter(is_ours) {
-            let secret = if secrets.is_valid(row) { secrets.value(row) } else { &[] };
-            let secret = Secret(secret.try_into().map_err(|_| damaged())?);
-            let mut salts = Salts::new(&secret, &batch.topic, batch.partition);
-            columns.write(row, &mut salts, &mut record).ok_or_else(damaged)?;
+        let column = Secrets::column(&rows).ok_or_else(damaged)?;
+        for row in 0..rows.num_rows() {
+            // Every row is asked, because a secret may stand in a row that is not ours.
+            let secret = secrets.next(column, row);
+            if !(batch.first..batch.next).contains(&columns.offset.value(row))
+                || columns.partition.value(row) != batch.partition
+                || columns.topic.value(row) != batch.topic
+            {
+                continue;
+            }
+            let mut salts = Salts::new(&secret.ok_or_else(damaged)?, &batch.topic, batch.partition);
+            record.clear();
+            columns.append(row, &mut salts, &mut record);
             let offset = columns.offset.value(row);
             records.push((offset, record_hash(&record)));
             if offset == place.offset {

@@ -7,8 +7,8 @@
 //! ```
 //!
 //! Invariants:
-//! - What goes in comes out: every column of every row bit by bit, NULLs and secrets of the proof log included. Only where
-//!   a chunk's bytes lie may change, and that is done in between ([`super::join`]).
+//! - What goes in comes out: every column of every row bit by bit, NULLs included, and with the secret of the proof log that
+//!   it had. Only where a chunk's bytes lie may change, and that is done in between ([`super::join`]).
 //! - A file that is not the one that was attested is refused, although its rows might decrypt: public keys are enough to
 //!   write a file, and merging it would take away what shows that it was exchanged.
 //! - Memory is bounded by what a group may hold and by `max_memory`, whichever is reached first.
@@ -20,8 +20,9 @@ use crate::error::ArchiveError;
 use crate::keys::{KeyRing, Unlocker};
 use crate::log::DataFile;
 use crate::proof::entry::get;
+use crate::proof::secrets::Secrets;
 use crate::segment::{Partition, Segment, SegmentKeys, SegmentWriter};
-use crate::table::{PROOF_SECRET, Table};
+use crate::table::Table;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, ArrayRef, RecordBatch, new_null_array};
@@ -135,13 +136,13 @@ fn read(
         return Ok(Err(LeftOut::NewerColumns));
     }
     let reader = builder.with_batch_size(BATCH_ROWS).build().map_err(|error| damaged(error.to_string()))?;
-    let mut batches = Vec::new();
+    let (mut batches, mut secrets) = (Vec::new(), Secrets::default());
     for batch in reader {
         let batch = with_schema(&batch.map_err(|error| damaged(error.to_string()))?, &schema).map_err(damaged)?;
-        if batch.column_by_name(PROOF_SECRET).is_none_or(|secrets| secrets.null_count() > 0) {
-            return Ok(Err(LeftOut::Unattested));
+        match secrets.spread(&batch) {
+            Some(batch) => batches.push(batch.map_err(|error| damaged(error.to_string()))?),
+            None => return Ok(Err(LeftOut::Unattested)),
         }
-        batches.push(batch);
     }
     let rows: u64 = batches.iter().map(|batch| batch.num_rows() as u64).sum();
     if rows != file.rows {
@@ -188,6 +189,7 @@ fn write_sorted(writer: &mut SegmentWriter, table: Table, batches: &[RecordBatch
             parts.iter().any(|part| part.null_count() < part.len()).then_some(parts)
         })
         .collect();
+    let mut secrets = Secrets::default();
     for keys in order.chunks(rows_at_once(batches)) {
         let rows: Vec<(usize, usize)> = keys.iter().map(|key| (key.batch as usize, key.row as usize)).collect();
         let ordered = columns.iter().zip(schema.fields()).map(|(parts, field)| match parts {
@@ -195,7 +197,8 @@ fn write_sorted(writer: &mut SegmentWriter, table: Table, batches: &[RecordBatch
             None => Ok(new_null_array(field.data_type(), rows.len())),
         });
         let batch = RecordBatch::try_new(Arc::clone(&schema), ordered.collect::<Result<_, _>>()?);
-        writer.write(&batch.map_err(|error| failed(error.to_string()))?)?;
+        let batch = batch.and_then(|batch| secrets.gather(&batch)).map_err(|error| failed(error.to_string()))?;
+        writer.write(&batch)?;
     }
     Ok(())
 }

@@ -10,14 +10,15 @@ use super::ledger::{LedgerBatch, LiveFile};
 use super::report::{Finding, Kind};
 use crate::keys::Unlocker;
 use crate::proof::record::RecordColumns;
-use crate::table::{PROOF_SECRET, Table};
+use crate::proof::secrets::Secrets;
+use crate::table::Table;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Array, RecordBatch};
 use bytes::Bytes;
 use holdfast_events::{COLUMNS, Column};
 use holdfast_proof::leaf::GROUP_HEIGHT;
-use holdfast_proof::{Digest32, Hash, Salts, Secret, tree};
+use holdfast_proof::{Digest32, Hash, RecordHasher, Salts, Secret, tree};
 use object_store::path::Path;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use sha2::{Digest, Sha256};
@@ -149,7 +150,7 @@ fn rows(
     let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, options)
         .and_then(|builder| builder.with_batch_size(BATCH_ROWS).build())
         .map_err(|error| error.to_string())?;
-    let mut scratch = Vec::with_capacity(4096);
+    let (mut hasher, mut secrets) = (RecordHasher::default(), Secrets::default());
     let mut salts: Vec<(Secret, String, i32, Salts)> = Vec::new();
     let (mut added, mut count) = (Vec::new(), 0u64);
     for batch in reader {
@@ -161,34 +162,35 @@ fn rows(
             continue;
         }
         let columns = RecordColumns::of(table, &batch).ok_or_else(lacks)?;
-        let secrets = batch.column_by_name(PROOF_SECRET).and_then(|column| column.as_binary_opt::<i32>());
-        let secrets = secrets.ok_or_else(lacks)?;
+        let column = Secrets::column(&batch).ok_or_else(lacks)?;
         let mut last = (usize::MAX, &[][..]);
+        let before = read.records.len();
         for row in 0..batch.num_rows() {
             let (topic, partition) = (columns.topic.value(row), columns.partition.value(row));
             let offset = columns.offset.value(row);
-            let secret = if secrets.is_valid(row) { secrets.value(row) } else { &[] };
+            let secret = secrets.next(column, row).unwrap_or(Secret([0; 32]));
             let same = |(known, known_topic, known_partition, _): &(Secret, String, i32, Salts)| {
-                known.0 == *secret && *known_partition == partition && known_topic == topic
+                *known == secret && *known_partition == partition && known_topic == topic
             };
             if salts.get(last.0).is_none_or(|known| !same(known)) {
                 let place = salts.iter().position(same);
                 let place = place.unwrap_or_else(|| {
-                    let secret = Secret(secret.try_into().unwrap_or([0; 32]));
                     salts.push((secret, topic.to_owned(), partition, Salts::new(&secret, topic, partition)));
                     salts.len() - 1
                 });
                 last = (place, index.list(topic, partition));
             }
-            let found = find(last.1, offset).and_then(|number| {
-                let hash = columns.hash(row, &mut salts[last.0].3, &mut scratch)?;
-                Some(Read { batch: number as u32, offset, hash })
-            });
-            match found {
-                Some(record) => read.records.push(record),
-                None => added.push((event_id(&batch, row), topic.to_owned(), partition, offset)),
-            }
+            let Some(number) = find(last.1, offset) else {
+                added.push((event_id(&batch, row), topic.to_owned(), partition, offset));
+                continue;
+            };
+            hasher.add(|record| columns.append(row, &mut salts[last.0].3, record));
+            read.records.push(Read { batch: number as u32, offset, hash: Hash([0; 32]) });
         }
+        for (record, hash) in read.records[before..].iter_mut().zip(hasher.hashes()) {
+            record.hash = *hash;
+        }
+        hasher.clear();
         if table == Table::Events {
             chunks(&batch, &columns, &mut read.chunks);
             counts(&batch, &mut read.counted);
@@ -336,7 +338,7 @@ pub(crate) fn check_batches(
             findings.push(finding.expected(format!("{} records", batch.count), format!("{} records", hashes.len())));
             continue;
         }
-        let groups = tree::subtree_roots(&hashes, GROUP_HEIGHT);
+        let groups = tree::subtree_roots(hashes, GROUP_HEIGHT);
         let root = tree::root_of_subtrees(&groups);
         if root.0 == batch.root.0 {
             continue;

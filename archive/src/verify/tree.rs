@@ -87,8 +87,8 @@ impl LogTree {
         let mut level = 0;
         for ((tile, name), bytes) in all.iter().zip(&names).zip(&tiles_read) {
             while level < tile.level() {
-                let full = above.len() / 256 * 256;
-                above = tree::subtree_roots(&above[..full], 8);
+                above.truncate(above.len() / 256 * 256);
+                above = tree::subtree_roots(above, 8);
                 level += 1;
             }
             let start = tile.level_index() as usize * 256;

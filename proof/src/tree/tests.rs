@@ -110,9 +110,9 @@ fn hostile_proofs_are_refused_without_a_panic() {
 #[test]
 fn a_height_beyond_the_machine_is_one_group() {
     let leaves = leaves(5);
-    assert_eq!(subtree_roots(&leaves, 64), [root(&leaves)]);
-    assert_eq!(subtree_roots(&leaves, u32::MAX), [root(&leaves)]);
-    assert!(subtree_roots(&[], 3).is_empty());
+    assert_eq!(subtree_roots(leaves.clone(), 64), [root(&leaves)]);
+    assert_eq!(subtree_roots(leaves.clone(), u32::MAX), [root(&leaves)]);
+    assert!(subtree_roots(Vec::new(), 3).is_empty());
 }
 
 proptest! {
@@ -141,7 +141,7 @@ proptest! {
     #[test]
     fn subtrees_are_the_leaves_of_a_tree_with_the_same_root(count in 0u64..700, height in 0u32..12) {
         let leaves = leaves(count);
-        let roots = subtree_roots(&leaves, height);
+        let roots = subtree_roots(leaves.clone(), height);
         prop_assert_eq!(roots.len() as u64, count.div_ceil(1 << height));
         prop_assert_eq!(root_of_subtrees(&roots), root(&leaves));
     }

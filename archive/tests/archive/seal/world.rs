@@ -3,7 +3,7 @@
 use arrow_array::builder::{BinaryBuilder, Int32Builder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_array::{Array, ArrayRef, BinaryArray, RecordBatch};
 use arrow_row::{RowConverter, SortField};
 use bytes::Bytes;
 use holdfast_archive::keys::{Holder, KeyRing, MasterKeyId, Unlocker};
@@ -297,6 +297,7 @@ impl World {
         rows
     }
 
+    /// What a file holds, with its secret in every row.
     pub(crate) async fn batches(&self, file: &DataFile) -> Vec<RecordBatch> {
         let unlocker = self.unlocker();
         unlocker.prepare(std::slice::from_ref(file)).await.unwrap();
@@ -304,7 +305,22 @@ impl World {
         assert_eq!(bytes.len() as u64, file.size);
         let options = ArrowReaderOptions::new().with_file_decryption_properties(unlocker.decryption(&file.id).unwrap());
         let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, options).unwrap();
-        reader.build().unwrap().map(Result::unwrap).collect()
+        let mut secret: Option<Vec<u8>> = None;
+        let with_secrets = |batch: RecordBatch| {
+            let last = batch.num_columns() - 1;
+            let mut columns = batch.columns().to_vec();
+            let spread: BinaryArray = columns[last]
+                .as_binary::<i32>()
+                .iter()
+                .map(|own| {
+                    secret = own.map(<[u8]>::to_vec).or(secret.take());
+                    secret.clone()
+                })
+                .collect();
+            columns[last] = Arc::new(spread);
+            RecordBatch::try_new(batch.schema(), columns).unwrap()
+        };
+        reader.build().unwrap().map(Result::unwrap).map(with_secrets).collect()
     }
 
     async fn comparable(&self, table: Table, file: &DataFile, batch: &RecordBatch) -> Vec<Vec<u8>> {
