@@ -15,30 +15,29 @@
 //!
 //! A put of a log entry can succeed and answer an error. The entry bears the commit's own id, by which it is recognised.
 
+mod actions;
+mod read;
+
+pub(crate) use actions::parse_app_id;
+
 use crate::error::{ArchiveError, CommitError};
 use crate::proof::attest::{Attestation, PROOF_MEMBER};
 use crate::segment::Segment;
 use crate::table::{PARTITION_COLUMNS, Table};
-use arrow_array::cast::AsArray;
-use arrow_array::types::Int64Type;
-use arrow_array::{Array, StructArray};
-use arrow_schema::DataType as ArrowType;
+use actions::{add_action, app_id, delta_type, relative_path};
+use deltalake_core::DeltaTableError;
 use deltalake_core::kernel::transaction::{CommitBuilder, CommitProperties, TransactionError};
-use deltalake_core::kernel::{Action, Add, DataType, LogicalFileView, PrimitiveType, Remove, StructField, Transaction};
+use deltalake_core::kernel::{Action, DataType, PrimitiveType, StructField, Transaction};
 use deltalake_core::logstore::{LogStoreRef, StorageConfig, default_logstore};
 use deltalake_core::operations::create::CreateBuilder;
 use deltalake_core::protocol::{DeltaOperation, SaveMode};
-use deltalake_core::{DeltaTable, DeltaTableError};
-use futures::StreamExt;
 use holdfast_events::Timestamp;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{ObjectStore, ObjectStoreExt};
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use read::State;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::Mutex;
 use url::Url;
 
@@ -46,14 +45,8 @@ use url::Url;
 pub(crate) const COMMIT_ID: &str = "holdfastCommit";
 /// The Kafka cluster's id in the log entry's commit information.
 pub(crate) const CLUSTER_ID: &str = "kafkaCluster";
-/// Ids of this many entries are remembered, for recognising our own.
-const REMEMBERED_COMMITS: usize = 256;
 /// A commit gives up after losing this many races, and may be tried again.
 const RACES: usize = 100;
-
-/// How often a listing with a gap is made again, and the pause before.
-const LISTINGS: u32 = 10;
-const LISTING_PAUSE: Duration = Duration::from_millis(20);
 
 /// The topic and the partition that an offset belongs to.
 pub type TopicPartition = (String, i32);
@@ -123,20 +116,6 @@ pub struct TableLog {
     store: Arc<dyn ObjectStore>,
     table: Table,
     state: Arc<Mutex<State>>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    delta: Option<DeltaTable>,
-    /// The newest version whose offsets and commit were taken in. It lags behind `delta` when reading an entry failed.
-    applied: Option<u64>,
-    offsets: BTreeMap<TopicPartition, i64>,
-    commits: VecDeque<String>,
-    /// The cluster that the newest entry names.
-    cluster: Option<String>,
-    /// The cluster that our entries name.
-    own_cluster: Option<String>,
-    snapshot: Option<Arc<Snapshot>>,
 }
 
 impl TableLog {
@@ -294,122 +273,6 @@ impl TableLog {
         }
     }
 
-    fn remove_action(&self, file: &DataFile, now: Timestamp, data_change: bool) -> Remove {
-        let directory = format!("{}/", self.table.directory());
-        let path = file.path.as_ref();
-        let date = Timestamp(0).plus_days(file.date.into()).date_text();
-        Remove {
-            path: path.strip_prefix(&directory).unwrap_or(path).to_owned(),
-            data_change,
-            deletion_timestamp: Some(now.0 / 1_000),
-            extended_file_metadata: Some(true),
-            partition_values: Some(HashMap::from([
-                (PARTITION_COLUMNS[0].to_owned(), Some(file.class.clone())),
-                (PARTITION_COLUMNS[1].to_owned(), Some(date)),
-            ])),
-            size: Some(file.size as i64),
-            tags: None,
-            deletion_vector: None,
-            base_row_id: None,
-            default_row_commit_version: None,
-        }
-    }
-
-    /// Brings the state up to the log's newest version.
-    async fn refresh(&self, state: &mut State) -> Result<(), ArchiveError> {
-        if state.delta.is_none() && !self.exists().await? {
-            return Ok(());
-        }
-        for attempt in 1.. {
-            let read = match &mut state.delta {
-                Some(delta) => delta.update_state().await,
-                None => {
-                    let mut delta = DeltaTable::new(self.log_store()?);
-                    delta.load().await.map(|()| state.delta = Some(delta))
-                }
-            };
-            match read {
-                Ok(()) => break,
-                Err(error) if attempt < LISTINGS && is_torn_listing(&error) => tokio::time::sleep(LISTING_PAUSE).await,
-                Err(error) => return Err(log_error("read the Delta log")(error)),
-            }
-        }
-        let Some(newest) = state.version() else { return Ok(()) };
-        let first = match state.applied {
-            Some(applied) => applied + 1,
-            None => self.read_checkpoint(state, newest).await?,
-        };
-        let log_store = self.log_store()?;
-        for version in first..=newest {
-            let entry =
-                log_store.read_commit_entry(version).await.map_err(log_error("read an entry of the Delta log"))?;
-            let entry = entry.ok_or_else(|| ArchiveError::Damaged {
-                what: format!("the Delta log of {}", self.table.name()),
-                why: format!("its entry {version} is missing"),
-            })?;
-            state.apply(&entry, version, self.table)?;
-            state.applied = Some(version);
-        }
-        Ok(())
-    }
-
-    /// Whether the log has any entry.
-    async fn exists(&self) -> Result<bool, ArchiveError> {
-        let directory = self.table.directory().join("_delta_log");
-        let first = self.store.list(Some(&directory)).next().await;
-        match first.transpose() {
-            Ok(found) => Ok(found.is_some()),
-            Err(object_store::Error::NotFound { .. }) => Ok(false),
-            Err(source) => Err(ArchiveError::Store { doing: format!("list {directory}"), source }),
-        }
-    }
-
-    /// Takes the offsets from the newest checkpoint up to `newest`. Returns the version from which on entries are to be
-    /// read: the checkpoint's own, because the checkpoint does not keep what an entry says of its commit.
-    async fn read_checkpoint(&self, state: &mut State, newest: u64) -> Result<u64, ArchiveError> {
-        let directory = self.table.directory().join("_delta_log");
-        let hint = match self.get(&directory.clone().join("_last_checkpoint")).await {
-            Ok(hint) => hint,
-            Err(ArchiveError::Store { source: object_store::Error::NotFound { .. }, .. }) => return Ok(0),
-            Err(error) => return Err(error),
-        };
-        let damaged = |why: String| ArchiveError::Damaged { what: format!("a checkpoint in {directory}"), why };
-        let hint: serde_json::Value = serde_json::from_slice(&hint).map_err(|error| damaged(error.to_string()))?;
-        let version = hint["version"].as_u64().ok_or_else(|| damaged("it has no version".to_owned()))?;
-        if version > newest {
-            return Ok(0);
-        }
-        let file = self.get(&directory.clone().join(format!("{version:020}.checkpoint.parquet"))).await?;
-        let parquet = |source| ArchiveError::Parquet { doing: format!("read the checkpoint {version}"), source };
-        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(parquet)?;
-        let mask = ProjectionMask::columns(builder.parquet_schema(), ["txn.appId", "txn.version"]);
-        for batch in builder.with_projection(mask).build().map_err(parquet)? {
-            let batch = batch.map_err(|error| damaged(error.to_string()))?;
-            let Some(transactions) =
-                batch.column_by_name("txn").and_then(|column| column.as_any().downcast_ref::<StructArray>())
-            else {
-                continue;
-            };
-            let (Some(ids), Some(versions)) =
-                (transactions.column_by_name("appId"), transactions.column_by_name("version"))
-            else {
-                continue;
-            };
-            let (ids, versions) = (ids.as_string::<i32>(), versions.as_primitive::<Int64Type>());
-            for row in 0..transactions.len() {
-                if transactions.is_valid(row) && ids.is_valid(row) {
-                    state.set_offset(ids.value(row), versions.value(row));
-                }
-            }
-        }
-        Ok(version)
-    }
-
-    async fn get(&self, path: &Path) -> Result<bytes::Bytes, ArchiveError> {
-        let read = async { self.store.get(path).await?.bytes().await };
-        read.await.map_err(|source| ArchiveError::Store { doing: format!("read {path}"), source })
-    }
-
     async fn create(&self, state: &mut State) -> Result<(), ArchiveError> {
         let columns = self
             .table
@@ -462,74 +325,6 @@ impl TableLog {
     fn file_path(&self, relative: &str) -> Path {
         Path::from(format!("{}/{relative}", self.table.directory()))
     }
-
-    fn data_file(&self, add: &LogicalFileView) -> Result<DataFile, ArchiveError> {
-        let path = add.path();
-        let damaged = |why: &str| ArchiveError::Damaged {
-            what: format!("the Delta log's entry for {path}"),
-            why: why.to_owned(),
-        };
-        let partitions = add.partition_values_map();
-        let partition = |name: &str| partitions.get(name).cloned().flatten();
-        let date = partition("date").ok_or_else(|| damaged("it has no date"))?;
-        let date = Timestamp::parse(&format!("{date}T00:00:00Z")).map_err(|_| damaged("its date is not a date"))?;
-        let stats: serde_json::Value = match add.stats() {
-            Some(stats) => serde_json::from_str(&stats).map_err(|_| damaged("its statistics are not JSON"))?,
-            None => serde_json::Value::Null,
-        };
-        let schema = self.table.schema();
-        let column = schema.field(self.table.time_column()).name();
-        let bound = |which: &str| Timestamp::parse(stats[which][column].as_str()?).ok();
-        let id = path.rsplit('/').next().and_then(|name| name.strip_suffix(".parquet"));
-        Ok(DataFile {
-            path: self.file_path(&path),
-            id: id.ok_or_else(|| damaged("its name does not end in .parquet"))?.to_owned(),
-            class: partition("class").ok_or_else(|| damaged("it has no class"))?,
-            date: date.days() as i32,
-            rows: stats["numRecords"].as_u64().ok_or_else(|| damaged("it does not say how many rows it has"))?,
-            size: add.size() as u64,
-            time: bound("minValues").zip(bound("maxValues")).map(|(low, high)| (low.0, high.0)),
-        })
-    }
-}
-
-impl State {
-    fn version(&self) -> Option<u64> {
-        self.delta.as_ref().and_then(DeltaTable::version)
-    }
-
-    /// Takes the offsets and the commit's id from one entry of the log.
-    fn apply(&mut self, entry: &[u8], version: u64, table: Table) -> Result<(), ArchiveError> {
-        for line in entry.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-            // Most lines are files, which are not wanted here.
-            if !line.starts_with(b"{\"txn\"") && !line.starts_with(b"{\"commitInfo\"") {
-                continue;
-            }
-            let action: serde_json::Value = serde_json::from_slice(line).map_err(|error| ArchiveError::Damaged {
-                what: format!("entry {version} of the Delta log of {}", table.name()),
-                why: error.to_string(),
-            })?;
-            if let (Some(id), Some(next)) = (action["txn"]["appId"].as_str(), action["txn"]["version"].as_i64()) {
-                self.set_offset(id, next);
-            }
-            if let Some(id) = action["commitInfo"][CLUSTER_ID].as_str() {
-                self.cluster = Some(id.to_owned());
-            }
-            if let Some(id) = action["commitInfo"][COMMIT_ID].as_str() {
-                if self.commits.len() == REMEMBERED_COMMITS {
-                    self.commits.pop_front();
-                }
-                self.commits.push_back(id.to_owned());
-            }
-        }
-        Ok(())
-    }
-
-    fn set_offset(&mut self, app_id: &str, next: i64) {
-        if let Some(key) = parse_app_id(app_id) {
-            self.offsets.insert(key, next);
-        }
-    }
 }
 
 /// Refuses advances that do not start where the log is.
@@ -548,66 +343,8 @@ fn check_offsets(offsets: &BTreeMap<TopicPartition, i64>, advances: &[Advance]) 
     Ok(())
 }
 
-fn app_id(topic: &str, partition: i32) -> String {
-    format!("kafka:{topic}:{partition}")
-}
-
-pub(crate) fn parse_app_id(id: &str) -> Option<TopicPartition> {
-    let (topic, partition) = id.strip_prefix("kafka:")?.rsplit_once(':')?;
-    Some((topic.to_owned(), partition.parse().ok()?))
-}
-
-fn relative_path(segment: &Segment) -> String {
-    crate::paths::data_file(&segment.partition.class, &segment.partition.date_text(), &segment.id)
-}
-
-/// The log is plain text: of all columns, only the time's bounds stand in it.
-fn add_action(segment: &Segment, now: Timestamp, data_change: bool) -> Add {
-    let schema = segment.table.schema();
-    let column = schema.field(segment.table.time_column()).name();
-    let mut stats = serde_json::json!({ "numRecords": segment.rows });
-    if let Some((low, high)) = segment.time {
-        stats["minValues"] = serde_json::json!({ column: Timestamp(low).to_string() });
-        stats["maxValues"] = serde_json::json!({ column: Timestamp(high).to_string() });
-    }
-    Add {
-        path: relative_path(segment),
-        partition_values: HashMap::from([
-            (PARTITION_COLUMNS[0].to_owned(), Some(segment.partition.class.clone())),
-            (PARTITION_COLUMNS[1].to_owned(), Some(segment.partition.date_text())),
-        ]),
-        size: segment.bytes.len() as i64,
-        modification_time: now.0 / 1_000,
-        data_change,
-        stats: Some(stats.to_string()),
-        tags: None,
-        deletion_vector: None,
-        base_row_id: None,
-        default_row_commit_version: None,
-        clustering_provider: None,
-    }
-}
-
-fn delta_type(data_type: &ArrowType) -> DataType {
-    DataType::Primitive(match data_type {
-        ArrowType::Int32 => PrimitiveType::Integer,
-        ArrowType::Int64 => PrimitiveType::Long,
-        ArrowType::Float64 => PrimitiveType::Double,
-        ArrowType::Boolean => PrimitiveType::Boolean,
-        ArrowType::Binary => PrimitiveType::Binary,
-        ArrowType::Timestamp(..) => PrimitiveType::Timestamp,
-        _ => PrimitiveType::String,
-    })
-}
-
 fn log_error(doing: &'static str) -> impl FnOnce(DeltaTableError) -> ArchiveError {
     move |source| ArchiveError::Log { doing, source: Box::new(source) }
-}
-
-/// Whether the log's entries do not follow each other. A folder that is written to while it is listed may show a new
-/// entry and not the one before; the next listing does. A gap that stays is damage.
-fn is_torn_listing(error: &DeltaTableError) -> bool {
-    error.to_string().contains("contiguous commit files")
 }
 
 #[cfg(test)]

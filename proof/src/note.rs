@@ -17,6 +17,10 @@
 //! - A note says the same to every reader: text that is not exactly what [`SignedTree`] writes is refused.
 //! - A private key is never shown, neither by Debug nor in an error.
 
+mod rotate;
+
+pub use rotate::{with_key, with_others_retired};
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use signed_note::{

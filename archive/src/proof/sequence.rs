@@ -12,6 +12,7 @@
 use super::entry::{Entry, read_entry};
 use crate::error::ArchiveError;
 use crate::table::Table;
+use bytes::Bytes;
 use holdfast_proof::note::{KeyId, Purpose, TrustedKeys};
 use holdfast_proof::{Commit, Leaf, tree};
 use object_store::ObjectStore;
@@ -74,12 +75,52 @@ pub(crate) struct Sequence<'s> {
     keys: &'s TrustedKeys,
     position: Position,
     ready: VecDeque<Sequenced>,
+    events: Ahead,
+    dead_letters: Ahead,
+}
+
+/// Entries that were read before they are asked for: a store that is far away answers many at once as fast as one.
+#[derive(Debug)]
+struct Ahead {
+    /// The version of the first of them.
+    first: u64,
+    entries: VecDeque<Bytes>,
+    /// How many are read the next time: more each time, as long as there are so many.
+    count: usize,
+}
+
+const MOST_AHEAD: usize = 32;
+
+impl Default for Ahead {
+    fn default() -> Self {
+        Self { first: 0, entries: VecDeque::new(), count: 1 }
+    }
+}
+
+impl Ahead {
+    async fn entry(
+        &mut self,
+        store: &dyn ObjectStore,
+        table: Table,
+        version: u64,
+    ) -> Result<Option<Bytes>, ArchiveError> {
+        if self.first != version || self.entries.is_empty() {
+            let versions = version..version + self.count as u64;
+            let read = futures::future::try_join_all(versions.map(|version| read_entry(store, table, version))).await?;
+            // What is not there now may be there when it is asked for.
+            self.entries = read.into_iter().map_while(|bytes| bytes).collect();
+            let found_all = self.entries.len() == self.count;
+            self.count = if found_all { (self.count * 2).min(MOST_AHEAD) } else { 1 };
+        }
+        self.first = version + 1;
+        Ok(self.entries.pop_front())
+    }
 }
 
 impl<'s> Sequence<'s> {
     /// Goes on behind `position`.
     pub(crate) fn new(store: &'s dyn ObjectStore, keys: &'s TrustedKeys, position: Position) -> Self {
-        Self { store, keys, position, ready: VecDeque::new() }
+        Self { store, keys, position, ready: VecDeque::new(), events: Ahead::default(), dead_letters: Ahead::default() }
     }
 
     /// Where it stands: everything up to here was given out by [`Sequence::next`] once that has returned `None`.
@@ -110,7 +151,8 @@ impl<'s> Sequence<'s> {
                 entry: Entry { version: next, is_unreadable: true, ..Entry::default() },
                 leaves: Err(format!("it is missing, and entry {version} of events names it")),
             };
-            self.ready.push_back(self.read(Table::DeadLetters, next).await?.unwrap_or_else(missing));
+            let letters = self.read(Table::DeadLetters, next).await?.unwrap_or_else(missing);
+            self.ready.push_back(letters);
             self.position.dead_letters = Some(next);
             next += 1;
         }
@@ -119,8 +161,12 @@ impl<'s> Sequence<'s> {
         Ok(self.ready.pop_front())
     }
 
-    async fn read(&self, table: Table, version: u64) -> Result<Option<Sequenced>, ArchiveError> {
-        let Some(bytes) = read_entry(self.store, table, version).await? else { return Ok(None) };
+    async fn read(&mut self, table: Table, version: u64) -> Result<Option<Sequenced>, ArchiveError> {
+        let ahead = match table {
+            Table::Events => &mut self.events,
+            Table::DeadLetters => &mut self.dead_letters,
+        };
+        let Some(bytes) = ahead.entry(self.store, table, version).await? else { return Ok(None) };
         let (entry, leaves) = match Entry::parse(version, &bytes) {
             Ok(entry) => {
                 let leaves = attested(&entry, table, self.keys);
@@ -182,6 +228,38 @@ pub(crate) fn attested(entry: &Entry, table: Table, keys: &TrustedKeys) -> Resul
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proof::entry::entry_path;
+    use object_store::ObjectStoreExt;
+    use object_store::memory::InMemory;
+
+    #[tokio::test]
+    async fn entries_are_read_ahead_in_order_and_those_that_come_later_are_found() {
+        let store = InMemory::new();
+        let put = async |version: u64| {
+            let path = entry_path(Table::Events, version);
+            store.put(&path, version.to_string().into()).await.unwrap();
+        };
+        for version in (0..100).chain(102..110) {
+            put(version).await;
+        }
+        let mut ahead = Ahead::default();
+        let mut read = async |version| {
+            let bytes = ahead.entry(&store, Table::Events, version).await.unwrap();
+            bytes.map(|bytes| String::from_utf8(bytes.to_vec()).unwrap())
+        };
+        for version in 0..100 {
+            assert_eq!(read(version).await, Some(version.to_string()));
+        }
+        assert_eq!(read(100).await, None);
+        put(100).await;
+        assert_eq!(read(100).await.as_deref(), Some("100"));
+        assert_eq!(read(101).await, None);
+        // Passed over, and then somewhere else altogether.
+        for version in [102, 103, 104, 7, 8, 9, 103] {
+            assert_eq!(read(version).await, Some(version.to_string()));
+        }
+        assert_eq!(read(110).await, None);
+    }
 
     #[test]
     fn positions_are_read_back_from_a_checkpoints_lines() {

@@ -4,6 +4,7 @@ mod config;
 mod demo;
 mod import;
 mod init;
+mod keys;
 mod prove;
 mod seal;
 mod serve;
@@ -55,6 +56,8 @@ enum Command {
     Verify(verify::Verify),
     Prove(prove::Prove),
     VerifyProof(prove::VerifyProof),
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
     #[command(subcommand)]
     Config(config::ConfigCommand),
 }
@@ -155,6 +158,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Verify(command) => command.run(&session),
         Command::Prove(command) => command.run(&session),
         Command::VerifyProof(command) => command.run(),
+        Command::Keys(command) => command.run(&session),
         Command::Config(command) => command.run(),
     };
     match result {

@@ -6,8 +6,6 @@
 //!
 //! `holdfast.toml` is renamed last: where it stands, everything else stands as well.
 
-mod signing;
-
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -22,7 +20,6 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::config::TierName;
-pub(crate) use signing::SigningKey;
 
 const CONFIG_FILE: &str = "holdfast.toml";
 const ARCHIVE_DIR: &str = "archive";
@@ -134,12 +131,14 @@ impl Plan {
             secret_files.push((identity_file.clone(), Zeroizing::new(text)));
             holders.push(MadeHolder { name: name.to_owned(), recipient, tiers: tiers.to_vec(), identity_file });
         }
-        let key = SigningKey::from_seed(&signing::random_name(random()?), &*random::<32>()?);
-        secret_files.push(("signing.key".to_owned(), key.private_text()));
-        secret_files.push(("signing.pub".to_owned(), Zeroizing::new(key.verifier_key())));
+        // A name that no other log has, because a key's name is the log's name to its witnesses.
+        let name = format!("holdfast/{:016x}", u64::from_be_bytes(*random::<8>()?));
+        let key = holdfast_proof::note::generate(&name, *random::<32>()?).expect("digits and a slash are a name");
+        secret_files.push(("signing.key".to_owned(), Zeroizing::new(key.private_key)));
+        secret_files.push(("signing.pub".to_owned(), Zeroizing::new(key.verifier_key.clone())));
         secret_files.push(("broker.key".to_owned(), broker_key()?));
         secret_files.sort_by(|one, other| one.0.cmp(&other.0));
-        Ok(Self { holders, verifier_key: key.verifier_key(), secret_files })
+        Ok(Self { holders, verifier_key: key.verifier_key, secret_files })
     }
 
     fn write(&self, dir: &Path) -> Result<(), InitError> {

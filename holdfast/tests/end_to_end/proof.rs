@@ -92,6 +92,9 @@ async fn an_auditor_finds_everything_intact_and_every_alteration() {
     assert_eq!(number(&report, "/checked/chunks"), 3);
     assert!(report["witnesses"][0].as_str().unwrap().starts_with(WITNESS), "{report:#}");
     assert!(number(&report, "/checked/checkpoints") >= 3, "the newest, kept ones and mirrored ones: {report:#}");
+    let refused = place.run(&["keys", "rotate", "signing"]).await;
+    assert_eq!(refused.status.code(), Some(1), "{}", refused.stdout);
+    assert!(refused.stderr.contains("stop everything that archives"), "{}", refused.stderr);
     stop(server).await;
 
     let text = place.run(&["verify", "--save", "checkpoint"]).await.success();
@@ -129,6 +132,31 @@ async fn an_auditor_finds_everything_intact_and_every_alteration() {
     let recording = place.run(&["session", "s-1", "--recording", "r-1", "--out", "r-1.webm"]).await;
     let _ = recording.success();
     assert_eq!(std::fs::metadata(place.path().join("r-1.webm")).unwrap().len(), 210_000);
+
+    // Another key signs from here on, and what the old one signed stays good.
+    let old = std::fs::read_to_string(place.secret("signing.pub")).unwrap();
+    let rotated: Value =
+        serde_json::from_str(&place.run(&["keys", "rotate", "signing", "--json"]).await.success()).unwrap();
+    let keys = std::fs::read_to_string(place.secret("signing.pub")).unwrap();
+    let size = number(&rotated, "/retired_at");
+    assert_eq!(keys, format!("{}\n{} retired-at {size}\n", rotated["key"].as_str().unwrap(), old.trim()));
+    std::fs::write(place.path().join("more.jsonl"), (300..320).map(|n| format!("{}\n", line(n))).collect::<String>())
+        .unwrap();
+    let _ = place.run(&["import", "more.jsonl"]).await.success();
+    let (code, report) = verify(&place, &["--since", "checkpoint"]).await;
+    // With the records that came, those that were sealed since.
+    assert_eq!((code, number(&report, "/checked/records")), (Some(0), 320), "{report:#}");
+    let (code, report) = verify(&place, &[]).await;
+    assert_eq!((code, number(&report, "/checked/records")), (Some(0), 323), "{report:#}");
+    let uncosigned = report["notices"].as_array().unwrap().iter().any(|notice| notice.to_string().contains(WITNESS));
+    assert!(uncosigned, "nobody gave the witness the new key: {report:#}");
+    let _ = place.run(&["verify-proof", "a-142.proof", "--public-keys", "secrets/signing.pub"]).await.success();
+    // Whoever was given the old public key alone cannot be shown what the new one signed.
+    std::fs::write(place.path().join("old.pub"), old).unwrap();
+    let _ = place.run(&["verify-proof", "a-142.proof", "--public-keys", "old.pub"]).await.success();
+    let _ = place.run(&["prove", "a-310", "--out", "a-310.proof"]).await.success();
+    let refused = place.run(&["verify-proof", "a-310.proof", "--public-keys", "old.pub"]).await;
+    assert_eq!(refused.status.code(), Some(1), "{}", refused.stdout);
 
     // A bit, and the exit code says it.
     let table = place.path().join("archive/tables/events/class=general");

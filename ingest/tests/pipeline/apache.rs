@@ -1,8 +1,9 @@
 //! What only Apache Kafka is asked: transactions, and to be killed in the middle of a stream.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use holdfast_testkit::kafka::clients::TransactionalProducer;
+use holdfast_testkit::kafka::clients::{Isolation, TransactionalProducer, alter_topic, produce, read_all};
 use holdfast_testkit::require;
 
 use crate::conformance::events;
@@ -55,6 +56,56 @@ async fn only_committed_transactions_are_archived() {
     assert!(skipped >= 4 * 4 * 15, "{:#?}", report.offsets);
     assert!(report.offsets.values().all(|account| account.skipped.len() <= 1 && account.missing == 0));
     assert_eq!(cleanup_policy(&world.kafka, world.events()).await.unwrap(), "delete");
+}
+
+/// Somebody has the topic compacted: what Kafka has thrown away before it was read is told from what was lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_compaction_left_is_archived_and_the_rest_is_accounted_for() {
+    const SETTINGS: [(&str, &str); 4] = [
+        ("cleanup.policy", "compact"),
+        ("segment.ms", "100"),
+        ("min.cleanable.dirty.ratio", "0.01"),
+        ("max.compaction.lag.ms", "100"),
+    ];
+    let world = require!(World::start(BrokerKind::Apache, StoreKind::Memory).await);
+    alter_topic(&world.kafka.brokers, world.events(), &SETTINGS).await.unwrap();
+    let mut sent = BTreeMap::new();
+    // A message that comes when its time is up begins a new segment, and only those before it are compacted.
+    for round in 0.. {
+        assert!(round < 300, "nothing was compacted");
+        let messages = events(&world, &format!("round-{}", round % 2), 4, 10);
+        let records: Vec<_> = messages.iter().map(Sent::record).collect();
+        let positions = produce(&world.kafka.brokers, &records).await.unwrap();
+        sent.extend(positions.into_iter().map(|place| (place.partition, place.offset)).zip(messages));
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let left = read_all(&world.kafka.brokers, world.events(), Isolation::Committed).await.unwrap();
+        if left.len() * 2 < sent.len() {
+            break;
+        }
+    }
+    // From here on nothing more is thrown away while it is read.
+    alter_topic(
+        &world.kafka.brokers,
+        world.events(),
+        &[("cleanup.policy", "compact"), ("min.compaction.lag.ms", "3600000")],
+    )
+    .await
+    .unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let left = read_all(&world.kafka.brokers, world.events(), Isolation::Committed).await.unwrap();
+    for message in &left {
+        let place = (message.position.partition, message.position.offset);
+        let sent = sent[&place].clone();
+        world.expectation().add(Some((sent.topic.clone(), place.0, place.1)), sent);
+    }
+    let archiver = world.archiver();
+    let contents = world.settle_and_check().await;
+    archiver.stop().await;
+    assert_eq!(contents.events.len(), left.len());
+    let report = proof::verify(&world.archive, &world.officer).await;
+    let thrown_away: u64 = report.offsets.values().filter_map(|account| account.skipped.get("compaction")).sum();
+    assert_eq!(thrown_away, (sent.len() - left.len()) as u64, "{:#?}", report.offsets);
+    assert!(report.offsets.values().all(|account| account.skipped.len() <= 1 && account.missing == 0));
 }
 
 /// SIGKILL of the broker while events are produced and archived, twice.

@@ -17,7 +17,7 @@ use holdfast_ingest::archiver::{Archiver, ArchiverError, ArchiverMetrics, Archiv
 use holdfast_ingest::gateway::system_clock;
 use holdfast_ingest::kafka::{KafkaSettings, ensure_topics};
 use holdfast_testkit::faults::{Faults, FaultyStore};
-use holdfast_testkit::kafka::{Kafka, clients};
+use holdfast_testkit::kafka::{Kafka, Options, clients};
 use holdfast_testkit::s3::{BUCKET, S3Server};
 use holdfast_testkit::{Error, ports};
 use object_store::memory::InMemory;
@@ -357,7 +357,10 @@ async fn start_broker(kind: BrokerKind) -> Result<Broker, Error> {
         }
         BrokerKind::Apache => {
             static SHARED: AsyncMutex<Weak<Kafka>> = AsyncMutex::const_new(Weak::new());
-            Broker::Shared { _kafka: shared(&SHARED, Kafka::start()).await? }
+            // A test waits for the cleaner, which otherwise looks around every fifteen seconds.
+            let properties = vec![("log.cleaner.backoff.ms".to_owned(), "200".to_owned())];
+            let options = Options { properties, ..Options::default() };
+            Broker::Shared { _kafka: shared(&SHARED, Kafka::start_with(options)).await? }
         }
         BrokerKind::OwnApache => Broker::Own { kafka: Box::new(Kafka::start().await?) },
     })

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -130,6 +130,23 @@ pub async fn create_topic(
             return Err(KafkaError::MetadataFetch(RDKafkaErrorCode::LeaderNotAvailable).into());
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    Ok(())
+}
+
+/// Changes settings of a topic.
+///
+/// # Errors
+///
+/// [`Error::Kafka`] if the broker refuses.
+pub async fn alter_topic(bootstrap: &str, name: &str, settings: &[(&str, &str)]) -> Result<(), Error> {
+    let admin: AdminClient<DefaultClientContext> = config(bootstrap).create()?;
+    let topic = settings
+        .iter()
+        .fold(AlterConfig::new(ResourceSpecifier::Topic(name)), |topic, (key, value)| topic.set(key, value));
+    let options = AdminOptions::new().request_timeout(Some(CALL_LIMIT));
+    for result in admin.alter_configs([&topic], &options).await? {
+        result.map_err(|(_, code)| KafkaError::AdminOp(code))?;
     }
     Ok(())
 }

@@ -10,7 +10,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::numbers::{Numbers, listed};
-use super::{Fact, Pairs, Part, Repetitions, Status, each, moment, plural};
+use super::pairs::Pairs;
+use super::words::{each, moment, plural};
+use super::{Fact, Part, Repetitions, Status};
 use crate::render::text::count;
 
 /// Gaps that are named in words.

@@ -1,4 +1,6 @@
+use super::numbers::listed;
 use super::*;
+use chrono::TimeDelta;
 use proptest::prelude::*;
 
 const RECORDING: &str = "r-1";
