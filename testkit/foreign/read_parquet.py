@@ -5,7 +5,7 @@
 FILE is a data file, relative to ARCHIVE: the number of its rows and some of their columns are printed, as JSON on one
 line each. Then every batch that the proof log speaks of is computed anew from the rows, and so are the digests of files
 and objects and the order of the log. The last line says what was compared; with a difference it goes to standard error
-and the exit code is 1. Files that are sealed are passed over, and so are the batches that they have a part of.
+and the exit code is 1. Batches of a class and date that are lawfully gone are passed over.
 """
 
 import base64
@@ -171,8 +171,7 @@ def live_files(archive, table):
 def check_table(archive, table, counts):
     groups = collections.defaultdict(list)  # (class, date, topic, partition) -> rows
     leaves = [json.loads(leaf) for entry in archive.entries(table) for leaf in attested(entry)]
-    # (class, date) with rows that are not read here, or are lawfully gone
-    elsewhere = {(leaf["class"], leaf["date"]) for leaf in leaves if leaf["leaf"] == "disposal"}
+    gone = {(leaf["class"], leaf["date"]) for leaf in leaves if leaf["leaf"] == "disposal"}
     objects = {}  # SHA-256 of a path -> path
     present = {}  # id -> path
     bounds = {}  # id -> rows, and least and greatest time
@@ -182,9 +181,6 @@ def check_table(archive, table, counts):
         same(f"where {path} stands", path.rpartition("/")[0], f"class={filed[0]}/date={filed[1]}")
         name = path.rpartition("/")[2].removesuffix(".parquet")
         present[name] = f"{folder}/{path}"
-        if name.startswith("sealed-"):
-            elsewhere.add(filed)
-            continue
         rows = archive.rows(f"{folder}/{path}")
         same(f"rows of {path}", len(rows), json.loads(add["stats"])["numRecords"])
         times = [row["time" if table == "events" else "archived_at"] for row in rows]
@@ -199,7 +195,7 @@ def check_table(archive, table, counts):
     covered = 0
     for leaf in leaves:
         if leaf["leaf"] == "batch":
-            covered += check_batch(table, leaf, groups, elsewhere, counts)
+            covered += check_batch(table, leaf, groups, gone, counts)
         elif leaf["leaf"] == "files":
             added = [(present.get(file["id"]), file) for file in leaf.get("add", [])]
             for path, file in added + [(objects.get(file["id"]), file) for file in leaf.get("objects", [])]:
@@ -214,14 +210,14 @@ def check_table(archive, table, counts):
     same(f"rows of {table} that no batch speaks of", sum(map(len, groups.values())) - covered, 0)
 
 
-def check_batch(table, leaf, groups, elsewhere, counts):
+def check_batch(table, leaf, groups, gone, counts):
     """Compares a batch with its rows, and says how many of them were at hand."""
     same("table of a batch", leaf["table"], table)
     filed = (leaf["class"], leaf["date"])
     group = groups[(*filed, leaf["topic"], leaf["partition"])]
     rows = [row for row in group if leaf["first"] <= row["kafka_offset"] < leaf["next"]]
     what = f"batch {table} {filed} {leaf['topic']} {leaf['partition']} {leaf['first']}..{leaf['next']}"
-    if len(rows) < leaf["count"] and filed in elsewhere:
+    if len(rows) < leaf["count"] and filed in gone:
         counts["passed over"] += 1
         return len(rows)
     same(f"records of {what}", len(rows), leaf["count"])

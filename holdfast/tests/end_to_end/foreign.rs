@@ -126,6 +126,15 @@ async fn python_reads(place: &Place, python: &Path) {
     let bundle = walk(&bundles).into_iter().max_by_key(width).expect("entries");
     let refused = with_a_change(&bundle, |bytes| bytes[9] ^= 1, read).expect_err("an entry was changed");
     assert!(refused.contains("tile/entries/"), "{refused}");
+
+    // The same events once they are sealed: every batch is computed anew from other files.
+    let done: Value = serde_json::from_str(&place.run(&["seal", "--now", "--json"]).await.success()).unwrap();
+    assert_eq!(done["sealed"]["rows"], same["records"], "{done:#}");
+    let said = run(python, &[text(&script), text(&archive), text(&identity)]).unwrap();
+    let sealed: Value = serde_json::from_str(&said).unwrap();
+    for count in ["records", "batches"] {
+        assert_eq!(sealed["same"][count], same[count], "{count}: {sealed} after {same}");
+    }
 }
 
 /// The key ring and a recording by hand, as docs/formats.md says.
