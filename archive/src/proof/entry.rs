@@ -6,6 +6,7 @@ use crate::log::{COMMIT_ID, TopicPartition, parse_app_id};
 use crate::table::Table;
 use bytes::Bytes;
 use holdfast_events::Timestamp;
+use holdfast_proof::Leaf;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use serde_json::Value;
@@ -52,6 +53,14 @@ impl Entry {
     /// Whether it changes what the table holds.
     pub(crate) fn changes(&self) -> bool {
         !self.adds.is_empty() || !self.removes.is_empty() || !self.offsets.is_empty()
+    }
+
+    /// Up to which version it names the entries of dead letters, as its first leaf says. Its signature is not looked at.
+    pub(crate) fn names_dead_letters(&self) -> Option<u64> {
+        match Leaf::parse(self.attestation.as_ref()?.leaves.first()?).ok()? {
+            Leaf::Commit(commit) => commit.dead_letters,
+            _ => None,
+        }
     }
 
     /// Reads the bytes of an entry. The error says what is wrong with them.

@@ -137,7 +137,8 @@ impl History {
         Ok(end)
     }
 
-    async fn entry(&self, version: u64) -> Result<Option<Entry>, ArchiveError> {
+    /// One entry. `None` where it is missing or cannot be read.
+    pub(crate) async fn entry(&self, version: u64) -> Result<Option<Entry>, ArchiveError> {
         let bytes = read_entry(self.store.as_ref(), self.table, version).await?;
         Ok(bytes.and_then(|bytes| Entry::parse(version, &bytes).ok()))
     }

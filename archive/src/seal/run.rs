@@ -77,8 +77,28 @@ impl<'s> Run<'s> {
             }
             progress(Progress::Done(rows));
         }
+        self.name_dead_letters().await?;
         self.sealed.seconds = self.started.elapsed().as_secs_f64();
         Ok(self.sealed)
+    }
+
+    /// Makes an entry of events that changes nothing where the newest does not name all entries of dead letters: their leaves
+    /// enter the proof log with it, and not whenever the next event comes.
+    async fn name_dead_letters(&mut self) -> Result<(), ArchiveError> {
+        let events = self.sealer.archive.table(Table::Events);
+        let Some(newest) = self.dead_letters.version().await? else { return Ok(()) };
+        let named = match events.version().await? {
+            Some(version) => {
+                let history = History::new(Arc::clone(self.sealer.archive.store()), Table::Events);
+                history.entry(version).await?.and_then(|entry| entry.names_dead_letters())
+            }
+            None => None,
+        };
+        if named.is_none_or(|named| named < newest) {
+            self.set_cluster(&events).await?;
+            self.commit(&events, &[], &[], Vec::new()).await?;
+        }
+        Ok(())
     }
 
     /// What there is to do in a table.
@@ -88,15 +108,20 @@ impl<'s> Run<'s> {
         if groups.is_empty() {
             return Ok(Vec::new());
         }
-        if let Some(cluster) = log.cluster().await? {
-            // Who reads the log from one of our entries on must find there whose offsets it has.
-            log.set_cluster(&cluster).await;
-        }
+        self.set_cluster(&log).await?;
         let ids: BTreeSet<&str> = groups.iter().flat_map(|group| &group.files).map(|file| file.id.as_str()).collect();
         let history = History::new(Arc::clone(self.sealer.archive.store()), log.table());
         let digests = Arc::new(history.digests(ids, snapshot.version.map_or(0, |version| version + 1)).await?);
         let work = |group| Work { log: log.clone(), group, digests: Arc::clone(&digests) };
         Ok(groups.into_iter().map(work).collect())
+    }
+
+    /// Who reads the log from one of our entries on must find there whose offsets it has.
+    async fn set_cluster(&self, log: &TableLog) -> Result<(), ArchiveError> {
+        if let Some(cluster) = log.cluster().await? {
+            log.set_cluster(&cluster).await;
+        }
+        Ok(())
     }
 
     /// Seals a group: into one file, or several when its rows need too much memory.
@@ -156,7 +181,7 @@ impl<'s> Run<'s> {
         let segment = merge::write(ring, log.table(), partition, batches).await?;
         log.put(&segment).await?;
         self.retain(&log.path_of(&segment), &joined.objects, partition.date).await?;
-        if let Outcome::Gone = self.commit(log, &segment, &files, joined.digests).await? {
+        if let Outcome::Gone = self.commit(log, std::slice::from_ref(&segment), &files, joined.digests).await? {
             return Ok(Outcome::Gone);
         }
         let sealed = &mut self.sealed;
@@ -171,11 +196,11 @@ impl<'s> Run<'s> {
         Ok(Outcome::Done)
     }
 
-    /// Commits a sealed file in the place of others, in one entry.
+    /// Commits sealed files in the place of others, in one entry.
     async fn commit(
         &self,
         log: &TableLog,
-        segment: &Segment,
+        segments: &[Segment],
         removed: &[DataFile],
         objects: Vec<FileDigest>,
     ) -> Result<Outcome, ArchiveError> {
@@ -187,16 +212,10 @@ impl<'s> Run<'s> {
         let (table, operation) = (log.table().name().to_owned(), Operation::Seal);
         let commit = Leaf::Commit(Commit { table, id: id.clone(), operation, dead_letters });
         let remove = removed.iter().map(|file| file.id.clone()).collect();
-        let files = Files { add: file_digests([segment]), remove, objects };
+        let files = Files { add: file_digests(segments), remove, objects };
         let leaves: Vec<Leaf> = std::iter::once(commit).chain(files.into_leaves()).collect();
         let attestation = Attestation::sign(&self.sealer.key, &leaves)?;
-        let change = Change {
-            segments: std::slice::from_ref(segment),
-            removed,
-            advances: &[],
-            commit_id: &id,
-            attestation: Some(&attestation),
-        };
+        let change = Change { segments, removed, advances: &[], commit_id: &id, attestation: Some(&attestation) };
         // The time of grace begins with the commit, which may come hours after the start of the run.
         let elapsed = i64::try_from(self.started.elapsed().as_micros()).unwrap_or(i64::MAX);
         let now = Timestamp(self.now.0.saturating_add(elapsed));

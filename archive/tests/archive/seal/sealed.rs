@@ -112,6 +112,20 @@ async fn dates_that_are_not_closed_are_sealed_only_on_demand() {
 }
 
 #[tokio::test]
+async fn sealed_dead_letters_enter_the_proof_log_without_an_event() {
+    let world = World::new();
+    world.append(Unit { dead_letters: vec![(DATE, b"x")], ..Unit::default() }).await;
+    let version = async || world.archive.table(Table::Events).version().await.unwrap();
+    let before = version().await;
+    assert_eq!((world.seal().await.rows, version().await), (1, before.map(|version| version + 1)));
+    let report = world.verify().await;
+    World::is_intact(&report);
+    assert_eq!(report.notices, [""; 0], "nothing waits");
+    // Once is enough.
+    assert_eq!((world.seal().await.rows, version().await), (0, before.map(|version| version + 1)));
+}
+
+#[tokio::test]
 async fn rows_that_need_too_much_memory_become_several_files() {
     let world = World::new();
     filled(&world).await;
