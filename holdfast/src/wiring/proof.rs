@@ -31,8 +31,20 @@ const LARGEST_ANSWER: usize = 64 << 10;
 /// The key that commits and checkpoints are signed with.
 pub(crate) fn signing_key(settings: &Settings) -> anyhow::Result<Arc<SigningKey>> {
     let text = settings.signing_key()?;
-    let key = SigningKey::parse(text.expose_secret().trim());
-    Ok(Arc::new(key.context("`proof.signing_key_file` holds no signing key; `holdfast init` makes one")?))
+    let key = SigningKey::parse(text.expose_secret().trim())
+        .context("`proof.signing_key_file` holds no signing key; `holdfast init` makes one")?;
+    // Signing needs no file with public keys; where there is one, nobody would believe what another key signs from now on.
+    if settings.resolve(&settings.config.proof.public_keys_file).exists()
+        && !trusted_keys(settings)?.may_sign(key.id(), u64::MAX)
+    {
+        bail!(
+            "`proof.signing_key_file` is the key {} of the log {}, which `proof.public_keys_file` does not have, or has as \
+             replaced; this process needs the newest `signing.key`",
+            key.id(),
+            key.name()
+        );
+    }
+    Ok(Arc::new(key))
 }
 
 /// The keys whose signatures are taken for the log's, as they stand in their file.

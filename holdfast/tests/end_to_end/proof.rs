@@ -135,6 +135,7 @@ async fn an_auditor_finds_everything_intact_and_every_alteration() {
 
     // Another key signs from here on, and what the old one signed stays good.
     let old = std::fs::read_to_string(place.secret("signing.pub")).unwrap();
+    let old_key = std::fs::read_to_string(place.secret("signing.key")).unwrap();
     let rotated: Value =
         serde_json::from_str(&place.run(&["keys", "rotate", "signing", "--json"]).await.success()).unwrap();
     let keys = std::fs::read_to_string(place.secret("signing.pub")).unwrap();
@@ -142,6 +143,13 @@ async fn an_auditor_finds_everything_intact_and_every_alteration() {
     assert_eq!(keys, format!("{}\n{} retired-at {size}\n", rotated["key"].as_str().unwrap(), old.trim()));
     std::fs::write(place.path().join("more.jsonl"), (300..320).map(|n| format!("{}\n", line(n))).collect::<String>())
         .unwrap();
+    // A process that still has the old key does not begin.
+    let new_key = std::fs::read_to_string(place.secret("signing.key")).unwrap();
+    std::fs::write(place.secret("signing.key"), old_key).unwrap();
+    let refused = place.run(&["import", "more.jsonl"]).await;
+    assert_eq!(refused.status.code(), Some(1), "{}", refused.stdout);
+    assert!(refused.stderr.contains("needs the newest `signing.key`"), "{}", refused.stderr);
+    std::fs::write(place.secret("signing.key"), new_key).unwrap();
     let _ = place.run(&["import", "more.jsonl"]).await.success();
     let (code, report) = verify(&place, &["--since", "checkpoint"]).await;
     // With the records that came, those that were sealed since.
