@@ -143,7 +143,9 @@ fn installed(part: &str, relative: &str) -> Result<PathBuf, Error> {
     }
 }
 
-/// The root of the workspace that the test kit was built in.
-pub(crate) fn workspace() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("/"))
+/// The folder of the workspace whose test this is. Asked for when the test runs: clones that share a folder for what they
+/// build also share this crate, and it may have been built in another one.
+pub(crate) fn workspace() -> PathBuf {
+    let own = std::env::var_os("CARGO_MANIFEST_DIR").expect("tests are run by cargo, which says where their crate is");
+    Path::new(&own).parent().expect("a crate stands in the workspace").to_owned()
 }

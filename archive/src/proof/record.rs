@@ -32,24 +32,23 @@ pub(crate) struct RecordColumns<'b> {
     pub(crate) offset: &'b PrimitiveArray<Int64Type>,
 }
 
-struct RecordColumn<'b> {
-    number: u8,
-    nulls: Option<&'b NullBuffer>,
-    values: Values<'b>,
+enum RecordColumn<'b> {
+    Varying {
+        number: u8,
+        nulls: Option<&'b NullBuffer>,
+        values: Values<'b>,
+    },
+    /// One or several that have one value in all rows: encoded, with their numbers.
+    Constant(Vec<u8>),
 }
 
 enum Values<'b> {
-    Bytes {
-        ends: &'b [i32],
-        bytes: &'b [u8],
-    },
+    Bytes { ends: &'b [i32], bytes: &'b [u8] },
     Time(&'b [i64]),
     Int32(&'b [i32]),
     Int64(&'b [i64]),
     Float64(&'b [f64]),
     Bool(&'b BooleanArray),
-    /// Encoded, with the numbers.
-    Constant(Vec<u8>),
 }
 
 impl<'b> RecordColumns<'b> {
@@ -65,19 +64,20 @@ impl<'b> RecordColumns<'b> {
             if column.null_count() == column.len() {
                 continue;
             }
+            let number = u8::try_from(number).ok()?;
             let nulls = column.nulls().filter(|nulls| nulls.null_count() > 0);
-            let mut own = RecordColumn { number: u8::try_from(number).ok()?, nulls, values: Values::of(column)? };
-            // Others have one value in all rows, which is encoded once, together with those of the neighbours.
-            if nulls.is_none() && own.values.is_constant() {
-                let mut constant = Vec::new();
-                own.append(0, &mut constant);
-                if let Some(RecordColumn { values: Values::Constant(before), .. }) = columns.last_mut() {
-                    before.extend_from_slice(&constant);
-                    continue;
-                }
-                own.values = Values::Constant(constant);
+            let values = Values::of(column)?;
+            if nulls.is_some() || !values.is_constant() {
+                columns.push(RecordColumn::Varying { number, nulls, values });
+                continue;
             }
-            columns.push(own);
+            let mut encoded = match columns.pop_if(|before| matches!(before, RecordColumn::Constant(_))) {
+                Some(RecordColumn::Constant(before)) => before,
+                _ => Vec::new(),
+            };
+            encoded.push(number);
+            values.append(0, &mut encoded);
+            columns.push(RecordColumn::Constant(encoded));
         }
         Some(Self {
             columns,
@@ -105,13 +105,14 @@ impl<'b> RecordColumns<'b> {
 
 impl RecordColumn<'_> {
     fn append(&self, row: usize, record: &mut Vec<u8>) {
-        match &self.values {
-            Values::Constant(encoded) => append_bytes(encoded, 0, encoded.len(), record),
-            values if self.nulls.is_none_or(|nulls| nulls.is_valid(row)) => {
-                record.push(self.number);
-                values.append(row, record);
+        match self {
+            Self::Constant(encoded) => append_bytes(encoded, 0, encoded.len(), record),
+            Self::Varying { number, nulls, values } => {
+                if nulls.is_none_or(|nulls| nulls.is_valid(row)) {
+                    record.push(*number);
+                    values.append(row, record);
+                }
             }
-            _ => {}
         }
     }
 }
@@ -148,7 +149,6 @@ impl<'b> Values<'b> {
             Self::Int64(values) => append_varint(zigzag(values[row]), record),
             Self::Float64(values) => record.extend_from_slice(&values[row].to_bits().to_be_bytes()),
             Self::Bool(values) => record.push(u8::from(values.value(row))),
-            Self::Constant(encoded) => record.extend_from_slice(encoded),
         }
     }
 
@@ -168,7 +168,6 @@ impl<'b> Values<'b> {
             Self::Int32(values) => values[1..] == values[..values.len() - 1],
             Self::Float64(values) => values.windows(2).all(|pair| pair[0].to_bits() == pair[1].to_bits()),
             Self::Bool(values) => values.true_count() == 0 || values.true_count() == values.len(),
-            Self::Constant(_) => true,
         }
     }
 }

@@ -15,6 +15,8 @@ use super::{Progress, Sealed, Sealer, SkipReason};
 use crate::error::{ArchiveError, CommitError};
 use crate::keys::MasterKeyId;
 use crate::log::{Change, DataFile, TableLog};
+use crate::proof::entry::get;
+use crate::proof::sequence::Position;
 use crate::proof::{Attestation, file_digests};
 use crate::segment::{Partition, Segment};
 use crate::table::Table;
@@ -82,18 +84,19 @@ impl<'s> Run<'s> {
         Ok(self.sealed)
     }
 
-    /// Makes an entry of events that changes nothing where the newest does not name all entries of dead letters: their leaves
-    /// enter the proof log with it, and not whenever the next event comes.
-    async fn name_dead_letters(&mut self) -> Result<(), ArchiveError> {
-        let events = self.sealer.archive.table(Table::Events);
+    /// Makes an entry of events that changes nothing where there are entries of dead letters that none has named: their
+    /// leaves enter the proof log with it, and not whenever the next event comes.
+    async fn name_dead_letters(&self) -> Result<(), ArchiveError> {
         let Some(newest) = self.dead_letters.version().await? else { return Ok(()) };
-        let named = match events.version().await? {
-            Some(version) => {
-                let history = History::new(Arc::clone(self.sealer.archive.store()), Table::Events);
-                history.entry(version).await?.and_then(|entry| entry.names_dead_letters())
-            }
-            None => None,
-        };
+        let (store, events) = (self.sealer.archive.store(), self.sealer.archive.table(Table::Events));
+        // What is in a checkpoint was named. Archivers name what they have seen themselves, which may be less.
+        let checkpoint = get(store.as_ref(), &crate::paths::proof_checkpoint()).await?.unwrap_or_default();
+        let lines: Vec<String> = String::from_utf8_lossy(&checkpoint).lines().map(str::to_owned).collect();
+        let mut named = Position::of_lines(&lines).dead_letters;
+        if let Some(version) = events.version().await? {
+            let entry = History::new(Arc::clone(store), Table::Events).entry(version).await?;
+            named = named.max(entry.and_then(|entry| entry.names_dead_letters()));
+        }
         if named.is_none_or(|named| named < newest) {
             self.set_cluster(&events).await?;
             self.commit(&events, &[], &[], Vec::new()).await?;

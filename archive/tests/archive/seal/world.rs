@@ -212,6 +212,22 @@ impl World {
         objects: Vec<FileDigest>,
         advances: &[Advance],
     ) {
+        let dead_letters = match table {
+            Table::Events => self.archive.table(Table::DeadLetters).version().await.unwrap(),
+            Table::DeadLetters => None,
+        };
+        self.commit_naming(dead_letters, table, batches, objects, advances).await;
+    }
+
+    /// A commit whose entry names the dead letters up to this version.
+    pub(crate) async fn commit_naming(
+        &self,
+        dead_letters: Option<u64>,
+        table: Table,
+        batches: Vec<(i32, RecordBatch)>,
+        objects: Vec<FileDigest>,
+        advances: &[Advance],
+    ) {
         let log = self.archive.table(table);
         let mut trees = BatchTrees::new(table);
         let mut segments = Vec::new();
@@ -227,10 +243,6 @@ impl World {
             segments.push(segment);
         }
         let id = uuid::Uuid::now_v7().to_string();
-        let dead_letters = match table {
-            Table::Events => self.archive.table(Table::DeadLetters).version().await.unwrap(),
-            Table::DeadLetters => None,
-        };
         let name = table.name().to_owned();
         let mut leaves =
             vec![Leaf::Commit(Commit { table: name, id: id.clone(), operation: Operation::Append, dead_letters })];
