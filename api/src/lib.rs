@@ -1,0 +1,1 @@
+//! The archive over HTTP: SQL, reports, and the document that describes both.

@@ -1,0 +1,1 @@
+//! The archive over the PostgreSQL wire protocol.

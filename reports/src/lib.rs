@@ -1,0 +1,1 @@
+//! Reports for managers: statements in SQL, and the plots of their answers.
