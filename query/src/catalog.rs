@@ -2,7 +2,7 @@
 //! of its parts see one snapshot; a table is opened and a view planned when the statement first names it.
 
 use crate::error::QueryError;
-use crate::session::Shared;
+use crate::session::{Caller, Shared};
 use crate::statement::Ledger;
 use crate::table::ArchiveTable;
 use crate::views::{VIEWS, View, text_of};
@@ -14,7 +14,7 @@ use datafusion::datasource::TableType;
 use datafusion::error::DataFusionError;
 use holdfast_archive::Table;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use tokio::sync::OnceCell;
 
 pub(crate) const CATALOG: &str = "holdfast";
@@ -24,10 +24,11 @@ pub(crate) const TABLES: [Table; 2] = [Table::Events, Table::DeadLetters];
 
 /// The catalog of one statement.
 #[derive(Clone)]
-pub(crate) struct StatementCatalog(Arc<Names>);
+pub(crate) struct StatementCatalog(Arc<Inner>);
 
-struct Names {
+struct Inner {
     shared: Arc<Shared>,
+    caller: Caller,
     ledger: Arc<Ledger>,
     tables: [OnceCell<Arc<ArchiveTable>>; TABLES.len()],
     views: [OnceCell<Arc<View>>; VIEWS.len()],
@@ -40,8 +41,9 @@ impl fmt::Debug for StatementCatalog {
 }
 
 impl StatementCatalog {
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self(Arc::new(Names { shared, ledger: Arc::default(), tables: Default::default(), views: Default::default() }))
+    pub(crate) fn new(shared: Arc<Shared>, caller: Caller) -> Self {
+        let (ledger, tables, views) = Default::default();
+        Self(Arc::new(Inner { shared, caller, ledger, tables, views }))
     }
 
     pub(crate) fn ledger(&self) -> &Arc<Ledger> {
@@ -49,9 +51,9 @@ impl StatementCatalog {
     }
 
     async fn base(&self, index: usize) -> Result<Arc<ArchiveTable>, QueryError> {
-        let Shared { logs, archive, unlocker, footers, .. } = self.0.shared.as_ref();
-        let open =
-            async { ArchiveTable::open(&logs[index], archive, unlocker, footers, self.ledger()).await.map(Arc::new) };
+        let Inner { shared, caller, ledger, .. } = self.0.as_ref();
+        let Shared { logs, archive, footers, .. } = shared.as_ref();
+        let open = async { ArchiveTable::open(&logs[index], archive, caller, footers, ledger).await.map(Arc::new) };
         self.0.tables[index].get_or_try_init(|| open).await.cloned()
     }
 
@@ -96,11 +98,16 @@ impl SchemaProvider for StatementCatalog {
 
 impl CatalogProvider for StatementCatalog {
     fn schema_names(&self) -> Vec<String> {
-        vec![SCHEMA.to_owned()]
+        let added = self.0.shared.schemas.get().into_iter().flatten();
+        std::iter::once(SCHEMA).chain(added.map(|(name, _)| name.as_str())).map(str::to_owned).collect()
     }
 
     fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
-        (name == SCHEMA).then(|| Arc::new(self.clone()) as Arc<dyn SchemaProvider>)
+        if name == SCHEMA {
+            return Some(Arc::new(self.clone()));
+        }
+        let added = self.0.shared.schemas.get().into_iter().flatten();
+        added.into_iter().find(|(added, _)| added == name).map(|(_, schema)| Arc::clone(schema))
     }
 }
 
@@ -115,5 +122,41 @@ impl CatalogProviderList for StatementCatalog {
 
     fn catalog(&self, name: &str) -> Option<Arc<dyn CatalogProvider>> {
         (name == CATALOG).then(|| Arc::new(self.clone()) as Arc<dyn CatalogProvider>)
+    }
+}
+
+/// The names without what is behind them, for who describes the catalog. It outlives statements.
+pub(crate) struct Names {
+    shared: Weak<Shared>,
+    caller: Caller,
+}
+
+impl Names {
+    pub(crate) fn new(shared: Weak<Shared>, caller: Caller) -> Self {
+        Self { shared, caller }
+    }
+
+    fn now(&self) -> Option<StatementCatalog> {
+        Some(StatementCatalog::new(self.shared.upgrade()?, self.caller.clone()))
+    }
+}
+
+impl fmt::Debug for Names {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Names")
+    }
+}
+
+impl CatalogProviderList for Names {
+    fn register_catalog(&self, _: String, _: Arc<dyn CatalogProvider>) -> Option<Arc<dyn CatalogProvider>> {
+        None
+    }
+
+    fn catalog_names(&self) -> Vec<String> {
+        vec![CATALOG.to_owned()]
+    }
+
+    fn catalog(&self, name: &str) -> Option<Arc<dyn CatalogProvider>> {
+        self.now()?.catalog(name)
     }
 }

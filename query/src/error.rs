@@ -1,5 +1,6 @@
 //! What can go wrong, by what the caller would do about it.
 
+use crate::look::Unrecorded;
 use datafusion::error::DataFusionError;
 use holdfast_archive::ArchiveError;
 use holdfast_events::Tier;
@@ -49,6 +50,18 @@ pub enum QueryError {
         /// What ran out.
         what: String,
     },
+    /// The statement took longer than it may.
+    #[error("the statement was cancelled because it took longer than it may; narrow it, or raise the time limit")]
+    TimedOut,
+    /// The answer has more rows than it may.
+    #[error("the answer has more than {most} rows; add a LIMIT or narrow it, or raise the limit")]
+    TooManyRows {
+        /// The limit.
+        most: u64,
+    },
+    /// The look cannot be had, because its record cannot be written.
+    #[error("{0}; nothing is answered without it, so try again when Kafka is reachable")]
+    Unrecorded(Unrecorded),
     /// A data file is not what the log says it is.
     #[error("the data file {file} is refused: {why}")]
     File {

@@ -16,13 +16,18 @@
 //!   under another's name is refused.
 //! - Nothing is written: statements only read, and what does not fit in memory is refused or spilled encrypted.
 
+mod aggregates;
 mod catalog;
 mod disclosure;
 mod error;
+mod extension;
 mod footer;
+mod look;
 mod prune;
+mod reader;
 mod rights;
 mod session;
+mod sight;
 mod spill;
 mod statement;
 mod story;
@@ -30,7 +35,13 @@ mod table;
 mod views;
 
 pub use error::QueryError;
+pub use extension::Extension;
 pub use footer::FooterCache;
-pub use session::{DEFAULT_FOOTER_CACHE, DEFAULT_MEMORY_LIMIT, QueryResult, Session, SessionOptions, Spill};
+pub use look::{Denial, Door, Ending, Kind, Look, LookId, Outcome, Recorder, Subjects, Unrecorded, Viewer};
+pub use reader::{Doorkeeper, Limits, Reader, Refused, Request, WithoutRecord};
+pub use session::{
+    DEFAULT_FOOTER_CACHE, DEFAULT_MEMORY_LIMIT, Description, QueryResult, Session, SessionOptions, Spill,
+};
+pub use sight::{Rows, Scope, Sight};
 pub use statement::Notice;
 pub use story::story;

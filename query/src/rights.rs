@@ -1,7 +1,7 @@
 //! Which tiers somebody may read.
 
+use crate::session::Caller;
 use holdfast_archive::DataFile;
-use holdfast_archive::keys::Unlocker;
 use holdfast_events::Tier;
 use std::collections::HashMap;
 
@@ -58,11 +58,11 @@ impl Rights {
         files.iter().filter(|file| seen.insert((file.class.as_str(), file.date))).cloned().collect()
     }
 
-    /// Asks an unlocker that was prepared for `representatives`.
-    pub(crate) fn of(unlocker: &Unlocker, representatives: &[DataFile]) -> Self {
+    /// What the keys of `caller` open, which were prepared for `representatives`, of what the caller may see.
+    pub(crate) fn of(caller: &Caller, representatives: &[DataFile]) -> Self {
         Self::from_pairs(representatives.iter().map(|file| {
-            let tiers = Tier::ALL.into_iter().filter(|tier| unlocker.can_read(*tier, file)).collect();
-            ((file.class.clone(), file.date), tiers)
+            let tiers: Tiers = Tier::ALL.into_iter().filter(|tier| caller.unlocker.can_read(*tier, file)).collect();
+            ((file.class.clone(), file.date), tiers.and(caller.sight.tiers()))
         }))
     }
 

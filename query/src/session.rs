@@ -1,15 +1,19 @@
 //! One caller's way into the archive.
 
-use crate::catalog::{CATALOG, SCHEMA, StatementCatalog, TABLES};
+use crate::aggregates;
+use crate::catalog::{CATALOG, Names, SCHEMA, StatementCatalog, TABLES};
 use crate::disclosure;
 use crate::error::QueryError;
+use crate::extension::Extension;
 use crate::footer::FooterCache;
+use crate::sight::Sight;
 use crate::spill::EncryptedTempFiles;
-use crate::statement::Notice;
+use crate::statement::{Ledger, Notice};
 use crate::table::STORE_URL;
 use crate::views;
 use arrow_array::RecordBatch;
-use arrow_schema::SchemaRef;
+use arrow_schema::{DataType, SchemaRef};
+use datafusion::catalog::{CatalogProviderList, SchemaProvider};
 use datafusion::common::config::Dialect;
 use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::error::DataFusionError;
@@ -19,7 +23,7 @@ use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::execution::{SessionState, TaskContext};
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::physical_plan::execute_stream;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::{SQLOptions, SessionConfig};
 use datafusion::sql::parser::Statement as Parsed;
 use datafusion::sql::sqlparser::ast::Statement;
@@ -29,7 +33,7 @@ use holdfast_archive::{Archive, TableLog};
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use url::Url;
 
 /// Memory that a statement's sorts, joins and groups may take unless the options say otherwise.
@@ -59,6 +63,10 @@ pub struct SessionOptions {
     pub archive: Archive,
     /// The caller's age identities. Without any, nothing can be read.
     pub identities: Vec<age::x25519::Identity>,
+    /// What the caller may see of what those open.
+    pub sight: Sight,
+    /// What is added to the engine.
+    pub extensions: Vec<Arc<dyn Extension>>,
     /// Bytes that the statements of this session may take together for sorting, joining and grouping.
     pub memory_limit: usize,
     /// What happens when that is not enough.
@@ -75,6 +83,8 @@ impl SessionOptions {
         Self {
             archive,
             identities,
+            sight: Sight::UNBOUNDED,
+            extensions: Vec::new(),
             memory_limit: DEFAULT_MEMORY_LIMIT,
             spill: Spill::Refuse,
             footers: Arc::new(FooterCache::new(DEFAULT_FOOTER_CACHE)),
@@ -83,15 +93,23 @@ impl SessionOptions {
     }
 }
 
-/// What the statements of a session have in common.
+/// What the statements of all callers have in common.
 pub(crate) struct Shared {
     pub(crate) archive: Archive,
     /// The logs of [`TABLES`]; they remember what they have read of them.
     pub(crate) logs: [TableLog; TABLES.len()],
-    pub(crate) unlocker: Arc<Unlocker>,
     pub(crate) footers: Arc<FooterCache>,
+    /// The schemas that extensions added, by name.
+    pub(crate) schemas: OnceLock<Vec<(String, Arc<dyn SchemaProvider>)>>,
     base: SessionState,
     memory_limit: usize,
+}
+
+/// Who asks.
+#[derive(Clone)]
+pub(crate) struct Caller {
+    pub(crate) unlocker: Arc<Unlocker>,
+    pub(crate) sight: Arc<Sight>,
 }
 
 impl Shared {
@@ -114,11 +132,51 @@ impl Shared {
 #[derive(Clone)]
 pub struct Session {
     shared: Arc<Shared>,
+    caller: Caller,
 }
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Session")
+    }
+}
+
+/// What a statement will answer with, before it is executed.
+#[derive(Debug)]
+pub struct Description {
+    /// The columns of the answer.
+    pub schema: SchemaRef,
+    /// The types of the placeholders `$1`, `$2`, ... in order; `None` where the statement does not tell.
+    pub parameters: Vec<Option<DataType>>,
+}
+
+/// A statement that is ready to be executed.
+pub(crate) struct Planned {
+    shared: Arc<Shared>,
+    state: SessionState,
+    physical: Arc<dyn ExecutionPlan>,
+    notices: Vec<Notice>,
+    ledger: Arc<Ledger>,
+    aggregates_only: bool,
+}
+
+impl Planned {
+    /// Whether nothing but aggregates of operational columns will be shown.
+    pub(crate) fn shows_aggregates_only(&self) -> bool {
+        self.aggregates_only
+    }
+
+    pub(crate) fn ledger(&self) -> &Arc<Ledger> {
+        &self.ledger
+    }
+
+    pub(crate) fn execute(self) -> Result<QueryResult, QueryError> {
+        let Self { shared, state, physical, notices, .. } = self;
+        let stream = execute_stream(physical, Arc::new(TaskContext::from(&state)));
+        let stream = stream.map_err(|error| shared.classify(error))?;
+        let schema = stream.schema();
+        let batches = stream.map_err(move |error| shared.classify(error)).boxed();
+        Ok(QueryResult { schema, batches, notices })
     }
 }
 
@@ -148,17 +206,61 @@ impl QueryResult {
 impl Session {
     /// A session with `options`. Nothing is read yet.
     pub fn new(options: SessionOptions) -> Result<Self, QueryError> {
-        let SessionOptions { archive, identities, memory_limit, spill, footers, parallelism } = options;
-        let base = engine(&archive, memory_limit, spill, parallelism)
+        let SessionOptions { archive, identities, sight, extensions, memory_limit, spill, footers, parallelism } =
+            options;
+        let base = engine(&archive, memory_limit, spill, parallelism, &extensions)
             .map_err(|error| QueryError::classify(error, memory_limit))?;
         let unlocker = Arc::new(Unlocker::new(archive.clone(), identities));
         let logs = TABLES.map(|table| archive.table(table));
-        Ok(Self { shared: Arc::new(Shared { archive, logs, unlocker, footers, base, memory_limit }) })
+        let shared = Shared { archive, logs, footers, schemas: OnceLock::new(), base, memory_limit };
+        let session = Self { shared: Arc::new(shared), caller: Caller { unlocker, sight: Arc::new(sight) } };
+        let names = session.names();
+        let schemas = extensions.iter().flat_map(|extension| extension.schemas(&names)).collect();
+        session.shared.schemas.get_or_init(|| schemas);
+        Ok(session)
+    }
+
+    /// The same archive and engine for another caller: logs, footers, memory and extensions are shared, keys are not.
+    pub fn for_caller(&self, identities: Vec<age::x25519::Identity>, sight: Sight) -> Self {
+        let unlocker = Arc::new(Unlocker::new(self.shared.archive.clone(), identities));
+        Self { shared: Arc::clone(&self.shared), caller: Caller { unlocker, sight: Arc::new(sight) } }
     }
 
     /// The caller's keys, for reading recordings.
     pub fn unlocker(&self) -> &Arc<Unlocker> {
-        &self.shared.unlocker
+        &self.caller.unlocker
+    }
+
+    /// What the caller may see.
+    pub fn sight(&self) -> &Sight {
+        &self.caller.sight
+    }
+
+    /// The tables and views that a statement can name, and their columns. Nothing can be read through them.
+    fn names(&self) -> Arc<dyn CatalogProviderList> {
+        let unlocker = Arc::new(Unlocker::new(self.shared.archive.clone(), Vec::new()));
+        // Weak, because what is made of it is kept in what it leads to.
+        Arc::new(Names::new(Arc::downgrade(&self.shared), Caller { unlocker, sight: Arc::new(Sight::NOTHING) }))
+    }
+
+    /// The columns of a statement's answer and the types of its placeholders, as far as they can be told. Nothing is
+    /// executed.
+    ///
+    /// # Errors
+    /// See [`QueryError`].
+    pub async fn describe(&self, text: &str) -> Result<Description, QueryError> {
+        let catalog = StatementCatalog::new(Arc::clone(&self.shared), self.caller.clone());
+        let state = self.shared.state(&catalog);
+        let plan = self.written(&state, text, Dialect::PostgreSQL).await?;
+        let failed = |error| self.shared.classify(error);
+        let mut parameters: Vec<(String, Option<DataType>)> =
+            plan.get_parameter_types().map_err(failed)?.into_iter().collect();
+        // `$2` comes before `$10`.
+        parameters.sort_by_key(|(name, _)| name.trim_start_matches('$').parse::<usize>().unwrap_or(usize::MAX));
+        Ok(Description {
+            schema: Arc::clone(plan.schema().inner()),
+            parameters: parameters.into_iter().map(|(_, data_type)| data_type).collect(),
+        })
     }
 
     /// Answers one statement.
@@ -183,16 +285,33 @@ impl Session {
         dialect: Dialect,
         parameters: Vec<ScalarValue>,
     ) -> Result<QueryResult, QueryError> {
-        let catalog = StatementCatalog::new(Arc::clone(&self.shared));
-        let state = self.shared.state(&catalog);
-        let failed = |error| self.shared.classify(error);
+        self.plan(text, dialect, parameters).await?.execute()
+    }
 
+    /// The plan of a statement as it was written.
+    async fn written(&self, state: &SessionState, text: &str, dialect: Dialect) -> Result<LogicalPlan, QueryError> {
+        let failed = |error| self.shared.classify(error);
         let parsed = state.sql_to_statement(text, &dialect).map_err(failed)?;
         only_reading(&parsed)?;
         let plan = state.statement_to_plan(parsed).await.map_err(failed)?;
         // The statement's kind was looked at already; this looks at every part of its plan.
         let reading = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
         reading.verify_plan(&plan).map_err(|error| QueryError::ReadOnly(error.strip_backtrace()))?;
+        Ok(plan)
+    }
+
+    /// Everything about a statement but its execution.
+    pub(crate) async fn plan(
+        &self,
+        text: &str,
+        dialect: Dialect,
+        parameters: Vec<ScalarValue>,
+    ) -> Result<Planned, QueryError> {
+        let catalog = StatementCatalog::new(Arc::clone(&self.shared), self.caller.clone());
+        let state = self.shared.state(&catalog);
+        let failed = |error| self.shared.classify(error);
+
+        let plan = self.written(&state, text, dialect).await?;
         let plan = if parameters.is_empty() {
             plan
         } else {
@@ -204,7 +323,9 @@ impl Session {
         let plan = views::inline(plan).map_err(failed)?;
         self.refuse_what_is_withheld(&plan, &catalog, &disclosure)?;
 
-        let physical = state.create_physical_plan(&plan).await.map_err(failed)?;
+        let plan = state.optimize(&plan).map_err(failed)?;
+        let aggregates_only = aggregates::shows_nothing_else(&plan).map_err(failed)?;
+        let physical = state.query_planner().create_physical_plan(&plan, &state).await.map_err(failed)?;
         let mut notices: Vec<Notice> = Vec::new();
         for (name, taint) in names.iter().zip(&disclosure.shown) {
             for notice in taint.iter().filter_map(|origin| catalog.ledger().notice(name, origin)) {
@@ -213,11 +334,8 @@ impl Session {
                 }
             }
         }
-        let stream = execute_stream(physical, Arc::new(TaskContext::from(&state))).map_err(failed)?;
-        let schema = stream.schema();
-        let shared = Arc::clone(&self.shared);
-        let batches = stream.map_err(move |error| shared.classify(error)).boxed();
-        Ok(QueryResult { schema, batches, notices })
+        let ledger = Arc::clone(catalog.ledger());
+        Ok(Planned { shared: Arc::clone(&self.shared), state, physical, notices, ledger, aggregates_only })
     }
 
     /// Where a tier is withheld in every file, computing with it is refused now; where it is withheld in some, when the
@@ -243,6 +361,7 @@ fn engine(
     memory_limit: usize,
     spill: Spill,
     parallelism: usize,
+    extensions: &[Arc<dyn Extension>],
 ) -> Result<SessionState, DataFusionError> {
     let disk = DiskManagerBuilder::default();
     let (pool, disk): (Arc<dyn MemoryPool>, _) = match spill {
@@ -270,11 +389,9 @@ fn engine(
     options.execution.parquet.pushdown_filters = true;
     // What a sort sets aside for merging, for each of its threads.
     options.execution.sort_spill_reservation_bytes = (memory_limit / 32).min(10 << 20);
-    let mut state = SessionStateBuilder::new()
-        .with_config(config)
-        .with_runtime_env(Arc::new(runtime))
-        .with_default_features()
-        .build();
+    let builder =
+        SessionStateBuilder::new().with_config(config).with_runtime_env(Arc::new(runtime)).with_default_features();
+    let mut state = extensions.iter().fold(builder, |builder, extension| extension.install(builder)).build();
     datafusion_functions_json::register_all(&mut state)?;
     Ok(state)
 }

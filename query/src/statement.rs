@@ -1,10 +1,15 @@
 //! What is remembered about one statement between its analysis and its execution.
 
+use crate::look::Subjects;
 use crate::rights::Tiers;
 use holdfast_archive::Table;
 use holdfast_events::Tier;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Subjects of one statement that are told apart. Beyond, the look counts as one at everybody.
+const MOST_SUBJECTS: usize = 100_000;
 
 /// A column of a table of the archive.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -43,6 +48,9 @@ pub(crate) struct Ledger {
 struct Inner {
     computed: Vec<(String, Origin)>,
     scans: Vec<(Table, Tiers, usize)>,
+    subjects: BTreeSet<String>,
+    /// There were more than are told apart.
+    is_everybody: bool,
 }
 
 impl Ledger {
@@ -74,6 +82,29 @@ impl Ledger {
             withheld += if rights.has(origin.tier) { 0 } else { *count };
         }
         (withheld > 0).then(|| Notice { column: column.to_owned(), tier: origin.tier, files: (withheld, read) })
+    }
+
+    /// Notes whose protected data is read.
+    pub(crate) fn note_subjects<'s>(&self, subjects: impl IntoIterator<Item = &'s str>) {
+        let mut inner = self.lock();
+        for subject in subjects {
+            if inner.is_everybody {
+                return;
+            }
+            if !inner.subjects.contains(subject) {
+                inner.subjects.insert(subject.to_owned());
+            }
+            if inner.subjects.len() > MOST_SUBJECTS {
+                inner.is_everybody = true;
+                inner.subjects.clear();
+            }
+        }
+    }
+
+    /// Whose protected data was read so far.
+    pub(crate) fn subjects(&self) -> Subjects {
+        let inner = self.lock();
+        if inner.is_everybody { Subjects::Everybody } else { Subjects::Of(inner.subjects.iter().cloned().collect()) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

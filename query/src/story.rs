@@ -5,6 +5,9 @@ use crate::session::{QueryResult, Session};
 use datafusion::common::ScalarValue;
 use datafusion::common::config::Dialect;
 
+/// The statement behind [`story`]; `$1` is the session's id.
+pub(crate) const STORY: &str = include_str!("story.sql");
+
 /// All events of the session `id`, each once, in order. The columns are those of `archive.events` and, behind them,
 /// `deliveries`: how often the event was delivered.
 ///
@@ -16,5 +19,5 @@ use datafusion::common::config::Dialect;
 /// Those of [`Session::sql`].
 pub async fn story(session: &Session, id: &str) -> Result<QueryResult, QueryError> {
     let id = ScalarValue::Utf8(Some(id.to_owned()));
-    session.run(include_str!("story.sql"), Dialect::Generic, vec![id]).await
+    session.run(STORY, Dialect::Generic, vec![id]).await
 }

@@ -9,6 +9,7 @@ use crate::error::QueryError;
 use crate::footer::{FooterCache, Segment, SegmentReaders};
 use crate::prune;
 use crate::rights::{Rights, Tiers};
+use crate::session::Caller;
 use crate::statement::Ledger;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
@@ -102,21 +103,21 @@ impl ArchiveTable {
     pub(crate) async fn open(
         log: &TableLog,
         archive: &Archive,
-        unlocker: &Arc<Unlocker>,
+        caller: &Caller,
         footers: &Arc<FooterCache>,
         ledger: &Arc<Ledger>,
     ) -> Result<Self, QueryError> {
         let table = log.table();
         let snapshot = log.snapshot().await?;
         let representatives = Rights::representatives(&snapshot.files);
-        unlocker.prepare(&representatives).await?;
+        caller.unlocker.prepare(&representatives).await?;
         Ok(Self {
             table,
             layout: layout(table),
-            rights: Rights::of(unlocker, &representatives),
+            rights: Rights::of(caller, &representatives),
             snapshot,
             archive: archive.clone(),
-            unlocker: Arc::clone(unlocker),
+            unlocker: Arc::clone(&caller.unlocker),
             footers: Arc::clone(footers),
             ledger: Arc::clone(ledger),
         })

@@ -5,7 +5,7 @@ use crate::error::QueryError;
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::tree_node::Transformed;
+use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
 use datafusion::common::{Result, internal_err};
 use datafusion::datasource::{TableType, source_as_provider};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableScan};
@@ -76,7 +76,6 @@ pub(crate) fn withheld_of(scan: &TableScan) -> Vec<Taint> {
 
 /// Whether the caller may read the origin's tier in no file at all. `false` where the plan does not name its table.
 pub(crate) fn withheld_everywhere(plan: &LogicalPlan, origin: &Origin) -> Result<bool> {
-    use datafusion::common::tree_node::TreeNodeRecursion;
     let mut everywhere = false;
     plan.apply_with_subqueries(|node| {
         if let LogicalPlan::TableScan(scan) = node

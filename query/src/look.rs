@@ -1,0 +1,157 @@
+//! Looks at the archive, and their records.
+//!
+//! A look is one statement, view or export. Its record is two events: that it begins, which must stand before the first row is
+//! given away, and how it ended. What was refused at the door is a record as well.
+
+use async_trait::async_trait;
+use std::time::Duration;
+
+/// Who looks, and through which door.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Viewer {
+    /// The user's name.
+    pub user: String,
+    /// The user's role.
+    pub role: String,
+    /// Where the user came in.
+    pub door: Door,
+    /// The address at the other end, where there is one.
+    pub remote: Option<String>,
+}
+
+/// A way into the archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    /// The HTTP API.
+    Http,
+    /// The PostgreSQL wire protocol.
+    Postgres,
+    /// A command on the machine that holds the keys.
+    CommandLine,
+}
+
+impl Door {
+    /// Its name in records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Postgres => "postgres",
+            Self::CommandLine => "command line",
+        }
+    }
+}
+
+/// What kind of look it is; the type of its event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Kind {
+    /// A statement.
+    #[default]
+    Queried,
+    /// The story of one session.
+    Viewed,
+    /// Something that leaves the archive as a file.
+    Exported,
+}
+
+impl Kind {
+    /// The type of the event, by the catalogue.
+    pub fn event_type(self) -> &'static str {
+        match self {
+            Self::Queried => "archive.queried",
+            Self::Viewed => "archive.viewed",
+            Self::Exported => "archive.exported",
+        }
+    }
+}
+
+/// One look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Look {
+    /// Its kind.
+    pub kind: Kind,
+    /// The statement, or what was asked for.
+    pub statement: String,
+    /// What the viewer says that it is for.
+    pub purpose: Option<String>,
+}
+
+/// How a look ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ending {
+    /// Rows that were given away.
+    pub rows: u64,
+    /// Bytes that these take in memory.
+    pub bytes: u64,
+    /// How long it took.
+    pub duration: Duration,
+    /// How.
+    pub outcome: Outcome,
+    /// Of whom protected data was read: ids of sessions and of what else events are about.
+    pub subjects: Subjects,
+}
+
+/// Whose data a look read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subjects {
+    /// These.
+    Of(Vec<String>),
+    /// So many that they were not counted one by one: it counts as everybody.
+    Everybody,
+}
+
+/// How a look ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// All rows were given away.
+    Complete,
+    /// The viewer went away or cancelled.
+    Cancelled,
+    /// It failed on the way, or before the first row.
+    Failed,
+}
+
+impl Outcome {
+    /// Its name in records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Cancelled => "cancelled",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// What was refused at the door.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denial {
+    /// The name that was given, as far as one was.
+    pub user: String,
+    /// Where.
+    pub door: Door,
+    /// The address at the other end, where there is one.
+    pub remote: Option<String>,
+    /// Why, for who reads the records; the one who was refused is told less.
+    pub reason: String,
+}
+
+/// The record could not be written.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("the record of this look could not be written: {0}")]
+pub struct Unrecorded(pub String);
+
+/// Names a look between its beginning and its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LookId(pub String);
+
+/// Writes records where they stay. A record stands when the call returns.
+#[async_trait]
+pub trait Recorder: Send + Sync {
+    /// A look begins.
+    async fn begin(&self, viewer: &Viewer, look: &Look) -> Result<LookId, Unrecorded>;
+
+    /// A look has ended.
+    async fn end(&self, viewer: &Viewer, look: &Look, id: &LookId, ending: &Ending) -> Result<(), Unrecorded>;
+
+    /// Somebody was refused.
+    async fn denied(&self, denial: &Denial) -> Result<(), Unrecorded>;
+}

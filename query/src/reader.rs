@@ -1,0 +1,299 @@
+//! Somebody who reads, with every look on record.
+//!
+//! ```text
+//! door ─▶ Doorkeeper (who is it?) ─▶ Reader ─▶ plan ─▶ record: it begins ─▶ execute ─▶ rows ─▶ record: how it ended
+//!                │ refused                               │ cannot be written
+//!                └▶ record, and no                       └▶ no answer
+//! ```
+//!
+//! Invariants:
+//! - The first row is given away after the record of the look stands. Only statements that show nothing but aggregates of
+//!   operational columns may be answered without, and only where the configuration says so.
+//! - A look that began has an end on record also when its rows are dropped half-way, as long as the process lives.
+
+use crate::error::QueryError;
+use crate::look::{Denial, Ending, Look, LookId, Outcome, Recorder, Viewer};
+use crate::session::{Description, QueryResult, Session};
+use crate::statement::Ledger;
+use crate::{Door, Kind};
+use arrow_array::RecordBatch;
+use async_trait::async_trait;
+use datafusion::common::ScalarValue;
+use datafusion::common::config::Dialect;
+use futures::stream::{BoxStream, StreamExt};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+
+/// Bounds of one statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Limits {
+    /// Rows of the answer at most; more are an error, never a silent cut.
+    pub rows: Option<u64>,
+    /// Time until the last row at most.
+    pub time: Option<Duration>,
+}
+
+/// One statement to be answered.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// The statement.
+    pub statement: String,
+    /// What its placeholders `$1`, `$2`, ... stand for.
+    pub parameters: Vec<ScalarValue>,
+    /// What it is for, in the viewer's words.
+    pub purpose: Option<String>,
+    /// What kind of look it is.
+    pub kind: Kind,
+    /// Its bounds.
+    pub limits: Limits,
+}
+
+/// What happens when the record of a look cannot be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WithoutRecord {
+    /// Nothing is answered.
+    #[default]
+    Refuse,
+    /// Statements that show nothing but aggregates of operational columns are answered.
+    AnswerAggregates,
+}
+
+/// Somebody who was let in.
+#[derive(Clone)]
+pub struct Reader {
+    session: Session,
+    viewer: Viewer,
+    recorder: Arc<dyn Recorder>,
+    without_record: WithoutRecord,
+}
+
+/// Why somebody is not let in, as they are told.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Who they say they are was not proven.
+    #[error("{0}")]
+    Credentials(String),
+    /// They are known, and may not do this.
+    #[error("{0}")]
+    Forbidden(String),
+    /// There were too many tries.
+    #[error("too many failed logins; try again in {} s", .0.as_secs().max(1))]
+    TooManyTries(Duration),
+    /// Nobody can be let in now.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+/// Decides who is let in. Refusals are on record when it answers.
+#[async_trait]
+pub trait Doorkeeper: Send + Sync {
+    /// By name and password.
+    async fn by_password(
+        &self,
+        user: &str,
+        password: &str,
+        door: Door,
+        remote: Option<String>,
+    ) -> Result<Reader, Refused>;
+
+    /// By an API token or a token of the OpenID provider.
+    async fn by_token(&self, token: &str, door: Door, remote: Option<String>) -> Result<Reader, Refused>;
+
+    /// The verifier of a user for SCRAM-SHA-256 (RFC 5802, RFC 7677), in the form in which PostgreSQL writes it:
+    /// `SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>`. One that nothing matches for a user who is not known.
+    async fn scram_verifier(&self, user: &str, remote: Option<String>) -> Result<String, Refused>;
+
+    /// The user of a verifier, when the exchange has succeeded.
+    async fn by_scram(&self, user: &str, remote: Option<String>) -> Result<Reader, Refused>;
+
+    /// Takes note that the exchange with a verifier failed.
+    async fn scram_failed(&self, user: &str, remote: Option<String>);
+}
+
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader").field("viewer", &self.viewer).finish_non_exhaustive()
+    }
+}
+
+impl Reader {
+    /// `viewer`, who reads through `session` and whose looks `recorder` writes down.
+    pub fn new(session: Session, viewer: Viewer, recorder: Arc<dyn Recorder>, without_record: WithoutRecord) -> Self {
+        Self { session, viewer, recorder, without_record }
+    }
+
+    /// Who it is.
+    pub fn viewer(&self) -> &Viewer {
+        &self.viewer
+    }
+
+    /// The columns of a statement's answer and the types of its placeholders. Nothing is read, so nothing is recorded.
+    ///
+    /// # Errors
+    /// See [`QueryError`].
+    pub async fn describe(&self, statement: &str) -> Result<Description, QueryError> {
+        self.session.describe(statement).await
+    }
+
+    /// Answers a statement.
+    ///
+    /// # Errors
+    /// See [`QueryError`]. Errors of single rows come through the stream.
+    pub async fn query(&self, request: Request) -> Result<QueryResult, QueryError> {
+        self.look(request, Dialect::PostgreSQL).await
+    }
+
+    /// The story of the session `id`, as [`crate::story`] tells it.
+    ///
+    /// # Errors
+    /// See [`QueryError`].
+    pub async fn story(&self, id: &str, purpose: Option<String>) -> Result<QueryResult, QueryError> {
+        let parameters = vec![ScalarValue::Utf8(Some(id.to_owned()))];
+        let statement = crate::story::STORY.to_owned();
+        let request = Request { statement, parameters, purpose, kind: Kind::Viewed, limits: Limits::default() };
+        self.look(request, Dialect::Generic).await
+    }
+
+    /// Takes note that the viewer was refused something.
+    ///
+    /// # Errors
+    /// [`QueryError::Unrecorded`].
+    pub async fn denied(&self, reason: &str) -> Result<(), QueryError> {
+        let Viewer { user, door, remote, .. } = self.viewer.clone();
+        let denial = Denial { user, door, remote, reason: reason.to_owned() };
+        self.recorder.denied(&denial).await.map_err(QueryError::Unrecorded)
+    }
+
+    async fn look(&self, request: Request, dialect: Dialect) -> Result<QueryResult, QueryError> {
+        let Request { statement, parameters, purpose, kind, limits } = request;
+        let begun = Instant::now();
+        let deadline = limits.time.map(|time| begun + time);
+        let look = Look { kind, statement, purpose };
+        let plan = self.session.plan(&look.statement, dialect, parameters);
+        let planned = match deadline {
+            Some(deadline) => timeout_at(deadline, plan).await.unwrap_or(Err(QueryError::TimedOut)),
+            None => plan.await,
+        };
+        let aggregates_only = planned.as_ref().is_ok_and(|planned| planned.shows_aggregates_only());
+        let id = match self.recorder.begin(&self.viewer, &look).await {
+            Ok(id) => Some(id),
+            Err(error) if aggregates_only && self.without_record == WithoutRecord::AnswerAggregates => {
+                tracing::warn!("answering an aggregate without a record: {error}");
+                None
+            }
+            Err(error) => return Err(QueryError::Unrecorded(error)),
+        };
+        let open = |ledger| {
+            let (viewer, recorder) = (self.viewer.clone(), Arc::clone(&self.recorder));
+            OpenLook { viewer, recorder, look, id, begun, rows: 0, bytes: 0, ledger }
+        };
+        let (ledger, result) = match planned {
+            Ok(planned) => (Some(Arc::clone(planned.ledger())), planned.execute()),
+            Err(error) => (None, Err(error)),
+        };
+        let mut open = open(ledger);
+        match result {
+            Ok(QueryResult { schema, batches, notices }) => {
+                let batches = Watched { open: Some(open), batches, deadline, most_rows: limits.rows }.stream();
+                Ok(QueryResult { schema, batches, notices })
+            }
+            Err(error) => {
+                open.end(Outcome::Failed).await;
+                Err(error)
+            }
+        }
+    }
+}
+
+/// A look that has begun.
+struct OpenLook {
+    viewer: Viewer,
+    recorder: Arc<dyn Recorder>,
+    look: Look,
+    /// `None` when it goes on without a record, or has ended.
+    id: Option<LookId>,
+    begun: Instant,
+    rows: u64,
+    bytes: u64,
+    ledger: Option<Arc<Ledger>>,
+}
+
+impl OpenLook {
+    async fn end(&mut self, outcome: Outcome) {
+        let Some(id) = self.id.take() else { return };
+        let ending = self.ending(outcome);
+        if let Err(error) = self.recorder.end(&self.viewer, &self.look, &id, &ending).await {
+            // That it began is on record.
+            tracing::warn!("{error}");
+        }
+    }
+
+    fn ending(&self, outcome: Outcome) -> Ending {
+        let subjects = self.ledger.as_ref().map_or(crate::Subjects::Of(Vec::new()), |ledger| ledger.subjects());
+        Ending { rows: self.rows, bytes: self.bytes, duration: self.begun.elapsed(), outcome, subjects }
+    }
+}
+
+impl Drop for OpenLook {
+    fn drop(&mut self) {
+        let Some(id) = self.id.take() else { return };
+        let ending = self.ending(Outcome::Cancelled);
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let (viewer, look, recorder) = (self.viewer.clone(), self.look.clone(), Arc::clone(&self.recorder));
+        runtime.spawn(async move {
+            if let Err(error) = recorder.end(&viewer, &look, &id, &ending).await {
+                tracing::warn!("{error}");
+            }
+        });
+    }
+}
+
+/// Rows on their way, counted, bounded and with an end on record.
+struct Watched {
+    open: Option<OpenLook>,
+    batches: BoxStream<'static, Result<RecordBatch, QueryError>>,
+    deadline: Option<Instant>,
+    most_rows: Option<u64>,
+}
+
+impl Watched {
+    fn stream(self) -> BoxStream<'static, Result<RecordBatch, QueryError>> {
+        futures::stream::unfold(self, |mut watched| async move {
+            let next = watched.next().await?;
+            Some((next, watched))
+        })
+        .boxed()
+    }
+
+    async fn next(&mut self) -> Option<Result<RecordBatch, QueryError>> {
+        let open = self.open.as_mut()?;
+        let next = match self.deadline {
+            Some(deadline) => {
+                timeout_at(deadline, self.batches.next()).await.unwrap_or(Some(Err(QueryError::TimedOut)))
+            }
+            None => self.batches.next().await,
+        };
+        let next = match (next, self.most_rows) {
+            (Some(Ok(batch)), Some(most)) if open.rows + batch.num_rows() as u64 > most => {
+                Some(Err(QueryError::TooManyRows { most }))
+            }
+            (next, _) => next,
+        };
+        match &next {
+            Some(Ok(batch)) => {
+                open.rows += batch.num_rows() as u64;
+                open.bytes += batch.get_array_memory_size() as u64;
+            }
+            Some(Err(_)) | None => {
+                let outcome = if next.is_none() { Outcome::Complete } else { Outcome::Failed };
+                // What still runs is ended before its end is written down.
+                self.batches = futures::stream::empty().boxed();
+                open.end(outcome).await;
+                self.open = None;
+            }
+        }
+        next
+    }
+}
