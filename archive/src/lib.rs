@@ -21,12 +21,14 @@
 
 mod archive;
 mod error;
+mod fetch;
 mod folder;
 pub mod keys;
 pub mod location;
 pub mod log;
 pub mod paths;
 pub mod proof;
+pub mod read;
 pub mod recordings;
 pub mod seal;
 pub mod segment;

@@ -30,7 +30,19 @@ const SEALED_PAGE_ROWS: usize = 16 * 1024;
 /// How hard sealed files are compressed: they are written once and kept for years.
 const SEALED_ZSTD_LEVEL: i32 = 3;
 /// Operational columns that queries select by: a sealed file has statistics of each of their pages.
-const SELECTED_BY: [&str; 8] = ["subject", "time", "type", "agent", "ticket", "customer", "portal", "kafka_offset"];
+const SELECTED_BY: [&str; 11] = [
+    "subject",
+    "session",
+    "time",
+    "first_time",
+    "requested_at",
+    "type",
+    "agent",
+    "ticket",
+    "customer",
+    "portal",
+    "kafka_offset",
+];
 
 /// The partition that a data file belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -191,7 +203,7 @@ fn column_properties(table: Table) -> WriterPropertiesBuilder {
             .set_column_dictionary_enabled(plain(name), false)
             .set_column_encoding(plain(name), Encoding::DELTA_BINARY_PACKED);
     }
-    for name in ["id", "data", "data_binary", "value", "key", "sha256"] {
+    for name in ["id", "data", "data_binary", "value", "key", "sha256", "feedback", "fold"] {
         properties = properties
             .set_column_dictionary_enabled(plain(name), false)
             .set_column_statistics_enabled(plain(name), EnabledStatistics::None);
@@ -218,6 +230,8 @@ fn sealed_properties(table: Table) -> WriterPropertiesBuilder {
     for (index, field) in table.schema().fields().iter().enumerate() {
         let statistics = match table.tier(index) {
             Tier::Operational if SELECTED_BY.contains(&field.name().as_str()) => EnabledStatistics::Page,
+            // What no statement sees is selected by nobody.
+            Tier::Operational if field.name() == "fold" => EnabledStatistics::None,
             Tier::Operational => EnabledStatistics::Chunk,
             Tier::Personal | Tier::Content => EnabledStatistics::None,
         };

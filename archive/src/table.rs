@@ -1,4 +1,4 @@
-//! The two tables: their columns, and who may decrypt each.
+//! The tables: their columns, and who may decrypt each.
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use holdfast_events::{COLUMNS, Column, Tier, arrow_schema};
@@ -12,6 +12,8 @@ pub enum Table {
     Events,
     /// Every message that could not, with the reason.
     DeadLetters,
+    /// One row per session, derived from the events: it can be made anew from them, and is not evidence.
+    Sessions,
 }
 
 /// The retention class of everything, until policies say otherwise.
@@ -35,7 +37,59 @@ pub const DEAD_LETTER_COLUMNS: [(&str, Tier); 11] = [
     ("proof_secret", Tier::Content),
 ];
 
-/// The column with the secret that the salts of a row's hash are derived from, in both tables.
+/// The columns of `sessions`, in order. Times without a zone are not here: all are UTC microseconds.
+const SESSION_COLUMNS: [(&str, ColumnType, Tier); 30] = {
+    use ColumnType::{Binary, Count, Number, Rating, Text, Time};
+    use Tier::{Content, Operational};
+    [
+        ("session", Text, Operational),
+        ("portal", Text, Operational),
+        ("mode", Text, Operational),
+        ("queue", Text, Operational),
+        ("customer", Text, Operational),
+        ("ticket", Text, Operational),
+        ("agent", Text, Operational),
+        ("agents", Text, Operational),
+        ("requested_at", Time, Operational),
+        ("queued_at", Time, Operational),
+        ("started_at", Time, Operational),
+        ("ended_at", Time, Operational),
+        ("first_time", Time, Operational),
+        ("last_time", Time, Operational),
+        ("waited", Number, Operational),
+        ("handled", Number, Operational),
+        ("state", Text, Operational),
+        ("ended_by", Text, Operational),
+        ("resolution", Text, Operational),
+        ("resolved", Text, Operational),
+        ("rating", Rating, Operational),
+        ("feedback", Text, Content),
+        ("events", Count, Operational),
+        ("chat_lines", Count, Operational),
+        ("files", Count, Operational),
+        ("reboots", Count, Operational),
+        ("transfers", Count, Operational),
+        ("diagnostics", Count, Operational),
+        ("recordings", Count, Operational),
+        ("fold", Binary, Operational),
+    ]
+};
+
+/// What stands in a column of `sessions`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ColumnType {
+    Text,
+    Time,
+    Number,
+    Rating,
+    Count,
+    Binary,
+}
+
+/// The place of `first_time` in `sessions`: every session has one.
+const SESSION_TIME: usize = 12;
+
+/// The column with the secret that the salts of a row's hash are derived from, in the tables that are evidence.
 pub const PROOF_SECRET: &str = "proof_secret";
 
 impl Table {
@@ -44,6 +98,7 @@ impl Table {
         match self {
             Self::Events => "events",
             Self::DeadLetters => "dead_letters",
+            Self::Sessions => "sessions",
         }
     }
 
@@ -77,6 +132,22 @@ impl Table {
                     .map(|((name, _), (data_type, nullable))| Field::new(*name, data_type, nullable));
                 Arc::new(Schema::new(fields.collect::<Vec<_>>()))
             }
+            Self::Sessions => {
+                let fields = SESSION_COLUMNS.iter().enumerate().map(|(index, (name, kind, _))| {
+                    let data_type = match kind {
+                        ColumnType::Text => DataType::Utf8,
+                        ColumnType::Time => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+                        ColumnType::Number => DataType::Float64,
+                        ColumnType::Rating => DataType::Int32,
+                        ColumnType::Count => DataType::Int64,
+                        ColumnType::Binary => DataType::Binary,
+                    };
+                    let is_always_there =
+                        index == 0 || index == SESSION_TIME || index == SESSION_TIME + 1 || *kind == ColumnType::Count;
+                    Field::new(*name, data_type, !is_always_there)
+                });
+                Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+            }
         }
     }
 
@@ -85,6 +156,7 @@ impl Table {
         match self {
             Self::Events => COLUMNS[column].tier,
             Self::DeadLetters => DEAD_LETTER_COLUMNS[column].1,
+            Self::Sessions => SESSION_COLUMNS[column].2,
         }
     }
 
@@ -93,6 +165,7 @@ impl Table {
         match self {
             Self::Events => Column::Time as usize,
             Self::DeadLetters => 4,
+            Self::Sessions => SESSION_TIME,
         }
     }
 }
@@ -103,9 +176,12 @@ mod tests {
 
     #[test]
     fn the_time_column_is_a_time() {
-        for table in [Table::Events, Table::DeadLetters] {
+        for table in [Table::Events, Table::DeadLetters, Table::Sessions] {
             let schema = table.schema();
             assert!(matches!(schema.field(table.time_column()).data_type(), DataType::Timestamp(..)));
+        }
+        for table in [Table::Events, Table::DeadLetters] {
+            let schema = table.schema();
             // Statements see all columns but the last.
             assert_eq!(schema.fields().last().map(|field| field.name().as_str()), Some(PROOF_SECRET));
         }

@@ -193,8 +193,12 @@ types! {
         may("attempts", Integer), may("error", Text),
     ],
     "archive.queried" | "archive.viewed" | "archive.exported" | "archive.denied" => [
-        must("user", Text), may("purpose", Text), may("statement", Text), may("rows", Integer), may("bytes", Integer),
-        may("subjects", Array), may("remote_ip", Text), may("duration", Number).into(Column::Duration),
+        must("user", Text), may("purpose", Text), may("rows", Integer), may("bytes", Integer), may("subjects", Array),
+        may("duration", Number).into(Column::Duration),
+        // A statement quotes what it looks for, and an address is somebody's.
+        may("statement", Text).content(), may("remote_ip", Text).personal(),
+        may("look", Text), may("stage", OneOf(&["begun", "ended"])), may("outcome", Text), may("role", Text),
+        may("door", Text), may("reason", Text).into(Column::Reason), may("everybody", Boolean),
     ],
     "hold.placed" | "hold.released" => [
         must("scope", Object), must("reason", Text).into(Column::Reason), must("by", Text), may("matter", Text),

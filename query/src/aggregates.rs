@@ -4,7 +4,8 @@
 //! person. So the test errs on the side of no: every row that is read goes into an aggregate, of operational columns only,
 //! whose results are numbers and whose groups are made of the few columns that stand for many rows each.
 
-use crate::table::{ArchiveTable, tier_of};
+use crate::table::tier_of;
+use crate::views::archive_table;
 use datafusion::common::Result;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::datasource::source_as_provider;
@@ -73,7 +74,7 @@ fn reads_operational_only(plan: &LogicalPlan) -> Result<bool> {
         if let LogicalPlan::TableScan(scan) = node {
             let provider = source_as_provider(&scan.source)?;
             let provider: &dyn std::any::Any = provider.as_ref();
-            if let Some(table) = provider.downcast_ref::<ArchiveTable>() {
+            if let Some(table) = archive_table(provider) {
                 let schema = scan.source.schema();
                 let columns =
                     scan.projected_schema.fields().iter().filter_map(|field| schema.index_of(field.name()).ok());

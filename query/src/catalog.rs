@@ -2,17 +2,29 @@
 //! of its parts see one snapshot; a table is opened and a view planned when the statement first names it.
 
 use crate::error::QueryError;
+use crate::guard::GuardedTable;
+use crate::membership::Ids;
 use crate::session::{Caller, Shared};
+use crate::sessions::{self, SessionsTable};
+use crate::sight::{Rows, Scope};
 use crate::statement::Ledger;
 use crate::table::ArchiveTable;
 use crate::views::{VIEWS, View, text_of};
+use arrow_array::Array;
+use arrow_array::cast::AsArray;
 use async_trait::async_trait;
 use datafusion::catalog::{CatalogProvider, CatalogProviderList, SchemaProvider, TableProvider};
 use datafusion::common::Result;
 use datafusion::common::config::Dialect;
 use datafusion::datasource::TableType;
 use datafusion::error::DataFusionError;
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_optimizer::filter_pushdown::FilterPushdown;
+use datafusion::physical_plan::collect;
 use holdfast_archive::Table;
+use holdfast_events::Column;
+use holdfast_sessions::Current;
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::{Arc, Weak};
 use tokio::sync::OnceCell;
@@ -20,7 +32,11 @@ use tokio::sync::OnceCell;
 pub(crate) const CATALOG: &str = "holdfast";
 pub(crate) const SCHEMA: &str = "archive";
 /// The tables whose rows are files.
-pub(crate) const TABLES: [Table; 2] = [Table::Events, Table::DeadLetters];
+/// In SQL the last goes by another name: `sessions` is the view that people ask.
+pub(crate) const TABLES: [Table; 3] = [Table::Events, Table::DeadLetters, Table::Sessions];
+const NAMES: [&str; TABLES.len()] = ["events", "dead_letters", "session_states"];
+/// Events that are folded for one statement at most, when nobody keeps the sessions up to date.
+const MOST_EVENTS_BEHIND: u64 = 2_000_000;
 
 /// The catalog of one statement.
 #[derive(Clone)]
@@ -30,7 +46,8 @@ struct Inner {
     shared: Arc<Shared>,
     caller: Caller,
     ledger: Arc<Ledger>,
-    tables: [OnceCell<Arc<ArchiveTable>>; TABLES.len()],
+    tables: [OnceCell<Arc<dyn TableProvider>>; TABLES.len()],
+    current: OnceCell<Arc<Current>>,
     views: [OnceCell<Arc<View>>; VIEWS.len()],
 }
 
@@ -42,19 +59,92 @@ impl fmt::Debug for StatementCatalog {
 
 impl StatementCatalog {
     pub(crate) fn new(shared: Arc<Shared>, caller: Caller) -> Self {
-        let (ledger, tables, views) = Default::default();
-        Self(Arc::new(Inner { shared, caller, ledger, tables, views }))
+        let (ledger, tables, current, views) = Default::default();
+        Self(Arc::new(Inner { shared, caller, ledger, tables, current, views }))
     }
 
     pub(crate) fn ledger(&self) -> &Arc<Ledger> {
         &self.0.ledger
     }
 
-    async fn base(&self, index: usize) -> Result<Arc<ArchiveTable>, QueryError> {
+    async fn base(&self, index: usize) -> Result<Arc<dyn TableProvider>, QueryError> {
+        self.0.tables[index].get_or_try_init(|| self.open(index)).await.cloned()
+    }
+
+    /// A table, as far as the caller sees its rows.
+    async fn open(&self, index: usize) -> Result<Arc<dyn TableProvider>, QueryError> {
+        let subject = match TABLES[index] {
+            Table::Events => Some(Column::Subject as usize),
+            Table::DeadLetters => None,
+            Table::Sessions => Some(sessions::SESSION),
+        };
+        let table = self.whole(index).await?;
+        Ok(match self.0.caller.sight.rows() {
+            Rows::All => table,
+            Rows::None => Arc::new(GuardedTable::new(NAMES[index], table, None, Arc::default())),
+            Rows::Sessions(scope) => {
+                let seen = if subject.is_some() { self.seen(scope).await? } else { Arc::default() };
+                Arc::new(GuardedTable::new(NAMES[index], table, subject, seen))
+            }
+        })
+    }
+
+    /// A table with all of its rows.
+    async fn whole(&self, index: usize) -> Result<Arc<dyn TableProvider>, QueryError> {
         let Inner { shared, caller, ledger, .. } = self.0.as_ref();
         let Shared { logs, archive, footers, .. } = shared.as_ref();
-        let open = async { ArchiveTable::open(&logs[index], archive, caller, footers, ledger).await.map(Arc::new) };
-        self.0.tables[index].get_or_try_init(|| open).await.cloned()
+        if TABLES[index] != Table::Sessions {
+            return Ok(Arc::new(ArchiveTable::open(&logs[index], archive, caller, footers, ledger).await?));
+        }
+        let current = self.current().await?;
+        let (base, events) = (current.base.clone(), &current.events);
+        let base = ArchiveTable::over(Table::Sessions, base, events, archive, caller, footers, ledger).await?;
+        let rights = base.rights();
+        let table = SessionsTable::new(base, &current, rights, Arc::clone(ledger));
+        Ok(Arc::new(table.map_err(|error| QueryError::Statement(error.strip_backtrace()))?))
+    }
+
+    async fn current(&self) -> Result<Arc<Current>, QueryError> {
+        let read = async { self.0.caller.projection.lock().await.current(MOST_EVENTS_BEHIND).await };
+        self.0.current.get_or_try_init(|| read).await.cloned().map_err(QueryError::from)
+    }
+
+    /// The sessions that the caller sees. Worked out once a moment, for all statements of the caller.
+    async fn seen(&self, scope: &Scope) -> Result<Ids, QueryError> {
+        let current = self.current().await?;
+        let mut known = self.0.caller.seen.lock().await;
+        if let Some((moment, seen)) = known.as_ref()
+            && Arc::ptr_eq(moment, &current)
+        {
+            return Ok(Arc::clone(seen));
+        }
+        let index = TABLES.iter().position(|table| *table == Table::Sessions).unwrap_or_default();
+        let table = self.whole(index).await?;
+        let state = self.0.shared.state(self);
+        let columns = vec![sessions::SESSION, sessions::PORTAL, sessions::AGENTS];
+        let read = async {
+            let plan = table.scan(&state, Some(&columns), &[], None).await?;
+            let plan = FilterPushdown::new().optimize(plan, state.config_options())?;
+            collect(plan, state.task_ctx()).await
+        };
+        let batches = read.await.map_err(|error| self.0.shared.classify(error))?;
+        let mut seen = HashSet::new();
+        for batch in &batches {
+            let [sessions, portals, agents] = [0, 1, 2].map(|column| batch.column(column).as_string_view());
+            for row in 0..batch.num_rows() {
+                let portal = portals.is_valid(row).then(|| portals.value(row));
+                let agents: Vec<String> = match agents.is_valid(row) {
+                    true => serde_json::from_str(agents.value(row)).unwrap_or_default(),
+                    false => Vec::new(),
+                };
+                if scope.covers(portal, agents.iter().map(String::as_str)) {
+                    seen.insert(sessions.value(row).to_owned());
+                }
+            }
+        }
+        let seen = Arc::new(seen);
+        *known = Some((current, Arc::clone(&seen)));
+        Ok(seen)
     }
 
     async fn view(&self, index: usize) -> Result<Arc<View>> {
@@ -71,14 +161,14 @@ impl StatementCatalog {
 #[async_trait]
 impl SchemaProvider for StatementCatalog {
     fn table_names(&self) -> Vec<String> {
-        let tables = TABLES.iter().map(|table| table.name());
+        let tables = NAMES.into_iter();
         tables.chain(VIEWS.iter().map(|(name, _)| *name)).map(str::to_owned).collect()
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>, DataFusionError> {
-        if let Some(index) = TABLES.iter().position(|table| table.name() == name) {
+        if let Some(index) = NAMES.iter().position(|table| *table == name) {
             let table = self.base(index).await.map_err(QueryError::through_engine)?;
-            return Ok(Some(table as Arc<dyn TableProvider>));
+            return Ok(Some(table));
         }
         match VIEWS.iter().position(|(view, _)| *view == name) {
             Some(index) => Ok(Some(self.view(index).await? as Arc<dyn TableProvider>)),
@@ -87,12 +177,12 @@ impl SchemaProvider for StatementCatalog {
     }
 
     async fn table_type(&self, name: &str) -> Result<Option<TableType>> {
-        let base = TABLES.iter().any(|table| table.name() == name).then_some(TableType::Base);
+        let base = NAMES.contains(&name).then_some(TableType::Base);
         Ok(base.or_else(|| text_of(name).map(|_| TableType::View)))
     }
 
     fn table_exist(&self, name: &str) -> bool {
-        text_of(name).is_some() || TABLES.iter().any(|table| table.name() == name)
+        text_of(name).is_some() || NAMES.contains(&name)
     }
 }
 

@@ -4,6 +4,7 @@ use crate::look::Unrecorded;
 use datafusion::error::DataFusionError;
 use holdfast_archive::ArchiveError;
 use holdfast_events::Tier;
+use holdfast_sessions::SessionsError;
 use std::error::Error;
 use std::sync::Arc;
 
@@ -70,6 +71,9 @@ pub enum QueryError {
         /// What is wrong with it.
         why: String,
     },
+    /// The sessions could not be brought up to date.
+    #[error(transparent)]
+    Sessions(Arc<SessionsError>),
     /// The archive could not be read.
     #[error(transparent)]
     Archive(Arc<ArchiveError>),
@@ -78,6 +82,16 @@ pub enum QueryError {
 impl From<ArchiveError> for QueryError {
     fn from(error: ArchiveError) -> Self {
         Self::Archive(Arc::new(error))
+    }
+}
+
+impl From<SessionsError> for QueryError {
+    fn from(error: SessionsError) -> Self {
+        match error {
+            SessionsError::Archive(ArchiveError::NoKey { id }) => Self::NoKey { class: id.class, month: id.month },
+            SessionsError::Archive(error) => error.into(),
+            other => Self::Sessions(Arc::new(other)),
+        }
     }
 }
 

@@ -53,9 +53,9 @@ pub(crate) struct Rights {
 
 impl Rights {
     /// One file of each class and date: those that an [`Unlocker`] must be prepared for to know about all.
-    pub(crate) fn representatives(files: &[DataFile]) -> Vec<DataFile> {
+    pub(crate) fn representatives<'f>(files: impl IntoIterator<Item = &'f DataFile>) -> Vec<DataFile> {
         let mut seen = std::collections::HashSet::new();
-        files.iter().filter(|file| seen.insert((file.class.as_str(), file.date))).cloned().collect()
+        files.into_iter().filter(|file| seen.insert((file.class.as_str(), file.date))).cloned().collect()
     }
 
     /// What the keys of `caller` open, which were prepared for `representatives`, of what the caller may see.

@@ -6,6 +6,7 @@ use crate::disclosure;
 use crate::error::QueryError;
 use crate::extension::Extension;
 use crate::footer::FooterCache;
+use crate::membership::Ids;
 use crate::sight::Sight;
 use crate::spill::EncryptedTempFiles;
 use crate::statement::{Ledger, Notice};
@@ -30,6 +31,8 @@ use datafusion::sql::sqlparser::ast::Statement;
 use futures::stream::{BoxStream, StreamExt, TryStreamExt};
 use holdfast_archive::keys::Unlocker;
 use holdfast_archive::{Archive, TableLog};
+use holdfast_events::Tier;
+use holdfast_sessions::{Current, Projection};
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -110,6 +113,21 @@ pub(crate) struct Shared {
 pub(crate) struct Caller {
     pub(crate) unlocker: Arc<Unlocker>,
     pub(crate) sight: Arc<Sight>,
+    /// The sessions as the caller's keys show them.
+    pub(crate) projection: Arc<tokio::sync::Mutex<Projection>>,
+    /// The sessions that the caller sees, and the moment that they are of.
+    pub(crate) seen: Arc<tokio::sync::Mutex<Option<(Arc<Current>, Ids)>>>,
+}
+
+impl Caller {
+    fn new(shared: &Shared, identities: Vec<age::x25519::Identity>, sight: Sight) -> Self {
+        let unlocker = Arc::new(Unlocker::new(shared.archive.clone(), identities));
+        let [events, _, sessions] = shared.logs.clone();
+        let with_content = sight.tiers().has(Tier::Content);
+        let projection =
+            Projection::with_logs(shared.archive.clone(), events, sessions, Arc::clone(&unlocker), with_content);
+        Self { unlocker, sight: Arc::new(sight), projection: Arc::new(projection.into()), seen: Arc::default() }
+    }
 }
 
 impl Shared {
@@ -123,7 +141,7 @@ impl Shared {
         state
     }
 
-    fn classify(&self, error: DataFusionError) -> QueryError {
+    pub(crate) fn classify(&self, error: DataFusionError) -> QueryError {
         QueryError::classify(error, self.memory_limit)
     }
 }
@@ -210,10 +228,10 @@ impl Session {
             options;
         let base = engine(&archive, memory_limit, spill, parallelism, &extensions)
             .map_err(|error| QueryError::classify(error, memory_limit))?;
-        let unlocker = Arc::new(Unlocker::new(archive.clone(), identities));
         let logs = TABLES.map(|table| archive.table(table));
-        let shared = Shared { archive, logs, footers, schemas: OnceLock::new(), base, memory_limit };
-        let session = Self { shared: Arc::new(shared), caller: Caller { unlocker, sight: Arc::new(sight) } };
+        let shared = Arc::new(Shared { archive, logs, footers, schemas: OnceLock::new(), base, memory_limit });
+        let caller = Caller::new(&shared, identities, sight);
+        let session = Self { shared, caller };
         let names = session.names();
         let schemas = extensions.iter().flat_map(|extension| extension.schemas(&names)).collect();
         session.shared.schemas.get_or_init(|| schemas);
@@ -222,8 +240,8 @@ impl Session {
 
     /// The same archive and engine for another caller: logs, footers, memory and extensions are shared, keys are not.
     pub fn for_caller(&self, identities: Vec<age::x25519::Identity>, sight: Sight) -> Self {
-        let unlocker = Arc::new(Unlocker::new(self.shared.archive.clone(), identities));
-        Self { shared: Arc::clone(&self.shared), caller: Caller { unlocker, sight: Arc::new(sight) } }
+        let caller = Caller::new(&self.shared, identities, sight);
+        Self { shared: Arc::clone(&self.shared), caller }
     }
 
     /// The caller's keys, for reading recordings.
@@ -238,9 +256,9 @@ impl Session {
 
     /// The tables and views that a statement can name, and their columns. Nothing can be read through them.
     fn names(&self) -> Arc<dyn CatalogProviderList> {
-        let unlocker = Arc::new(Unlocker::new(self.shared.archive.clone(), Vec::new()));
         // Weak, because what is made of it is kept in what it leads to.
-        Arc::new(Names::new(Arc::downgrade(&self.shared), Caller { unlocker, sight: Arc::new(Sight::NOTHING) }))
+        let nobody = Caller::new(&self.shared, Vec::new(), Sight::NOTHING);
+        Arc::new(Names::new(Arc::downgrade(&self.shared), nobody))
     }
 
     /// The columns of a statement's answer and the types of its placeholders, as far as they can be told. Nothing is

@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Subjects of one statement that are told apart. Beyond, the look counts as one at everybody.
-const MOST_SUBJECTS: usize = 100_000;
+const MOST_SUBJECTS: usize = 10_000;
 
 /// A column of a table of the archive.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

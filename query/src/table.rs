@@ -11,6 +11,7 @@ use crate::prune;
 use crate::rights::{Rights, Tiers};
 use crate::session::Caller;
 use crate::statement::Ledger;
+use crate::subjects::SubjectsExec;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
@@ -31,8 +32,8 @@ use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::union::UnionExec;
 use holdfast_archive::keys::{MasterKeyId, Unlocker};
 use holdfast_archive::table::PARTITION_COLUMNS;
-use holdfast_archive::{Archive, DataFile, Snapshot, Table, TableLog};
-use holdfast_events::Tier;
+use holdfast_archive::{Archive, DataFile, Table, TableLog};
+use holdfast_events::{Column as EventColumn, Tier};
 use object_store::ObjectMeta;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -84,7 +85,7 @@ fn layout(table: Table) -> TableSchema {
 pub(crate) struct ArchiveTable {
     table: Table,
     layout: TableSchema,
-    snapshot: Arc<Snapshot>,
+    files: Vec<DataFile>,
     rights: Rights,
     archive: Archive,
     unlocker: Arc<Unlocker>,
@@ -107,15 +108,28 @@ impl ArchiveTable {
         footers: &Arc<FooterCache>,
         ledger: &Arc<Ledger>,
     ) -> Result<Self, QueryError> {
-        let table = log.table();
-        let snapshot = log.snapshot().await?;
-        let representatives = Rights::representatives(&snapshot.files);
+        let files = log.snapshot().await?.files.clone();
+        Self::over(log.table(), files, &[], archive, caller, footers, ledger).await
+    }
+
+    /// A table that consists of `files`. What is shown of it depends on the rights in `sources` as well, which it was derived
+    /// from.
+    pub(crate) async fn over(
+        table: Table,
+        files: Vec<DataFile>,
+        sources: &[DataFile],
+        archive: &Archive,
+        caller: &Caller,
+        footers: &Arc<FooterCache>,
+        ledger: &Arc<Ledger>,
+    ) -> Result<Self, QueryError> {
+        let representatives = Rights::representatives(files.iter().chain(sources));
         caller.unlocker.prepare(&representatives).await?;
         Ok(Self {
             table,
             layout: layout(table),
             rights: Rights::of(caller, &representatives),
-            snapshot,
+            files,
             archive: archive.clone(),
             unlocker: Arc::clone(&caller.unlocker),
             footers: Arc::clone(footers),
@@ -126,6 +140,19 @@ impl ArchiveTable {
     /// Which table it is.
     pub(crate) fn table(&self) -> Table {
         self.table
+    }
+
+    /// What the caller may read in every file.
+    pub(crate) fn rights(&self) -> Tiers {
+        self.rights.in_every_file()
+    }
+
+    /// Refuses columns that are computed with and are of none of the tiers `rights`, in rows that are in no file.
+    pub(crate) fn check_overlay(&self, rights: Tiers) -> Result<(), QueryError> {
+        match self.ledger.computed_without(self.table, rights) {
+            Some((column, tier)) => Err(QueryError::Withheld { column, tier }),
+            None => Ok(()),
+        }
     }
 
     /// Whether there are files of which the caller may not read the column, but others. A file whose operational tier
@@ -154,8 +181,8 @@ impl ArchiveTable {
             }
         }
         let time = schema.field(self.table.time_column()).name();
-        let kept = prune::select(&self.snapshot.files, &physical, schema, time)?;
-        Ok(kept.into_iter().map(|index| &self.snapshot.files[index]).collect())
+        let kept = prune::select(&self.files, &physical, schema, time)?;
+        Ok(kept.into_iter().map(|index| &self.files[index]).collect())
     }
 
     /// Refuses files of which nothing can be read, and columns that are computed with where they cannot be read.
@@ -222,6 +249,19 @@ impl ArchiveTable {
         Ok(Arc::new(ProjectionExec::try_new(expressions, scan)?))
     }
 
+    /// The first of the columns that were read, which are those that are wanted.
+    fn narrow(&self, scan: Arc<dyn ExecutionPlan>, wanted: &[usize], read: &[usize]) -> Result<Arc<dyn ExecutionPlan>> {
+        if wanted.len() == read.len() {
+            return Ok(scan);
+        }
+        let schema = self.layout.table_schema();
+        let expressions = wanted.iter().enumerate().map(|(position, column)| {
+            let name = schema.field(*column).name();
+            (Arc::new(Column::new(name, position)) as Arc<dyn PhysicalExpr>, name.clone())
+        });
+        Ok(Arc::new(ProjectionExec::try_new(expressions.collect::<Vec<_>>(), scan)?))
+    }
+
     /// The log's figures serve the planner as estimates only: an answer comes from what is authenticated, the files.
     fn estimate(&self, files: &[&DataFile]) -> Statistics {
         let mut statistics = Statistics::new_unknown(self.layout.table_schema());
@@ -279,15 +319,31 @@ impl TableProvider for ArchiveTable {
         tracing::debug!(
             table = self.table.name(),
             files = files.len(),
-            of = self.snapshot.files.len(),
-            version = ?self.snapshot.version,
+            of = self.files.len(),
             tiers = ?wanted,
             "scan"
         );
         let partitions = state.config().target_partitions();
+        // Whose protected data is read is part of the record of a look.
+        let subject = match self.table {
+            Table::Events => Some(EventColumn::Subject as usize),
+            Table::Sessions => Some(crate::sessions::SESSION),
+            Table::DeadLetters => None,
+        };
+        let is_protected = wanted.has(Tier::Personal) || wanted.has(Tier::Content);
+        let subject = subject.filter(|_| is_protected);
+        let mut read = columns.clone();
+        read.extend(subject.filter(|subject| !columns.contains(subject)));
+        let position = subject.and_then(|subject| read.iter().position(|column| *column == subject));
         let mut scans = by_rights
             .into_iter()
-            .map(|(rights, files)| self.read(&files, rights, columns, limit, partitions))
+            .map(|(rights, files)| {
+                let scan = self.read(&files, rights, &read, limit, partitions)?;
+                let shows = rights.has(Tier::Personal) || rights.has(Tier::Content);
+                let Some(position) = position.filter(|_| shows) else { return self.narrow(scan, columns, &read) };
+                let noted = Arc::new(SubjectsExec::new(scan, position, Arc::clone(&self.ledger)));
+                self.narrow(noted, columns, &read)
+            })
             .collect::<Result<Vec<_>>>()?;
         match scans.len() {
             0 => Ok(Arc::new(EmptyExec::new(Arc::new(self.layout.table_schema().project(columns)?)))),

@@ -12,11 +12,14 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableScan}
 use datafusion::physical_plan::ExecutionPlan;
 use std::sync::Arc;
 
+use crate::guard::GuardedTable;
+use crate::sessions::SessionsTable;
 use crate::statement::Origin;
 use crate::table::{ArchiveTable, tier_of};
 
 /// Every view: its name and its text.
-pub(crate) const VIEWS: [(&str, &str); 8] = [
+pub(crate) const VIEWS: [(&str, &str); 9] = [
+    ("access_log", include_str!("views/access_log.sql")),
     ("chat_lines", include_str!("views/chat_lines.sql")),
     ("diagnostics", include_str!("views/diagnostics.sql")),
     ("file_transfers", include_str!("views/file_transfers.sql")),
@@ -63,7 +66,7 @@ pub(crate) fn withheld_of(scan: &TableScan) -> Vec<Taint> {
     if let Some(view) = provider.downcast_ref::<View>() {
         return view.taints.clone();
     }
-    let Some(table) = provider.downcast_ref::<ArchiveTable>() else { return nothing() };
+    let Some(table) = archive_table(provider) else { return nothing() };
     let taint = |(index, field): (usize, &arrow_schema::FieldRef)| {
         if !table.withholds(index) {
             return Taint::new();
@@ -74,6 +77,15 @@ pub(crate) fn withheld_of(scan: &TableScan) -> Vec<Taint> {
     columns.fields().iter().enumerate().map(taint).collect()
 }
 
+/// The table of the archive behind a provider, whatever stands before it.
+pub(crate) fn archive_table(provider: &dyn std::any::Any) -> Option<&ArchiveTable> {
+    if let Some(guarded) = provider.downcast_ref::<GuardedTable>() {
+        return archive_table(guarded.table().as_ref());
+    }
+    let sessions = provider.downcast_ref::<SessionsTable>();
+    sessions.map(SessionsTable::base).or_else(|| provider.downcast_ref())
+}
+
 /// Whether the caller may read the origin's tier in no file at all. `false` where the plan does not name its table.
 pub(crate) fn withheld_everywhere(plan: &LogicalPlan, origin: &Origin) -> Result<bool> {
     let mut everywhere = false;
@@ -82,7 +94,7 @@ pub(crate) fn withheld_everywhere(plan: &LogicalPlan, origin: &Origin) -> Result
             && let Ok(provider) = source_as_provider(&scan.source)
         {
             let provider: &dyn std::any::Any = provider.as_ref();
-            if let Some(table) = provider.downcast_ref::<ArchiveTable>() {
+            if let Some(table) = archive_table(provider) {
                 everywhere |= table.table() == origin.table && table.withholds_everywhere(origin.tier);
             }
         }

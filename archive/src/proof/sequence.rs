@@ -162,10 +162,7 @@ impl<'s> Sequence<'s> {
     }
 
     async fn read(&mut self, table: Table, version: u64) -> Result<Option<Sequenced>, ArchiveError> {
-        let ahead = match table {
-            Table::Events => &mut self.events,
-            Table::DeadLetters => &mut self.dead_letters,
-        };
+        let ahead = if table == Table::Events { &mut self.events } else { &mut self.dead_letters };
         let Some(bytes) = ahead.entry(self.store, table, version).await? else { return Ok(None) };
         let (entry, leaves) = match Entry::parse(version, &bytes) {
             Ok(entry) => {

@@ -229,7 +229,7 @@ fn order(table: Table, batches: &[RecordBatch]) -> Option<Vec<Key>> {
                 batch.column_by_name("subject")?.as_string_opt::<i32>()?,
                 batch.column_by_name("time")?.as_primitive_opt::<TimestampMicrosecondType>()?,
             )),
-            Table::DeadLetters => None,
+            Table::DeadLetters | Table::Sessions => None,
         };
         for row in 0..batch.num_rows() {
             let (subject, time) = sessions.map_or(("", 0), |(subjects, times)| (subjects.value(row), times.value(row)));

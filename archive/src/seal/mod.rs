@@ -16,7 +16,6 @@
 //!
 //! Whoever seals has the private keys of all three tiers. That is not the archiver's process, which has none.
 
-mod fetch;
 mod history;
 mod join;
 mod merge;
@@ -25,6 +24,7 @@ mod retention;
 mod run;
 mod sweep;
 
+pub(crate) use plan::{SEALED, is_sealed as is_sealed_file};
 pub use retention::{LockMode, Retention, S3Retention};
 pub use sweep::{Sweeper, Swept};
 

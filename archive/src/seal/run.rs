@@ -179,7 +179,7 @@ impl<'s> Run<'s> {
             Table::Events => {
                 join::join(archive, ring, unlocker, partition, settings.max_object_bytes, &mut batches).await?
             }
-            Table::DeadLetters => Joined::default(),
+            Table::DeadLetters | Table::Sessions => Joined::default(),
         };
         let segment = merge::write(ring, log.table(), partition, batches).await?;
         log.put(&segment).await?;
@@ -209,7 +209,7 @@ impl<'s> Run<'s> {
     ) -> Result<Outcome, ArchiveError> {
         let dead_letters = match log.table() {
             Table::Events => self.dead_letters.version().await?,
-            Table::DeadLetters => None,
+            Table::DeadLetters | Table::Sessions => None,
         };
         let id = uuid::Uuid::now_v7().to_string();
         let (table, operation) = (log.table().name().to_owned(), Operation::Seal);

@@ -15,10 +15,10 @@
 //! may speak of the oldest file that is in the store and not live; when there is no such file, no entry is read at all. It
 //! goes back by [`MOST_ENTRIES`] at the most, for the sake of waste that a crash has left years ago.
 
-use super::fetch;
 use super::history::{History, begun};
 use super::join::{object_path, objects_of};
 use crate::error::ArchiveError;
+use crate::fetch;
 use crate::keys::Unlocker;
 use crate::log::DataFile;
 use crate::segment::Partition;
@@ -80,7 +80,7 @@ impl Sweeper {
     /// When the store cannot be reached or a live file cannot be read. What was done stays done.
     pub async fn sweep(&mut self, now: Timestamp) -> Result<Swept, ArchiveError> {
         let mut swept = Swept::default();
-        for table in [Table::Events, Table::DeadLetters] {
+        for table in [Table::Events, Table::DeadLetters, Table::Sessions] {
             self.sweep_table(table, now, &mut swept).await?;
         }
         Ok(swept)
@@ -158,7 +158,7 @@ impl Sweeper {
 
     /// The objects that the rows of a file refer to.
     async fn objects(&self, file: &DataFile) -> Result<BTreeSet<String>, ArchiveError> {
-        let paths = fetch::column(self.archive.store(), &self.unlocker, file, "object_path").await?;
+        let paths = fetch::columns(self.archive.store(), &self.unlocker, file, &["object_path"]).await?;
         Ok(objects_of(&paths))
     }
 

@@ -122,9 +122,10 @@ impl Verification<'_> {
         for table in [Table::Events, Table::DeadLetters] {
             match self.archive.table(table).snapshot().await {
                 Ok(snapshot) => {
-                    match table {
-                        Table::Events => until.events = snapshot.version,
-                        Table::DeadLetters => until.dead_letters = snapshot.version,
+                    if table == Table::Events {
+                        until.events = snapshot.version;
+                    } else {
+                        until.dead_letters = snapshot.version;
                     }
                     snapshots.insert(TableName::from(table), snapshot);
                 }

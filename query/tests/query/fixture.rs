@@ -3,13 +3,16 @@
 use age::x25519::Identity;
 use arrow_array::{ArrayRef, BinaryArray, Int32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow_cast::pretty::pretty_format_batches;
-use holdfast_archive::keys::{Holder, KeyRing};
+use datafusion::arrow::compute::{concat_batches, sort_to_indices, take_record_batch};
+use holdfast_archive::keys::{Holder, KeyRing, Unlocker};
 use holdfast_archive::segment::{Partition, SegmentKeys, SegmentWriter};
-use holdfast_archive::{Advance, Archive, Location, Table, TableLog};
+use holdfast_archive::{Advance, Archive, Change, DataFile, Location, Table, TableLog, read};
 use holdfast_events::{EventBatchBuilder, Position, Tier, Timestamp, decode_structured};
 use holdfast_query::{FooterCache, QueryError, QueryResult, Session, SessionOptions};
+use holdfast_sessions::{Maintainer, MaintainerSettings};
 use object_store::memory::InMemory;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// 2026-05-10 and 2026-06-10.
@@ -26,6 +29,8 @@ pub(crate) struct Fixture {
     pub(crate) newcomer: Identity,
     events: TableLog,
     next: i64,
+    /// The next offset of other partitions than the first.
+    others: BTreeMap<i32, i64>,
 }
 
 /// One CloudEvent. `data` may be null.
@@ -51,10 +56,11 @@ impl Fixture {
             events: archive.table(Table::Events),
             archive,
             next: 0,
+            others: BTreeMap::new(),
         }
     }
 
-    fn ring(&self, date: i32) -> KeyRing {
+    pub(crate) fn ring(&self, date: i32) -> KeyRing {
         let holder = |name: &str, identity: &Identity, tiers: &[Tier]| Holder {
             name: name.into(),
             recipient: identity.to_public(),
@@ -99,6 +105,68 @@ impl Fixture {
             Advance { topic: TOPIC.to_owned(), partition: 0, expected: (first > 0).then_some(first), next: self.next };
         self.events.commit(&[segment], &[advance], &id, Timestamp(0)).await.unwrap();
         id
+    }
+
+    /// Archives one file of events of another partition than the first.
+    pub(crate) async fn write_to(&mut self, kafka_partition: i32, date: i32, events: &[Value]) {
+        let first = self.others.get(&kafka_partition).copied();
+        let mut next = first.unwrap_or_default();
+        let mut batch = EventBatchBuilder::new();
+        for event in events {
+            let bytes = serde_json::to_vec(event).unwrap();
+            let position = Position { topic: TOPIC, partition: kafka_partition, offset: next };
+            let arrived = Timestamp(i64::from(date) * 86_400_000_000);
+            batch.append(&decode_structured(&bytes).unwrap(), position, arrived, false, None);
+            next += 1;
+        }
+        let id = format!("file-{date}-{kafka_partition}-{next}");
+        let partition = Partition { class: "general".to_owned(), date };
+        let keys = SegmentKeys::new(&self.ring(date), Table::Events, &partition, id.clone()).await.unwrap();
+        let mut writer = SegmentWriter::new(Table::Events, partition, keys).unwrap();
+        writer.write(&batch.finish()).unwrap();
+        let segment = writer.finish().unwrap();
+        self.events.put(&segment).await.unwrap();
+        let advance = Advance { topic: TOPIC.to_owned(), partition: kafka_partition, expected: first, next };
+        self.events.commit(&[segment], &[advance], &id, Timestamp(0)).await.unwrap();
+        self.others.insert(kafka_partition, next);
+    }
+
+    /// Puts one sorted file in the place of all files of a date, as sealing does.
+    pub(crate) async fn seal(&self, date: i32) {
+        let snapshot = self.events.snapshot().await.unwrap();
+        let removed: Vec<DataFile> =
+            snapshot.files.iter().filter(|file| file.date == date && !read::is_sealed(file)).cloned().collect();
+        if removed.is_empty() {
+            return;
+        }
+        let unlocker = Unlocker::new(self.archive.clone(), vec![self.officer.clone()]);
+        unlocker.prepare(&removed).await.unwrap();
+        let schema = Table::Events.schema();
+        let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+        let mut batches = Vec::new();
+        for file in &removed {
+            for batch in read::columns(&self.archive, &unlocker, file, &names).await.unwrap() {
+                batches.push(RecordBatch::try_new(Arc::clone(&schema), batch.columns().to_vec()).unwrap());
+            }
+        }
+        let rows = concat_batches(&schema, &batches).unwrap();
+        let order = sort_to_indices(rows.column(3), None, None).unwrap();
+        let id = read::sealed_id(&format!("{date}-{}", snapshot.version.unwrap()));
+        let partition = Partition { class: "general".to_owned(), date };
+        let keys = SegmentKeys::new(&self.ring(date), Table::Events, &partition, id.clone()).await.unwrap();
+        let mut writer = SegmentWriter::sealed(Table::Events, partition, keys).unwrap();
+        writer.write(&take_record_batch(&rows, &order).unwrap()).unwrap();
+        let segment = writer.finish().unwrap();
+        self.events.put(&segment).await.unwrap();
+        let change =
+            Change { segments: &[segment], removed: &removed, advances: &[], commit_id: &id, attestation: None };
+        self.events.change(&change, Timestamp(0)).await.unwrap();
+    }
+
+    /// Who keeps the table of sessions.
+    pub(crate) fn maintainer(&self, settings: MaintainerSettings) -> Maintainer {
+        let unlocker = Unlocker::new(self.archive.clone(), vec![self.officer.clone()]);
+        Maintainer::new(self.archive.clone(), Arc::new(unlocker), Arc::new(self.ring(MAY)), settings)
     }
 
     /// Archives one dead letter, filed in May.

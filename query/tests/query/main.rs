@@ -1,7 +1,10 @@
 //! Queries over small archives that are written with the real writer, in memory.
 
 mod fixture;
+mod guarded;
+mod looks;
 mod measure;
+mod sessions;
 mod tables;
 mod tiers;
 mod views;

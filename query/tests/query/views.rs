@@ -123,7 +123,7 @@ async fn archive() -> Fixture {
 #[tokio::test]
 async fn sessions_have_one_row_each() {
     let session = archive().await.as_manager();
-    let sql = "select session, portal, mode, customer, ticket, agent, requested_at, started_at, ended_at, waited, duration, state,
+    let sql = "select session, portal, mode, customer, ticket, agent, requested_at, started_at, ended_at, waited, handled, state,
         resolution, resolved, rating, chat_lines, files, reboots, transfers, diagnostics, recordings, broken_off
         from sessions order by session";
     assert_eq!(

@@ -214,7 +214,7 @@ impl World {
     ) {
         let dead_letters = match table {
             Table::Events => self.archive.table(Table::DeadLetters).version().await.unwrap(),
-            Table::DeadLetters => None,
+            Table::DeadLetters | Table::Sessions => None,
         };
         self.commit_naming(dead_letters, table, batches, objects, advances).await;
     }

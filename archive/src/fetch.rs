@@ -1,4 +1,4 @@
-//! One column out of a file in the store, without fetching the others.
+//! Some columns out of a file in the store, without fetching the others.
 
 use crate::error::ArchiveError;
 use crate::keys::Unlocker;
@@ -20,18 +20,19 @@ use std::sync::Arc;
 /// The footer and what comes before it are fetched at once, up to this many bytes.
 const FOOTER_BYTES: usize = 64 * 1024;
 
-/// The column `name` of a file.
-pub(crate) async fn column(
+/// The columns `names` of a file, in the order of the file; one that the file does not have is left out.
+pub(crate) async fn columns(
     store: &Arc<dyn ObjectStore>,
     unlocker: &Unlocker,
     file: &DataFile,
-    name: &str,
+    names: &[&str],
 ) -> std::result::Result<Vec<RecordBatch>, ArchiveError> {
-    let failed = |source| ArchiveError::Parquet { doing: format!("read `{name}` of {}", file.path), source };
+    let failed =
+        |source| ArchiveError::Parquet { doing: format!("read {} of {}", names.join(", "), file.path), source };
     let options = ArrowReaderOptions::new().with_file_decryption_properties(unlocker.decryption(&file.id)?);
     let reader = Reader { store: Arc::clone(store), path: file.path.clone() };
     let builder = ParquetRecordBatchStreamBuilder::new_with_options(reader, options).await.map_err(failed)?;
-    let mask = ProjectionMask::columns(builder.parquet_schema(), [name]);
+    let mask = ProjectionMask::columns(builder.parquet_schema(), names.iter().copied());
     builder.with_projection(mask).build().map_err(failed)?.try_collect().await.map_err(failed)
 }
 

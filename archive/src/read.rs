@@ -1,0 +1,88 @@
+//! Reading rows without SQL, for what is derived from them.
+
+use crate::archive::Archive;
+use crate::error::ArchiveError;
+use crate::fetch;
+use crate::keys::Unlocker;
+use crate::log::{DataFile, TableLog};
+use crate::proof::entry::{AddedFile, Entry, entry_path, read_entry};
+use crate::seal::{SEALED, is_sealed_file};
+use crate::table::Table;
+use arrow_array::RecordBatch;
+use holdfast_events::Timestamp;
+use object_store::ObjectStoreExt;
+
+/// The columns `names` of a file whose keys were prepared. One that the file does not have is left out.
+///
+/// # Errors
+/// When the file cannot be fetched or decrypted.
+pub async fn columns(
+    archive: &Archive,
+    unlocker: &Unlocker,
+    file: &DataFile,
+    names: &[&str],
+) -> Result<Vec<RecordBatch>, ArchiveError> {
+    fetch::columns(archive.store(), unlocker, file, names).await
+}
+
+/// Whether a file took the place of others.
+pub fn is_sealed(file: &DataFile) -> bool {
+    is_sealed_file(file)
+}
+
+/// The id of a file that takes the place of others, out of one that no other file has.
+pub fn sealed_id(id: &str) -> String {
+    format!("{SEALED}{id}")
+}
+
+/// The files that came with new rows into `log`, by its entries behind `after` up to `through`. Some of them may have been
+/// sealed into others since.
+///
+/// # Errors
+/// When an entry is missing or cannot be read.
+pub async fn added(
+    archive: &Archive,
+    log: &TableLog,
+    after: Option<u64>,
+    through: u64,
+) -> Result<Vec<DataFile>, ArchiveError> {
+    let table = log.table();
+    let mut files = Vec::new();
+    for version in after.map_or(0, |after| after + 1)..=through {
+        let damaged = |why: String| ArchiveError::Damaged { what: entry_path(table, version).to_string(), why };
+        let bytes = read_entry(archive.store().as_ref(), table, version).await?;
+        let entry =
+            Entry::parse(version, &bytes.ok_or_else(|| damaged("it is missing".to_owned()))?).map_err(&damaged)?;
+        // An entry that removes files has put their rows into those that it adds.
+        if entry.removes.is_empty() {
+            for add in entry.adds {
+                files.push(data_file(table, add).ok_or_else(|| damaged("a file's date cannot be read".to_owned()))?);
+            }
+        }
+    }
+    Ok(files)
+}
+
+fn data_file(table: Table, add: AddedFile) -> Option<DataFile> {
+    let midnight = Timestamp::parse(&format!("{}T00:00:00Z", add.date)).ok()?;
+    Some(DataFile {
+        path: format!("{}/{}", table.directory(), add.path).into(),
+        id: add.id,
+        class: add.class,
+        date: i32::try_from(midnight.0.div_euclid(86_400_000_000)).ok()?,
+        rows: add.rows,
+        size: add.size,
+        time: add.time,
+    })
+}
+
+/// Deletes a file that is no longer part of its table. One that is gone already is no error.
+///
+/// # Errors
+/// When the store refuses.
+pub async fn delete(archive: &Archive, file: &DataFile) -> Result<(), ArchiveError> {
+    match archive.store().delete(&file.path).await {
+        Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+        Err(source) => Err(ArchiveError::Store { doing: format!("delete {}", file.path), source }),
+    }
+}

@@ -1,0 +1,189 @@
+//! Records of looks: events of the archive's own, through Kafka like all others.
+//!
+//! ```text
+//! look ─▶ CloudEvent archive.queried | viewed | exported | denied ─▶ Kafka ─▶ acknowledged ─▶ the look goes on
+//! ```
+//!
+//! A record stands when Kafka has acknowledged it: from then on it is archived exactly once, and covered by the proof log.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use holdfast_ingest::gateway::Clock;
+use holdfast_ingest::producer::{KafkaProducer, Publisher, Record};
+use holdfast_query::{Denial, Ending, Kind, Look, LookId, Recorder, Subjects, Unrecorded, Viewer};
+use serde_json::{Map, Value, json};
+
+/// What the records name as their source.
+const SOURCE: &str = "holdfast:looks";
+/// Texts from outside that are longer are cut in the record: a message must fit into Kafka.
+const LONGEST_TEXT: usize = 64 * 1024;
+/// How often a full queue is tried again.
+const TRIES: usize = 20;
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Writes records to the topic of events.
+pub(crate) struct KafkaRecorder {
+    producer: Arc<KafkaProducer>,
+    topic: String,
+    clock: Clock,
+    /// How long an acknowledgement is waited for.
+    patience: Duration,
+}
+
+impl KafkaRecorder {
+    pub(crate) fn new(producer: Arc<KafkaProducer>, topic: String, clock: Clock, patience: Duration) -> Self {
+        Self { producer, topic, clock, patience }
+    }
+
+    async fn publish(&self, user: &str, event: &Value) -> Result<(), Unrecorded> {
+        let value = event.to_string();
+        let record =
+            Record { topic: &self.topic, key: user.as_bytes(), value: value.as_bytes(), headers: &[] };
+        for _ in 0..TRIES {
+            let published = tokio::time::timeout(self.patience, self.producer.publish(record)).await;
+            match published {
+                Ok(Ok(_)) => return Ok(()),
+                Ok(Err(holdfast_ingest::producer::PublishError::Busy)) => tokio::time::sleep(PAUSE).await,
+                Ok(Err(error)) => return Err(Unrecorded(error.to_string())),
+                Err(_) => return Err(Unrecorded("Kafka did not acknowledge in time".to_owned())),
+            }
+        }
+        Err(Unrecorded("the queue to Kafka stays full".to_owned()))
+    }
+}
+
+/// The event of a record. `time` is RFC 3339.
+fn event(id: &str, event_type: &str, user: &str, time: &str, data: Map<String, Value>) -> Value {
+    json!({
+        "specversion": "1.0",
+        "id": id,
+        "source": SOURCE,
+        "type": event_type,
+        // A subject is never empty; a name may be, where somebody was refused.
+        "subject": if user.is_empty() { "unknown" } else { user },
+        "time": time,
+        "data": data,
+    })
+}
+
+fn cut(text: &str) -> &str {
+    let mut end = text.len().min(LONGEST_TEXT);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+fn who(viewer: &Viewer) -> Map<String, Value> {
+    let mut data = Map::new();
+    data.insert("user".to_owned(), viewer.user.clone().into());
+    data.insert("role".to_owned(), viewer.role.clone().into());
+    data.insert("door".to_owned(), viewer.door.name().into());
+    if let Some(remote) = &viewer.remote {
+        data.insert("remote_ip".to_owned(), remote.clone().into());
+    }
+    data
+}
+
+fn begin(id: &str, viewer: &Viewer, look: &Look, time: &str) -> Value {
+    let mut data = who(viewer);
+    data.insert("look".to_owned(), id.into());
+    data.insert("stage".to_owned(), "begun".into());
+    data.insert("statement".to_owned(), cut(&look.statement).into());
+    if let Some(purpose) = &look.purpose {
+        data.insert("purpose".to_owned(), cut(purpose).into());
+    }
+    event(id, look.kind.event_type(), &viewer.user, time, data)
+}
+
+fn end(id: &str, kind: Kind, viewer: &Viewer, ending: &Ending, time: &str) -> Value {
+    let mut data = who(viewer);
+    data.insert("look".to_owned(), id.into());
+    data.insert("stage".to_owned(), "ended".into());
+    data.insert("outcome".to_owned(), ending.outcome.name().into());
+    data.insert("rows".to_owned(), ending.rows.into());
+    data.insert("bytes".to_owned(), ending.bytes.into());
+    data.insert("duration".to_owned(), ending.duration.as_secs_f64().into());
+    match &ending.subjects {
+        Subjects::Of(subjects) if subjects.is_empty() => {}
+        Subjects::Of(subjects) => _ = data.insert("subjects".to_owned(), subjects.clone().into()),
+        Subjects::Everybody => _ = data.insert("everybody".to_owned(), true.into()),
+    }
+    event(&format!("{id}/end"), kind.event_type(), &viewer.user, time, data)
+}
+
+fn denied(id: &str, denial: &Denial, time: &str) -> Value {
+    let mut data = Map::new();
+    data.insert("user".to_owned(), cut(&denial.user).into());
+    data.insert("door".to_owned(), denial.door.name().into());
+    data.insert("reason".to_owned(), denial.reason.clone().into());
+    data.insert("look".to_owned(), id.into());
+    if let Some(remote) = &denial.remote {
+        data.insert("remote_ip".to_owned(), remote.clone().into());
+    }
+    event(id, "archive.denied", cut(&denial.user), time, data)
+}
+
+#[async_trait]
+impl Recorder for KafkaRecorder {
+    async fn begin(&self, viewer: &Viewer, look: &Look) -> Result<LookId, Unrecorded> {
+        let id = uuid::Uuid::now_v7().to_string();
+        self.publish(&viewer.user, &begin(&id, viewer, look, &(self.clock)().to_string())).await?;
+        Ok(LookId(id))
+    }
+
+    async fn end(&self, viewer: &Viewer, look: &Look, id: &LookId, ending: &Ending) -> Result<(), Unrecorded> {
+        self.publish(&viewer.user, &end(&id.0, look.kind, viewer, ending, &(self.clock)().to_string())).await
+    }
+
+    async fn denied(&self, denial: &Denial) -> Result<(), Unrecorded> {
+        let id = uuid::Uuid::now_v7().to_string();
+        self.publish(&denial.user, &denied(&id, denial, &(self.clock)().to_string())).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use holdfast_query::{Door, Outcome};
+
+    use super::*;
+
+    fn viewer() -> Viewer {
+        Viewer { user: "ada".into(), role: "manager".into(), door: Door::Postgres, remote: Some("192.0.2.7".into()) }
+    }
+
+    /// The records are events that the catalogue finds nothing wrong with.
+    #[test]
+    fn records_keep_the_rules_of_the_catalogue() {
+        let look = Look {
+            kind: Kind::Queried,
+            statement: "select \u{1F512} ".repeat(20_000),
+            purpose: Some("audit".to_owned()),
+        };
+        let mut ending = Ending {
+            rows: 3,
+            bytes: 100,
+            duration: Duration::from_millis(1500),
+            outcome: Outcome::Complete,
+            subjects: Subjects::Of(vec!["S-1".to_owned()]),
+        };
+        let denial =
+            Denial { user: String::new(), door: Door::Http, remote: None, reason: "the token is not known".to_owned() };
+        let time = "2026-01-31T12:00:00Z";
+        let mut events = vec![
+            begin("1", &viewer(), &look, time),
+            end("1", Kind::Queried, &viewer(), &ending, time),
+            denied("2", &denial, time),
+        ];
+        ending.subjects = Subjects::Everybody;
+        events.push(end("3", Kind::Exported, &viewer(), &ending, time));
+        for event in events {
+            let bytes = event.to_string();
+            assert!(bytes.len() < 100_000);
+            let decoded = holdfast_events::decode_structured(bytes.as_bytes()).unwrap();
+            assert_eq!(decoded.problems(), None, "{bytes}");
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Notes whose rows a scan gives away.
+//!
+//! It stands right above a scan of protected columns. Filters go through it into the scan, so what it sees are the rows that
+//! the statement reads, and not all of the table.
+
+use crate::statement::Ledger;
+use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
+use arrow_schema::{DataType, SchemaRef};
+use datafusion::common::Result;
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::execution::TaskContext;
+use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
+use datafusion::physical_plan::execution_plan::SchedulingType;
+use datafusion::physical_plan::filter_pushdown::{FilterDescription, FilterPushdownPhase};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties, SendableRecordBatchStream,
+};
+use futures::StreamExt;
+use std::fmt;
+use std::sync::Arc;
+
+/// Passes rows on and notes their subjects.
+pub(crate) struct SubjectsExec {
+    input: Arc<dyn ExecutionPlan>,
+    /// Which column has the subjects.
+    column: usize,
+    ledger: Arc<Ledger>,
+    properties: Arc<PlanProperties>,
+}
+
+impl SubjectsExec {
+    pub(crate) fn new(input: Arc<dyn ExecutionPlan>, column: usize, ledger: Arc<Ledger>) -> Self {
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new(input.schema()),
+            input.output_partitioning().clone(),
+            input.pipeline_behavior(),
+            input.boundedness(),
+        )
+        .with_scheduling_type(SchedulingType::Cooperative);
+        Self { input, column, ledger, properties: Arc::new(properties) }
+    }
+}
+
+fn note(ledger: &Ledger, batch: &RecordBatch, column: usize) {
+    let values = batch.column(column);
+    let mut distinct: Vec<&str> = match values.data_type() {
+        DataType::Utf8View => values.as_string_view().iter().flatten().collect(),
+        DataType::Utf8 => values.as_string::<i32>().iter().flatten().collect(),
+        _ => return,
+    };
+    distinct.sort_unstable();
+    distinct.dedup();
+    ledger.note_subjects(distinct);
+}
+
+impl fmt::Debug for SubjectsExec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SubjectsExec")
+    }
+}
+
+impl DisplayAs for SubjectsExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SubjectsExec")
+    }
+}
+
+impl ExecutionPlan for SubjectsExec {
+    fn name(&self) -> &'static str {
+        "SubjectsExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![&self.input]
+    }
+
+    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
+        vec![false]
+    }
+
+    fn maintains_input_order(&self) -> Vec<bool> {
+        vec![true]
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn with_new_children(self: Arc<Self>, mut children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        let input = children.pop().unwrap_or_else(|| Arc::clone(&self.input));
+        Ok(Arc::new(Self::new(input, self.column, Arc::clone(&self.ledger))))
+    }
+
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let input = self.input.execute(partition, context)?;
+        let schema: SchemaRef = input.schema();
+        let (column, ledger) = (self.column, Arc::clone(&self.ledger));
+        let noted = input.inspect(move |batch| {
+            if let Ok(batch) = batch {
+                note(&ledger, batch, column);
+            }
+        });
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, noted)))
+    }
+
+    fn gather_filters_for_pushdown(
+        &self,
+        _: FilterPushdownPhase,
+        parent_filters: Vec<Arc<dyn PhysicalExpr>>,
+        _: &ConfigOptions,
+    ) -> Result<FilterDescription> {
+        FilterDescription::from_children(parent_filters, &self.children())
+    }
+}

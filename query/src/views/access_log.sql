@@ -1,0 +1,56 @@
+-- Every look at the archive, and every attempt that was refused: who, when, from where, what for.
+-- A look is recorded when it begins and again when it has ended; one row is both. `outcome` is complete, cancelled, failed,
+-- refused, or NULL while it goes on (or where the process died). `subjects` is a JSON array of the sessions, and of what else
+-- events are about, whose protected data was read; `everybody` says that they were too many to be named.
+with once as (
+    select subject, type, time, duration, reason, operational, personal, data
+    from archive.first_deliveries
+    where type in ('archive.queried', 'archive.viewed', 'archive.exported', 'archive.denied')
+),
+ended as (
+    select
+        operational ->> 'look' as look,
+        operational ->> 'outcome' as outcome,
+        duration,
+        json_get_int(operational, 'rows') as rows,
+        json_get_int(operational, 'bytes') as bytes,
+        operational ->> 'subjects' as subjects,
+        json_get_bool(operational, 'everybody') as everybody
+    from once
+    where operational ->> 'stage' = 'ended'
+),
+begun as (
+    select
+        time,
+        subject as "user",
+        operational ->> 'role' as role,
+        substr(type, 9) as kind,
+        operational ->> 'door' as door,
+        personal ->> 'remote_ip' as remote_ip,
+        data ->> 'statement' as statement,
+        operational ->> 'purpose' as purpose,
+        reason,
+        operational ->> 'look' as look,
+        type = 'archive.denied' as denied
+    from once
+    where coalesce(operational ->> 'stage', 'begun') = 'begun'
+)
+select
+    begun.time,
+    begun."user",
+    begun.role,
+    begun.kind,
+    begun.door,
+    begun.remote_ip,
+    begun.statement,
+    begun.purpose,
+    case when begun.denied then 'refused' else ended.outcome end as outcome,
+    begun.reason,
+    ended.rows,
+    ended.bytes,
+    ended.duration,
+    ended.subjects,
+    coalesce(ended.everybody, false) as everybody,
+    begun.look
+from begun
+left join ended on ended.look = begun.look

@@ -1,0 +1,192 @@
+//! Every look is on record, or is not had.
+
+use crate::fixture::{Fixture, MAY, event, lines};
+use async_trait::async_trait;
+use datafusion::common::ScalarValue;
+use futures::StreamExt;
+use holdfast_query::{
+    Denial, Door, Ending, Kind, Limits, Look, LookId, Outcome, QueryError, Reader, Recorder, Request, Subjects,
+    Unrecorded, Viewer, WithoutRecord,
+};
+use serde_json::json;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// What was written down, and whether anything can be.
+#[derive(Default)]
+struct Book {
+    is_closed: AtomicBool,
+    begun: Mutex<Vec<Look>>,
+    ended: Mutex<Vec<Ending>>,
+    denied: Mutex<Vec<Denial>>,
+}
+
+impl Book {
+    fn check(&self) -> Result<(), Unrecorded> {
+        if self.is_closed.load(Ordering::SeqCst) { Err(Unrecorded("the book is closed".to_owned())) } else { Ok(()) }
+    }
+
+    fn last_ending(&self) -> Ending {
+        self.ended.lock().unwrap().last().cloned().expect("nothing has ended")
+    }
+}
+
+#[async_trait]
+impl Recorder for Book {
+    async fn begin(&self, _: &Viewer, look: &Look) -> Result<LookId, Unrecorded> {
+        self.check()?;
+        let mut begun = self.begun.lock().unwrap();
+        begun.push(look.clone());
+        Ok(LookId(begun.len().to_string()))
+    }
+
+    async fn end(&self, _: &Viewer, _: &Look, _: &LookId, ending: &Ending) -> Result<(), Unrecorded> {
+        self.ended.lock().unwrap().push(ending.clone());
+        self.check()
+    }
+
+    async fn denied(&self, denial: &Denial) -> Result<(), Unrecorded> {
+        self.check()?;
+        self.denied.lock().unwrap().push(denial.clone());
+        Ok(())
+    }
+}
+
+async fn archive() -> Fixture {
+    let mut fixture = Fixture::empty();
+    let mut events = Vec::new();
+    for number in 0..300 {
+        let id = number.to_string();
+        let session = format!("S-{}", number % 3);
+        let data = json!({"seq": number, "sender": "agent", "text": format!("line {number}")});
+        events.push(event("chat.line", &id, &session, "2026-05-10T08:00:00Z", data));
+    }
+    fixture.write(MAY, &events).await;
+    fixture
+}
+
+fn reader(fixture: &Fixture, book: &Arc<Book>, without_record: WithoutRecord) -> Reader {
+    let viewer = Viewer {
+        user: "compliance".into(),
+        role: "compliance".into(),
+        door: Door::Http,
+        remote: Some("192.0.2.1".into()),
+    };
+    Reader::new(fixture.as_officer(), viewer, Arc::clone(book) as Arc<dyn Recorder>, without_record)
+}
+
+fn ask(statement: &str) -> Request {
+    Request { statement: statement.to_owned(), purpose: Some("a test".to_owned()), ..Request::default() }
+}
+
+#[tokio::test]
+async fn a_look_has_a_beginning_and_an_end() {
+    let (fixture, book) = (archive().await, Arc::new(Book::default()));
+    let reader = reader(&fixture, &book, WithoutRecord::Refuse);
+    let request = Request {
+        parameters: vec![ScalarValue::Utf8(Some("S-1".to_owned()))],
+        ..ask("select seq, text from chat_lines where session = $1")
+    };
+    let answer = reader.query(request).await.unwrap();
+    assert_eq!(lines(answer).await.unwrap().len(), 100);
+    let begun = book.begun.lock().unwrap().clone();
+    assert_eq!(begun.len(), 1);
+    assert_eq!((begun[0].kind, begun[0].purpose.as_deref()), (Kind::Queried, Some("a test")));
+    let ending = book.last_ending();
+    assert_eq!((ending.rows, ending.outcome), (100, Outcome::Complete));
+    assert!(ending.bytes > 0);
+    // The filter was asked in the scan: nobody else's lines were read.
+    assert_eq!(ending.subjects, Subjects::Of(vec!["S-1".to_owned()]));
+
+    let story = reader.story("S-2", None).await.unwrap();
+    assert!(!lines(story).await.unwrap().is_empty());
+    assert_eq!(book.begun.lock().unwrap()[1].kind, Kind::Viewed);
+    assert_eq!(book.last_ending().subjects, Subjects::Of(vec!["S-2".to_owned()]));
+
+    // Figures name nobody.
+    lines(reader.query(ask("select count(*) from events")).await.unwrap()).await.unwrap();
+    assert_eq!(book.last_ending().subjects, Subjects::Of(Vec::new()));
+}
+
+#[tokio::test]
+async fn what_fails_and_what_is_dropped_ends_on_record() {
+    let (fixture, book) = (archive().await, Arc::new(Book::default()));
+    let reader = reader(&fixture, &book, WithoutRecord::Refuse);
+    assert!(reader.query(ask("select nothing from nowhere")).await.is_err());
+    assert_eq!(book.last_ending().outcome, Outcome::Failed);
+    assert!(lines(reader.query(ask("select cast(text as int) from chat_lines")).await.unwrap()).await.is_err());
+    assert_eq!(book.last_ending().outcome, Outcome::Failed);
+
+    let mut answer = reader.query(ask("select * from chat_lines")).await.unwrap();
+    let first = answer.batches.next().await.unwrap().unwrap();
+    drop(answer);
+    tokio::task::yield_now().await;
+    let ending = book.last_ending();
+    assert_eq!((ending.outcome, ending.rows), (Outcome::Cancelled, first.num_rows() as u64));
+}
+
+#[tokio::test]
+async fn without_a_record_nothing_is_shown() {
+    let (fixture, book) = (archive().await, Arc::new(Book::default()));
+    book.is_closed.store(true, Ordering::SeqCst);
+    let strict = reader(&fixture, &book, WithoutRecord::Refuse);
+    for sql in ["select * from events", "select count(*) from events", "select nothing from nowhere"] {
+        let error = strict.query(ask(sql)).await.unwrap_err();
+        assert!(matches!(error, QueryError::Unrecorded(_)), "{sql}: {error}");
+    }
+    let lenient = reader(&fixture, &book, WithoutRecord::AnswerAggregates);
+    for sql in [
+        "select count(*) from events",
+        "select agent, count(*), avg(rating) from sessions group by agent order by 2",
+        "select type, count(*) from events group by type having count(*) > 1",
+        "select date_trunc('month', started_at), count(*) from sessions group by portal, date_trunc('month', started_at)",
+    ] {
+        let answer = lenient.query(ask(sql)).await;
+        // Times are not coarse by themselves; what is refused errs on the safe side.
+        if sql.contains("date_trunc") {
+            assert!(matches!(answer, Err(QueryError::Unrecorded(_))));
+        } else {
+            assert!(lines(answer.unwrap_or_else(|error| panic!("{sql}: {error}"))).await.is_ok(), "{sql}");
+        }
+    }
+    for sql in [
+        "select * from events",
+        "select distinct subject from events",
+        "select subject, count(*) from events group by subject",
+        "select max(subject) from events",
+        "select array_agg(rating) from sessions",
+        "select count(*), (select max(text) from chat_lines) from events",
+        "select count(data) from events",
+        "select count(*) from events union all select seq from chat_lines",
+        "select 1 where exists (select 1 from events where subject = 'S-1')",
+        "explain analyze select count(*) from events",
+    ] {
+        let error = lenient.query(ask(sql)).await.expect_err(sql);
+        assert!(matches!(error, QueryError::Unrecorded(_)), "{sql}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn limits_end_a_statement_with_a_clear_word() {
+    let (fixture, book) = (archive().await, Arc::new(Book::default()));
+    let reader = reader(&fixture, &book, WithoutRecord::Refuse);
+    let limits = Limits { rows: Some(99), time: None };
+    let answer =
+        reader.query(Request { limits, ..ask("select seq from chat_lines where session = 'S-1'") }).await.unwrap();
+    assert!(matches!(lines(answer).await, Err(QueryError::TooManyRows { most: 99 })));
+    assert_eq!(book.last_ending().outcome, Outcome::Failed);
+    let limits = Limits { rows: Some(100), time: None };
+    let answer =
+        reader.query(Request { limits, ..ask("select seq from chat_lines where session = 'S-1'") }).await.unwrap();
+    assert_eq!(lines(answer).await.unwrap().len(), 100);
+
+    let limits = Limits { rows: None, time: Some(Duration::from_millis(200)) };
+    let endless = "select count(*) from generate_series(1, 100000) a, generate_series(1, 100000) b";
+    let answer = reader.query(Request { limits, ..ask(endless) }).await;
+    let error = match answer {
+        Err(error) => error,
+        Ok(answer) => lines(answer).await.unwrap_err(),
+    };
+    assert!(matches!(error, QueryError::TimedOut), "{error}");
+}

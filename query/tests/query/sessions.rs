@@ -1,0 +1,191 @@
+//! The maintained sessions against the same computed from all events at once.
+
+use crate::fixture::{Fixture, JUNE, MAY, event, rows};
+use holdfast_archive::{Table, read};
+use holdfast_events::Timestamp;
+use holdfast_sessions::MaintainerSettings;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const BY_HAND: &str = include_str!("sessions_by_hand.sql");
+const MAINTAINED: &str =
+    "select session, portal, mode, queue, customer, ticket, agent, requested_at, queued_at, started_at,
+    ended_at, first_time, last_time, waited, handled, state, ended_by, resolution, resolved, rating, feedback, events,
+    chat_lines, files, reboots, transfers, diagnostics, recordings
+    from sessions order by session";
+
+/// What can happen to an archive.
+#[derive(Debug, Clone)]
+enum Step {
+    /// Events are archived: which, by number, and in which partition.
+    Archive(Vec<usize>, i32),
+    /// The sessions are brought up to date.
+    Round,
+    /// They are made anew.
+    Rebuild,
+    /// The files of a date are merged.
+    Seal(i32),
+    /// Somebody asks.
+    Ask,
+}
+
+fn settings() -> MaintainerSettings {
+    MaintainerSettings {
+        most_small_files: 3,
+        most_small_rows: 40,
+        base_rows: 4,
+        rebuild_events: 25,
+        grace: Duration::ZERO,
+        ..MaintainerSettings::new("general")
+    }
+}
+
+/// One of the events that may be archived, the same one whenever it is asked for.
+fn numbered(number: usize) -> Value {
+    let session = format!("S-{}", number % 7);
+    let date = if number % 3 == 0 { "2026-06-10" } else { "2026-05-10" };
+    // Times neither follow the numbers nor differ all.
+    let time = format!("{date}T{:02}:{:02}:00Z", number * 7 % 24, number * 5 % 11);
+    let id = format!("e-{number}");
+    let (kind, data) = match number / 7 % 14 {
+        0 => ("session.requested", json!({"portal": format!("p{}", number % 4), "mode": "web", "account": "acme"})),
+        1 => ("session.queued", json!({"queue": format!("q{}", number % 2), "position": 1})),
+        2 => (
+            "session.started",
+            json!({"agent_id": format!("a{}", number % 5), "customer_id": "c", "waited": number as f64}),
+        ),
+        3 => ("session.transferred", json!({"from_agent": "a0", "to_agent": format!("a{}", number % 3)})),
+        4 => ("chat.line", json!({"seq": number, "sender": "agent", "text": "hello"})),
+        5 => ("file.sent", json!({"name": "x", "size": 1, "sha256": "ab"})),
+        6 => (
+            "session.ended",
+            json!({"ended_by": "agent", "resolution": if number % 2 == 0 { "resolved" } else { "unresolved" }}),
+        ),
+        7 => {
+            ("survey.submitted", json!({"rating": number % 5 + 1, "resolved": "yes", "feedback": format!("f{number}")}))
+        }
+        8 => ("session.linked", json!({"ticket": format!("T-{number}")})),
+        9 => ("recording.started", json!({"recording_id": format!("R-{}", number % 2), "media_type": "video/webm"})),
+        10 => ("session.abandoned", json!({"reason": "r", "stage": "queue", "waited": 3})),
+        11 => ("diagnostics.collected", json!({"kind": "system", "os": "x"})),
+        12 => ("reboot.requested", json!({})),
+        _ => ("agent.presence", json!({"state": "available"})),
+    };
+    let mut event = event(kind, &id, &session, &time, data);
+    if number % 6 == 0 {
+        event["agent"] = json!(format!("by-{}", number % 4));
+    }
+    event
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        6 => (prop::collection::vec(0usize..120, 1..14), 1..3).prop_map(|(events, partition)| Step::Archive(events, partition)),
+        4 => Just(Step::Round),
+        1 => Just(Step::Rebuild),
+        2 => prop_oneof![Just(MAY), Just(JUNE)].prop_map(Step::Seal),
+        2 => Just(Step::Ask),
+    ];
+    prop::collection::vec(step, 1..24)
+}
+
+async fn check(steps: &[Step]) -> Result<(), TestCaseError> {
+    let mut fixture = Fixture::empty();
+    let mut maintainer = fixture.maintainer(settings());
+    // One who has asked before, and knows what was folded.
+    let regular = fixture.as_officer();
+    let ask = async |fixture: &Fixture| {
+        let expected = rows(&fixture.as_officer(), BY_HAND).await;
+        prop_assert_eq!(&rows(&regular, MAINTAINED).await, &expected);
+        prop_assert_eq!(&rows(&fixture.as_officer(), MAINTAINED).await, &expected);
+        Ok(())
+    };
+    for (number, step) in steps.iter().enumerate() {
+        let now = Timestamp(number as i64);
+        match step {
+            Step::Archive(events, _) => {
+                // A session's events are on one partition, and each date has its file.
+                for partition in 1..3 {
+                    for (date, wanted) in [(MAY, false), (JUNE, true)] {
+                        let events: Vec<Value> = events
+                            .iter()
+                            .filter(|number| {
+                                (**number % 7 % 2 == 0) == (partition == 1) && (**number % 3 == 0) == wanted
+                            })
+                            .map(|number| numbered(*number))
+                            .collect();
+                        if !events.is_empty() {
+                            fixture.write_to(partition, date, &events).await;
+                        }
+                    }
+                }
+            }
+            Step::Round => _ = maintainer.round(now).await.unwrap(),
+            Step::Rebuild => _ = maintainer.rebuild(now, |_| {}).await.unwrap(),
+            Step::Seal(date) => fixture.seal(*date).await,
+            Step::Ask => ask(&fixture).await?,
+        }
+    }
+    ask(&fixture).await?;
+    let before = rows(&fixture.as_officer(), "select * from session_states order by session").await;
+    maintainer.rebuild(Timestamp(1_000), |_| {}).await.unwrap();
+    let after = rows(&fixture.as_officer(), "select * from session_states order by session").await;
+    prop_assert_eq!(before, after);
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_maintained_equals_what_all_events_tell(steps in steps()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(check(&steps))?;
+    }
+}
+
+#[tokio::test]
+async fn files_that_were_compacted_are_deleted_after_the_time_of_grace() {
+    let mut fixture = Fixture::empty();
+    let mut maintainer = fixture.maintainer(settings());
+    let mut compacted = 0;
+    for number in 0..40 {
+        fixture.write_to(1, MAY, &[numbered(number * 14 + 1)]).await;
+        compacted += maintainer.round(Timestamp(number as i64)).await.unwrap().compacted;
+    }
+    assert!(compacted > 20, "{compacted}");
+    maintainer.round(Timestamp(100)).await.unwrap();
+    let live = fixture.archive.table(Table::Sessions).snapshot().await.unwrap();
+    let prefix = "tables/sessions/class=general".into();
+    let there: Vec<_> = futures::TryStreamExt::try_collect(fixture.archive.store().list(Some(&prefix))).await.unwrap();
+    assert_eq!(there.len(), live.files.len());
+    assert!(live.files.iter().filter(|file| !read::is_sealed(file)).count() <= 4);
+}
+
+#[tokio::test]
+async fn two_who_maintain_do_no_harm() {
+    let mut fixture = Fixture::empty();
+    let (mut one, mut other) = (fixture.maintainer(settings()), fixture.maintainer(settings()));
+    for number in 0..30 {
+        fixture.write_to(1, MAY, &[numbered(number * 2)]).await;
+        // Whoever is overtaken starts from what the other wrote.
+        let (first, second) = tokio::join!(one.round(Timestamp(0)), other.round(Timestamp(0)));
+        assert!(first.is_ok() || second.is_ok());
+    }
+    let officer = fixture.as_officer();
+    assert_eq!(rows(&officer, MAINTAINED).await, rows(&officer, BY_HAND).await);
+}
+
+#[tokio::test]
+async fn agents_are_named_in_the_order_in_which_they_came() {
+    let mut fixture = Fixture::empty();
+    let at = |second: u32| format!("2026-05-10T08:00:{second:02}Z");
+    let moved = |id: &str, second, to: &str| {
+        event("session.transferred", id, "S-1", &at(second), json!({"from_agent": "x", "to_agent": to}))
+    };
+    let started = event("session.started", "1", "S-1", &at(1), json!({"agent_id": "ann", "customer_id": "c"}));
+    fixture.write(MAY, &[started, moved("2", 2, "bea"), moved("3", 3, "ann"), moved("4", 4, "cid")]).await;
+    let sql = "select agent, agents, transfers, broken_off from sessions";
+    assert_eq!(rows(&fixture.as_manager(), sql).await, [r#"cid|["ann","bea","cid"]|3|true"#]);
+}

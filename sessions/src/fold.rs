@@ -1,0 +1,325 @@
+//! One session out of its events, one event after the other.
+//!
+//! Invariants:
+//! - An event counts once: a second one of the same source and id changes nothing.
+//! - Events of one partition come in the order of their offsets. Those of different partitions may come in any order: what
+//!   depends on order is kept with the place in Kafka that it came from, so the result is the same.
+//! - Times are the least or the greatest of all, whenever they come.
+
+use crate::event::EventRow;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
+
+/// Where an event stands in Kafka. Topics are numbered by the fold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct Place {
+    partition: i32,
+    offset: i64,
+    topic: u32,
+}
+
+/// A value and where it came from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Placed<T> {
+    place: Place,
+    value: T,
+}
+
+/// The value of the first event that has one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct First<T>(Option<Placed<T>>);
+
+/// The value of the last event that has one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Last<T>(Option<Placed<T>>);
+
+impl<T> Default for First<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<T> Default for Last<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<T> First<T> {
+    fn offer(&mut self, place: Place, value: Option<T>) {
+        if let Some(value) = value
+            && self.0.as_ref().is_none_or(|known| place < known.place)
+        {
+            self.0 = Some(Placed { place, value });
+        }
+    }
+
+    fn get(&self) -> Option<&T> {
+        self.0.as_ref().map(|placed| &placed.value)
+    }
+}
+
+impl<T> Last<T> {
+    /// Whether the value was taken.
+    fn offer(&mut self, place: Place, value: Option<T>) -> bool {
+        let Some(value) = value else { return false };
+        let is_later = self.0.as_ref().is_none_or(|known| place > known.place);
+        if is_later {
+            self.0 = Some(Placed { place, value });
+        }
+        is_later
+    }
+
+    fn get(&self) -> Option<&T> {
+        self.0.as_ref().map(|placed| &placed.value)
+    }
+}
+
+/// How a session that was never started ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum Failure {
+    Declined,
+    Abandoned,
+    Failed,
+}
+
+/// How many there were of each.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Counts {
+    pub(crate) events: i64,
+    pub(crate) chat_lines: i64,
+    pub(crate) files: i64,
+    pub(crate) reboots: i64,
+    pub(crate) transfers: i64,
+    pub(crate) diagnostics: i64,
+}
+
+/// What is known of a session after some of its events. Times are microseconds since 1970.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Fold {
+    topics: Vec<String>,
+    portal: First<String>,
+    mode: First<String>,
+    queue: First<String>,
+    customer: First<String>,
+    ticket: Last<String>,
+    agent: Last<String>,
+    handled_by: Last<String>,
+    /// Everybody who handled it, each once, by who came first.
+    agents: Vec<Placed<String>>,
+    pub(crate) first_time: Option<i64>,
+    pub(crate) last_time: Option<i64>,
+    pub(crate) requested_at: Option<i64>,
+    pub(crate) queued_at: Option<i64>,
+    pub(crate) started_at: Option<i64>,
+    pub(crate) ended_at: Option<i64>,
+    waited: Option<f64>,
+    duration: Last<f64>,
+    resolution: Last<String>,
+    resolved: Last<String>,
+    rating: Last<i32>,
+    ended_by: Last<String>,
+    failure: Last<Failure>,
+    /// Where the feedback stands that is kept beside the fold, because it is of another tier.
+    feedback: Last<()>,
+    pub(crate) counts: Counts,
+    recordings: BTreeSet<u64>,
+    seen: BTreeSet<u64>,
+}
+
+/// 48 bits of a hash: among the thousand events of a large session two are taken for one once in half a billion times.
+fn short_hash(parts: [&str; 2]) -> u64 {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update((part.len() as u64).to_le_bytes());
+        hasher.update(part.as_bytes());
+    }
+    let digest = hasher.finalize();
+    digest[..6].iter().fold(0, |hash, byte| hash << 8 | u64::from(*byte))
+}
+
+fn earliest(known: &mut Option<i64>, time: i64) {
+    *known = Some(known.map_or(time, |known| known.min(time)));
+}
+
+fn latest(known: &mut Option<i64>, time: i64) {
+    *known = Some(known.map_or(time, |known| known.max(time)));
+}
+
+/// Whether the subject of events of this type is a session.
+pub(crate) fn tells_of_a_session(event_type: &str) -> bool {
+    let family = event_type.split('.').next().unwrap_or_default();
+    matches!(
+        family,
+        "session" | "consent" | "connection" | "reboot" | "code" | "chat" | "diagnostics" | "file" | "control"
+            | "whiteboard" | "url" | "clipboard" | "recording" | "survey"
+    )
+}
+
+impl Fold {
+    /// Takes in an event. Returns whether its feedback, if it has one, is the one to be kept.
+    pub(crate) fn apply(&mut self, event: &EventRow<'_>) -> bool {
+        if !self.seen.insert(short_hash([event.source, event.id])) {
+            return false;
+        }
+        let place = Place { topic: self.topic(event.topic), partition: event.partition, offset: event.offset };
+        let own = |text: Option<&str>| text.map(str::to_owned);
+        let told = |name: &str| event.operational.and_then(|json| crate::event::text_of(json, name));
+
+        self.counts.events += 1;
+        earliest(&mut self.first_time, event.time);
+        latest(&mut self.last_time, event.time);
+        if let Some(waited) = event.waited {
+            self.waited = Some(self.waited.map_or(waited, |known| known.max(waited)));
+        }
+        self.mode.offer(place, own(event.mode));
+        self.queue.offer(place, own(event.queue));
+        self.agent.offer(place, own(event.agent));
+        self.resolution.offer(place, own(event.resolution));
+        self.resolved.offer(place, own(event.resolved));
+        self.rating.offer(place, event.rating);
+        if let Some(recording) = event.recording {
+            self.recordings.insert(short_hash([recording, ""]));
+        }
+        let (mut portal, mut customer, mut ticket) = (own(event.portal), own(event.customer), own(event.ticket));
+        let mut handled_by = None;
+        match event.event_type {
+            "session.requested" => {
+                earliest(&mut self.requested_at, event.time);
+                portal = told("portal").or(portal);
+                customer = customer.or_else(|| told("account"));
+            }
+            "session.queued" => earliest(&mut self.queued_at, event.time),
+            "session.started" => {
+                earliest(&mut self.started_at, event.time);
+                customer = customer.or_else(|| told("customer_id"));
+                handled_by = told("agent_id").or_else(|| own(event.agent));
+            }
+            "session.transferred" => {
+                self.counts.transfers += 1;
+                handled_by = told("to_agent").or_else(|| own(event.agent));
+            }
+            "session.linked" => ticket = told("ticket").or(ticket),
+            "session.ended" => {
+                latest(&mut self.ended_at, event.time);
+                self.duration.offer(place, event.duration);
+                self.ended_by.offer(place, own(event.ended_by));
+            }
+            "session.declined" => _ = self.failure.offer(place, Some(Failure::Declined)),
+            "session.abandoned" => _ = self.failure.offer(place, Some(Failure::Abandoned)),
+            "session.failed" => _ = self.failure.offer(place, Some(Failure::Failed)),
+            "chat.line" => self.counts.chat_lines += 1,
+            "file.sent" | "file.received" => self.counts.files += 1,
+            "reboot.requested" => self.counts.reboots += 1,
+            "diagnostics.collected" => self.counts.diagnostics += 1,
+            _ => {}
+        }
+        self.portal.offer(place, portal);
+        self.customer.offer(place, customer);
+        self.ticket.offer(place, ticket);
+        if let Some(agent) = handled_by {
+            self.handle(place, &agent);
+            self.handled_by.offer(place, Some(agent));
+        }
+        event.feedback.is_some() && self.feedback.offer(place, Some(()))
+    }
+
+    fn topic(&mut self, name: &str) -> u32 {
+        let known = self.topics.iter().position(|topic| topic == name);
+        let index = known.unwrap_or_else(|| {
+            self.topics.push(name.to_owned());
+            self.topics.len() - 1
+        });
+        u32::try_from(index).unwrap_or(u32::MAX)
+    }
+
+    fn handle(&mut self, place: Place, agent: &str) {
+        match self.agents.iter_mut().find(|known| known.value == agent) {
+            Some(known) => known.place = known.place.min(place),
+            None => self.agents.push(Placed { place, value: agent.to_owned() }),
+        }
+        self.agents.sort_by_key(|known| known.place);
+    }
+
+    pub(crate) fn portal(&self) -> Option<&str> {
+        self.portal.get().map(String::as_str)
+    }
+
+    pub(crate) fn mode(&self) -> Option<&str> {
+        self.mode.get().map(String::as_str)
+    }
+
+    pub(crate) fn queue(&self) -> Option<&str> {
+        self.queue.get().map(String::as_str)
+    }
+
+    pub(crate) fn customer(&self) -> Option<&str> {
+        self.customer.get().map(String::as_str)
+    }
+
+    pub(crate) fn ticket(&self) -> Option<&str> {
+        self.ticket.get().map(String::as_str)
+    }
+
+    /// Who handled it last, or the last agent that an event names.
+    pub(crate) fn agent(&self) -> Option<&str> {
+        self.handled_by.get().or(self.agent.get()).map(String::as_str)
+    }
+
+    /// Everybody who handled it, in order, as a JSON array. `None` when nobody did.
+    pub(crate) fn agents(&self) -> Option<String> {
+        let names: Vec<&str> = self.agents.iter().map(|agent| agent.value.as_str()).collect();
+        (!names.is_empty()).then(|| serde_json::json!(names).to_string())
+    }
+
+    pub(crate) fn resolution(&self) -> Option<&str> {
+        self.resolution.get().map(String::as_str)
+    }
+
+    pub(crate) fn resolved(&self) -> Option<&str> {
+        self.resolved.get().map(String::as_str)
+    }
+
+    pub(crate) fn rating(&self) -> Option<i32> {
+        self.rating.get().copied()
+    }
+
+    pub(crate) fn ended_by(&self) -> Option<&str> {
+        self.ended_by.get().map(String::as_str)
+    }
+
+    pub(crate) fn recordings(&self) -> i64 {
+        i64::try_from(self.recordings.len()).unwrap_or(i64::MAX)
+    }
+
+    /// Seconds until it was started, as an event says or as the times tell.
+    pub(crate) fn waited(&self) -> Option<f64> {
+        self.waited.or_else(|| seconds_between(self.requested_at?, self.started_at?))
+    }
+
+    /// Seconds from the start to the end, as the end says or as the times tell.
+    pub(crate) fn handled(&self) -> Option<f64> {
+        self.duration.get().copied().or_else(|| seconds_between(self.started_at?, self.ended_at?))
+    }
+
+    /// How far it came.
+    pub(crate) fn state(&self) -> Option<&'static str> {
+        let failure = self.failure.get().map(|failure| match failure {
+            Failure::Declined => "declined",
+            Failure::Abandoned => "abandoned",
+            Failure::Failed => "failed",
+        });
+        let ended = self.ended_at.map(|_| "ended");
+        let started = self.started_at.map(|_| "started");
+        let waiting = self.queued_at.map(|_| "queued").or(self.requested_at.map(|_| "requested"));
+        ended.or(started).or(failure).or(waiting)
+    }
+}
+
+fn seconds_between(from: i64, to: i64) -> Option<f64> {
+    Some((to - from) as f64 / 1e6)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,329 @@
+//! Keeps the table `sessions` close behind the events.
+//!
+//! ```text
+//! round:    events since ─▶ fold ─▶ sessions that went on ─▶ one small file a date ─▶ commit (files, how far it came)
+//! compact:  many small files ─▶ newest of each session ─▶ base files that have one of them, without it ─▶ new base files
+//! rebuild:  all events ─▶ fold, a share of the sessions at a time ─▶ new base files in the place of everything
+//! ```
+//!
+//! Invariants:
+//! - A commit says with its files how far the events were taken in, and succeeds only where the last one still stands: two
+//!   maintainers do no harm to each other.
+//! - A file that is no longer part of the table is deleted after the time of grace, so that a statement that reads it ends.
+
+use crate::error::SessionsError;
+use crate::projection::{EVENTS_VERSION, Projection, hash_of, in_order};
+use crate::state::{State, to_batch};
+use arrow_array::{Array, BooleanArray, RecordBatch};
+use arrow_array::cast::AsArray;
+use arrow_select::filter::filter_record_batch;
+use holdfast_archive::keys::{KeyRing, MasterKeyId, Unlocker};
+use holdfast_archive::segment::{Partition, Segment, SegmentKeys, SegmentWriter};
+use holdfast_archive::{Advance, Archive, ArchiveError, Change, DataFile, Table, read};
+use holdfast_events::{Tier, Timestamp};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Entries of the log of events that may be read without writing down that they were.
+const ENTRIES_UNWRITTEN: i64 = 500;
+
+/// How the table is kept.
+#[derive(Debug, Clone)]
+pub struct MaintainerSettings {
+    /// The retention class of new files.
+    pub class: String,
+    /// Small files that are compacted when there are more.
+    pub most_small_files: usize,
+    /// Sessions in small files that are compacted when there are more.
+    pub most_small_rows: usize,
+    /// Sessions in a base file at most.
+    pub base_rows: usize,
+    /// Events that are held in memory at once for making the table anew.
+    pub rebuild_events: u64,
+    /// When more events wait than this, the table is made anew instead.
+    pub rebuild_behind: u64,
+    /// How long files are left that are no longer part of the table.
+    pub grace: Duration,
+}
+
+impl MaintainerSettings {
+    /// What fits a server.
+    pub fn new(class: &str) -> Self {
+        Self {
+            class: class.to_owned(),
+            most_small_files: 24,
+            most_small_rows: 50_000,
+            base_rows: 128 * 1024,
+            rebuild_events: 3_000_000,
+            rebuild_behind: 1_000_000,
+            grace: Duration::from_secs(600),
+        }
+    }
+}
+
+/// What a round did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Round {
+    /// Sessions that went on.
+    pub sessions: usize,
+    /// Files that were put in the place of others.
+    pub compacted: usize,
+}
+
+/// What making the table anew did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Rebuilt {
+    /// Events that were read.
+    pub events: u64,
+    /// Sessions that they tell of.
+    pub sessions: u64,
+}
+
+/// Keeps the table. One process is enough.
+pub struct Maintainer {
+    projection: Projection,
+    ring: Arc<KeyRing>,
+    settings: MaintainerSettings,
+    /// What is to be deleted, and since when it is no longer part of the table.
+    removed: Vec<(DataFile, Timestamp)>,
+}
+
+impl Maintainer {
+    /// `unlocker` opens all tiers, `ring` encrypts.
+    pub fn new(archive: Archive, unlocker: Arc<Unlocker>, ring: Arc<KeyRing>, settings: MaintainerSettings) -> Self {
+        let projection = Projection::new(archive, unlocker, true);
+        Self { projection, ring, settings, removed: Vec::new() }
+    }
+
+    /// Takes in what came and writes it down.
+    ///
+    /// # Errors
+    /// See [`SessionsError`]. After [`SessionsError::Overtaken`] the next round starts from what the other one wrote.
+    pub async fn round(&mut self, now: Timestamp) -> Result<Round, SessionsError> {
+        self.sweep(now).await?;
+        match self.projection.advance(self.settings.rebuild_behind).await {
+            Err(SessionsError::Behind { .. }) => {
+                let rebuilt = self.rebuild(now, |_| {}).await?;
+                return Ok(Round { sessions: usize::try_from(rebuilt.sessions).unwrap_or(usize::MAX), ..Round::default() });
+            }
+            other => other?,
+        };
+        let sessions = self.projection.reached.unwritten.len();
+        // Also where nothing went on, it is worth writing down how far the reading came, now and then.
+        let reached = &self.projection.reached;
+        let written = reached.written.get(&(EVENTS_VERSION.to_owned(), 0)).copied().unwrap_or_default();
+        let ahead = reached.events.map_or(0, |version| i64::try_from(version).unwrap_or(i64::MAX).saturating_sub(written));
+        if sessions > 0 || ahead > ENTRIES_UNWRITTEN {
+            self.write(now).await?;
+        }
+        let reached = &self.projection.reached;
+        let is_due = reached.small.len() > self.settings.most_small_files
+            || reached.small.iter().map(|file| file.rows as usize).sum::<usize>() > self.settings.most_small_rows;
+        let compacted = if is_due { self.compact(now).await? } else { 0 };
+        Ok(Round { sessions, compacted })
+    }
+
+    /// Writes the sessions that went on.
+    async fn write(&mut self, now: Timestamp) -> Result<(), SessionsError> {
+        let reached = &self.projection.reached;
+        let mut by_date: BTreeMap<i32, BTreeMap<&String, &State>> = BTreeMap::new();
+        for session in &reached.unwritten {
+            let Some(state) = reached.overlay.get(session) else { continue };
+            by_date.entry(state.date()).or_default().insert(session, state);
+        }
+        let (mut segments, mut kept) = (Vec::new(), Vec::new());
+        for (date, states) in by_date {
+            let batch = to_batch(states.iter().map(|(session, state)| (*session, *state)))?;
+            let segment = self.segment(date, &batch, false).await?;
+            kept.push((segment.id.clone(), states.iter().map(|(name, state)| ((*name).clone(), (*state).clone())).collect()));
+            segments.push(segment);
+        }
+        self.commit(&segments, &[], now).await?;
+        for (id, states) in kept {
+            self.projection.remember(&id, states);
+        }
+        Ok(())
+    }
+
+    /// Puts base files in the place of all small ones. Returns how many files were.
+    async fn compact(&mut self, now: Timestamp) -> Result<usize, SessionsError> {
+        // The overlay is now what the small files say, and nothing else.
+        let overlay = std::mem::take(&mut self.projection.reached.overlay);
+        let base = self.projection.reached.base.clone();
+        let hashes: Vec<u64> = overlay.keys().map(|session| hash_of(session)).collect();
+        let mut by_date: BTreeMap<i32, HashMap<String, State>> = BTreeMap::new();
+        for (session, state) in overlay {
+            by_date.entry(state.date()).or_default().insert(session, state);
+        }
+        let mut removed = self.projection.reached.small.clone();
+        // A base file is written anew when one of its sessions went on, or when it has room for others of its date.
+        let mut touched: Vec<DataFile> = Vec::new();
+        for file in base {
+            let index = self.projection.index(&file).await?;
+            let has_room = file.rows < self.settings.base_rows as u64 / 2 && by_date.contains_key(&file.date);
+            if has_room || hashes.iter().any(|hash| index.binary_search(hash).is_ok()) {
+                touched.push(file);
+            }
+        }
+        let superseded: std::collections::HashSet<String> =
+            by_date.values().flat_map(|states| states.keys().cloned()).collect();
+        let mut segments = Vec::new();
+        let dates: std::collections::BTreeSet<i32> =
+            by_date.keys().copied().chain(touched.iter().map(|file| file.date)).collect();
+        for date in dates {
+            let mut states = by_date.remove(&date).unwrap_or_default();
+            for file in touched.iter().filter(|file| file.date == date) {
+                self.all_tiers(file)?;
+                states.extend(self.projection.states(file, |session| !superseded.contains(session)).await?);
+            }
+            segments.append(&mut self.base(date, states).await?);
+        }
+        removed.extend(touched);
+        self.commit(&segments, &removed, now).await?;
+        Ok(removed.len())
+    }
+
+    /// Makes the table anew from all events. `progress` is told of events that were read.
+    ///
+    /// # Errors
+    /// See [`SessionsError`].
+    pub async fn rebuild(&mut self, now: Timestamp, progress: impl Fn(u64)) -> Result<Rebuilt, SessionsError> {
+        let sessions = self.projection.sessions.snapshot().await?;
+        let events = self.projection.events.snapshot().await?;
+        self.projection.unlocker.prepare(&events.files).await?;
+        for file in &events.files {
+            self.all_tiers(file)?;
+        }
+        let total: u64 = events.files.iter().map(|file| file.rows).sum();
+        let shares = total.div_ceil(self.settings.rebuild_events).max(1);
+        let mut rebuilt = Rebuilt { events: total, sessions: 0 };
+        let mut segments = Vec::new();
+        for share in 0..shares {
+            let mut batches = Vec::new();
+            for file in &events.files {
+                for batch in self.projection.event_batches(std::slice::from_ref(file)).await? {
+                    batches.push(share_of(&batch, share, shares)?);
+                }
+                progress(file.rows / shares);
+            }
+            let states = fold_all(&batches)?;
+            drop(batches);
+            rebuilt.sessions += states.len() as u64;
+            let mut by_date: BTreeMap<i32, HashMap<String, State>> = BTreeMap::new();
+            for (session, state) in states {
+                by_date.entry(state.date()).or_default().insert(session, state);
+            }
+            for (date, states) in by_date {
+                segments.append(&mut self.base(date, states).await?);
+            }
+        }
+        let reached = &mut self.projection.reached;
+        reached.written.clone_from(&sessions.offsets);
+        reached.offsets.clone_from(&events.offsets);
+        reached.events = events.version;
+        self.commit(&segments, &sessions.files, now).await?;
+        Ok(rebuilt)
+    }
+
+    /// Base files with these states, sorted by session.
+    async fn base(&self, date: i32, states: HashMap<String, State>) -> Result<Vec<Segment>, SessionsError> {
+        let states: BTreeMap<String, State> = states.into_iter().collect();
+        let all: Vec<(&String, &State)> = states.iter().collect();
+        let mut segments = Vec::new();
+        for part in all.chunks(self.settings.base_rows.max(1)) {
+            let batch = to_batch(part.iter().copied())?;
+            segments.push(self.segment(date, &batch, true).await?);
+        }
+        Ok(segments)
+    }
+
+    async fn segment(&self, date: i32, batch: &RecordBatch, is_base: bool) -> Result<Segment, SessionsError> {
+        let partition = Partition { class: self.settings.class.clone(), date };
+        let id = uuid::Uuid::now_v7().to_string();
+        let id = if is_base { read::sealed_id(&id) } else { id };
+        let keys = SegmentKeys::new(&self.ring, Table::Sessions, &partition, id).await?;
+        let mut writer = if is_base {
+            SegmentWriter::sealed(Table::Sessions, partition, keys)?
+        } else {
+            SegmentWriter::new(Table::Sessions, partition, keys)?
+        };
+        writer.write(batch)?;
+        let segment = writer.finish()?;
+        self.projection.sessions.put(&segment).await?;
+        Ok(segment)
+    }
+
+    /// Makes `segments` part of the table in the place of `removed`, and says how far the events were taken in.
+    async fn commit(&mut self, segments: &[Segment], removed: &[DataFile], now: Timestamp) -> Result<(), SessionsError> {
+        let reached = &self.projection.reached;
+        let version = reached.events.map(|version| i64::try_from(version).unwrap_or(i64::MAX).saturating_add(1));
+        let mut next = reached.offsets.clone();
+        next.extend(version.map(|version| ((EVENTS_VERSION.to_owned(), 0), version)));
+        let advances: Vec<Advance> = next
+            .into_iter()
+            .map(|(key, next)| {
+                let expected = reached.written.get(&key).copied();
+                Advance { topic: key.0, partition: key.1, expected, next }
+            })
+            .collect();
+        let commit_id = uuid::Uuid::now_v7().to_string();
+        let change = Change { segments, removed, advances: &advances, commit_id: &commit_id, attestation: None };
+        let result = self.projection.sessions.change(&change, now).await;
+        // Whatever it says, the next round reads the table as it is.
+        self.projection.reached.sessions = None;
+        result?;
+        self.removed.extend(removed.iter().map(|file| (file.clone(), now)));
+        self.projection.advance(u64::MAX).await?;
+        Ok(())
+    }
+
+    /// Deletes what is no longer part of the table for long enough.
+    async fn sweep(&mut self, now: Timestamp) -> Result<(), SessionsError> {
+        let grace = i64::try_from(self.settings.grace.as_micros()).unwrap_or(i64::MAX);
+        let is_due = |at: &Timestamp| now.0.saturating_sub(at.0) >= grace;
+        for (file, _) in self.removed.iter().filter(|(_, at)| is_due(at)) {
+            read::delete(&self.projection.archive, file).await?;
+        }
+        self.removed.retain(|(_, at)| !is_due(at));
+        Ok(())
+    }
+
+    /// What is written anew must have been read whole.
+    fn all_tiers(&self, file: &DataFile) -> Result<(), SessionsError> {
+        for tier in [Tier::Operational, Tier::Content] {
+            if !self.projection.unlocker.can_read(tier, file) {
+                return Err(ArchiveError::NoKey { id: MasterKeyId::of(tier, &file.class, file.date) }.into());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The sessions that these events tell of.
+pub(crate) fn fold_all(batches: &[RecordBatch]) -> Result<HashMap<String, State>, SessionsError> {
+    let mut states: HashMap<String, State> = HashMap::new();
+    for event in in_order(batches, |_| true)? {
+        let state = match states.get_mut(event.subject) {
+            Some(state) => state,
+            None => states.entry(event.subject.to_owned()).or_default(),
+        };
+        if state.fold.apply(&event) {
+            state.feedback.clone_from(&event.feedback);
+        }
+    }
+    Ok(states)
+}
+
+/// The rows of the sessions that are one share of several.
+fn share_of(batch: &RecordBatch, share: u64, shares: u64) -> Result<RecordBatch, SessionsError> {
+    if shares == 1 {
+        return Ok(batch.clone());
+    }
+    let failed = |why: String| SessionsError::Encode(why);
+    let subjects = batch.column_by_name("subject").and_then(|column| column.as_string_opt::<i32>());
+    let subjects = subjects.ok_or_else(|| failed("events without the column `subject`".to_owned()))?;
+    let is_in_share = |row: usize| hash_of(subjects.value(row)) % shares == share;
+    let mask: BooleanArray = (0..subjects.len()).map(|row| Some(is_in_share(row))).collect();
+    filter_record_batch(batch, &mask).map_err(|error| failed(error.to_string()))
+}

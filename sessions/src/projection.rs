@@ -1,0 +1,329 @@
+//! What is known of all sessions, at one moment, for one set of keys.
+//!
+//! ```text
+//! tables/sessions   base files: each session once, sorted ──────────────────────────┐
+//!                   small files: sessions that went on since ─▶ newest of each ──┐  │ all but those
+//! tables/events     rows that came since ─▶ fold on top of ──────────────────────┴▶ overlay
+//! ```
+//!
+//! A session is what the overlay says, or else what its row in a base file says. The overlay is kept between calls, so that
+//! what is folded is only what came since the last call.
+//!
+//! Invariants:
+//! - What it tells is the fold of exactly the events in one snapshot of `events`.
+//! - Of several rows of a session the one with most events is the newest: each is made from the one before.
+
+use crate::error::SessionsError;
+use crate::event::{COLUMNS, EventColumns, EventRow};
+use crate::state::{STATE_COLUMNS, State, from_batch, to_batch};
+use arrow_array::cast::AsArray;
+use arrow_array::{RecordBatch, StringArray};
+use holdfast_archive::keys::{MasterKeyId, Unlocker};
+use holdfast_archive::log::TopicPartition;
+use holdfast_archive::{Archive, ArchiveError, DataFile, Table, TableLog, read};
+use holdfast_events::Tier;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+/// Under this name the log of sessions keeps, beside Kafka's offsets, the version of `events` behind the last one that was
+/// taken in. No topic can have it.
+pub(crate) const EVENTS_VERSION: &str = "tables/events";
+
+/// The sessions for one set of keys.
+pub struct Projection {
+    pub(crate) archive: Archive,
+    pub(crate) events: TableLog,
+    pub(crate) sessions: TableLog,
+    pub(crate) unlocker: Arc<Unlocker>,
+    /// The least tier that is not read although the keys may open it.
+    with_content: bool,
+    pub(crate) reached: Reached,
+    /// Rows of small files, by the file's id.
+    small: HashMap<String, Arc<Vec<(String, State)>>>,
+    /// Hashes of the sessions in a base file, sorted, by the file's id.
+    index: HashMap<String, Arc<Vec<u64>>>,
+    current: Option<Arc<Current>>,
+}
+
+/// How far the projection has come.
+#[derive(Default)]
+pub(crate) struct Reached {
+    /// The version of `sessions` that the overlay is made of.
+    pub(crate) sessions: Option<u64>,
+    /// The version of `events` that it has taken in.
+    pub(crate) events: Option<u64>,
+    /// Kafka's offsets up to which rows of `events` were taken in.
+    pub(crate) offsets: BTreeMap<TopicPartition, i64>,
+    /// Sessions that are not as a base file says.
+    pub(crate) overlay: HashMap<String, State>,
+    /// Those of them that no file has yet.
+    pub(crate) unwritten: HashSet<String>,
+    pub(crate) base: Vec<DataFile>,
+    pub(crate) small: Vec<DataFile>,
+    /// What the table of sessions says of its own state.
+    pub(crate) written: BTreeMap<TopicPartition, i64>,
+}
+
+/// All sessions at one moment.
+pub struct Current {
+    /// Files with a row for each session, of which those in `superseded` do not count.
+    pub base: Vec<DataFile>,
+    /// The sessions that `overlay` has rows of.
+    pub superseded: Arc<HashSet<String>>,
+    /// Rows as in a file of the table.
+    pub overlay: RecordBatch,
+    /// The files of `events` that were there.
+    pub events: Vec<DataFile>,
+}
+
+pub(crate) fn hash_of(session: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    session.hash(&mut hasher);
+    hasher.finish()
+}
+
+impl Projection {
+    /// The projection of `archive` for who has the keys of `unlocker`. The feedback of customers is left out unless
+    /// `with_content`.
+    pub fn new(archive: Archive, unlocker: Arc<Unlocker>, with_content: bool) -> Self {
+        let (events, sessions) = (archive.table(Table::Events), archive.table(Table::Sessions));
+        Self::with_logs(archive, events, sessions, unlocker, with_content)
+    }
+
+    /// The same with logs that others read as well.
+    pub fn with_logs(
+        archive: Archive,
+        events: TableLog,
+        sessions: TableLog,
+        unlocker: Arc<Unlocker>,
+        with_content: bool,
+    ) -> Self {
+        let (reached, small, index) = Default::default();
+        Self { archive, events, sessions, unlocker, with_content, reached, small, index, current: None }
+    }
+
+    /// All sessions as the events tell them now.
+    ///
+    /// # Errors
+    /// [`SessionsError::Behind`] when more than `most_events` wait to be folded; others when files cannot be read.
+    pub async fn current(&mut self, most_events: u64) -> Result<Arc<Current>, SessionsError> {
+        let changed = self.advance(most_events).await?;
+        if let Some(current) = self.current.as_ref().filter(|_| !changed) {
+            return Ok(Arc::clone(current));
+        }
+        let reached = &self.reached;
+        let current = Arc::new(Current {
+            base: reached.base.clone(),
+            superseded: Arc::new(reached.overlay.keys().cloned().collect()),
+            overlay: to_batch(&reached.overlay)?,
+            events: self.events.snapshot().await?.files.clone(),
+        });
+        self.current = Some(Arc::clone(&current));
+        Ok(current)
+    }
+
+    /// Takes in what came, unless it is more than `most_events`. Returns whether anything did.
+    pub(crate) async fn advance(&mut self, most_events: u64) -> Result<bool, SessionsError> {
+        // In this order: what the one has taken in is in the other.
+        let sessions = self.sessions.snapshot().await?;
+        let events = self.events.snapshot().await?;
+        let mut changed = self.current.is_none();
+        if self.reached.sessions != sessions.version {
+            self.load(&sessions.files, &sessions.offsets).await?;
+            self.reached.sessions = sessions.version;
+            changed = true;
+        }
+        let Some(newest) = events.version.filter(|newest| self.reached.events.is_none_or(|reached| reached < *newest))
+        else {
+            return Ok(changed);
+        };
+        let mut files = read::added(&self.archive, &self.events, self.reached.events, newest).await?;
+        let live: HashSet<&str> = events.files.iter().map(|file| file.id.as_str()).collect();
+        // What was sealed meanwhile stands among older rows, in the sealed files of its date.
+        let sealed: HashSet<(String, i32)> = files
+            .iter()
+            .filter(|file| !live.contains(file.id.as_str()))
+            .map(|file| (file.class.clone(), file.date))
+            .collect();
+        let waiting: u64 = files.iter().map(|file| file.rows).sum();
+        if waiting > most_events {
+            return Err(SessionsError::Behind { events: waiting });
+        }
+        files.retain(|file| live.contains(file.id.as_str()));
+        files.extend(
+            events.files.iter().filter(|file| read::is_sealed(file) && sealed.contains(&(file.class.clone(), file.date))).cloned(),
+        );
+        let batches = self.event_batches(&files).await?;
+        self.fold(&batches).await?;
+        self.reached.events = Some(newest);
+        self.reached.offsets.clone_from(&events.offsets);
+        Ok(true)
+    }
+
+    /// Starts over from what the files of `sessions` say.
+    async fn load(
+        &mut self,
+        files: &[DataFile],
+        offsets: &BTreeMap<TopicPartition, i64>,
+    ) -> Result<(), SessionsError> {
+        let (base, small): (Vec<DataFile>, Vec<DataFile>) = files.iter().cloned().partition(read::is_sealed);
+        let live: HashSet<&str> = files.iter().map(|file| file.id.as_str()).collect();
+        self.small.retain(|id, _| live.contains(id.as_str()));
+        self.index.retain(|id, _| live.contains(id.as_str()));
+        self.unlocker.prepare(files).await?;
+        let mut overlay: HashMap<String, State> = HashMap::new();
+        for file in &small {
+            for (session, state) in self.small_states(file).await?.iter() {
+                let newest = overlay.get(session).is_none_or(|known| known.fold.counts.events < state.fold.counts.events);
+                if newest {
+                    overlay.insert(session.clone(), state.clone());
+                }
+            }
+        }
+        let mut offsets = offsets.clone();
+        let written = offsets.clone();
+        let events = offsets.remove(&(EVENTS_VERSION.to_owned(), 0));
+        self.reached = Reached {
+            sessions: None,
+            events: events.and_then(|next| u64::try_from(next).ok()?.checked_sub(1)),
+            offsets,
+            overlay,
+            unwritten: HashSet::new(),
+            base,
+            small,
+            written,
+        };
+        Ok(())
+    }
+
+    /// The rows of a small file, read once.
+    async fn small_states(&mut self, file: &DataFile) -> Result<Arc<Vec<(String, State)>>, SessionsError> {
+        if let Some(states) = self.small.get(&file.id) {
+            return Ok(Arc::clone(states));
+        }
+        let states = Arc::new(self.states(file, |_| true).await?);
+        self.small.insert(file.id.clone(), Arc::clone(&states));
+        Ok(states)
+    }
+
+    /// Keeps the rows of a small file that was just written.
+    pub(crate) fn remember(&mut self, id: &str, states: Vec<(String, State)>) {
+        self.small.insert(id.to_owned(), Arc::new(states));
+    }
+
+    /// The states in a file of `sessions`.
+    pub(crate) async fn states(
+        &self,
+        file: &DataFile,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<Vec<(String, State)>, SessionsError> {
+        let mut states = Vec::new();
+        let columns: Vec<&str> =
+            STATE_COLUMNS.into_iter().filter(|name| *name != "feedback" || self.reads_content(file)).collect();
+        for batch in self.columns(file, &columns).await? {
+            states.extend(from_batch(&batch, file.path.as_ref(), &wanted)?);
+        }
+        Ok(states)
+    }
+
+    pub(crate) fn reads_content(&self, file: &DataFile) -> bool {
+        self.with_content && self.unlocker.can_read(Tier::Content, file)
+    }
+
+    async fn columns(&self, file: &DataFile, names: &[&str]) -> Result<Vec<RecordBatch>, SessionsError> {
+        if !self.unlocker.can_read(Tier::Operational, file) {
+            let id = MasterKeyId::of(Tier::Operational, &file.class, file.date);
+            return Err(ArchiveError::NoKey { id }.into());
+        }
+        Ok(read::columns(&self.archive, &self.unlocker, file, names).await?)
+    }
+
+    /// The rows of files of `events`, of the columns that sessions are folded from.
+    pub(crate) async fn event_batches(&self, files: &[DataFile]) -> Result<Vec<RecordBatch>, SessionsError> {
+        self.unlocker.prepare(files).await?;
+        let mut batches = Vec::new();
+        for file in files {
+            let columns: Vec<&str> =
+                COLUMNS.into_iter().filter(|name| *name != "data" || self.reads_content(file)).collect();
+            batches.append(&mut self.columns(file, &columns).await?);
+        }
+        Ok(batches)
+    }
+
+    /// Folds the rows that were not taken in yet.
+    async fn fold(&mut self, batches: &[RecordBatch]) -> Result<(), SessionsError> {
+        let events = in_order(batches, |event| {
+            let key = (event.topic.to_owned(), event.partition);
+            self.reached.offsets.get(&key).is_none_or(|next| event.offset >= *next)
+        })?;
+        let unknown: HashSet<&str> =
+            events.iter().map(|event| event.subject).filter(|session| !self.reached.overlay.contains_key(*session)).collect();
+        let found = self.base_states(&unknown).await?;
+        self.reached.overlay.extend(found);
+        for event in &events {
+            let state = match self.reached.overlay.get_mut(event.subject) {
+                Some(state) => state,
+                None => self.reached.overlay.entry(event.subject.to_owned()).or_default(),
+            };
+            if state.fold.apply(event) {
+                state.feedback.clone_from(&event.feedback);
+            }
+            if !self.reached.unwritten.contains(event.subject) {
+                self.reached.unwritten.insert(event.subject.to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    /// What base files say of some sessions.
+    async fn base_states(&mut self, sessions: &HashSet<&str>) -> Result<Vec<(String, State)>, SessionsError> {
+        let hashes: Vec<u64> = sessions.iter().map(|session| hash_of(session)).collect();
+        let mut found = Vec::new();
+        for file in self.reached.base.clone() {
+            let index = self.index(&file).await?;
+            if hashes.iter().any(|hash| index.binary_search(hash).is_ok()) {
+                found.extend(self.states(&file, |session| sessions.contains(session)).await?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Which sessions a base file has, by hash.
+    pub(crate) async fn index(&mut self, file: &DataFile) -> Result<Arc<Vec<u64>>, SessionsError> {
+        if let Some(index) = self.index.get(&file.id) {
+            return Ok(Arc::clone(index));
+        }
+        let mut index = Vec::with_capacity(usize::try_from(file.rows).unwrap_or_default());
+        for batch in self.columns(file, &["session"]).await? {
+            let sessions = batch.column_by_name("session").and_then(|column| column.as_string_opt::<i32>());
+            let sessions = sessions.ok_or_else(|| SessionsError::Damaged {
+                file: file.path.to_string(),
+                why: "it has no column `session`".to_owned(),
+            })?;
+            index.extend(sessions.iter().flatten().map(hash_of));
+        }
+        index.sort_unstable();
+        let index = Arc::new(index);
+        self.index.insert(file.id.clone(), Arc::clone(&index));
+        Ok(index)
+    }
+}
+
+/// The events in `batches` that are `wanted`, in the order in which they were delivered.
+pub(crate) fn in_order<'b>(
+    batches: &'b [RecordBatch],
+    wanted: impl Fn(&EventRow<'_>) -> bool,
+) -> Result<Vec<EventRow<'b>>, SessionsError> {
+    let mut events = Vec::new();
+    for batch in batches {
+        let columns = EventColumns::of(batch).ok_or_else(|| SessionsError::Damaged {
+            file: "a file of events".to_owned(),
+            why: "it lacks a column that every event has".to_owned(),
+        })?;
+        let data: Option<&StringArray> = batch.column_by_name("data").and_then(|column| column.as_string_opt::<i32>());
+        events.extend((0..batch.num_rows()).filter_map(|row| columns.row(row, data)).filter(|event| wanted(event)));
+    }
+    events.sort_by(|one, other| (one.topic, one.partition, one.offset).cmp(&(other.topic, other.partition, other.offset)));
+    Ok(events)
+}
