@@ -11,7 +11,8 @@ use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::execution::TaskContext;
-use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_plan::execution_plan::SchedulingType;
 use datafusion::physical_plan::filter_pushdown::{FilterDescription, FilterPushdownPhase};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -27,6 +28,8 @@ pub(crate) struct SubjectsExec {
     input: Arc<dyn ExecutionPlan>,
     /// Which column has the subjects.
     column: usize,
+    /// The same as an expression: the column is used, also where nothing above wants it.
+    used: Arc<dyn PhysicalExpr>,
     ledger: Arc<Ledger>,
     properties: Arc<PlanProperties>,
 }
@@ -34,13 +37,14 @@ pub(crate) struct SubjectsExec {
 impl SubjectsExec {
     pub(crate) fn new(input: Arc<dyn ExecutionPlan>, column: usize, ledger: Arc<Ledger>) -> Self {
         let properties = PlanProperties::new(
-            EquivalenceProperties::new(input.schema()),
+            input.equivalence_properties().clone(),
             input.output_partitioning().clone(),
             input.pipeline_behavior(),
             input.boundedness(),
         )
         .with_scheduling_type(SchedulingType::Cooperative);
-        Self { input, column, ledger, properties: Arc::new(properties) }
+        let used: Arc<dyn PhysicalExpr> = Arc::new(Column::new(input.schema().field(column).name(), column));
+        Self { input, column, used, ledger, properties: Arc::new(properties) }
     }
 }
 
@@ -91,9 +95,9 @@ impl ExecutionPlan for SubjectsExec {
 
     fn apply_expressions(
         &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+        visit: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
     ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
+        visit(&self.used)
     }
 
     fn with_new_children(self: Arc<Self>, mut children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {

@@ -8,9 +8,29 @@ use serde_json::Value;
 
 /// The columns of `events` that are read; `data` only by who may.
 pub(crate) const COLUMNS: [&str; 23] = [
-    "id", "source", "type", "subject", "time", "ticket", "agent", "portal", "customer", "kafka_topic",
-    "kafka_partition", "kafka_offset", "mode", "queue", "rating", "resolved", "resolution", "ended_by", "duration",
-    "waited", "recording_id", "operational", "data",
+    "id",
+    "source",
+    "type",
+    "subject",
+    "time",
+    "ticket",
+    "agent",
+    "portal",
+    "customer",
+    "kafka_topic",
+    "kafka_partition",
+    "kafka_offset",
+    "mode",
+    "queue",
+    "rating",
+    "resolved",
+    "resolution",
+    "ended_by",
+    "duration",
+    "waited",
+    "recording_id",
+    "operational",
+    "data",
 ];
 
 /// An event. Times are microseconds since 1970.
@@ -55,8 +75,22 @@ pub(crate) struct EventColumns<'b> {
 }
 
 const TEXTS: [&str; 16] = [
-    "id", "source", "type", "subject", "kafka_topic", "ticket", "agent", "portal", "customer", "mode", "queue",
-    "resolved", "resolution", "ended_by", "recording_id", "operational",
+    "id",
+    "source",
+    "type",
+    "subject",
+    "kafka_topic",
+    "ticket",
+    "agent",
+    "portal",
+    "customer",
+    "mode",
+    "queue",
+    "resolved",
+    "resolution",
+    "ended_by",
+    "recording_id",
+    "operational",
 ];
 
 impl<'b> EventColumns<'b> {
@@ -86,7 +120,8 @@ impl<'b> EventColumns<'b> {
             return None;
         }
         let data = data.filter(|data| event_type == "survey.submitted" && data.is_valid(row));
-        let number = |array: Option<&'b Float64Array>| array.filter(|array| array.is_valid(row)).map(|array| array.value(row));
+        let number =
+            |array: Option<&'b Float64Array>| array.filter(|array| array.is_valid(row)).map(|array| array.value(row));
         Some(EventRow {
             id: self.text(0, row)?,
             source: self.text(1, row)?,

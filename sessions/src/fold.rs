@@ -152,8 +152,20 @@ pub(crate) fn tells_of_a_session(event_type: &str) -> bool {
     let family = event_type.split('.').next().unwrap_or_default();
     matches!(
         family,
-        "session" | "consent" | "connection" | "reboot" | "code" | "chat" | "diagnostics" | "file" | "control"
-            | "whiteboard" | "url" | "clipboard" | "recording" | "survey"
+        "session"
+            | "consent"
+            | "connection"
+            | "reboot"
+            | "code"
+            | "chat"
+            | "diagnostics"
+            | "file"
+            | "control"
+            | "whiteboard"
+            | "url"
+            | "clipboard"
+            | "recording"
+            | "survey"
     )
 }
 

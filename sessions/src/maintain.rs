@@ -14,8 +14,8 @@
 use crate::error::SessionsError;
 use crate::projection::{EVENTS_VERSION, Projection, hash_of, in_order};
 use crate::state::{State, to_batch};
-use arrow_array::{Array, BooleanArray, RecordBatch};
 use arrow_array::cast::AsArray;
+use arrow_array::{Array, BooleanArray, RecordBatch};
 use arrow_select::filter::filter_record_batch;
 use holdfast_archive::keys::{KeyRing, MasterKeyId, Unlocker};
 use holdfast_archive::segment::{Partition, Segment, SegmentKeys, SegmentWriter};
@@ -105,7 +105,10 @@ impl Maintainer {
         match self.projection.advance(self.settings.rebuild_behind).await {
             Err(SessionsError::Behind { .. }) => {
                 let rebuilt = self.rebuild(now, |_| {}).await?;
-                return Ok(Round { sessions: usize::try_from(rebuilt.sessions).unwrap_or(usize::MAX), ..Round::default() });
+                return Ok(Round {
+                    sessions: usize::try_from(rebuilt.sessions).unwrap_or(usize::MAX),
+                    ..Round::default()
+                });
             }
             other => other?,
         };
@@ -113,7 +116,8 @@ impl Maintainer {
         // Also where nothing went on, it is worth writing down how far the reading came, now and then.
         let reached = &self.projection.reached;
         let written = reached.written.get(&(EVENTS_VERSION.to_owned(), 0)).copied().unwrap_or_default();
-        let ahead = reached.events.map_or(0, |version| i64::try_from(version).unwrap_or(i64::MAX).saturating_sub(written));
+        let ahead =
+            reached.events.map_or(0, |version| i64::try_from(version).unwrap_or(i64::MAX).saturating_sub(written));
         if sessions > 0 || ahead > ENTRIES_UNWRITTEN {
             self.write(now).await?;
         }
@@ -136,7 +140,10 @@ impl Maintainer {
         for (date, states) in by_date {
             let batch = to_batch(states.iter().map(|(session, state)| (*session, *state)))?;
             let segment = self.segment(date, &batch, false).await?;
-            kept.push((segment.id.clone(), states.iter().map(|(name, state)| ((*name).clone(), (*state).clone())).collect()));
+            kept.push((
+                segment.id.clone(),
+                states.iter().map(|(name, state)| ((*name).clone(), (*state).clone())).collect(),
+            ));
             segments.push(segment);
         }
         self.commit(&segments, &[], now).await?;
@@ -255,7 +262,12 @@ impl Maintainer {
     }
 
     /// Makes `segments` part of the table in the place of `removed`, and says how far the events were taken in.
-    async fn commit(&mut self, segments: &[Segment], removed: &[DataFile], now: Timestamp) -> Result<(), SessionsError> {
+    async fn commit(
+        &mut self,
+        segments: &[Segment],
+        removed: &[DataFile],
+        now: Timestamp,
+    ) -> Result<(), SessionsError> {
         let reached = &self.projection.reached;
         let version = reached.events.map(|version| i64::try_from(version).unwrap_or(i64::MAX).saturating_add(1));
         let mut next = reached.offsets.clone();

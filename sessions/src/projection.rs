@@ -152,7 +152,11 @@ impl Projection {
         }
         files.retain(|file| live.contains(file.id.as_str()));
         files.extend(
-            events.files.iter().filter(|file| read::is_sealed(file) && sealed.contains(&(file.class.clone(), file.date))).cloned(),
+            events
+                .files
+                .iter()
+                .filter(|file| read::is_sealed(file) && sealed.contains(&(file.class.clone(), file.date)))
+                .cloned(),
         );
         let batches = self.event_batches(&files).await?;
         self.fold(&batches).await?;
@@ -162,11 +166,7 @@ impl Projection {
     }
 
     /// Starts over from what the files of `sessions` say.
-    async fn load(
-        &mut self,
-        files: &[DataFile],
-        offsets: &BTreeMap<TopicPartition, i64>,
-    ) -> Result<(), SessionsError> {
+    async fn load(&mut self, files: &[DataFile], offsets: &BTreeMap<TopicPartition, i64>) -> Result<(), SessionsError> {
         let (base, small): (Vec<DataFile>, Vec<DataFile>) = files.iter().cloned().partition(read::is_sealed);
         let live: HashSet<&str> = files.iter().map(|file| file.id.as_str()).collect();
         self.small.retain(|id, _| live.contains(id.as_str()));
@@ -175,7 +175,8 @@ impl Projection {
         let mut overlay: HashMap<String, State> = HashMap::new();
         for file in &small {
             for (session, state) in self.small_states(file).await?.iter() {
-                let newest = overlay.get(session).is_none_or(|known| known.fold.counts.events < state.fold.counts.events);
+                let newest =
+                    overlay.get(session).is_none_or(|known| known.fold.counts.events < state.fold.counts.events);
                 if newest {
                     overlay.insert(session.clone(), state.clone());
                 }
@@ -257,8 +258,11 @@ impl Projection {
             let key = (event.topic.to_owned(), event.partition);
             self.reached.offsets.get(&key).is_none_or(|next| event.offset >= *next)
         })?;
-        let unknown: HashSet<&str> =
-            events.iter().map(|event| event.subject).filter(|session| !self.reached.overlay.contains_key(*session)).collect();
+        let unknown: HashSet<&str> = events
+            .iter()
+            .map(|event| event.subject)
+            .filter(|session| !self.reached.overlay.contains_key(*session))
+            .collect();
         let found = self.base_states(&unknown).await?;
         self.reached.overlay.extend(found);
         for event in &events {
@@ -324,6 +328,8 @@ pub(crate) fn in_order<'b>(
         let data: Option<&StringArray> = batch.column_by_name("data").and_then(|column| column.as_string_opt::<i32>());
         events.extend((0..batch.num_rows()).filter_map(|row| columns.row(row, data)).filter(|event| wanted(event)));
     }
-    events.sort_by(|one, other| (one.topic, one.partition, one.offset).cmp(&(other.topic, other.partition, other.offset)));
+    events.sort_by(|one, other| {
+        (one.topic, one.partition, one.offset).cmp(&(other.topic, other.partition, other.offset))
+    });
     Ok(events)
 }

@@ -8,9 +8,7 @@ use crate::error::SessionsError;
 use crate::fold::Fold;
 use arrow_array::builder::{BinaryBuilder, StringBuilder};
 use arrow_array::cast::AsArray;
-use arrow_array::{
-    Array, ArrayRef, Float64Array, Int32Array, Int64Array, RecordBatch, TimestampMicrosecondArray,
-};
+use arrow_array::{Array, ArrayRef, Float64Array, Int32Array, Int64Array, RecordBatch, TimestampMicrosecondArray};
 use holdfast_archive::Table;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -37,7 +35,9 @@ impl State {
 }
 
 /// Rows of `sessions`, in the order of their ids.
-pub(crate) fn to_batch<'s>(states: impl IntoIterator<Item = (&'s String, &'s State)>) -> Result<RecordBatch, SessionsError> {
+pub(crate) fn to_batch<'s>(
+    states: impl IntoIterator<Item = (&'s String, &'s State)>,
+) -> Result<RecordBatch, SessionsError> {
     let states: BTreeMap<&String, &State> = states.into_iter().collect();
     let folds = || states.values().map(|state| &state.fold);
     let text = |value: &dyn Fn(&Fold) -> Option<String>| -> ArrayRef {
@@ -49,7 +49,8 @@ pub(crate) fn to_batch<'s>(states: impl IntoIterator<Item = (&'s String, &'s Sta
     let time = |value: fn(&Fold) -> Option<i64>| -> ArrayRef {
         Arc::new(folds().map(value).collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
     };
-    let number = |value: fn(&Fold) -> Option<f64>| -> ArrayRef { Arc::new(folds().map(value).collect::<Float64Array>()) };
+    let number =
+        |value: fn(&Fold) -> Option<f64>| -> ArrayRef { Arc::new(folds().map(value).collect::<Float64Array>()) };
     let count = |value: fn(&Fold) -> i64| -> ArrayRef { Arc::new(Int64Array::from_iter_values(folds().map(value))) };
 
     let mut sessions = StringBuilder::new();
@@ -58,7 +59,8 @@ pub(crate) fn to_batch<'s>(states: impl IntoIterator<Item = (&'s String, &'s Sta
     for (session, state) in &states {
         sessions.append_value(session);
         feedback.append_option(state.feedback.as_deref());
-        let form = postcard::to_extend(&state.fold, vec![FORM]).map_err(|error| SessionsError::Encode(error.to_string()))?;
+        let form =
+            postcard::to_extend(&state.fold, vec![FORM]).map_err(|error| SessionsError::Encode(error.to_string()))?;
         forms.append_value(form);
     }
     let columns: Vec<ArrayRef> = vec![

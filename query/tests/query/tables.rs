@@ -2,6 +2,7 @@
 
 use crate::fixture::{Fixture, JUNE, MAY, error, event, rows, rows_and_notices};
 use futures::TryStreamExt;
+use holdfast_events::Timestamp;
 use holdfast_query::{QueryError, Spill};
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
@@ -32,8 +33,7 @@ async fn an_empty_archive_answers() {
     for session in [fixture.as_officer(), fixture.as_manager(), fixture.session(&[])] {
         assert_eq!(rows(&session, "select count(*) from events").await, ["0"]);
         assert!(rows(&session, "select * from events where data like '%x%'").await.is_empty());
-        for view in ["sessions", "chat_lines", "diagnostics", "surveys", "file_transfers", "recordings", "repetitions"]
-        {
+        for view in ["chat_lines", "diagnostics", "surveys", "file_transfers", "recordings", "repetitions"] {
             assert!(rows(&session, &format!("select * from {view}")).await.is_empty(), "{view}");
         }
         assert!(rows(&session, "select * from dead_letters").await.is_empty());
@@ -85,7 +85,7 @@ async fn only_the_files_that_may_hold_an_answer_are_read() {
 #[tokio::test]
 async fn a_filter_on_the_session_reaches_the_scan_through_every_view() {
     let session = archive().await.as_officer();
-    for view in ["sessions", "chat_lines", "diagnostics", "surveys", "file_transfers", "recordings"] {
+    for view in ["chat_lines", "diagnostics", "surveys", "file_transfers", "recordings"] {
         let plan = explained(&session, &format!("select * from {view} where session = 'S-1'")).await;
         let scans = plan.lines().filter(|line| line.contains("DataSourceExec")).count();
         let filtered = plan
@@ -96,6 +96,15 @@ async fn a_filter_on_the_session_reaches_the_scan_through_every_view() {
             .count();
         assert!(scans > 0 && scans == filtered, "{view}: {plan}");
     }
+}
+
+#[tokio::test]
+async fn a_filter_on_the_session_reaches_the_files_of_sessions() {
+    let fixture = archive().await;
+    let settings = holdfast_sessions::MaintainerSettings::new("general");
+    fixture.maintainer(settings).rebuild(Timestamp(0), |_| {}).await.unwrap();
+    let plan = explained(&fixture.as_officer(), "select * from sessions where session = 'S-1'").await;
+    assert!(plan.contains("DataSourceExec") && plan.contains("predicate=session@0 = S-1"), "{plan}");
 }
 
 #[tokio::test]

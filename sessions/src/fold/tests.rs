@@ -1,0 +1,149 @@
+use super::*;
+use proptest::prelude::*;
+
+fn event<'a>(id: &'a str, event_type: &'a str, partition: i32, offset: i64) -> EventRow<'a> {
+    EventRow {
+        id,
+        source: "s",
+        event_type,
+        subject: "S-1",
+        time: 0,
+        topic: "t",
+        partition,
+        offset,
+        ticket: None,
+        agent: None,
+        portal: None,
+        customer: None,
+        mode: None,
+        queue: None,
+        rating: None,
+        resolved: None,
+        resolution: None,
+        ended_by: None,
+        duration: None,
+        waited: None,
+        recording: None,
+        operational: None,
+        feedback: None,
+    }
+}
+
+#[test]
+fn a_repetition_changes_nothing() {
+    let mut fold = Fold::default();
+    fold.apply(&EventRow { rating: Some(2), ..event("1", "survey.submitted", 0, 1) });
+    let once = fold.clone();
+    assert!(!fold.apply(&EventRow { rating: Some(5), time: 9, ..event("1", "survey.submitted", 0, 2) }));
+    assert_eq!(fold, once);
+    fold.apply(&EventRow { rating: Some(5), ..event("2", "survey.submitted", 0, 3) });
+    assert_eq!((fold.rating(), fold.counts.events), (Some(5), 2));
+}
+
+#[test]
+fn ids_and_sources_do_not_run_into_each_other() {
+    assert_ne!(short_hash(["a", "bc"]), short_hash(["ab", "c"]));
+    assert!(short_hash(["a", "b"]) < 1 << 48);
+}
+
+#[test]
+fn only_sessions_have_sessions() {
+    for told in ["session.started", "chat.line", "survey.submitted", "code.issued"] {
+        assert!(tells_of_a_session(told), "{told}");
+    }
+    for other in ["agent.presence", "queue.measured", "ticket.opened", "archive.queried", "sessions.x", ""] {
+        assert!(!tells_of_a_session(other), "{other}");
+    }
+}
+
+#[test]
+fn times_say_how_long_where_no_event_does() {
+    let mut fold = Fold::default();
+    fold.apply(&EventRow { time: 10_000_000, ..event("1", "session.started", 0, 1) });
+    fold.apply(&EventRow { time: 4_000_000, ..event("2", "session.requested", 0, 2) });
+    fold.apply(&EventRow { time: 70_500_000, ..event("3", "session.ended", 0, 3) });
+    assert_eq!((fold.waited(), fold.handled(), fold.state()), (Some(6.0), Some(60.5), Some("ended")));
+    fold.apply(&EventRow { waited: Some(7.0), ..event("4", "session.started", 0, 4) });
+    fold.apply(&EventRow { duration: Some(61.0), ..event("5", "session.ended", 0, 5) });
+    assert_eq!((fold.waited(), fold.handled()), (Some(7.0), Some(61.0)));
+}
+
+const TYPES: [&str; 9] = [
+    "session.requested",
+    "session.queued",
+    "session.started",
+    "session.transferred",
+    "session.ended",
+    "session.abandoned",
+    "chat.line",
+    "survey.submitted",
+    "recording.started",
+];
+const WORDS: [&str; 3] = ["x", "y", "z"];
+
+/// What an event may carry, by small numbers: type, partition, time, and a bit for each field that it has.
+type Drawn = (usize, i32, i64, u16);
+
+fn drawn(number: usize, offset: i64, (kind, partition, time, fields): Drawn, ids: &[String]) -> EventRow<'_> {
+    let word = |bit: u16| (fields & 1 << bit != 0).then(|| WORDS[number % 3]);
+    EventRow {
+        time,
+        ticket: word(0),
+        agent: word(1),
+        portal: word(2),
+        customer: word(3),
+        mode: word(4),
+        resolution: word(5),
+        recording: word(6),
+        rating: word(7).map(|_| number as i32 % 5 + 1),
+        duration: word(8).map(|_| number as f64),
+        feedback: word(9).map(|_| format!("f{number}")),
+        ..event(&ids[number], TYPES[kind], partition, offset)
+    }
+}
+
+proptest! {
+    /// Partitions are read side by side: however their events come between each other, the session is the same.
+    #[test]
+    fn how_partitions_interleave_does_not_matter(
+        events in prop::collection::vec((0usize..9, 0i32..3, 0i64..100, any::<u16>()), 1..30),
+        order in any::<u64>(),
+    ) {
+        let ids: Vec<String> = (0..events.len()).map(|number| number.to_string()).collect();
+        let rows: Vec<EventRow<'_>> = events.iter().enumerate().map(|(n, event)| drawn(n, n as i64, *event, &ids)).collect();
+        let tell = |rows: &[&EventRow<'_>]| {
+            let (mut fold, mut feedback) = (Fold::default(), None);
+            for row in rows {
+                if fold.apply(row) {
+                    feedback = row.feedback.clone();
+                }
+            }
+            // Which topic came first has a number, and no meaning.
+            (fold, feedback)
+        };
+        let in_order: Vec<&EventRow<'_>> = rows.iter().collect();
+        let mut queues: Vec<Vec<&EventRow<'_>>> =
+            (0..3).map(|partition| rows.iter().rev().filter(|row| row.partition == partition).collect()).collect();
+        let (mut mixed, mut order) = (Vec::new(), order);
+        while mixed.len() < rows.len() {
+            order = order.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let queue = (order >> 33) as usize % 3;
+            mixed.extend(queues[queue].pop());
+        }
+        prop_assert_eq!(tell(&in_order), tell(&mixed));
+    }
+
+    /// What is written down goes on as if it had never been.
+    #[test]
+    fn a_fold_is_read_back_as_it_was(
+        events in prop::collection::vec((0usize..9, 0i32..3, 0i64..100, any::<u16>()), 1..30),
+    ) {
+        let ids: Vec<String> = (0..events.len()).map(|number| number.to_string()).collect();
+        let mut fold = Fold::default();
+        for (number, event) in events.iter().enumerate() {
+            fold.apply(&drawn(number, number as i64, *event, &ids));
+            let written = postcard::to_extend(&fold, Vec::new()).unwrap();
+            prop_assert_eq!(&postcard::from_bytes::<Fold>(&written).unwrap(), &fold);
+        }
+    }
+}
