@@ -1,0 +1,333 @@
+//! Tokens are signed by another implementation, with keys made here.
+
+use std::sync::OnceLock;
+
+use jsonwebtoken::{EncodingKey, Header as SignedHeader};
+use ring::rand::SystemRandom;
+use ring::signature::{
+    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm,
+    Ed25519KeyPair, KeyPair as _,
+};
+use rsa::pkcs1::{EncodeRsaPrivateKey as _, EncodeRsaPublicKey as _};
+use rsa::traits::PublicKeyParts as _;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::{Proof, Rows, Scope};
+
+const NOW: i64 = 1_795_000_000;
+
+fn now() -> DateTime<Utc> {
+    DateTime::from_timestamp(NOW, 0).unwrap()
+}
+
+fn base64(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// A key pair as a provider has it: the private half, and the public one as a JWK.
+struct Pair {
+    private: EncodingKey,
+    public: Value,
+}
+
+fn rsa_private() -> &'static rsa::RsaPrivateKey {
+    static KEY: OnceLock<rsa::RsaPrivateKey> = OnceLock::new();
+    KEY.get_or_init(|| rsa::RsaPrivateKey::new(&mut rsa::rand_core::OsRng, 2048).unwrap())
+}
+
+fn rsa_pair(id: &str) -> Pair {
+    let key = rsa_private();
+    let public = json!({
+        "kty": "RSA", "use": "sig", "kid": id,
+        "n": base64(&key.n().to_bytes_be()), "e": base64(&key.e().to_bytes_be()),
+    });
+    Pair { private: EncodingKey::from_rsa_der(key.to_pkcs1_der().unwrap().as_bytes()), public }
+}
+
+fn ec_pair(id: &str, curve: &str, algorithm: &'static EcdsaSigningAlgorithm) -> Pair {
+    let random = SystemRandom::new();
+    let pkcs8 = EcdsaKeyPair::generate_pkcs8(algorithm, &random).unwrap();
+    let pair = EcdsaKeyPair::from_pkcs8(algorithm, pkcs8.as_ref(), &random).unwrap();
+    let (x, y) = pair.public_key().as_ref()[1..].split_at((pair.public_key().as_ref().len() - 1) / 2);
+    let public = json!({"kty": "EC", "crv": curve, "kid": id, "x": base64(x), "y": base64(y)});
+    Pair { private: EncodingKey::from_ec_der(pkcs8.as_ref()), public }
+}
+
+fn p256(id: &str) -> Pair {
+    ec_pair(id, "P-256", &ECDSA_P256_SHA256_FIXED_SIGNING)
+}
+
+fn rules() -> JwtRules {
+    let roles = [("support-leads", Role::Manager), ("agents", Role::Agent), ("dpo", Role::Compliance)];
+    JwtRules {
+        issuer: "https://id.example".to_owned(),
+        audience: "holdfast".to_owned(),
+        user_claim: "sub".to_owned(),
+        role_claim: "realm_access.roles".to_owned(),
+        roles: roles.into_iter().map(|(name, role)| (name.to_owned(), role)).collect(),
+        portals_claim: None,
+        agents_claim: Some("https://example.com/agents".to_owned()),
+        leeway: TimeDelta::seconds(60),
+    }
+}
+
+fn door(keys: &[&Value]) -> JwtDoor {
+    let mut door = JwtDoor::new(rules());
+    assert_eq!(door.set_keys(&json!({ "keys": keys }).to_string()).unwrap(), keys.len());
+    door
+}
+
+fn claims() -> Value {
+    json!({
+        "iss": "https://id.example", "aud": ["other", "holdfast"], "sub": "kim", "exp": NOW + 300, "nbf": NOW - 10,
+        "iat": NOW - 10, "realm_access": {"roles": ["support-leads", "something else"]},
+    })
+}
+
+fn with(name: &str, value: Value) -> Value {
+    let mut claims = claims();
+    claims[name] = value;
+    claims
+}
+
+fn without(name: &str) -> Value {
+    let mut claims = claims();
+    claims.as_object_mut().unwrap().remove(name);
+    claims
+}
+
+fn sign(pair: &Pair, algorithm: jsonwebtoken::Algorithm, id: Option<&str>, claims: &Value) -> String {
+    let header = SignedHeader { kid: id.map(str::to_owned), ..SignedHeader::new(algorithm) };
+    jsonwebtoken::encode(&header, claims, &pair.private).unwrap()
+}
+
+fn es256(pair: &Pair, claims: &Value) -> String {
+    sign(pair, jsonwebtoken::Algorithm::ES256, Some("k"), claims)
+}
+
+#[test]
+fn every_allowed_algorithm_lets_in() {
+    use jsonwebtoken::Algorithm as A;
+    let random = SystemRandom::new();
+    let ed = Ed25519KeyPair::generate_pkcs8(&random).unwrap();
+    let ed_pair = Ed25519KeyPair::from_pkcs8(ed.as_ref()).unwrap();
+    let ed = Pair {
+        private: EncodingKey::from_ed_der(ed.as_ref()),
+        public: json!({"kty": "OKP", "crv": "Ed25519", "kid": "ed", "x": base64(ed_pair.public_key().as_ref())}),
+    };
+    let (rsa, p256) = (rsa_pair("rsa"), p256("p256"));
+    let p384 = ec_pair("p384", "P-384", &ECDSA_P384_SHA384_FIXED_SIGNING);
+    let door = door(&[&rsa.public, &p256.public, &p384.public, &ed.public]);
+    let signed = [
+        (&rsa, A::RS256, "rsa"),
+        (&rsa, A::RS384, "rsa"),
+        (&rsa, A::RS512, "rsa"),
+        (&p256, A::ES256, "p256"),
+        (&p384, A::ES384, "p384"),
+        (&ed, A::EdDSA, "ed"),
+    ];
+    for (pair, algorithm, id) in signed {
+        let jwt = sign(pair, algorithm, Some(id), &claims());
+        let principal = door.check(&jwt, now()).unwrap_or_else(|denied| panic!("{algorithm:?}: {denied}"));
+        assert_eq!((principal.user.as_str(), principal.role, &principal.rows), ("kim", Role::Manager, &Rows::All));
+        assert_eq!(principal.proof, Proof::Oidc { issuer: "https://id.example".to_owned() });
+
+        // Any other payload under the same signature is refused.
+        let parts: Vec<&str> = jwt.split('.').collect();
+        let other = base64(with("sub", json!("admin")).to_string().as_bytes());
+        let forged = format!("{}.{other}.{}", parts[0], parts[2]);
+        assert_eq!(door.check(&forged, now()), Err(JwtFault::Signature.into()), "{algorithm:?}");
+    }
+    // The salted kind of RSA is not on the list, although the key could do it.
+    let pss = sign(&rsa, A::PS256, Some("rsa"), &claims());
+    assert_eq!(door.check(&pss, now()), Err(JwtFault::Algorithm.into()));
+}
+
+#[test]
+fn no_signature_and_the_public_key_as_a_secret_do_not_let_in() {
+    let rsa = rsa_pair("k");
+    let door = door(&[&rsa.public]);
+    for name in ["none", "None", "NONE", "", "HS256"] {
+        let header = base64(json!({"alg": name, "typ": "JWT", "kid": "k"}).to_string().as_bytes());
+        let unsigned = format!("{header}.{}.", base64(claims().to_string().as_bytes()));
+        assert_eq!(door.check(&unsigned, now()), Err(JwtFault::Algorithm.into()), "{name}");
+    }
+    // The public key is known to everybody; taken as the secret of an HMAC it must open nothing.
+    let der = rsa_private().to_public_key().to_pkcs1_der().unwrap();
+    let secrets = [der.as_bytes().to_vec(), rsa.public["n"].as_str().unwrap().as_bytes().to_vec()];
+    for secret in secrets {
+        let pair = Pair { private: EncodingKey::from_secret(&secret), public: Value::Null };
+        for algorithm in [jsonwebtoken::Algorithm::HS256, jsonwebtoken::Algorithm::HS512] {
+            let jwt = sign(&pair, algorithm, Some("k"), &claims());
+            assert_eq!(door.check(&jwt, now()), Err(JwtFault::Algorithm.into()));
+        }
+    }
+}
+
+#[test]
+fn a_key_serves_only_its_own_algorithm() {
+    let (rsa, mut ec) = (rsa_pair("rsa"), p256("ec"));
+    let door_of_both = door(&[&rsa.public, &ec.public]);
+    let crossed = sign(&ec, jsonwebtoken::Algorithm::ES256, Some("rsa"), &claims());
+    assert_eq!(door_of_both.check(&crossed, now()), Err(JwtFault::AlgorithmOfAnotherKey.into()));
+    ec.public["alg"] = json!("ES384");
+    let jwt = sign(&ec, jsonwebtoken::Algorithm::ES256, Some("ec"), &claims());
+    assert_eq!(door(&[&ec.public]).check(&jwt, now()), Err(JwtFault::AlgorithmOfAnotherKey.into()));
+}
+
+#[test]
+fn a_key_that_is_not_known_is_asked_for_and_then_lets_in() {
+    let (old, new) = (p256("old"), p256("k"));
+    let mut door = door(&[&old.public]);
+    let jwt = es256(&new, &claims());
+    assert_eq!(door.check(&jwt, now()), Err(Denied::NeedsKeys));
+    // A fetch that brought nonsense leaves the keys as they were.
+    assert!(door.set_keys("<html>").is_err());
+    let of_old = sign(&old, jsonwebtoken::Algorithm::ES256, Some("old"), &claims());
+    assert!(door.check(&of_old, now()).is_ok());
+    door.set_keys(&json!({"keys": [new.public]}).to_string()).unwrap();
+    assert!(door.check(&jwt, now()).is_ok());
+    assert_eq!(door.check(&of_old, now()), Err(Denied::NeedsKeys));
+    // Another's key under a known id.
+    assert_eq!(door.check(&es256(&p256("k"), &claims()), now()), Err(JwtFault::Signature.into()));
+    assert_eq!(JwtDoor::new(rules()).check(&jwt, now()), Err(Denied::NeedsKeys));
+}
+
+#[test]
+fn a_token_without_a_key_id_is_taken_when_only_one_key_can_be_meant() {
+    let (one, two) = (p256("one"), p256("two"));
+    let jwt = sign(&one, jsonwebtoken::Algorithm::ES256, None, &claims());
+    assert!(door(&[&one.public, &rsa_pair("rsa").public]).check(&jwt, now()).is_ok());
+    assert_eq!(door(&[&one.public, &two.public]).check(&jwt, now()), Err(JwtFault::NoKeyId.into()));
+}
+
+#[test]
+fn claims_for_others_and_other_times_are_refused() {
+    let pair = p256("k");
+    let door = door(&[&pair.public]);
+    let cases = [
+        (with("iss", json!("https://id.example/")), JwtFault::Issuer),
+        (without("iss"), JwtFault::Issuer),
+        (with("aud", json!("other")), JwtFault::Audience),
+        (with("aud", json!(["holdfast2", "xholdfast"])), JwtFault::Audience),
+        (without("aud"), JwtFault::Audience),
+        (without("exp"), JwtFault::NoExpiry),
+        (with("exp", json!("never")), JwtFault::Form),
+        (with("exp", json!(NOW - 60)), JwtFault::Expired),
+        (with("nbf", json!(NOW + 61)), JwtFault::NotYet),
+        (with("iat", json!(NOW + 61)), JwtFault::IssuedInFuture),
+        (without("sub"), JwtFault::User),
+        (with("sub", json!(7)), JwtFault::User),
+        (with("sub", json!("")), JwtFault::User),
+        (with("sub", json!("a\nb")), JwtFault::User),
+        (with("sub", json!("x".repeat(257))), JwtFault::User),
+    ];
+    for (claims, fault) in cases {
+        assert_eq!(door.check(&es256(&pair, &claims), now()), Err(fault.into()), "{claims}");
+    }
+    for within in [
+        with("exp", json!(NOW - 59)),
+        with("exp", json!(NOW as f64 + 0.5)),
+        with("nbf", json!(NOW + 60)),
+        with("aud", json!("holdfast")),
+        without("nbf"),
+        without("iat"),
+    ] {
+        assert!(door.check(&es256(&pair, &within), now()).is_ok(), "{within}");
+    }
+}
+
+#[test]
+fn roles_are_what_is_mapped_and_never_guessed() {
+    let pair = p256("k");
+    let door = door(&[&pair.public]);
+    let check = |roles: Value| door.check(&es256(&pair, &with("realm_access", json!({ "roles": roles }))), now());
+    assert_eq!(check(json!("dpo")).unwrap().role, Role::Compliance);
+    assert_eq!(check(json!(["dpo", "dpo"])).unwrap().role, Role::Compliance);
+    assert_eq!(check(json!(["dpo", "support-leads"])), Err(Denied::SeveralRoles));
+    for nothing in [json!([]), json!("admin"), json!("DPO"), json!(["dpo", 5]), json!(null)] {
+        assert_eq!(check(nothing.clone()), Err(Denied::NoRole), "{nothing}");
+    }
+    assert_eq!(door.check(&es256(&pair, &without("realm_access")), now()), Err(Denied::NoRole));
+}
+
+#[test]
+fn scopes_come_from_their_claims_and_are_not_left_open() {
+    let pair = p256("k");
+    let mut door = door(&[&pair.public]);
+    let agent = |more: &[(&str, Value)]| {
+        let mut claims = with("realm_access", json!({"roles": "agents"}));
+        more.iter().for_each(|(name, value)| claims[*name] = value.clone());
+        es256(&pair, &claims)
+    };
+    let own = ("https://example.com/agents", json!("kim"));
+    let rows = door.check(&agent(std::slice::from_ref(&own)), now()).unwrap().rows;
+    let agents = Some(std::iter::once("kim".to_owned()).collect());
+    assert_eq!(rows, Rows::Sessions(Scope { portals: None, agents }));
+    assert_eq!(door.check(&agent(&[]), now()), Err(Denied::NoScope { role: "agent", needs: "agents" }));
+    let wrong = agent(&[("https://example.com/agents", json!({"a": 1}))]);
+    assert_eq!(door.check(&wrong, now()), Err(JwtFault::Scope.into()));
+
+    door.rules.portals_claim = Some("portals".to_owned());
+    assert_eq!(door.check(&agent(&[own.clone()]), now()), Err(Denied::NoScope { role: "agent", needs: "portals" }));
+    assert_eq!(door.check(&es256(&pair, &claims()), now()), Err(Denied::NoScope { role: "manager", needs: "portals" }));
+    let bounded = door.check(&es256(&pair, &with("portals", json!(["emea"]))), now()).unwrap().rows;
+    assert!(bounded.covers(Some("emea/de"), &[]) && !bounded.covers(Some("apac"), &[]));
+    assert_eq!(door.check(&es256(&pair, &with("portals", json!(["*"]))), now()).unwrap().rows, Rows::All);
+    assert_eq!(door.check(&es256(&pair, &with("portals", json!([]))), now()), Err(JwtFault::Scope.into()));
+}
+
+#[test]
+fn tokens_for_other_ends_and_broken_ones_are_refused() {
+    let pair = p256("k");
+    let door = door(&[&pair.public]);
+    let with_header = |header: SignedHeader| {
+        let header = SignedHeader { kid: Some("k".to_owned()), ..header };
+        door.check(&jsonwebtoken::encode(&header, &claims(), &pair.private).unwrap(), now())
+    };
+    let plain = || SignedHeader::new(jsonwebtoken::Algorithm::ES256);
+    for kind in ["at+jwt", "application/at+JWT", "jwt"] {
+        assert!(with_header(SignedHeader { typ: Some(kind.to_owned()), ..plain() }).is_ok(), "{kind}");
+    }
+    assert!(with_header(SignedHeader { typ: None, ..plain() }).is_ok());
+    let logout = SignedHeader { typ: Some("logout+jwt".to_owned()), ..plain() };
+    assert_eq!(with_header(logout), Err(JwtFault::Kind.into()));
+    let critical = SignedHeader { crit: Some(vec!["b64".to_owned()]), ..plain() };
+    assert_eq!(with_header(critical), Err(JwtFault::Critical.into()));
+
+    let whole = es256(&pair, &claims());
+    for end in 0..whole.len() {
+        assert!(door.check(&whole[..end], now()).is_err(), "cut at {end}");
+    }
+    for broken in ["", ".", "..", "...", "a.b.c", &format!("{whole}."), &format!("{whole}=")] {
+        assert!(matches!(door.check(broken, now()), Err(Denied::BadJwt(_))), "{broken}");
+    }
+    assert!(matches!(door.check(&"a".repeat(MAX_JWT_BYTES + 1), now()), Err(Denied::TooLong { .. })));
+}
+
+#[test]
+fn key_sets_are_read_with_what_is_of_no_use_left_out() {
+    let good = p256("k").public;
+    let broken = [
+        json!({"kty": "oct", "k": "c2VjcmV0"}),
+        json!({"kty": "OKP", "crv": "Ed25519", "x": "AAAA"}),
+        json!({"kty": "EC", "crv": "P-256", "x": "AAAA", "y": "AAAA"}),
+        json!({"kty": "EC", "crv": "P-521", "x": "AAAA", "y": "AAAA"}),
+        json!({"kty": "RSA", "n": base64(&[255; 128]), "e": "AQAB"}),
+        json!({"kty": "RSA", "use": "enc", "n": base64(&[255; 256]), "e": "AQAB"}),
+        json!({"kty": "RSA", "alg": "PS256", "n": base64(&[255; 256]), "e": "AQAB"}),
+        json!({"kty": 5}),
+        json!("key"),
+    ];
+    let mut door = JwtDoor::new(rules());
+    let count = broken.len();
+    assert_eq!(door.set_keys(&json!({ "keys": broken }).to_string()), Err(JwksError::NoUsableKey { count }));
+    let mut all = broken.to_vec();
+    all.push(good.clone());
+    assert_eq!(door.set_keys(&json!({ "keys": all }).to_string()), Ok(1));
+    assert!(matches!(door.set_keys(&" ".repeat(300_000)), Err(JwksError::TooLong { .. })));
+    assert!(matches!(door.set_keys("{}"), Err(JwksError::Text(_))));
+    let many = vec![good; 101];
+    assert_eq!(door.set_keys(&json!({ "keys": many }).to_string()), Err(JwksError::TooMany { count: 101 }));
+}
