@@ -42,7 +42,7 @@ pub use error::QueryError;
 pub use extension::Extension;
 pub use footer::FooterCache;
 pub use look::{Denial, Door, Ending, Kind, Look, LookId, Outcome, Recorder, Subjects, Unrecorded, Viewer};
-pub use reader::{Doorkeeper, Limits, Reader, Refused, Request, WithoutRecord};
+pub use reader::{Doorkeeper, Limits, Looking, Reader, Refused, Request, WithoutRecord};
 pub use session::{
     DEFAULT_FOOTER_CACHE, DEFAULT_MEMORY_LIMIT, Description, QueryResult, Session, SessionOptions, Spill,
 };

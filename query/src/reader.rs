@@ -156,6 +156,22 @@ impl Reader {
         self.look(request, Dialect::Generic).await
     }
 
+    /// Begins a look that is not a statement. It is had when this answers.
+    ///
+    /// # Errors
+    /// [`QueryError::Unrecorded`].
+    pub async fn begin(&self, look: Look) -> Result<Looking, QueryError> {
+        let id = self.recorder.begin(&self.viewer, &look).await.map_err(QueryError::Unrecorded)?;
+        let (viewer, recorder) = (self.viewer.clone(), Arc::clone(&self.recorder));
+        let (begun, ledger) = (Instant::now(), Some(Arc::default()));
+        Ok(Looking(OpenLook { viewer, recorder, look, id: Some(id), begun, rows: 0, bytes: 0, ledger }))
+    }
+
+    /// The caller's session, for what belongs to a look that has begun.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
     /// Takes note that the viewer was refused something.
     ///
     /// # Errors
@@ -204,6 +220,26 @@ impl Reader {
                 Err(error)
             }
         }
+    }
+}
+
+/// A look that has begun and is not a statement. Dropped without [`Looking::end`], it ended early.
+pub struct Looking(OpenLook);
+
+impl fmt::Debug for Looking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Looking").field("look", &self.0.look).finish_non_exhaustive()
+    }
+}
+
+impl Looking {
+    /// Ends it: what was given away, and whose.
+    pub async fn end<'s>(mut self, rows: u64, bytes: u64, subjects: impl IntoIterator<Item = &'s str>) {
+        (self.0.rows, self.0.bytes) = (rows, bytes);
+        if let Some(ledger) = &self.0.ledger {
+            ledger.note_subjects(subjects);
+        }
+        self.0.end(Outcome::Complete).await;
     }
 }
 

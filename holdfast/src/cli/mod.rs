@@ -9,6 +9,7 @@ mod prove;
 mod seal;
 mod serve;
 mod session;
+mod sessions;
 mod sql;
 mod status;
 mod verify;
@@ -51,6 +52,8 @@ enum Command {
     Import(import::Import),
     Sql(sql::Sql),
     Session(session::Story),
+    #[command(subcommand)]
+    Sessions(sessions::SessionsCommand),
     Status(status::Status),
     Seal(seal::Seal),
     Verify(verify::Verify),
@@ -153,6 +156,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Import(command) => command.run(&session),
         Command::Sql(command) => command.run(&session),
         Command::Session(command) => command.run(&session),
+        Command::Sessions(command) => command.run(&session),
         Command::Status(command) => command.run(&session),
         Command::Seal(command) => command.run(&session),
         Command::Verify(command) => command.run(&session),

@@ -7,14 +7,16 @@ use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Date32Type, Int32Type, Int64Type};
 use clap::Args;
-use holdfast_archive::Table;
+use holdfast_archive::{Archive, Table};
 use holdfast_archive::proof::{RecordPlace, prove};
 use holdfast_proof::bundle::EventProof;
+use holdfast_query::{Kind, Look, Reader};
 use serde::Serialize;
 
 use super::verify::read_keys;
 use super::{ConfigArguments, Outcome, Session, block_on, print, print_json};
 use crate::config::Settings;
+use crate::wiring::job::{Job, done};
 use crate::wiring::query::literal;
 use crate::wiring::{archive, proof, query};
 
@@ -33,6 +35,9 @@ pub(crate) struct Prove {
     /// File with an age identity to read with, several times for several [default: *.identity in keys.identities_dir]
     #[arg(long, value_name = "FILE")]
     identity: Vec<PathBuf>,
+    /// What it is for; stands in the record of this look
+    #[arg(long, value_name = "TEXT")]
+    purpose: Option<String>,
     /// File for the proof [default: standard output]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -57,7 +62,11 @@ impl Prove {
         session.start_quiet_log(&settings);
         let proof = block_on(async {
             let _progress = session.bars.open_ended("proving", "");
-            self.prove(&settings).await
+            let archive = archive::open(&settings)?;
+            let caller = query::open(&settings, archive.clone(), &self.identity)?;
+            let job = Job::for_records(&settings, &session.bars).await?;
+            let reader = query::local_reader(&settings, caller, &job.kafka)?;
+            done(job.run(self.prove(&settings, &archive, &reader)).await?)
         })?;
         let text = proof.to_json();
         match &self.out {
@@ -67,31 +76,37 @@ impl Prove {
         Ok(Outcome::Success)
     }
 
-    async fn prove(&self, settings: &Settings) -> anyhow::Result<EventProof> {
-        let archive = archive::open(settings)?;
+    async fn prove(&self, settings: &Settings, archive: &Archive, reader: &Reader) -> anyhow::Result<EventProof> {
         let keys = proof::trusted_keys(settings)?;
-        let caller = query::open(settings, archive.clone(), &self.identity)?;
+        let statement = format!("proof of event {}", self.event);
+        let looking = reader.begin(Look { kind: Kind::Exported, statement, purpose: self.purpose.clone() }).await?;
+        let caller = reader.session();
         let of_source = self.source.as_ref().map(|source| format!(" AND source = {}", literal(source)));
         let statement = format!(
-            "SELECT class, date, kafka_topic, kafka_partition, kafka_offset, source FROM archive.events WHERE id = {}{} \
+            "SELECT class, date, kafka_topic, kafka_partition, kafka_offset, source, subject FROM archive.events WHERE id = {}{} \
              ORDER BY archived_at, kafka_offset",
             literal(&self.event),
             of_source.unwrap_or_default()
         );
         let rows = caller.sql(&statement).await?.collect().await?;
-        let places: Vec<(RecordPlace, String)> = rows.iter().flat_map(places).collect();
-        let Some((place, source)) = places.first() else {
+        let places: Vec<Place> = rows.iter().flat_map(places).collect();
+        let Some((place, source, subject)) = places.first() else {
             bail!("there is no event with the id `{}` in the archive", self.event);
         };
-        if let Some((_, other)) = places.iter().find(|(_, other)| other != source) {
+        if let Some((_, other, _)) = places.iter().find(|(_, other, _)| other != source) {
             bail!("several sources have an event of this id, {source} and {other} among them; name one with --source");
         }
         // Of an event that was sent more than once, the first delivery.
-        Ok(prove(&archive, &keys, caller.unlocker(), place).await?)
+        let proof = prove(archive, &keys, caller.unlocker(), place).await?;
+        looking.end(1, 0, [subject.as_str()]).await;
+        Ok(proof)
     }
 }
 
-fn places(rows: &RecordBatch) -> Vec<(RecordPlace, String)> {
+/// Where an event stands, its source and its subject.
+type Place = (RecordPlace, String, String);
+
+fn places(rows: &RecordBatch) -> Vec<Place> {
     let text = |column: usize, row: usize| rows.column(column).as_string_view().value(row).to_owned();
     (0..rows.num_rows())
         .map(|row| {
@@ -103,7 +118,7 @@ fn places(rows: &RecordBatch) -> Vec<(RecordPlace, String)> {
                 partition: rows.column(3).as_primitive::<Int32Type>().value(row),
                 offset: rows.column(4).as_primitive::<Int64Type>().value(row),
             };
-            (place, text(5, row))
+            (place, text(5, row), text(6, row))
         })
         .collect()
 }

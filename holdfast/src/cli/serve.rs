@@ -15,13 +15,14 @@ use crate::wiring::{archive, broker, kafka};
 /// Take events in and archive them, until SIGTERM or SIGINT.
 ///
 /// With the broker that is built in, one process does everything. With a Kafka cluster, the roles can be spread over
-/// processes and machines. None of them needs a private key.
+/// processes and machines. Who takes events in and archives them needs no private key.
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
     #[command(flatten)]
     config: ConfigArguments,
-    /// What this process does, of: gateway (HTTP), archiver (Kafka into the archive), sealer (merges the files of closed dates;
-    /// needs private keys) [default: all; the sealer only when seal.identities_dir is set]
+    /// What this process does, of: gateway (HTTP), archiver (Kafka into the archive), query (SQL over HTTP
+    /// and the PostgreSQL wire; needs private keys), sealer (merges the files of closed dates; needs private keys) [default: all;
+    /// query and sealer only when query.identities_dir and seal.identities_dir are set]
     #[arg(long, value_name = "ROLE,...", value_delimiter = ',')]
     roles: Vec<Role>,
 }
@@ -31,22 +32,30 @@ pub(crate) struct Serve {
 pub(crate) enum Role {
     Gateway,
     Archiver,
+    Query,
     Sealer,
 }
 
 impl Role {
-    const ALL: [Self; 3] = [Self::Gateway, Self::Archiver, Self::Sealer];
+    const ALL: [Self; 4] = [Self::Gateway, Self::Archiver, Self::Query, Self::Sealer];
 
     /// The roles of a process that was asked for none. A process with private keys must be meant.
     fn by_default(settings: &Settings) -> BTreeSet<Self> {
         let may_seal = settings.config.seal.identities_dir.get().is_some();
-        Self::ALL.into_iter().filter(|role| may_seal || *role != Self::Sealer).collect()
+        let may_ask = settings.config.query.identities_dir.get().is_some();
+        let is_meant = |role: &Self| match role {
+            Self::Sealer => may_seal,
+            Self::Query => may_ask,
+            Self::Gateway | Self::Archiver => true,
+        };
+        Self::ALL.into_iter().filter(is_meant).collect()
     }
 
     fn as_str(self) -> &'static str {
         match self {
             Self::Gateway => "gateway",
             Self::Archiver => "archiver",
+            Self::Query => "query",
             Self::Sealer => "sealer",
         }
     }
@@ -77,8 +86,8 @@ impl Serve {
 async fn serve(settings: &Settings, roles: &BTreeSet<Role>) -> anyhow::Result<()> {
     // From here on a signal stops in order, whatever has been started by then.
     let mut signals = Signals::of_process()?;
-    let archives = roles.contains(&Role::Archiver) || roles.contains(&Role::Sealer);
-    let archive = if archives { Some(archive::open(settings)?) } else { None };
+    let has_archive = roles.iter().any(|role| *role != Role::Gateway);
+    let archive = if has_archive { Some(archive::open(settings)?) } else { None };
     // A process that only seals needs no Kafka, and must not take the broker's folder from the one that does.
     let seals_only = roles.iter().all(|role| *role == Role::Sealer);
     let broker = if kafka::is_built_in(settings) && !seals_only { Some(broker::start(settings).await?) } else { None };
@@ -91,12 +100,16 @@ async fn serve(settings: &Settings, roles: &BTreeSet<Role>) -> anyhow::Result<()
     if !seals_only {
         pipeline.topics().await?;
     }
+    let mut postgres = None;
     if let Some(archive) = &archive {
         if roles.contains(&Role::Archiver) {
             pipeline.archiver(archive)?;
         }
         if roles.contains(&Role::Sealer) {
             pipeline.sealer(archive)?;
+        }
+        if roles.contains(&Role::Query) {
+            postgres = Some(pipeline.query(archive, false).await?);
         }
     }
     let (supervisor, gateway, health) = pipeline.http(roles.contains(&Role::Gateway), false).await?;
@@ -113,6 +126,7 @@ async fn serve(settings: &Settings, roles: &BTreeSet<Role>) -> anyhow::Result<()
         roles = names.join(","),
         gateway = gateway.map(tracing::field::display),
         health = %health,
+        postgres = postgres.map(tracing::field::display),
         kafka = address.map_or_else(|| settings.config.kafka.brokers.clone(), |address| address.to_string()),
         archive = archive.as_ref().map(|archive| tracing::field::display(archive.url().clone())),
         "serving"
@@ -132,6 +146,6 @@ mod tests {
     fn roles_are_told_when_one_is_unknown() {
         assert_eq!("gateway".parse::<Role>(), Ok(Role::Gateway));
         let refused = "console".parse::<Role>().unwrap_err();
-        assert_eq!(refused, "there is no role `console`; the roles are: gateway, archiver, sealer");
+        assert_eq!(refused, "there is no role `console`; the roles are: gateway, archiver, query, sealer");
     }
 }

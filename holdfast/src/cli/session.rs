@@ -18,11 +18,14 @@ use std::path::PathBuf;
 
 use anyhow::anyhow;
 use clap::Args;
+use holdfast_archive::Archive;
+use holdfast_query::{Kind, Look, Reader};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{ConfigArguments, Outcome, Session, block_on, print, print_json};
 use crate::render::answer;
+use crate::wiring::job::{Job, done};
 use crate::wiring::query::literal;
 use crate::wiring::{archive, query};
 
@@ -36,6 +39,9 @@ pub(crate) struct Story {
     /// File with an age identity to read with, several times for several [default: *.identity in keys.identities_dir]
     #[arg(long, value_name = "FILE")]
     identity: Vec<PathBuf>,
+    /// What it is for; stands in the record of this look
+    #[arg(long, value_name = "TEXT")]
+    purpose: Option<String>,
     /// Print it as one JSON object
     #[arg(long)]
     json: bool,
@@ -73,34 +79,52 @@ impl Story {
         block_on(async {
             let archive = archive::open(&settings)?;
             let caller = query::open(&settings, archive.clone(), &self.identity)?;
-            if let (Some(recording), Some(out)) = (&self.recording, &self.out) {
-                let written = recording::write(&archive, &caller, &session.bars, &self.id, recording, out).await?;
-                if self.json { print_json(&written) } else { print(&written.describe(out)) }?;
-                return Ok(Outcome::Success);
-            }
-            if self.completeness {
-                let checked = {
-                    let _progress = session.bars.open_ended("reading", "");
-                    check::check(&archive, &caller, &self.id).await?
-                };
-                if self.json {
-                    print_json(&checked)?;
-                } else {
-                    print(&checked.tell(answer::terminal_width(), answer::colours_wanted()))?;
-                }
-                return Ok(checked.outcome());
-            }
-            let told = {
-                let _progress = session.bars.open_ended("reading", "");
-                collect(&caller, &self.id).await?
-            };
-            if self.json {
-                print_json(&told)?;
-            } else {
-                print(&tell::tell(&told, answer::terminal_width(), answer::colours_wanted()))?;
-            }
-            Ok(Outcome::Success)
+            let job = Job::for_records(&settings, &session.bars).await?;
+            let reader = query::local_reader(&settings, caller, &job.kafka)?;
+            done(job.run(self.look(session, &archive, &reader)).await?)
         })
+    }
+
+    /// Whatever is shown is one look, which is on record before.
+    async fn look(&self, session: &Session, archive: &Archive, reader: &Reader) -> anyhow::Result<Outcome> {
+        let (kind, statement) = match &self.recording {
+            Some(recording) => (Kind::Exported, format!("recording {recording} of session {}", self.id)),
+            None if self.completeness => (Kind::Viewed, format!("completeness of session {}", self.id)),
+            None => (Kind::Viewed, format!("session {}", self.id)),
+        };
+        let looking = reader.begin(Look { kind, statement, purpose: self.purpose.clone() }).await?;
+        let caller = reader.session();
+        let subject = [self.id.as_str()];
+        if let (Some(recording), Some(out)) = (&self.recording, &self.out) {
+            let written = recording::write(archive, caller, &session.bars, &self.id, recording, out).await?;
+            looking.end(written.chunks(), written.bytes(), subject).await;
+            if self.json { print_json(&written) } else { print(&written.describe(out)) }?;
+            return Ok(Outcome::Success);
+        }
+        if self.completeness {
+            let checked = {
+                let _progress = session.bars.open_ended("reading", "");
+                check::check(archive, caller, &self.id).await?
+            };
+            looking.end(1, 0, subject).await;
+            if self.json {
+                print_json(&checked)?;
+            } else {
+                print(&checked.tell(answer::terminal_width(), answer::colours_wanted()))?;
+            }
+            return Ok(checked.outcome());
+        }
+        let told = {
+            let _progress = session.bars.open_ended("reading", "");
+            collect(caller, &self.id).await?
+        };
+        looking.end(told.events.len() as u64, 0, subject).await;
+        if self.json {
+            print_json(&told)?;
+        } else {
+            print(&tell::tell(&told, answer::terminal_width(), answer::colours_wanted()))?;
+        }
+        Ok(Outcome::Success)
     }
 }
 

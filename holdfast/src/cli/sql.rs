@@ -5,17 +5,19 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
+use holdfast_query::Request;
 
 use super::{ConfigArguments, Outcome, Session, block_on};
 use crate::render::answer::{self, Format, Place};
 use crate::render::text::counted;
+use crate::wiring::job::{Job, done};
 use crate::wiring::{archive, query};
 
 /// Ask the archive in SQL, with or without a server.
 ///
 /// Tables and views of the schema `archive`: events, sessions, chat_lines, diagnostics, surveys, file_transfers, recordings,
-/// repetitions, dead_letters. `SHOW TABLES` lists them, `DESCRIBE archive.sessions` the columns of one. What your keys do not
-/// open is NULL and named in a notice on standard error.
+/// repetitions, dead_letters, access_log. `SHOW TABLES` lists them, `DESCRIBE archive.sessions` the columns of one. What your keys do not
+/// open is NULL and named in a notice on standard error. That you looked is an event in the archive.
 #[derive(Debug, Args)]
 pub(crate) struct Sql {
     /// The statement; `-` reads it from standard input
@@ -25,6 +27,9 @@ pub(crate) struct Sql {
     /// File with an age identity to read with, several times for several [default: *.identity in keys.identities_dir]
     #[arg(long, value_name = "FILE")]
     identity: Vec<PathBuf>,
+    /// What it is for; stands in the record of this look
+    #[arg(long, value_name = "TEXT")]
+    purpose: Option<String>,
     /// How the rows are printed
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
@@ -48,12 +53,18 @@ impl Sql {
         let rows = block_on(async {
             let archive = archive::open(&settings)?;
             let caller = query::open(&settings, archive, &self.identity)?;
-            let result = {
-                let _progress = session.bars.open_ended("planning", "");
-                caller.sql(&statement).await?
+            let job = Job::for_records(&settings, &session.bars).await?;
+            let reader = query::local_reader(&settings, caller, &job.kafka)?;
+            let request = Request { statement, purpose: self.purpose, ..Request::default() };
+            let answer = async {
+                let result = {
+                    let _progress = session.bars.open_ended("planning", "");
+                    reader.query(request).await?
+                };
+                result.notices.iter().for_each(|notice| session.remark(&format!("notice: {notice}")));
+                answer::write(result, self.format, &place).await
             };
-            result.notices.iter().for_each(|notice| session.remark(&format!("notice: {notice}")));
-            answer::write(result, self.format, &place).await
+            done(job.run(answer).await?)
         })?;
         if let Place::File(path) = &place {
             let rows = counted(rows, "row", "rows");

@@ -45,6 +45,7 @@ pub(crate) struct Config {
     pub(crate) proof: Proof,
     pub(crate) seal: Seal,
     pub(crate) query: Query,
+    pub(crate) postgres: Postgres,
     pub(crate) log: Log,
     pub(crate) shutdown: Shutdown,
 }
@@ -158,7 +159,24 @@ pub(crate) struct Holder {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a table of settings")]
+pub(crate) struct Postgres {
+    pub(crate) listen: Listen,
+    pub(crate) tls_certificate_file: OptionalPath,
+    pub(crate) tls_key_file: OptionalPath,
+    pub(crate) require_tls: bool,
+    pub(crate) max_connections: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table of settings")]
 pub(crate) struct Query {
+    pub(crate) identities_dir: OptionalPath,
+    pub(crate) spill_dir: OptionalPath,
+    pub(crate) spill_bytes: u64,
+    pub(crate) max_rows: u64,
+    pub(crate) max_seconds: u64,
+    pub(crate) answer_aggregates_without_record: bool,
+    pub(crate) sessions_interval_seconds: u64,
     pub(crate) memory_bytes: usize,
     pub(crate) threads: usize,
 }

@@ -60,6 +60,19 @@ fn proof(config: &Config, findings: &mut Findings<'_>) {
     findings.within("proof.lease_seconds", proof.lease_seconds, (proof.interval_seconds * 3).max(10), 3600);
     findings.within("proof.keep_every_seconds", proof.keep_every_seconds, 0, 86_400);
     no_inline_secrets("proof.mirror_options", proof.mirror_options.keys(), findings);
+    let query = &config.query;
+    let postgres = &config.postgres;
+    findings.within("postgres.max_connections", postgres.max_connections as u64, 1, 10_000);
+    if postgres.tls_certificate_file.get().is_some() != postgres.tls_key_file.get().is_some() {
+        findings.add(
+            "postgres.tls_certificate_file",
+            "and `postgres.tls_key_file` belong together, and one of them is empty",
+            "name both files, or none",
+        );
+    }
+    findings.within("query.max_rows", query.max_rows, 1, u64::MAX);
+    findings.within("query.max_seconds", query.max_seconds, 1, 24 * 3600);
+    findings.within("query.sessions_interval_seconds", query.sessions_interval_seconds, 1, 3600);
     let seal = &config.seal;
     findings.within("seal.after_hours", seal.after_hours, 0, 24 * 366);
     findings.within("seal.grace_hours", seal.grace_hours, 0, 24 * 366);

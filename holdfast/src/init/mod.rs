@@ -193,6 +193,11 @@ impl Plan {
              # Who can read what is archived. The private halves are secrets/*.identity: give them to these people, and take them\n\
              # away from this machine, which needs none of them to archive.\n\
              [keys]\n\
+             identities_dir = \"secrets\"\n\
+             \n\
+             # Who may ask: SQL over HTTP and over the PostgreSQL wire (127.0.0.1:8481). Users are in secrets/users.toml, which\n\
+             # `holdfast users` changes. Without identities_dir, servers answer no questions.\n\
+             [query]\n\
              identities_dir = \"secrets\"\n",
         );
         for holder in &self.holders {

@@ -89,6 +89,36 @@ impl Job {
         Ok(Self { kafka, is_attached, http, supervisor, signals, announcement })
     }
 
+    /// Starts what is missing for events to reach Kafka. Whoever archives next archives them.
+    pub(crate) async fn for_records(settings: &Settings, bars: &Bars) -> anyhow::Result<Self> {
+        let signals = Signals::of_process()?;
+        let way = broker::way(settings, bars).await?;
+        let address = way.address();
+        let kafka = kafka::settings(settings, address)?;
+        let mut pipeline = Pipeline::new(settings, kafka.clone());
+        let is_attached = match way {
+            Way::Own(broker) => {
+                pipeline.broker(broker);
+                pipeline.topics().await?;
+                false
+            }
+            Way::Running(_) => true,
+            Way::Cluster => {
+                pipeline.topics().await?;
+                true
+            }
+        };
+        let announcement = match address.filter(|_| !is_attached) {
+            Some(address) => {
+                let presence = Presence::new(Kind::Job, Vec::new(), address, None);
+                Some(presence.announce(&broker::folder(settings))?)
+            }
+            None => None,
+        };
+        let supervisor = pipeline.without_http();
+        Ok(Self { kafka, is_attached, http: None, supervisor, signals, announcement })
+    }
+
     /// Runs the job, and then stops what was started for it.
     pub(crate) async fn run<T>(self, job: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<Stopped<T>> {
         let Self { supervisor, mut signals, announcement, .. } = self;

@@ -8,17 +8,25 @@
 //!           ├▶ lag ──────▶ how far the archive is behind Kafka
 //!           ├▶ proof ────▶ the log's keys, mirrors and witnesses; the integrator
 //!           ├▶ seal ─────▶ the sealer, for a process that has private keys
-//!           └▶ query ────▶ identities ─▶ Session      only for commands that read; a server never comes here
+//!           ├▶ query ────▶ identities ─▶ Session      for commands that read
+//!           ├▶ asking ───▶ access ─▶ doors ─▶ SQL over HTTP and the PostgreSQL wire, each look on record (looks)
+//!           └▶ sessions ─▶ who keeps the table of sessions
 //! ```
 
+pub(crate) mod access;
 pub(crate) mod archive;
+pub(crate) mod asking;
 pub(crate) mod broker;
+pub(crate) mod doors;
 pub(crate) mod identities;
 pub(crate) mod job;
 pub(crate) mod kafka;
 pub(crate) mod lag;
+pub(crate) mod looks;
 pub(crate) mod pipeline;
 pub(crate) mod presence;
 pub(crate) mod proof;
 pub(crate) mod query;
+pub(crate) mod reports;
 pub(crate) mod seal;
+pub(crate) mod sessions;

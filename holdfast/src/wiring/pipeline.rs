@@ -20,9 +20,11 @@ use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 
 use super::archive::key_ring;
+use super::asking;
 use super::kafka::is_built_in;
 use super::proof::{self, Integration};
 use super::seal::Schedule;
+use super::sessions::Keeper;
 use crate::config::Settings;
 use crate::health::{self, Readiness};
 use crate::supervise::{Stage, Supervisor};
@@ -40,6 +42,8 @@ pub(crate) struct Pipeline<'s> {
     registry: Registry,
     readiness: Readiness,
     supervisor: Supervisor,
+    /// What is asked over HTTP, beside what is sent.
+    asked: Option<axum::Router>,
 }
 
 impl<'s> Pipeline<'s> {
@@ -50,6 +54,7 @@ impl<'s> Pipeline<'s> {
             registry: health::new_registry(),
             readiness: Readiness::default(),
             supervisor: Supervisor::new(Duration::from_secs(settings.config.shutdown.limit_seconds)),
+            asked: None,
         }
     }
 
@@ -110,6 +115,25 @@ impl<'s> Pipeline<'s> {
         Ok(())
     }
 
+    /// Starts what answers questions, and what keeps the table of sessions. Both read with private keys.
+    pub(crate) async fn query(&mut self, archive: &Archive, any_port: bool) -> anyhow::Result<SocketAddr> {
+        let asking = asking::open(self.settings, archive, &self.kafka, Vec::new())?;
+        self.asked = Some(asking.router);
+        let listener = listen(self.settings.config.postgres.listen.0, "postgres.listen", any_port).await?;
+        let address = listener.local_addr().context("ask for the address of the PostgreSQL wire")?;
+        let component = self.readiness.component("postgres wire");
+        component.ready();
+        self.supervisor.spawn("postgres wire", Stage::Intake, |stop| async move {
+            let _component = component;
+            let served = holdfast_postgres::serve(listener, asking.doorkeeper, asking.postgres, stop).await;
+            served.context("serve the PostgreSQL wire")
+        });
+        let component = self.readiness.component("sessions");
+        let keeper = Keeper::new(self.settings, archive, system_clock(), &mut self.registry, component)?;
+        self.supervisor.spawn("sessions keeper", Stage::Archive, |stop| keeper.run(stop));
+        Ok(address)
+    }
+
     /// Deletes from the embedded broker what is archived. Nobody else would, and its key is at hand here, while what is in
     /// the archive opens to its holders only.
     fn trim_spool(&mut self, archive: &Archive) {
@@ -119,7 +143,7 @@ impl<'s> Pipeline<'s> {
         });
     }
 
-    /// Starts what is reached by HTTP: the gateway when `with_gateway`, health and metrics always. Returns where the
+    /// Starts what is reached by HTTP: the gateway when `with_gateway`, what was made ready to be asked, health and metrics always. Returns where the
     /// latter are. Comes last, because it shows what the parts before registered.
     pub(crate) async fn http(
         mut self,
@@ -127,7 +151,11 @@ impl<'s> Pipeline<'s> {
         any_port: bool,
     ) -> anyhow::Result<(Supervisor, Option<SocketAddr>, SocketAddr)> {
         let config = &self.settings.config;
-        let router = if with_gateway { Some(self.gateway_router()?) } else { None };
+        let gateway = if with_gateway { Some(self.gateway_router()?) } else { None };
+        let router = match (gateway, self.asked.take()) {
+            (Some(gateway), Some(asked)) => Some(gateway.merge(asked)),
+            (one, other) => one.or(other),
+        };
         let health = health::routes(self.readiness.clone(), Arc::new(std::mem::take(&mut self.registry)));
         let drain = Duration::from_secs(config.shutdown.limit_seconds / 2).max(Duration::from_secs(1));
         let (mut gateway_address, mut health_address) = (None, None);

@@ -2,10 +2,17 @@
 
 use std::path::PathBuf;
 
+use std::sync::Arc;
+
+use anyhow::Context as _;
 use holdfast_archive::Archive;
-use holdfast_query::{Session, SessionOptions};
+use holdfast_ingest::gateway::system_clock;
+use holdfast_ingest::kafka::KafkaSettings;
+use holdfast_ingest::producer::KafkaProducer;
+use holdfast_query::{Door, Reader, Session, SessionOptions, Spill, Viewer, WithoutRecord};
 
 use super::identities;
+use super::looks::KafkaRecorder;
 use crate::config::Settings;
 
 /// A session over `archive` with the identities in the `named` files, or those that the configuration points to.
@@ -15,12 +22,47 @@ pub(crate) fn open(settings: &Settings, archive: Archive, named: &[PathBuf]) -> 
         let folder = settings.resolve(&settings.config.keys.identities_dir);
         tracing::warn!(folder = %folder.display(), "found no identity to read with; name one with --identity");
     }
+    Ok(Session::new(options(settings, archive, identities)?)?)
+}
+
+/// How a session is set up.
+pub(crate) fn options(
+    settings: &Settings,
+    archive: Archive,
+    identities: Vec<age::x25519::Identity>,
+) -> anyhow::Result<SessionOptions> {
+    let query = &settings.config.query;
     let mut options = SessionOptions::new(archive, identities);
-    options.memory_limit = settings.config.query.memory_bytes;
-    if settings.config.query.threads > 0 {
-        options.parallelism = settings.config.query.threads;
+    options.memory_limit = query.memory_bytes;
+    if query.threads > 0 {
+        options.parallelism = query.threads;
     }
-    Ok(Session::new(options)?)
+    if let Some(folder) = query.spill_dir.get() {
+        let directory = settings.resolve(folder);
+        std::fs::create_dir_all(&directory).with_context(|| format!("make the folder {}", directory.display()))?;
+        options.spill = Spill::Encrypted { directory, limit: query.spill_bytes };
+    }
+    Ok(options)
+}
+
+/// Whoever runs a command on the machine that holds the keys.
+pub(crate) fn local_reader(settings: &Settings, session: Session, kafka: &KafkaSettings) -> anyhow::Result<Reader> {
+    let producer = KafkaProducer::new(kafka).context("prepare the Kafka producer for the record of this look")?;
+    let patience = kafka.delivery_timeout;
+    let recorder = KafkaRecorder::new(Arc::new(producer), kafka.events_topic.clone(), system_clock(), patience);
+    let user = ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok().filter(|name| !name.is_empty()));
+    let user = user.unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()));
+    let viewer = Viewer { user, role: "local".to_owned(), door: Door::CommandLine, remote: None };
+    Ok(Reader::new(session, viewer, Arc::new(recorder), without_record(settings)))
+}
+
+/// What happens when a record cannot be written.
+pub(crate) fn without_record(settings: &Settings) -> WithoutRecord {
+    if settings.config.query.answer_aggregates_without_record {
+        WithoutRecord::AnswerAggregates
+    } else {
+        WithoutRecord::Refuse
+    }
 }
 
 /// A text as an SQL literal.

@@ -195,7 +195,7 @@ async fn choose(caller: &Session) -> anyhow::Result<Option<Chosen>> {
 fn questions(chosen: Option<&Chosen>) -> Vec<(String, String)> {
     let mut questions = vec![(
         "Ratings by agent".to_owned(),
-        "SELECT agent, count(*) AS sessions, round(avg(duration) / 60, 1) AS minutes, count(rating) AS rated, \
+        "SELECT agent, count(*) AS sessions, round(avg(handled) / 60, 1) AS minutes, count(rating) AS rated, \
          round(avg(rating), 2) AS rating, count(*) FILTER (WHERE broken_off) AS broken_off \
          FROM archive.sessions WHERE started_at IS NOT NULL AND agent IS NOT NULL \
          GROUP BY agent ORDER BY rating DESC NULLS LAST, agent LIMIT 8"

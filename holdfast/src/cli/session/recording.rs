@@ -29,6 +29,14 @@ pub(super) struct Written {
 }
 
 impl Written {
+    pub(super) fn chunks(&self) -> u64 {
+        self.chunks
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     pub(super) fn describe(&self, out: &Path) -> String {
         let mut told = format!(
             "Wrote {} ({}, {}) to {}; sha256 {}\n",

@@ -83,7 +83,7 @@ fn head(summary: &Row) -> Vec<(String, String)> {
     add("ended", moment(&say("ended_at")));
     let number = |name: &str| summary.get(name).and_then(Value::as_f64);
     add("waited", number("waited").map(duration).unwrap_or_default());
-    add("duration", number("duration").map(duration).unwrap_or_default());
+    add("handled", number("handled").map(duration).unwrap_or_default());
     add("agent's outcome", say("resolution"));
     let rating = summary.get("rating").map(|rating| format!("{rating} of 5")).unwrap_or_default();
     let resolved = match text(summary, "resolved") {
@@ -253,7 +253,7 @@ mod tests {
         let told = Told {
             session: "s-1".to_owned(),
             summary: row(
-                json!({"state": "ended", "ticket": "T-7", "rating": 4, "resolved": "yes", "duration": 120.0, "broken_off": false}),
+                json!({"state": "ended", "ticket": "T-7", "rating": 4, "resolved": "yes", "handled": 120.0, "broken_off": false}),
             ),
             recordings: vec![row(
                 json!({"recording_id": "r-1", "chunks": 3, "bytes": 3072, "first_ms": 0, "last_ms": 9000, "complete": false, "missing": "2"}),
@@ -274,7 +274,7 @@ mod tests {
             "Session s-1",
             "state               ended",
             "ticket              T-7",
-            "duration            2 min",
+            "handled             2 min",
             "customer's answer   4 of 5, resolved: yes",
             "",
             "2026-05-10",

@@ -1,0 +1,85 @@
+//! What answers questions: SQL over HTTP and over the PostgreSQL wire, each with the keeper of the doors before it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use holdfast_api::ApiSettings;
+use holdfast_archive::Archive;
+use holdfast_ingest::gateway::system_clock;
+use holdfast_ingest::kafka::KafkaSettings;
+use holdfast_ingest::producer::KafkaProducer;
+use holdfast_postgres::{PostgresCatalog, PostgresSettings, TlsIdentity};
+use holdfast_query::{Doorkeeper, Extension, Recorder};
+
+use super::access::Access;
+use super::doors::Doors;
+use super::looks::KafkaRecorder;
+use super::reports::Reports;
+use crate::config::Settings;
+
+/// What is asked through.
+pub(crate) struct Asking {
+    /// The routes below `/v1`.
+    pub(crate) router: axum::Router,
+    pub(crate) doorkeeper: Arc<dyn Doorkeeper>,
+    pub(crate) postgres: PostgresSettings,
+}
+
+/// Puts together what answers questions about `archive`. `extensions` are added to the engine.
+pub(crate) fn open(
+    settings: &Settings,
+    archive: &Archive,
+    kafka: &KafkaSettings,
+    mut extensions: Vec<Arc<dyn Extension>>,
+) -> anyhow::Result<Asking> {
+    let producer = KafkaProducer::new(kafka).context("prepare the Kafka producer for the records of looks")?;
+    let recorder: Arc<dyn Recorder> = Arc::new(KafkaRecorder::new(
+        Arc::new(producer),
+        kafka.events_topic.clone(),
+        system_clock(),
+        kafka.delivery_timeout,
+    ));
+    let access = Arc::new(Access::open(settings, Instant::now())?);
+    let roles = holdfast_access::Role::ALL.iter().map(|role| role.name().to_owned()).collect();
+    extensions.push(Arc::new(PostgresCatalog::new(roles).context("prepare the catalog for PostgreSQL clients")?));
+    let doors = Doors::open(settings, archive.clone(), access, recorder, extensions)?;
+    let doorkeeper: Arc<dyn Doorkeeper> = Arc::new(doors);
+    let router = holdfast_api::router(Arc::clone(&doorkeeper), Arc::new(Reports), api(settings))?;
+    Ok(Asking { router, doorkeeper, postgres: postgres(settings)? })
+}
+
+fn api(settings: &Settings) -> ApiSettings {
+    let query = &settings.config.query;
+    ApiSettings {
+        most_rows: query.max_rows,
+        most_time: Duration::from_secs(query.max_seconds),
+        ..ApiSettings::default()
+    }
+}
+
+fn postgres(settings: &Settings) -> anyhow::Result<PostgresSettings> {
+    let (query, config) = (&settings.config.query, &settings.config.postgres);
+    let tls = match (config.tls_certificate_file.get(), config.tls_key_file.get()) {
+        (Some(certificate), Some(key)) => {
+            let read = |path: &std::path::Path| {
+                let path = settings.resolve(path);
+                std::fs::read(&path).with_context(|| format!("read {}", path.display()))
+            };
+            let (certificate, key) = (read(certificate)?, zeroize::Zeroizing::new(read(key)?));
+            Some(TlsIdentity::load(&certificate, &key).context("use `postgres.tls_certificate_file`")?)
+        }
+        _ => None,
+    };
+    let most = Duration::from_secs(query.max_seconds);
+    let defaults = PostgresSettings::default();
+    Ok(PostgresSettings {
+        tls,
+        require_tls: config.require_tls,
+        max_connections: config.max_connections,
+        statement_timeout: defaults.statement_timeout.min(most),
+        max_statement_timeout: most,
+        row_limit: Some(query.max_rows),
+        ..defaults
+    })
+}

@@ -1,0 +1,282 @@
+//! The doors' keeper: who is let in, with which keys, seeing which rows.
+//!
+//! ```text
+//! name and secret ─▶ throttle ─▶ users file or OpenID provider ─▶ role, tiers, rows ─▶ Reader
+//!        │ refused                                                 │ the keys of these tiers only
+//!        └▶ archive.denied, through Kafka                          └▶ one engine for all, one Session for each sight
+//! ```
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use age::x25519::Identity;
+use anyhow::Context as _;
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use holdfast_access::{Denied, Principal, Right, Rows as AccessRows, Throttle, ThrottleLimits, Verdict};
+use holdfast_archive::Archive;
+use holdfast_events::Tier;
+use holdfast_query::{
+    Denial, Door, Doorkeeper, Extension, Reader, Recorder, Refused, Rows, Scope, Session, Sight, Viewer, WithoutRecord,
+};
+
+use super::access::Access;
+use super::{identities, query};
+use crate::config::{Settings, TierName};
+
+/// Different sights of which the session is kept. Users of one role and scope share one.
+const MOST_SIGHTS: usize = 256;
+
+/// What decides the tiers that a holder's key opens.
+#[derive(Clone)]
+struct Key {
+    identity: Identity,
+    /// The tiers of the holder as configured; all where the configuration does not know the key.
+    tiers: Vec<Tier>,
+}
+
+/// Lets in.
+pub(crate) struct Doors {
+    access: Arc<Access>,
+    throttle: Mutex<Throttle>,
+    recorder: Arc<dyn Recorder>,
+    without_record: WithoutRecord,
+    engine: Session,
+    keys: Vec<Key>,
+    sessions: Mutex<HashMap<Sight, Session>>,
+}
+
+/// The folder that a process with the role query reads its identities from.
+pub(crate) fn identities_folder(settings: &Settings) -> std::path::PathBuf {
+    let folder = settings.config.query.identities_dir.get();
+    settings.resolve(folder.unwrap_or(&settings.config.keys.identities_dir))
+}
+
+impl Doors {
+    pub(crate) fn open(
+        settings: &Settings,
+        archive: Archive,
+        access: Arc<Access>,
+        recorder: Arc<dyn Recorder>,
+        extensions: Vec<Arc<dyn Extension>>,
+    ) -> anyhow::Result<Self> {
+        let folder = identities_folder(settings);
+        let identities = identities::load_folder(&folder);
+        if identities.is_empty() {
+            anyhow::bail!(
+                "the role query reads with age identities, and there is none in {}; `query.identities_dir` names another folder",
+                folder.display()
+            );
+        }
+        let keys = identities.into_iter().map(|identity| key(settings, identity)).collect();
+        let mut options = query::options(settings, archive, Vec::new())?;
+        options.extensions = extensions;
+        options.sight = Sight::new([], Rows::None);
+        Ok(Self {
+            access,
+            throttle: Mutex::new(Throttle::new(ThrottleLimits::default())),
+            recorder,
+            without_record: query::without_record(settings),
+            engine: Session::new(options).context("prepare the query engine")?,
+            keys,
+            sessions: Mutex::default(),
+        })
+    }
+
+    /// The reader that somebody is from now on.
+    fn admit(&self, principal: &Principal, door: Door, remote: Option<String>) -> Reader {
+        let viewer =
+            Viewer { user: principal.user.clone(), role: principal.role.name().to_owned(), door, remote };
+        let session = self.session(&principal.tiers, &principal.rows);
+        Reader::new(session, viewer, Arc::clone(&self.recorder), self.without_record)
+    }
+
+    fn session(&self, tiers: &[Tier], rows: &AccessRows) -> Session {
+        let sight = Sight::new(tiers.iter().copied(), rows_of(rows));
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(session) = sessions.get(&sight) {
+            return session.clone();
+        }
+        if sessions.len() >= MOST_SIGHTS {
+            sessions.clear();
+        }
+        let session = self.engine.for_caller(keys_for(&self.keys, tiers), sight.clone());
+        sessions.insert(sight, session.clone());
+        session
+    }
+
+    /// Whether a try may be made at all.
+    async fn may_try(&self, name: &str, door: Door, remote: Option<&str>) -> Result<(), Refused> {
+        let verdict = {
+            let mut throttle = self.throttle.lock().unwrap_or_else(PoisonError::into_inner);
+            throttle.attempt(name, address(remote), Utc::now())
+        };
+        match verdict {
+            Verdict::Go => Ok(()),
+            Verdict::Wait(wait) => {
+                self.record(name, door, remote, "throttled").await?;
+                Err(Refused::TooManyTries(wait))
+            }
+        }
+    }
+
+    fn succeeded(&self, name: &str, remote: Option<&str>) {
+        self.throttle.lock().unwrap_or_else(PoisonError::into_inner).succeeded(name, address(remote));
+    }
+
+    /// Lets somebody in who was recognised, or writes down that nobody was.
+    async fn decide(
+        &self,
+        name: &str,
+        decided: Result<Principal, Denied>,
+        door: Door,
+        remote: Option<String>,
+    ) -> Result<Reader, Refused> {
+        let principal = match decided {
+            Ok(principal) => principal,
+            Err(denied) => {
+                self.record(name, door, remote.as_deref(), denied.reason()).await?;
+                return Err(Refused::Credentials(denied.public_message().to_owned()));
+            }
+        };
+        self.succeeded(name, remote.as_deref());
+        if !principal.role.may(Right::Query) {
+            self.record(&principal.user, door, remote.as_deref(), "no_right").await?;
+            return Err(Refused::Forbidden(format!("the role {} asks nothing of the archive", principal.role)));
+        }
+        Ok(self.admit(&principal, door, remote))
+    }
+
+    async fn record(&self, user: &str, door: Door, remote: Option<&str>, reason: &str) -> Result<(), Refused> {
+        let denial = Denial {
+            user: user.to_owned(),
+            door,
+            remote: remote.map(str::to_owned),
+            reason: reason.to_owned(),
+        };
+        self.recorder.denied(&denial).await.map_err(|error| {
+            tracing::warn!("a refusal is not on record: {error}");
+            Refused::Unavailable("nobody can be let in now; try again later".to_owned())
+        })
+    }
+}
+
+fn key(settings: &Settings, identity: Identity) -> Key {
+    let recipient = identity.to_public().to_string();
+    let holder = settings.config.keys.holders.iter().find(|holder| holder.recipient == recipient);
+    let tiers = holder.map(|holder| holder.tiers.iter().map(|tier| tier_of(*tier)).collect());
+    Key { identity, tiers: tiers.unwrap_or_else(|| Tier::ALL.to_vec()) }
+}
+
+fn tier_of(name: TierName) -> Tier {
+    match name {
+        TierName::Operational => Tier::Operational,
+        TierName::Personal => Tier::Personal,
+        TierName::Content => Tier::Content,
+    }
+}
+
+/// The keys for who may see `tiers`: those that open nothing else, where they open all of it; else all, and the sight alone
+/// bounds what is shown.
+fn keys_for(keys: &[Key], tiers: &[Tier]) -> Vec<Identity> {
+    let fitting: Vec<&Key> = keys.iter().filter(|key| key.tiers.iter().all(|tier| tiers.contains(tier))).collect();
+    let covered = tiers.iter().all(|tier| fitting.iter().any(|key| key.tiers.contains(tier)));
+    let chosen = if covered { fitting } else { keys.iter().collect() };
+    chosen.into_iter().map(|key| key.identity.clone()).collect()
+}
+
+fn rows_of(rows: &AccessRows) -> Rows {
+    let own = |names: &Option<std::collections::BTreeSet<String>>| {
+        names.as_ref().map(|names| names.iter().cloned().collect())
+    };
+    match rows {
+        AccessRows::All => Rows::All,
+        AccessRows::None => Rows::None,
+        AccessRows::Sessions(scope) => {
+            Rows::Sessions(Scope { portals: own(&scope.portals), agents: own(&scope.agents) })
+        }
+    }
+}
+
+fn address(remote: Option<&str>) -> Option<IpAddr> {
+    remote?.parse().ok()
+}
+
+fn now() -> (Instant, DateTime<Utc>) {
+    (Instant::now(), Utc::now())
+}
+
+#[async_trait]
+impl Doorkeeper for Doors {
+    async fn by_password(
+        &self,
+        user: &str,
+        password: &str,
+        door: Door,
+        remote: Option<String>,
+    ) -> Result<Reader, Refused> {
+        self.may_try(user, door, remote.as_deref()).await?;
+        let (instant, now) = now();
+        let directory = self.access.directory(instant);
+        let (name, secret) = (user.to_owned(), zeroize::Zeroizing::new(password.to_owned()));
+        // Argon2 takes its time on purpose.
+        let checked = tokio::task::spawn_blocking(move || directory.check_password(&name, &secret, now)).await;
+        let decided = checked.map_err(|_| Refused::Unavailable("the password could not be checked".to_owned()))?;
+        self.decide(user, decided, door, remote).await
+    }
+
+    async fn by_token(&self, token: &str, door: Door, remote: Option<String>) -> Result<Reader, Refused> {
+        // The part of a token that says which it is; nothing of what makes it a secret.
+        let name = match token.strip_prefix("hf_").and_then(|rest| rest.split_once('_')) {
+            Some((id, _)) => format!("token {id}"),
+            // One who guesses must not lock out everybody else.
+            None => format!("token of {}", remote.as_deref().unwrap_or("nowhere")),
+        };
+        self.may_try(&name, door, remote.as_deref()).await?;
+        let (instant, now) = now();
+        let decided = self.access.check_bearer(token, instant, now).await;
+        self.decide(&name, decided, door, remote).await
+    }
+
+    async fn scram_verifier(&self, user: &str, remote: Option<String>) -> Result<String, Refused> {
+        self.may_try(user, Door::Postgres, remote.as_deref()).await?;
+        let verifier = self.access.directory(Instant::now()).scram(user);
+        let verifier = verifier.ok_or_else(|| Refused::Credentials("password authentication failed".to_owned()))?;
+        Ok(verifier.to_text().to_string())
+    }
+
+    async fn by_scram(&self, user: &str, remote: Option<String>) -> Result<Reader, Refused> {
+        let (instant, now) = now();
+        let decided = self.access.directory(instant).admit_after_scram(user, now);
+        self.decide(user, decided, Door::Postgres, remote).await
+    }
+
+    async fn scram_failed(&self, user: &str, remote: Option<String>) {
+        // That it is not on record was logged; nobody was let in either way.
+        let _ = self.record(user, Door::Postgres, remote.as_deref(), "wrong_secret").await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_role_reads_with_the_keys_of_its_own_tiers() {
+        let key = |tiers: &[Tier]| Key { identity: Identity::generate(), tiers: tiers.to_vec() };
+        let manager = key(&[Tier::Operational]);
+        let compliance = key(&Tier::ALL);
+        let keys = [manager.clone(), compliance.clone()];
+        let chosen = |keys: &[Key], tiers: &[Tier]| -> Vec<String> {
+            keys_for(keys, tiers).iter().map(|identity| identity.to_public().to_string()).collect()
+        };
+        let name = |key: &Key| key.identity.to_public().to_string();
+        assert_eq!(chosen(&keys, &[Tier::Operational]), [name(&manager)]);
+        assert_eq!(chosen(&keys, &Tier::ALL), [name(&manager), name(&compliance)]);
+        // Where no such key is at hand, what bounds the sight is not a key.
+        assert_eq!(chosen(std::slice::from_ref(&compliance), &[Tier::Operational]), [name(&compliance)]);
+        assert!(chosen(&keys, &[]).is_empty());
+    }
+}
