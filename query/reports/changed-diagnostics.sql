@@ -1,0 +1,93 @@
+-- title: What changed on a device between two sessions
+-- description: Operating system, memory, disks and applications that differ between the last report of a device's earlier session and the first report of the same kind in its next one: what is different since it last worked. Needs keys of the tier personal, because devices are told apart by their serial number.
+-- column device_serial (text): the device
+-- column before_session (text): the earlier session
+-- column before_at (time): when its diagnostics were collected
+-- column session (text): the later session
+-- column collected_at (time): when its diagnostics were collected
+-- column part (text): os_version, memory, disk or application
+-- column name (text): which disk or application
+-- column change (text): added, removed or changed
+-- column before (text): the version or size before; NULL when it was added
+-- column after (text): the version or size after; NULL when it was removed
+-- parameter from: later sessions whose diagnostics were collected at this time or later
+-- parameter to: later sessions whose diagnostics were collected before this time
+-- parameter device: serial numbers that match, as in LIKE: % stands for any text
+-- parameter session: later sessions that match, as in LIKE
+-- parameter reports: how many reports are compared with the one before, the newest first
+-- plot: none
+with followed as (
+    select device_serial, kind, session, time as collected_at,
+        lag(session) over device as before_session,
+        lag(time) over device as before_at
+    from archive.diagnostics
+    where device_serial like '%' /* device */
+    window device as (partition by device_serial, kind order by time, session)
+),
+newest as (
+    select *
+    from followed
+    where before_session <> session
+        and collected_at >= timestamptz '1970-01-01 00:00:00Z' /* from */
+        and collected_at < timestamptz '2200-01-01 00:00:00Z' /* to */
+        and session like '%' /* session */
+    order by collected_at desc, session, device_serial, kind
+    limit 1000 /* reports */
+),
+differing as (
+    select newest.device_serial, newest.before_session, newest.before_at, newest.session, newest.collected_at,
+        later.os_version, earlier.os_version as before_os_version,
+        later.memory, earlier.memory as before_memory,
+        later.disks, earlier.disks as before_disks,
+        later.apps, earlier.apps as before_apps
+    from newest
+    join archive.diagnostics as later
+        on later.device_serial = newest.device_serial and later.kind = newest.kind
+        and later.session = newest.session and later.time = newest.collected_at
+    join archive.diagnostics as earlier
+        on earlier.device_serial = newest.device_serial and earlier.kind = newest.kind
+        and earlier.session = newest.before_session and earlier.time = newest.before_at
+),
+listed as (
+    select device_serial, before_session, before_at, session, collected_at, side.part, side.side,
+        unnest(case side.side || ' ' || side.part
+            when 'before os_version' then array[before_os_version]
+            when 'after os_version' then array[os_version]
+            when 'before memory' then array[cast(before_memory as varchar)]
+            when 'after memory' then array[cast(memory as varchar)]
+            when 'before disk' then json_get_array(before_disks)
+            when 'after disk' then json_get_array(disks)
+            when 'before application' then json_get_array(before_apps)
+            else json_get_array(apps) end) as item
+    from differing
+    cross join (values ('before', 'os_version'), ('after', 'os_version'), ('before', 'memory'), ('after', 'memory'),
+        ('before', 'disk'), ('after', 'disk'), ('before', 'application'), ('after', 'application')) as side(side, part)
+    -- Only what both reports tell can differ.
+    where case side.part when 'os_version' then before_os_version <> os_version
+        when 'memory' then before_memory <> memory
+        when 'disk' then before_disks <> disks
+        else before_apps <> apps end
+),
+named as (
+    select device_serial, before_session, before_at, session, collected_at, part, side,
+        case when part in ('disk', 'application') then item ->> 'name' end as name,
+        case part when 'application' then item ->> 'version'
+            when 'disk' then item ->> 'size'
+            else item end as value
+    from listed
+),
+compared as (
+    select device_serial, before_session, before_at, session, collected_at, part, name,
+        count(*) filter (where side = 'before') as times_before,
+        count(*) filter (where side = 'after') as times_after,
+        max(value) filter (where side = 'before') as before,
+        max(value) filter (where side = 'after') as after
+    from named
+    group by device_serial, before_session, before_at, session, collected_at, part, name
+)
+select device_serial, before_session, before_at, session, collected_at, part, name,
+    case when times_before = 0 then 'added' when times_after = 0 then 'removed' else 'changed' end as change,
+    before, after
+from compared
+where times_before = 0 or times_after = 0 or before is distinct from after
+order by collected_at desc, session, device_serial, part, name

@@ -1,0 +1,25 @@
+-- title: Abandonment by portal and hour
+-- description: Customers who gave up before their session started, by portal and by the hour of the day (UTC) in which they asked for it.
+-- column portal (text): the entry portal; (none) where it is not known
+-- column hour (hour): hour of the day, 0 to 23, UTC
+-- column requests (sessions): sessions that were asked for
+-- column abandoned (sessions): of these, sessions that the customer abandoned before the start
+-- column abandoned_percent (percent): abandoned sessions of those asked for
+-- column median_wait (seconds): median of the wait of those who abandoned
+-- parameter from: sessions that were asked for at this time or later
+-- parameter to: sessions that were asked for before this time
+-- parameter portal: portals that match, as in LIKE: % stands for any text
+-- plot: heatmap x=hour y=portal value=abandoned_percent
+select
+    coalesce(portal, '(none)') as portal,
+    cast(date_part('hour', requested_at) as int) as hour,
+    count(*) as requests,
+    count(*) filter (where state = 'abandoned') as abandoned,
+    round(100.0 * count(*) filter (where state = 'abandoned') / count(*), 1) as abandoned_percent,
+    round(percentile_cont(0.5) within group (order by case when state = 'abandoned' then waited end), 1) as median_wait
+from archive.sessions
+where requested_at >= timestamptz '1970-01-01 00:00:00Z' /* from */
+    and requested_at < timestamptz '2200-01-01 00:00:00Z' /* to */
+    and coalesce(portal, '') like '%' /* portal */
+group by 1, 2
+order by 1, 2

@@ -1,0 +1,326 @@
+//! The reports by name, and the statement that one becomes.
+
+use crate::error::{MistakeInReport, ReportError};
+use crate::header::{self, Column, Plot};
+use crate::template::{self, Piece};
+use crate::value::Type;
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+/// A report.
+#[derive(Debug)]
+pub struct Report {
+    /// Its name in commands and requests.
+    pub name: &'static str,
+    /// Its title.
+    pub title: &'static str,
+    /// What it tells, and how it counts.
+    pub description: &'static str,
+    /// The columns of its answer.
+    pub columns: Vec<Column>,
+    /// What can be set.
+    pub parameters: Vec<Parameter>,
+    /// Its text, which runs as it stands.
+    pub sql: &'static str,
+    /// How its answer is drawn.
+    pub plot: Plot,
+    pieces: Vec<Piece>,
+}
+
+/// What can be set in a report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parameter {
+    /// Its name.
+    pub name: &'static str,
+    /// The type of its values.
+    pub kind: Type,
+    /// Its default, as a literal of SQL.
+    pub default: &'static str,
+    /// The values that it may have; any, when this is empty.
+    pub choices: Vec<&'static str>,
+    /// What it means.
+    pub description: &'static str,
+}
+
+/// Values for parameters, by name, as they were written on a command line or in a request.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Arguments(BTreeMap<String, String>);
+
+impl Arguments {
+    /// None: every parameter has its default.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Gives a parameter a value.
+    pub fn set(&mut self, name: impl Into<String>, value: impl Into<String>) {
+        self.0.insert(name.into(), value.into());
+    }
+}
+
+/// What was set, for people to read: `from 2026-05-01, portal web%`.
+impl std::fmt::Display for Arguments {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (index, (name, value)) in self.0.iter().enumerate() {
+            let comma = if index > 0 { ", " } else { "" };
+            write!(f, "{comma}{} {value}", name.replace('_', " "))?;
+        }
+        Ok(())
+    }
+}
+
+impl Report {
+    /// The statement with these values in the places of the defaults.
+    ///
+    /// # Errors
+    /// [`ReportError::UnknownParameter`] and [`ReportError::Value`].
+    pub fn statement(&self, arguments: &Arguments) -> Result<String, ReportError> {
+        let mut literals: BTreeMap<&str, String> = BTreeMap::new();
+        for (name, value) in &arguments.0 {
+            let parameter = self.parameters.iter().find(|parameter| parameter.name == name);
+            let parameter = parameter.ok_or_else(|| ReportError::UnknownParameter {
+                report: self.name,
+                parameter: name.clone(),
+                known: self.parameters.iter().map(|parameter| parameter.name).collect(),
+            })?;
+            literals.insert(parameter.name, parameter.literal(value)?);
+        }
+        let pieces = self.pieces.iter().map(|piece| match piece {
+            Piece::Text(text) => text,
+            Piece::Parameter { name, literal, .. } => literals.get(name).map_or(*literal, String::as_str),
+        });
+        Ok(pieces.collect())
+    }
+
+    /// The column with this name.
+    pub(crate) fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
+    fn read(name: &'static str, sql: &'static str) -> Result<Self, MistakeInReport> {
+        let head = header::parse(sql)?;
+        let pieces = template::cut(sql)?;
+        let mut parameters: Vec<Parameter> = Vec::new();
+        for (name, choices, description) in head.parameters {
+            let mut places = pieces.iter().filter_map(|piece| match piece {
+                Piece::Parameter { name: found, literal, kind } if *found == name => Some((*literal, *kind)),
+                _ => None,
+            });
+            let (default, kind) =
+                places.next().ok_or_else(|| MistakeInReport(format!("the parameter `{name}` stands nowhere")))?;
+            if places.any(|(other, _)| other != default) {
+                return Err(MistakeInReport(format!("the parameter `{name}` has two defaults")));
+            }
+            parameters.push(Parameter { name, kind, default, choices, description });
+        }
+        for piece in &pieces {
+            if let Piece::Parameter { name, .. } = piece
+                && !parameters.iter().any(|parameter| parameter.name == *name)
+            {
+                return Err(MistakeInReport(format!("the parameter `{name}` is not described")));
+            }
+        }
+        for column in head.plot.columns() {
+            if !head.columns.iter().any(|known| known.name == column) {
+                return Err(MistakeInReport(format!("the plot's column `{column}` is not described")));
+            }
+        }
+        let header::Header { title, description, columns, plot, .. } = head;
+        Ok(Self { name, title, description, columns, parameters, sql, plot, pieces })
+    }
+}
+
+impl Parameter {
+    fn literal(&self, value: &str) -> Result<String, ReportError> {
+        let refused = |expected: String| ReportError::Value { parameter: self.name, value: value.to_owned(), expected };
+        if !self.choices.is_empty() && !self.choices.contains(&value) {
+            return Err(refused(format!("write one of {}", self.choices.join(", "))));
+        }
+        self.kind.literal(value).map_err(refused)
+    }
+}
+
+macro_rules! reports {
+    ($($name:literal),* $(,)?) => {
+        [$(($name, include_str!(concat!("../../query/reports/", $name, ".sql")))),*]
+    };
+}
+
+const TEXTS: [(&str, &str); 17] = reports![
+    "agent-utilisation",
+    "busiest-hours",
+    "changed-diagnostics",
+    "first-session-resolution-by-agent",
+    "first-session-resolution-by-issue-type",
+    "handle-time-by-agent",
+    "handle-time-by-portal",
+    "queue-abandonment",
+    "queue-abandonment-by-portal",
+    "ratings-by-agent",
+    "ratings-by-portal",
+    "resolution-by-issue-type",
+    "session-return",
+    "tickets-without-session",
+    "version-spread",
+    "wait-by-agent",
+    "wait-by-portal",
+];
+
+/// What is compiled in, read once.
+static REPORTS: LazyLock<Vec<Report>> = LazyLock::new(|| {
+    let read = |(name, text)| Report::read(name, text).unwrap_or_else(|mistake| panic!("report {name}: {mistake}"));
+    // The texts are part of the program, and a test reads each: there is nothing that could go wrong later.
+    TEXTS.into_iter().map(read).collect()
+});
+
+/// Every report, in the order of their names.
+pub fn all() -> &'static [Report] {
+    &REPORTS
+}
+
+/// The report with this name.
+///
+/// # Errors
+/// [`ReportError::UnknownReport`] with the names that are spelt most like it.
+pub fn find(name: &str) -> Result<&'static Report, ReportError> {
+    let known = all().iter().find(|report| report.name == name);
+    known.ok_or_else(|| ReportError::UnknownReport { name: name.to_owned(), nearest: nearest(name) })
+}
+
+fn nearest(name: &str) -> Vec<&'static str> {
+    let wanted = name.to_lowercase().replace(['_', ' '], "-");
+    let tolerance = (wanted.chars().count() / 3).max(2);
+    let spelling = |known: &str| strsim::osa_distance(&wanted, known);
+    let names = || all().iter().map(|report| report.name);
+    let mut near: Vec<&str> = names()
+        .filter(|known| spelling(known) <= tolerance || (!wanted.is_empty() && known.contains(&wanted)))
+        .collect();
+    if near.is_empty() {
+        let word = |known: &&str| known.split('-').any(|word| wanted.split('-').any(|part| same_word(part, word)));
+        near = names().filter(word).collect();
+    }
+    near.sort_by_key(|known| spelling(known));
+    near.truncate(3);
+    near
+}
+
+/// Whether two words are the same but for their endings; `by` and its like say nothing.
+fn same_word(one: &str, other: &str) -> bool {
+    let alike = one.chars().zip(other.chars()).take_while(|(one, other)| one == other).count();
+    alike >= 4
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn every_report_is_well_formed() {
+        for (name, text) in TEXTS {
+            let report = Report::read(name, text).unwrap_or_else(|mistake| panic!("{name}: {mistake}"));
+            assert!(!report.columns.is_empty() && !report.parameters.is_empty(), "{name}");
+            assert!(report.title.len() < 60 && report.description.ends_with('.'), "{name}");
+            assert_eq!(report.statement(&Arguments::new()).unwrap(), text, "{name}");
+            if let Plot::Chart { y, .. } = &report.plot {
+                let units: Vec<_> = y.iter().map(|y| report.column(y).unwrap().unit).collect();
+                assert!(units.iter().all(|unit| *unit == units[0]), "{name}: one axis, one unit");
+            }
+        }
+        assert!(all().is_sorted_by_key(|report| report.name));
+    }
+
+    #[test]
+    fn every_file_is_a_report() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../query/reports");
+        assert_eq!(std::fs::read_dir(folder).unwrap().count(), TEXTS.len());
+    }
+
+    #[test]
+    fn arguments_stand_in_every_place_of_the_default() {
+        let report = find("tickets-without-session").unwrap();
+        let mut arguments = Arguments::new();
+        arguments.set("to", "2026-06-01");
+        arguments.set("rows", "5");
+        let statement = report.statement(&arguments).unwrap();
+        assert_eq!(statement.matches("timestamptz '2026-06-01 00:00:00.000000Z' /* to */").count(), 3);
+        assert!(!statement.contains("2200"));
+        assert!(statement.contains("limit 5 /* rows */"));
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let report = find("ratings-by-agent").unwrap();
+        let error = |name: &str, value: &str| {
+            let mut arguments = Arguments::new();
+            arguments.set(name, value);
+            report.statement(&arguments).unwrap_err().to_string()
+        };
+        assert_eq!(
+            error("colour", "red"),
+            "the report `ratings-by-agent` has no parameter `colour`; it has from, to, period, portal, agent"
+        );
+        assert!(error("from", "soon").starts_with("the parameter `from` cannot be `soon`: write a date"));
+        assert!(error("period", "eon").contains("write one of day, week, month, quarter, year"));
+    }
+
+    #[test]
+    fn near_names_are_suggested() {
+        for (name, expected) in [
+            ("rating-by-agent", "did you mean `ratings-by-agent`"),
+            ("busiest_hour", "did you mean `busiest-hours`?"),
+            ("ratings", "`ratings-by-agent`"),
+            ("abandoned", "queue-abandonment"),
+            ("xyzzy", "lists them all"),
+            ("", "lists them all"),
+        ] {
+            let error = find(name).unwrap_err().to_string();
+            assert!(error.contains(expected), "{name}: {error}");
+        }
+    }
+
+    /// The values of the quoted texts of a statement, as an SQL lexer reads them.
+    fn quoted_texts(statement: &str) -> Vec<String> {
+        let mut texts = Vec::new();
+        let mut letters = statement.chars().peekable();
+        while let Some(letter) = letters.next() {
+            if letter == '-' && letters.peek() == Some(&'-') {
+                letters.by_ref().find(|letter| *letter == '\n');
+            } else if letter == '\'' {
+                let mut text = String::new();
+                while let Some(letter) = letters.next() {
+                    if letter == '\'' && letters.next_if_eq(&'\'').is_none() {
+                        break;
+                    }
+                    text.push(letter);
+                }
+                texts.push(text);
+            }
+        }
+        texts
+    }
+
+    proptest! {
+        /// Nothing that a text holds changes the statement around it.
+        #[test]
+        fn a_text_stays_inside_its_quotes(value in "[^\0]{0,30}|['\\\\;\\-/* \n]{0,20}", which in 0..TEXTS.len()) {
+            let report = &all()[which];
+            let texts = report.parameters.iter().filter(|p| p.kind == Type::Text && p.choices.is_empty());
+            for parameter in texts {
+                let mut arguments = Arguments::new();
+                arguments.set(parameter.name, value.clone());
+                let statement = report.statement(&arguments).unwrap();
+                let places = report.pieces.iter()
+                    .filter(|piece| matches!(piece, Piece::Parameter { name, .. } if *name == parameter.name)).count();
+                let (before, after) = (quoted_texts(report.sql), quoted_texts(&statement));
+                prop_assert_eq!(before.len(), after.len());
+                let changed: Vec<_> = before.iter().zip(&after).filter(|(one, other)| one != other).collect();
+                prop_assert!(changed.len() <= places);
+                prop_assert!(changed.iter().all(|(one, other)| *one == "%" && **other == value));
+                let literal = Type::Text.literal(&value).unwrap();
+                let marker = format!(" /* {} */", parameter.name);
+                prop_assert_eq!(statement.replace(&format!("{literal}{marker}"), &format!("'%'{marker}")), report.sql);
+            }
+        }
+    }
+}
