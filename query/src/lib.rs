@@ -25,6 +25,7 @@ mod footer;
 mod guard;
 mod look;
 mod membership;
+mod names;
 mod prune;
 mod reader;
 mod rights;

@@ -9,11 +9,12 @@
 //! Invariants:
 //! - The first row is given away after the record of the look stands. Only statements that show nothing but aggregates of
 //!   operational columns may be answered without, and only where the configuration says so.
+//! - Statements that read nothing but names (see [`crate::names`]) are no looks: they are answered without a record.
 //! - A look that began has an end on record also when its rows are dropped half-way, as long as the process lives.
 
 use crate::error::QueryError;
 use crate::look::{Denial, Ending, Look, LookId, Outcome, Recorder, Viewer};
-use crate::session::{Description, QueryResult, Session};
+use crate::session::{Description, Planned, QueryResult, Session};
 use crate::statement::Ledger;
 use crate::{Door, Kind};
 use arrow_array::RecordBatch;
@@ -193,8 +194,10 @@ impl Reader {
             None => plan.await,
         };
         let aggregates_only = planned.as_ref().is_ok_and(|planned| planned.shows_aggregates_only());
-        let id = match self.recorder.begin(&self.viewer, &look).await {
-            Ok(id) => Some(id),
+        let is_look = planned.as_ref().map_or(true, Planned::is_look);
+        let recorded = if is_look { self.recorder.begin(&self.viewer, &look).await.map(Some) } else { Ok(None) };
+        let id = match recorded {
+            Ok(id) => id,
             Err(error) if aggregates_only && self.without_record == WithoutRecord::AnswerAggregates => {
                 tracing::warn!("answering an aggregate without a record: {error}");
                 None

@@ -7,6 +7,7 @@ use crate::error::QueryError;
 use crate::extension::Extension;
 use crate::footer::FooterCache;
 use crate::membership::Ids;
+use crate::names;
 use crate::sight::Sight;
 use crate::spill::EncryptedTempFiles;
 use crate::statement::{Ledger, Notice};
@@ -176,9 +177,15 @@ pub(crate) struct Planned {
     notices: Vec<Notice>,
     ledger: Arc<Ledger>,
     aggregates_only: bool,
+    is_look: bool,
 }
 
 impl Planned {
+    /// Whether anything but names is read.
+    pub(crate) fn is_look(&self) -> bool {
+        self.is_look
+    }
+
     /// Whether nothing but aggregates of operational columns will be shown.
     pub(crate) fn shows_aggregates_only(&self) -> bool {
         self.aggregates_only
@@ -336,6 +343,7 @@ impl Session {
             plan.with_param_values(ParamValues::from(parameters)).map_err(failed)?
         };
 
+        let is_look = !names::are_all_that_is_read(&plan).map_err(failed)?;
         let disclosure = disclosure::analyse(&plan, false, &views::withheld_of).map_err(failed)?;
         let names: Vec<String> = plan.schema().fields().iter().map(|field| field.name().clone()).collect();
         let plan = views::inline(plan).map_err(failed)?;
@@ -353,7 +361,7 @@ impl Session {
             }
         }
         let ledger = Arc::clone(catalog.ledger());
-        Ok(Planned { shared: Arc::clone(&self.shared), state, physical, notices, ledger, aggregates_only })
+        Ok(Planned { shared: Arc::clone(&self.shared), state, physical, notices, ledger, aggregates_only, is_look })
     }
 
     /// Where a tier is withheld in every file, computing with it is refused now; where it is withheld in some, when the

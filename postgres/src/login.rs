@@ -1,0 +1,190 @@
+//! Who is it? From the startup message to a [`Reader`].
+//!
+//! ```text
+//! startup ─▶ TLS needed? ─▶ database? ─▶ SCRAM with the verifier of the Doorkeeper ─▶ Reader
+//! ```
+//!
+//! Invariant: a user who does not exist and a wrong password take the same steps and get the same answer.
+
+use crate::frontend::Message;
+use crate::scram::{self, Exchange, Verifier};
+use crate::sqlstate::Failure;
+use crate::wire::{Broken, Wire};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::{Buf, Bytes};
+use datafusion_postgres::pgwire::messages::PgWireBackendMessage;
+use datafusion_postgres::pgwire::messages::startup::Authentication;
+use holdfast_query::{Doorkeeper, Reader, Refused};
+use std::collections::BTreeMap;
+
+/// The name of the one database.
+pub(crate) const DATABASE: &str = "holdfast";
+
+/// Why nobody was let in.
+pub(crate) enum NotIn {
+    /// The client is told.
+    Refused(Failure),
+    /// The connection is over.
+    Over(Broken),
+}
+
+impl From<Broken> for NotIn {
+    fn from(broken: Broken) -> Self {
+        Self::Over(broken)
+    }
+}
+
+impl From<Failure> for NotIn {
+    fn from(failure: Failure) -> Self {
+        Self::Refused(failure)
+    }
+}
+
+/// Where a client came from.
+#[derive(Debug, Clone)]
+pub(crate) struct Origin {
+    pub(crate) address: std::net::IpAddr,
+    pub(crate) is_encrypted: bool,
+}
+
+impl Origin {
+    fn remote(&self) -> Option<String> {
+        Some(self.address.to_string())
+    }
+
+    /// Whether the client is on this machine.
+    fn is_local(&self) -> bool {
+        self.address.to_canonical().is_loopback()
+    }
+}
+
+/// Lets somebody in. `end_point` is what the exchange can be bound to.
+pub(crate) async fn log_in(
+    wire: &mut Wire,
+    doorkeeper: &dyn Doorkeeper,
+    origin: &Origin,
+    require_tls: bool,
+    end_point: Option<&[u8]>,
+    parameters: &BTreeMap<String, String>,
+) -> Result<Reader, NotIn> {
+    if require_tls && !origin.is_encrypted && !origin.is_local() {
+        let refused = Failure::fatal("28000", "connections from other machines must be encrypted");
+        return Err(refused.hint("connect with sslmode=verify-full").into());
+    }
+    let user = parameters.get("user").filter(|user| !user.is_empty());
+    let user = user.ok_or_else(|| Failure::fatal("28000", "no user is named in the startup message"))?;
+    // A client that names no database means one of the user's name, which does not exist here; it gets the only one.
+    let database = parameters.get("database").map_or("", String::as_str);
+    if !database.is_empty() && database != DATABASE && database != user {
+        let missing = format!("database \"{database}\" does not exist");
+        return Err(Failure::fatal("3D000", missing).hint(format!("the archive is the database {DATABASE}")).into());
+    }
+    if parameters.get("replication").is_some_and(|value| !matches!(value.as_str(), "false" | "off" | "no" | "0")) {
+        return Err(Failure::fatal("0A000", "replication is not served here").into());
+    }
+    match exchange(wire, doorkeeper, origin, end_point, user).await {
+        Ok(server_final) => {
+            let reader = doorkeeper.by_scram(user, origin.remote()).await.map_err(|refused| Failure::from(&refused))?;
+            put(wire, Authentication::SASLFinal(server_final)).await?;
+            Ok(reader)
+        }
+        Err(unproven) => {
+            if matches!(unproven, NotIn::Refused(_)) {
+                doorkeeper.scram_failed(user, origin.remote()).await;
+            }
+            Err(unproven)
+        }
+    }
+}
+
+/// The exchange of RFC 5802; the server's last message when the proof was right.
+async fn exchange(
+    wire: &mut Wire,
+    doorkeeper: &dyn Doorkeeper,
+    origin: &Origin,
+    end_point: Option<&[u8]>,
+    user: &str,
+) -> Result<Bytes, NotIn> {
+    let mut mechanisms = vec![scram::PLAIN.to_owned()];
+    if end_point.is_some() {
+        mechanisms.insert(0, scram::PLUS.to_owned());
+    }
+    put(wire, Authentication::SASL(mechanisms)).await?;
+    wire.flush().await?;
+    let (mechanism, client_first) = initial(proof(wire).await?)?;
+    let verifier = match doorkeeper.scram_verifier(user, origin.remote()).await {
+        Ok(verifier) => verifier,
+        Err(refused) => return Err(Failure::from(&refused).into()),
+    };
+    let verifier = Verifier::parse(&verifier).map_err(|failure| {
+        tracing::error!("a user cannot be let in: {failure}");
+        Failure::from(&Refused::Unavailable("this user cannot be let in now".to_owned()))
+    })?;
+    let nonce = STANDARD.encode(rand::random::<[u8; 24]>());
+    let begun = Exchange::begin(&mechanism, &client_first, verifier, &nonce, end_point);
+    let (exchange, server_first) = begun.map_err(broken)?;
+    put(wire, Authentication::SASLContinue(server_first.into())).await?;
+    wire.flush().await?;
+    let client_final = proof(wire).await?;
+    Ok(exchange.finish(&client_final).map_err(broken)?.into())
+}
+
+fn broken(failure: scram::Failure) -> Failure {
+    match failure {
+        scram::Failure::Unproven => Failure::from(&Refused::Credentials(String::new())),
+        other => Failure::protocol(other.to_string()),
+    }
+}
+
+async fn put(wire: &mut Wire, message: Authentication) -> Result<(), Broken> {
+    wire.put(PgWireBackendMessage::Authentication(message)).await
+}
+
+async fn proof(wire: &mut Wire) -> Result<Bytes, NotIn> {
+    match wire.next().await? {
+        Some(Message::Proof(bytes)) => Ok(bytes),
+        Some(_) => Err(Failure::protocol("a proof of who you are was expected").into()),
+        None => Err(Broken::Io(std::io::ErrorKind::UnexpectedEof.into()).into()),
+    }
+}
+
+/// The mechanism that the client chose, and its first message.
+fn initial(mut body: Bytes) -> Result<(String, Bytes), Failure> {
+    let short = || Failure::protocol("the first message of the SASL exchange is too short");
+    let end = body.iter().position(|byte| *byte == 0).ok_or_else(short)?;
+    let mechanism = String::from_utf8_lossy(&body.split_to(end)).into_owned();
+    body.advance(1);
+    if body.len() < 4 {
+        return Err(short());
+    }
+    let length = body.get_u32() as usize;
+    if body.len() != length {
+        return Err(short());
+    }
+    Ok((mechanism, body))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_message_names_its_mechanism() {
+        let body = Bytes::from_static(b"SCRAM-SHA-256\0\0\0\0\x03n,,");
+        assert_eq!(initial(body).unwrap(), ("SCRAM-SHA-256".to_owned(), Bytes::from_static(b"n,,")));
+        for body in [&b""[..], b"SCRAM", b"X\0", b"X\0\0\0\0\x05n,,", b"X\0\xff\xff\xff\xff"] {
+            assert!(initial(Bytes::copy_from_slice(body)).is_err());
+        }
+    }
+
+    #[test]
+    fn a_local_client_is_known_by_its_address() {
+        for (address, is_local) in
+            [("127.0.0.1", true), ("127.8.8.8", true), ("::1", true), ("::ffff:127.0.0.1", true), ("10.0.0.1", false)]
+        {
+            let origin = Origin { address: address.parse().unwrap(), is_encrypted: false };
+            assert_eq!(origin.is_local(), is_local, "{address}");
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! The values that a client binds to `$1`, `$2`, ...
+//!
+//! A value has the type that the client names, or else the one that the statement demands. What comes as text is read
+//! by the rules of that type; what comes in binary form is taken apart here.
+
+use crate::sqlstate::Failure;
+use arrow_schema::{DataType, TimeUnit};
+use bytes::Bytes;
+use datafusion::common::ParamValues;
+use datafusion::common::ScalarValue;
+use datafusion_postgres::arrow_pg::datatypes::df::deserialize_parameters_with_server_types;
+use datafusion_postgres::arrow_pg::datatypes::into_pg_type;
+use datafusion_postgres::pgwire::api::Type;
+use datafusion_postgres::pgwire::api::portal::Portal;
+use datafusion_postgres::pgwire::api::stmt::StoredStatement;
+use datafusion_postgres::pgwire::messages::extendedquery::Bind as BindMessage;
+use std::sync::Arc;
+
+/// Microseconds, and days, from 1970 to 2000, where PostgreSQL begins to count.
+const EPOCH_MICROSECONDS: i64 = 946_684_800_000_000;
+const EPOCH_DAYS: i32 = 10_957;
+
+/// A placeholder of a statement.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Parameter {
+    /// The type that clients are told, and in which they send values.
+    pub(crate) told: Type,
+    /// The type that the statement demands, where it does.
+    demanded: Option<DataType>,
+}
+
+impl Parameter {
+    /// A placeholder for which the client named the type `named` (0 for none) and the statement demands `demanded`.
+    pub(crate) fn new(named: u32, demanded: Option<DataType>) -> Result<Self, Failure> {
+        let told = match (named, &demanded) {
+            (0 | 705, Some(demanded)) => into_pg_type(demanded).ok().filter(|told| *told != Type::UNKNOWN),
+            (0 | 705, None) => None,
+            (named, _) => Some(Type::from_oid(named).ok_or_else(|| {
+                Failure::new("42704", format!("the type with the number {named} of a parameter is not known"))
+            })?),
+        };
+        // What nothing is known of is text, as in PostgreSQL.
+        Ok(Self { told: told.unwrap_or(Type::TEXT), demanded })
+    }
+
+    /// The value in `bytes`; `None` is NULL.
+    pub(crate) fn value(&self, number: usize, bytes: Option<&Bytes>, is_binary: bool) -> Result<ScalarValue, Failure> {
+        let Some(bytes) = bytes else {
+            return match &self.demanded {
+                Some(demanded) => ScalarValue::try_from(demanded).map_err(|error| wrong(number, &self.told, &error)),
+                None => Ok(ScalarValue::Null),
+            };
+        };
+        match (is_binary, in_memory(&self.told)) {
+            (false, Some(data_type)) => {
+                let text = std::str::from_utf8(bytes).map_err(|error| wrong(number, &self.told, &error))?;
+                text_value(text, &self.told, data_type).map_err(|error| wrong(number, &self.told, &error))
+            }
+            (true, Some(_)) => binary_value(bytes, &self.told)
+                .ok_or_else(|| wrong(number, &self.told, &"these bytes are no value of the type")),
+            (_, None) => self.other_value(number, bytes, is_binary),
+        }
+    }
+
+    /// Arrays, intervals and what else is rarely bound.
+    fn other_value(&self, number: usize, bytes: &Bytes, is_binary: bool) -> Result<ScalarValue, Failure> {
+        let codes = vec![i16::from(is_binary)];
+        let bind = BindMessage::new(None, None, codes, vec![Some(bytes.clone())], Vec::new());
+        let statement = StoredStatement::new(String::new(), (), vec![Some(self.told.clone())]);
+        let portal = Portal::try_new(&bind, Arc::new(statement)).map_err(|error| wrong(number, &self.told, &error))?;
+        let values = deserialize_parameters_with_server_types(&portal, &[self.demanded.as_ref()], &[]);
+        match values.map_err(|error| wrong(number, &self.told, &error))? {
+            ParamValues::List(mut values) if values.len() == 1 => Ok(values.remove(0).value),
+            _ => Err(wrong(number, &self.told, &"values of this type cannot be bound")),
+        }
+    }
+}
+
+/// How a type that is bound often is kept.
+fn in_memory(told: &Type) -> Option<DataType> {
+    Some(match *told {
+        Type::BOOL => DataType::Boolean,
+        Type::INT2 => DataType::Int16,
+        Type::INT4 | Type::OID => DataType::Int32,
+        Type::INT8 => DataType::Int64,
+        Type::FLOAT4 => DataType::Float32,
+        Type::FLOAT8 => DataType::Float64,
+        Type::TEXT | Type::VARCHAR | Type::BPCHAR | Type::NAME | Type::UNKNOWN | Type::JSON | Type::UUID => {
+            DataType::Utf8
+        }
+        Type::BYTEA => DataType::Binary,
+        Type::DATE => DataType::Date32,
+        Type::TIMESTAMP => DataType::Timestamp(TimeUnit::Microsecond, None),
+        Type::TIMESTAMPTZ => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+        _ => return None,
+    })
+}
+
+fn text_value(text: &str, told: &Type, data_type: DataType) -> Result<ScalarValue, String> {
+    match *told {
+        Type::BYTEA => match text.strip_prefix("\\x") {
+            Some(digits) => hexadecimal(digits)
+                .map(|bytes| ScalarValue::Binary(Some(bytes)))
+                .ok_or("it is no hexadecimal \\x...".to_owned()),
+            None => Ok(ScalarValue::Binary(Some(text.as_bytes().to_vec()))),
+        },
+        Type::BOOL => match text.trim().to_lowercase().as_str() {
+            "t" | "true" | "y" | "yes" | "on" | "1" => Ok(ScalarValue::Boolean(Some(true))),
+            "f" | "false" | "n" | "no" | "off" | "0" => Ok(ScalarValue::Boolean(Some(false))),
+            other => Err(format!("\"{other}\" is neither true nor false")),
+        },
+        _ if data_type == DataType::Utf8 => Ok(ScalarValue::Utf8(Some(text.to_owned()))),
+        _ => {
+            let value = ScalarValue::Utf8(Some(text.trim().to_owned())).cast_to(&data_type);
+            let value = value.map_err(|error| error.strip_backtrace())?;
+            if value.is_null() { Err(format!("\"{text}\" is no value of the type")) } else { Ok(value) }
+        }
+    }
+}
+
+fn binary_value(bytes: &Bytes, told: &Type) -> Option<ScalarValue> {
+    let bytes: &[u8] = bytes;
+    let i64_of = || bytes.try_into().ok().map(i64::from_be_bytes);
+    let i32_of = || bytes.try_into().ok().map(i32::from_be_bytes);
+    Some(match *told {
+        Type::BOOL => ScalarValue::Boolean(Some(bytes == [1])),
+        Type::INT2 => ScalarValue::Int16(Some(i16::from_be_bytes(bytes.try_into().ok()?))),
+        Type::INT4 | Type::OID => ScalarValue::Int32(Some(i32_of()?)),
+        Type::INT8 => ScalarValue::Int64(Some(i64_of()?)),
+        Type::FLOAT4 => ScalarValue::Float32(Some(f32::from_be_bytes(bytes.try_into().ok()?))),
+        Type::FLOAT8 => ScalarValue::Float64(Some(f64::from_be_bytes(bytes.try_into().ok()?))),
+        Type::BYTEA => ScalarValue::Binary(Some(bytes.to_vec())),
+        Type::DATE => ScalarValue::Date32(Some(i32_of()?.checked_add(EPOCH_DAYS)?)),
+        Type::TIMESTAMP => ScalarValue::TimestampMicrosecond(Some(i64_of()?.checked_add(EPOCH_MICROSECONDS)?), None),
+        Type::TIMESTAMPTZ => {
+            ScalarValue::TimestampMicrosecond(Some(i64_of()?.checked_add(EPOCH_MICROSECONDS)?), Some("UTC".into()))
+        }
+        Type::UUID => {
+            let digits: String = <[u8; 16]>::try_from(bytes).ok()?.iter().map(|byte| format!("{byte:02x}")).collect();
+            let parts = [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]];
+            ScalarValue::Utf8(Some(parts.join("-")))
+        }
+        _ => ScalarValue::Utf8(Some(std::str::from_utf8(bytes).ok()?.to_owned())),
+    })
+}
+
+fn hexadecimal(digits: &str) -> Option<Vec<u8>> {
+    let digits = digits.as_bytes();
+    if !digits.len().is_multiple_of(2) {
+        return None;
+    }
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    digits.chunks(2).map(|pair| u8::try_from(digit(pair[0])? << 4 | digit(pair[1])?).ok()).collect()
+}
+
+fn wrong(number: usize, told: &Type, why: &dyn std::fmt::Display) -> Failure {
+    Failure::new("22P02", format!("the parameter ${number} is no {}: {why}", told.name()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn text(told: &Type, value: &'static str) -> Result<ScalarValue, Failure> {
+        Parameter::new(told.oid(), None).unwrap().value(1, Some(&Bytes::from_static(value.as_bytes())), false)
+    }
+
+    fn binary(told: &Type, value: &[u8]) -> Result<ScalarValue, Failure> {
+        Parameter::new(told.oid(), None).unwrap().value(1, Some(&Bytes::copy_from_slice(value)), true)
+    }
+
+    #[test]
+    fn text_and_binary_mean_the_same() {
+        let utc = || Some("UTC".into());
+        for (told, written, bytes, value) in [
+            (Type::INT4, "-7", (-7_i32).to_be_bytes().to_vec(), ScalarValue::Int32(Some(-7))),
+            (Type::INT8, "12", 12_i64.to_be_bytes().to_vec(), ScalarValue::Int64(Some(12))),
+            (Type::FLOAT8, "1.5", 1.5_f64.to_be_bytes().to_vec(), ScalarValue::Float64(Some(1.5))),
+            (Type::BOOL, "t", vec![1], ScalarValue::Boolean(Some(true))),
+            (Type::TEXT, "ä", "ä".into(), ScalarValue::Utf8(Some("ä".into()))),
+            (Type::BYTEA, "\\x00fF", vec![0, 255], ScalarValue::Binary(Some(vec![0, 255]))),
+            (Type::DATE, "2000-01-02", 1_i32.to_be_bytes().to_vec(), ScalarValue::Date32(Some(10_958))),
+            (
+                Type::TIMESTAMPTZ,
+                "2000-01-01 00:00:01+00",
+                1_000_000_i64.to_be_bytes().to_vec(),
+                ScalarValue::TimestampMicrosecond(Some(EPOCH_MICROSECONDS + 1_000_000), utc()),
+            ),
+            (
+                Type::TIMESTAMP,
+                "2000-01-01 00:00:00.5",
+                500_000_i64.to_be_bytes().to_vec(),
+                ScalarValue::TimestampMicrosecond(Some(EPOCH_MICROSECONDS + 500_000), None),
+            ),
+        ] {
+            assert_eq!(text(&told, written).unwrap(), value, "{told}");
+            assert_eq!(binary(&told, &bytes).unwrap(), value, "{told}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_value_is_named() {
+        for (told, written) in
+            [(Type::INT4, "seven"), (Type::BOOL, "maybe"), (Type::DATE, "2026-13-40"), (Type::BYTEA, "\\x0")]
+        {
+            let failure = text(&told, written).unwrap_err();
+            assert_eq!(failure.code, "22P02");
+            assert!(failure.message.contains("$1") && failure.message.contains(told.name()), "{}", failure.message);
+        }
+        assert!(binary(&Type::INT4, &[1]).is_err());
+        assert!(binary(&Type::TIMESTAMP, &i64::MAX.to_be_bytes()).is_err());
+    }
+
+    #[test]
+    fn the_client_s_type_comes_before_the_statement_s() {
+        let parameter = |named, demanded| Parameter::new(named, demanded).unwrap().told;
+        assert_eq!(parameter(0, None), Type::TEXT);
+        assert_eq!(parameter(0, Some(DataType::Int64)), Type::INT8);
+        assert_eq!(parameter(Type::INT4.oid(), Some(DataType::Int64)), Type::INT4);
+        assert_eq!(Parameter::new(4_000_000, None).unwrap_err().code, "42704");
+    }
+
+    #[test]
+    fn null_has_the_demanded_type() {
+        let parameter = Parameter::new(0, Some(DataType::Int64)).unwrap();
+        assert_eq!(parameter.value(1, None, true).unwrap(), ScalarValue::Int64(None));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(
+            told in proptest::sample::select(vec![Type::BOOL, Type::INT2, Type::OID, Type::FLOAT4, Type::NUMERIC, Type::INTERVAL,
+                Type::TIMESTAMPTZ, Type::UUID, Type::INT4_ARRAY, Type::TEXT_ARRAY, Type::TIME, Type::JSON]),
+            bytes in proptest::collection::vec(any::<u8>(), 0..24),
+            is_binary: bool,
+        ) {
+            let _ = Parameter::new(told.oid(), None).unwrap().value(1, Some(&Bytes::from(bytes)), is_binary);
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! Answers as clients get them: columns described, and rows written down.
+//!
+//! A client is told the types of the columns before the rows are there. Rows whose types turn out otherwise are cast to
+//! what was told; types that PostgreSQL does not have are told, and written, as text.
+
+use crate::sqlstate::Failure;
+use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_schema::{DataType, Field, FieldRef, Schema};
+use datafusion::arrow::compute::cast;
+use datafusion_postgres::arrow_pg::datatypes::field_into_pg_type;
+use datafusion_postgres::arrow_pg::encoder::encode_value;
+use datafusion_postgres::pgwire::api::Type;
+use datafusion_postgres::pgwire::api::results::{DataRowEncoder, FieldFormat, FieldInfo};
+use datafusion_postgres::pgwire::messages::data::{DataRow, RowDescription};
+use std::sync::Arc;
+
+/// Digits of a number that are written exactly; a longer one goes as text.
+const MOST_DIGITS: u8 = 28;
+
+/// In which form each column is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Formats {
+    All(FieldFormat),
+    Each(Vec<FieldFormat>),
+}
+
+impl Formats {
+    pub(crate) const TEXT: Self = Self::All(FieldFormat::Text);
+
+    /// Reads the codes of a Bind message: none for text, one for all, or one for each of `columns`.
+    pub(crate) fn read(codes: &[i16], columns: usize) -> Result<Self, Failure> {
+        let format = |code: &i16| match code {
+            0 => Ok(FieldFormat::Text),
+            1 => Ok(FieldFormat::Binary),
+            other => Err(Failure::new("08P01", format!("the format {other} is neither text (0) nor binary (1)"))),
+        };
+        match codes {
+            [] => Ok(Self::TEXT),
+            [one] => Ok(Self::All(format(one)?)),
+            each if each.len() == columns => Ok(Self::Each(each.iter().map(format).collect::<Result<_, _>>()?)),
+            each => Err(Failure::new("08P01", format!("{} formats are given for {columns} columns", each.len()))),
+        }
+    }
+
+    pub(crate) fn of(&self, column: usize) -> FieldFormat {
+        match self {
+            Self::All(format) => *format,
+            Self::Each(each) => each.get(column).copied().unwrap_or(FieldFormat::Text),
+        }
+    }
+}
+
+/// The columns of an answer as a client was told them.
+#[derive(Debug, Clone)]
+pub(crate) struct Columns {
+    /// As PostgreSQL calls them.
+    fields: Arc<Vec<FieldInfo>>,
+    /// As they are in memory when they are written down.
+    types: Vec<DataType>,
+}
+
+impl Columns {
+    /// The columns of `schema`.
+    pub(crate) fn new(schema: &Schema, formats: &Formats) -> Self {
+        let (mut fields, mut types) = (Vec::new(), Vec::new());
+        for (index, field) in schema.fields().iter().enumerate() {
+            let (told, data_type) = told(field);
+            types.push(data_type);
+            let size = size_of(&told);
+            fields.push(FieldInfo::new(field.name().clone(), None, None, told, formats.of(index)).with_type_size(size));
+        }
+        Self { fields: Arc::new(fields), types }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.types.len()
+    }
+
+    pub(crate) fn description(&self) -> RowDescription {
+        RowDescription::new(self.fields.iter().map(Into::into).collect())
+    }
+
+    /// The rows of `batch`.
+    pub(crate) fn rows(&self, batch: &RecordBatch) -> Result<Rows, Failure> {
+        if batch.num_columns() != self.types.len() {
+            return Err(Failure::new("XX000", "the answer has other columns than were described"));
+        }
+        let mut columns: Vec<(ArrayRef, FieldRef)> = Vec::with_capacity(self.types.len());
+        let schema = batch.schema();
+        for ((array, field), data_type) in batch.columns().iter().zip(schema.fields()).zip(&self.types) {
+            let (array, field) = if array.data_type() == data_type {
+                (Arc::clone(array), Arc::clone(field))
+            } else {
+                let array = cast(array, data_type).map_err(|error| Failure::new("22000", error.to_string()))?;
+                let field = Field::new(field.name(), data_type.clone(), true).with_metadata(field.metadata().clone());
+                (array, Arc::new(field))
+            };
+            columns.push((array, field));
+        }
+        let encoder = DataRowEncoder::new(Arc::clone(&self.fields));
+        Ok(Rows { columns, fields: Arc::clone(&self.fields), encoder, next: 0, count: batch.num_rows() })
+    }
+}
+
+/// The rows of one batch, written down one by one.
+pub(crate) struct Rows {
+    columns: Vec<(ArrayRef, FieldRef)>,
+    fields: Arc<Vec<FieldInfo>>,
+    encoder: DataRowEncoder,
+    next: usize,
+    count: usize,
+}
+
+impl Rows {
+    /// Rows that are left.
+    pub(crate) fn left(&self) -> usize {
+        self.count - self.next
+    }
+
+    pub(crate) fn next(&mut self) -> Option<Result<DataRow, Failure>> {
+        if self.next == self.count {
+            return None;
+        }
+        let row = self.next;
+        self.next += 1;
+        for ((array, field), told) in self.columns.iter().zip(self.fields.iter()) {
+            let written = if array.is_null(row) {
+                self.encoder.encode_field(&None::<i8>)
+            } else {
+                encode_value(&mut self.encoder, array, row, field, told)
+            };
+            if let Err(error) = written {
+                return Some(Err(Failure::new("22000", format!("column {}: {error}", told.name()))));
+            }
+        }
+        Some(Ok(self.encoder.take_row()))
+    }
+}
+
+/// The type that a client is told, and the type in memory from which it is written.
+fn told(field: &FieldRef) -> (Type, DataType) {
+    let data_type = match field.data_type() {
+        // What has no type is text to PostgreSQL.
+        DataType::Null => DataType::Utf8,
+        DataType::Decimal128(precision, _) if *precision <= MOST_DIGITS => field.data_type().clone(),
+        DataType::Decimal32(precision, scale) | DataType::Decimal64(precision, scale) => {
+            DataType::Decimal128(*precision, *scale)
+        }
+        DataType::Decimal128(..) | DataType::Decimal256(..) => DataType::Utf8,
+        DataType::Dictionary(_, values) => return told(&Arc::new(Field::new(field.name(), (**values).clone(), true))),
+        DataType::RunEndEncoded(_, values) => return told(values),
+        DataType::Map(..) | DataType::Union(..) => DataType::Utf8,
+        other => other.clone(),
+    };
+    let as_is = Arc::new(Field::new(field.name(), data_type.clone(), true).with_metadata(field.metadata().clone()));
+    match field_into_pg_type(&as_is) {
+        Ok(told) => (told, data_type),
+        Err(_) => (Type::TEXT, DataType::Utf8),
+    }
+}
+
+/// Bytes of a value of a type; -1 where they vary.
+fn size_of(told: &Type) -> i16 {
+    match *told {
+        Type::BOOL | Type::CHAR => 1,
+        Type::INT2 => 2,
+        Type::INT4 | Type::FLOAT4 | Type::DATE | Type::OID | Type::REGCLASS | Type::REGTYPE | Type::REGPROC => 4,
+        Type::INT8 | Type::FLOAT8 | Type::TIMESTAMP | Type::TIMESTAMPTZ | Type::TIME => 8,
+        Type::INTERVAL | Type::UUID => 16,
+        Type::NAME => 64,
+        _ => -1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow_array::{Decimal256Array, Int64Array, IntervalMonthDayNanoArray, StringArray, TimestampMicrosecondArray};
+    use datafusion::arrow::datatypes::i256;
+
+    fn texts(column: ArrayRef) -> Vec<Option<String>> {
+        let schema = Arc::new(Schema::new(vec![Field::new("a", column.data_type().clone(), true)]));
+        let columns = Columns::new(&schema, &Formats::TEXT);
+        let mut rows = columns.rows(&RecordBatch::try_new(schema, vec![column]).unwrap()).unwrap();
+        let mut all = Vec::new();
+        while let Some(row) = rows.next() {
+            let data = row.unwrap().data;
+            let (length, text) = data.split_at(4);
+            let is_null = length == [0xff; 4];
+            all.push((!is_null).then(|| String::from_utf8(text.to_vec()).unwrap()));
+        }
+        all
+    }
+
+    #[test]
+    fn nothing_is_not_zero() {
+        assert_eq!(texts(Arc::new(IntervalMonthDayNanoArray::from(vec![None]))), [None]);
+        assert_eq!(texts(Arc::new(Int64Array::from(vec![Some(7), None]))), [Some("7".to_owned()), None]);
+        assert_eq!(texts(Arc::new(StringArray::from(vec![Some(""), None]))), [Some(String::new()), None]);
+    }
+
+    #[test]
+    fn times_say_that_they_are_utc_and_keep_their_microseconds() {
+        let time = TimestampMicrosecondArray::from(vec![1_778_400_000_123_456]).with_timezone("UTC");
+        assert_eq!(texts(Arc::new(time)), [Some("2026-05-10 08:00:00.123456+00:00".to_owned())]);
+    }
+
+    #[test]
+    fn a_number_that_is_too_long_is_text() {
+        let long = Decimal256Array::from(vec![i256::from_i128(12_345)]).with_precision_and_scale(60, 2).unwrap();
+        assert_eq!(texts(Arc::new(long)), [Some("123.45".to_owned())]);
+    }
+
+    #[test]
+    fn rows_are_cast_to_what_was_told() {
+        let told = Schema::new(vec![Field::new("a", DataType::Null, true)]);
+        let columns = Columns::new(&told, &Formats::TEXT);
+        assert_eq!(columns.description().fields[0].type_id, Type::TEXT.oid());
+        let actual = Arc::new(Schema::new(vec![Field::new("a", DataType::Int64, true)]));
+        let batch = RecordBatch::try_new(actual, vec![Arc::new(Int64Array::from(vec![12]))]).unwrap();
+        let row = columns.rows(&batch).unwrap().next().unwrap().unwrap();
+        assert_eq!(&row.data[..], b"\0\0\0\x0212");
+    }
+
+    #[test]
+    fn formats_fit_the_columns() {
+        assert_eq!(Formats::read(&[], 2), Ok(Formats::TEXT));
+        assert_eq!(Formats::read(&[1], 2), Ok(Formats::All(FieldFormat::Binary)));
+        assert!(Formats::read(&[0, 1], 2).is_ok());
+        assert_eq!(Formats::read(&[0, 1], 3).unwrap_err().code, "08P01");
+        assert_eq!(Formats::read(&[2], 3).unwrap_err().code, "08P01");
+    }
+}

@@ -1,0 +1,176 @@
+//! Errors as clients are told them: one place where each gets its SQLSTATE.
+
+use datafusion_postgres::pgwire::error::ErrorInfo;
+use holdfast_query::{QueryError, Refused};
+
+/// An error with its SQLSTATE.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failure {
+    pub(crate) code: &'static str,
+    pub(crate) message: String,
+    pub(crate) hint: Option<String>,
+    /// The connection ends with it.
+    pub(crate) is_fatal: bool,
+}
+
+impl Failure {
+    pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), hint: None, is_fatal: false }
+    }
+
+    pub(crate) fn fatal(code: &'static str, message: impl Into<String>) -> Self {
+        Self { is_fatal: true, ..Self::new(code, message) }
+    }
+
+    pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// The statement would change something.
+    pub(crate) fn read_only(what: &str) -> Self {
+        Self::new("25006", format!("the archive is read-only: {what} is refused"))
+            .hint("use SELECT, EXPLAIN, SHOW or DESCRIBE")
+    }
+
+    /// The statement is not served at all.
+    pub(crate) fn unserved(what: &str) -> Self {
+        Self::new("0A000", format!("{what} is not served here"))
+    }
+
+    pub(crate) fn syntax(message: impl Into<String>) -> Self {
+        Self::new("42601", message)
+    }
+
+    pub(crate) fn protocol(message: impl Into<String>) -> Self {
+        Self::fatal("08P01", message)
+    }
+
+    pub(crate) fn cancelled() -> Self {
+        Self::new("57014", "canceling statement due to user request")
+    }
+
+    pub(crate) fn shutdown() -> Self {
+        Self::fatal("57P01", "terminating connection because the server is stopping")
+    }
+
+    /// What clients read.
+    pub(crate) fn info(&self) -> ErrorInfo {
+        let severity = if self.is_fatal { "FATAL" } else { "ERROR" };
+        info(severity, self.code, self.message.clone(), self.hint.clone())
+    }
+}
+
+/// A message that goes with an answer.
+pub(crate) fn warning(message: String) -> ErrorInfo {
+    info("WARNING", "01000", message, None)
+}
+
+fn info(severity: &str, code: &str, message: String, hint: Option<String>) -> ErrorInfo {
+    let mut info = ErrorInfo::new(severity.to_owned(), code.to_owned(), message);
+    info.severity_nonlocalized = Some(severity.to_owned());
+    info.hint = hint;
+    info
+}
+
+impl From<QueryError> for Failure {
+    fn from(error: QueryError) -> Self {
+        let code = match &error {
+            QueryError::Statement(text) => return statement(text),
+            QueryError::Withheld { .. } | QueryError::NoKey { .. } => "42501",
+            QueryError::ReadOnly(_) => "25006",
+            QueryError::Memory { .. } => "53200",
+            QueryError::TimedOut => "57014",
+            QueryError::TooManyRows { .. } => "54000",
+            QueryError::Unrecorded(_) | QueryError::Archive(_) | QueryError::Sessions(_) => "58030",
+            QueryError::File { .. } => "XX001",
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<&Refused> for Failure {
+    fn from(refused: &Refused) -> Self {
+        match refused {
+            // Whoever does not prove who they are is never told whether there is such a user.
+            Refused::Credentials(_) => Self::fatal("28P01", "password authentication failed"),
+            Refused::Forbidden(why) => Self::fatal("28000", why.clone()),
+            Refused::TooManyTries(_) => Self::fatal("28000", refused.to_string()),
+            Refused::Unavailable(why) => Self::fatal("57P03", why.clone()),
+        }
+    }
+}
+
+/// What the engine says about a statement begins with the kind of the error, and names it in words that have been the
+/// same for years. Each is tested against the engine.
+fn statement(text: &str) -> Failure {
+    let has = |part: &str| text.contains(part);
+    let code = if text.starts_with("SQL error") {
+        "42601"
+    } else if has("Ambiguous reference") || has("ambiguous") {
+        "42702"
+    } else if has("No field named") {
+        "42703"
+    } else if text.starts_with("This feature is not implemented") {
+        "0A000"
+    } else if has("Invalid function '") || (has("unction '") && has("not found")) {
+        "42883"
+    } else if has("table '") && has("not found") {
+        "42P01"
+    } else if has("failed to resolve schema") {
+        "3F000"
+    } else if has("must appear in the GROUP BY")
+        || has("must be part of GROUP BY")
+        || has("could not be resolved from available columns")
+    {
+        "42803"
+    } else if has("Failed to coerce arguments") || has("No function matches") {
+        "42883"
+    } else if has("Divide by zero") {
+        "22012"
+    } else if has("verflow") {
+        "22003"
+    } else if has("Cast error") || has("Parser error") || has("Error parsing") || has("Cannot cast") {
+        "22P02"
+    } else if has("No value found for placeholder") || has("Placeholder") {
+        "08P01"
+    } else if text.starts_with("Error during planning") || text.starts_with("Schema error") {
+        "42000"
+    } else if text.starts_with("Arrow error") || text.starts_with("Execution error") {
+        "22000"
+    } else {
+        "XX000"
+    };
+    let failure = Failure::new(code, text.to_owned());
+    if code == "42P01" {
+        failure.hint("\\dt and \\dv of psql list the tables and views; names without a schema are looked up in archive")
+    } else {
+        failure
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn what_the_reader_refuses_has_a_code_of_its_own() {
+        for (error, code) in [
+            (QueryError::ReadOnly("DROP".into()), "25006"),
+            (QueryError::TimedOut, "57014"),
+            (QueryError::TooManyRows { most: 1 }, "54000"),
+            (QueryError::Memory { limit_mib: 1, what: String::new() }, "53200"),
+            (QueryError::NoKey { class: "general".into(), month: "2026-05".into() }, "42501"),
+            (QueryError::Statement("something else".into()), "XX000"),
+        ] {
+            assert_eq!(Failure::from(error).code, code);
+        }
+    }
+
+    #[test]
+    fn an_unknown_user_and_a_wrong_password_are_told_the_same() {
+        let told = |why: &str| Failure::from(&Refused::Credentials(why.into()));
+        assert_eq!(told("no such user"), told("wrong password"));
+        assert_eq!(Failure::from(&Refused::TooManyTries(Duration::from_secs(9))).code, "28000");
+    }
+}

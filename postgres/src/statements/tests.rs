@@ -1,0 +1,159 @@
+use super::*;
+use std::time::Duration;
+
+fn read(text: &str) -> Result<Vec<Result<Command, Failure>>, Failure> {
+    let variables = Variables::new("ada", Duration::from_secs(60), Duration::from_secs(60));
+    Statements::default().read(text, &variables)
+}
+
+fn one(text: &str) -> Result<Command, Failure> {
+    let mut commands = read(text).unwrap_or_else(|failure| panic!("{text}: {failure:?}"));
+    assert_eq!(commands.len(), 1, "{text}");
+    commands.remove(0)
+}
+
+fn asked(text: &str) -> String {
+    match one(text) {
+        Ok(Command::Ask(question)) => question.text,
+        other => panic!("{text}: {other:?}"),
+    }
+}
+
+#[test]
+fn a_question_that_needs_no_change_is_passed_on_as_it_was_written() {
+    let text = "select  Id -- the event\nfrom events where rating > $1";
+    assert_eq!(asked(&format!(" {text} ;")), text);
+}
+
+#[test]
+fn a_question_about_the_archive_keeps_its_meaning() {
+    let subquery = "select subject, (select count(*) from surveys s where s.session = e.subject) from events e";
+    assert_eq!(asked(subquery), subquery);
+    assert_eq!(asked("select id, * from events"), "select id, * from events");
+    assert_eq!(asked("select 1 where 2 = any($1)"), "SELECT 1 WHERE array_contains($1, 2)");
+    assert_eq!(asked("select pg_catalog.upper(id) from events"), "SELECT upper(id) FROM events");
+}
+
+#[test]
+fn a_question_about_the_catalog_is_put_in_the_engines_words() {
+    let text = asked("select c.relname from pg_class c where c.relname operator(pg_catalog.~) '^x$' collate \"C\"");
+    assert_eq!(text, "SELECT c.relname FROM pg_catalog.pg_class AS c WHERE c.relname ~ '^x$'");
+    // Its tables decide, not the names that it gives itself.
+    let text = asked("with t as (select oid from pg_class) select t.oid, t.* from t");
+    assert!(text.contains("pg_catalog.pg_class"), "{text}");
+}
+
+#[test]
+fn the_session_is_told_about_itself() {
+    assert_eq!(asked("select current_user"), "SELECT 'ada' AS current_user");
+    assert_eq!(asked("select current_setting('TimeZone')"), "SELECT 'UTC' AS current_setting");
+    assert_eq!(asked("select id from events where agent = session_user"), "SELECT id FROM events WHERE agent = 'ada'");
+    assert_eq!(asked("select current_setting('no.such', true)"), "SELECT NULL AS current_setting");
+}
+
+#[test]
+fn whatever_writes_is_refused() {
+    for text in [
+        "insert into events values (1)",
+        "update events set id = 1",
+        "delete from events",
+        "with x as (delete from events returning *) select * from x",
+        "select * into copy from events",
+        "select * from events for update",
+        "create table t (a int)",
+        "create temporary table t as select 1",
+        "drop view sessions",
+        "alter table events add column x int",
+        "truncate events",
+        "grant select on events to public",
+        "copy events from stdin",
+        "explain analyze delete from events",
+        "declare c cursor for select * from events for update",
+        "vacuum",
+        "notify x",
+        "lock table events",
+        "merge into a using b on true when matched then delete",
+    ] {
+        let failure = match read(text) {
+            Ok(mut commands) => commands.remove(0).expect_err(text),
+            Err(failure) => failure,
+        };
+        assert_eq!(failure.code, "25006", "{text}: {}", failure.message);
+    }
+    assert_eq!(one("drop table events").unwrap_err().message, "the archive is read-only: DROP TABLE is refused");
+}
+
+#[test]
+fn what_is_not_served_is_told_from_what_is_wrong() {
+    assert_eq!(one("copy events to stdout").unwrap_err().code, "0A000");
+    assert_eq!(one("prepare p as select 1").unwrap_err().code, "0A000");
+    assert_eq!(one("declare c scroll cursor for select 1").unwrap_err().code, "0A000");
+    assert_eq!(one("fetch prior from c").unwrap_err().code, "55000");
+    for text in ["selec 1", "select 'open", "select (", "select from where"] {
+        assert_eq!(read(text).unwrap_err().code, "42601", "{text}");
+    }
+    let deep = format!("select {}1{}", "(".repeat(5000), ")".repeat(5000));
+    assert_eq!(read(&deep).unwrap_err().code, "54001");
+}
+
+#[test]
+fn what_clients_say_of_their_session_is_understood() {
+    let set = |name: &str, value: &str| Command::Set(vec![(name.to_owned(), Some(value.to_owned()))]);
+    for (text, command) in [
+        ("set statement_timeout = '2s'", set("statement_timeout", "2s")),
+        ("SET SESSION statement_timeout TO 500", set("statement_timeout", "500")),
+        ("set extra_float_digits = 3", set("extra_float_digits", "3")),
+        ("set holdfast.purpose = 'ticket T-1'", set("holdfast.purpose", "ticket T-1")),
+        ("set search_path to archive, crm", set("search_path", "archive, crm")),
+        ("set time zone 'Europe/Vienna'", set("TimeZone", "Europe/Vienna")),
+        ("set names 'UTF8'", set("client_encoding", "UTF8")),
+        ("set role none", set("role", "none")),
+        ("set application_name to default", Command::Set(vec![("application_name".to_owned(), None)])),
+        ("set session characteristics as transaction read only", Command::Nothing("SET")),
+        ("set transaction isolation level serializable", Command::Nothing("SET")),
+        ("show transaction_isolation", Command::Show("transaction_isolation".to_owned())),
+        ("show transaction isolation level", Command::Show("transaction_isolation".to_owned())),
+        ("show time zone", Command::Show("TimeZone".to_owned())),
+        ("show holdfast.purpose", Command::Show("holdfast.purpose".to_owned())),
+        ("show all", Command::ShowAll),
+        ("reset all", Command::Reset(None)),
+        ("reset statement_timeout", Command::Reset(Some("statement_timeout".to_owned()))),
+        ("begin", Command::Begin),
+        ("begin read only", Command::Begin),
+        ("start transaction isolation level repeatable read, read only", Command::Begin),
+        ("commit", Command::Commit),
+        ("end", Command::Commit),
+        ("rollback", Command::Rollback),
+        ("ABORT;", Command::Rollback),
+        ("savepoint a", Command::Savepoint),
+        ("release savepoint a", Command::Release),
+        ("rollback to savepoint a", Command::RollbackToSavepoint),
+        ("discard all", Command::DiscardAll),
+        ("deallocate all", Command::Deallocate(None)),
+        ("deallocate prepare s1", Command::Deallocate(Some("s1".to_owned()))),
+        ("close all", Command::Close(None)),
+        ("close \"C\"", Command::Close(Some("C".to_owned()))),
+        ("fetch 20 from c", Command::Fetch { cursor: "c".to_owned(), amount: Amount::Rows(20) }),
+        ("fetch forward 20 from c", Command::Fetch { cursor: "c".to_owned(), amount: Amount::Rows(20) }),
+        ("fetch all in c", Command::Fetch { cursor: "c".to_owned(), amount: Amount::All }),
+        ("fetch next from c", Command::Fetch { cursor: "c".to_owned(), amount: Amount::Rows(1) }),
+        ("listen x", Command::Nothing("LISTEN")),
+        ("unlisten *", Command::Nothing("UNLISTEN")),
+    ] {
+        assert_eq!(one(text), Ok(command), "{text}");
+    }
+    let Ok(Command::Declare { cursor, question, is_held: true }) =
+        one("declare \"C\" no scroll cursor with hold for select $1")
+    else {
+        panic!()
+    };
+    assert_eq!((cursor.as_str(), question.text.as_str()), ("C", "SELECT $1"));
+}
+
+#[test]
+fn statements_before_a_refused_one_are_kept() {
+    let commands = read("select 1; drop table events; select 2;;").unwrap();
+    assert!(matches!(commands.as_slice(), [Ok(_), Err(_), Ok(_)]));
+    assert!(read("").unwrap().is_empty());
+    assert!(read(" ; ;-- nothing\n").unwrap().is_empty());
+}

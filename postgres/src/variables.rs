@@ -1,0 +1,351 @@
+//! The variables of a session: what SET, SHOW and RESET speak of.
+//!
+//! Few of them mean something here. The others are taken, so that clients which set them on connecting are content, with
+//! a warning where they would make a difference in PostgreSQL that they do not make here.
+
+use crate::sqlstate::Failure;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The PostgreSQL whose protocol and catalog this server follows.
+pub(crate) const SERVER_VERSION: &str = "16.6";
+const PURPOSE: &str = "holdfast.purpose";
+const TIMEOUT: &str = "statement_timeout";
+/// Characters of a purpose at most; it becomes a part of the record of every look.
+const LONGEST_PURPOSE: usize = 1000;
+/// Variables of their own that a session may set at most.
+const MOST_VARIABLES: usize = 200;
+
+/// A variable that is known: its name as PostgreSQL writes it, its value, and what may be set.
+struct Known(&'static str, &'static str, Accepts);
+
+/// What a variable takes.
+enum Accepts {
+    /// Anything: it makes no difference here.
+    Anything,
+    /// These; another one is refused.
+    Only(&'static [&'static str]),
+    /// These; another one is taken with a warning, because the answers stay as they are.
+    Unchanged(&'static [&'static str]),
+    /// Nothing.
+    Nothing,
+}
+
+use Accepts::{Anything, Nothing, Only, Unchanged};
+
+const KNOWN: &[Known] = &[
+    Known("application_name", "", Anything),
+    Known("bytea_output", "hex", Unchanged(&["hex"])),
+    Known("client_encoding", "UTF8", Only(&["utf8", "utf-8", "unicode", "sql_ascii"])),
+    Known("client_min_messages", "notice", Anything),
+    Known("DateStyle", "ISO, MDY", Unchanged(&["iso", "iso, mdy", "iso, ymd", "iso, dmy"])),
+    Known("default_transaction_isolation", "read committed", Anything),
+    Known("default_transaction_read_only", "on", Anything),
+    Known("extra_float_digits", "1", Anything),
+    Known("idle_in_transaction_session_timeout", "0", Anything),
+    Known("in_hot_standby", "off", Nothing),
+    Known("integer_datetimes", "on", Nothing),
+    Known("IntervalStyle", "postgres", Unchanged(&["postgres"])),
+    Known("is_superuser", "off", Nothing),
+    Known("jit", "off", Anything),
+    Known("lc_collate", "C", Nothing),
+    Known("lc_ctype", "C", Nothing),
+    Known("lc_messages", "C", Anything),
+    Known("lc_monetary", "C", Anything),
+    Known("lc_numeric", "C", Anything),
+    Known("lc_time", "C", Anything),
+    Known("lock_timeout", "0", Anything),
+    Known("max_identifier_length", "63", Nothing),
+    Known("max_index_keys", "32", Nothing),
+    Known("row_security", "on", Anything),
+    Known(
+        "search_path",
+        "archive",
+        Unchanged(&["archive", "archive, public", "\"$user\", archive", "archive, crm", "\"$user\", public", "public"]),
+    ),
+    Known("server_encoding", "UTF8", Nothing),
+    Known("server_version_num", "160006", Nothing),
+    Known("session_authorization", "", Nothing),
+    Known("ssl", "off", Nothing),
+    Known("standard_conforming_strings", "on", Only(&["on", "true", "1", "yes"])),
+    Known("TimeZone", "UTC", Unchanged(&["utc", "etc/utc", "gmt", "etc/gmt", "z", "default", "local"])),
+    Known("transaction_isolation", "read committed", Anything),
+    Known("transaction_read_only", "on", Anything),
+    Known("work_mem", "4MB", Anything),
+];
+
+/// Those whose values clients are told at the start and whenever they change.
+const REPORTED: &[&str] = &[
+    "application_name",
+    "client_encoding",
+    "DateStyle",
+    "default_transaction_read_only",
+    "in_hot_standby",
+    "integer_datetimes",
+    "IntervalStyle",
+    "is_superuser",
+    "search_path",
+    "server_encoding",
+    "server_version",
+    "session_authorization",
+    "standard_conforming_strings",
+    "TimeZone",
+];
+
+/// What a change of a variable leads to.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Change {
+    /// Its name and value, where clients are told.
+    pub(crate) report: Option<(String, String)>,
+    pub(crate) warning: Option<String>,
+}
+
+/// The variables of one session.
+#[derive(Debug, Clone)]
+pub(crate) struct Variables {
+    /// By lower-case name.
+    set: BTreeMap<String, String>,
+    /// What RESET goes back to.
+    at_start: BTreeMap<String, String>,
+    timeout: Duration,
+    default_timeout: Duration,
+    most_timeout: Duration,
+}
+
+impl Variables {
+    /// The variables of `user`, whose statements take `default_timeout` unless they set another one up to `most_timeout`.
+    pub(crate) fn new(user: &str, default_timeout: Duration, most_timeout: Duration) -> Self {
+        let mut set: BTreeMap<String, String> =
+            KNOWN.iter().map(|Known(name, value, _)| (name.to_lowercase(), (*value).to_owned())).collect();
+        let version = format!("{SERVER_VERSION} (Holdfast {})", env!("CARGO_PKG_VERSION"));
+        set.insert("server_version".to_owned(), version);
+        set.insert("session_authorization".to_owned(), user.to_owned());
+        let default_timeout = default_timeout.min(most_timeout);
+        Self { at_start: set.clone(), set, timeout: default_timeout, default_timeout, most_timeout }
+    }
+
+    /// What the client gave at the start of the session becomes what RESET goes back to.
+    pub(crate) fn begin(&mut self) {
+        self.at_start.clone_from(&self.set);
+        self.default_timeout = self.timeout;
+    }
+
+    /// The names and values that clients are told at the start.
+    pub(crate) fn reported(&self) -> impl Iterator<Item = (String, String)> {
+        REPORTED.iter().filter_map(|name| Some(((*name).to_owned(), self.set.get(&name.to_lowercase())?.clone())))
+    }
+
+    /// What the viewer says that the statements are for.
+    pub(crate) fn purpose(&self) -> Option<String> {
+        self.set.get(PURPOSE).filter(|purpose| !purpose.is_empty()).cloned()
+    }
+
+    /// Time of a statement until its last row.
+    pub(crate) fn statement_timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// The value of a variable.
+    pub(crate) fn show(&self, name: &str) -> Result<String, Failure> {
+        let lower = name.to_lowercase();
+        if lower == TIMEOUT {
+            return Ok(format!("{}ms", self.timeout.as_millis()));
+        }
+        self.set.get(&lower).cloned().ok_or_else(|| unknown(name))
+    }
+
+    /// All variables, by name.
+    pub(crate) fn all(&self) -> Vec<(String, String)> {
+        let mut all: Vec<_> = self.set.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        all.push((TIMEOUT.to_owned(), format!("{}ms", self.timeout.as_millis())));
+        all.sort();
+        all
+    }
+
+    /// Sets a variable.
+    pub(crate) fn set(&mut self, name: &str, value: &str) -> Result<Change, Failure> {
+        let lower = name.to_lowercase();
+        match lower.as_str() {
+            TIMEOUT => return self.set_timeout(value),
+            PURPOSE if value.chars().count() > LONGEST_PURPOSE => {
+                return Err(invalid(PURPOSE, value.get(..40).unwrap_or_default())
+                    .hint(format!("a purpose has at most {LONGEST_PURPOSE} characters")));
+            }
+            "session_authorization" | "role" if matches!(value.to_lowercase().as_str(), "default" | "none") => {
+                return Ok(Change::default());
+            }
+            "session_authorization" | "role" => {
+                return Err(Failure::new("42501", "permission denied: a session keeps the user that it began with"));
+            }
+            _ => {}
+        }
+        let mut change = Change::default();
+        let known = KNOWN.iter().find(|Known(known, ..)| known.to_lowercase() == lower);
+        let is_among = |accepted: &[&str]| accepted.contains(&value.trim().to_lowercase().as_str());
+        match known.map(|Known(name, _, accepts)| (name, accepts)) {
+            Some((name, Nothing)) => {
+                return Err(Failure::new("55P02", format!("parameter \"{name}\" cannot be changed")));
+            }
+            Some((name, Only(accepted))) if !is_among(accepted) => {
+                return Err(invalid(name, value).hint(format!("it can be {}", accepted.join(", "))));
+            }
+            Some((name, Unchanged(accepted))) if !is_among(accepted) => {
+                let kept = self.set.get(&lower).cloned().unwrap_or_default();
+                change.warning = Some(format!("{name} stays {kept}: answers are always written so"));
+                return Ok(change);
+            }
+            Some((name, _)) if REPORTED.contains(name) => {
+                change.report = Some(((*name).to_owned(), value.to_owned()));
+            }
+            Some(_) => {}
+            // Names with a dot belong to whoever sets them, as in PostgreSQL.
+            None if lower.contains('.') => {}
+            None => change.warning = Some(format!("parameter \"{name}\" has no effect here")),
+        }
+        if !self.set.contains_key(&lower) && self.set.len() >= KNOWN.len() + MOST_VARIABLES {
+            return Err(Failure::new("54000", "the session has too many variables"));
+        }
+        self.set.insert(lower, value.to_owned());
+        Ok(change)
+    }
+
+    /// Sets a variable back to what it was at the start.
+    pub(crate) fn reset(&mut self, name: &str) -> Result<Change, Failure> {
+        let lower = name.to_lowercase();
+        if lower == TIMEOUT {
+            self.timeout = self.default_timeout;
+            return Ok(Change::default());
+        }
+        match self.at_start.get(&lower).cloned() {
+            Some(value) => {
+                let known = REPORTED.iter().find(|reported| reported.to_lowercase() == lower);
+                let report = known.map(|known| ((*known).to_owned(), value.clone()));
+                self.set.insert(lower, value);
+                Ok(Change { report, warning: None })
+            }
+            None => {
+                self.set.remove(&lower);
+                Ok(Change::default())
+            }
+        }
+    }
+
+    /// Sets all variables back.
+    pub(crate) fn reset_all(&mut self) -> Vec<Change> {
+        self.timeout = self.default_timeout;
+        let changed = self.set.iter().filter(|(name, value)| self.at_start.get(*name) != Some(value));
+        let names: Vec<String> = changed.map(|(name, _)| name.clone()).collect();
+        names.iter().filter_map(|name| self.reset(name).ok()).collect()
+    }
+
+    fn set_timeout(&mut self, value: &str) -> Result<Change, Failure> {
+        let Some(time) = duration(value) else {
+            return Err(
+                invalid(TIMEOUT, value).hint("it is a number of milliseconds, or a number with us, ms, s, min, h or d")
+            );
+        };
+        let mut change = Change::default();
+        // In PostgreSQL zero means no limit; here there is always one.
+        self.timeout = if time.is_zero() { self.most_timeout } else { time.min(self.most_timeout) };
+        if time.is_zero() || time > self.most_timeout {
+            change.warning =
+                Some(format!("statement_timeout is {} s, the most that is allowed", self.most_timeout.as_secs()));
+        }
+        Ok(change)
+    }
+}
+
+/// A time as PostgreSQL's variables have it.
+fn duration(text: &str) -> Option<Duration> {
+    let text = text.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let microseconds = match unit.trim().to_lowercase().as_str() {
+        "" | "ms" => 1e3,
+        "us" => 1.0,
+        "s" => 1e6,
+        "min" => 6e7,
+        "h" => 3.6e9,
+        "d" => 8.64e10,
+        _ => return None,
+    };
+    let time = number.parse::<f64>().ok()? * microseconds / 1e6;
+    Duration::try_from_secs_f64(time).ok()
+}
+
+fn unknown(name: &str) -> Failure {
+    Failure::new("42704", format!("unrecognized configuration parameter \"{name}\""))
+}
+
+fn invalid(name: &str, value: &str) -> Failure {
+    Failure::new("22023", format!("invalid value for parameter \"{name}\": \"{value}\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn variables() -> Variables {
+        Variables::new("ada", Duration::from_secs(60), Duration::from_secs(300))
+    }
+
+    #[test]
+    fn a_timeout_has_units_and_a_bound() {
+        let mut variables = variables();
+        for (text, milliseconds) in [("1500", 1500), ("2s", 2000), (" 1 min ", 60_000), ("0.5s", 500), ("250ms", 250)] {
+            assert_eq!(variables.set("statement_timeout", text).unwrap(), Change::default());
+            assert_eq!(variables.show("Statement_Timeout").unwrap(), format!("{milliseconds}ms"));
+        }
+        for text in ["0", "2h", "99999d"] {
+            assert!(variables.set("statement_timeout", text).unwrap().warning.is_some());
+            assert_eq!(variables.statement_timeout(), Duration::from_secs(300));
+        }
+        for text in ["soon", "-1", "1 week", "", "1e999", "..."] {
+            assert_eq!(variables.set("statement_timeout", text).unwrap_err().code, "22023", "{text}");
+        }
+        variables.reset("statement_timeout").unwrap();
+        assert_eq!(variables.statement_timeout(), Duration::from_secs(60));
+    }
+
+    #[test]
+    fn a_purpose_is_kept_and_bounded() {
+        let mut variables = variables();
+        assert_eq!(variables.purpose(), None);
+        variables.set("holdfast.purpose", "audit 7").unwrap();
+        assert_eq!(variables.purpose().as_deref(), Some("audit 7"));
+        assert!(variables.set("holdfast.purpose", &"x".repeat(1001)).is_err());
+        variables.reset_all();
+        assert_eq!(variables.purpose(), None);
+    }
+
+    #[test]
+    fn what_makes_no_difference_is_taken_and_what_would_lie_is_not() {
+        let mut variables = variables();
+        assert_eq!(variables.set("extra_float_digits", "3").unwrap(), Change::default());
+        assert!(variables.set("timezone", "Europe/Vienna").unwrap().warning.is_some());
+        assert_eq!(variables.show("TimeZone").unwrap(), "UTC");
+        assert!(variables.set("no_such_thing", "1").unwrap().warning.is_some());
+        assert_eq!(variables.set("client_encoding", "LATIN1").unwrap_err().code, "22023");
+        assert_eq!(variables.set("standard_conforming_strings", "off").unwrap_err().code, "22023");
+        assert_eq!(variables.set("is_superuser", "on").unwrap_err().code, "55P02");
+        assert_eq!(variables.set("role", "admin").unwrap_err().code, "42501");
+        assert_eq!(variables.show("nothing").unwrap_err().code, "42704");
+    }
+
+    #[test]
+    fn clients_are_told_of_changes_by_postgresqls_spelling() {
+        let mut variables = variables();
+        let change = variables.set("APPLICATION_NAME", "psql").unwrap();
+        assert_eq!(change.report, Some(("application_name".to_owned(), "psql".to_owned())));
+        let reset = variables.reset_all();
+        assert_eq!(reset[0].report, Some(("application_name".to_owned(), String::new())));
+        assert!(variables.reported().any(|(name, value)| name == "session_authorization" && value == "ada"));
+    }
+
+    #[test]
+    fn a_session_cannot_hoard_variables() {
+        let mut variables = variables();
+        let codes: Vec<_> = (0..300).filter_map(|n| variables.set(&format!("my.v{n}"), "x").err()).collect();
+        assert!(!codes.is_empty() && codes.iter().all(|failure| failure.code == "54000"));
+    }
+}

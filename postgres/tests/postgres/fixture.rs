@@ -1,0 +1,245 @@
+//! An archive in memory behind a real server on loopback, with users who have different keys, and records that can be
+//! looked at and made to fail.
+
+use age::x25519::Identity;
+use async_trait::async_trait;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use holdfast_archive::keys::{Holder, KeyRing};
+use holdfast_archive::segment::{Partition, SegmentKeys, SegmentWriter};
+use holdfast_archive::{Advance, Archive, Location, Table, TableLog};
+use holdfast_events::{EventBatchBuilder, Position, Tier, Timestamp, decode_structured};
+use holdfast_postgres::{PostgresCatalog, PostgresSettings, TlsIdentity, serve};
+use holdfast_query::{
+    Denial, Door, Doorkeeper, Ending, Look, LookId, Reader, Recorder, Refused, Session, SessionOptions, Sight,
+    Unrecorded, Viewer, WithoutRecord,
+};
+use object_store::memory::InMemory;
+use ring::{digest, hmac, pbkdf2};
+use serde_json::json;
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// 2026-05-10.
+const MAY: i32 = 20_583;
+const TOPIC: &str = "holdfast.events";
+/// The users' password.
+pub(crate) const PASSWORD: &str = "correct horse";
+/// Sessions in the archive, of three events each.
+pub(crate) const SESSIONS: usize = 40;
+
+/// What was recorded.
+#[derive(Default)]
+pub(crate) struct Records {
+    pub(crate) begun: Mutex<Vec<Look>>,
+    pub(crate) ended: Mutex<Vec<Ending>>,
+    pub(crate) failed_logins: Mutex<Vec<(String, Option<String>)>>,
+    pub(crate) is_broken: AtomicBool,
+}
+
+#[async_trait]
+impl Recorder for Records {
+    async fn begin(&self, _: &Viewer, look: &Look) -> Result<LookId, Unrecorded> {
+        if self.is_broken.load(Ordering::SeqCst) {
+            return Err(Unrecorded("Kafka is away".to_owned()));
+        }
+        let mut begun = self.begun.lock().unwrap();
+        begun.push(look.clone());
+        Ok(LookId(begun.len().to_string()))
+    }
+
+    async fn end(&self, _: &Viewer, _: &Look, _: &LookId, ending: &Ending) -> Result<(), Unrecorded> {
+        self.ended.lock().unwrap().push(ending.clone());
+        Ok(())
+    }
+
+    async fn denied(&self, _: &Denial) -> Result<(), Unrecorded> {
+        Ok(())
+    }
+}
+
+/// Lets in `manager` (operational tier), `compliance` (everything), and nobody else.
+struct Users {
+    manager: Session,
+    compliance: Session,
+    records: Arc<Records>,
+}
+
+fn verifier(password: &str, salt: &[u8]) -> String {
+    let mut salted = [0; 32];
+    let iterations = NonZeroU32::new(4096).unwrap();
+    pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, iterations, salt, password.as_bytes(), &mut salted);
+    let mac = |message: &[u8]| hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &salted), message);
+    let stored = digest::digest(&digest::SHA256, mac(b"Client Key").as_ref());
+    let server = mac(b"Server Key");
+    let encoded = |bytes: &[u8]| STANDARD.encode(bytes);
+    format!("SCRAM-SHA-256$4096:{}${}:{}", encoded(salt), encoded(stored.as_ref()), encoded(server.as_ref()))
+}
+
+#[async_trait]
+impl Doorkeeper for Users {
+    async fn by_password(&self, _: &str, _: &str, _: Door, _: Option<String>) -> Result<Reader, Refused> {
+        Err(Refused::Forbidden("not through this door".to_owned()))
+    }
+
+    async fn by_token(&self, _: &str, _: Door, _: Option<String>) -> Result<Reader, Refused> {
+        Err(Refused::Forbidden("not through this door".to_owned()))
+    }
+
+    async fn scram_verifier(&self, user: &str, _: Option<String>) -> Result<String, Refused> {
+        Ok(match user {
+            "manager" | "compliance" | "locked" => verifier(PASSWORD, user.as_bytes()),
+            _ => verifier("what nobody knows", user.as_bytes()),
+        })
+    }
+
+    async fn by_scram(&self, user: &str, remote: Option<String>) -> Result<Reader, Refused> {
+        let session = match user {
+            "manager" => &self.manager,
+            "compliance" => &self.compliance,
+            _ => return Err(Refused::Forbidden("this user may not use this door".to_owned())),
+        };
+        let viewer = Viewer { user: user.to_owned(), role: user.to_owned(), door: Door::Postgres, remote };
+        Ok(Reader::new(session.clone(), viewer, self.records.clone(), WithoutRecord::Refuse))
+    }
+
+    async fn scram_failed(&self, user: &str, remote: Option<String>) {
+        self.records.failed_logins.lock().unwrap().push((user.to_owned(), remote));
+    }
+}
+
+/// A server with an archive.
+pub(crate) struct Server {
+    pub(crate) port: u16,
+    pub(crate) records: Arc<Records>,
+    /// The certificate, as a file for clients.
+    pub(crate) certificate: tempfile::NamedTempFile,
+    stop: CancellationToken,
+    serving: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    /// With TLS, and the default bounds.
+    pub(crate) async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// With settings that `change` makes of the default ones.
+    pub(crate) async fn with(change: impl FnOnce(&mut PostgresSettings)) -> Self {
+        let certified =
+            rcgen::generate_simple_self_signed(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
+        let certificate = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(certificate.path(), certified.cert.pem()).unwrap();
+        let key = certified.signing_key.serialize_pem();
+        let identity = TlsIdentity::load(certified.cert.pem().as_bytes(), key.as_bytes()).unwrap();
+        let mut settings = PostgresSettings { tls: Some(identity), ..PostgresSettings::default() };
+        change(&mut settings);
+
+        let records = Arc::new(Records::default());
+        let doorkeeper = Arc::new(users(Arc::clone(&records)).await);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let stop = CancellationToken::new();
+        let serving = tokio::spawn({
+            let stop = stop.clone();
+            async move { serve(listener, doorkeeper, settings, stop).await.unwrap() }
+        });
+        Self { port, records, certificate, stop, serving: Some(serving) }
+    }
+
+    /// Begins to stop.
+    pub(crate) fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    /// Waits until the server has stopped.
+    pub(crate) async fn stopped(&mut self) {
+        let serving = self.serving.take().unwrap();
+        tokio::time::timeout(Duration::from_secs(30), serving).await.expect("it stops in time").unwrap();
+    }
+
+    /// A client without TLS.
+    pub(crate) async fn connect(&self, user: &str) -> tokio_postgres::Client {
+        self.connect_with(&format!("user={user} password='{PASSWORD}'")).await.unwrap()
+    }
+
+    pub(crate) async fn connect_with(&self, options: &str) -> Result<tokio_postgres::Client, tokio_postgres::Error> {
+        let options = format!("host=127.0.0.1 port={} dbname=holdfast sslmode=disable {options}", self.port);
+        let (client, connection) = tokio_postgres::connect(&options, tokio_postgres::NoTls).await?;
+        tokio::spawn(connection);
+        Ok(client)
+    }
+
+    /// The statements that are on record.
+    pub(crate) fn looks(&self) -> Vec<String> {
+        self.records.begun.lock().unwrap().iter().map(|look| look.statement.clone()).collect()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+async fn users(records: Arc<Records>) -> Users {
+    let (manager, compliance) = (Identity::generate(), Identity::generate());
+    let url = url::Url::parse("memory:///").unwrap();
+    let archive = Archive::new(Location { url, store: Arc::new(InMemory::new()) });
+    fill(&archive, &manager, &compliance).await;
+    let catalog: Arc<dyn holdfast_query::Extension> =
+        Arc::new(PostgresCatalog::new(vec!["admin".to_owned(), "manager".to_owned()]).unwrap());
+    let session = |identity: Identity| {
+        let mut options = SessionOptions::new(archive.clone(), vec![identity]);
+        options.extensions = vec![Arc::clone(&catalog)];
+        options.sight = Sight::UNBOUNDED;
+        options.memory_limit = 64 << 20;
+        options.parallelism = 2;
+        Session::new(options).unwrap()
+    };
+    Users { manager: session(manager), compliance: session(compliance), records }
+}
+
+async fn fill(archive: &Archive, manager: &Identity, compliance: &Identity) {
+    let holder = |name: &str, identity: &Identity, tiers: &[Tier]| Holder {
+        name: name.into(),
+        recipient: identity.to_public(),
+        tiers: tiers.to_vec(),
+    };
+    let holders = vec![holder("manager", manager, &[Tier::Operational]), holder("compliance", compliance, &Tier::ALL)];
+    let ring = KeyRing::new(Arc::clone(archive.store()), holders).unwrap();
+    let mut batch = EventBatchBuilder::new();
+    let mut offset = 0;
+    for number in 0..SESSIONS {
+        let (session, minute) = (format!("S-{number:03}"), number);
+        for (kind, second, data) in [
+            ("session.started", 0, json!({"portal": "help"})),
+            ("chat.message", 10, json!({"text": format!("hello from {session}"), "sender": "customer"})),
+            ("survey.submitted", 50, json!({"rating": number % 5 + 1, "feedback": format!("feedback of {session}")})),
+        ] {
+            let event = json!({
+                "specversion": "1.0", "id": format!("{session}-{second}"), "source": "urn:test", "type": kind,
+                "subject": session, "time": format!("2026-05-10T08:{minute:02}:{second:02}.123456Z"), "data": data,
+            });
+            let event = serde_json::to_vec(&event).unwrap();
+            let event = decode_structured(&event).unwrap();
+            let position = Position { topic: TOPIC, partition: 0, offset };
+            batch.append(&event, position, Timestamp(i64::from(MAY) * 86_400_000_000), false, None);
+            offset += 1;
+        }
+    }
+    let partition = Partition { class: "general".to_owned(), date: MAY };
+    let keys = SegmentKeys::new(&ring, Table::Events, &partition, "file-1".to_owned()).await.unwrap();
+    let mut writer = SegmentWriter::new(Table::Events, partition, keys).unwrap();
+    writer.write(&batch.finish()).unwrap();
+    let segment = writer.finish().unwrap();
+    let log: TableLog = archive.table(Table::Events);
+    log.put(&segment).await.unwrap();
+    let advance = Advance { topic: TOPIC.to_owned(), partition: 0, expected: None, next: offset };
+    log.commit(&[segment], &[advance], "file-1", Timestamp(0)).await.unwrap();
+}

@@ -1,0 +1,83 @@
+//! Who is let in, and what who is not is told.
+
+use crate::fixture::{PASSWORD, Server};
+use holdfast_postgres::{PostgresError, PostgresSettings, serve};
+
+async fn refused(server: &Server, options: &str) -> (String, String) {
+    let error = server.connect_with(options).await.err().expect(options);
+    let error = error.as_db_error().unwrap_or_else(|| panic!("{options}: {error}"));
+    (error.code().code().to_owned(), error.message().to_owned())
+}
+
+#[tokio::test]
+async fn a_wrong_password_and_an_unknown_user_are_told_the_same() {
+    let server = Server::start().await;
+    let wrong = refused(&server, "user=manager password=wrong").await;
+    let unknown = refused(&server, "user=nobody password=wrong").await;
+    assert_eq!(wrong, unknown);
+    assert_eq!(wrong.0, "28P01");
+    let failed = server.records.failed_logins.lock().unwrap();
+    let local = Some("127.0.0.1".to_owned());
+    assert_eq!(*failed, [("manager".to_owned(), local.clone()), ("nobody".to_owned(), local)]);
+}
+
+#[tokio::test]
+async fn who_may_not_use_this_door_is_told_so_after_the_proof() {
+    let server = Server::start().await;
+    let options = format!("user=locked password='{PASSWORD}'");
+    assert_eq!(refused(&server, &options).await, ("28000".to_owned(), "this user may not use this door".to_owned()));
+}
+
+#[tokio::test]
+async fn there_is_one_database() {
+    let server = Server::start().await;
+    let options = format!("user=manager password='{PASSWORD}' dbname=postgres");
+    assert_eq!(refused(&server, &options).await.0, "3D000");
+}
+
+#[tokio::test]
+async fn variables_that_would_lie_are_refused_at_the_start() {
+    let server = Server::start().await;
+    let options = format!("user=manager password='{PASSWORD}' options='-c standard_conforming_strings=off'");
+    assert_eq!(refused(&server, &options).await.0, "22023");
+}
+
+#[tokio::test]
+async fn who_cannot_encrypt_does_not_listen_to_other_machines() {
+    struct Nobody;
+    #[async_trait::async_trait]
+    impl holdfast_query::Doorkeeper for Nobody {
+        async fn by_password(
+            &self,
+            _: &str,
+            _: &str,
+            _: holdfast_query::Door,
+            _: Option<String>,
+        ) -> Result<holdfast_query::Reader, holdfast_query::Refused> {
+            Err(holdfast_query::Refused::Unavailable(String::new()))
+        }
+        async fn by_token(
+            &self,
+            _: &str,
+            _: holdfast_query::Door,
+            _: Option<String>,
+        ) -> Result<holdfast_query::Reader, holdfast_query::Refused> {
+            Err(holdfast_query::Refused::Unavailable(String::new()))
+        }
+        async fn scram_verifier(&self, _: &str, _: Option<String>) -> Result<String, holdfast_query::Refused> {
+            Err(holdfast_query::Refused::Unavailable(String::new()))
+        }
+        async fn by_scram(
+            &self,
+            _: &str,
+            _: Option<String>,
+        ) -> Result<holdfast_query::Reader, holdfast_query::Refused> {
+            Err(holdfast_query::Refused::Unavailable(String::new()))
+        }
+        async fn scram_failed(&self, _: &str, _: Option<String>) {}
+    }
+    let listener = tokio::net::TcpListener::bind("0.0.0.0:0").await.unwrap();
+    let stop = tokio_util::sync::CancellationToken::new();
+    let served = serve(listener, std::sync::Arc::new(Nobody), PostgresSettings::default(), stop).await;
+    assert!(matches!(served, Err(PostgresError::TlsNeeded(_))), "{served:?}");
+}

@@ -1,0 +1,1 @@
+//! pandas over SQLAlchemy and psycopg.

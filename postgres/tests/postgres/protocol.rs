@@ -1,0 +1,274 @@
+//! What a driver sees: statements, values, cursors, errors, cancellation.
+
+use crate::fixture::{PASSWORD, SESSIONS, Server};
+use futures::StreamExt;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, SystemTime};
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{NoTls, SimpleQueryMessage};
+
+/// A statement that would run for hours.
+pub(crate) const ENDLESS: &str = "select count(*) from generate_series(1, 1000000) a, generate_series(1, 1000000) b, generate_series(1, 1000) c \
+     where a.value + b.value + c.value < 0";
+
+async fn code(client: &tokio_postgres::Client, statement: &str) -> String {
+    let error = client.simple_query(statement).await.expect_err(statement);
+    error.code().unwrap_or_else(|| panic!("{statement}: {error}")).code().to_owned()
+}
+
+#[tokio::test]
+async fn values_go_in_and_rows_come_out() {
+    let server = Server::start().await;
+    let client = server.connect("manager").await;
+    let statement =
+        "select subject, time, rating, kafka_offset from events where rating > $1 and subject < $2 order by subject";
+    let rows = client.query(statement, &[&4_i32, &"S-010"]).await.unwrap();
+    assert_eq!(rows.len(), 2);
+    assert_eq!(rows[0].get::<_, &str>("subject"), "S-004");
+    assert_eq!(rows[0].get::<_, i32>("rating"), 5);
+    assert_eq!(rows[1].get::<_, i64>("kafka_offset"), 29);
+    let time: SystemTime = rows[0].get("time");
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    assert_eq!(since, Duration::from_micros(1_778_400_290_123_456));
+    // The statement is on record as it was written, and how it ended.
+    assert_eq!(server.looks(), [statement]);
+    assert_eq!(server.records.ended.lock().unwrap()[0].rows, 2);
+}
+
+#[tokio::test]
+async fn types_of_values_are_told() {
+    let server = Server::start().await;
+    let client = server.connect("manager").await;
+    let statement =
+        client.prepare("select id from events where kafka_offset = $1 and time < $2 and id = $3").await.unwrap();
+    let types: Vec<&str> = statement.params().iter().map(tokio_postgres::types::Type::name).collect();
+    assert_eq!(types, ["int8", "timestamptz", "text"]);
+    let rows = client.query(&statement, &[&0_i64, &SystemTime::now(), &None::<&str>]).await.unwrap();
+    assert!(rows.is_empty());
+    let row = client.query_one("select $1::bigint + 1", &[&41_i64]).await.unwrap();
+    assert_eq!(row.get::<_, i64>(0), 42);
+    let row = client
+        .query_one("select count(*) from events where subject = any($1)", &[&vec!["S-001", "S-002"]])
+        .await
+        .unwrap();
+    assert_eq!(row.get::<_, i64>(0), 6);
+}
+
+#[tokio::test]
+async fn several_statements_are_answered_in_order() {
+    let server = Server::start().await;
+    let client = server.connect("manager").await;
+    let messages = client
+        .simple_query("select 1; set extra_float_digits = 2; select 2 as b where false; show timezone")
+        .await
+        .unwrap();
+    let told: Vec<String> = messages
+        .iter()
+        .map(|message| match message {
+            SimpleQueryMessage::Row(row) => format!("row {}", row.get(0).unwrap()),
+            SimpleQueryMessage::CommandComplete(rows) => format!("complete {rows}"),
+            SimpleQueryMessage::RowDescription(columns) => format!("columns {}", columns.len()),
+            _ => "other".to_owned(),
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "columns 1",
+            "row 1",
+            "complete 1",
+            "complete 0",
+            "columns 1",
+            "complete 0",
+            "columns 1",
+            "row UTC",
+            "complete 0"
+        ]
+    );
+    // What came before a refused statement was answered.
+    assert_eq!(code(&client, "select 1; drop table events").await, "25006");
+    assert!(client.simple_query("").await.unwrap().is_empty());
+    assert!(client.simple_query(" ; ").await.unwrap().is_empty());
+    assert_eq!(client.query("", &[]).await.unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn each_error_has_its_code() {
+    let server = Server::start().await;
+    let client = server.connect("manager").await;
+    for (statement, expected) in [
+        ("selec 1", "42601"),
+        ("select * from nothing", "42P01"),
+        ("select * from archive.nothing", "42P01"),
+        ("select nothing from events", "42703"),
+        ("select nothing(1)", "42883"),
+        ("select subject, count(*) from events", "42803"),
+        ("select 1 / (kafka_offset - kafka_offset) from events", "22012"),
+        ("select cast(subject as int) from events", "22P02"),
+        ("select id from events a join events b on a.id = b.id", "42702"),
+        ("insert into events values (1)", "25006"),
+        ("create table t (a int)", "25006"),
+        ("copy events to stdout", "0A000"),
+        ("copy events from stdin", "25006"),
+        ("select id from events where data like '%x%'", "42501"),
+        ("show nothing", "42704"),
+        ("set client_encoding = 'latin1'", "22023"),
+        ("set role admin", "42501"),
+        ("fetch 1 from nothing", "34000"),
+        ("declare c cursor for select 1", "25P01"),
+        ("deallocate nothing", "26000"),
+    ] {
+        assert_eq!(code(&client, statement).await, expected, "{statement}");
+    }
+    // The session goes on after all of them.
+    assert_eq!(client.query_one("select 1", &[]).await.unwrap().get::<_, i64>(0), 1);
+}
+
+#[tokio::test]
+async fn withheld_columns_are_null_and_named() {
+    let server = Server::start().await;
+    let options = format!("host=127.0.0.1 port={} user=manager password='{PASSWORD}' sslmode=disable", server.port);
+    let (client, mut connection) = tokio_postgres::connect(&options, NoTls).await.unwrap();
+    let (send, mut notices) = tokio::sync::mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Some(Ok(message)) = std::future::poll_fn(|context| connection.poll_message(context)).await {
+            if let tokio_postgres::AsyncMessage::Notice(notice) = message {
+                send.send(notice).unwrap();
+            }
+        }
+    });
+    let row = client.query_one("select id, data from events order by id limit 1", &[]).await.unwrap();
+    assert_eq!(row.get::<_, Option<&str>>("data"), None);
+    let notice = notices.recv().await.unwrap();
+    assert_eq!(notice.code(), &SqlState::WARNING);
+    assert!(notice.message().contains("column `data` is withheld"), "{notice}");
+
+    let officer = server.connect("compliance").await;
+    let row = officer.query_one("select feedback from surveys order by session limit 1", &[]).await.unwrap();
+    assert_eq!(row.get::<_, &str>(0), "feedback of S-000");
+}
+
+#[tokio::test]
+async fn a_portal_gives_its_rows_in_parts() {
+    let server = Server::start().await;
+    let mut client = server.connect("manager").await;
+    let transaction = client.transaction().await.unwrap();
+    let portal = transaction.bind("select kafka_offset from events order by 1", &[]).await.unwrap();
+    let mut seen = Vec::new();
+    for expected in [50, 50, 20, 0] {
+        let rows = transaction.query_portal(&portal, 50).await.unwrap();
+        assert_eq!(rows.len(), expected);
+        seen.extend(rows.iter().map(|row| row.get::<_, i64>(0)));
+    }
+    assert_eq!(seen, (0..SESSIONS as i64 * 3).collect::<Vec<_>>());
+    transaction.commit().await.unwrap();
+    assert_eq!(server.looks().len(), 1);
+}
+
+#[tokio::test]
+async fn cursors_are_declared_fetched_and_closed() {
+    let server = Server::start().await;
+    let client = server.connect("manager").await;
+    client
+        .batch_execute("begin; declare c cursor for select subject from sessions order by 1")
+        .await
+        .unwrap_or_else(|error| panic!("{error}"));
+    let rows = client.query("fetch forward 3 from c", &[]).await.unwrap();
+    assert_eq!(rows.iter().map(|row| row.get::<_, &str>(0)).collect::<Vec<_>>(), ["S-000", "S-001", "S-002"]);
+    assert_eq!(client.query("fetch all from c", &[]).await.unwrap().len(), SESSIONS - 3);
+    assert_eq!(client.query("fetch next from c", &[]).await.unwrap().len(), 0);
+    assert_eq!(code(&client, "declare c cursor for select 1").await, "42P03");
+    client.batch_execute("rollback; begin").await.unwrap();
+    assert_eq!(code(&client, "fetch 1 from c").await, "34000");
+    client.batch_execute("rollback").await.unwrap();
+    client.batch_execute("declare h cursor with hold for select 7").await.unwrap();
+    assert_eq!(client.query_one("fetch 1 from h", &[]).await.unwrap().get::<_, i64>(0), 7);
+    client.batch_execute("close h").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_failed_transaction_answers_nothing_until_it_ends() {
+    let server = Server::start().await;
+    let client = server.connect("manager").await;
+    client.batch_execute("begin; savepoint a").await.unwrap();
+    assert_eq!(code(&client, "select nothing").await, "42703");
+    assert_eq!(code(&client, "select 1").await, "25P02");
+    client.batch_execute("rollback to savepoint a; select 1").await.unwrap();
+    assert_eq!(code(&client, "select nothing").await, "42703");
+    client.batch_execute("commit; select 1").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_statement_is_cancelled_by_who_knows_its_secret() {
+    let server = Server::start().await;
+    let client = server.connect("manager").await;
+    let token = client.cancel_token();
+    let cancel = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        token.cancel_query(NoTls).await.unwrap();
+    };
+    let (error, ()) = tokio::join!(code(&client, ENDLESS), cancel);
+    assert_eq!(error, "57014");
+    client.batch_execute("select 1").await.unwrap();
+    // A cancel that comes when nothing runs ends nothing.
+    token.cancel_query(NoTls).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    client.batch_execute("select 1").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_purpose_is_a_part_of_the_record() {
+    let server = Server::start().await;
+    let client = server.connect("manager").await;
+    client.batch_execute("set holdfast.purpose = 'complaint 7'; select count(*) from events").await.unwrap();
+    client.batch_execute("reset holdfast.purpose; select count(*) from events").await.unwrap();
+    let options = format!("user=manager password='{PASSWORD}' options='-c holdfast.purpose=audit\\ 9'");
+    let other = server.connect_with(&options).await.unwrap();
+    other.batch_execute("select count(*) from events").await.unwrap();
+    let begun = server.records.begun.lock().unwrap();
+    let purposes: Vec<Option<&str>> = begun.iter().map(|look| look.purpose.as_deref()).collect();
+    assert_eq!(purposes, [Some("complaint 7"), None, Some("audit 9")]);
+}
+
+#[tokio::test]
+async fn without_records_names_are_told_and_nothing_else() {
+    let server = Server::start().await;
+    server.records.is_broken.store(true, Ordering::SeqCst);
+    let client = server.connect("manager").await;
+    for statement in [
+        "select 1",
+        "select version(), current_user, current_schema()",
+        "select relname from pg_catalog.pg_class",
+        "select table_name from information_schema.tables",
+        "select * from generate_series(1, 3)",
+        "show server_version",
+    ] {
+        client.simple_query(statement).await.unwrap_or_else(|error| panic!("{statement}: {error}"));
+    }
+    assert_eq!(code(&client, "select count(*) from events").await, "58030");
+    assert_eq!(code(&client, "select relname from pg_class where relname in (select id from events)").await, "58030");
+    server.records.is_broken.store(false, Ordering::SeqCst);
+    client.simple_query("select count(*) from events").await.unwrap();
+    assert_eq!(server.looks(), ["select count(*) from events"]);
+}
+
+#[tokio::test]
+async fn who_goes_away_stops_the_statement() {
+    let server = Server::start().await;
+    let client = server.connect("manager").await;
+    let stream =
+        client.query_raw("select a.id from events a, events b, events c order by b.id", Vec::<i32>::new()).await;
+    let mut stream = Box::pin(stream.unwrap());
+    drop(stream.next().await);
+    drop(stream);
+    drop(client);
+    for _ in 0..200 {
+        if !server.records.ended.lock().unwrap().is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let ended = server.records.ended.lock().unwrap();
+    assert_eq!(ended.len(), 1);
+    assert!(ended[0].rows < (SESSIONS as u64 * 3).pow(3));
+}

@@ -1,0 +1,142 @@
+//! psql, as a person uses it.
+
+use crate::fixture::{PASSWORD, Server};
+use holdfast_testkit::{require, tools};
+use std::path::Path;
+use std::process::Output;
+
+/// What psql says about `commands`, each given with -c.
+async fn psql(program: &Path, connection: &str, commands: &[&str]) -> Output {
+    let mut psql = tokio::process::Command::new(program);
+    psql.arg(connection).args(["--no-psqlrc", "--tuples-only", "--no-align", "--set", "ON_ERROR_STOP=1"]);
+    for command in commands {
+        psql.args(["-c", command]);
+    }
+    psql.env("PGPASSWORD", PASSWORD).env("LC_ALL", "C.UTF-8").kill_on_drop(true);
+    tokio::time::timeout(std::time::Duration::from_secs(60), psql.output()).await.expect("psql ends").unwrap()
+}
+
+fn said(output: &Output) -> (String, String) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    (text(&output.stdout), text(&output.stderr))
+}
+
+fn connection(server: &Server, options: &str) -> String {
+    format!("host=127.0.0.1 port={} dbname=holdfast user=manager {options}", server.port)
+}
+
+/// What psql says, which must not be an error.
+async fn fine(program: &Path, connection: &str, command: &str) -> String {
+    let output = psql(program, connection, &[command]).await;
+    let (out, err) = said(&output);
+    assert!(output.status.success() && !err.contains("ERROR"), "{command}: {err}");
+    out
+}
+
+#[tokio::test]
+async fn it_connects_with_and_without_tls_and_binds_the_channel() {
+    let program = require!(tools::command("psql"));
+    let server = Server::start().await;
+    let plain = connection(&server, "sslmode=disable");
+    assert_eq!(fine(&program, &plain, "select count(*) from events").await.trim(), "120");
+    let certificate = server.certificate.path().display();
+    let verified =
+        connection(&server, &format!("sslmode=verify-full sslrootcert={certificate} channel_binding=require"));
+    assert_eq!(fine(&program, &verified, "select count(*) from sessions").await.trim(), "40");
+    let info = fine(&program, &verified, "\\conninfo").await;
+    assert!(info.contains("SSL connection") && info.contains("manager"), "{info}");
+}
+
+#[tokio::test]
+async fn a_server_without_tls_is_left_by_who_demands_it() {
+    let program = require!(tools::command("psql"));
+    let server = Server::with(|settings| settings.tls = None).await;
+    let output = psql(&program, &connection(&server, "sslmode=require"), &["select 1"]).await;
+    assert!(said(&output).1.contains("server does not support SSL"), "{output:?}");
+    assert_eq!(fine(&program, &connection(&server, "sslmode=prefer"), "select 1").await.trim(), "1");
+}
+
+#[tokio::test]
+async fn its_backslash_commands_are_answered() {
+    let program = require!(tools::command("psql"));
+    let server = Server::start().await;
+    let connection = connection(&server, "sslmode=disable");
+    for (command, parts) in [
+        ("\\dt archive.*", &["archive|events|table|holdfast", "archive|dead_letters|table|holdfast"][..]),
+        ("\\dt", &["archive|events|table|holdfast"]),
+        ("\\dv", &["archive|sessions|view|holdfast", "archive|surveys|view|holdfast"]),
+        ("\\d", &["archive|events|table|holdfast", "archive|sessions|view|holdfast"]),
+        ("\\d archive.sessions", &["session|text", "portal|text"]),
+        ("\\d archive.events", &["subject|text", "kafka_offset|bigint", "time|timestamp with time zone"]),
+        ("\\d+ events", &["subject|text"]),
+        ("\\dn", &["archive|"]),
+        ("\\l", &["holdfast|"]),
+        ("\\du", &["manager", "admin"]),
+        ("\\df", &[]),
+        ("\\di", &[]),
+        ("\\dT", &[]),
+        ("\\dx", &[]),
+        ("\\dp", &["events"]),
+        ("\\encoding", &["UTF8"]),
+        ("\\timing on", &[]),
+    ] {
+        let out = fine(&program, &connection, command).await;
+        for part in parts {
+            assert!(out.contains(part), "{command} lacks {part}:\n{out}");
+        }
+    }
+    assert!(server.looks().is_empty(), "names are no look: {:?}", server.looks());
+}
+
+#[tokio::test]
+async fn numbers_of_tables_stay_the_same() {
+    let program = require!(tools::command("psql"));
+    let server = Server::start().await;
+    let connection = connection(&server, "sslmode=disable");
+    let numbers = "select oid, relname, relnamespace from pg_class order by 1";
+    let before = fine(&program, &connection, numbers).await;
+    for between in
+        ["select * from pg_namespace", "select * from pg_attribute", "\\d events", "select * from pg_database"]
+    {
+        fine(&program, &connection, between).await;
+    }
+    assert_eq!(fine(&program, &connection, numbers).await, before);
+}
+
+#[tokio::test]
+async fn answers_are_written_as_postgresql_writes_them() {
+    let program = require!(tools::command("psql"));
+    let server = Server::start().await;
+    let connection = connection(&server, "sslmode=disable");
+    let out = fine(
+        &program,
+        &connection,
+        "select true, null, 1.5, 'ä', date '2026-05-10', time from events where id = 'S-001-10'",
+    )
+    .await;
+    assert_eq!(out.trim(), "t||1.5|ä|2026-05-10|2026-05-10 08:01:10.123456+00");
+    let out = fine(&program, &connection, "explain select id from events").await;
+    assert!(out.contains("plan"), "{out}");
+}
+
+#[tokio::test]
+async fn what_is_refused_is_explained() {
+    let program = require!(tools::command("psql"));
+    let server = Server::start().await;
+    let connection = connection(&server, "sslmode=disable");
+    for (command, part) in [
+        ("delete from events", "the archive is read-only: DELETE is refused"),
+        ("copy events to stdout", "COPY is not served here"),
+        ("\\copy events to stdout", "COPY is not served here"),
+        ("select * from nothing", "not found"),
+        ("select id from events where data = 'x'", "your keys do not open"),
+    ] {
+        let output = psql(&program, &connection, &[command]).await;
+        let (_, err) = said(&output);
+        assert!(!output.status.success() && err.contains(part), "{command}: {err}");
+    }
+    let output = psql(&program, &connection, &["select data from events limit 1"]).await;
+    assert!(said(&output).1.contains("WARNING:  column `data` is withheld"), "{output:?}");
+    let output = psql(&program, &connection.replace("user=manager", "user=nobody"), &["select 1"]).await;
+    assert!(said(&output).1.contains("password authentication failed"), "{output:?}");
+}

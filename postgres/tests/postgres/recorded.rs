@@ -1,0 +1,1 @@
+//! What programs that cannot be run here send.
