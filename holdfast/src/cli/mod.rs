@@ -12,6 +12,7 @@ mod session;
 mod sessions;
 mod sql;
 mod status;
+mod users;
 mod verify;
 
 use std::ffi::OsString;
@@ -61,6 +62,8 @@ enum Command {
     VerifyProof(prove::VerifyProof),
     #[command(subcommand)]
     Keys(keys::KeysCommand),
+    #[command(subcommand)]
+    Users(users::UsersCommand),
     #[command(subcommand)]
     Config(config::ConfigCommand),
 }
@@ -163,6 +166,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Prove(command) => command.run(&session),
         Command::VerifyProof(command) => command.run(),
         Command::Keys(command) => command.run(&session),
+        Command::Users(command) => command.run(),
         Command::Config(command) => command.run(),
     };
     match result {
@@ -299,6 +303,12 @@ mod tests {
         Arguments::try_parse_from(["holdfast", "prove", "e-1", "--source", "s", "--out", "f"]).unwrap();
         Arguments::try_parse_from(["holdfast", "verify-proof", "f", "--public-keys", "k", "--json"]).unwrap();
         Arguments::try_parse_from(["holdfast", "seal", "--now", "--json"]).unwrap();
+        let add =
+            ["holdfast", "users", "add", "kim", "--role", "agent", "--agent", "kim", "--portal", "a", "--portal", "b"];
+        Arguments::try_parse_from(add).unwrap();
+        assert!(Arguments::try_parse_from(["holdfast", "users", "add", "kim", "--role", "boss"]).is_err());
+        Arguments::try_parse_from(["holdfast", "users", "token", "add", "kim", "--name", "n", "--expires-days", "9"])
+            .unwrap();
         assert!(Arguments::try_parse_from(["holdfast"]).is_err());
     }
 

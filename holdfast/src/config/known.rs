@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 
 use toml::de::{DeTable, DeValue};
 
-/// Tables whose keys belong to someone else: the object store, librdkafka.
-const OPEN_TABLES: [&str; 6] = [
+/// Tables whose keys belong to someone else: the object store, librdkafka, an OpenID provider.
+const OPEN_TABLES: [&str; 7] = [
+    "access.oidc_roles",
     "archive.options",
     "archive.options_files",
     "kafka.settings",

@@ -44,6 +44,7 @@ pub(crate) struct Config {
     pub(crate) keys: Keys,
     pub(crate) proof: Proof,
     pub(crate) seal: Seal,
+    pub(crate) access: Access,
     pub(crate) query: Query,
     pub(crate) postgres: Postgres,
     pub(crate) log: Log,
@@ -155,6 +156,20 @@ pub(crate) struct Holder {
     pub(crate) name: String,
     pub(crate) recipient: String,
     pub(crate) tiers: Vec<TierName>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table of settings")]
+pub(crate) struct Access {
+    pub(crate) users_file: PathBuf,
+    pub(crate) oidc_issuer: String,
+    pub(crate) oidc_audience: String,
+    pub(crate) oidc_jwks_url: String,
+    pub(crate) oidc_user_claim: String,
+    pub(crate) oidc_role_claim: String,
+    pub(crate) oidc_portals_claim: String,
+    pub(crate) oidc_agents_claim: String,
+    pub(crate) oidc_roles: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -50,6 +50,7 @@ pub(super) fn check(config: &Config, origins: &BTreeMap<String, Origin>) -> Vec<
     servers(config, &mut findings);
     holders(config, &mut findings);
     proof(config, &mut findings);
+    access(config, &mut findings);
     findings.problems
 }
 
@@ -84,6 +85,43 @@ fn proof(config: &Config, findings: &mut Findings<'_>) {
             "locks objects, and `archive.url` is not in S3",
             "set it to \"none\", or keep the archive in an S3 bucket with Object Lock",
         );
+    }
+}
+
+fn access(config: &Config, findings: &mut Findings<'_>) {
+    let access = &config.access;
+    if access.users_file.as_os_str().is_empty() {
+        findings.add("access.users_file", "is empty", "name the file with the users, such as \"secrets/users.toml\"");
+    }
+    for (value, role) in &access.oidc_roles {
+        if let Err(unknown) = role.parse::<holdfast_access::Role>() {
+            findings.add(&format!("access.oidc_roles.{value}"), format!("gives an {unknown}"), "give one of these");
+        }
+    }
+    if access.oidc_issuer.is_empty() {
+        return;
+    }
+    let needed = [
+        ("access.oidc_audience", &access.oidc_audience),
+        ("access.oidc_jwks_url", &access.oidc_jwks_url),
+        ("access.oidc_user_claim", &access.oidc_user_claim),
+        ("access.oidc_role_claim", &access.oidc_role_claim),
+    ];
+    for (key, value) in needed {
+        if value.is_empty() {
+            findings.add(key, "is empty, and `access.oidc_issuer` is not", "give it a value, or empty the issuer");
+        }
+    }
+    let url = &access.oidc_jwks_url;
+    // Whoever can answer in the provider's place lets in whom they like.
+    let is_local = ["http://127.0.0.1", "http://localhost", "http://[::1]"]
+        .iter()
+        .any(|start| url.strip_prefix(start).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/'])));
+    if !url.is_empty() && !url.starts_with("https://") && !is_local {
+        findings.add("access.oidc_jwks_url", format!("is {url:?}"), "begin it with https://");
+    }
+    if access.oidc_roles.is_empty() {
+        findings.add("access.oidc_roles", "is empty, so that nobody is let in", "map a value of the claim to a role");
     }
 }
 

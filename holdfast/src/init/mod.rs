@@ -14,6 +14,7 @@ use age::secrecy::ExposeSecret;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, SecondsFormat, Utc};
+use holdfast_access::{Directory, NewUser, NoRandomness, ProcessKey, Role, Scope};
 use rand::TryRngCore;
 use rand::rngs::OsRng;
 use serde::Serialize;
@@ -31,8 +32,9 @@ const HOLDERS: [(&str, &[TierName]); 2] = [
     ("compliance", &[TierName::Operational, TierName::Personal, TierName::Content]),
 ];
 
-/// Who gets a password; the names are the users of the SQL server.
-const USERS: [&str; 3] = ["manager", "compliance", "admin"];
+/// Who gets a password, named like their roles.
+const USERS: [Role; 3] = [Role::Manager, Role::Compliance, Role::Admin];
+const USERS_FILE: &str = "users.toml";
 
 /// Why nothing was made.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +47,8 @@ pub(crate) enum InitError {
     Io { doing: &'static str, path: PathBuf, source: io::Error },
     #[error("the system gave no random numbers; getrandom; nothing was written")]
     Random,
+    #[error("cannot make the user {name}; {source}; nothing was written")]
+    User { name: &'static str, source: holdfast_access::DirectoryError },
 }
 
 /// What was made. Names and public keys only.
@@ -117,9 +121,13 @@ impl Plan {
     fn new(now: DateTime<Utc>) -> Result<Self, InitError> {
         let mut holders = Vec::new();
         let mut secret_files = vec![("ingest.token".to_owned(), random_word()?)];
-        for user in USERS {
-            secret_files.push((format!("{user}.password"), random_word()?));
+        let mut users = Directory::empty(ProcessKey::generate(&mut fill).map_err(|_| InitError::Random)?);
+        for role in USERS {
+            let password = random_word()?;
+            add_user(&mut users, role, &password, now)?;
+            secret_files.push((format!("{role}.password"), password));
         }
+        secret_files.push((USERS_FILE.to_owned(), users.to_toml()));
         let created = now.to_rfc3339_opts(SecondsFormat::Secs, true);
         for (name, tiers) in HOLDERS {
             let identity = age::x25519::Identity::generate();
@@ -190,6 +198,10 @@ impl Plan {
              listen = \"127.0.0.1:8480\"\n\
              token_file = \"secrets/ingest.token\"\n\
              \n\
+             # Users and API tokens; `holdfast users` changes the file.\n\
+             [access]\n\
+             users_file = \"secrets/users.toml\"\n\
+             \n\
              # Who can read what is archived. The private halves are secrets/*.identity: give them to these people, and take them\n\
              # away from this machine, which needs none of them to archive.\n\
              [keys]\n\
@@ -228,6 +240,19 @@ fn random<const N: usize>() -> Result<Zeroizing<[u8; N]>, InitError> {
     let mut bytes = Zeroizing::new([0; N]);
     OsRng.try_fill_bytes(&mut *bytes).map_err(|_| InitError::Random)?;
     Ok(bytes)
+}
+
+fn fill(bytes: &mut [u8]) -> Result<(), NoRandomness> {
+    OsRng.try_fill_bytes(bytes).map_err(|_| NoRandomness)
+}
+
+fn add_user(users: &mut Directory, role: Role, password: &str, now: DateTime<Utc>) -> Result<(), InitError> {
+    let name = role.name();
+    let user = NewUser { name: name.to_owned(), role, scope: Scope::default(), expires_at: None };
+    users
+        .add(user, now)
+        .and_then(|()| users.set_password(name, password, now, &mut fill))
+        .map_err(|source| InitError::User { name, source })
 }
 
 /// The built-in broker's key in the form that the broker reads.

@@ -57,6 +57,7 @@ fn what_is_made_works_as_it_is() {
         "manager.password",
         "signing.key",
         "signing.pub",
+        "users.toml",
     ];
     assert_eq!(files, expected);
     assert!(!dir.read_dir().unwrap().any(|entry| entry.unwrap().file_name().to_string_lossy().starts_with('.')));
@@ -79,6 +80,21 @@ fn identities_open_what_is_encrypted_to_their_recipients() {
         let recipient: age::x25519::Recipient = holder.recipient.parse().unwrap();
         let sealed = age::encrypt(&recipient, b"a data key").unwrap();
         assert_eq!(age::decrypt(&identity, &sealed).unwrap(), b"a data key");
+    }
+}
+
+#[test]
+fn the_users_that_are_made_are_let_in_by_their_passwords() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = init(folder.path(), now()).unwrap();
+    let text = std::fs::read_to_string(made.secrets.join("users.toml")).unwrap();
+    let directory = Directory::parse(&text).unwrap();
+    assert_eq!(directory.users().count(), 3);
+    for role in USERS {
+        let password = std::fs::read_to_string(made.secrets.join(format!("{role}.password"))).unwrap();
+        let principal = directory.check_password(role.name(), password.trim_end(), now()).unwrap();
+        assert_eq!(principal.role, role);
+        assert!(!text.contains(password.trim_end()));
     }
 }
 

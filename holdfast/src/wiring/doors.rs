@@ -87,8 +87,7 @@ impl Doors {
 
     /// The reader that somebody is from now on.
     fn admit(&self, principal: &Principal, door: Door, remote: Option<String>) -> Reader {
-        let viewer =
-            Viewer { user: principal.user.clone(), role: principal.role.name().to_owned(), door, remote };
+        let viewer = Viewer { user: principal.user.clone(), role: principal.role.name().to_owned(), door, remote };
         let session = self.session(&principal.tiers, &principal.rows);
         Reader::new(session, viewer, Arc::clone(&self.recorder), self.without_record)
     }
@@ -150,12 +149,8 @@ impl Doors {
     }
 
     async fn record(&self, user: &str, door: Door, remote: Option<&str>, reason: &str) -> Result<(), Refused> {
-        let denial = Denial {
-            user: user.to_owned(),
-            door,
-            remote: remote.map(str::to_owned),
-            reason: reason.to_owned(),
-        };
+        let denial =
+            Denial { user: user.to_owned(), door, remote: remote.map(str::to_owned), reason: reason.to_owned() };
         self.recorder.denied(&denial).await.map_err(|error| {
             tracing::warn!("a refusal is not on record: {error}");
             Refused::Unavailable("nobody can be let in now; try again later".to_owned())

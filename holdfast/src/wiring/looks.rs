@@ -39,8 +39,7 @@ impl KafkaRecorder {
 
     async fn publish(&self, user: &str, event: &Value) -> Result<(), Unrecorded> {
         let value = event.to_string();
-        let record =
-            Record { topic: &self.topic, key: user.as_bytes(), value: value.as_bytes(), headers: &[] };
+        let record = Record { topic: &self.topic, key: user.as_bytes(), value: value.as_bytes(), headers: &[] };
         for _ in 0..TRIES {
             let published = tokio::time::timeout(self.patience, self.producer.publish(record)).await;
             match published {

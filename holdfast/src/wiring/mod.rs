@@ -8,6 +8,7 @@
 //!           ├▶ lag ──────▶ how far the archive is behind Kafka
 //!           ├▶ proof ────▶ the log's keys, mirrors and witnesses; the integrator
 //!           ├▶ seal ─────▶ the sealer, for a process that has private keys
+//!           ├▶ access ───▶ users, tokens and the OpenID provider, followed as they change ◀── users_file
 //!           ├▶ query ────▶ identities ─▶ Session      for commands that read
 //!           ├▶ asking ───▶ access ─▶ doors ─▶ SQL over HTTP and the PostgreSQL wire, each look on record (looks)
 //!           └▶ sessions ─▶ who keeps the table of sessions
@@ -30,3 +31,4 @@ pub(crate) mod query;
 pub(crate) mod reports;
 pub(crate) mod seal;
 pub(crate) mod sessions;
+pub(crate) mod users_file;

@@ -50,7 +50,8 @@ pub(crate) fn local_reader(settings: &Settings, session: Session, kafka: &KafkaS
     let producer = KafkaProducer::new(kafka).context("prepare the Kafka producer for the record of this look")?;
     let patience = kafka.delivery_timeout;
     let recorder = KafkaRecorder::new(Arc::new(producer), kafka.events_topic.clone(), system_clock(), patience);
-    let user = ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok().filter(|name| !name.is_empty()));
+    let user =
+        ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok().filter(|name| !name.is_empty()));
     let user = user.unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()));
     let viewer = Viewer { user, role: "local".to_owned(), door: Door::CommandLine, remote: None };
     Ok(Reader::new(session, viewer, Arc::new(recorder), without_record(settings)))

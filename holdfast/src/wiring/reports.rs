@@ -3,7 +3,7 @@
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use holdfast_api::{ReportArgument, ReportDescription, ReportProblem, ReportSource, ReportStatement};
-use holdfast_reports::{Arguments, PlotError, Plot, Report, ReportError};
+use holdfast_reports::{Arguments, Plot, PlotError, Report, ReportError};
 
 /// All that there are.
 pub(crate) struct Reports;

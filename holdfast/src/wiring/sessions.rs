@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::bail;
+use holdfast_archive::Archive;
 use holdfast_archive::keys::Unlocker;
 use holdfast_archive::table::GENERAL_CLASS;
-use holdfast_archive::Archive;
 use holdfast_ingest::gateway::Clock;
 use holdfast_sessions::{Maintainer, MaintainerSettings, SessionsError};
 use prometheus_client::metrics::counter::Counter;

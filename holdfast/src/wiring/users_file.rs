@@ -1,0 +1,94 @@
+//! The file with the users: read whole, replaced whole, changed by one process at a time.
+//!
+//! ```text
+//! change: lock beside the file ─▶ read ─▶ change in memory ─▶ new file, 0600, on the disk ─▶ rename over the old one
+//! ```
+//!
+//! Who reads needs no lock: they see the file before or after, never half of it.
+
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use holdfast_access::{Directory, ProcessKey, SystemRandomness};
+use zeroize::Zeroizing;
+
+/// Bytes of the file that are read at all.
+const MAX_BYTES: u64 = 64 << 20;
+
+/// The text of the file.
+pub(crate) fn text(path: &Path) -> std::io::Result<Zeroizing<String>> {
+    let mut text = Zeroizing::new(String::new());
+    File::open(path)?.take(MAX_BYTES).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// Reads the file.
+pub(crate) fn read(path: &Path) -> anyhow::Result<Directory> {
+    let text = text(path).with_context(|| {
+        format!(
+            "read the users from {}; `holdfast users add` makes the file, `access.users_file` names it",
+            path.display()
+        )
+    })?;
+    Directory::parse(&text).with_context(|| format!("{} is not usable", path.display()))
+}
+
+/// Changes the file, or makes it. When `change` fails, the file stays as it was.
+pub(crate) fn change<T>(path: &Path, change: impl FnOnce(&mut Directory) -> anyhow::Result<T>) -> anyhow::Result<T> {
+    let folder = folder(path);
+    if !folder.is_dir() {
+        bail!("{} is not a folder; make it, or name another file with `access.users_file`", folder.display());
+    }
+    let lock_path = lock_path(path);
+    let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&lock_path);
+    let lock = lock.with_context(|| format!("open {}", lock_path.display()))?;
+    // Until the end of this function; the system releases it when the process dies.
+    lock.lock().with_context(|| format!("lock {}", lock_path.display()))?;
+    let mut directory = match text(path) {
+        Ok(text) => Directory::parse(&text).with_context(|| format!("{} is not usable", path.display()))?,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            Directory::empty(ProcessKey::generate(&mut SystemRandomness)?)
+        }
+        Err(error) => return Err(error).with_context(|| format!("read the users from {}", path.display())),
+    };
+    let outcome = change(&mut directory)?;
+    write_secret(path, &directory.to_toml())?;
+    Ok(outcome)
+}
+
+/// Puts a secret into the place of a file, at once and for good, for its owner alone.
+fn write_secret(path: &Path, text: &str) -> anyhow::Result<()> {
+    let folder = folder(path);
+    let write = || {
+        let mut file = tempfile::Builder::new().permissions(Permissions::from_mode(0o600)).tempfile_in(folder)?;
+        file.write_all(text.as_bytes())?;
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        File::open(folder)?.sync_all()
+    };
+    write().with_context(|| format!("replace {}", path.display()))
+}
+
+/// Makes a new file with a secret, for its owner alone; one that exists is not overwritten.
+pub(crate) fn new_secret(path: &Path, text: &str) -> anyhow::Result<()> {
+    let write = || {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        file.set_permissions(Permissions::from_mode(0o600))?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    };
+    write().with_context(|| format!("make {}", path.display()))
+}
+
+pub(crate) fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn lock_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    PathBuf::from(name)
+}
