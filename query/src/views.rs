@@ -18,7 +18,7 @@ use crate::statement::Origin;
 use crate::table::{ArchiveTable, tier_of};
 
 /// Every view: its name and its text.
-pub(crate) const VIEWS: [(&str, &str); 9] = [
+pub(crate) const VIEWS: [(&str, &str); 11] = [
     ("access_log", include_str!("views/access_log.sql")),
     ("chat_lines", include_str!("views/chat_lines.sql")),
     ("diagnostics", include_str!("views/diagnostics.sql")),
@@ -27,7 +27,9 @@ pub(crate) const VIEWS: [(&str, &str); 9] = [
     ("recordings", include_str!("views/recordings.sql")),
     ("repetitions", include_str!("views/repetitions.sql")),
     ("sessions", include_str!("views/sessions.sql")),
+    ("support_experience", include_str!("views/support_experience.sql")),
     ("surveys", include_str!("views/surveys.sql")),
+    ("tickets", include_str!("views/tickets.sql")),
 ];
 
 /// The text of the view with this name.

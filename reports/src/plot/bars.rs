@@ -31,16 +31,12 @@ pub(super) fn draw(
     let names = answer.texts(x)?;
     let headings = within.map(|within| answer.texts(within)).transpose()?;
     let columns = y.iter().map(|y| answer.numbers(y)).collect::<Result<Vec<_>, _>>()?;
-    let row = |(index, name): (usize, &'_ String)| (index, name.clone());
-    let rows: Vec<(usize, String)> = names.iter().enumerate().map(row).collect();
-    let rows: Vec<Row<'_>> = rows
-        .iter()
-        .map(|(index, name)| Row {
-            name,
-            within: headings.as_ref().map(|headings| headings[*index].as_str()),
-            values: columns.iter().map(|column| column[*index]).collect(),
-        })
-        .collect();
+    let row = |(index, name)| Row {
+        name,
+        within: headings.as_ref().map(|headings| headings[index].as_str()),
+        values: columns.iter().map(|column| column[index]).collect(),
+    };
+    let rows: Vec<Row<'_>> = names.iter().map(String::as_str).enumerate().map(row).collect();
     if y.len() > 1 {
         let entries: Vec<(&str, String)> =
             y.iter().enumerate().map(|(index, y)| (COLOURS[index % COLOURS.len()], words(y))).collect();
