@@ -6,6 +6,7 @@ mod import;
 mod init;
 mod keys;
 mod prove;
+mod report;
 mod seal;
 mod serve;
 mod session;
@@ -52,6 +53,7 @@ enum Command {
     Demo(demo::Demo),
     Import(import::Import),
     Sql(sql::Sql),
+    Report(report::Report),
     Session(session::Story),
     #[command(subcommand)]
     Sessions(sessions::SessionsCommand),
@@ -158,6 +160,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Demo(command) => command.run(&session),
         Command::Import(command) => command.run(&session),
         Command::Sql(command) => command.run(&session),
+        Command::Report(command) => command.run(&session),
         Command::Session(command) => command.run(&session),
         Command::Sessions(command) => command.run(&session),
         Command::Status(command) => command.run(&session),
@@ -281,6 +284,10 @@ mod tests {
             "csv",
         ])
         .unwrap();
+        Arguments::try_parse_from(["holdfast", "report"]).unwrap();
+        let report = ["holdfast", "report", "x", "--from", "2026-05-01", "--set", "a=b", "--format", "svg", "-o", "f"];
+        Arguments::try_parse_from(report).unwrap();
+        assert!(Arguments::try_parse_from(["holdfast", "report", "x", "--set", "a"]).is_err());
         Arguments::try_parse_from(["holdfast", "session", "s-1", "--json"]).unwrap();
         Arguments::try_parse_from(["holdfast", "session", "s-1", "--recording", "r-1", "--out", "f"]).unwrap();
         assert!(Arguments::try_parse_from(["holdfast", "session", "s-1", "--recording", "r-1"]).is_err());
