@@ -143,7 +143,7 @@ fn a_token_that_was_found_right_is_not_hashed_again() {
     // Slow enough to be told from a look into memory, whatever the machine.
     directory.costs.token = Cost { memory_kib: 32 * 1024, passes: 4, lanes: 1 };
     let token = directory.issue_token("manager", "n", None, now(), &mut SystemRandomness).unwrap();
-    let mut timed = || {
+    let timed = || {
         let begin = std::time::Instant::now();
         directory.check_token(token.reveal(), now()).unwrap();
         begin.elapsed()
