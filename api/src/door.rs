@@ -33,9 +33,7 @@ pub(crate) async fn enter(
     let remote = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip().to_string());
     let entered = match credentials {
         Credentials::Token(token) => doorkeeper.by_token(&token, Door::Http, remote).await,
-        Credentials::Password { user, password } => {
-            doorkeeper.by_password(&user, &password, Door::Http, remote).await
-        }
+        Credentials::Password { user, password } => doorkeeper.by_password(&user, &password, Door::Http, remote).await,
     };
     entered.map_err(|refused| refusal::of_door(&refused, retry_after_seconds))
 }

@@ -12,8 +12,7 @@ use serde_json::{Number, Value};
 use crate::problem::Problem;
 
 /// The types that can be named.
-pub(crate) const TYPES: [&str; 8] =
-    ["text", "boolean", "bigint", "double", "decimal", "date", "timestamp", "bytes"];
+pub(crate) const TYPES: [&str; 8] = ["text", "boolean", "bigint", "double", "decimal", "date", "timestamp", "bytes"];
 const MOST_DIGITS: usize = 38;
 
 /// The value of the placeholder `$place`.
@@ -40,7 +39,9 @@ pub(crate) fn of(place: usize, value: Value) -> Result<ScalarValue, Problem> {
                 Value::String(text) => Some(text),
                 Value::Bool(value) => Some(value.to_string()),
                 Value::Number(number) => Some(number.to_string()),
-                Value::Array(_) | Value::Object(_) => return Err(wrong("has a `value` that is no text, number or boolean")),
+                Value::Array(_) | Value::Object(_) => {
+                    return Err(wrong("has a `value` that is no text, number or boolean"));
+                }
             };
             typed(&kind, text).ok_or_else(|| wrong(&format!("is not a value of the type {kind}")))
         }
@@ -53,7 +54,8 @@ pub(crate) fn fit(place: usize, value: ScalarValue, expected: Option<&DataType>)
     if value.data_type() == *expected {
         return Ok(value);
     }
-    let misfit = || Problem::invalid_parameter(format!("${place} is not a value of the type that stands there, {expected}"));
+    let misfit =
+        || Problem::invalid_parameter(format!("${place} is not a value of the type that stands there, {expected}"));
     let is_null = value.is_null();
     let fitted = value.cast_to(expected).map_err(|_| misfit())?;
     // A cast makes null of what does not fit.

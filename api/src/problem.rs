@@ -84,7 +84,8 @@ impl Problem {
     }
 
     pub(crate) fn headers_too_large(limit: usize) -> Self {
-        let detail = format!("the target and the headers together may have {limit} bytes; send a statement as the body");
+        let detail =
+            format!("the target and the headers together may have {limit} bytes; send a statement as the body");
         let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
         Self::new(status, "headers_too_large", "The headers are too large", detail)
     }

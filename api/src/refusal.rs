@@ -29,6 +29,7 @@ pub(crate) fn of_query(error: &QueryError, retry_after_seconds: u64) -> Problem 
         QueryError::File { .. } => {
             problem(StatusCode::INTERNAL_SERVER_ERROR, "data_file", "A data file is not what it should be")
         }
+        QueryError::Sessions(_) => problem(StatusCode::BAD_GATEWAY, "sessions", "The sessions cannot be read"),
         QueryError::Archive(_) => problem(StatusCode::BAD_GATEWAY, "archive", "The archive cannot be read"),
     }
 }
@@ -101,6 +102,12 @@ mod tests {
         assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
         let ways: Vec<_> = response.headers().get_all(header::WWW_AUTHENTICATE).iter().collect();
         assert_eq!(ways.len(), 2);
-        assert!(of_door(&Refused::Forbidden("no".to_owned()), 1).into_response().headers().get(header::WWW_AUTHENTICATE).is_none());
+        assert!(
+            of_door(&Refused::Forbidden("no".to_owned()), 1)
+                .into_response()
+                .headers()
+                .get(header::WWW_AUTHENTICATE)
+                .is_none()
+        );
     }
 }

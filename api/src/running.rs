@@ -39,6 +39,7 @@ struct Statement {
 #[derive(Debug, PartialEq, Serialize, ToSchema)]
 pub(crate) struct RunningStatement {
     /// What `DELETE /v1/statements/{id}` takes.
+    #[schema(value_type = String, format = "uuid")]
     pub(crate) id: Uuid,
     /// The statement, or its first 1,000 characters.
     pub(crate) statement: String,

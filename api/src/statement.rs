@@ -115,7 +115,9 @@ impl Asked {
             Some(Value::Array(values)) if values.len() > MOST_PARAMETERS => {
                 return Err(Problem::invalid_body(format!("a statement may have {MOST_PARAMETERS} parameters")));
             }
-            Some(Value::Array(values)) => (1..).zip(values).map(|(place, value)| parameter::of(place, value)).collect::<Result<_, _>>()?,
+            Some(Value::Array(values)) => {
+                (1..).zip(values).map(|(place, value)| parameter::of(place, value)).collect::<Result<_, _>>()?
+            }
             Some(_) => return Err(Problem::invalid_body("`parameters` is not an array, of the values of $1, $2, ...")),
         };
         let purpose = match object.remove("purpose") {

@@ -163,7 +163,11 @@ mod tests {
         let mut encoder = make_encoder(&field, array.as_ref(), &options).unwrap();
         let cell = |row| {
             let mut out = Vec::new();
-            if encoder.is_null(row) { out.extend(b"null") } else { encoder.encode(row, &mut out) }
+            if encoder.is_null(row) {
+                out.extend(b"null")
+            } else {
+                encoder.encode(row, &mut out)
+            }
             String::from_utf8(out).unwrap()
         };
         (0..array.len()).map(cell).collect()
@@ -187,10 +191,7 @@ mod tests {
     fn instants_have_microseconds() {
         let values = vec![1_778_407_200_000_001, -1];
         let zoned = TimestampMicrosecondArray::from(values.clone()).with_timezone("UTC");
-        assert_eq!(
-            written(Arc::new(zoned)),
-            ["\"2026-05-10T10:00:00.000001Z\"", "\"1969-12-31T23:59:59.999999Z\""]
-        );
+        assert_eq!(written(Arc::new(zoned)), ["\"2026-05-10T10:00:00.000001Z\"", "\"1969-12-31T23:59:59.999999Z\""]);
         assert_eq!(written(Arc::new(TimestampMicrosecondArray::from(values)))[0], "\"2026-05-10T10:00:00.000001\"");
         let beyond = written(Arc::new(TimestampSecondArray::from(vec![i64::MAX])));
         assert_eq!(beyond, ["\"9223372036854775807/1 s after 1970-01-01T00:00:00Z\""]);

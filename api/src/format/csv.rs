@@ -131,7 +131,8 @@ mod tests {
             ("raw", Arc::new(BinaryArray::from(vec![Some(b"\x00\xff".as_slice()), None, Some(b"")]))),
             ("list", Arc::new(lists)),
         ];
-        let batch = RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, true)));
+        let batch =
+            RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, true)));
         let batch = batch.unwrap();
         let mut csv = Csv::new(&batch.schema());
         let mut out = Vec::new();

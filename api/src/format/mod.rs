@@ -43,8 +43,7 @@ impl Format {
     /// What rows can be sent as. The first is what is sent where anything will do.
     pub(crate) const ROWS: [Self; 5] = [Self::Json, Self::Ndjson, Self::Csv, Self::Arrow, Self::Parquet];
     /// What reports can be sent as.
-    pub(crate) const REPORT: [Self; 6] =
-        [Self::Json, Self::Ndjson, Self::Csv, Self::Arrow, Self::Parquet, Self::Svg];
+    pub(crate) const REPORT: [Self; 6] = [Self::Json, Self::Ndjson, Self::Csv, Self::Arrow, Self::Parquet, Self::Svg];
 
     /// Its name in the parameter `format`.
     pub(crate) fn name(self) -> &'static str {

@@ -56,18 +56,15 @@ impl Shape {
 
 /// Rows in pieces of about [`PIECE_BYTES`], without copying them.
 pub(crate) fn pieces(batch: RecordBatch) -> impl Iterator<Item = RecordBatch> + Send {
-    let size = |column: &ArrayRef| {
-        column.to_data().get_slice_memory_size().unwrap_or_else(|_| column.get_array_memory_size())
-    };
+    let size =
+        |column: &ArrayRef| column.to_data().get_slice_memory_size().unwrap_or_else(|_| column.get_array_memory_size());
     let (rows, bytes) = (batch.num_rows(), batch.columns().iter().map(size).sum::<usize>());
     let step = (rows.saturating_mul(PIECE_BYTES) / bytes.max(1)).clamp(1, rows.max(1));
     (0..rows).step_by(step).map(move |first| batch.slice(first, step.min(rows - first)))
 }
 
 fn plain(data_type: &DataType) -> DataType {
-    let inside = |field: &FieldRef| -> FieldRef {
-        Arc::new(Field::new(field.name(), plain(field.data_type()), true))
-    };
+    let inside = |field: &FieldRef| -> FieldRef { Arc::new(Field::new(field.name(), plain(field.data_type()), true)) };
     match data_type {
         DataType::Utf8View | DataType::Union(..) => DataType::Utf8,
         DataType::BinaryView => DataType::Binary,

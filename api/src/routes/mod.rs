@@ -5,8 +5,12 @@ mod sessions;
 mod sql;
 mod statements;
 
+pub(crate) use reports::Reports;
+pub(crate) use statements::RunningStatements;
+
 use std::sync::Arc;
 
+use axum::RequestPartsExt as _;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, Request, State};
@@ -15,7 +19,6 @@ use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, delete, get, post};
-use axum::RequestPartsExt as _;
 use holdfast_query::{Doorkeeper, Reader};
 
 use crate::document;

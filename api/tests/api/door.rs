@@ -1,0 +1,74 @@
+//! Who is let in, and what may be asked how.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::server::{Server, refusal};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_gets_in_without_credentials() {
+    let server = Server::start().await;
+    for (method, target) in [
+        (Method::POST, "/v1/sql"),
+        (Method::GET, "/v1/statements"),
+        (Method::DELETE, "/v1/statements/x"),
+        (Method::GET, "/v1/sessions/S-1"),
+        (Method::GET, "/v1/reports"),
+        (Method::GET, "/v1/reports/count"),
+    ] {
+        let url = format!("{}{target}", server.base);
+        let bare = server.client.request(method.clone(), &url).send().await.unwrap();
+        assert_eq!(bare.headers().get_all("www-authenticate").iter().count(), 2, "{target}");
+        assert_eq!(refusal(bare).await, (401, "missing_credentials".to_owned()), "{target}");
+        let wrong = server.client.request(method, &url).bearer_auth("nobody").send().await.unwrap();
+        assert_eq!(refusal(wrong).await, (401, "invalid_credentials".to_owned()), "{target}");
+    }
+    assert!(server.book.begun().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_say_what_to_do() {
+    let server = Server::start().await;
+    for (token, status, wait) in [("ingest", 403, None), ("hasty", 429, Some("42")), ("away", 503, Some("1"))] {
+        let request = server.client.post(format!("{}/v1/sql", server.base)).bearer_auth(token);
+        let response = request.json(&json!({"statement": "SELECT 1"})).send().await.unwrap();
+        assert_eq!(response.status(), status);
+        let retry_after = response.headers().get("retry-after").map(|value| value.to_str().unwrap());
+        assert_eq!(retry_after, wait);
+    }
+    let basic = server.client.post(format!("{}/v1/sql", server.base)).basic_auth("officer", Some("right"));
+    let response = basic.json(&json!({"statement": "SELECT 1 AS one", "purpose": "audit"})).send().await.unwrap();
+    assert_eq!(response.json::<Value>().await.unwrap()["rows"], json!([{"one": 1}]));
+    let (viewer, look) = server.book.begun().remove(0);
+    assert_eq!((viewer.user.as_str(), viewer.remote.as_deref()), ("officer", Some("127.0.0.1")));
+    assert_eq!((look.statement.as_str(), look.purpose.as_deref()), ("SELECT 1 AS one", Some("audit")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_methods_and_formats_are_refused() {
+    let server = Server::start().await;
+    for (method, target, status) in [
+        (Method::GET, "/v1/sql", 405),
+        (Method::HEAD, "/v1/sql", 405),
+        (Method::PUT, "/v1/sql", 405),
+        (Method::OPTIONS, "/v1/sql", 204),
+        (Method::HEAD, "/v1/sessions/S-1", 405),
+        (Method::HEAD, "/v1/reports/count", 405),
+        (Method::HEAD, "/v1/reports", 200),
+        (Method::POST, "/v1/statements", 405),
+    ] {
+        let request = server.client.request(method.clone(), format!("{}{target}", server.base)).bearer_auth("officer");
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), status, "{method} {target}");
+        assert_eq!(response.headers().contains_key("allow"), status != 200, "{method} {target}");
+        assert_eq!(response.headers()["cache-control"], "no-store");
+    }
+    let ask = || server.ask(&json!({"statement": "SELECT 1"}));
+    assert_eq!(refusal(ask().header("accept", "text/html").send().await.unwrap()).await.0, 406);
+    assert_eq!(refusal(ask().query(&[("format", "xlsx")]).send().await.unwrap()).await.0, 400);
+    assert_eq!(refusal(ask().header("sec-fetch-site", "cross-site").send().await.unwrap()).await.1, "cross_site");
+    assert_eq!(refusal(ask().header("x-long", "x".repeat(40_000)).send().await.unwrap()).await.0, 431);
+    let form = server.client.post(format!("{}/v1/sql", server.base)).bearer_auth("officer").form(&[("q", "SELECT 1")]);
+    assert_eq!(refusal(form.send().await.unwrap()).await.0, 415);
+    assert!(server.book.begun().is_empty());
+}

@@ -1,0 +1,261 @@
+//! An archive in memory, who may read it, what was put on record, and the API served on loopback.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use age::x25519::Identity;
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use async_trait::async_trait;
+use datafusion::common::ScalarValue;
+use holdfast_api::{
+    ApiSettings, ReportArgument, ReportDescription, ReportProblem, ReportSource, ReportStatement, router,
+};
+use holdfast_archive::keys::{Holder, KeyRing};
+use holdfast_archive::segment::{Partition, SegmentKeys, SegmentWriter};
+use holdfast_archive::{Advance, Archive, Location, Table};
+use holdfast_events::{EventBatchBuilder, Position, Tier, Timestamp, decode_structured};
+use holdfast_query::{
+    Denial, Door, Doorkeeper, Ending, Look, LookId, Outcome, Reader, Recorder, Refused, Session, SessionOptions,
+    Unrecorded, Viewer, WithoutRecord,
+};
+use object_store::memory::InMemory;
+use reqwest::{Client, RequestBuilder, Response};
+use serde_json::{Value, json};
+
+/// 2026-05-10.
+const MAY: i32 = 20_583;
+const TOPIC: &str = "holdfast.events";
+
+/// A million rows of more than a hundred bytes.
+pub(crate) const MILLION: &str = "SELECT a.v * 1000 + b.v AS n, repeat('x', 100) AS filling \
+     FROM (SELECT unnest(range(0, 1000)) AS v) a CROSS JOIN (SELECT unnest(range(0, 1000)) AS v) b";
+
+/// What was written down, and whether anything can be.
+#[derive(Default)]
+pub(crate) struct Book {
+    pub(crate) is_closed: AtomicBool,
+    begun: Mutex<Vec<(Viewer, Look)>>,
+    ended: Mutex<Vec<Ending>>,
+}
+
+impl Book {
+    pub(crate) fn begun(&self) -> Vec<(Viewer, Look)> {
+        self.begun.lock().unwrap().clone()
+    }
+
+    /// How the looks ended, once `count` of them have.
+    pub(crate) async fn outcomes(&self, count: usize) -> Vec<Outcome> {
+        let waiting = async {
+            loop {
+                let ended: Vec<Outcome> = self.ended.lock().unwrap().iter().map(|ending| ending.outcome).collect();
+                if ended.len() >= count {
+                    return ended;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), waiting).await.expect("a look has no end on record")
+    }
+}
+
+#[async_trait]
+impl Recorder for Book {
+    async fn begin(&self, viewer: &Viewer, look: &Look) -> Result<LookId, Unrecorded> {
+        if self.is_closed.load(Ordering::SeqCst) {
+            return Err(Unrecorded("the book is closed".to_owned()));
+        }
+        let mut begun = self.begun.lock().unwrap();
+        begun.push((viewer.clone(), look.clone()));
+        Ok(LookId(begun.len().to_string()))
+    }
+
+    async fn end(&self, _: &Viewer, _: &Look, _: &LookId, ending: &Ending) -> Result<(), Unrecorded> {
+        self.ended.lock().unwrap().push(ending.clone());
+        Ok(())
+    }
+
+    async fn denied(&self, _: &Denial) -> Result<(), Unrecorded> {
+        Ok(())
+    }
+}
+
+/// Knows an officer, who may read everything, and a manager, who may read the operational tier.
+struct Porter {
+    officer: Session,
+    manager: Session,
+    book: Arc<Book>,
+}
+
+impl Porter {
+    fn reader(&self, user: &str, door: Door, remote: Option<String>) -> Option<Reader> {
+        let session = match user {
+            "officer" => &self.officer,
+            "manager" => &self.manager,
+            _ => return None,
+        };
+        let viewer = Viewer { user: user.to_owned(), role: user.to_owned(), door, remote };
+        let book = Arc::clone(&self.book) as Arc<dyn Recorder>;
+        Some(Reader::new(session.clone(), viewer, book, WithoutRecord::Refuse))
+    }
+}
+
+#[async_trait]
+impl Doorkeeper for Porter {
+    async fn by_password(
+        &self,
+        user: &str,
+        password: &str,
+        door: Door,
+        remote: Option<String>,
+    ) -> Result<Reader, Refused> {
+        let reader = self.reader(user, door, remote).filter(|_| password == "right");
+        reader.ok_or_else(|| Refused::Credentials("the name or the password is wrong".to_owned()))
+    }
+
+    async fn by_token(&self, token: &str, door: Door, remote: Option<String>) -> Result<Reader, Refused> {
+        match token {
+            "ingest" => Err(Refused::Forbidden("this token is for sending events".to_owned())),
+            "hasty" => Err(Refused::TooManyTries(Duration::from_secs(42))),
+            "away" => Err(Refused::Unavailable("the users cannot be read".to_owned())),
+            user => self
+                .reader(user, door, remote)
+                .ok_or_else(|| Refused::Credentials("this token is not valid".to_owned())),
+        }
+    }
+
+    async fn scram_verifier(&self, _: &str, _: Option<String>) -> Result<String, Refused> {
+        Err(Refused::Unavailable("not here".to_owned()))
+    }
+
+    async fn by_scram(&self, _: &str, _: Option<String>) -> Result<Reader, Refused> {
+        Err(Refused::Unavailable("not here".to_owned()))
+    }
+
+    async fn scram_failed(&self, _: &str, _: Option<String>) {}
+}
+
+/// One report: events of a type.
+struct Shelf;
+
+impl ReportSource for Shelf {
+    fn list(&self) -> Vec<ReportDescription> {
+        let argument = ReportArgument { name: "type".into(), description: "a type".into(), required: true };
+        vec![ReportDescription {
+            name: "count".into(),
+            title: "Events".into(),
+            description: "How many events of a type there are".into(),
+            arguments: vec![argument],
+            has_plot: true,
+        }]
+    }
+
+    fn statement(&self, name: &str, arguments: &[(String, String)]) -> Result<ReportStatement, ReportProblem> {
+        if name != "count" {
+            return Err(ReportProblem::Unknown { name: name.to_owned() });
+        }
+        let [(argument, value)] = arguments else {
+            return Err(ReportProblem::Argument { name: "type".into(), why: "is missing".into() });
+        };
+        if argument != "type" {
+            return Err(ReportProblem::Argument { name: argument.clone(), why: "is unknown".into() });
+        }
+        let statement = "SELECT count(*) AS events FROM events WHERE type = $1".to_owned();
+        Ok(ReportStatement { statement, parameters: vec![ScalarValue::from(value.as_str())] })
+    }
+
+    fn plot(&self, _: &str, _: &SchemaRef, batches: &[RecordBatch]) -> Result<String, ReportProblem> {
+        let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+        Ok(format!("<svg xmlns=\"http://www.w3.org/2000/svg\"><text>{rows}</text></svg>"))
+    }
+}
+
+/// The API, served.
+pub(crate) struct Server {
+    pub(crate) base: String,
+    pub(crate) book: Arc<Book>,
+    pub(crate) client: Client,
+}
+
+impl Server {
+    pub(crate) async fn start() -> Self {
+        Self::with(ApiSettings::default()).await
+    }
+
+    pub(crate) async fn with(settings: ApiSettings) -> Self {
+        let (archive, officer, manager) = archive().await;
+        let session = |identity: Identity| {
+            let mut options = SessionOptions::new(archive.clone(), vec![identity]);
+            options.parallelism = 2;
+            Session::new(options).unwrap()
+        };
+        let book = Arc::new(Book::default());
+        let porter = Porter { officer: session(officer), manager: session(manager), book: Arc::clone(&book) };
+        let routes = router(Arc::new(porter), Arc::new(Shelf), settings).unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let service = routes.into_make_service_with_connect_info::<SocketAddr>();
+        tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
+        Self { base, book, client: Client::new() }
+    }
+
+    /// A statement of the officer, as JSON.
+    pub(crate) fn ask(&self, body: &Value) -> RequestBuilder {
+        self.client.post(format!("{}/v1/sql", self.base)).bearer_auth("officer").json(body)
+    }
+
+    pub(crate) async fn sql(&self, statement: &str) -> Response {
+        self.ask(&json!({"statement": statement})).send().await.unwrap()
+    }
+
+    pub(crate) fn get(&self, target: &str) -> RequestBuilder {
+        self.client.get(format!("{}{target}", self.base)).bearer_auth("officer")
+    }
+}
+
+/// The status of an answer and the reason of its problem.
+pub(crate) async fn refusal(response: Response) -> (u16, String) {
+    let status = response.status().as_u16();
+    assert_eq!(response.headers()["content-type"], "application/problem+json");
+    let problem: Value = response.json().await.unwrap();
+    assert_eq!(problem["status"], status);
+    (status, problem["reason"].as_str().unwrap().to_owned())
+}
+
+/// Twenty chat lines of two sessions.
+async fn archive() -> (Archive, Identity, Identity) {
+    let url = url::Url::parse("memory:///").unwrap();
+    let archive = Archive::new(Location { url, store: Arc::new(InMemory::new()) });
+    let (officer, manager) = (Identity::generate(), Identity::generate());
+    let holder = |name: &str, identity: &Identity, tiers: &[Tier]| Holder {
+        name: name.into(),
+        recipient: identity.to_public(),
+        tiers: tiers.to_vec(),
+    };
+    let holders = vec![holder("officer", &officer, &Tier::ALL), holder("manager", &manager, &[Tier::Operational])];
+    let ring = KeyRing::new(Arc::clone(archive.store()), holders).unwrap();
+    let mut batch = EventBatchBuilder::new();
+    for number in 0..20 {
+        let event = json!({
+            "specversion": "1.0", "id": format!("e-{number}"), "source": "urn:test", "type": "chat.line",
+            "subject": format!("S-{}", number % 2), "time": format!("2026-05-10T08:00:{number:02}Z"),
+            "data": {"seq": number, "sender": "agent", "text": format!("line \"{number}\",\nGröße")},
+        });
+        let event = serde_json::to_vec(&event).unwrap();
+        let position = Position { topic: TOPIC, partition: 0, offset: number };
+        let arrived = Timestamp(i64::from(MAY) * 86_400_000_000);
+        batch.append(&decode_structured(&event).unwrap(), position, arrived, false, None);
+    }
+    let partition = Partition { class: "general".to_owned(), date: MAY };
+    let keys = SegmentKeys::new(&ring, Table::Events, &partition, "file-1".to_owned()).await.unwrap();
+    let mut writer = SegmentWriter::new(Table::Events, partition, keys).unwrap();
+    writer.write(&batch.finish()).unwrap();
+    let segment = writer.finish().unwrap();
+    let events = archive.table(Table::Events);
+    events.put(&segment).await.unwrap();
+    let advance = Advance { topic: TOPIC.to_owned(), partition: 0, expected: None, next: 20 };
+    events.commit(&[segment], &[advance], "file-1", Timestamp(0)).await.unwrap();
+    (archive, officer, manager)
+}
