@@ -240,7 +240,7 @@ impl Production {
                         return Ok(true);
                     }
                 }
-                Ok(false)
+                Ok::<_, Problem>(false)
             };
             let stepped = tokio::select! {
                 biased;

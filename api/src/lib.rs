@@ -15,6 +15,9 @@
 //! - Who goes away, stalls or cancels ends the statement.
 //! - What a request may hold is bounded: headers, body, time, rows, and statements at once.
 
+// The OpenAPI document is one expression.
+#![recursion_limit = "512"]
+
 mod answer;
 mod body;
 mod document;

@@ -49,29 +49,29 @@ impl EncoderFactory for Exact {
         let encoder: Box<dyn Encoder + 'a> = match array.data_type() {
             DataType::Int64 => {
                 let values: &PrimitiveArray<Int64Type> = array.as_primitive();
-                Box::new(With(|row, out: &mut Vec<u8>| {
+                Box::new(With(move |row, out: &mut Vec<u8>| {
                     let value = values.value(row);
                     whole(value, value.unsigned_abs() <= LARGEST_SAFE, out);
                 }))
             }
             DataType::UInt64 => {
                 let values: &PrimitiveArray<UInt64Type> = array.as_primitive();
-                Box::new(With(|row, out: &mut Vec<u8>| {
+                Box::new(With(move |row, out: &mut Vec<u8>| {
                     let value = values.value(row);
                     whole(value, value <= LARGEST_SAFE, out);
                 }))
             }
             DataType::Float16 => {
                 let values: &PrimitiveArray<Float16Type> = array.as_primitive();
-                Box::new(With(|row, out: &mut Vec<u8>| float(values.value(row).to_f32(), out)))
+                Box::new(With(move |row, out: &mut Vec<u8>| float(values.value(row).to_f32(), out)))
             }
             DataType::Float32 => {
                 let values: &PrimitiveArray<Float32Type> = array.as_primitive();
-                Box::new(With(|row, out: &mut Vec<u8>| float(values.value(row), out)))
+                Box::new(With(move |row, out: &mut Vec<u8>| float(values.value(row), out)))
             }
             DataType::Float64 => {
                 let values: &PrimitiveArray<Float64Type> = array.as_primitive();
-                Box::new(With(|row, out: &mut Vec<u8>| float(values.value(row), out)))
+                Box::new(With(move |row, out: &mut Vec<u8>| float(values.value(row), out)))
             }
             DataType::Decimal32(..) | DataType::Decimal64(..) | DataType::Decimal128(..) | DataType::Decimal256(..) => {
                 const PLAIN: FormatOptions<'static> = FormatOptions::new();

@@ -72,8 +72,9 @@ impl Encoder for Csv {
     fn rows(&mut self, rows: &RecordBatch, out: &mut Vec<u8>) -> Result<(), Unrepresentable> {
         let options = cell::options();
         let columns = self.schema.fields().iter().zip(rows.columns());
-        let mut columns =
-            columns.map(|(field, column)| Cells::of(field, column, &options)).collect::<Result<Vec<_>, _>>()?;
+        let mut columns = columns
+            .map(|(field, column)| Cells::of(field, column.as_ref(), &options))
+            .collect::<Result<Vec<_>, _>>()?;
         let mut scratch = Vec::new();
         for row in 0..rows.num_rows() {
             for (place, column) in columns.iter_mut().enumerate() {

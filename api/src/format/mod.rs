@@ -116,12 +116,13 @@ pub(crate) fn encoder(
     schema: &SchemaRef,
     notices: &[Notice],
 ) -> Result<Option<Box<dyn Encoder>>, Unrepresentable> {
-    Ok(Some(match format {
+    let encoder: Box<dyn Encoder> = match format {
         Format::Json => Box::new(json::Json::new(schema, notices)),
         Format::Ndjson => Box::new(json::Ndjson::default()),
         Format::Csv => Box::new(csv::Csv::new(schema)),
         Format::Arrow => Box::new(arrow::Arrow::new(schema)?),
         Format::Parquet => Box::new(parquet::Parquet::new(schema)?),
         Format::Svg => return Ok(None),
-    }))
+    };
+    Ok(Some(encoder))
 }

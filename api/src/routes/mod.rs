@@ -160,7 +160,7 @@ fn query_of(parts: &Parts) -> Result<Vec<(String, String)>, Problem> {
 /// Takes a parameter out of the query.
 fn take(query: &mut Vec<(String, String)>, name: &str) -> Option<String> {
     let place = query.iter().position(|(known, _)| known == name)?;
-    Some(query.swap_remove(place).1)
+    Some(query.remove(place).1)
 }
 
 /// Refuses what is left of the query.
