@@ -221,18 +221,19 @@ impl Production {
     async fn deliver(mut self, first: Vec<u8>, entry: Entry, sender: mpsc::Sender<Part>, patience: Duration) {
         let mut out = first;
         loop {
-            let part = Part::Bytes(std::mem::take(&mut out).into());
-            tokio::select! {
+            // What is written stays in `out` until there is room for it, so that an error can stand behind it.
+            let room = tokio::select! {
                 biased;
-                () = entry.cancelled() => return self.break_off(&Problem::cancelled(), &sender, patience).await,
-                sent = timeout(patience, sender.send(part)) => match sent {
-                    Ok(Ok(())) => {}
-                    Ok(Err(_)) => return,
-                    Err(_) => {
-                        tracing::info!(statement = %entry.id(), "cut off a reader that takes nothing");
-                        return;
-                    }
-                },
+                () = entry.cancelled() => return self.break_off(&Problem::cancelled(), out, &sender, patience).await,
+                room = timeout(patience, sender.reserve()) => room,
+            };
+            match room {
+                Ok(Ok(room)) => room.send(Part::Bytes(std::mem::take(&mut out).into())),
+                Ok(Err(_)) => return,
+                Err(_) => {
+                    tracing::info!(statement = %entry.id(), "cut off a reader that takes nothing");
+                    return;
+                }
             }
             let step = async {
                 while out.is_empty() {
@@ -251,34 +252,33 @@ impl Production {
             match stepped {
                 Ok(false) => {}
                 Ok(true) => {
-                    if !out.is_empty() {
-                        let last = Part::Bytes(std::mem::take(&mut out).into());
-                        if !matches!(timeout(patience, sender.send(last)).await, Ok(Ok(()))) {
-                            return;
-                        }
-                    }
-                    let _ = timeout(patience, sender.send(Part::End(trailers("complete", self.rows)))).await;
+                    send_last(out, trailers("complete", self.rows), &sender, patience).await;
                     return;
                 }
                 Err(problem) => {
                     tracing::info!(statement = %entry.id(), reason = problem.reason, "an answer broke off");
-                    return self.break_off(&problem, &sender, patience).await;
+                    return self.break_off(&problem, out, &sender, patience).await;
                 }
             }
         }
     }
 
-    /// Ends the body with what went wrong, or lets it break off.
-    async fn break_off(mut self, problem: &Problem, sender: &mpsc::Sender<Part>, patience: Duration) {
+    /// Ends the body, behind what is in `out`, with what went wrong; or lets it break off.
+    async fn break_off(mut self, problem: &Problem, mut out: Vec<u8>, sender: &mpsc::Sender<Part>, patience: Duration) {
         // What still runs ends now, however slow the reader is.
         self.batches = stream::empty().boxed();
-        let mut last = Vec::new();
-        if !self.encoder.break_off(self.rows, problem, &mut last) {
-            return;
+        if self.encoder.break_off(self.rows, problem, &mut out) {
+            send_last(out, trailers(problem.reason, self.rows), sender, patience).await;
         }
-        if matches!(timeout(patience, sender.send(Part::Bytes(last.into()))).await, Ok(Ok(()))) {
-            let _ = timeout(patience, sender.send(Part::End(trailers(problem.reason, self.rows)))).await;
-        }
+    }
+}
+
+/// Sends what is left of a body, and its end.
+async fn send_last(out: Vec<u8>, trailers: HeaderMap, sender: &mpsc::Sender<Part>, patience: Duration) {
+    let last = timeout(patience, sender.send(Part::Bytes(out.into()))).await;
+    if matches!(last, Ok(Ok(()))) {
+        // Without its end the body breaks off.
+        let _ = timeout(patience, sender.send(Part::End(trailers))).await;
     }
 }
 
