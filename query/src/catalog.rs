@@ -10,8 +10,8 @@ use crate::sight::{Rows, Scope};
 use crate::statement::Ledger;
 use crate::table::ArchiveTable;
 use crate::views::{VIEWS, View, text_of};
-use arrow_array::Array;
 use arrow_array::cast::AsArray;
+use arrow_array::{Array, RecordBatch};
 use async_trait::async_trait;
 use datafusion::catalog::{CatalogProvider, CatalogProviderList, SchemaProvider, TableProvider};
 use datafusion::common::Result;
@@ -105,6 +105,12 @@ impl StatementCatalog {
     }
 
     async fn current(&self) -> Result<Arc<Current>, QueryError> {
+        // Who sees no row needs none to be worked out, and has no key to what they are worked out from.
+        if *self.0.caller.sight.rows() == Rows::None {
+            let (base, events) = (Vec::new(), Vec::new());
+            let overlay = RecordBatch::new_empty(Table::Sessions.schema());
+            return Ok(Arc::new(Current { base, superseded: Arc::default(), overlay, events }));
+        }
         let read = async { self.0.caller.projection.lock().await.current(MOST_EVENTS_BEHIND).await };
         self.0.current.get_or_try_init(|| read).await.cloned().map_err(QueryError::from)
     }

@@ -26,6 +26,7 @@ mod guard;
 mod look;
 mod membership;
 mod names;
+mod placeholders;
 mod prune;
 mod reader;
 mod rights;

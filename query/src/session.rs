@@ -8,6 +8,7 @@ use crate::extension::Extension;
 use crate::footer::FooterCache;
 use crate::membership::Ids;
 use crate::names;
+use crate::placeholders;
 use crate::sight::Sight;
 use crate::spill::EncryptedTempFiles;
 use crate::statement::{Ledger, Notice};
@@ -278,14 +279,8 @@ impl Session {
         let state = self.shared.state(&catalog);
         let plan = self.written(&state, text, Dialect::PostgreSQL).await?;
         let failed = |error| self.shared.classify(error);
-        let mut parameters: Vec<(String, Option<DataType>)> =
-            plan.get_parameter_types().map_err(failed)?.into_iter().collect();
-        // `$2` comes before `$10`.
-        parameters.sort_by_key(|(name, _)| name.trim_start_matches('$').parse::<usize>().unwrap_or(usize::MAX));
-        Ok(Description {
-            schema: Arc::clone(plan.schema().inner()),
-            parameters: parameters.into_iter().map(|(_, data_type)| data_type).collect(),
-        })
+        let parameters = placeholders::types(&plan).map_err(failed)?;
+        Ok(Description { schema: Arc::clone(plan.schema().inner()), parameters })
     }
 
     /// Answers one statement.

@@ -93,6 +93,24 @@ pub fn python() -> Result<PathBuf, Error> {
     installed("a Python with PyArrow and pyrage", "python/bin/python")
 }
 
+/// The PostgreSQL driver for Java.
+///
+/// # Errors
+///
+/// [`Error::Unavailable`] if it is not installed.
+pub fn postgres_jdbc() -> Result<PathBuf, Error> {
+    installed("the PostgreSQL driver for Java", "jdbc/postgresql.jar")
+}
+
+/// A Python that has pandas, SQLAlchemy and psycopg.
+///
+/// # Errors
+///
+/// [`Error::Unavailable`] if it is not installed.
+pub fn pandas() -> Result<PathBuf, Error> {
+    installed("a Python with pandas, SQLAlchemy and psycopg", "pandas/bin/python")
+}
+
 /// The script `name` of `testkit/foreign`.
 #[must_use]
 pub fn foreign_script(name: &str) -> PathBuf {

@@ -1,1 +1,18 @@
 //! pandas over SQLAlchemy and psycopg.
+
+use crate::fixture::{PASSWORD, Server};
+use holdfast_testkit::{require, tools};
+use std::path::Path;
+
+#[tokio::test]
+async fn it_does_what_analysts_do() {
+    let python = require!(tools::pandas());
+    let server = Server::start().await;
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/postgres/client.py");
+    let mut command = tokio::process::Command::new(python);
+    command.arg(script).arg(server.port.to_string()).arg(PASSWORD).arg(server.certificate.path()).kill_on_drop(true);
+    let output = tokio::time::timeout(std::time::Duration::from_secs(120), command.output()).await;
+    let output = output.expect("it ends").unwrap();
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.success() && said.trim().ends_with("done"), "{said}");
+}
