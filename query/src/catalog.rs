@@ -31,6 +31,9 @@ use tokio::sync::OnceCell;
 
 pub(crate) const CATALOG: &str = "holdfast";
 pub(crate) const SCHEMA: &str = "archive";
+/// The schema with the tables of the CRM.
+const CRM: &str = "crm";
+const TICKETS: &str = "tickets";
 /// The tables whose rows are files.
 /// In SQL the last goes by another name: `sessions` is the view that people ask.
 pub(crate) const TABLES: [Table; 3] = [Table::Events, Table::DeadLetters, Table::Sessions];
@@ -195,15 +198,23 @@ impl SchemaProvider for StatementCatalog {
 impl CatalogProvider for StatementCatalog {
     fn schema_names(&self) -> Vec<String> {
         let added = self.0.shared.schemas.get().into_iter().flatten();
-        std::iter::once(SCHEMA).chain(added.map(|(name, _)| name.as_str())).map(str::to_owned).collect()
+        let added = added.map(|(name, _)| name.as_str()).filter(|name| *name != CRM);
+        [SCHEMA, CRM].into_iter().chain(added).map(str::to_owned).collect()
     }
 
     fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
         if name == SCHEMA {
             return Some(Arc::new(self.clone()));
         }
-        let added = self.0.shared.schemas.get().into_iter().flatten();
-        added.into_iter().find(|(added, _)| added == name).map(|(_, schema)| Arc::clone(schema))
+        if name == CRM && *self.0.caller.sight.rows() != Rows::All {
+            // Tickets of the CRM do not say whose sessions they had: who sees some sessions sees the archive's own tickets.
+            return Some(Arc::new(OwnTickets(self.clone())));
+        }
+        let mut added = self.0.shared.schemas.get().into_iter().flatten();
+        match added.find(|(added, _)| added == name) {
+            Some((_, schema)) => Some(Arc::clone(schema)),
+            None => (name == CRM).then(|| Arc::new(OwnTickets(self.clone())) as Arc<dyn SchemaProvider>),
+        }
     }
 }
 
@@ -218,6 +229,29 @@ impl CatalogProviderList for StatementCatalog {
 
     fn catalog(&self, name: &str) -> Option<Arc<dyn CatalogProvider>> {
         (name == CATALOG).then(|| Arc::new(self.clone()) as Arc<dyn CatalogProvider>)
+    }
+}
+
+/// The schema `crm` where no CRM is configured: its tickets are those that events of the archive tell of.
+#[derive(Debug)]
+struct OwnTickets(StatementCatalog);
+
+#[async_trait]
+impl SchemaProvider for OwnTickets {
+    fn table_names(&self) -> Vec<String> {
+        vec![TICKETS.to_owned()]
+    }
+
+    async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>, DataFusionError> {
+        if name == TICKETS { self.0.table(TICKETS).await } else { Ok(None) }
+    }
+
+    async fn table_type(&self, name: &str) -> Result<Option<TableType>> {
+        Ok((name == TICKETS).then_some(TableType::View))
+    }
+
+    fn table_exist(&self, name: &str) -> bool {
+        name == TICKETS
     }
 }
 

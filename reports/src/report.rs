@@ -146,10 +146,11 @@ macro_rules! reports {
     };
 }
 
-const TEXTS: [(&str, &str); 17] = reports![
+const TEXTS: [(&str, &str); 18] = reports![
     "agent-utilisation",
     "busiest-hours",
     "changed-diagnostics",
+    "disclosures",
     "first-session-resolution-by-agent",
     "first-session-resolution-by-issue-type",
     "handle-time-by-agent",

@@ -184,7 +184,7 @@ mod tests {
         let decimals = Decimal128Array::from(vec![1230, -5]).with_precision_and_scale(38, 2).unwrap();
         assert_eq!(written(Arc::new(decimals)), ["\"12.30\"", "\"-0.05\""]);
         let floats = vec![0.1, f64::NAN, f64::NEG_INFINITY, 1e300];
-        assert_eq!(written(Arc::new(Float64Array::from(floats))), ["0.1", "\"NaN\"", "\"-Infinity\"", "1e300"]);
+        assert_eq!(written(Arc::new(Float64Array::from(floats))), ["0.1", "\"NaN\"", "\"-Infinity\"", "1e+300"]);
     }
 
     #[test]

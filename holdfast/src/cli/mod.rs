@@ -198,7 +198,9 @@ pub(crate) fn block_on<T>(job: impl Future<Output = anyhow::Result<T>>) -> anyho
 }
 
 fn is_usage(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| cause.is::<ConfigError>() || cause.is::<crate::init::InitError>())
+    error.chain().any(|cause| {
+        cause.is::<ConfigError>() || cause.is::<holdfast_reports::ReportError>() || cause.is::<crate::init::InitError>()
+    })
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

@@ -10,11 +10,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
+use holdfast_query::{Reader, Request};
 use holdfast_reports::{Arguments, all, find};
 use serde_json::json;
 
 use super::{ConfigArguments, Outcome, Session, block_on, print, print_json};
 use crate::render::answer::{self, Place};
+use crate::wiring::job::{Job, done};
 use crate::wiring::{archive, query};
 
 /// Answer one of the built-in reports; without a name, list them.
@@ -39,6 +41,12 @@ pub(crate) struct Report {
     /// Agents that match; `%` is any text
     #[arg(long, value_name = "PATTERN")]
     agent: Option<String>,
+    /// The customer whose data was looked at; `%` is any text (disclosures)
+    #[arg(long, value_name = "PATTERN")]
+    customer: Option<String>,
+    /// What it is for; stands in the record of this look
+    #[arg(long, value_name = "TEXT")]
+    purpose: Option<String>,
     /// Any parameter of the report, several times for several
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     set: Vec<(String, String)>,
@@ -75,7 +83,13 @@ impl Report {
         };
         let report = find(name)?;
         let mut arguments = Arguments::new();
-        let named = [("from", &self.from), ("to", &self.to), ("portal", &self.portal), ("agent", &self.agent)];
+        let named = [
+            ("from", &self.from),
+            ("to", &self.to),
+            ("portal", &self.portal),
+            ("agent", &self.agent),
+            ("customer", &self.customer),
+        ];
         for (name, value) in named {
             if let Some(value) = value {
                 arguments.set(name, value);
@@ -91,28 +105,45 @@ impl Report {
         block_on(async {
             let archive = archive::open(&settings)?;
             let caller = query::open(&settings, archive, &self.identity)?;
-            let result = caller.sql(&statement).await?;
-            result.notices.iter().for_each(|notice| session.remark(&format!("notice: {notice}")));
-            let format = match (self.json, self.format) {
-                (true, _) | (_, Format::Json) => answer::Format::Json,
-                (_, Format::Csv) => answer::Format::Csv,
-                (_, Format::Table) => answer::Format::Table,
-                (_, Format::Svg) => {
-                    let svg = report.plot(&arguments, &result.collect().await?)?;
-                    return match &self.out {
-                        Some(path) => write(path, &svg),
-                        None => print(&svg),
-                    };
-                }
-            };
-            let place = self.out.clone().map_or(Place::Stdout, Place::File);
-            answer::write(result, format, &place).await?;
-            Ok(())
+            let job = Job::for_records(&settings, &session.bars).await?;
+            let reader = query::local_reader(&settings, caller, &job.kafka)?;
+            let answer = self.answer(session, report, &arguments, statement, &reader);
+            done(job.run(answer).await?)
         })?;
         if let Some(path) = &self.out {
             session.remark(&format!("Wrote {}, not encrypted, for you alone to read.", path.display()));
         }
         Ok(Outcome::Success)
+    }
+
+    async fn answer(
+        &self,
+        session: &Session,
+        report: &holdfast_reports::Report,
+        arguments: &Arguments,
+        statement: String,
+        reader: &Reader,
+    ) -> anyhow::Result<()> {
+        let result = {
+            let _progress = session.bars.open_ended("planning", "");
+            reader.query(Request { statement, purpose: self.purpose.clone(), ..Request::default() }).await?
+        };
+        result.notices.iter().for_each(|notice| session.remark(&format!("notice: {notice}")));
+        let format = match (self.json, self.format) {
+            (true, _) | (_, Format::Json) => answer::Format::Json,
+            (_, Format::Csv) => answer::Format::Csv,
+            (_, Format::Table) => answer::Format::Table,
+            (_, Format::Svg) => {
+                let svg = report.plot(arguments, &result.collect().await?)?;
+                return match &self.out {
+                    Some(path) => write(path, &svg),
+                    None => print(&svg),
+                };
+            }
+        };
+        let place = self.out.clone().map_or(Place::Stdout, Place::File);
+        answer::write(result, format, &place).await?;
+        Ok(())
     }
 }
 

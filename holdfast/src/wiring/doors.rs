@@ -22,12 +22,16 @@ use holdfast_query::{
     Denial, Door, Doorkeeper, Extension, Reader, Recorder, Refused, Rows, Scope, Session, Sight, Viewer, WithoutRecord,
 };
 
+use tokio::sync::Semaphore;
+
 use super::access::Access;
 use super::{identities, query};
 use crate::config::{Settings, TierName};
 
 /// Different sights of which the session is kept. Users of one role and scope share one.
 const MOST_SIGHTS: usize = 256;
+/// Passwords that are checked at one time.
+const MOST_CHECKS: usize = 4;
 
 /// What decides the tiers that a holder's key opens.
 #[derive(Clone)]
@@ -46,6 +50,8 @@ pub(crate) struct Doors {
     engine: Session,
     keys: Vec<Key>,
     sessions: Mutex<HashMap<Sight, Session>>,
+    /// Passwords that are checked at one time.
+    checks: Semaphore,
 }
 
 /// The folder that a process with the role query reads its identities from.
@@ -82,6 +88,7 @@ impl Doors {
             engine: Session::new(options).context("prepare the query engine")?,
             keys,
             sessions: Mutex::default(),
+            checks: Semaphore::new(MOST_CHECKS),
         })
     }
 
@@ -215,6 +222,9 @@ impl Doorkeeper for Doors {
         self.may_try(user, door, remote.as_deref()).await?;
         let (instant, now) = now();
         let directory = self.access.directory(instant);
+        // Each check takes 64 MiB.
+        let place = self.checks.acquire().await;
+        let _place = place.map_err(|_| Refused::Unavailable("nobody is let in any more".to_owned()))?;
         let (name, secret) = (user.to_owned(), zeroize::Zeroizing::new(password.to_owned()));
         // Argon2 takes its time on purpose.
         let checked = tokio::task::spawn_blocking(move || directory.check_password(&name, &secret, now)).await;

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use holdfast_ingest::gateway::Clock;
-use holdfast_ingest::producer::{KafkaProducer, Publisher, Record};
+use holdfast_ingest::producer::{KafkaProducer, PublishError, Publisher, Record};
 use holdfast_query::{Denial, Ending, Kind, Look, LookId, Recorder, Subjects, Unrecorded, Viewer};
 use serde_json::{Map, Value, json};
 
@@ -41,13 +41,19 @@ impl KafkaRecorder {
         let value = event.to_string();
         let record = Record { topic: &self.topic, key: user.as_bytes(), value: value.as_bytes(), headers: &[] };
         for _ in 0..TRIES {
-            let published = tokio::time::timeout(self.patience, self.producer.publish(record)).await;
-            match published {
-                Ok(Ok(_)) => return Ok(()),
-                Ok(Err(holdfast_ingest::producer::PublishError::Busy)) => tokio::time::sleep(PAUSE).await,
-                Ok(Err(error)) => return Err(Unrecorded(error.to_string())),
-                Err(_) => return Err(Unrecorded("Kafka did not acknowledge in time".to_owned())),
-            }
+            let delivery = match self.producer.publish(record) {
+                Ok(delivery) => delivery,
+                Err(PublishError::Busy) => {
+                    tokio::time::sleep(PAUSE).await;
+                    continue;
+                }
+                Err(error) => return Err(Unrecorded(error.to_string())),
+            };
+            return match tokio::time::timeout(self.patience, delivery).await {
+                Ok(Ok(_)) => Ok(()),
+                Ok(Err(error)) => Err(Unrecorded(error.to_string())),
+                Err(_) => Err(Unrecorded("Kafka did not acknowledge in time".to_owned())),
+            };
         }
         Err(Unrecorded("the queue to Kafka stays full".to_owned()))
     }

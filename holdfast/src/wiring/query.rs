@@ -1,5 +1,6 @@
 //! SQL for one caller.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 
 use std::sync::Arc;
@@ -52,7 +53,11 @@ pub(crate) fn local_reader(settings: &Settings, session: Session, kafka: &KafkaS
     let recorder = KafkaRecorder::new(Arc::new(producer), kafka.events_topic.clone(), system_clock(), patience);
     let user =
         ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok().filter(|name| !name.is_empty()));
-    let user = user.unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()));
+    let user = user.unwrap_or_else(|| {
+        // The owner of a process is the owner of its folder there.
+        std::fs::metadata("/proc/self")
+            .map_or_else(|_| "unknown".to_owned(), |process| format!("uid {}", process.uid()))
+    });
     let viewer = Viewer { user, role: "local".to_owned(), door: Door::CommandLine, remote: None };
     Ok(Reader::new(session, viewer, Arc::new(recorder), without_record(settings)))
 }

@@ -30,7 +30,7 @@ pub(crate) fn open(settings: &Settings, archive: &Archive, named: &[PathBuf]) ->
         bail!("whoever keeps the sessions reads the events: name an identity of all three tiers with --identity");
     }
     let unlocker = Arc::new(Unlocker::new(archive.clone(), found));
-    let ring = Arc::new(archive::key_ring(settings, archive)?);
+    let ring = archive::key_ring(settings, archive)?;
     Ok(Maintainer::new(archive.clone(), unlocker, ring, MaintainerSettings::new(GENERAL_CLASS)))
 }
 

@@ -17,7 +17,7 @@ ended as (
         operational ->> 'subjects' as subjects,
         json_get_bool(operational, 'everybody') as everybody
     from once
-    where operational ->> 'stage' = 'ended'
+    where (operational ->> 'stage') = 'ended'
 ),
 begun as (
     select

@@ -19,6 +19,6 @@ select
     sessions.rating,
     case when sessions.session is not null then coalesce(recorded.recordings, 0) end as recordings,
     recorded.recording
-from archive.tickets as tickets
+from crm.tickets as tickets
 full outer join archive.sessions as sessions on sessions.ticket = tickets.ticket
 left join recorded on recorded.session = sessions.session

@@ -29,9 +29,9 @@ pub(super) fn draw(
     is_stacked: bool,
 ) -> Result<(), PlotError> {
     let names = answer.texts(x)?;
-    let headings = within.map(|within| answer.texts(within)).transpose()?;
+    let headings: Option<Vec<String>> = within.map(|within| answer.texts(within)).transpose()?;
     let columns = y.iter().map(|y| answer.numbers(y)).collect::<Result<Vec<_>, _>>()?;
-    let row = |(index, name)| Row {
+    let row = |(index, name): (usize, _)| Row {
         name,
         within: headings.as_ref().map(|headings| headings[index].as_str()),
         values: columns.iter().map(|column| column[index]).collect(),

@@ -1,0 +1,42 @@
+-- title: Accounting of disclosures
+-- description: Every look at the protected data of a customer, as 45 CFR 164.528 asks for it: when, to whom, what, and for what purpose. What was asked stands in the tier content and is NULL without its key.
+-- column time (time): when
+-- column recipient (text): the user who looked
+-- column role (text): the user's role
+-- column customer (text): whose data it was
+-- column session (text): the session that the data is of
+-- column what (text): the kind of look: queried, viewed or exported
+-- column statement (text): what was asked for
+-- column purpose (text): what for, in the words of who looked
+-- column rows (number): rows that were given away, of this session and others
+-- parameter from: looks at this time or later; an accounting covers six years
+-- parameter to: looks before this time
+-- parameter customer: the customer's account
+-- plot: none
+with theirs as (
+    select session, customer
+    from archive.sessions
+    where customer like '%' /* customer */
+),
+looks as (
+    select time, "user", role, kind, statement, purpose, rows, everybody,
+        unnest(case when everybody then make_array('"*"') else json_get_array(subjects) end) as subject
+    from archive.access_log
+    where outcome is distinct from 'refused'
+        and (everybody or subjects is not null)
+        and time >= timestamptz '1970-01-01 00:00:00Z' /* from */
+        and time < timestamptz '2200-01-01 00:00:00Z' /* to */
+)
+select
+    looks.time,
+    looks."user" as recipient,
+    looks.role,
+    theirs.customer,
+    theirs.session,
+    looks.kind as what,
+    looks.statement,
+    looks.purpose,
+    looks.rows
+from looks
+join theirs on looks.everybody or looks.subject = '"' || theirs.session || '"'
+order by looks.time, theirs.session
