@@ -22,7 +22,7 @@ looks as (
     select time, "user", role, kind, statement, purpose, rows, everybody,
         unnest(case when everybody then make_array('"*"') else json_get_array(subjects) end) as subject
     from archive.access_log
-    where outcome is distinct from 'refused'
+    where coalesce(outcome, '') <> 'refused'
         and (everybody or subjects is not null)
         and time >= timestamptz '1970-01-01 00:00:00Z' /* from */
         and time < timestamptz '2200-01-01 00:00:00Z' /* to */

@@ -130,7 +130,12 @@ impl KafkaSettings {
             ("message.max.bytes", self.largest_message().to_string()),
             ("queue.buffering.max.kbytes", (self.producer_queue_bytes / 1024).max(1024).to_string()),
         ];
-        self.config(defaults, fixed)
+        let mut config = self.config(defaults, fixed)?;
+        // A producer knows them and warns that they mean nothing to it.
+        for name in OF_CONSUMERS {
+            config.remove(name);
+        }
+        Ok(config)
     }
 
     /// For the archiver's consumer. Start offsets come with the assignment, never from the group.
@@ -208,6 +213,9 @@ impl KafkaSettings {
         Ok(config)
     }
 }
+
+/// Settings of ours for consumers, which stand among those for all clients.
+const OF_CONSUMERS: [&str; 2] = ["session.timeout.ms", "heartbeat.interval.ms"];
 
 /// Other names of a setting for which we have a default.
 fn aliases(key: &str) -> &'static [&'static str] {
