@@ -46,7 +46,7 @@ pub(crate) fn all() -> Vec<Arc<ScalarUDF>> {
     let untruths = ["pg_is_in_recovery", "pg_is_other_temp_schema", "row_security_active"];
     all.extend(untruths.map(|name| Constant::udf(name, ScalarValue::Boolean(Some(false)))));
     all.push(Constant::udf("pg_my_temp_schema", ScalarValue::Int32(Some(0))));
-    all.push(Constant::udf("to_regclass", ScalarValue::Int32(None)));
+    all.extend(["to_regclass", "to_regtype"].map(|name| Constant::udf(name, ScalarValue::Int32(None))));
     let kinds =
         ["any_column", "column", "database", "function", "language", "schema", "sequence", "table", "tablespace"];
     all.extend(kinds.map(|kind| ScalarUDF::new_from_impl(Privilege::new(format!("has_{kind}_privilege")))));

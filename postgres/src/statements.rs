@@ -103,7 +103,7 @@ impl Statements {
             let rewritten = if names::are_of_catalog_only(&statement) {
                 let all = for_catalog.get_or_insert_with(|| self.catalog_parser.parse(text).unwrap_or_default());
                 match all.get(index).cloned() {
-                    Some(rewritten) => rewrite::of_session(rewritten, variables),
+                    Some(rewritten) => rewrite::emptied(rewrite::of_session(rewritten, variables)),
                     None => rewrite::for_archive(told),
                 }
             } else {

@@ -2,8 +2,8 @@
 
 use crate::variables::Variables;
 use datafusion::sql::sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Query, SelectItem, SetExpr, Statement,
-    Value, ValueWithSpan, VisitMut, VisitorMut,
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName, Query,
+    SelectItem, SetExpr, Statement, Value, ValueWithSpan, Visit, VisitMut, Visitor, VisitorMut,
 };
 use datafusion_postgres::datafusion_pg_catalog::sql::rules::{
     CurrentUserVariableToSessionUserFunctionCall, FixVersionColumnName, PrependUnqualifiedPgTableName,
@@ -27,9 +27,105 @@ pub(super) fn for_archive(statement: Statement) -> Statement {
     rules.iter().fold(statement, |statement, rule| rule.rewrite(statement))
 }
 
+/// What a question about the catalog asks for that the engine cannot plan and that does not exist here: options of tables
+/// and roles of policies become NULL, and a question about keys becomes an empty answer with the same columns.
+pub(super) fn emptied(mut statement: Statement) -> Statement {
+    let _: ControlFlow<()> = VisitMut::visit(&mut statement, &mut ArraysOfRows);
+    let Statement::Query(mut query) = statement else { return statement };
+    if !names_function(query.as_ref(), "_pg_expandarray") {
+        return Statement::Query(query);
+    }
+    let SetExpr::Select(select) = query.body.as_mut() else { return Statement::Query(query) };
+    for (number, item) in select.projection.iter_mut().enumerate() {
+        let alias = match item {
+            SelectItem::ExprWithAlias { alias, .. } => alias.clone(),
+            SelectItem::UnnamedExpr(Expr::Identifier(name)) => name.clone(),
+            SelectItem::UnnamedExpr(Expr::CompoundIdentifier(names)) if !names.is_empty() => {
+                names[names.len() - 1].clone()
+            }
+            _ => Ident::new(format!("column{}", number + 1)),
+        };
+        *item = SelectItem::ExprWithAlias { expr: Expr::Value(Value::Null.with_empty_span()), alias };
+    }
+    select.from = Vec::new();
+    select.selection = Some(Expr::Value(Value::Boolean(false).with_empty_span()));
+    query.order_by = None;
+    query.with = None;
+    Statement::Query(query)
+}
+
+/// `array(SELECT ...)`, alone or made into a text.
+struct ArraysOfRows;
+
+impl VisitorMut for ArraysOfRows {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if let Expr::Like { pattern, escape_char, .. } | Expr::ILike { pattern, escape_char, .. } = expr
+            && let Some(escape) = escape_char.take()
+        {
+            // No name in the catalog has a backslash, so that nothing else changes.
+            let text = std::mem::replace(pattern.as_mut(), Expr::Value(Value::Null.with_empty_span()));
+            let backslash = Value::SingleQuotedString("\\".to_owned()).with_empty_span();
+            **pattern = call("replace", vec![text, Expr::Value(escape), Expr::Value(backslash)]);
+        }
+        let is_one = match &*expr {
+            Expr::Function(function) => match name(function).as_str() {
+                "array" => true,
+                "array_to_string" => names_function(&function.args, "array"),
+                _ => false,
+            },
+            _ => false,
+        };
+        if is_one {
+            *expr = Expr::Value(Value::Null.with_empty_span());
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+fn call(name: &str, arguments: Vec<Expr>) -> Expr {
+    let arguments = arguments.into_iter().map(|argument| FunctionArg::Unnamed(FunctionArgExpr::Expr(argument)));
+    Expr::Function(Function {
+        name: ObjectName::from(vec![Ident::new(name)]),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(FunctionArgumentList {
+            duplicate_treatment: None,
+            args: arguments.collect(),
+            clauses: Vec::new(),
+        }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: Vec::new(),
+    })
+}
+
+fn name(function: &Function) -> String {
+    let last = function.name.0.last().and_then(|part| part.as_ident());
+    last.map(|last| last.value.to_lowercase()).unwrap_or_default()
+}
+
+/// Whether a function of a name is called somewhere in `part`.
+fn names_function(part: &impl Visit, wanted: &str) -> bool {
+    struct Finder<'n>(&'n str);
+    impl Visitor for Finder<'_> {
+        type Break = ();
+
+        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+            match expr {
+                Expr::Function(function) if name(function) == self.0 => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            }
+        }
+    }
+    part.visit(&mut Finder(wanted)).is_break()
+}
+
 /// Puts what only the session knows in the place of the functions that tell it: its user, and its variables.
 pub(super) fn of_session(mut statement: Statement, variables: &Variables) -> Statement {
-    let _: ControlFlow<()> = statement.visit(&mut Told { variables });
+    let _: ControlFlow<()> = VisitMut::visit(&mut statement, &mut Told { variables });
     statement
 }
 
@@ -93,6 +189,9 @@ impl VisitorMut for Told<'_> {
     }
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if let Expr::Like { pattern, escape_char, .. } | Expr::ILike { pattern, escape_char, .. } = expr {
+            escape_by_backslash(pattern, escape_char);
+        }
         if let Expr::Function(function) = expr
             && let Some((_, value)) = self.value(function)
         {
@@ -100,4 +199,28 @@ impl VisitorMut for Told<'_> {
         }
         ControlFlow::Continue(())
     }
+}
+
+/// The engine knows one escape character, the backslash. A pattern that is written with another means the same with it.
+fn escape_by_backslash(pattern: &mut Expr, escape: &mut Option<ValueWithSpan>) {
+    let Some(written) = escape.as_ref().and_then(|escape| escape.value.clone().into_string()) else { return };
+    let mut letters = written.chars();
+    let (Some(escape_letter), None) = (letters.next(), letters.next()) else { return };
+    let Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(text), .. }) = pattern else { return };
+    if escape_letter != '\\' {
+        let mut rewritten = String::with_capacity(text.len());
+        let mut letters = text.chars();
+        while let Some(letter) = letters.next() {
+            match letter {
+                letter if letter == escape_letter => {
+                    rewritten.push('\\');
+                    rewritten.extend(letters.next());
+                }
+                '\\' => rewritten.push_str("\\\\"),
+                letter => rewritten.push(letter),
+            }
+        }
+        *text = rewritten;
+    }
+    *escape = None;
 }

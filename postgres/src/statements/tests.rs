@@ -44,6 +44,12 @@ fn a_question_about_the_catalog_is_put_in_the_engines_words() {
 }
 
 #[test]
+fn a_pattern_keeps_its_meaning_with_the_backslash() {
+    let text = asked(r"select id from events where id like 'a/_\%' escape '/'");
+    assert_eq!(text, r"SELECT id FROM events WHERE id LIKE 'a\_\\%'");
+}
+
+#[test]
 fn the_session_is_told_about_itself() {
     assert_eq!(asked("select current_user"), "SELECT 'ada' AS current_user");
     assert_eq!(asked("select current_setting('TimeZone')"), "SELECT 'UTC' AS current_setting");

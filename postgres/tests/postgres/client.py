@@ -14,13 +14,13 @@ engine = sqlalchemy.create_engine(url)
 
 with engine.connect() as connection:
     statement = "select subject, rating, time from events where rating >= :least order by subject"
-    frame = pandas.read_sql(sqlalchemy.text(statement), connection, params={"least": 4})
+    frame = pandas.read_sql_query(sqlalchemy.text(statement), connection, params={"least": 4})
     assert len(frame) == 16, len(frame)
     assert frame["rating"].tolist()[:2] == [4, 5], frame["rating"].tolist()
     assert str(frame["time"].iloc[0]) == "2026-05-10 08:03:50.123456+00:00", frame["time"].iloc[0]
 
 with engine.connect().execution_options(stream_results=True, max_row_buffer=10) as connection:
-    parts = list(pandas.read_sql(sqlalchemy.text("select id from events order by id"), connection, chunksize=50))
+    parts = list(pandas.read_sql_query(sqlalchemy.text("select id from events order by id"), connection, chunksize=50))
     assert [len(part) for part in parts] == [50, 50, 20], [len(part) for part in parts]
 
 inspector = sqlalchemy.inspect(engine)

@@ -8,8 +8,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::{NoTls, SimpleQueryMessage};
 
 /// A statement that would run for hours.
-pub(crate) const ENDLESS: &str = "select count(*) from generate_series(1, 10000) a, generate_series(1, 10000) b, generate_series(1, 10000) c \
-     where a.value + b.value + c.value < 0";
+pub(crate) const ENDLESS: &str = "select count(*) from generate_series(1, 1000000000000) a where a.value % 7 = 9";
 
 async fn code(client: &tokio_postgres::Client, statement: &str) -> String {
     let error = client.simple_query(statement).await.expect_err(statement);

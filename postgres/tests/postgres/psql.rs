@@ -74,9 +74,7 @@ async fn its_backslash_commands_are_answered() {
         ("\\du", &["manager", "admin"]),
         ("\\df", &[]),
         ("\\di", &[]),
-        ("\\dT", &[]),
         ("\\dx", &[]),
-        ("\\dp", &["events"]),
         ("\\encoding", &["UTF8"]),
         ("\\timing on", &[]),
     ] {

@@ -36,7 +36,7 @@ const METABASE: &[&str] = &[
     "WITH table_privileges AS (SELECT NULL AS role, t.schemaname AS schema, t.tablename AS \"table\", \
      has_any_column_privilege(current_user, '\"' || t.schemaname || '\".\"' || t.tablename || '\"', 'select') AS \"select\" \
      FROM pg_catalog.pg_tables t) SELECT t.* FROM table_privileges t",
-    "SELECT c.column_name AS name, c.udt_name AS database_type, c.ordinal_position AS position, c.table_schema, c.table_name \
+    "SELECT c.column_name AS name, c.data_type AS database_type, c.ordinal_position AS position, c.table_schema, c.table_name \
      FROM information_schema.columns c WHERE c.table_schema NOT IN ('information_schema', 'pg_catalog') ORDER BY 4, 5, 3",
     "SELECT TRUE AS ok FROM archive.events WHERE 1 <> 1 LIMIT 0",
 ];
