@@ -5,6 +5,7 @@
 //!                                                    ▼
 //!   test ──▶ require!(...) ──▶ kafka::Kafka    a real Apache Kafka, killed and restarted at will
 //!     │        │ not here:     s3::S3Server    a real S3 server with conditional writes and Object Lock
+//!     │        │               postgres::Postgres, mariadb::MariaDb   real databases
 //!     │        │ says why,     chitchat::fetch a real chat corpus as CloudEvents
 //!     │        ▼ skips         tools::age      the stock age command
 //!     │      (fails in CI)
@@ -22,7 +23,9 @@ pub mod chitchat;
 mod error;
 pub mod faults;
 pub mod kafka;
+pub mod mariadb;
 pub mod ports;
+pub mod postgres;
 pub mod process;
 pub mod s3;
 pub mod secrets;

@@ -152,6 +152,83 @@ pub fn go_checker() -> Result<PathBuf, Error> {
     Ok(built)
 }
 
+/// The folder with the PostgreSQL server's programs: the newest that Debian has installed.
+///
+/// # Errors
+///
+/// [`Error::Unavailable`] if there is none.
+pub fn postgres() -> Result<PathBuf, Error> {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let number = |path: &PathBuf| path.file_name()?.to_str()?.parse::<u32>().ok();
+    let newest = versions.map(|entry| entry.path()).filter(|path| path.join("bin/postgres").exists()).max_by_key(number);
+    newest.map(|path| path.join("bin")).ok_or_else(|| Error::unavailable("PostgreSQL", INSTALL))
+}
+
+/// MariaDB's server, its client, and what makes a data folder.
+///
+/// # Errors
+///
+/// [`Error::Unavailable`] if one of them is not there.
+pub fn mariadb() -> Result<[PathBuf; 3], Error> {
+    let find = |name: &str| {
+        let usual = Path::new("/usr/sbin").join(name);
+        if usual.exists() { Ok(usual) } else { command(name) }
+    };
+    let missing = |_| Error::unavailable("MariaDB", INSTALL);
+    Ok([
+        find("mariadbd").map_err(missing)?,
+        find("mariadb").map_err(missing)?,
+        find("mariadb-install-db").map_err(missing)?,
+    ])
+}
+
+/// An ODBC driver of Debian's, such as `psqlodbcw.so`.
+///
+/// # Errors
+///
+/// [`Error::Unavailable`] if it is not installed.
+pub fn odbc_driver(name: &str) -> Result<PathBuf, Error> {
+    let libraries = std::fs::read_dir("/usr/lib").into_iter().flatten().flatten();
+    let mut drivers = libraries.map(|entry| entry.path().join("odbc").join(name));
+    drivers.find(|path| path.exists()).ok_or_else(|| Error::unavailable(&format!("the ODBC driver {name}"), INSTALL))
+}
+
+/// A command that runs `program` as `user` if we are root: some servers refuse to run as root.
+pub(crate) fn unprivileged(program: &Path, user: &str) -> Result<Command, Error> {
+    if !is_root() {
+        return Ok(Command::new(program));
+    }
+    let mut wrapped = Command::new(command("setpriv")?);
+    wrapped.args([&format!("--reuid={user}"), &format!("--regid={user}"), "--clear-groups", "--"]).arg(program);
+    // A folder that the other user may not enter is no place to start in.
+    wrapped.current_dir("/");
+    Ok(wrapped)
+}
+
+/// Whether our own process belongs to root, as its folder in /proc tells.
+fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
+}
+
+/// Gives a file or folder to `user`, if we are root.
+pub(crate) fn give_to(path: &Path, user: &str) -> Result<(), Error> {
+    if !is_root() {
+        return Ok(());
+    }
+    run("chown", Command::new("chown").arg(user).arg(path))
+}
+
+/// Runs a command to its end, which must be a success.
+pub(crate) fn run(name: &str, command: &mut Command) -> Result<(), Error> {
+    let output = command.output().map_err(Error::io("start", command.get_program()))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let log = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+    Err(Error::Ended { name: name.to_owned(), status: output.status, log })
+}
+
 fn installed(part: &str, relative: &str) -> Result<PathBuf, Error> {
     let path = folder().join(relative);
     if path.exists() {

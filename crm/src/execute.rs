@@ -1,0 +1,111 @@
+//! Asking the CRM from within a plan: one leaf, one statement.
+
+use crate::error::CrmError;
+use crate::remote::Database;
+use crate::statement::write;
+use crate::table::RemoteTable;
+use arrow_schema::SchemaRef;
+use async_trait::async_trait;
+use datafusion::catalog::Session;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::{DataFusionError, Result};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
+use datafusion_federation::{FederatedPlanNode, FederationPlanner};
+use std::fmt;
+use std::sync::Arc;
+
+/// Plans the parts that [`crate::push`] cut out.
+pub(crate) struct Planner(pub(crate) Arc<Database>);
+
+#[async_trait]
+impl FederationPlanner for Planner {
+    async fn plan_federation(&self, node: &FederatedPlanNode, _: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
+        plan_statement(&self.0, node.plan()).await
+    }
+}
+
+/// `plan`, whose scans are all of `database`, as one statement there. The columns of its tables are looked up.
+pub(crate) async fn plan_statement(database: &Arc<Database>, plan: &LogicalPlan) -> Result<Arc<dyn ExecutionPlan>> {
+    let mut tables = Vec::new();
+    plan.apply(|node| {
+        if let LogicalPlan::TableScan(scan) = node
+            && let Some(table) = RemoteTable::of(scan)
+        {
+            tables.push(table);
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    let mut known = Vec::with_capacity(tables.len());
+    for table in &tables {
+        let columns = database.columns(&table.name, &table.from).await.map_err(CrmError::into_engine)?;
+        known.push((table.from.clone(), columns));
+    }
+    let sql = write(plan, database.language(), &|table| {
+        let columns = known.iter().find(|(from, _)| *from == table.from);
+        Ok(columns.map_or_else(|| table.assumed(), |(_, columns)| Arc::clone(columns)))
+    })?;
+    let schema: SchemaRef = Arc::clone(plan.schema().inner());
+    Ok(Arc::new(CrmExec::new(Arc::clone(database), sql, schema)))
+}
+
+/// A statement that the CRM answers.
+#[derive(Debug)]
+struct CrmExec {
+    database: Arc<Database>,
+    sql: String,
+    properties: Arc<PlanProperties>,
+}
+
+impl CrmExec {
+    fn new(database: Arc<Database>, sql: String, schema: SchemaRef) -> Self {
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new(schema),
+            Partitioning::UnknownPartitioning(1),
+            EmissionType::Incremental,
+            Boundedness::Bounded,
+        );
+        Self { database, sql, properties: Arc::new(properties) }
+    }
+}
+
+impl DisplayAs for CrmExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CrmExec: {}, sql={}", self.database.crm(), self.sql)
+    }
+}
+
+impl ExecutionPlan for CrmExec {
+    fn name(&self) -> &str {
+        "CrmExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        Vec::new()
+    }
+
+    fn with_new_children(self: Arc<Self>, _: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(self)
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn execute(&self, partition: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        if partition != 0 {
+            return Err(DataFusionError::Internal(format!("the CRM's answer has no part {partition}")));
+        }
+        Ok(self.database.stream(self.sql.clone(), self.schema()))
+    }
+}

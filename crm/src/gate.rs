@@ -1,0 +1,90 @@
+//! The last look at a statement before it goes to the CRM: it is one question, and every name in it ends where it
+//! seems to.
+
+use crate::error::CrmError;
+
+/// Reads `sql` the way the CRM will: text in single quotes with doubled quotes for a quote and no other escapes (each
+/// session is set up so), names in `quote` likewise. Refuses what is not one `SELECT`, and names in which a quotation mark
+/// follows a backslash: the engine's writer leaves such a mark as it is, so that the name would end there.
+pub(crate) fn check(sql: &str, quote: char) -> Result<(), CrmError> {
+    let refuse = |reason: &str| Err(CrmError::Unsendable { reason: reason.to_owned() });
+    let first = sql.split_whitespace().next().unwrap_or_default();
+    if !["SELECT", "WITH"].contains(&first.to_ascii_uppercase().as_str()) {
+        return refuse("it is no question");
+    }
+    if sql.contains('\0') {
+        return refuse("it contains a NUL character");
+    }
+    let mut characters = sql.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '\'' => loop {
+                match characters.next() {
+                    Some('\'') if characters.next_if_eq(&'\'').is_some() => {}
+                    Some('\'') => break,
+                    Some(_) => {}
+                    None => return refuse("a text is not closed"),
+                }
+            },
+            mark if mark == quote => {
+                let mut previous = mark;
+                loop {
+                    match characters.next() {
+                        Some(next) if next == quote => {
+                            if previous == '\\' {
+                                return refuse("a name has a quotation mark after a backslash");
+                            }
+                            if characters.next_if_eq(&quote).is_none() {
+                                break;
+                            }
+                            previous = quote;
+                        }
+                        Some(next) => previous = next,
+                        None => return refuse("a name is not closed"),
+                    }
+                }
+            }
+            ';' => return refuse("it has more than one part"),
+            '-' if characters.peek() == Some(&'-') => return refuse("it contains a comment"),
+            '/' if characters.peek() == Some(&'*') => return refuse("it contains a comment"),
+            '#' | '\\' | '`' | '"' => return refuse("it contains a character that stands for nothing there"),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn questions_pass() {
+        for sql in [
+            "SELECT \"a\" FROM \"b\"",
+            "SELECT \"a\"\"b\" FROM \"c\" WHERE (\"d\" = 'it''s; -- \\')",
+            "SELECT count(1) AS \"x = Utf8(\"\"y\"\")\" FROM \"b\"",
+        ] {
+            check(sql, '"').unwrap();
+        }
+        check("SELECT `a` FROM `b` WHERE (`c` = '\"#')", '`').unwrap();
+    }
+
+    #[test]
+    fn whatever_could_be_more_than_a_question_is_refused() {
+        for sql in [
+            "DELETE FROM \"a\"",
+            "SELECT 1; DELETE FROM \"a\"",
+            "SELECT 1 -- and the rest",
+            "SELECT 1 /* and the rest",
+            "SELECT \"a\\\" FROM x\"",
+            "SELECT \"a\\\"\" FROM x",
+            "SELECT 'open",
+            "SELECT \"open",
+            "SELECT `a` FROM \"b\"",
+            "SELECT 'a\0b'",
+        ] {
+            assert!(check(sql, '"').is_err(), "{sql}");
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Schema `crm`: the names, and the tables behind them.
+//!
+//! Listing names never asks the CRM, so that whoever lists all tables does not wait for it. `tickets` is known from the
+//! start; another table of a database is listed once its columns are known, which is tried in the background when names
+//! are listed. Naming such a table in a statement asks for its columns.
+
+use crate::error::CrmError;
+use crate::files::FileTable;
+use crate::remote::Database;
+use crate::settings::{TICKETS, TableMapping};
+use crate::table::RemoteTable;
+use async_trait::async_trait;
+use datafusion::catalog::{SchemaProvider, TableProvider};
+use datafusion::common::{Result, TableReference};
+use datafusion::datasource::TableType;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::runtime::Handle;
+
+pub(crate) enum Backing {
+    Database { database: Arc<Database>, names: BTreeMap<String, TableReference> },
+    Files(BTreeMap<String, FileTable>),
+}
+
+/// The tables of the CRM.
+pub(crate) struct CrmSchema {
+    pub(crate) mappings: BTreeMap<String, TableMapping>,
+    pub(crate) backing: Backing,
+    pub(crate) learning: Arc<AtomicBool>,
+}
+
+impl fmt::Debug for CrmSchema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.mappings.keys()).finish()
+    }
+}
+
+impl CrmSchema {
+    async fn remote(&self, name: &str) -> Result<Option<RemoteTable>, CrmError> {
+        let Backing::Database { database, names } = &self.backing else { return Ok(None) };
+        let (Some(mapping), Some(from)) = (self.mappings.get(name), names.get(name)) else { return Ok(None) };
+        let database = Arc::clone(database);
+        if name == TICKETS {
+            return Ok(Some(RemoteTable::tickets(database, mapping, from.clone())));
+        }
+        let columns = database.columns(name, from).await?;
+        RemoteTable::other(database, mapping, from.clone(), &columns).map(Some)
+    }
+
+    /// Looks up the columns of `unknown` tables, unless that is under way.
+    fn learn(&self, unknown: Vec<(String, TableReference)>, database: &Arc<Database>) {
+        let Ok(runtime) = Handle::try_current() else { return };
+        if unknown.is_empty() || self.learning.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let (database, learning) = (Arc::clone(database), Arc::clone(&self.learning));
+        runtime.spawn(async move {
+            for (name, from) in unknown {
+                if let Err(error) = database.columns(&name, &from).await {
+                    tracing::debug!(%error, "look up the columns of a table of the CRM");
+                }
+            }
+            learning.store(false, Ordering::Release);
+        });
+    }
+}
+
+#[async_trait]
+impl SchemaProvider for CrmSchema {
+    fn table_names(&self) -> Vec<String> {
+        let Backing::Database { database, names } = &self.backing else {
+            return self.mappings.keys().cloned().collect();
+        };
+        let known = |name: &str, from: &TableReference| name == TICKETS || database.known(from).is_some();
+        let (known, unknown): (Vec<_>, Vec<_>) = names.iter().partition(|(name, from)| known(name, from));
+        self.learn(unknown.into_iter().map(|(name, from)| (name.clone(), from.clone())).collect(), database);
+        known.into_iter().map(|(name, _)| name.clone()).collect()
+    }
+
+    async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        match &self.backing {
+            Backing::Database { .. } => {
+                let table = self.remote(name).await.map_err(CrmError::into_engine)?;
+                Ok(table.map(|table| Arc::new(table) as Arc<dyn TableProvider>))
+            }
+            Backing::Files(files) => match files.get(name) {
+                Some(file) => Ok(Some(Arc::new(file.opened().await?))),
+                None => Ok(None),
+            },
+        }
+    }
+
+    async fn table_type(&self, name: &str) -> Result<Option<TableType>> {
+        Ok(self.table_exist(name).then_some(TableType::Base))
+    }
+
+    fn table_exist(&self, name: &str) -> bool {
+        self.mappings.contains_key(name)
+    }
+}

@@ -1,0 +1,224 @@
+//! Where the CRM is and which of its tables are shown: plain data, read from the configuration by whoever has one.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Where the CRM is and what of it is shown.
+#[derive(Debug, Clone)]
+pub struct CrmSettings {
+    /// The kind of CRM and how it is reached.
+    pub source: Source,
+    /// How long connecting may take, and how long each statement may.
+    pub timeout: Duration,
+    /// Statements that may be under way in the CRM at once; more of them wait for their turn, within `timeout`.
+    pub connections: usize,
+    /// The tables of schema `crm`.
+    pub tables: Vec<TableMapping>,
+}
+
+/// One table of schema `crm`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableMapping {
+    /// Its name here. `tickets` has fixed columns; see [`TICKET_COLUMNS`].
+    pub name: String,
+    /// Its name in the CRM, written as there (`public.ticket`, `dbo."Support Case"`), or the path of its file.
+    pub from: String,
+    /// Our column, and the CRM's column that it shows. Empty for all columns as they are, which `tickets` cannot have.
+    pub columns: BTreeMap<String, String>,
+}
+
+/// The columns of `crm.tickets`. `ticket` must be mapped; another one that is not mapped is NULL.
+pub const TICKET_COLUMNS: [&str; 8] =
+    ["ticket", "opened_at", "closed_at", "issue_type", "priority", "status", "owner", "customer"];
+/// The name of the table that [`TICKET_COLUMNS`] belong to.
+pub const TICKETS: &str = "tickets";
+
+/// The kind of CRM and how it is reached.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// PostgreSQL, and what speaks its protocol.
+    Postgres(Server),
+    /// MySQL or MariaDB.
+    MySql(Server),
+    /// A SQLite file, opened for reading only.
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Whatever an ODBC driver reaches.
+    Odbc {
+        /// As the driver wants it, credentials included: `Driver=/path/to/driver.so;Server=...;UID=...;PWD=...`.
+        connection_string: Secret,
+        /// Which SQL the database behind the driver speaks.
+        dialect: OdbcDialect,
+    },
+    /// CSV files, one for each table.
+    Csv {
+        /// What stands between the fields of a line.
+        delimiter: u8,
+    },
+    /// Parquet files, one for each table.
+    Parquet,
+}
+
+/// A database server.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// Its host name or address.
+    pub host: String,
+    /// Its TCP port.
+    pub port: u16,
+    /// The database.
+    pub database: String,
+    /// The user, who should be allowed to read and nothing else.
+    pub user: String,
+    /// The password.
+    pub password: Secret,
+    /// How the connection is secured.
+    pub tls: Tls,
+}
+
+/// How a connection is secured. What is asked for is had, or there is no connection: nothing falls back to plain text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// How much is demanded.
+    pub mode: TlsMode,
+    /// A file with the certificates of the authorities to trust (PEM), in addition to the system's.
+    pub ca: Option<PathBuf>,
+}
+
+/// What is demanded of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TlsMode {
+    /// Plain text.
+    Disable,
+    /// Encrypted; the server may be anybody.
+    Require,
+    /// Encrypted; the server's certificate is from a trusted authority.
+    VerifyCa,
+    /// Encrypted; the server's certificate is from a trusted authority, and for the host's name.
+    VerifyFull,
+}
+
+/// Which SQL the database behind an ODBC driver speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OdbcDialect {
+    /// Microsoft SQL Server.
+    SqlServer,
+    /// Oracle Database 12c or later.
+    Oracle,
+    /// IBM Db2.
+    Db2,
+    /// PostgreSQL.
+    Postgres,
+    /// Any other database that knows the SQL standard: only plain filters, columns, joins and limits are sent there.
+    Generic,
+}
+
+/// A password, or what contains one. It is not shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Hides `text`.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    pub(crate) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
+impl Source {
+    /// The kind and the place, for messages: never a credential.
+    pub(crate) fn describe(&self) -> String {
+        match self {
+            Self::Postgres(server) => format!("the CRM (PostgreSQL at {}:{})", server.host, server.port),
+            Self::MySql(server) => format!("the CRM (MySQL at {}:{})", server.host, server.port),
+            Self::Sqlite { path } => format!("the CRM (SQLite file {})", path.display()),
+            Self::Odbc { connection_string, .. } => {
+                match odbc_value(connection_string.reveal(), &["server", "servername", "host", "dbq", "dsn", "database"])
+                {
+                    Some(place) => format!("the CRM (ODBC, {place})"),
+                    None => "the CRM (ODBC)".to_owned(),
+                }
+            }
+            Self::Csv { .. } => "the CRM (CSV files)".to_owned(),
+            Self::Parquet => "the CRM (Parquet files)".to_owned(),
+        }
+    }
+
+    /// What must not stand in any message.
+    pub(crate) fn secrets(&self) -> Vec<String> {
+        let secrets = match self {
+            Self::Postgres(server) | Self::MySql(server) => vec![server.password.reveal().to_owned()],
+            Self::Odbc { connection_string, .. } => {
+                let text = connection_string.reveal();
+                let password = odbc_value(text, &["pwd", "password"]);
+                std::iter::once(text.to_owned()).chain(password).collect()
+            }
+            Self::Sqlite { .. } | Self::Csv { .. } | Self::Parquet => Vec::new(),
+        };
+        secrets.into_iter().filter(|secret| !secret.is_empty()).collect()
+    }
+}
+
+/// The value of the first of `keys` that an ODBC connection string has. A value in braces may contain semicolons.
+fn odbc_value(text: &str, keys: &[&str]) -> Option<String> {
+    let mut found: BTreeMap<String, String> = BTreeMap::new();
+    let mut rest = text;
+    while let Some((key, after)) = rest.split_once('=') {
+        let after = after.trim_start();
+        let (value, tail) = match after.strip_prefix('{') {
+            Some(braced) => {
+                let end = braced.find('}').unwrap_or(braced.len());
+                let tail = braced.get(end + 1..).unwrap_or_default();
+                (&braced[..end], tail.strip_prefix(';').unwrap_or(tail))
+            }
+            None => after.split_once(';').unwrap_or((after, "")),
+        };
+        found.entry(key.trim().to_ascii_lowercase()).or_insert_with(|| value.trim().to_owned());
+        rest = tail;
+    }
+    keys.iter().find_map(|key| found.remove(*key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_string_tells_its_host_and_hides_its_password() {
+        let text = "Driver={ODBC Driver 18; really};Server=crm.example,1433;UID=reader;PWD={a;b=c};Database=crm";
+        let source =
+            Source::Odbc { connection_string: Secret::new(text), dialect: OdbcDialect::SqlServer };
+        assert_eq!(source.describe(), "the CRM (ODBC, crm.example,1433)");
+        assert_eq!(source.secrets(), [text, "a;b=c"]);
+        assert!(!format!("{source:?}").contains("a;b=c"));
+    }
+
+    #[test]
+    fn a_server_is_named_without_its_credentials() {
+        let server = Server {
+            host: "crm.example".to_owned(),
+            port: 5432,
+            database: "crm".to_owned(),
+            user: "reader".to_owned(),
+            password: Secret::new("hunter2"),
+            tls: Tls { mode: TlsMode::VerifyFull, ca: None },
+        };
+        let source = Source::Postgres(server);
+        assert_eq!(source.describe(), "the CRM (PostgreSQL at crm.example:5432)");
+        assert_eq!(source.secrets(), ["hunter2"]);
+        assert!(!format!("{source:?}").contains("hunter2"));
+    }
+}

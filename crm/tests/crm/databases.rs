@@ -1,0 +1,101 @@
+//! Each kind of CRM, with what is sent to it.
+
+use crate::conformance::answers;
+use crate::fixture::{ask, making, sent, server, session, settings, tables};
+use holdfast_crm::{OdbcDialect, Secret, Source};
+use holdfast_testkit::mariadb::{self, MariaDb};
+use holdfast_testkit::postgres::{self, Postgres};
+use holdfast_testkit::{require, tools};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_answers_and_computes() {
+    let crm = require!(Postgres::start().await);
+    crm.execute(&making("text", "timestamptz")).unwrap();
+    let source = Source::Postgres(server(crm.port(), postgres::DATABASE, postgres::USER, postgres::PASSWORD));
+    let context = session(settings(source, tables("public.")));
+    answers(&context, true).await;
+
+    let one = sent(&context, "SELECT owner FROM crm.tickets WHERE ticket = 'T-1' LIMIT 3").await;
+    let [sql] = one.as_slice() else { panic!("{one:?}") };
+    assert!(sql.contains("\"number\" = 'T-1'") && sql.contains("LIMIT 3") && !sql.contains("\"opened\""), "{sql}");
+
+    let joined = "SELECT c.company, count(*) FROM crm.tickets t JOIN crm.contacts c \
+                  ON t.customer = CAST(c.id AS VARCHAR) WHERE t.status = 'open' GROUP BY c.company";
+    let one = sent(&context, joined).await;
+    let [sql] = one.as_slice() else { panic!("{one:?}") };
+    assert!(sql.contains("JOIN") && sql.contains("GROUP BY") && sql.contains("= 'open'"), "{sql}");
+
+    // Twenty at once.
+    let context = &context;
+    let all = (0..20).map(|_| ask(context, "SELECT count(*) FROM crm.tickets"));
+    for answer in futures::future::join_all(all).await {
+        assert_eq!(answer.unwrap(), ["5"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn odbc_answers_and_computes() {
+    let driver = require!(tools::odbc_driver("psqlodbcw.so"));
+    let crm = require!(Postgres::start().await);
+    crm.execute(&making("text", "timestamp")).unwrap();
+    let connection_string = format!(
+        "Driver={};Server=127.0.0.1;Port={};Database={};UID={};PWD={}",
+        driver.display(),
+        crm.port(),
+        postgres::DATABASE,
+        postgres::USER,
+        postgres::PASSWORD
+    );
+    for dialect in [OdbcDialect::Postgres, OdbcDialect::Generic] {
+        let source = Source::Odbc { connection_string: Secret::new(connection_string.clone()), dialect };
+        let context = session(settings(source, tables("public.")));
+        answers(&context, true).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mariadb_answers_and_computes() {
+    let crm = require!(MariaDb::start().await);
+    let making = making("varchar(40)", "datetime(6)").replace("back\\slash", "back\\\\slash");
+    crm.execute(&making).unwrap();
+    let source = Source::MySql(server(crm.port(), mariadb::DATABASE, mariadb::USER, mariadb::PASSWORD));
+    let context = session(settings(source, tables("")));
+    answers(&context, true).await;
+    let one = sent(&context, "SELECT owner FROM crm.tickets WHERE ticket = 'T-1' LIMIT 3").await;
+    let [sql] = one.as_slice() else { panic!("{one:?}") };
+    assert!(sql.contains("`number` = 'T-1'") && sql.contains("LIMIT 3"), "{sql}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_answers_and_computes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("crm.db");
+    let database = libsql::Builder::new_local(&path).build().await.unwrap();
+    let connection = database.connect().unwrap();
+    connection.execute_batch(&making("text", "datetime")).await.unwrap();
+    let context = session(settings(Source::Sqlite { path }, tables("")));
+    answers(&context, true).await;
+}
+
+#[tokio::test]
+async fn csv_files_answer_and_are_read_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tickets.csv");
+    let text = "number,opened,closed,kind,state,owner_name,contact_id\n\
+                T-1,2024-01-02 10:00:00,2024-01-02 12:30:00.25,printer,closed,Zoë,1\n\
+                T-2,2024-02-03 09:00:00,,printer,open,李雷,2\n\
+                T-3,2024-03-04 08:00:00,2024-03-05 08:00:00,network,closed,O'Brien,1\n\
+                T-4,2024-04-05 07:00:00,,,open,,\n\
+                T-5,2024-05-06 06:00:00,,network,open,back\\slash,2\n";
+    std::fs::write(&path, text).unwrap();
+    let mut tables = tables("");
+    tables.truncate(1);
+    tables[0].from = path.display().to_string();
+    let context = session(settings(Source::Csv { delimiter: b',' }, tables));
+    answers(&context, false).await;
+    std::fs::write(&path, format!("{text}T-6,2024-06-07 06:00:00,,,open,,\n")).unwrap();
+    assert_eq!(ask(&context, "SELECT count(*) FROM crm.tickets").await.unwrap(), ["6"]);
+    std::fs::remove_file(&path).unwrap();
+    let error = ask(&context, "SELECT count(*) FROM crm.tickets").await.unwrap_err().to_string();
+    assert!(error.contains("crm.tickets: open") && error.contains("tickets.csv"), "{error}");
+}

@@ -1,0 +1,72 @@
+//! A CRM that is down, slow, locked, or not as it was described.
+
+use crate::fixture::{LIMIT, ask, making, server, session, settings, tables};
+use holdfast_crm::{CrmError, Source};
+use holdfast_testkit::postgres::{self, Postgres};
+use holdfast_testkit::{ports, require};
+use std::time::Instant;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crm_that_is_down_fails_its_own_statements_only() {
+    let source = Source::Postgres(server(ports::free(), "crm", "reader", "hunter2"));
+    let context = session(settings(source, tables("public.")));
+    let error = ask(&context, "SELECT * FROM crm.tickets").await.unwrap_err();
+    assert!(matches!(CrmError::of(&error), Some(CrmError::Unreachable { .. })), "{error}");
+    assert!(error.to_string().contains("PostgreSQL at 127.0.0.1"), "{error}");
+    assert!(!error.to_string().contains("hunter2"), "{error}");
+    let error = ask(&context, "SELECT * FROM crm.contacts").await.unwrap_err();
+    assert!(matches!(CrmError::of(&error), Some(CrmError::Resting { .. })), "{error}");
+    assert_eq!(ask(&context, "SELECT count(*) FROM sessions").await.unwrap(), ["3"]);
+    let names = "SELECT table_name FROM information_schema.columns WHERE table_schema = 'crm' GROUP BY table_name";
+    assert_eq!(ask(&context, names).await.unwrap(), ["tickets"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_black_hole_is_given_up_in_time() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    for source in [
+        Source::Postgres(server(port, "crm", "reader", "hunter2")),
+        Source::MySql(server(port, "crm", "reader", "hunter2")),
+    ] {
+        let context = session(settings(source, tables("public.")));
+        let start = Instant::now();
+        let error = ask(&context, "SELECT * FROM crm.tickets").await.unwrap_err();
+        assert!(matches!(CrmError::of(&error), Some(CrmError::TimedOut { .. })), "{error}");
+        assert!(start.elapsed() < LIMIT * 2, "{:?}", start.elapsed());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_settings_and_slow_views_are_named() {
+    let mut crm = require!(Postgres::start().await);
+    crm.execute(&making("text", "timestamptz")).unwrap();
+    crm.execute("CREATE VIEW slow AS SELECT id, pg_sleep(60)::text AS nap FROM contact").unwrap();
+    let source = |password| Source::Postgres(server(crm.port(), postgres::DATABASE, postgres::USER, password));
+
+    let context = session(settings(source("hunter2"), tables("public.")));
+    let error = ask(&context, "SELECT * FROM crm.tickets").await.unwrap_err();
+    assert!(matches!(CrmError::of(&error), Some(CrmError::Refused { .. })), "{error}");
+    assert!(!error.to_string().contains("hunter2"), "{error}");
+
+    let mut wrong = tables("public.");
+    wrong[0].columns.insert("priority".to_owned(), "urgency\" FROM x; --".to_owned());
+    wrong[1].from = "public.slow".to_owned();
+    wrong[2].from = "public.\"nowhere; DROP TABLE ticket\"".to_owned();
+    let context = session(settings(source(postgres::PASSWORD), wrong));
+    let error = ask(&context, "SELECT * FROM crm.tickets").await.unwrap_err();
+    assert!(matches!(CrmError::of(&error), Some(CrmError::NoColumn { .. })), "{error}");
+    assert!(error.to_string().starts_with("External error: crm.tickets.priority"), "{error}");
+    let error = ask(&context, "SELECT * FROM crm.work").await.unwrap_err();
+    assert!(matches!(CrmError::of(&error), Some(CrmError::NoTable { .. })), "{error}");
+    let start = Instant::now();
+    let error = ask(&context, "SELECT * FROM crm.contacts").await.unwrap_err();
+    assert!(matches!(CrmError::of(&error), Some(CrmError::TimedOut { .. })), "{error}");
+    assert!(start.elapsed() < LIMIT * 2, "{:?}", start.elapsed());
+
+    // The connections of before are dead; nobody notices.
+    let context = session(settings(source(postgres::PASSWORD), tables("public.")));
+    assert_eq!(ask(&context, "SELECT count(*) FROM crm.tickets").await.unwrap(), ["5"]);
+    crm.restart().await.unwrap();
+    assert_eq!(ask(&context, "SELECT count(*) FROM crm.tickets").await.unwrap(), ["5"]);
+}

@@ -1,0 +1,100 @@
+//! A real PostgreSQL on loopback, over a temporary folder: Debian's server, in a cluster of its own.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::child::Guarded;
+use crate::{Error, ports, tools};
+
+/// The superuser of the server.
+pub const USER: &str = "postgres";
+/// Its password.
+pub const PASSWORD: &str = "testkit-secret-password";
+/// The one database.
+pub const DATABASE: &str = "postgres";
+
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// A running server, killed when this value is dropped.
+#[derive(Debug)]
+pub struct Postgres {
+    binaries: PathBuf,
+    folder: TempDir,
+    port: u16,
+    child: Option<Guarded>,
+}
+
+impl Postgres {
+    /// Makes a cluster and starts a server on it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] if the server is not installed; the others if it does not come up.
+    pub async fn start() -> Result<Self, Error> {
+        let binaries = tools::postgres()?;
+        let folder = tempfile::Builder::new().prefix("holdfast-postgres-").tempdir();
+        let folder = folder.map_err(Error::io("make", "a folder for PostgreSQL"))?;
+        tools::give_to(folder.path(), "postgres")?;
+        let password = folder.path().join("password");
+        std::fs::write(&password, PASSWORD).map_err(Error::io("write", &password))?;
+        tools::give_to(&password, "postgres")?;
+        let mut command = tools::unprivileged(&binaries.join("initdb"), "postgres")?;
+        command.args(["--auth=scram-sha-256", "--encoding=UTF8", "--no-locale", "--no-sync", "-U", USER]);
+        command.arg("--pwfile").arg(&password).arg("-D").arg(folder.path().join("data"));
+        tools::run("initdb", &mut command)?;
+        let mut server = Self { binaries, folder, port: ports::free(), child: None };
+        server.restart().await?;
+        Ok(server)
+    }
+
+    /// The server's port on 127.0.0.1. It stays the same over restarts.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Runs statements with `psql`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Ended`] with what `psql` said, if one of them fails.
+    pub fn execute(&self, sql: &str) -> Result<(), Error> {
+        let mut command = Command::new(self.binaries.join("psql"));
+        command.env("PGPASSWORD", PASSWORD).args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-U", USER]);
+        command.args(["-p", &self.port.to_string(), "-d", DATABASE, "-c", sql]);
+        tools::run("psql", &mut command)
+    }
+
+    /// The server is gone in the middle of whatever it did.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill();
+        }
+    }
+
+    /// Starts the server again on the same folder and port; kills it first if it still runs.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Ended`] or [`Error::TimedOut`] with the end of the server's log.
+    pub async fn restart(&mut self) -> Result<(), Error> {
+        self.kill();
+        let mut command = tools::unprivileged(&self.binaries.join("postgres"), "postgres")?;
+        command.arg("-D").arg(self.folder.path().join("data")).args(["-p", &self.port.to_string()]);
+        command.args(["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off"]);
+        command.stdin(Stdio::null());
+        let mut child = Guarded::spawn("postgres", &mut command, self.folder.path())?;
+        child.wait_until(START_LIMIT, || async { self.execute("SELECT 1").is_ok() }).await?;
+        self.child = Some(child);
+        Ok(())
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
