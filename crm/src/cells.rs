@@ -224,10 +224,8 @@ impl Columns {
             let array = if array.data_type() == field.data_type() {
                 array
             } else {
-                cast_with_options(&array, field.data_type(), &strict).map_err(|_| CrmError::Value {
-                    column: field.name().clone(),
-                    wanted: kind(field.data_type()),
-                })?
+                cast_with_options(&array, field.data_type(), &strict)
+                    .map_err(|_| CrmError::Value { column: field.name().clone(), wanted: kind(field.data_type()) })?
             };
             arrays.push(array);
         }

@@ -94,11 +94,9 @@ impl FileTable {
 
     fn url(&self) -> Result<ListingTableUrl> {
         let path = self.path();
-        let path = std::fs::canonicalize(&path)
-            .map_err(|error| self.wrong("open", error.to_string()).into_engine())?;
-        let url = url::Url::from_file_path(&path).map_err(|()| {
-            self.wrong("open", "the path is not one that a file can have".to_owned()).into_engine()
-        })?;
+        let path = std::fs::canonicalize(&path).map_err(|error| self.wrong("open", error.to_string()).into_engine())?;
+        let url = url::Url::from_file_path(&path)
+            .map_err(|()| self.wrong("open", "the path is not one that a file can have".to_owned()).into_engine())?;
         ListingTableUrl::parse(url)
     }
 
@@ -140,9 +138,8 @@ impl TableProvider for FileTable {
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let theirs = self.file_schema(state).await?;
-        let config = ListingTableConfig::new(self.url()?)
-            .with_listing_options(self.options())
-            .with_schema(Arc::clone(&theirs));
+        let config =
+            ListingTableConfig::new(self.url()?).with_listing_options(self.options()).with_schema(Arc::clone(&theirs));
         let file = provider_as_source(Arc::new(ListingTable::try_new(config)?));
 
         let mut columns = Vec::with_capacity(self.schema.fields().len());
@@ -159,7 +156,8 @@ impl TableProvider for FileTable {
                         column
                     } else {
                         // An empty field of a CSV file is no time.
-                        let empty = matches!(field.data_type(), DataType::Timestamp(..)) && *known.data_type() == DataType::Utf8;
+                        let empty = matches!(field.data_type(), DataType::Timestamp(..))
+                            && *known.data_type() == DataType::Utf8;
                         let column = if empty { nullif(state, column)? } else { column };
                         Expr::Cast(Cast::new(Box::new(column), field.data_type().clone()))
                     }

@@ -72,7 +72,10 @@ impl Crm {
         };
         let backing = match (&settings.source, Database::new(&settings, clock)?) {
             (_, Some(database)) => {
-                let names = settings.tables.iter().map(|table| Ok((table.name.clone(), name::parse(&table.name, &table.from)?)));
+                let names = settings
+                    .tables
+                    .iter()
+                    .map(|table| Ok((table.name.clone(), name::parse(&table.name, &table.from)?)));
                 Backing::Database { database: Arc::new(database), names: names.collect::<Result<_, CrmError>>()? }
             }
             (Source::Csv { delimiter }, None) => files(FileKind::Csv { delimiter: *delimiter }),

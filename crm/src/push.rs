@@ -144,9 +144,10 @@ fn can_join(join: &Join, language: Language) -> bool {
                 && is_comparable(a, &**left, language)
                 && is_comparable(b, &**right, language)
         })
-        && join.filter.as_ref().is_none_or(|filter| {
-            left.join(right).is_ok_and(|both| can_evaluate(filter, &both, language))
-        })
+        && join
+            .filter
+            .as_ref()
+            .is_none_or(|filter| left.join(right).is_ok_and(|both| can_evaluate(filter, &both, language)))
 }
 
 fn can_aggregate(aggregate: &Aggregate, language: Language) -> bool {

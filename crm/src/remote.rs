@@ -149,11 +149,7 @@ impl Database {
             match timeout(self.limit * 2, self.remote.columns(table)).await {
                 Ok(answer) => self.note(answer).map_err(|error| match error {
                     Some(error) => error,
-                    None => CrmError::NoTable {
-                        crm: self.crm.clone(),
-                        name: name.to_owned(),
-                        from: table.to_string(),
-                    },
+                    None => CrmError::NoTable { crm: self.crm.clone(), name: name.to_owned(), from: table.to_string() },
                 }),
                 Err(_) => Err(self.late("tell the columns of a table")),
             }

@@ -146,8 +146,10 @@ impl Source {
             Self::MySql(server) => format!("the CRM (MySQL at {}:{})", server.host, server.port),
             Self::Sqlite { path } => format!("the CRM (SQLite file {})", path.display()),
             Self::Odbc { connection_string, .. } => {
-                match odbc_value(connection_string.reveal(), &["server", "servername", "host", "dbq", "dsn", "database"])
-                {
+                match odbc_value(
+                    connection_string.reveal(),
+                    &["server", "servername", "host", "dbq", "dsn", "database"],
+                ) {
                     Some(place) => format!("the CRM (ODBC, {place})"),
                     None => "the CRM (ODBC)".to_owned(),
                 }
@@ -199,8 +201,7 @@ mod tests {
     #[test]
     fn a_connection_string_tells_its_host_and_hides_its_password() {
         let text = "Driver={ODBC Driver 18; really};Server=crm.example,1433;UID=reader;PWD={a;b=c};Database=crm";
-        let source =
-            Source::Odbc { connection_string: Secret::new(text), dialect: OdbcDialect::SqlServer };
+        let source = Source::Odbc { connection_string: Secret::new(text), dialect: OdbcDialect::SqlServer };
         assert_eq!(source.describe(), "the CRM (ODBC, crm.example,1433)");
         assert_eq!(source.secrets(), [text, "a;b=c"]);
         assert!(!format!("{source:?}").contains("a;b=c"));

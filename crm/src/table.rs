@@ -61,9 +61,9 @@ impl RemoteTable {
         } else {
             let found = mapping.columns.iter().map(|(ours, theirs)| {
                 let column = columns.iter().find(|column| column.name == *theirs);
-                column.map(|column| (ours.as_str(), column)).ok_or_else(|| {
-                    missing(database.crm(), &mapping.name, &from, ours, theirs, columns)
-                })
+                column
+                    .map(|column| (ours.as_str(), column))
+                    .ok_or_else(|| missing(database.crm(), &mapping.name, &from, ours, theirs, columns))
             });
             found.collect::<Result<_, _>>()?
         };

@@ -160,7 +160,8 @@ pub fn go_checker() -> Result<PathBuf, Error> {
 pub fn postgres() -> Result<PathBuf, Error> {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let number = |path: &PathBuf| path.file_name()?.to_str()?.parse::<u32>().ok();
-    let newest = versions.map(|entry| entry.path()).filter(|path| path.join("bin/postgres").exists()).max_by_key(number);
+    let newest =
+        versions.map(|entry| entry.path()).filter(|path| path.join("bin/postgres").exists()).max_by_key(number);
     newest.map(|path| path.join("bin")).ok_or_else(|| Error::unavailable("PostgreSQL", INSTALL))
 }
 

@@ -32,9 +32,9 @@ impl MySql {
     pub(crate) fn new(server: &Server, limit: Duration, connections: usize) -> Self {
         let tls = match server.tls.mode {
             TlsMode::Disable => None,
-            TlsMode::Require => Some(
-                SslOpts::default().with_danger_accept_invalid_certs(true).with_danger_skip_domain_validation(true),
-            ),
+            TlsMode::Require => {
+                Some(SslOpts::default().with_danger_accept_invalid_certs(true).with_danger_skip_domain_validation(true))
+            }
             TlsMode::VerifyCa => Some(SslOpts::default().with_danger_skip_domain_validation(true)),
             TlsMode::VerifyFull => Some(SslOpts::default()),
         };

@@ -123,7 +123,8 @@ impl Remote for Odbc {
 /// The texts of `batch` as what they mean.
 fn read(columns: &mut Columns, batch: &RecordBatch) -> Result<RecordBatch, Trouble> {
     let texts = batch.columns().iter().map(|column| column.as_string_opt::<i32>());
-    let texts = texts.collect::<Option<Vec<_>>>().ok_or_else(|| Trouble::Failed("the driver gave no text".to_owned()))?;
+    let texts =
+        texts.collect::<Option<Vec<_>>>().ok_or_else(|| Trouble::Failed("the driver gave no text".to_owned()))?;
     for row in 0..batch.num_rows() {
         for (index, text) in texts.iter().enumerate().take(columns.width()) {
             columns.push(index, if text.is_null(row) { Cell::Null } else { Cell::Text(text.value(row)) })?;

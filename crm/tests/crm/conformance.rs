@@ -30,10 +30,7 @@ const ANSWERS: &[(&str, &[&str])] = &[
          ORDER BY s.session",
         &["s1|Zoë", r"s2|back\slash", "s3|"],
     ),
-    (
-        "WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 3) SELECT count(*) FROM n",
-        &["3"],
-    ),
+    ("WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 3) SELECT count(*) FROM n", &["3"]),
     ("SELECT session FROM sessions WHERE ticket IN (SELECT ticket FROM crm.tickets WHERE status = 'open')", &["s2"]),
 ];
 

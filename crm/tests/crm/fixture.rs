@@ -48,7 +48,11 @@ pub(crate) fn tables(schema: &str) -> Vec<TableMapping> {
     vec![
         table("tickets", "ticket", columns),
         table("contacts", "contact", Default::default()),
-        table("work", "ticket", [("ticket", "number"), ("hours", "hours")].map(|(a, b)| (a.to_owned(), b.to_owned())).into()),
+        table(
+            "work",
+            "ticket",
+            [("ticket", "number"), ("hours", "hours")].map(|(a, b)| (a.to_owned(), b.to_owned())).into(),
+        ),
     ]
 }
 
