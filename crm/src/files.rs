@@ -89,7 +89,7 @@ impl FileTable {
             ),
             FileKind::Parquet => Arc::new(ParquetFormat::default().with_force_view_types(false)),
         };
-        ListingOptions::new(format).with_file_extension("").with_collect_stat(false)
+        ListingOptions::new(format).with_file_extension("")
     }
 
     fn url(&self) -> Result<ListingTableUrl> {

@@ -19,7 +19,7 @@ use crate::remote::Database;
 use crate::statement::is_writable;
 use crate::table::RemoteTable;
 use arrow_schema::{DataType, Schema};
-use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
 use datafusion::common::{DFSchema, ExprSchema, JoinType, NullEquality, Result, ScalarValue};
 use datafusion::logical_expr::expr_rewriter::unnormalize_col;
 use datafusion::logical_expr::{Aggregate, Expr, ExprSchemable, Extension, Join, LogicalPlan, Operator, Projection};

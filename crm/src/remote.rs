@@ -21,7 +21,7 @@ use crate::settings::{CrmSettings, Source};
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, SchemaRef};
 use async_trait::async_trait;
-use datafusion::common::TableReference;
+use datafusion::common::{DataFusionError, TableReference};
 use datafusion::physical_plan::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use std::collections::HashMap;
@@ -165,23 +165,20 @@ impl Database {
         let columns = Arc::clone(&schema);
         let start = async move {
             let (rows, batches) = channel(2);
-            let limit = database.limit;
-            let task = tokio::spawn(async move { database.run(&sql, columns, rows).await });
+            let asked = Arc::clone(&database);
+            let task = tokio::spawn(async move { asked.run(&sql, columns, rows).await });
             // Waiting for a turn, connecting and the first answer each have the limit.
-            Ok(Answer { batches, first: Some(limit * 3), limit, task: Task(task) })
+            Ok::<_, DataFusionError>(Answer { batches, first: Some(database.limit * 3), database, task: Task(task) })
         };
         let stream = futures::stream::once(start);
         let stream = futures::TryStreamExt::try_flatten(futures::TryStreamExt::map_ok(stream, |answer: Answer| {
             futures::stream::try_unfold(answer, |mut answer| async move {
-                let limit = answer.first.take().unwrap_or(answer.limit);
+                let limit = answer.first.take().unwrap_or(answer.database.limit);
                 match timeout(limit, answer.batches.recv()).await {
                     Ok(Some(Ok(batch))) => Ok(Some((batch, answer))),
                     Ok(Some(Err(error))) => Err(error.into_engine()),
                     Ok(None) => Ok(None),
-                    Err(_) => {
-                        let crm = "the CRM".to_owned();
-                        Err(CrmError::TimedOut { crm, doing: "answer", limit: answer.limit }.into_engine())
-                    }
+                    Err(_) => Err(answer.database.late("answer").into_engine()),
                 }
             })
         }));
@@ -257,7 +254,7 @@ impl Database {
 struct Answer {
     batches: Receiver<Result<RecordBatch, CrmError>>,
     first: Option<Duration>,
-    limit: Duration,
+    database: Arc<Database>,
     #[expect(dead_code, reason = "it ends the statement when it is dropped")]
     task: Task,
 }

@@ -16,6 +16,8 @@ pub const PASSWORD: &str = "testkit-secret-password";
 /// The one database.
 pub const DATABASE: &str = "crm";
 
+const CERTIFICATE: &str = "server.crt";
+const KEY: &str = "server.key";
 const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// A running server, killed when this value is dropped.
@@ -67,6 +69,18 @@ impl MariaDb {
         self.as_root(&format!("USE {DATABASE}; {sql}"))
     }
 
+    /// Restarts the server so that it takes encrypted connections too. Both texts are PEM.
+    ///
+    /// # Errors
+    ///
+    /// As [`restart`](Self::restart), or the files could not be written.
+    pub async fn encrypt(&mut self, certificate: &str, key: &str) -> Result<(), Error> {
+        for (name, text) in [(CERTIFICATE, certificate), (KEY, key)] {
+            tools::write_private(&self.folder.path().join(name), text, "mysql")?;
+        }
+        self.restart().await
+    }
+
     /// The server is gone in the middle of whatever it did.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
@@ -87,6 +101,10 @@ impl MariaDb {
         command.arg(format!("--port={}", self.port)).arg(format!("--datadir={}", folder.join("data").display()));
         command.arg(format!("--socket={}", folder.join("socket").display()));
         command.arg(format!("--pid-file={}", folder.join("pid").display())).stdin(Stdio::null());
+        let (certificate, key) = (folder.join(CERTIFICATE), folder.join(KEY));
+        if key.exists() {
+            command.arg(format!("--ssl-cert={}", certificate.display())).arg(format!("--ssl-key={}", key.display()));
+        }
         let mut child = Guarded::spawn("mariadbd", &mut command, folder)?;
         child.wait_until(START_LIMIT, || async { self.as_root("SELECT 1").is_ok() }).await?;
         self.child = Some(child);

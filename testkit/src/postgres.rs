@@ -68,6 +68,21 @@ impl Postgres {
         tools::run("psql", &mut command)
     }
 
+    /// Restarts the server so that it takes encrypted connections too. Both texts are PEM.
+    ///
+    /// # Errors
+    ///
+    /// As [`restart`](Self::restart), or the files could not be written.
+    pub async fn encrypt(&mut self, certificate: &str, key: &str) -> Result<(), Error> {
+        let data = self.folder.path().join("data");
+        for (name, text) in [("server.crt", certificate), ("server.key", key)] {
+            tools::write_private(&data.join(name), text, "postgres")?;
+        }
+        let settings = data.join("postgresql.auto.conf");
+        std::fs::write(&settings, "ssl = on\n").map_err(Error::io("write", &settings))?;
+        self.restart().await
+    }
+
     /// The server is gone in the middle of whatever it did.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {

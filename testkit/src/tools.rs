@@ -220,6 +220,15 @@ pub(crate) fn give_to(path: &Path, user: &str) -> Result<(), Error> {
     run("chown", Command::new("chown").arg(user).arg(path))
 }
 
+/// Writes a file that only `user` may read, as servers demand of their keys.
+pub(crate) fn write_private(path: &Path, text: &str, user: &str) -> Result<(), Error> {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::write(path, text).map_err(Error::io("write", path))?;
+    let private = std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(path, private).map_err(Error::io("set the permissions of", path))?;
+    give_to(path, user)
+}
+
 /// Runs a command to its end, which must be a success.
 pub(crate) fn run(name: &str, command: &mut Command) -> Result<(), Error> {
     let output = command.output().map_err(Error::io("start", command.get_program()))?;

@@ -92,7 +92,8 @@ impl Remote for MySql {
         let mut connection = self.connection().await?;
         let sql = format!("SELECT * FROM {}", quoted(table, '`'));
         let statement = self.within(connection.prep(sql)).await?;
-        let columns = statement.columns().iter().map(|column| {
+        let described = statement.columns();
+        let columns = described.iter().map(|column| {
             let unsigned = column.flags().contains(ColumnFlags::UNSIGNED_FLAG);
             let binary = column.character_set() == BINARY;
             let (data_type, plain) =

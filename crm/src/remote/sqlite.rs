@@ -1,6 +1,6 @@
 //! SQLite: the file is opened anew for each statement, for reading only, on a thread where it may take its time.
 
-use super::{Remote, RemoteColumn, Rows, Trouble, quoted};
+use super::{Remote, RemoteColumn, Rows, Trouble, quoted, send};
 use crate::cells::{BATCH_ROWS, Cell, Columns};
 use crate::dialect::Language;
 use arrow_schema::{DataType, SchemaRef, TimeUnit};
@@ -39,6 +39,7 @@ impl Sqlite {
         connection.busy_timeout(self.limit).map_err(unreachable)?;
         let handle = Handle::current();
         let working = connection.clone();
+        let interrupt = Interrupt(connection);
         let mut task = spawn_blocking(move || {
             let result = handle.block_on(work(working));
             drop(database);
@@ -49,10 +50,21 @@ impl Sqlite {
             () = tokio::time::sleep(self.limit) => Trouble::AnswerTimedOut,
             () = gone => Trouble::Abandoned,
         };
-        connection.interrupt().map_err(failed)?;
+        drop(interrupt);
         // The statement notices at once; what it says now is only that it was interrupted.
         let _ = task.await;
         Err(late)
+    }
+}
+
+/// Ends the statement of a connection, if one is under way, when it is dropped.
+struct Interrupt(Connection);
+
+impl Drop for Interrupt {
+    fn drop(&mut self) {
+        if let Err(error) = self.0.interrupt() {
+            tracing::debug!(%error, "interrupt a statement in the CRM");
+        }
     }
 }
 
@@ -81,10 +93,6 @@ impl Remote for Sqlite {
         let out = rows.clone();
         self.with(rows.closed(), |connection| async move {
             let mut columns = Columns::new(schema);
-            let send = |columns: &mut Columns| {
-                let batch = columns.finish()?;
-                out.blocking_send(Ok(batch)).map_err(|_| Trouble::Abandoned)
-            };
             let mut answer = connection.query(&sql, ()).await.map_err(failed)?;
             while let Some(row) = answer.next().await.map_err(failed)? {
                 for index in 0..columns.width() {
@@ -101,11 +109,11 @@ impl Remote for Sqlite {
                 }
                 columns.end_row();
                 if columns.rows() == BATCH_ROWS {
-                    send(&mut columns)?;
+                    send(&out, columns.finish()?).await?;
                 }
             }
             if columns.rows() > 0 {
-                send(&mut columns)?;
+                send(&out, columns.finish()?).await?;
             }
             Ok(())
         })

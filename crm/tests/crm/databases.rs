@@ -99,3 +99,21 @@ async fn csv_files_answer_and_are_read_anew() {
     let error = ask(&context, "SELECT count(*) FROM crm.tickets").await.unwrap_err().to_string();
     assert!(error.contains("crm.tickets: open") && error.contains("tickets.csv"), "{error}");
 }
+
+#[tokio::test]
+async fn parquet_files_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let maker = datafusion::prelude::SessionContext::new();
+    for statement in making("text", "timestamp").split(';') {
+        maker.sql(statement).await.unwrap().collect().await.unwrap();
+    }
+    let mut tables = tables("");
+    for table in &mut tables {
+        let path = folder.path().join(format!("{}.parquet", table.name)).display().to_string();
+        let copy = format!("COPY {} TO '{path}' STORED AS PARQUET", table.from);
+        maker.sql(&copy).await.unwrap().collect().await.unwrap();
+        table.from = path;
+    }
+    let context = session(settings(Source::Parquet, tables));
+    answers(&context, true).await;
+}

@@ -71,9 +71,13 @@ pub(crate) fn settings(source: Source, tables: Vec<TableMapping>) -> CrmSettings
     CrmSettings { source, timeout: LIMIT, connections: 8, tables }
 }
 
-/// A session with the CRM, and a table of its own: `sessions`.
+/// A session with the CRM of `settings`.
 pub(crate) fn session(settings: CrmSettings) -> SessionContext {
-    let crm = Crm::connect(settings).expect("the settings are right");
+    session_with(&Crm::connect(settings).expect("the settings are right"))
+}
+
+/// A session with this CRM, and a table of its own: `sessions`.
+pub(crate) fn session_with(crm: &Crm) -> SessionContext {
     let config = SessionConfig::new().with_information_schema(true).with_target_partitions(2);
     let base = install(SessionStateBuilder::new().with_config(config).with_default_features()).build();
     // A state that is made from the state, as the archive does for each statement.

@@ -4,3 +4,4 @@ mod conformance;
 mod databases;
 mod fixture;
 mod outages;
+mod tls;

@@ -1,10 +1,21 @@
 //! A CRM that is down, slow, locked, or not as it was described.
 
-use crate::fixture::{LIMIT, ask, making, server, session, settings, tables};
-use holdfast_crm::{CrmError, Source};
+use crate::fixture::{LIMIT, ask, making, server, session, session_with, settings, tables};
+use holdfast_crm::{Clock, Crm, CrmError, Source};
 use holdfast_testkit::postgres::{self, Postgres};
 use holdfast_testkit::{ports, require};
-use std::time::Instant;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// A clock that stands still until it is moved.
+#[derive(Debug)]
+struct StandingClock(Mutex<Instant>);
+
+impl Clock for StandingClock {
+    fn now(&self) -> Instant {
+        *self.0.lock().unwrap()
+    }
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crm_that_is_down_fails_its_own_statements_only() {
@@ -69,4 +80,25 @@ async fn wrong_settings_and_slow_views_are_named() {
     assert_eq!(ask(&context, "SELECT count(*) FROM crm.tickets").await.unwrap(), ["5"]);
     crm.restart().await.unwrap();
     assert_eq!(ask(&context, "SELECT count(*) FROM crm.tickets").await.unwrap(), ["5"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crm_that_came_back_is_asked_again_after_a_pause() {
+    let mut crm = require!(Postgres::start().await);
+    crm.execute(&making("text", "timestamptz")).unwrap();
+    let clock = Arc::new(StandingClock(Mutex::new(Instant::now())));
+    let source = Source::Postgres(server(crm.port(), postgres::DATABASE, postgres::USER, postgres::PASSWORD));
+    let shown = Crm::connect_with(settings(source, tables("public.")), Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
+    let context = session_with(&shown);
+    let count = "SELECT count(*) FROM crm.tickets";
+    assert_eq!(ask(&context, count).await.unwrap(), ["5"]);
+    crm.kill();
+    let error = ask(&context, count).await.unwrap_err();
+    assert!(matches!(CrmError::of(&error), Some(CrmError::Unreachable { .. })), "{error}");
+    crm.restart().await.unwrap();
+    let error = ask(&context, count).await.unwrap_err();
+    assert!(matches!(CrmError::of(&error), Some(CrmError::Resting { .. })), "{error}");
+    *clock.0.lock().unwrap() += Duration::from_secs(5);
+    assert_eq!(ask(&context, count).await.unwrap(), ["5"]);
+    assert_eq!(ask(&context, count).await.unwrap(), ["5"]);
 }
