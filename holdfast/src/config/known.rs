@@ -18,8 +18,11 @@ const OPEN_TABLES: [&str; 7] = [
 ];
 
 /// Keys of the elements of arrays of tables.
-const ELEMENT_KEYS: [(&str, &[&str]); 2] =
-    [("keys.holders", &["name", "recipient", "tiers"]), ("proof.witnesses", &["url", "public_key"])];
+const ELEMENT_KEYS: [(&str, &[&str]); 3] = [
+    ("crm.tables", &["name", "from", "columns"]),
+    ("keys.holders", &["name", "recipient", "tiers"]),
+    ("proof.witnesses", &["url", "public_key"]),
+];
 
 /// The keys that exist, dotted; tables included.
 #[derive(Debug)]

@@ -46,6 +46,7 @@ pub(crate) struct Config {
     pub(crate) seal: Seal,
     pub(crate) access: Access,
     pub(crate) query: Query,
+    pub(crate) crm: Crm,
     pub(crate) postgres: Postgres,
     pub(crate) log: Log,
     pub(crate) shutdown: Shutdown,
@@ -170,6 +171,35 @@ pub(crate) struct Access {
     pub(crate) oidc_portals_claim: String,
     pub(crate) oidc_agents_claim: String,
     pub(crate) oidc_roles: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table of settings")]
+pub(crate) struct Crm {
+    pub(crate) kind: String,
+    pub(crate) timeout_seconds: u64,
+    pub(crate) connections: usize,
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) database: String,
+    pub(crate) user: String,
+    pub(crate) password_file: OptionalPath,
+    pub(crate) tls: String,
+    pub(crate) ca_file: OptionalPath,
+    pub(crate) path: OptionalPath,
+    pub(crate) connection_string_file: OptionalPath,
+    pub(crate) dialect: String,
+    pub(crate) delimiter: String,
+    pub(crate) tables: Vec<CrmTable>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table of settings")]
+pub(crate) struct CrmTable {
+    pub(crate) name: String,
+    pub(crate) from: String,
+    #[serde(default)]
+    pub(crate) columns: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -11,7 +11,8 @@ use super::problem::ConfigError;
 use super::{OptionalPath, Settings};
 
 /// Secrets with a key of their own; the file is named by the same key with `_file`.
-const SECRET_KEYS: [&str; 4] = ["gateway.token", "broker.key", "kafka.oauth_token", "proof.signing_key"];
+const SECRET_KEYS: [&str; 6] =
+    ["gateway.token", "broker.key", "crm.connection_string", "crm.password", "kafka.oauth_token", "proof.signing_key"];
 
 /// Whether a dotted key holds a secret. Of settings that are passed on, the words of their names decide.
 pub(super) fn is_secret(key: &str) -> bool {
@@ -107,6 +108,16 @@ impl Settings {
         let archive = &self.config.archive;
         let plain = archive.options.iter().map(|(name, value)| (name.clone(), SecretString::from(value.0.clone())));
         self.with_secrets("archive.options.", plain.collect(), &archive.options_files)
+    }
+
+    /// The password for the CRM's database; `None` when it needs none.
+    pub(crate) fn crm_password(&self) -> Result<Option<SecretString>, ConfigError> {
+        self.optional("crm.password", self.config.crm.password_file.get())
+    }
+
+    /// The connection string for the CRM's ODBC driver.
+    pub(crate) fn crm_connection_string(&self) -> Result<SecretString, ConfigError> {
+        self.required("crm.connection_string", &self.config.crm.connection_string_file)
     }
 
     /// The key that commits and checkpoints are signed with.

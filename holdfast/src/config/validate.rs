@@ -62,6 +62,7 @@ fn proof(config: &Config, findings: &mut Findings<'_>) {
     findings.within("proof.keep_every_seconds", proof.keep_every_seconds, 0, 86_400);
     no_inline_secrets("proof.mirror_options", proof.mirror_options.keys(), findings);
     let query = &config.query;
+    crm(&config.crm, findings);
     let postgres = &config.postgres;
     findings.within("postgres.max_connections", postgres.max_connections as u64, 1, 10_000);
     if postgres.tls_certificate_file.get().is_some() != postgres.tls_key_file.get().is_some() {
@@ -85,6 +86,28 @@ fn proof(config: &Config, findings: &mut Findings<'_>) {
             "locks objects, and `archive.url` is not in S3",
             "set it to \"none\", or keep the archive in an S3 bucket with Object Lock",
         );
+    }
+}
+
+fn crm(crm: &super::Crm, findings: &mut Findings<'_>) {
+    let choices = [
+        ("crm.kind", &crm.kind, &["", "postgres", "mysql", "sqlite", "odbc", "csv", "parquet"][..]),
+        ("crm.tls", &crm.tls, &["disable", "require", "verify-ca", "verify-full"]),
+        ("crm.dialect", &crm.dialect, &["sqlserver", "oracle", "db2", "postgres", "generic"]),
+    ];
+    for (key, value, known) in choices {
+        if !known.contains(&value.as_str()) {
+            let known: Vec<&str> = known.iter().copied().filter(|known| !known.is_empty()).collect();
+            findings.add(key, format!("is {value:?}"), format!("use one of: {}", known.join(", ")));
+        }
+    }
+    findings.within("crm.timeout_seconds", crm.timeout_seconds, 1, 600);
+    findings.within("crm.connections", crm.connections as u64, 1, 1000);
+    if crm.delimiter.len() != 1 {
+        findings.add("crm.delimiter", "is not one character", "use \",\", \";\" or \"\\t\"");
+    }
+    if !crm.kind.is_empty() && crm.tables.is_empty() {
+        findings.add("crm.tables", "is empty, and `crm.kind` is not", "name a table with [[crm.tables]]");
     }
 }
 

@@ -78,7 +78,7 @@ impl Doors {
         }
         let keys = identities.into_iter().map(|identity| key(settings, identity)).collect();
         let mut options = query::options(settings, archive, Vec::new())?;
-        options.extensions = extensions;
+        options.extensions.extend(extensions);
         options.sight = Sight::new([], Rows::None);
         Ok(Self {
             access,

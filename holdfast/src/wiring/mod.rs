@@ -18,6 +18,7 @@ pub(crate) mod access;
 pub(crate) mod archive;
 pub(crate) mod asking;
 pub(crate) mod broker;
+pub(crate) mod crm;
 pub(crate) mod doors;
 pub(crate) mod identities;
 pub(crate) mod job;

@@ -12,8 +12,8 @@ use holdfast_ingest::kafka::KafkaSettings;
 use holdfast_ingest::producer::KafkaProducer;
 use holdfast_query::{Door, Reader, Session, SessionOptions, Spill, Viewer, WithoutRecord};
 
-use super::identities;
 use super::looks::KafkaRecorder;
+use super::{crm, identities};
 use crate::config::Settings;
 
 /// A session over `archive` with the identities in the `named` files, or those that the configuration points to.
@@ -38,6 +38,7 @@ pub(crate) fn options(
     if query.threads > 0 {
         options.parallelism = query.threads;
     }
+    options.extensions.extend(crm::extension(settings)?);
     if let Some(folder) = query.spill_dir.get() {
         let directory = settings.resolve(folder);
         std::fs::create_dir_all(&directory).with_context(|| format!("make the folder {}", directory.display()))?;
