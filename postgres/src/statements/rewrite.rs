@@ -54,7 +54,7 @@ pub(super) fn emptied(mut statement: Statement) -> Statement {
     Statement::Query(query)
 }
 
-/// `array(SELECT ...)`, alone or made into a text.
+/// `array(SELECT ...)`, alone or made into a text, and descriptions of sequences.
 struct ArraysOfRows;
 
 impl VisitorMut for ArraysOfRows {
@@ -69,9 +69,18 @@ impl VisitorMut for ArraysOfRows {
             let backslash = Value::SingleQuotedString("\\".to_owned()).with_empty_span();
             **pattern = call("replace", vec![text, Expr::Value(escape), Expr::Value(backslash)]);
         }
+        if let Expr::Case { conditions, else_result, .. } = expr {
+            // What it would be in the one case is mostly of keys and sequences, and cannot be planned.
+            let results = conditions.iter_mut().map(|when| &mut when.result);
+            for result in results.chain(else_result.iter_mut().map(AsMut::as_mut)) {
+                if matches!(result, Expr::Subquery(query) if query.limit_clause.is_none()) {
+                    *result = Expr::Value(Value::Null.with_empty_span());
+                }
+            }
+        }
         let is_one = match &*expr {
             Expr::Function(function) => match name(function).as_str() {
-                "array" => true,
+                "array" | "json_build_object" => true,
                 "array_to_string" => names_function(&function.args, "array"),
                 _ => false,
             },
