@@ -20,7 +20,7 @@ with theirs as (
 ),
 looks as (
     select time, "user", role, kind, statement, purpose, rows, everybody,
-        unnest(case when everybody then make_array('"*"') else json_get_array(subjects) end) as subject
+        unnest(json_get_array(case when everybody then '["*"]' else subjects end)) as subject
     from archive.access_log
     where coalesce(outcome, '') <> 'refused'
         and (everybody or subjects is not null)

@@ -9,7 +9,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use age::x25519::Identity;
 use anyhow::Context as _;
@@ -22,6 +22,8 @@ use holdfast_query::{
     Denial, Door, Doorkeeper, Extension, Reader, Recorder, Refused, Rows, Scope, Session, Sight, Viewer, WithoutRecord,
 };
 
+use ring::hmac;
+use ring::rand::SystemRandom;
 use tokio::sync::Semaphore;
 
 use super::access::Access;
@@ -32,6 +34,10 @@ use crate::config::{Settings, TierName};
 const MOST_SIGHTS: usize = 256;
 /// Passwords that are checked at one time.
 const MOST_CHECKS: usize = 4;
+/// How long a password that was right is not checked anew, and how many are remembered. Whether the user is still let in is asked
+/// each time.
+const KNOWN_FOR: Duration = Duration::from_secs(60);
+const MOST_KNOWN: usize = 1_000;
 
 /// What decides the tiers that a holder's key opens.
 #[derive(Clone)]
@@ -52,6 +58,7 @@ pub(crate) struct Doors {
     sessions: Mutex<HashMap<Sight, Session>>,
     /// Passwords that are checked at one time.
     checks: Semaphore,
+    known: KnownPasswords,
 }
 
 /// The folder that a process with the role query reads its identities from.
@@ -89,6 +96,7 @@ impl Doors {
             keys,
             sessions: Mutex::default(),
             checks: Semaphore::new(MOST_CHECKS),
+            known: KnownPasswords::new()?,
         })
     }
 
@@ -165,6 +173,51 @@ impl Doors {
     }
 }
 
+/// Passwords that were right a moment ago, by a hash under a key that only this process has. A client of HTTP shows its password
+/// with each request, and checking one anew takes long on purpose.
+struct KnownPasswords {
+    key: hmac::Key,
+    known: Mutex<HashMap<Vec<u8>, Known>>,
+}
+
+struct Known {
+    since: Instant,
+    /// When the password was set that was right.
+    set_at: Option<DateTime<Utc>>,
+    principal: Principal,
+}
+
+impl KnownPasswords {
+    fn new() -> anyhow::Result<Self> {
+        let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new());
+        let key = key.map_err(|_| anyhow::anyhow!("the system gave no random numbers"))?;
+        Ok(Self { key, known: Mutex::default() })
+    }
+
+    fn proof(&self, user: &str, password: &str) -> Vec<u8> {
+        let mut context = hmac::Context::with_key(&self.key);
+        context.update(&(user.len() as u64).to_le_bytes());
+        context.update(user.as_bytes());
+        context.update(password.as_bytes());
+        context.sign().as_ref().to_vec()
+    }
+
+    fn get(&self, proof: &[u8], set_at: Option<DateTime<Utc>>, now: Instant) -> Option<Principal> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = known.get(proof)?;
+        let holds = found.set_at == set_at && now.duration_since(found.since) < KNOWN_FOR;
+        holds.then(|| found.principal.clone())
+    }
+
+    fn put(&self, proof: Vec<u8>, set_at: Option<DateTime<Utc>>, principal: Principal, now: Instant) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|_, known| now.duration_since(known.since) < KNOWN_FOR);
+        if known.len() < MOST_KNOWN {
+            known.insert(proof, Known { since: now, set_at, principal });
+        }
+    }
+}
+
 fn key(settings: &Settings, identity: Identity) -> Key {
     let recipient = identity.to_public().to_string();
     let holder = settings.config.keys.holders.iter().find(|holder| holder.recipient == recipient);
@@ -219,9 +272,17 @@ impl Doorkeeper for Doors {
         door: Door,
         remote: Option<String>,
     ) -> Result<Reader, Refused> {
-        self.may_try(user, door, remote.as_deref()).await?;
         let (instant, now) = now();
         let directory = self.access.directory(instant);
+        let proof = self.known.proof(user, password);
+        // Another password ends what was known of the one before.
+        let set_at = directory.user(user).and_then(holdfast_access::User::password_set_at);
+        if let Some(principal) = self.known.get(&proof, set_at, instant)
+            && let Ok(principal) = directory.admit_again(&principal, now)
+        {
+            return self.decide(user, Ok(principal), door, remote).await;
+        }
+        self.may_try(user, door, remote.as_deref()).await?;
         // Each check takes 64 MiB.
         let place = self.checks.acquire().await;
         let _place = place.map_err(|_| Refused::Unavailable("nobody is let in any more".to_owned()))?;
@@ -229,6 +290,9 @@ impl Doorkeeper for Doors {
         // Argon2 takes its time on purpose.
         let checked = tokio::task::spawn_blocking(move || directory.check_password(&name, &secret, now)).await;
         let decided = checked.map_err(|_| Refused::Unavailable("the password could not be checked".to_owned()))?;
+        if let Ok(principal) = &decided {
+            self.known.put(proof, set_at, principal.clone(), instant);
+        }
         self.decide(user, decided, door, remote).await
     }
 
@@ -267,6 +331,22 @@ impl Doorkeeper for Doors {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_password_is_known_for_a_minute_and_not_beyond_its_change() {
+        let known = KnownPasswords::new().unwrap();
+        let (start, set_at) = (Instant::now(), DateTime::from_timestamp(1, 0));
+        let principal = Principal::local("ada", Vec::new());
+        known.put(known.proof("ada", "right"), set_at, principal.clone(), start);
+        let ask = |user: &str, password: &str, set_at, after| {
+            known.get(&known.proof(user, password), set_at, start + Duration::from_secs(after)).is_some()
+        };
+        assert!(ask("ada", "right", set_at, 59));
+        assert!(!ask("ada", "right", set_at, 60));
+        assert!(!ask("ada", "right", DateTime::from_timestamp(2, 0), 1));
+        assert!(!ask("ada", "wrong", set_at, 1));
+        assert!(!ask("adar", "ight", set_at, 1));
+    }
 
     #[test]
     fn each_role_reads_with_the_keys_of_its_own_tiers() {

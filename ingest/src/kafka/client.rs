@@ -130,12 +130,7 @@ impl KafkaSettings {
             ("message.max.bytes", self.largest_message().to_string()),
             ("queue.buffering.max.kbytes", (self.producer_queue_bytes / 1024).max(1024).to_string()),
         ];
-        let mut config = self.config(defaults, fixed)?;
-        // A producer knows them and warns that they mean nothing to it.
-        for name in OF_CONSUMERS {
-            config.remove(name);
-        }
-        Ok(config)
+        Ok(without_consumers_settings(self.config(defaults, fixed)?))
     }
 
     /// For the archiver's consumer. Start offsets come with the assignment, never from the group.
@@ -178,7 +173,7 @@ impl KafkaSettings {
     /// # Errors
     /// As [`Self::validate`].
     pub fn admin_config(&self) -> Result<ClientConfig, KafkaError> {
-        self.config([("client.id", "holdfast".to_owned())], [])
+        Ok(without_consumers_settings(self.config([("client.id", "holdfast".to_owned())], [])?))
     }
 
     /// The largest message of any topic, framing included.
@@ -216,6 +211,14 @@ impl KafkaSettings {
 
 /// Settings of ours for consumers, which stand among those for all clients.
 const OF_CONSUMERS: [&str; 2] = ["session.timeout.ms", "heartbeat.interval.ms"];
+
+/// Other clients know these settings, and warn that they mean nothing to them.
+fn without_consumers_settings(mut config: ClientConfig) -> ClientConfig {
+    for name in OF_CONSUMERS {
+        config.remove(name);
+    }
+    config
+}
 
 /// Other names of a setting for which we have a default.
 fn aliases(key: &str) -> &'static [&'static str] {
