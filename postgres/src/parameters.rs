@@ -64,6 +64,9 @@ impl Parameter {
 
     /// Arrays, intervals and what else is rarely bound.
     fn other_value(&self, number: usize, bytes: &Bytes, is_binary: bool) -> Result<ScalarValue, Failure> {
+        if is_binary && !is_whole(&self.told, bytes) {
+            return Err(wrong(number, &self.told, &"these bytes are no value of the type"));
+        }
         let codes = vec![i16::from(is_binary)];
         let bind = BindMessage::new(None, None, codes, vec![Some(bytes.clone())], Vec::new());
         let statement = StoredStatement::new(String::new(), (), vec![Some(self.told.clone())]);
@@ -73,6 +76,19 @@ impl Parameter {
             ParamValues::List(mut values) if values.len() == 1 => Ok(values.remove(0).value),
             _ => Err(wrong(number, &self.told, &"values of this type cannot be bound")),
         }
+    }
+}
+
+/// Whether the bytes are as many as they say; the decoders behind take that for granted.
+fn is_whole(told: &Type, bytes: &Bytes) -> bool {
+    match *told {
+        Type::INTERVAL => bytes.len() == 16,
+        Type::TIME => bytes.len() == 8,
+        Type::NUMERIC => {
+            let digits = bytes.first_chunk::<2>().map(|digits| usize::from(u16::from_be_bytes(*digits)));
+            digits.is_some_and(|digits| bytes.len() == 8 + 2 * digits)
+        }
+        _ => true,
     }
 }
 

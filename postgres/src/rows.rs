@@ -202,7 +202,7 @@ mod tests {
     #[test]
     fn times_say_that_they_are_utc_and_keep_their_microseconds() {
         let time = TimestampMicrosecondArray::from(vec![1_778_400_000_123_456]).with_timezone("UTC");
-        assert_eq!(texts(Arc::new(time)), [Some("2026-05-10 08:00:00.123456+00:00".to_owned())]);
+        assert_eq!(texts(Arc::new(time)), [Some("2026-05-10 08:00:00.123456+00".to_owned())]);
     }
 
     #[test]

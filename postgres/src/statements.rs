@@ -111,7 +111,7 @@ impl Statements {
             };
             // What was not changed is passed on, and recorded, just as it was written.
             let written = if is_alone && rewritten == statement {
-                text.trim().trim_end_matches(';').to_owned()
+                text.trim().trim_end_matches(';').trim_end().to_owned()
             } else {
                 rewritten.to_string()
             };
