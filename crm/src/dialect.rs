@@ -174,4 +174,19 @@ mod tests {
             assert_eq!(sql.to_string(), format!("(\"a\" = {literal})"));
         }
     }
+
+    proptest::proptest! {
+        /// Whatever a value is, the statement with it is one question, and only marks of its own are doubled.
+        #[test]
+        fn any_value_stays_within_its_literal(
+            value in proptest::string::string_regex("(\\PC|['\"`\\\\;]){0,20}").expect("a pattern"),
+        ) {
+            for language in [Language::Postgres, Language::MySql, Language::Sqlite, Language::SqlServer] {
+                let sql = Unparser::new(&language).expr_to_sql(&lit(value.as_str())).expect("SQL").to_string();
+                crate::gate::check(&format!("SELECT {sql}"), language.quote()).expect("one question");
+                let literal = sql.strip_prefix('N').unwrap_or(&sql);
+                proptest::prop_assert_eq!(literal, format!("'{}'", value.replace('\'', "''")));
+            }
+        }
+    }
 }

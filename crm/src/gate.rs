@@ -3,6 +3,25 @@
 
 use crate::error::CrmError;
 
+/// The longest name, in bytes, that every kind of CRM keeps apart from others: PostgreSQL cuts off the rest.
+const LONGEST_NAME: usize = 63;
+
+/// Refuses names that a database could cut off.
+pub(crate) fn check_names(sql: &str, quote: char) -> Result<(), CrmError> {
+    let mut rest = sql;
+    // Texts are skipped: a quotation mark in one begins no name.
+    while let Some(start) = rest.find(['\'', quote]) {
+        let mark = if rest[start..].starts_with('\'') { '\'' } else { quote };
+        let after = &rest[start + 1..];
+        let end = after.find(mark).unwrap_or(after.len());
+        if mark == quote && end > LONGEST_NAME {
+            return Err(CrmError::Unsendable { reason: "a name is too long for some databases".to_owned() });
+        }
+        rest = after.get(end + 1..).unwrap_or_default();
+    }
+    Ok(())
+}
+
 /// Reads `sql` the way the CRM will: text in single quotes with doubled quotes for a quote and no other escapes (each
 /// session is set up so), names in `quote` likewise. Refuses what is not one `SELECT`, and names in which a quotation mark
 /// follows a backslash: the engine's writer leaves such a mark as it is, so that the name would end there.
@@ -68,6 +87,13 @@ mod tests {
             check(sql, '"').unwrap();
         }
         check("SELECT `a` FROM `b` WHERE (`c` = '\"#')", '`').unwrap();
+    }
+
+    #[test]
+    fn long_texts_pass_and_long_names_do_not() {
+        let long = "x".repeat(LONGEST_NAME + 1);
+        check_names(&format!("SELECT \"a\" FROM \"b\" WHERE (\"c\" = '\"{long}''\"{long}')"), '"').unwrap();
+        assert!(check_names(&format!("SELECT 'a''\"' AS \"{long}\""), '"').is_err());
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::remote::Database;
 use crate::statement::is_writable;
 use crate::table::RemoteTable;
 use arrow_schema::{DataType, Schema};
-use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, ExprSchema, JoinType, NullEquality, Result, ScalarValue};
 use datafusion::logical_expr::expr_rewriter::unnormalize_col;
 use datafusion::logical_expr::{Aggregate, Expr, ExprSchemable, Extension, Join, LogicalPlan, Operator, Projection};
@@ -57,10 +57,10 @@ impl OptimizerRule for PushToCrm {
             if matches!(node, LogicalPlan::TableScan(_)) {
                 return Ok(Transformed::no(node));
             }
-            let Some(database) = sole_database(&node) else {
+            let Some((database, _)) = sole_database(&node) else {
                 return Ok(Transformed::no(node));
             };
-            let part = with_columns(node.clone())?;
+            let part = without_pruning(with_columns(node.clone())?)?;
             if is_writable(&part, database.language()).is_err() {
                 return Ok(Transformed::no(node));
             }
@@ -71,19 +71,89 @@ impl OptimizerRule for PushToCrm {
     }
 }
 
-/// The CRM's database, if `plan` reads nothing else and each of its nodes can be computed there.
-fn sole_database(plan: &LogicalPlan) -> Option<Arc<Database>> {
-    if let LogicalPlan::TableScan(scan) = plan {
-        return RemoteTable::of(scan).map(|table| Arc::clone(&table.database));
-    }
-    let mut inputs = plan.inputs().into_iter().map(sole_database);
-    let database = inputs.next()??;
-    for other in inputs {
-        if !Arc::ptr_eq(&database, &other?) {
-            return None;
+/// How far a part has come to be one `SELECT`. The writer of statements is given nothing that would need another one
+/// around it: it would merge a limit with what is computed after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// A table, with its own filters and limit inside.
+    Source,
+    Joined,
+    Filtered,
+    Aggregated,
+    /// Groups were filtered.
+    Having,
+    Projected,
+    Sorted,
+    Limited,
+}
+
+/// The CRM's database, if `plan` reads nothing else, each of its nodes can be computed there, and they are one `SELECT`.
+fn sole_database(plan: &LogicalPlan) -> Option<(Arc<Database>, Stage)> {
+    match plan {
+        LogicalPlan::TableScan(scan) => {
+            return RemoteTable::of(scan).map(|table| (Arc::clone(&table.database), Stage::Source));
         }
+        LogicalPlan::SubqueryAlias(alias) => {
+            return matches!(*alias.input, LogicalPlan::TableScan(_)).then(|| sole_database(&alias.input)).flatten();
+        }
+        _ => {}
     }
-    can_compute(plan, database.language()).then_some(database)
+    let parts = plan.inputs().into_iter().map(sole_database).collect::<Option<Vec<_>>>()?;
+    let (database, _) = parts.first()?;
+    let is_sole = parts.iter().all(|(other, _)| Arc::ptr_eq(database, other));
+    let stages: Vec<Stage> = parts.iter().map(|(_, stage)| *stage).collect();
+    let stage = stage_over(plan, &stages)?;
+    (is_sole && can_compute(plan, database.language())).then(|| (Arc::clone(database), stage))
+}
+
+/// The stage of `node`, whose inputs have come to `inputs`; none if it does not fit into the same `SELECT`.
+fn stage_over(node: &LogicalPlan, inputs: &[Stage]) -> Option<Stage> {
+    use Stage::*;
+    // What is sorted or limited says itself which columns it has.
+    let says_columns = |input: &LogicalPlan| {
+        matches!(input, LogicalPlan::Projection(_) | LogicalPlan::TableScan(_) | LogicalPlan::SubqueryAlias(_))
+    };
+    match (node, inputs) {
+        (LogicalPlan::Join(_), [Source | Joined, Source]) => Some(Joined),
+        (LogicalPlan::Filter(_), [Source | Joined]) => Some(Filtered),
+        (LogicalPlan::Filter(_), [Aggregated]) => Some(Having),
+        // Within the part it is left out.
+        (LogicalPlan::Projection(projection), [stage @ (Source | Joined | Filtered)]) if is_plain(projection) => {
+            Some(*stage)
+        }
+        (LogicalPlan::Projection(_), [Source | Joined | Filtered | Aggregated | Having]) => Some(Projected),
+        (LogicalPlan::Aggregate(_), [Source | Joined | Filtered]) => Some(Aggregated),
+        (LogicalPlan::Sort(sort), [_]) if says_columns(&sort.input) => Some(Sorted),
+        (LogicalPlan::Limit(limit), [Sorted]) => match limit.input.as_ref() {
+            LogicalPlan::Sort(sort) if sort.fetch.is_none() => Some(Limited),
+            _ => None,
+        },
+        (LogicalPlan::Limit(limit), [_]) if says_columns(&limit.input) => Some(Limited),
+        _ => None,
+    }
+}
+
+/// Whether `projection` only leaves columns out.
+fn is_plain(projection: &Projection) -> bool {
+    projection.expr.iter().all(|expr| matches!(expr, Expr::Column(_)))
+}
+
+/// `plan` without the projections in it that only leave columns out. What is above them names its columns.
+fn without_pruning(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let names_columns = matches!(
+        plan,
+        LogicalPlan::Join(_) | LogicalPlan::Filter(_) | LogicalPlan::Projection(_) | LogicalPlan::Aggregate(_)
+    );
+    let plan = plan.map_children(|input| {
+        let input = match without_pruning(input)? {
+            LogicalPlan::Projection(projection) if names_columns && is_plain(&projection) => {
+                Arc::unwrap_or_clone(projection.input)
+            }
+            other => other,
+        };
+        Ok(Transformed::yes(input))
+    });
+    plan?.data.recompute_schema()
 }
 
 /// A join or a filter says which columns it has, and in which order.
@@ -98,7 +168,6 @@ fn with_columns(plan: LogicalPlan) -> Result<LogicalPlan> {
 fn can_compute(node: &LogicalPlan, language: Language) -> bool {
     let input = || node.inputs().first().map(|input| Arc::clone(input.schema()));
     match node {
-        LogicalPlan::SubqueryAlias(_) => true,
         LogicalPlan::Projection(projection) => {
             input().is_some_and(|schema| projection.expr.iter().all(|expr| can_evaluate(expr, &*schema, language)))
         }

@@ -133,5 +133,6 @@ impl VisitorMut for Wording {
 
 /// Whether `plan` can be written at all, as far as can be told without asking the database.
 pub(crate) fn is_writable(plan: &LogicalPlan, language: Language) -> Result<(), DataFusionError> {
-    write(plan, language, &|table| Ok(table.assumed())).map(|_| ())
+    let sql = write(plan, language, &|table| Ok(table.assumed()))?;
+    gate::check_names(&sql, language.quote()).map_err(CrmError::into_engine)
 }

@@ -72,10 +72,6 @@ impl Columns {
         Self { fields: Arc::new(fields), types }
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.types.len()
-    }
-
     pub(crate) fn description(&self) -> RowDescription {
         RowDescription::new(self.fields.iter().map(Into::into).collect())
     }

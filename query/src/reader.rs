@@ -143,7 +143,7 @@ impl Reader {
     /// # Errors
     /// See [`QueryError`]. Errors of single rows come through the stream.
     pub async fn query(&self, request: Request) -> Result<QueryResult, QueryError> {
-        self.look(request, Dialect::PostgreSQL).await
+        self.look(request, Dialect::PostgreSQL, None).await
     }
 
     /// The story of the session `id`, as [`crate::story`] tells it.
@@ -154,7 +154,7 @@ impl Reader {
         let parameters = vec![ScalarValue::Utf8(Some(id.to_owned()))];
         let statement = crate::story::STORY.to_owned();
         let request = Request { statement, parameters, purpose, kind: Kind::Viewed, limits: Limits::default() };
-        self.look(request, Dialect::Generic).await
+        self.look(request, Dialect::Generic, Some(id)).await
     }
 
     /// Begins a look that is not a statement. It is had when this answers.
@@ -183,12 +183,14 @@ impl Reader {
         self.recorder.denied(&denial).await.map_err(QueryError::Unrecorded)
     }
 
-    async fn look(&self, request: Request, dialect: Dialect) -> Result<QueryResult, QueryError> {
+    /// `subject` is whose data it is about, whatever of it is read.
+    async fn look(&self, request: Request, dialect: Dialect, subject: Option<&str>) -> Result<QueryResult, QueryError> {
         let Request { statement, parameters, purpose, kind, limits } = request;
         let begun = Instant::now();
         let deadline = limits.time.map(|time| begun + time);
-        let look = Look { kind, statement, purpose };
-        let plan = self.session.plan(&look.statement, dialect, parameters);
+        let recorded = with_parameters(&statement, &parameters);
+        let look = Look { kind, statement: recorded, purpose };
+        let plan = self.session.plan(&statement, dialect, parameters);
         let planned = match deadline {
             Some(deadline) => timeout_at(deadline, plan).await.unwrap_or(Err(QueryError::TimedOut)),
             None => plan.await,
@@ -212,6 +214,9 @@ impl Reader {
             Ok(planned) => (Some(Arc::clone(planned.ledger())), planned.execute()),
             Err(error) => (None, Err(error)),
         };
+        if let Some(ledger) = &ledger {
+            ledger.note_subjects(subject);
+        }
         let mut open = open(ledger);
         match result {
             Ok(QueryResult { schema, batches, notices }) => {
@@ -224,6 +229,15 @@ impl Reader {
             }
         }
     }
+}
+
+/// A statement as it is recorded: what its placeholders stand for is part of what was asked.
+fn with_parameters(statement: &str, parameters: &[ScalarValue]) -> String {
+    let mut text = statement.to_owned();
+    for (index, value) in parameters.iter().enumerate() {
+        text.push_str(&format!("\n-- ${} = {value}", index + 1));
+    }
+    text
 }
 
 /// A look that has begun and is not a statement. Dropped without [`Looking::end`], it ended early.

@@ -110,6 +110,9 @@ pub(crate) struct Shared {
     memory_limit: usize,
 }
 
+/// The sessions that a caller sees, and the moment that they are of.
+pub(crate) type Seen = (Arc<Current>, Ids);
+
 /// Who asks.
 #[derive(Clone)]
 pub(crate) struct Caller {
@@ -118,7 +121,7 @@ pub(crate) struct Caller {
     /// The sessions as the caller's keys show them.
     pub(crate) projection: Arc<tokio::sync::Mutex<Projection>>,
     /// The sessions that the caller sees, and the moment that they are of.
-    pub(crate) seen: Arc<tokio::sync::Mutex<Option<(Arc<Current>, Ids)>>>,
+    pub(crate) seen: Arc<tokio::sync::Mutex<Option<Seen>>>,
 }
 
 impl Caller {

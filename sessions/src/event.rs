@@ -3,11 +3,13 @@
 use crate::fold::tells_of_a_session;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
-use arrow_array::{Array, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow_array::{
+    Array, BooleanArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+};
 use serde_json::Value;
 
 /// The columns of `events` that are read; `data` only by who may.
-pub(crate) const COLUMNS: [&str; 23] = [
+pub(crate) const COLUMNS: [&str; 25] = [
     "id",
     "source",
     "type",
@@ -30,6 +32,8 @@ pub(crate) const COLUMNS: [&str; 23] = [
     "waited",
     "recording_id",
     "operational",
+    "archived_at",
+    "time_implausible",
     "data",
 ];
 
@@ -41,6 +45,8 @@ pub(crate) struct EventRow<'a> {
     pub(crate) event_type: &'a str,
     pub(crate) subject: &'a str,
     pub(crate) time: i64,
+    /// The time that it is filed under: its own, or that of its arrival where its own is too far off.
+    pub(crate) filed: i64,
     pub(crate) topic: &'a str,
     pub(crate) partition: i32,
     pub(crate) offset: i64,
@@ -67,6 +73,8 @@ pub(crate) struct EventRow<'a> {
 pub(crate) struct EventColumns<'b> {
     texts: [Option<&'b StringArray>; 16],
     time: &'b TimestampMicrosecondArray,
+    archived: &'b TimestampMicrosecondArray,
+    implausible: &'b BooleanArray,
     partition: &'b Int32Array,
     offset: &'b Int64Array,
     rating: Option<&'b Int32Array>,
@@ -100,6 +108,8 @@ impl<'b> EventColumns<'b> {
         let columns = Self {
             texts: TEXTS.map(|name| column(name).and_then(|column| column.as_string_opt::<i32>())),
             time: column("time")?.as_primitive_opt::<TimestampMicrosecondType>()?,
+            archived: column("archived_at")?.as_primitive_opt::<TimestampMicrosecondType>()?,
+            implausible: column("time_implausible")?.as_boolean_opt()?,
             partition: column("kafka_partition")?.as_primitive_opt::<Int32Type>()?,
             offset: column("kafka_offset")?.as_primitive_opt::<Int64Type>()?,
             rating: column("rating").and_then(|column| column.as_primitive_opt::<Int32Type>()),
@@ -128,6 +138,7 @@ impl<'b> EventColumns<'b> {
             event_type,
             subject: self.text(3, row)?,
             time: self.time.value(row),
+            filed: if self.implausible.value(row) { self.archived.value(row) } else { self.time.value(row) },
             topic: self.text(4, row)?,
             partition: self.partition.value(row),
             offset: self.offset.value(row),

@@ -108,6 +108,8 @@ pub(crate) struct Fold {
     handled_by: Last<String>,
     /// Everybody who handled it, each once, by who came first.
     agents: Vec<Placed<String>>,
+    /// The least time that one of its events is filed under.
+    pub(crate) filed: Option<i64>,
     pub(crate) first_time: Option<i64>,
     pub(crate) last_time: Option<i64>,
     pub(crate) requested_at: Option<i64>,
@@ -180,6 +182,7 @@ impl Fold {
         let told = |name: &str| event.operational.and_then(|json| crate::event::text_of(json, name));
 
         self.counts.events += 1;
+        earliest(&mut self.filed, event.filed);
         earliest(&mut self.first_time, event.time);
         latest(&mut self.last_time, event.time);
         if let Some(waited) = event.waited {

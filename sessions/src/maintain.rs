@@ -17,10 +17,10 @@ use crate::state::{State, to_batch};
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, BooleanArray, RecordBatch};
 use arrow_select::filter::filter_record_batch;
-use holdfast_archive::keys::{KeyRing, MasterKeyId, Unlocker};
+use holdfast_archive::keys::{KeyRing, Unlocker};
 use holdfast_archive::segment::{Partition, Segment, SegmentKeys, SegmentWriter};
-use holdfast_archive::{Advance, Archive, ArchiveError, Change, DataFile, Table, read};
-use holdfast_events::{Tier, Timestamp};
+use holdfast_archive::{Advance, Archive, Change, DataFile, Table, read};
+use holdfast_events::Timestamp;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -92,7 +92,8 @@ pub struct Maintainer {
 impl Maintainer {
     /// `unlocker` opens all tiers, `ring` encrypts.
     pub fn new(archive: Archive, unlocker: Arc<Unlocker>, ring: Arc<KeyRing>, settings: MaintainerSettings) -> Self {
-        let projection = Projection::new(archive, unlocker, true);
+        let mut projection = Projection::new(archive, unlocker, true);
+        projection.is_whole = true;
         Self { projection, ring, settings, removed: Vec::new() }
     }
 
@@ -181,7 +182,6 @@ impl Maintainer {
         for date in dates {
             let mut states = by_date.remove(&date).unwrap_or_default();
             for file in touched.iter().filter(|file| file.date == date) {
-                self.all_tiers(file)?;
                 states.extend(self.projection.states(file, |session| !superseded.contains(session)).await?);
             }
             segments.append(&mut self.base(date, states).await?);
@@ -198,10 +198,6 @@ impl Maintainer {
     pub async fn rebuild(&mut self, now: Timestamp, progress: impl Fn(u64)) -> Result<Rebuilt, SessionsError> {
         let sessions = self.projection.sessions.snapshot().await?;
         let events = self.projection.events.snapshot().await?;
-        self.projection.unlocker.prepare(&events.files).await?;
-        for file in &events.files {
-            self.all_tiers(file)?;
-        }
         let total: u64 = events.files.iter().map(|file| file.rows).sum();
         let shares = total.div_ceil(self.settings.rebuild_events).max(1);
         let mut rebuilt = Rebuilt { events: total, sessions: 0 };
@@ -298,16 +294,6 @@ impl Maintainer {
             read::delete(&self.projection.archive, file).await?;
         }
         self.removed.retain(|(_, at)| !is_due(at));
-        Ok(())
-    }
-
-    /// What is written anew must have been read whole.
-    fn all_tiers(&self, file: &DataFile) -> Result<(), SessionsError> {
-        for tier in [Tier::Operational, Tier::Content] {
-            if !self.projection.unlocker.can_read(tier, file) {
-                return Err(ArchiveError::NoKey { id: MasterKeyId::of(tier, &file.class, file.date) }.into());
-            }
-        }
         Ok(())
     }
 }

@@ -36,8 +36,10 @@ pub struct Projection {
     pub(crate) events: TableLog,
     pub(crate) sessions: TableLog,
     pub(crate) unlocker: Arc<Unlocker>,
-    /// The least tier that is not read although the keys may open it.
+    /// Whether content is read where the keys open it.
     with_content: bool,
+    /// Whether what cannot be read whole is an error: what is written must not lack anything.
+    pub(crate) is_whole: bool,
     pub(crate) reached: Reached,
     /// Rows of small files, by the file's id.
     small: HashMap<String, Arc<Vec<(String, State)>>>,
@@ -100,7 +102,18 @@ impl Projection {
         with_content: bool,
     ) -> Self {
         let (reached, small, index) = Default::default();
-        Self { archive, events, sessions, unlocker, with_content, reached, small, index, current: None }
+        Self {
+            archive,
+            events,
+            sessions,
+            unlocker,
+            with_content,
+            is_whole: false,
+            reached,
+            small,
+            index,
+            current: None,
+        }
     }
 
     /// All sessions as the events tell them now.
@@ -233,9 +246,9 @@ impl Projection {
     }
 
     async fn columns(&self, file: &DataFile, names: &[&str]) -> Result<Vec<RecordBatch>, SessionsError> {
-        if !self.unlocker.can_read(Tier::Operational, file) {
-            let id = MasterKeyId::of(Tier::Operational, &file.class, file.date);
-            return Err(ArchiveError::NoKey { id }.into());
+        let needed: &[Tier] = if self.is_whole { &[Tier::Operational, Tier::Content] } else { &[Tier::Operational] };
+        if let Some(closed) = needed.iter().find(|tier| !self.unlocker.can_read(**tier, file)) {
+            return Err(ArchiveError::NoKey { id: MasterKeyId::of(*closed, &file.class, file.date) }.into());
         }
         Ok(read::columns(&self.archive, &self.unlocker, file, names).await?)
     }

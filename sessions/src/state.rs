@@ -27,9 +27,9 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// The day of its first event, in days since 1970: where it is filed.
+    /// The first day that one of its events is filed under, in days since 1970.
     pub(crate) fn date(&self) -> i32 {
-        let time = self.fold.first_time.unwrap_or_default();
+        let time = self.fold.filed.unwrap_or_default();
         i32::try_from(time.div_euclid(86_400_000_000)).unwrap_or_default()
     }
 }

@@ -1,4 +1,4 @@
-//! The directory as text. The form is documented in `docs/operating.md`.
+//! The directory as text. The form is documented in `docs/formats.md`.
 
 use std::collections::{BTreeMap, BTreeSet};
 

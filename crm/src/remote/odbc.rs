@@ -147,16 +147,17 @@ fn failed(error: odbc_api::Error) -> Trouble {
     };
     let message = record.to_string();
     match state.as_str() {
+        _ if message.contains("password authentication failed") => Trouble::Refused(message),
         "28000" => Trouble::Refused(message),
         "42S02" => Trouble::NoTable,
-        "HYT00" => Trouble::AnswerTimedOut,
+        // 57014 is PostgreSQL's own word for a statement that was cancelled, and HY008 the standard's.
+        "HYT00" | "HY008" | "57014" => Trouble::AnswerTimedOut,
         "HYT01" => Trouble::ConnectTimedOut,
         state if state.starts_with("08") => Trouble::Unreachable(message),
         // Such a message may quote the value.
         state if state.starts_with("22") => {
             Trouble::Failed(format!("a value cannot be converted or computed with (SQLSTATE {state})"))
         }
-        _ if message.contains("password authentication failed") => Trouble::Refused(message),
         _ => Trouble::Failed(message),
     }
 }

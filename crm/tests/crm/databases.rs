@@ -25,6 +25,13 @@ async fn postgres_answers_and_computes() {
     let [sql] = one.as_slice() else { panic!("{one:?}") };
     assert!(sql.contains("JOIN") && sql.contains("GROUP BY") && sql.contains("= 'open'"), "{sql}");
 
+    // The archive's table stays here; what is joined within the CRM is one statement there.
+    let beside = "SELECT s.session, x.company FROM sessions s LEFT JOIN (SELECT t.ticket, c.company \
+                  FROM crm.tickets t JOIN crm.contacts c ON t.customer = CAST(c.id AS VARCHAR)) x ON s.ticket = x.ticket";
+    let one = sent(&context, beside).await;
+    let [sql] = one.as_slice() else { panic!("{one:?}") };
+    assert!(sql.contains("JOIN") && !sql.contains("session"), "{sql}");
+
     // Twenty at once.
     let context = &context;
     let all = (0..20).map(|_| ask(context, "SELECT count(*) FROM crm.tickets"));
@@ -55,7 +62,7 @@ async fn odbc_answers_and_computes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn mariadb_answers_and_computes() {
-    let crm = require!(MariaDb::start().await);
+    let mut crm = require!(MariaDb::start().await);
     let making = making("varchar(40)", "datetime(6)").replace("back\\slash", "back\\\\slash");
     crm.execute(&making).unwrap();
     let source = Source::MySql(server(crm.port(), mariadb::DATABASE, mariadb::USER, mariadb::PASSWORD));
@@ -64,6 +71,10 @@ async fn mariadb_answers_and_computes() {
     let one = sent(&context, "SELECT owner FROM crm.tickets WHERE ticket = 'T-1' LIMIT 3").await;
     let [sql] = one.as_slice() else { panic!("{one:?}") };
     assert!(sql.contains("`number` = 'T-1'") && sql.contains("LIMIT 3"), "{sql}");
+
+    // The connections of before are dead; nobody notices.
+    crm.restart().await.unwrap();
+    assert_eq!(ask(&context, "SELECT count(*) FROM crm.tickets").await.unwrap(), ["5"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,4 +4,5 @@ mod conformance;
 mod databases;
 mod fixture;
 mod outages;
+mod slow;
 mod tls;

@@ -42,17 +42,22 @@ async fn a_black_hole_is_given_up_in_time() {
     ] {
         let context = session(settings(source, tables("public.")));
         let start = Instant::now();
-        let error = ask(&context, "SELECT * FROM crm.tickets").await.unwrap_err();
+        let waits = ask(&context, "SELECT * FROM crm.tickets");
+        // Meanwhile the archive answers.
+        let (answer, ()) = tokio::join!(waits, async {
+            assert_eq!(ask(&context, "SELECT count(*) FROM sessions").await.unwrap(), ["3"]);
+            assert!(start.elapsed() < LIMIT, "{:?}", start.elapsed());
+        });
+        let error = answer.unwrap_err();
         assert!(matches!(CrmError::of(&error), Some(CrmError::TimedOut { .. })), "{error}");
         assert!(start.elapsed() < LIMIT * 2, "{:?}", start.elapsed());
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn wrong_settings_and_slow_views_are_named() {
+async fn wrong_settings_are_named() {
     let mut crm = require!(Postgres::start().await);
     crm.execute(&making("text", "timestamptz")).unwrap();
-    crm.execute("CREATE VIEW slow AS SELECT id, pg_sleep(60)::text AS nap FROM contact").unwrap();
     let source = |password| Source::Postgres(server(crm.port(), postgres::DATABASE, postgres::USER, password));
 
     let context = session(settings(source("hunter2"), tables("public.")));
@@ -62,7 +67,6 @@ async fn wrong_settings_and_slow_views_are_named() {
 
     let mut wrong = tables("public.");
     wrong[0].columns.insert("priority".to_owned(), "urgency\" FROM x; --".to_owned());
-    wrong[1].from = "public.slow".to_owned();
     wrong[2].from = "public.\"nowhere; DROP TABLE ticket\"".to_owned();
     let context = session(settings(source(postgres::PASSWORD), wrong));
     let error = ask(&context, "SELECT * FROM crm.tickets").await.unwrap_err();
@@ -70,10 +74,6 @@ async fn wrong_settings_and_slow_views_are_named() {
     assert!(error.to_string().starts_with("External error: crm.tickets.priority"), "{error}");
     let error = ask(&context, "SELECT * FROM crm.work").await.unwrap_err();
     assert!(matches!(CrmError::of(&error), Some(CrmError::NoTable { .. })), "{error}");
-    let start = Instant::now();
-    let error = ask(&context, "SELECT * FROM crm.contacts").await.unwrap_err();
-    assert!(matches!(CrmError::of(&error), Some(CrmError::TimedOut { .. })), "{error}");
-    assert!(start.elapsed() < LIMIT * 2, "{:?}", start.elapsed());
 
     // The connections of before are dead; nobody notices.
     let context = session(settings(source(postgres::PASSWORD), tables("public.")));
@@ -93,7 +93,14 @@ async fn a_crm_that_came_back_is_asked_again_after_a_pause() {
     let count = "SELECT count(*) FROM crm.tickets";
     assert_eq!(ask(&context, count).await.unwrap(), ["5"]);
     crm.kill();
-    let error = ask(&context, count).await.unwrap_err();
+    // A connection outlives its server for a moment.
+    let killed = Instant::now();
+    let error = loop {
+        match ask(&context, count).await {
+            Err(error) => break error,
+            Ok(_) => assert!(killed.elapsed() < LIMIT, "the server does not die"),
+        }
+    };
     assert!(matches!(CrmError::of(&error), Some(CrmError::Unreachable { .. })), "{error}");
     crm.restart().await.unwrap();
     let error = ask(&context, count).await.unwrap_err();

@@ -93,6 +93,7 @@ async fn a_look_has_a_beginning_and_an_end() {
     let begun = book.begun.lock().unwrap().clone();
     assert_eq!(begun.len(), 1);
     assert_eq!((begun[0].kind, begun[0].purpose.as_deref()), (Kind::Queried, Some("a test")));
+    assert!(begun[0].statement.ends_with("where session = $1\n-- $1 = S-1"), "{}", begun[0].statement);
     let ending = book.last_ending();
     assert_eq!((ending.rows, ending.outcome), (100, Outcome::Complete));
     assert!(ending.bytes > 0);

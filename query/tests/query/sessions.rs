@@ -18,8 +18,8 @@ const MAINTAINED: &str =
 /// What can happen to an archive.
 #[derive(Debug, Clone)]
 enum Step {
-    /// Events are archived: which, by number, and in which partition.
-    Archive(Vec<usize>, i32),
+    /// Events are archived: which, by number.
+    Archive(Vec<usize>),
     /// The sessions are brought up to date.
     Round,
     /// They are made anew.
@@ -81,7 +81,7 @@ fn numbered(number: usize) -> Value {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
-        6 => (prop::collection::vec(0usize..120, 1..14), 1..3).prop_map(|(events, partition)| Step::Archive(events, partition)),
+        6 => prop::collection::vec(0usize..120, 1..14).prop_map(Step::Archive),
         4 => Just(Step::Round),
         1 => Just(Step::Rebuild),
         2 => prop_oneof![Just(MAY), Just(JUNE)].prop_map(Step::Seal),
@@ -104,7 +104,7 @@ async fn check(steps: &[Step]) -> Result<(), TestCaseError> {
     for (number, step) in steps.iter().enumerate() {
         let now = Timestamp(number as i64);
         match step {
-            Step::Archive(events, _) => {
+            Step::Archive(events) => {
                 // A session's events are on one partition, and each date has its file.
                 for partition in 1..3 {
                     for (date, wanted) in [(MAY, false), (JUNE, true)] {

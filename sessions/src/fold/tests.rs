@@ -8,6 +8,7 @@ fn event<'a>(id: &'a str, event_type: &'a str, partition: i32, offset: i64) -> E
         event_type,
         subject: "S-1",
         time: 0,
+        filed: 0,
         topic: "t",
         partition,
         offset,

@@ -1,0 +1,104 @@
+//! Statements that take too long in the CRM, that nobody waits for any more, or that would change something there.
+
+use crate::fixture::{LIMIT, ask, making, server, session, settings};
+use datafusion::prelude::SessionContext;
+use holdfast_crm::{CrmError, OdbcDialect, Secret, Source, TableMapping};
+use holdfast_testkit::mariadb::{self, MariaDb};
+use holdfast_testkit::postgres::{self, Postgres};
+use holdfast_testkit::{require, tools};
+use std::time::{Duration, Instant};
+
+fn views(names: &[&str]) -> Vec<TableMapping> {
+    let view =
+        |name: &&str| TableMapping { name: (*name).to_owned(), from: (*name).to_owned(), columns: Default::default() };
+    names.iter().map(view).collect()
+}
+
+/// `table` takes too long, which is told in time, with the CRM's `kind` and place.
+async fn is_late(context: &SessionContext, table: &str, kind: &str) {
+    let start = Instant::now();
+    let error = ask(context, &format!("SELECT * FROM crm.{table}")).await.unwrap_err();
+    assert!(matches!(CrmError::of(&error), Some(CrmError::TimedOut { .. })), "{table}: {error}");
+    assert!(error.to_string().contains(kind), "{table}: {error}");
+    assert!(start.elapsed() < LIMIT * 3, "{table}: {:?}", start.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_is_given_up_in_time_and_told_when_nobody_waits() {
+    let crm = require!(Postgres::start().await);
+    crm.execute(
+        "CREATE VIEW slow AS SELECT pg_sleep(60)::text AS nap; \
+         CREATE VIEW stuck AS SELECT i, CASE WHEN i > 20000 THEN pg_sleep(60)::text END AS nap \
+         FROM generate_series(1, 30000) AS i; \
+         CREATE SEQUENCE counter; CREATE VIEW writing AS SELECT nextval('counter') AS n",
+    )
+    .unwrap();
+    let source = Source::Postgres(server(crm.port(), postgres::DATABASE, postgres::USER, postgres::PASSWORD));
+    let context = session(settings(source, views(&["slow", "stuck", "writing"])));
+    is_late(&context, "slow", "PostgreSQL at 127.0.0.1").await;
+    // The first rows are there, the others are not.
+    is_late(&context, "stuck", "PostgreSQL at 127.0.0.1").await;
+    let error = ask(&context, "SELECT * FROM crm.writing").await.unwrap_err();
+    assert!(error.to_string().contains("read-only transaction"), "{error}");
+
+    let given_up = tokio::time::timeout(Duration::from_secs(1), ask(&context, "SELECT * FROM crm.slow")).await;
+    assert!(given_up.is_err(), "{given_up:?}");
+    let start = Instant::now();
+    let idle = "DO $$ BEGIN IF EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'holdfast' \
+                AND state = 'active') THEN RAISE 'it is busy'; END IF; END $$";
+    while let Err(error) = crm.execute(idle) {
+        // Sooner than by its own time limit.
+        assert!(start.elapsed() < Duration::from_secs(3), "{error}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mariadb_is_given_up_in_time() {
+    let crm = require!(MariaDb::start().await);
+    crm.execute("CREATE SEQUENCE counter; CREATE VIEW slow AS SELECT sleep(60) AS nap").unwrap();
+    crm.execute("CREATE VIEW writing AS SELECT NEXTVAL(counter) AS n").unwrap();
+    let source = Source::MySql(server(crm.port(), mariadb::DATABASE, mariadb::USER, mariadb::PASSWORD));
+    let context = session(settings(source, views(&["slow", "writing"])));
+    is_late(&context, "slow", "MySQL at 127.0.0.1").await;
+    let error = ask(&context, "SELECT * FROM crm.writing").await.unwrap_err();
+    assert!(error.to_string().contains("READ ONLY transaction"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_is_interrupted_in_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("crm.db");
+    let database = libsql::Builder::new_local(&path).build().await.unwrap();
+    let view = "CREATE VIEW endless AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) \
+                SELECT count(*) AS c FROM n";
+    database.connect().unwrap().execute_batch(view).await.unwrap();
+    let context = session(settings(Source::Sqlite { path }, views(&["endless"])));
+    is_late(&context, "endless", "SQLite file").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn odbc_is_given_up_in_time_and_keeps_its_password() {
+    let driver = require!(tools::odbc_driver("psqlodbcw.so"));
+    let mut crm = require!(Postgres::start().await);
+    crm.execute(&making("text", "timestamp")).unwrap();
+    crm.execute("CREATE VIEW slow AS SELECT pg_sleep(60)::text AS nap").unwrap();
+    let source = |password: &str| {
+        let (port, database, user) = (crm.port(), postgres::DATABASE, postgres::USER);
+        let text = format!(
+            "Driver={};Server=127.0.0.1;Port={port};Database={database};UID={user};PWD={password}",
+            driver.display()
+        );
+        Source::Odbc { connection_string: Secret::new(text), dialect: OdbcDialect::Generic }
+    };
+    let context = session(settings(source(postgres::PASSWORD), views(&["slow", "contact"])));
+    let wrong = session(settings(source("hunter2"), views(&["contact"])));
+    is_late(&context, "slow", "ODBC, 127.0.0.1").await;
+    let error = ask(&wrong, "SELECT * FROM crm.contact").await.unwrap_err();
+    assert!(matches!(CrmError::of(&error), Some(CrmError::Refused { .. })), "{error}");
+    assert!(!error.to_string().contains("hunter2"), "{error}");
+    crm.kill();
+    let error = ask(&context, "SELECT * FROM crm.contact").await.unwrap_err();
+    assert!(matches!(CrmError::of(&error), Some(CrmError::Unreachable { .. })), "{error}");
+    assert!(!error.to_string().contains(postgres::PASSWORD), "{error}");
+}
