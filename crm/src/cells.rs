@@ -127,7 +127,7 @@ impl Builder {
             }
             Self::Date(builder) => builder.append_option(match cell {
                 Cell::Null => None,
-                Cell::Text(text) => Some(Date32Type::parse(text.trim()).or_else(|| Some(days(micros(text)?)?))?),
+                Cell::Text(text) => Some(Date32Type::parse(text.trim()).or_else(|| days(micros(text)?))?),
                 Cell::Time(time) => Some(days(time)?),
                 _ => return None,
             }),
@@ -262,7 +262,7 @@ fn days(micros: i64) -> Option<i32> {
 fn hex(digits: &str) -> Option<Vec<u8>> {
     let bytes = digits.as_bytes();
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|value| u8::try_from(value).ok());
-    if bytes.len() % 2 != 0 {
+    if !bytes.len().is_multiple_of(2) {
         return None;
     }
     bytes.chunks_exact(2).map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?)).collect()

@@ -73,13 +73,11 @@ pub enum CrmError {
         from: String,
     },
     /// A mapped column is not there.
-    #[error("crm.{name}.{column}: the table {from} of {crm} has no column {missing:?}; it has {known}")]
+    #[error("crm.{column}: the table {from} of {crm} has no column {missing:?}; it has {known}")]
     NoColumn {
         /// The CRM.
         crm: String,
-        /// Our name of the table.
-        name: String,
-        /// Our name of the column.
+        /// Our name of the column, with that of its table: `tickets.owner`.
         column: String,
         /// The table's name in the CRM.
         from: String,

@@ -74,8 +74,7 @@ impl FileTable {
         let known: Vec<&str> = theirs.fields().iter().map(|field| field.name().as_str()).collect();
         CrmError::NoColumn {
             crm: "the CRM".to_owned(),
-            name: self.mapping.name.clone(),
-            column: ours.to_owned(),
+            column: format!("{}.{ours}", self.mapping.name),
             from: self.mapping.from.clone(),
             missing: column.to_owned(),
             known: known.join(", "),

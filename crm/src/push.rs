@@ -9,6 +9,8 @@
 //!           Join of tickets, contacts
 //! ```
 //!
+//! A part is one `SELECT`: tables, joined, filtered, grouped, projected, sorted, limited, in this order.
+//!
 //! The rule runs after the engine's own, when filters and columns have sunk to where they belong. A plan without a table
 //! of the CRM passes untouched. A node that the CRM could answer differently stays here: text is ordered here only, since
 //! a database orders it by its own collation, and functions are computed here unless they are known to agree.

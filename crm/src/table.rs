@@ -127,8 +127,7 @@ fn missing(
     let known: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
     CrmError::NoColumn {
         crm: crm.to_owned(),
-        name: name.to_owned(),
-        column: ours.to_owned(),
+        column: format!("{name}.{ours}"),
         from: from.to_string(),
         missing: theirs.to_owned(),
         known: known.join(", "),
