@@ -14,18 +14,25 @@
 -- parameter customer: the customer's account
 -- plot: none
 with theirs as (
-    select session, customer
+    select session, customer, first_time
     from archive.sessions
     where customer like '%' /* customer */
 ),
 looks as (
     select time, "user", role, kind, statement, purpose, rows, everybody,
-        unnest(json_get_array(case when everybody then '["*"]' else subjects end)) as subject
+        date_part('epoch', time) + coalesce(duration, 0) as ended,
+        -- One row also for a look at everybody.
+        unnest(json_get_array(case when everybody then '["*"]' else subjects end)) as item
     from archive.access_log
     where coalesce(outcome, '') <> 'refused'
         and (everybody or subjects is not null)
         and time >= timestamptz '1970-01-01 00:00:00Z' /* from */
         and time < timestamptz '2200-01-01 00:00:00Z' /* to */
+),
+named as (
+    -- The item is a text of JSON, with quotes and escapes.
+    select *, ('{"is":' || item || '}') ->> 'is' as subject
+    from looks
 )
 select
     looks.time,
@@ -37,6 +44,8 @@ select
     looks.statement,
     looks.purpose,
     looks.rows
-from looks
-join theirs on looks.everybody or looks.subject = '"' || theirs.session || '"'
+from named as looks
+join theirs on not looks.everybody and looks.subject = theirs.session
+    -- Nobody saw a session that began after the look.
+    or looks.everybody and date_part('epoch', theirs.first_time) <= looks.ended
 order by looks.time, theirs.session

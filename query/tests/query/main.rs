@@ -4,6 +4,7 @@ mod fixture;
 mod guarded;
 mod looks;
 mod measure;
+mod reports;
 mod sessions;
 mod tables;
 mod tiers;
