@@ -103,15 +103,12 @@ fn rows_of_bars(canvas: &mut Canvas, all: &[Row<'_>], unit: Unit, title: &str, i
                 let at = y + bar * index as f64;
                 let (from, to) = (x(value.min(0.0)), x(value.max(0.0)));
                 canvas.rect([from, at, (to - from).max(1.0), bar - 1.0], colour, &says);
-                canvas.text(
-                    to + 5.0,
-                    at + bar / 2.0 + 3.5,
-                    Anchor::Start,
-                    if bar > 12.0 { 11.0 } else { 10.0 },
-                    GREY,
-                    false,
-                    &say(value, unit),
-                );
+                let words = say(value, unit);
+                let size = if bar > 12.0 { 11.0 } else { 10.0 };
+                // A loss is told on the side of losses, where there is room before the names.
+                let is_before = value < 0.0 && from - 5.0 - width(&words, size) > left;
+                let (place, anchor) = if is_before { (from - 5.0, Anchor::End) } else { (to + 5.0, Anchor::Start) };
+                canvas.text(place, at + bar / 2.0 + 3.5, anchor, size, GREY, false, &words);
             }
         }
         if is_stacked {

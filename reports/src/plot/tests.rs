@@ -127,6 +127,26 @@ fn long_names_are_cut_and_shown_whole_when_pointed_at() {
     assert!(!svg.contains(&format!(">{long}</text>")));
 }
 
+#[test]
+fn a_loss_is_told_on_the_side_of_losses() {
+    let report = find("session-return").unwrap();
+    let numbers = |values: [f64; 2]| Arc::new(Float64Array::from(values.to_vec())) as ArrayRef;
+    let anchor = |saving: [f64; 2], words: &str| {
+        let rows = [
+            ("issue_type", texts(["printer", "wifi"])),
+            ("session_cost", numbers([20.0, 40.0])),
+            ("saving", numbers(saving)),
+        ];
+        let svg = report.plot(&Arguments::new(), &[batch(&rows)]).unwrap();
+        let text = svg.lines().find(|line| line.ends_with(&format!(">{words}</text>"))).unwrap().to_owned();
+        text.split("text-anchor=\"").nth(1).unwrap().split('"').next().unwrap().to_owned()
+    };
+    assert_eq!(anchor([3_400.0, -292.0], "-292"), "end");
+    assert_eq!(anchor([3_400.0, -292.0], "3,400"), "start");
+    // There the names stand.
+    assert_eq!(anchor([3_400.0, -999.0], "-999"), "start");
+}
+
 proptest! {
     /// Whatever the names hold, the picture is a picture.
     #[test]
