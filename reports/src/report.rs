@@ -268,7 +268,7 @@ mod tests {
     #[test]
     fn near_names_are_suggested() {
         for (name, expected) in [
-            ("rating-by-agent", "did you mean `ratings-by-agent`"),
+            ("rating-by-agent", "did you mean one of `ratings-by-agent`, "),
             ("busiest_hour", "did you mean `busiest-hours`?"),
             ("ratings", "`ratings-by-agent`"),
             ("abandoned", "queue-abandonment"),
