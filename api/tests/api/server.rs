@@ -31,7 +31,8 @@ const TOPIC: &str = "holdfast.events";
 
 /// A million rows of more than a hundred bytes.
 pub(crate) const MILLION: &str = "SELECT a.v * 1000 + b.v AS n, repeat('x', 100) AS filling \
-     FROM (SELECT unnest(range(0, 1000)) AS v) a CROSS JOIN (SELECT unnest(range(0, 1000)) AS v) b";
+     FROM (SELECT unnest(range(0, 1000)) AS v) a CROSS JOIN (SELECT unnest(range(0, 1000)) AS v) b \
+     CROSS JOIN (SELECT count(*) AS events FROM events) c";
 
 /// What was written down, and whether anything can be.
 #[derive(Default)]

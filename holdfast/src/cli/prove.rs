@@ -66,7 +66,13 @@ impl Prove {
             let caller = query::open(&settings, archive.clone(), &self.identity)?;
             let job = Job::for_records(&settings, &session.bars).await?;
             let reader = query::local_reader(&settings, caller, &job.kafka)?;
-            done(job.run(self.prove(&settings, &archive, &reader)).await?)
+            let look = async {
+                let proof = self.prove(&settings, &archive, &reader).await;
+                // Its connection to Kafka ends before the broker does.
+                drop(reader);
+                proof
+            };
+            done(job.run(look).await?)
         })?;
         let text = proof.to_json();
         match &self.out {

@@ -107,7 +107,12 @@ impl Report {
             let caller = query::open(&settings, archive, &self.identity)?;
             let job = Job::for_records(&settings, &session.bars).await?;
             let reader = query::local_reader(&settings, caller, &job.kafka)?;
-            let answer = self.answer(session, report, &arguments, statement, &reader);
+            let answer = async {
+                let answered = self.answer(session, report, &arguments, statement, &reader).await;
+                // Its connection to Kafka ends before the broker does.
+                drop(reader);
+                answered
+            };
             done(job.run(answer).await?)
         })?;
         if let Some(path) = &self.out {

@@ -10,7 +10,7 @@ use crate::config::Settings;
 use crate::supervise::{Signals, Stopped};
 use crate::wiring::pipeline::Pipeline;
 use crate::wiring::presence::{Kind, Presence};
-use crate::wiring::{archive, broker, kafka};
+use crate::wiring::{archive, broker, doors, identities, kafka};
 
 /// Take events in and archive them, until SIGTERM or SIGINT.
 ///
@@ -42,7 +42,9 @@ impl Role {
     /// The roles of a process that was asked for none. A process with private keys must be meant.
     fn by_default(settings: &Settings) -> BTreeSet<Self> {
         let may_seal = settings.config.seal.identities_dir.get().is_some();
-        let may_ask = settings.config.query.identities_dir.get().is_some();
+        // Where the keys were taken away, the machine archives and answers nothing.
+        let may_ask = settings.config.query.identities_dir.get().is_some()
+            && !identities::load_folder(&doors::identities_folder(settings)).is_empty();
         let is_meant = |role: &Self| match role {
             Self::Sealer => may_seal,
             Self::Query => may_ask,

@@ -81,7 +81,13 @@ impl Story {
             let caller = query::open(&settings, archive.clone(), &self.identity)?;
             let job = Job::for_records(&settings, &session.bars).await?;
             let reader = query::local_reader(&settings, caller, &job.kafka)?;
-            done(job.run(self.look(session, &archive, &reader)).await?)
+            let look = async {
+                let outcome = self.look(session, &archive, &reader).await;
+                // Its connection to Kafka ends before the broker does.
+                drop(reader);
+                outcome
+            };
+            done(job.run(look).await?)
         })
     }
 

@@ -62,7 +62,10 @@ impl Sql {
                     reader.query(request).await?
                 };
                 result.notices.iter().for_each(|notice| session.remark(&format!("notice: {notice}")));
-                answer::write(result, self.format, &place).await
+                let rows = answer::write(result, self.format, &place).await;
+                // Its connection to Kafka ends before the broker does.
+                drop(reader);
+                rows
             };
             done(job.run(answer).await?)
         })?;

@@ -40,6 +40,7 @@ impl Place {
             .expect("a folder for logs")
             .env("HOLDFAST__GATEWAY__LISTEN", &http)
             .env("HOLDFAST__BROKER__LISTEN", &broker)
+            .env("HOLDFAST__POSTGRES__LISTEN", "127.0.0.1:0")
             .env("NO_COLOR", "1");
         Self { folder, program, http, broker }
     }
