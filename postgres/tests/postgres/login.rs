@@ -4,7 +4,7 @@ use crate::fixture::{PASSWORD, Server};
 use holdfast_postgres::{PostgresError, PostgresSettings, serve};
 
 async fn refused(server: &Server, options: &str) -> (String, String) {
-    let error = server.connect_with(options).await.err().expect(options);
+    let error = server.connect_with(options).await.map(drop).expect_err(options);
     let error = error.as_db_error().unwrap_or_else(|| panic!("{options}: {error}"));
     (error.code().code().to_owned(), error.message().to_owned())
 }

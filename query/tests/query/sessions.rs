@@ -44,7 +44,7 @@ fn settings() -> MaintainerSettings {
 /// One of the events that may be archived, the same one whenever it is asked for.
 fn numbered(number: usize) -> Value {
     let session = format!("S-{}", number % 7);
-    let date = if number % 3 == 0 { "2026-06-10" } else { "2026-05-10" };
+    let date = if number.is_multiple_of(3) { "2026-06-10" } else { "2026-05-10" };
     // Times neither follow the numbers nor differ all.
     let time = format!("{date}T{:02}:{:02}:00Z", number * 7 % 24, number * 5 % 11);
     let id = format!("e-{number}");
@@ -60,7 +60,7 @@ fn numbered(number: usize) -> Value {
         5 => ("file.sent", json!({"name": "x", "size": 1, "sha256": "ab"})),
         6 => (
             "session.ended",
-            json!({"ended_by": "agent", "resolution": if number % 2 == 0 { "resolved" } else { "unresolved" }}),
+            json!({"ended_by": "agent", "resolution": if number.is_multiple_of(2) { "resolved" } else { "unresolved" }}),
         ),
         7 => {
             ("survey.submitted", json!({"rating": number % 5 + 1, "resolved": "yes", "feedback": format!("f{number}")}))
@@ -73,7 +73,7 @@ fn numbered(number: usize) -> Value {
         _ => ("agent.presence", json!({"state": "available"})),
     };
     let mut event = event(kind, &id, &session, &time, data);
-    if number % 6 == 0 {
+    if number.is_multiple_of(6) {
         event["agent"] = json!(format!("by-{}", number % 4));
     }
     event

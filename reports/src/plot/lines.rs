@@ -66,7 +66,7 @@ pub(super) fn draw(
     lines.truncate(MOST);
 
     let all = lines.iter().flat_map(|(_, points)| points.iter().map(|(_, value)| *value));
-    let scale = Scale::around(all, unit, 5).from_one();
+    let scale = Scale::around(all, unit, 5).beginning_at_one();
     let room = lines.iter().map(|(name, _)| width(name, 12.0)).fold(40.0, f64::max).min(NAMES);
     let ticks = scale.ticks();
     let left = MARGIN + ticks.iter().map(|(_, words)| width(words, 11.0)).fold(0.0, f64::max) + 10.0;

@@ -32,7 +32,7 @@ impl Scale {
     }
 
     /// The axis of ratings, which begin at 1.
-    pub(super) fn from_one(self) -> Self {
+    pub(super) fn beginning_at_one(self) -> Self {
         if self.unit == Unit::Stars { Self { low: 1.0, ..self } } else { self }
     }
 
