@@ -29,8 +29,8 @@ async fn values_go_in_and_rows_come_out() {
     let time: SystemTime = rows[0].get("time");
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap();
     assert_eq!(since, Duration::from_micros(1_778_400_290_123_456));
-    // The statement is on record as it was written, and how it ended.
-    assert_eq!(server.looks(), [statement]);
+    // The statement is on record as it was written, with what was given to it, and how it ended.
+    assert_eq!(server.looks(), [format!("{statement}\n-- $1 = 4\n-- $2 = S-010")]);
     assert_eq!(server.records.ended.lock().unwrap()[0].rows, 2);
 }
 
