@@ -270,7 +270,10 @@ fn scopes_come_from_their_claims_and_are_not_left_open() {
     assert_eq!(door.check(&wrong, now()), Err(JwtFault::Scope.into()));
 
     door.rules.portals_claim = Some("portals".to_owned());
-    assert_eq!(door.check(&agent(&[own.clone()]), now()), Err(Denied::NoScope { role: "agent", needs: "portals" }));
+    assert_eq!(
+        door.check(&agent(std::slice::from_ref(&own)), now()),
+        Err(Denied::NoScope { role: "agent", needs: "portals" })
+    );
     assert_eq!(door.check(&es256(&pair, &claims()), now()), Err(Denied::NoScope { role: "manager", needs: "portals" }));
     let bounded = door.check(&es256(&pair, &with("portals", json!(["emea"]))), now()).unwrap().rows;
     assert!(bounded.covers(Some("emea/de"), &[]) && !bounded.covers(Some("apac"), &[]));
