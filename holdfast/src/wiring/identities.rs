@@ -1,4 +1,5 @@
-//! The private keys of whoever reads. Only commands that read load them; a server that archives never does.
+//! The private keys of whoever reads. Commands that read load them, and servers with the roles query and sealer; a
+//! server that only archives never does.
 
 use std::path::{Path, PathBuf};
 

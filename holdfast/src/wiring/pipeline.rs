@@ -1,7 +1,7 @@
-//! What carries events: gateway, archiver and broker, put into a [`Supervisor`] in the order in which they stop.
+//! What carries events and answers for them: gateway, archiver, broker, sealer and query, put into a [`Supervisor`] in the order in which they stop.
 //!
-//! Nothing here loads a private key. A process that archives needs recipients only, and keeps working when the identities
-//! are on another machine.
+//! Gateway, archiver and broker load no private key: a process that archives needs recipients only, and keeps working when the
+//! identities are on another machine. Sealer and query read what they answer or merge, and have keys.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

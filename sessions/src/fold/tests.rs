@@ -119,7 +119,6 @@ proptest! {
                     feedback = row.feedback.clone();
                 }
             }
-            // Which topic came first has a number, and no meaning.
             (fold, feedback)
         };
         let in_order: Vec<&EventRow<'_>> = rows.iter().collect();
