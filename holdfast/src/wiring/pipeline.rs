@@ -1,4 +1,5 @@
-//! What carries events and answers for them: gateway, archiver, broker, sealer and query, put into a [`Supervisor`] in the order in which they stop.
+//! What carries events and answers for them: gateway, archiver, broker, sealer and query, put into a [`Supervisor`] in the
+//! order in which they stop.
 //!
 //! Gateway, archiver and broker load no private key: a process that archives needs recipients only, and keeps working when the
 //! identities are on another machine. Sealer and query read what they answer or merge, and have keys.
