@@ -83,13 +83,51 @@ impl Message {
     }
 }
 
+/// Types that only the archive itself writes: records of who looked at it. Nobody else's event may look like one.
+const RESERVED_TYPES: &str = "archive.";
+
+/// Why an event is not taken.
+#[derive(Debug)]
+enum Refused {
+    Invalid(DecodeError),
+    ReservedType,
+}
+
+impl From<DecodeError> for Refused {
+    fn from(error: DecodeError) -> Self {
+        Self::Invalid(error)
+    }
+}
+
+impl Refused {
+    fn problem(&self) -> Problem {
+        match self {
+            Self::Invalid(error) => Problem::not_an_event(error),
+            Self::ReservedType => Problem::reserved_type(),
+        }
+    }
+
+    /// That of an event of a batch, the `index`th, which begins at `offset` of the body.
+    fn problem_of_batch(&self, index: usize, offset: usize) -> Problem {
+        match self {
+            Self::Invalid(error) => Problem::not_an_event_of_batch(error, index, offset),
+            Self::ReservedType => Problem::reserved_type().at(index),
+        }
+    }
+}
+
+/// Whether anybody may send an event of its type.
+fn is_open(event: &Event<'_>) -> Result<(), Refused> {
+    if event.type_.starts_with(RESERVED_TYPES) { Err(Refused::ReservedType) } else { Ok(()) }
+}
+
 /// Validates a request's events and says what is to be published.
 pub(super) fn prepare(mode: Mode, body: Vec<u8>, limits: EventLimits) -> Result<Prepared, Problem> {
     match mode {
         Mode::Structured => {
             let mut prepared = Prepared { body, messages: Vec::with_capacity(1), remarks: Vec::new() };
             let (message, remark) = structured(&mut Decoder::default(), &prepared.body, 0..prepared.body.len(), 0)
-                .map_err(|error| Problem::not_an_event(&error))?;
+                .map_err(|refused| refused.problem())?;
             prepared.messages.push(message);
             prepared.remarks.extend(remark);
             Ok(prepared)
@@ -116,7 +154,7 @@ fn batch(body: Vec<u8>, limits: EventLimits) -> Result<Prepared, Problem> {
             return Err(Problem::too_large("event_too_large", detail).at(index));
         }
         let (message, remark) = structured(&mut decoder, &body, offset..offset + slice.len(), index)
-            .map_err(|error| Problem::not_an_event_of_batch(&error, index, offset))?;
+            .map_err(|refused| refused.problem_of_batch(index, offset))?;
         messages.push(message);
         remarks.extend(remark);
     }
@@ -128,8 +166,9 @@ fn structured(
     body: &[u8],
     range: Range<usize>,
     index: usize,
-) -> Result<(Message, Option<Remark>), DecodeError> {
+) -> Result<(Message, Option<Remark>), Refused> {
     let event = decoder.structured(&body[range.clone()])?;
+    is_open(&event)?;
     if Chunk::of(&event)?.is_some() {
         // The recordings topic knows binary mode only, so that a chunk is never carried as base64.
         return Ok((chunk_message(event), None));
@@ -145,6 +184,7 @@ fn structured(
 fn binary(attributes: Vec<Attribute>, content_type: Option<&str>, body: Vec<u8>) -> Result<Prepared, Problem> {
     let named = attributes.iter().map(|(name, value)| (name.as_str(), value.as_slice()));
     let event = Decoder::default().binary(named, content_type, &body).map_err(|error| Problem::not_an_event(&error))?;
+    is_open(&event).map_err(|refused| refused.problem())?;
     let chunk = Chunk::of(&event).map_err(|error| Problem::not_an_event(&error))?;
     let (target, remark) = match chunk {
         Some(_) => (Target::Recordings, None),

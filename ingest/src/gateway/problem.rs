@@ -67,6 +67,12 @@ impl Problem {
         Self::bad_request(error.reason(), "An event of the batch is invalid", detail).at(index)
     }
 
+    pub(super) fn reserved_type() -> Self {
+        let detail = "types that begin with `archive.` are the archive's own records of who looked at it; give the event a \
+                      type of yours. Nothing of the request was accepted";
+        Self::new(StatusCode::FORBIDDEN, "reserved_type", "The type of the event is reserved", detail)
+    }
+
     pub(super) fn unauthorized(presented: bool) -> Self {
         if presented {
             let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");

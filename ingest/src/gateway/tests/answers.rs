@@ -142,6 +142,28 @@ async fn nothing_of_a_batch_with_an_invalid_event_is_published() {
 }
 
 #[tokio::test]
+async fn records_of_looks_are_taken_from_nobody() {
+    let fixture = fixture(Behaviour::Acknowledge);
+    let forged = event("2").replace("chat.line", "archive.queried");
+    for (content_type, body, index) in [
+        (STRUCTURED, forged.clone(), None),
+        (BATCH, format!("[{},{forged}]", event("1")), Some(1)),
+        (STRUCTURED, forged.replace("archive.queried", "archive.invented"), None),
+        (STRUCTURED, forged.replace("archive", "\\u0061rchive"), None),
+    ] {
+        let answer = fixture.post(content_type, body).await;
+        assert_eq!((answer.status, answer.reason()), (StatusCode::FORBIDDEN, "reserved_type"), "{answer:?}");
+        assert_eq!(answer.body.get("index").and_then(|index| index.as_u64()), index);
+    }
+    let attributes = ATTRIBUTES.map(|(name, value)| (name, if name == "ce-type" { "archive.denied" } else { value }));
+    let request = binary(&attributes).header("content-type", "application/json").body("{}".into()).unwrap();
+    assert_eq!(fixture.send(request).await.reason(), "reserved_type");
+    assert_eq!(fixture.sent(), []);
+    let near = event("3").replace("chat.line", "archives.opened");
+    assert_eq!(fixture.post(STRUCTURED, near).await.status, StatusCode::ACCEPTED);
+}
+
+#[tokio::test]
 async fn headers_are_read_strictly() {
     let fixture = fixture(Behaviour::Acknowledge);
     for (extra, reason) in [
