@@ -22,6 +22,8 @@ const LONGEST_TEXT: usize = 64 * 1024;
 /// How often a full queue is tried again.
 const TRIES: usize = 20;
 const PAUSE: Duration = Duration::from_millis(50);
+/// How long a start waits to hear where the topic is.
+const LOCATING: Duration = Duration::from_secs(2);
 
 /// Writes records to the topic of events.
 pub(crate) struct KafkaRecorder {
@@ -33,7 +35,11 @@ pub(crate) struct KafkaRecorder {
 }
 
 impl KafkaRecorder {
+    /// Blocks for up to two seconds when Kafka does not answer.
     pub(crate) fn new(producer: Arc<KafkaProducer>, topic: String, clock: Clock, patience: Duration) -> Self {
+        if let Err(error) = producer.locate(&topic, LOCATING) {
+            tracing::debug!("the first record of a look may take a second longer: {error}");
+        }
         Self { producer, topic, clock, patience }
     }
 

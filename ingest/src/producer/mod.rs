@@ -158,6 +158,16 @@ impl KafkaProducer {
         Ok(Self { shared: Arc::new(Shared { config, context, client }) })
     }
 
+    /// Asks where a topic is. The first message to it would wait about a second for the client to ask at its own pace.
+    /// Blocks for up to `limit`; without an answer nothing is lost, for the client asks again.
+    ///
+    /// # Errors
+    /// There is no answer.
+    pub fn locate(&self, topic: &str, limit: Duration) -> Result<(), PublishError> {
+        let metadata = self.client().producer.client().fetch_metadata(Some(topic), limit);
+        metadata.map(drop).map_err(|error| PublishError::of(&error))
+    }
+
     /// A way for many messages: up to `in_flight` of them are under way at once.
     pub fn bulk(&self, in_flight: usize) -> BulkPublisher {
         BulkPublisher::new(self.clone(), in_flight)
