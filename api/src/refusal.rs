@@ -39,7 +39,7 @@ pub(crate) fn of_door(refused: &Refused, retry_after_seconds: u64) -> Problem {
     let detail = refused.to_string();
     match refused {
         Refused::Credentials(_) => challenged("invalid_credentials", "The credentials are not valid", detail),
-        Refused::Forbidden(_) => Problem::new(StatusCode::FORBIDDEN, "forbidden", "This is not for you", detail),
+        Refused::Forbidden(_) => forbidden(detail),
         Refused::TooManyTries(wait) => {
             Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_tries", "Too many failed logins", detail)
                 .with(header::RETRY_AFTER, wait.as_secs().max(1))
@@ -49,6 +49,11 @@ pub(crate) fn of_door(refused: &Refused, retry_after_seconds: u64) -> Problem {
                 .with(header::RETRY_AFTER, retry_after_seconds)
         }
     }
+}
+
+/// Somebody is known, and may not do this.
+pub(crate) fn forbidden(detail: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, "forbidden", "This is not for you", detail)
 }
 
 /// Somebody did not say who they are, or not in a way that is understood.

@@ -56,6 +56,7 @@ struct Entries {
     by_use: BTreeMap<u64, Key>,
     clock: u64,
     bytes: usize,
+    loads: u64,
 }
 
 struct Entry {
@@ -76,6 +77,11 @@ impl FooterCache {
         (entries.by_key.len(), entries.bytes)
     }
 
+    /// How often a footer was fetched and its keys were unwrapped.
+    pub fn loads(&self) -> u64 {
+        self.lock().loads
+    }
+
     fn get(&self, key: &Key) -> Option<Arc<ParquetMetaData>> {
         let mut entries = self.lock();
         let Entries { by_key, by_use, clock, .. } = &mut *entries;
@@ -89,10 +95,11 @@ impl FooterCache {
 
     fn put(&self, key: Key, metadata: &Arc<ParquetMetaData>) {
         let bytes = metadata.memory_size() + ENTRY_OVERHEAD;
+        let mut entries = self.lock();
+        entries.loads += 1;
         if bytes > self.capacity {
             return;
         }
-        let mut entries = self.lock();
         entries.remove(&key);
         while entries.bytes + bytes > self.capacity {
             let Some((_, oldest)) = entries.by_use.pop_first() else { break };

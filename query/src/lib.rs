@@ -25,6 +25,7 @@ mod footer;
 mod guard;
 mod look;
 mod membership;
+mod memory;
 mod names;
 mod placeholders;
 mod prune;
@@ -38,13 +39,14 @@ mod statement;
 mod story;
 mod subjects;
 mod table;
+mod turns;
 mod views;
 
 pub use error::QueryError;
 pub use extension::Extension;
 pub use footer::FooterCache;
 pub use look::{Denial, Door, Ending, Kind, Look, LookId, Outcome, Recorder, Subjects, Unrecorded, Viewer};
-pub use reader::{Doorkeeper, Limits, Looking, Reader, Refused, Request, WithoutRecord};
+pub use reader::{Doorkeeper, Limits, Looking, Permissions, Reader, Refused, Request, WithoutRecord};
 pub use session::{
     DEFAULT_FOOTER_CACHE, DEFAULT_MEMORY_LIMIT, Description, QueryResult, Session, SessionOptions, Spill,
 };

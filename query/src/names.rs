@@ -25,7 +25,7 @@ pub(crate) fn are_all_that_is_read(plan: &LogicalPlan) -> Result<bool> {
     Ok(are_all)
 }
 
-fn is_of_names(table: &TableReference) -> bool {
+pub(crate) fn is_of_names(table: &TableReference) -> bool {
     if let TableReference::Bare { table } = table {
         return FUNCTIONS.contains(&table.trim_end_matches("()"));
     }

@@ -61,11 +61,26 @@ pub enum WithoutRecord {
     AnswerAggregates,
 }
 
+/// What a reader may ask for beside statements. A door looks at it before it asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Permissions {
+    /// The built-in reports.
+    pub reports: bool,
+    /// The stories of sessions.
+    pub stories: bool,
+}
+
+impl Permissions {
+    /// Everything.
+    pub const ALL: Self = Self { reports: true, stories: true };
+}
+
 /// Somebody who was let in.
 #[derive(Clone)]
 pub struct Reader {
     session: Session,
     viewer: Viewer,
+    permissions: Permissions,
     recorder: Arc<dyn Recorder>,
     without_record: WithoutRecord,
 }
@@ -122,7 +137,17 @@ impl fmt::Debug for Reader {
 impl Reader {
     /// `viewer`, who reads through `session` and whose looks `recorder` writes down.
     pub fn new(session: Session, viewer: Viewer, recorder: Arc<dyn Recorder>, without_record: WithoutRecord) -> Self {
-        Self { session, viewer, recorder, without_record }
+        Self { session, viewer, permissions: Permissions::ALL, recorder, without_record }
+    }
+
+    /// The same, who may ask for less.
+    pub fn with_permissions(self, permissions: Permissions) -> Self {
+        Self { permissions, ..self }
+    }
+
+    /// What may be asked for.
+    pub fn permissions(&self) -> Permissions {
+        self.permissions
     }
 
     /// Who it is.
@@ -206,18 +231,20 @@ impl Reader {
             }
             Err(error) => return Err(QueryError::Unrecorded(error)),
         };
-        let open = |ledger| {
-            let (viewer, recorder) = (self.viewer.clone(), Arc::clone(&self.recorder));
-            OpenLook { viewer, recorder, look, id, begun, rows: 0, bytes: 0, ledger }
-        };
-        let (ledger, result) = match planned {
-            Ok(planned) => (Some(Arc::clone(planned.ledger())), planned.execute()),
-            Err(error) => (None, Err(error)),
-        };
+        let ledger = planned.as_ref().ok().map(|planned| Arc::clone(planned.ledger()));
         if let Some(ledger) = &ledger {
             ledger.note_subjects(subject);
         }
-        let mut open = open(ledger);
+        let (viewer, recorder) = (self.viewer.clone(), Arc::clone(&self.recorder));
+        // From here on the look has an end on record, whenever it is given up.
+        let mut open = OpenLook { viewer, recorder, look, id, begun, rows: 0, bytes: 0, ledger };
+        let result = match (planned, deadline) {
+            (Ok(planned), Some(deadline)) => {
+                timeout_at(deadline, planned.execute()).await.unwrap_or(Err(QueryError::TimedOut))
+            }
+            (Ok(planned), None) => planned.execute().await,
+            (Err(error), _) => Err(error),
+        };
         match result {
             Ok(QueryResult { schema, batches, notices }) => {
                 let batches = Watched { open: Some(open), batches, deadline, most_rows: limits.rows }.stream();

@@ -7,12 +7,14 @@ use crate::error::QueryError;
 use crate::extension::Extension;
 use crate::footer::FooterCache;
 use crate::membership::Ids;
+use crate::memory::Memory;
 use crate::names;
 use crate::placeholders;
 use crate::sight::Sight;
 use crate::spill::EncryptedTempFiles;
 use crate::statement::{Ledger, Notice};
 use crate::table::STORE_URL;
+use crate::turns::{self, Line, Turns};
 use crate::views;
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, SchemaRef};
@@ -21,7 +23,7 @@ use datafusion::common::config::Dialect;
 use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::error::DataFusionError;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::memory_pool::{FairSpillPool, GreedyMemoryPool, MemoryPool, TrackConsumersPool};
+use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::execution::{SessionState, TaskContext};
@@ -80,11 +82,14 @@ pub struct SessionOptions {
     pub footers: Arc<FooterCache>,
     /// Threads that one statement may keep busy.
     pub parallelism: usize,
+    /// Statements that may be on their way to their first row at once; others wait for their turn.
+    pub statements_at_once: usize,
 }
 
 impl SessionOptions {
     /// The defaults for a caller with `identities`.
     pub fn new(archive: Archive, identities: Vec<age::x25519::Identity>) -> Self {
+        let parallelism = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         Self {
             archive,
             identities,
@@ -93,7 +98,8 @@ impl SessionOptions {
             memory_limit: DEFAULT_MEMORY_LIMIT,
             spill: Spill::Refuse,
             footers: Arc::new(FooterCache::new(DEFAULT_FOOTER_CACHE)),
-            parallelism: std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
+            parallelism,
+            statements_at_once: 2 * parallelism,
         }
     }
 }
@@ -108,6 +114,7 @@ pub(crate) struct Shared {
     pub(crate) schemas: OnceLock<Vec<(String, Arc<dyn SchemaProvider>)>>,
     base: SessionState,
     memory_limit: usize,
+    turns: Turns,
 }
 
 /// The sessions that a caller sees, and the moment that they are of.
@@ -182,6 +189,7 @@ pub(crate) struct Planned {
     ledger: Arc<Ledger>,
     aggregates_only: bool,
     is_look: bool,
+    line: Line,
 }
 
 impl Planned {
@@ -199,12 +207,14 @@ impl Planned {
         &self.ledger
     }
 
-    pub(crate) fn execute(self) -> Result<QueryResult, QueryError> {
-        let Self { shared, state, physical, notices, .. } = self;
+    /// Waits for its turn and begins.
+    pub(crate) async fn execute(self) -> Result<QueryResult, QueryError> {
+        let Self { shared, state, physical, notices, line, .. } = self;
+        let turn = shared.turns.take(line).await;
         let stream = execute_stream(physical, Arc::new(TaskContext::from(&state)));
         let stream = stream.map_err(|error| shared.classify(error))?;
         let schema = stream.schema();
-        let batches = stream.map_err(move |error| shared.classify(error)).boxed();
+        let batches = turn.until_first(stream).map_err(move |error| shared.classify(error)).boxed();
         Ok(QueryResult { schema, batches, notices })
     }
 }
@@ -235,12 +245,22 @@ impl QueryResult {
 impl Session {
     /// A session with `options`. Nothing is read yet.
     pub fn new(options: SessionOptions) -> Result<Self, QueryError> {
-        let SessionOptions { archive, identities, sight, extensions, memory_limit, spill, footers, parallelism } =
-            options;
+        let SessionOptions {
+            archive,
+            identities,
+            sight,
+            extensions,
+            memory_limit,
+            spill,
+            footers,
+            parallelism,
+            statements_at_once,
+        } = options;
         let base = engine(&archive, memory_limit, spill, parallelism, &extensions)
             .map_err(|error| QueryError::classify(error, memory_limit))?;
         let logs = TABLES.map(|table| archive.table(table));
-        let shared = Arc::new(Shared { archive, logs, footers, schemas: OnceLock::new(), base, memory_limit });
+        let turns = Turns::new(statements_at_once);
+        let shared = Arc::new(Shared { archive, logs, footers, schemas: OnceLock::new(), base, memory_limit, turns });
         let caller = Caller::new(&shared, identities, sight);
         let session = Self { shared, caller };
         let names = session.names();
@@ -308,7 +328,7 @@ impl Session {
         dialect: Dialect,
         parameters: Vec<ScalarValue>,
     ) -> Result<QueryResult, QueryError> {
-        self.plan(text, dialect, parameters).await?.execute()
+        self.plan(text, dialect, parameters).await?.execute().await
     }
 
     /// The plan of a statement as it was written.
@@ -346,6 +366,7 @@ impl Session {
         let names: Vec<String> = plan.schema().fields().iter().map(|field| field.name().clone()).collect();
         let plan = views::inline(plan).map_err(failed)?;
         self.refuse_what_is_withheld(&plan, &catalog, &disclosure)?;
+        let line = turns::line_of(&plan).map_err(failed)?;
 
         let plan = state.optimize(&plan).map_err(failed)?;
         let aggregates_only = aggregates::shows_nothing_else(&plan).map_err(failed)?;
@@ -359,7 +380,8 @@ impl Session {
             }
         }
         let ledger = Arc::clone(catalog.ledger());
-        Ok(Planned { shared: Arc::clone(&self.shared), state, physical, notices, ledger, aggregates_only, is_look })
+        let shared = Arc::clone(&self.shared);
+        Ok(Planned { shared, state, physical, notices, ledger, aggregates_only, is_look, line })
     }
 
     /// Where a tier is withheld in every file, computing with it is refused now; where it is withheld in some, when the
@@ -394,7 +416,7 @@ fn engine(
             (Arc::new(pool), disk.with_mode(DiskManagerMode::Disabled))
         }
         Spill::Encrypted { directory, limit } => {
-            let pool = TrackConsumersPool::new(FairSpillPool::new(memory_limit), LARGEST_CONSUMERS_NAMED);
+            let pool = TrackConsumersPool::new(Memory::new(memory_limit), LARGEST_CONSUMERS_NAMED);
             let files = EncryptedTempFiles::new(directory, limit);
             (Arc::new(pool), disk.with_mode(DiskManagerMode::Custom(Arc::new(files))))
         }
@@ -403,7 +425,9 @@ fn engine(
     let url = Url::parse(STORE_URL).map_err(|error| DataFusionError::External(Box::new(error)))?;
     runtime.register_object_store(&url, Arc::clone(archive.store()));
 
+    // Rows are merged a batch from each side at a time, which must fit as well: little memory, small batches.
     let mut config = SessionConfig::new()
+        .with_batch_size((memory_limit / (64 << 10)).clamp(1024, 8192))
         .with_default_catalog_and_schema(CATALOG, SCHEMA)
         .with_create_default_catalog_and_schema(false)
         .with_information_schema(true)

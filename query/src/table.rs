@@ -59,11 +59,16 @@ fn shown_columns(table: Table) -> usize {
     table.schema().fields().len() - 1
 }
 
+/// Columns with long texts, which are hardly ever joined and grouped by.
+const LONG_COLUMNS: [&str; 5] = ["data", "data_binary", "operational", "personal", "value"];
+
 fn layout(table: Table) -> TableSchema {
     let fields = table.schema();
     let fields = fields.fields().iter().enumerate().take(shown_columns(table)).map(|(index, field)| {
-        // Texts are read as views: a filter, sort or join then moves sixteen bytes a row and not the text.
+        // Texts are read as views: a filter, sort or join then moves sixteen bytes a row and not the text. But a view keeps the
+        // whole page that it points into, so that memory for a few long texts would be that of all around them.
         let data_type = match field.data_type() {
+            long if LONG_COLUMNS.contains(&field.name().as_str()) => long.clone(),
             DataType::Utf8 => DataType::Utf8View,
             DataType::Binary => DataType::BinaryView,
             other => other.clone(),

@@ -25,6 +25,7 @@ use crate::document;
 use crate::door;
 use crate::headers;
 use crate::problem::Problem;
+use crate::refusal;
 use crate::report::ReportSource;
 use crate::running::{Entry, Full, Running};
 use crate::settings::{ApiError, ApiSettings};
@@ -113,6 +114,16 @@ impl Api {
             return Err(Problem::new(StatusCode::FORBIDDEN, "cross_site", "Another site sent this", detail));
         }
         door::enter(self.doorkeeper.as_ref(), parts, self.settings.retry_after_seconds()).await
+    }
+
+    /// Refuses what a reader may not ask for, on record.
+    async fn allow(&self, reader: &Reader, may: bool, what: &str) -> Result<(), Problem> {
+        if may {
+            return Ok(());
+        }
+        let recorded = reader.denied("no_right").await;
+        recorded.map_err(|error| refusal::of_query(&error, self.settings.retry_after_seconds()))?;
+        Err(refusal::forbidden(format!("the role {} does not ask for {what}", reader.viewer().role)))
     }
 
     /// Gives a statement its place among those that run.

@@ -48,6 +48,7 @@ pub(super) async fn answer(State(api): Shared, request: Request) -> Response {
 async fn answered(api: &Api, request: Request) -> Result<Response, Problem> {
     let (mut parts, _) = request.into_parts();
     let reader = api.enter(&parts).await?;
+    api.allow(&reader, reader.permissions().reports, "reports").await?;
     let name = path_parameter(&mut parts).await?;
     let mut query = query_of(&parts)?;
     let format = negotiate::choose(&Format::REPORT, take(&mut query, "format").as_deref(), &parts.headers)?;

@@ -52,6 +52,23 @@ async fn refusals_say_what_to_do() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_role_that_may_not_ask_for_reports_and_sessions_is_refused_on_record() {
+    let server = Server::start().await;
+    let ask = |target: &str| server.client.get(format!("{}{target}", server.base)).bearer_auth("bell").send();
+    for target in ["/v1/reports/count?type=chat.line", "/v1/sessions/S-1"] {
+        assert_eq!(refusal(ask(target).await.unwrap()).await, (403, "forbidden".to_owned()), "{target}");
+    }
+    let denied = server.book.denied();
+    assert_eq!(denied.len(), 2);
+    assert!(denied.iter().all(|denial| denial.user == "bell" && denial.reason == "no_right"), "{denied:?}");
+    assert!(server.book.begun().is_empty());
+    assert_eq!(ask("/v1/reports").await.unwrap().status(), 200);
+    let statement = json!({"statement": "SELECT count(*) AS n FROM events"});
+    let sql = server.client.post(format!("{}/v1/sql", server.base)).bearer_auth("bell").json(&statement);
+    assert_eq!(sql.send().await.unwrap().status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn other_methods_and_formats_are_refused() {
     let server = Server::start().await;
     for (method, target, status) in [

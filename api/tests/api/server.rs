@@ -18,8 +18,8 @@ use holdfast_archive::segment::{Partition, SegmentKeys, SegmentWriter};
 use holdfast_archive::{Advance, Archive, Location, Table};
 use holdfast_events::{EventBatchBuilder, Position, Tier, Timestamp, decode_structured};
 use holdfast_query::{
-    Denial, Door, Doorkeeper, Ending, Look, LookId, Outcome, Reader, Recorder, Refused, Session, SessionOptions,
-    Unrecorded, Viewer, WithoutRecord,
+    Denial, Door, Doorkeeper, Ending, Look, LookId, Outcome, Permissions, Reader, Recorder, Refused, Session,
+    SessionOptions, Unrecorded, Viewer, WithoutRecord,
 };
 use object_store::memory::InMemory;
 use reqwest::{Client, RequestBuilder, Response};
@@ -40,11 +40,17 @@ pub(crate) struct Book {
     pub(crate) is_closed: AtomicBool,
     begun: Mutex<Vec<(Viewer, Look)>>,
     ended: Mutex<Vec<Ending>>,
+    denied: Mutex<Vec<Denial>>,
 }
 
 impl Book {
     pub(crate) fn begun(&self) -> Vec<(Viewer, Look)> {
         self.begun.lock().unwrap().clone()
+    }
+
+    /// Who was refused what.
+    pub(crate) fn denied(&self) -> Vec<Denial> {
+        self.denied.lock().unwrap().clone()
     }
 
     /// How the looks ended, once `count` of them have.
@@ -78,12 +84,14 @@ impl Recorder for Book {
         Ok(())
     }
 
-    async fn denied(&self, _: &Denial) -> Result<(), Unrecorded> {
+    async fn denied(&self, denial: &Denial) -> Result<(), Unrecorded> {
+        self.denied.lock().unwrap().push(denial.clone());
         Ok(())
     }
 }
 
-/// Knows an officer, who may read everything, and a manager, who may read the operational tier.
+/// Knows an officer, who may read everything, a manager, who may read the operational tier, and a bell, which may ask for
+/// neither reports nor sessions.
 struct Porter {
     officer: Session,
     manager: Session,
@@ -94,12 +102,14 @@ impl Porter {
     fn reader(&self, user: &str, door: Door, remote: Option<String>) -> Option<Reader> {
         let session = match user {
             "officer" => &self.officer,
-            "manager" => &self.manager,
+            "manager" | "bell" => &self.manager,
             _ => return None,
         };
         let viewer = Viewer { user: user.to_owned(), role: user.to_owned(), door, remote };
         let book = Arc::clone(&self.book) as Arc<dyn Recorder>;
-        Some(Reader::new(session.clone(), viewer, book, WithoutRecord::Refuse))
+        let may = user != "bell";
+        let permissions = Permissions { reports: may, stories: may };
+        Some(Reader::new(session.clone(), viewer, book, WithoutRecord::Refuse).with_permissions(permissions))
     }
 }
 

@@ -223,7 +223,9 @@ pub(crate) struct Query {
     pub(crate) answer_aggregates_without_record: bool,
     pub(crate) sessions_interval_seconds: u64,
     pub(crate) memory_bytes: usize,
+    pub(crate) footer_cache_bytes: usize,
     pub(crate) threads: usize,
+    pub(crate) statements_at_once: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

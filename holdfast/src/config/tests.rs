@@ -226,6 +226,40 @@ fn contradictions_are_all_reported_at_once() {
 }
 
 #[test]
+fn a_crm_and_a_provider_that_cannot_work_are_refused_with_what_to_do() {
+    for (text, expected) in [
+        (
+            "[crm]\nkind = \"sybase\"\n",
+            &["`crm.kind`", "\"sybase\"", "postgres, mysql, sqlite, odbc, csv, parquet"][..],
+        ),
+        ("[crm]\nkind = \"postgres\"\n", &["`crm.tables`", "[[crm.tables]]"]),
+        ("[crm]\ntls = \"maybe\"\n", &["`crm.tls`", "verify-full"]),
+        ("[crm]\ntimeout_seconds = 0\n", &["`crm.timeout_seconds`", "1 to 600"]),
+        ("[crm]\ndelimiter = \"\"\n", &["`crm.delimiter`", "one character"]),
+        ("[access]\nusers_file = \"\"\n", &["`access.users_file`", "is empty"]),
+        (
+            "[access.oidc_roles]\nstaff = \"boss\"\n",
+            &["access.oidc_roles.staff", "unknown role \"boss\"", "compliance"],
+        ),
+        (
+            "[access]\noidc_issuer = \"https://idp.example\"\n",
+            &["`access.oidc_audience`", "`access.oidc_jwks_url`", "`access.oidc_roles`", "nobody is let in"],
+        ),
+        (
+            "[access]\noidc_issuer = \"https://idp.example\"\noidc_jwks_url = \"http://127.0.0.1.example/keys\"\n",
+            &["`access.oidc_jwks_url`", "begin it with https://"],
+        ),
+        ("[postgres]\ntls_certificate_file = \"x.pem\"\n", &["`postgres.tls_certificate_file`", "name both files"]),
+        ("[query]\nmemory_bytes = 1\n", &["`query.memory_bytes`"]),
+    ] {
+        let refused = refusal(text, &[]);
+        for expected in expected {
+            assert!(refused.contains(expected), "{expected} is not in {refused}");
+        }
+    }
+}
+
+#[test]
 fn what_is_shown_can_be_loaded_and_is_the_same() {
     let holder = age::x25519::Identity::generate().to_public();
     let text = format!(

@@ -50,6 +50,9 @@ pub(super) fn check(config: &Config, origins: &BTreeMap<String, Origin>) -> Vec<
     servers(config, &mut findings);
     holders(config, &mut findings);
     proof(config, &mut findings);
+    seal(config, &mut findings);
+    answers(config, &mut findings);
+    crm(&config.crm, &mut findings);
     access(config, &mut findings);
     findings.problems
 }
@@ -61,20 +64,9 @@ fn proof(config: &Config, findings: &mut Findings<'_>) {
     findings.within("proof.lease_seconds", proof.lease_seconds, (proof.interval_seconds * 3).max(10), 3600);
     findings.within("proof.keep_every_seconds", proof.keep_every_seconds, 0, 86_400);
     no_inline_secrets("proof.mirror_options", proof.mirror_options.keys(), findings);
-    let query = &config.query;
-    crm(&config.crm, findings);
-    let postgres = &config.postgres;
-    findings.within("postgres.max_connections", postgres.max_connections as u64, 1, 10_000);
-    if postgres.tls_certificate_file.get().is_some() != postgres.tls_key_file.get().is_some() {
-        findings.add(
-            "postgres.tls_certificate_file",
-            "and `postgres.tls_key_file` belong together, and one of them is empty",
-            "name both files, or none",
-        );
-    }
-    findings.within("query.max_rows", query.max_rows, 1, u64::MAX);
-    findings.within("query.max_seconds", query.max_seconds, 1, 24 * 3600);
-    findings.within("query.sessions_interval_seconds", query.sessions_interval_seconds, 1, 3600);
+}
+
+fn seal(config: &Config, findings: &mut Findings<'_>) {
     let seal = &config.seal;
     findings.within("seal.after_hours", seal.after_hours, 0, 24 * 366);
     findings.within("seal.grace_hours", seal.grace_hours, 0, 24 * 366);
@@ -87,6 +79,26 @@ fn proof(config: &Config, findings: &mut Findings<'_>) {
             "set it to \"none\", or keep the archive in an S3 bucket with Object Lock",
         );
     }
+}
+
+fn answers(config: &Config, findings: &mut Findings<'_>) {
+    let query = &config.query;
+    let postgres = &config.postgres;
+    findings.within("postgres.max_connections", postgres.max_connections as u64, 1, 10_000);
+    if postgres.tls_certificate_file.get().is_some() != postgres.tls_key_file.get().is_some() {
+        findings.add(
+            "postgres.tls_certificate_file",
+            "and `postgres.tls_key_file` belong together, and one of them is empty",
+            "name both files, or none",
+        );
+    }
+    findings.within("query.memory_bytes", query.memory_bytes as u64, 16 << 20, 1 << 40);
+    findings.within("query.footer_cache_bytes", query.footer_cache_bytes as u64, 1 << 20, 1 << 40);
+    findings.within("query.threads", query.threads as u64, 0, 1024);
+    findings.within("query.statements_at_once", query.statements_at_once as u64, 0, 10_000);
+    findings.within("query.max_rows", query.max_rows, 1, u64::MAX);
+    findings.within("query.max_seconds", query.max_seconds, 1, 24 * 3600);
+    findings.within("query.sessions_interval_seconds", query.sessions_interval_seconds, 1, 3600);
 }
 
 fn crm(crm: &super::Crm, findings: &mut Findings<'_>) {
@@ -262,8 +274,6 @@ fn servers(config: &Config, findings: &mut Findings<'_>) {
     if config.kafka.brokers.is_empty() && gateway.listen == config.broker.listen && gateway.listen.0.port() != 0 {
         findings.add("gateway.listen", "is also the address of the built-in broker", "give them different ports");
     }
-    findings.within("query.memory_bytes", config.query.memory_bytes as u64, 16 << 20, 1 << 40);
-    findings.within("query.threads", config.query.threads as u64, 0, 1024);
     findings.within("shutdown.limit_seconds", config.shutdown.limit_seconds, 1, 3600);
     if let Err(error) = crate::logging::parse_level(&config.log.level) {
         findings.add(

@@ -19,7 +19,8 @@ use holdfast_access::{Denied, Principal, Right, Rows as AccessRows, Throttle, Th
 use holdfast_archive::Archive;
 use holdfast_events::Tier;
 use holdfast_query::{
-    Denial, Door, Doorkeeper, Extension, Reader, Recorder, Refused, Rows, Scope, Session, Sight, Viewer, WithoutRecord,
+    Denial, Door, Doorkeeper, Extension, Permissions, Reader, Recorder, Refused, Rows, Scope, Session, Sight, Viewer,
+    WithoutRecord,
 };
 
 use ring::hmac;
@@ -104,7 +105,9 @@ impl Doors {
     fn admit(&self, principal: &Principal, door: Door, remote: Option<String>) -> Reader {
         let viewer = Viewer { user: principal.user.clone(), role: principal.role.name().to_owned(), door, remote };
         let session = self.session(&principal.tiers, &principal.rows);
-        Reader::new(session, viewer, Arc::clone(&self.recorder), self.without_record)
+        let may = |right| principal.role.may(right);
+        let permissions = Permissions { reports: may(Right::Report), stories: may(Right::Session) };
+        Reader::new(session, viewer, Arc::clone(&self.recorder), self.without_record).with_permissions(permissions)
     }
 
     fn session(&self, tiers: &[Tier], rows: &AccessRows) -> Session {

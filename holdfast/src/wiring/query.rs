@@ -10,7 +10,7 @@ use holdfast_archive::Archive;
 use holdfast_ingest::gateway::system_clock;
 use holdfast_ingest::kafka::KafkaSettings;
 use holdfast_ingest::producer::KafkaProducer;
-use holdfast_query::{Door, Reader, Session, SessionOptions, Spill, Viewer, WithoutRecord};
+use holdfast_query::{Door, FooterCache, Reader, Session, SessionOptions, Spill, Viewer, WithoutRecord};
 
 use super::looks::KafkaRecorder;
 use super::{crm, identities};
@@ -35,14 +35,18 @@ pub(crate) fn options(
     let query = &settings.config.query;
     let mut options = SessionOptions::new(archive, identities);
     options.memory_limit = query.memory_bytes;
+    options.footers = Arc::new(FooterCache::new(query.footer_cache_bytes));
     if query.threads > 0 {
         options.parallelism = query.threads;
     }
+    options.statements_at_once = match query.statements_at_once {
+        0 => 2 * options.parallelism,
+        some => some,
+    };
     options.extensions.extend(crm::extension(settings)?);
     if let Some(folder) = query.spill_dir.get() {
-        let directory = settings.resolve(folder);
-        std::fs::create_dir_all(&directory).with_context(|| format!("make the folder {}", directory.display()))?;
-        options.spill = Spill::Encrypted { directory, limit: query.spill_bytes };
+        // The folder is made when something is spilled.
+        options.spill = Spill::Encrypted { directory: settings.resolve(folder), limit: query.spill_bytes };
     }
     Ok(options)
 }

@@ -81,6 +81,31 @@ fn ask(statement: &str) -> Request {
 }
 
 #[tokio::test]
+async fn who_waits_for_a_turn_waits_no_longer_than_they_may() {
+    let (fixture, book) = (archive().await, Arc::new(Book::default()));
+    let mut options = fixture.options(&[&fixture.officer]);
+    options.statements_at_once = 1;
+    let session = holdfast_query::Session::new(options).unwrap();
+    let viewer = reader(&fixture, &book, WithoutRecord::Refuse).viewer().clone();
+    let recorder = Arc::clone(&book) as Arc<dyn Recorder>;
+    let reader = Reader::new(session.clone(), viewer, recorder, WithoutRecord::Refuse);
+    let all = "select id from events order by id";
+    // Somebody who has not taken the first row yet.
+    let first = reader.query(ask(all)).await.unwrap();
+    let limits = Limits { time: Some(Duration::from_millis(50)), rows: None };
+    let late = reader.query(Request { limits, ..ask(all) }).await;
+    assert!(matches!(late, Err(QueryError::TimedOut)), "{late:?}");
+    assert_eq!((book.begun.lock().unwrap().len(), book.last_ending().outcome), (2, Outcome::Failed));
+    // Names wait for nobody.
+    let names = session.sql("select table_name from information_schema.tables").await.unwrap();
+    assert!(!lines(names).await.unwrap().is_empty());
+
+    let mut rows = first.batches;
+    rows.next().await.unwrap().unwrap();
+    assert_eq!(lines(reader.query(ask(all)).await.unwrap()).await.unwrap().len(), 300);
+}
+
+#[tokio::test]
 async fn a_look_has_a_beginning_and_an_end() {
     let (fixture, book) = (archive().await, Arc::new(Book::default()));
     let reader = reader(&fixture, &book, WithoutRecord::Refuse);
