@@ -1,10 +1,10 @@
 -- The story of the session $1: each of its events once, in order.
 with delivered as (
     -- The first delivery of each event, and how many there were.
-    select *, count(*) over (partition by subject, source, id) as deliveries
+    select *, count(*) over (partition by subject, type, source, id) as deliveries
     from archive.events
     where subject = $1
-    qualify row_number() over (partition by subject, source, id order by kafka_topic, kafka_partition, kafka_offset) = 1
+    qualify row_number() over (partition by subject, type, source, id order by kafka_topic, kafka_partition, kafka_offset) = 1
 ),
 timed as (
     -- A clock for each topic partition that follows the offsets and never goes back, by which topics are merged.

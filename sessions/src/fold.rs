@@ -1,7 +1,7 @@
 //! One session out of its events, one event after the other.
 //!
 //! Invariants:
-//! - An event counts once: a second one of the same source and id changes nothing.
+//! - An event counts once: a second one of the same type, source and id changes nothing.
 //! - Events of one partition come in the order of their offsets. Those of different partitions may come in any order: what
 //!   depends on order is kept with the place in Kafka that it came from, so the result is the same.
 //! - Times are the least or the greatest of all, whenever they come.
@@ -131,7 +131,7 @@ pub(crate) struct Fold {
 }
 
 /// 48 bits of a hash: among the thousand events of a large session two are taken for one once in half a billion times.
-fn short_hash(parts: [&str; 2]) -> u64 {
+fn short_hash(parts: &[&str]) -> u64 {
     let mut hasher = Sha256::new();
     for part in parts {
         hasher.update((part.len() as u64).to_le_bytes());
@@ -174,7 +174,7 @@ pub(crate) fn tells_of_a_session(event_type: &str) -> bool {
 impl Fold {
     /// Takes in an event. Returns whether its feedback, if it has one, is the one to be kept.
     pub(crate) fn apply(&mut self, event: &EventRow<'_>) -> bool {
-        if !self.seen.insert(short_hash([event.source, event.id])) {
+        if !self.seen.insert(short_hash(&[event.event_type, event.source, event.id])) {
             return false;
         }
         let place = Place { topic: self.topic(event.topic), partition: event.partition, offset: event.offset };
@@ -195,7 +195,7 @@ impl Fold {
         self.resolved.offer(place, own(event.resolved));
         self.rating.offer(place, event.rating);
         if let Some(recording) = event.recording {
-            self.recordings.insert(short_hash([recording, ""]));
+            self.recordings.insert(short_hash(&[recording]));
         }
         let (mut portal, mut customer, mut ticket) = (own(event.portal), own(event.customer), own(event.ticket));
         let mut handled_by = None;

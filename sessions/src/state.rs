@@ -10,11 +10,12 @@ use arrow_array::builder::{BinaryBuilder, StringBuilder};
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, Float64Array, Int32Array, Int64Array, RecordBatch, TimestampMicrosecondArray};
 use holdfast_archive::Table;
+use holdfast_events::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The form of the fold that is written, and the only one that is read: another one is made anew from the events.
-const FORM: u8 = 1;
+const FORM: u8 = 2;
 
 /// The columns from which a state is read back.
 pub(crate) const STATE_COLUMNS: [&str; 3] = ["session", "feedback", "fold"];
@@ -27,10 +28,12 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// The first day that one of its events is filed under, in days since 1970.
+    /// The day that it is filed under, in days since 1970: the first of the month that the first of its events is filed
+    /// under. A month has one key, and so a month's sessions lie in few files and can be read as long as its events.
     pub(crate) fn date(&self) -> i32 {
-        let time = self.fold.filed.unwrap_or_default();
-        i32::try_from(time.div_euclid(86_400_000_000)).unwrap_or_default()
+        let first = Timestamp(self.fold.filed.unwrap_or_default());
+        let (_, _, day) = first.date();
+        i32::try_from(first.days() - (day - 1)).unwrap_or_default()
     }
 }
 
