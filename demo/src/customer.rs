@@ -1,7 +1,7 @@
 //! A customer with account, address and device: the same one whenever the same number is asked for.
 
 use crate::data::companies::{COMPANIES, Company};
-use crate::data::machines::{SYSTEMS, System};
+use crate::data::machines::{APPS, SYSTEMS, System};
 use crate::data::people::{NAMES, plain};
 use crate::dice::Dice;
 use crate::json::Object;
@@ -33,6 +33,8 @@ pub(crate) struct Device {
     memory_gib: i64,
     disk_gib: i64,
     free_percent: i64,
+    /// What is installed, and in which version: indices into [`APPS`] and its versions.
+    apps: Vec<(usize, usize)>,
 }
 
 impl Customer {
@@ -83,7 +85,26 @@ impl Device {
             memory_gib: *dice.pick(&[8, 8, 16, 16, 16, 32]),
             disk_gib: *dice.pick(&[128, 256, 256, 512, 512, 1024]),
             free_percent: dice.between(2, 70),
+            apps: (0..APPS.len())
+                .filter_map(|app| dice.chance(500).then(|| (app, dice.below(APPS[app].1.len() as u64) as usize)))
+                .collect(),
         }
+    }
+
+    /// The applications as a report lists them. Most are what they were the last time; now and then one has been updated
+    /// or removed.
+    pub(crate) fn apps(&self, dice: &mut Dice) -> Vec<Object> {
+        let mut apps = Vec::with_capacity(self.apps.len());
+        for (app, version) in &self.apps {
+            let (name, versions) = &APPS[*app];
+            let version = match dice.weighted(&[940, 50, 10]) {
+                0 => *version,
+                1 => (version + 1).min(versions.len() - 1),
+                _ => continue,
+            };
+            apps.push(Object::new().text("name", name).text("version", versions[version]));
+        }
+        apps
     }
 
     pub(crate) fn memory(&self) -> i64 {

@@ -2,7 +2,6 @@
 
 use crate::clock::{MINUTE, SECOND};
 use crate::data::agents::AGENTS;
-use crate::data::machines::APPS;
 use crate::dialogue::{Speaker, Step, When, fill};
 use crate::event::Draft;
 use crate::hash;
@@ -147,13 +146,8 @@ impl Scene<'_> {
 
     fn diagnose(&mut self, kind: &str) {
         self.wait(3 * SECOND, 20 * SECOND);
-        let mut apps = Vec::new();
-        for (name, versions) in &APPS {
-            if self.dice.chance(500) {
-                apps.push(Object::new().text("name", name).text("version", self.dice.word(versions)));
-            }
-        }
         let device = &self.customer.device;
+        let apps = device.apps(&mut self.dice);
         let uptime = self.dice.between(1, 900) * MINUTE;
         let report = Object::new()
             .text("model", device.model)
