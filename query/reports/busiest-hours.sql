@@ -12,8 +12,8 @@
 with hours as (
     select
         -- 0 is Monday.
-        cast(date_part('dow', requested_at) + 6 as int) % 7 as day_number,
-        cast(date_part('hour', requested_at) as int) as hour,
+        cast(date_part('dow', cast(requested_at as timestamp)) + 6 as int) % 7 as day_number,
+        cast(date_part('hour', cast(requested_at as timestamp)) as int) as hour,
         count(*) as requests,
         count(started_at) as started,
         round(avg(waited), 1) as mean_wait

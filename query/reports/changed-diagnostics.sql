@@ -16,11 +16,22 @@
 -- parameter session: later sessions that match, as in LIKE
 -- parameter reports: how many reports are compared with the one before, the newest first
 -- plot: none
-with followed as (
+with reports as (
+    -- As the view archive.diagnostics, but straight from the events: one that was delivered twice changes nothing here.
+    select subject as session, time, kind,
+        personal ->> 'device_serial' as device_serial,
+        operational ->> 'os_version' as os_version,
+        json_get_int(operational, 'memory') as memory,
+        operational ->> 'disks' as disks,
+        operational ->> 'apps' as apps
+    from archive.events
+    where type = 'diagnostics.collected'
+),
+followed as (
     select device_serial, kind, session, time as collected_at,
         lag(session) over device as before_session,
         lag(time) over device as before_at
-    from archive.diagnostics
+    from reports
     where device_serial like '%' /* device */
     window device as (partition by device_serial, kind order by time, session)
 ),
@@ -34,23 +45,41 @@ newest as (
     order by collected_at desc, session, device_serial, kind
     limit 1000 /* reports */
 ),
-differing as (
-    select newest.device_serial, newest.before_session, newest.before_at, newest.session, newest.collected_at,
-        later.os_version, earlier.os_version as before_os_version,
-        later.memory, earlier.memory as before_memory,
-        later.disks, earlier.disks as before_disks,
-        later.apps, earlier.apps as before_apps
+wanted as (
+    select *, unnest(array['before', 'after']) as side
     from newest
-    join archive.diagnostics as later
-        on later.device_serial = newest.device_serial and later.kind = newest.kind
-        and later.session = newest.session and later.time = newest.collected_at
-    join archive.diagnostics as earlier
-        on earlier.device_serial = newest.device_serial and earlier.kind = newest.kind
-        and earlier.session = newest.before_session and earlier.time = newest.before_at
+),
+found as (
+    select wanted.*, told.os_version, told.memory, told.disks, told.apps
+    from wanted
+    join reports as told
+        on told.device_serial = wanted.device_serial and told.kind = wanted.kind
+        and told.session = case wanted.side when 'before' then wanted.before_session else wanted.session end
+        and told.time = case wanted.side when 'before' then wanted.before_at else wanted.collected_at end
+),
+paired as (
+    select device_serial, kind, before_session, before_at, session, collected_at,
+        max(os_version) filter (where side = 'before') as before_os_version,
+        max(os_version) filter (where side = 'after') as os_version,
+        max(memory) filter (where side = 'before') as before_memory,
+        max(memory) filter (where side = 'after') as memory,
+        max(disks) filter (where side = 'before') as before_disks,
+        max(disks) filter (where side = 'after') as disks,
+        max(apps) filter (where side = 'before') as before_apps,
+        max(apps) filter (where side = 'after') as apps
+    from found
+    group by device_serial, kind, before_session, before_at, session, collected_at
+),
+sided as (
+    select *, unnest(array['before os_version', 'after os_version', 'before memory', 'after memory',
+        'before disk', 'after disk', 'before application', 'after application']) as told
+    from paired
 ),
 listed as (
-    select device_serial, before_session, before_at, session, collected_at, side.part, side.side,
-        unnest(case side.side || ' ' || side.part
+    select device_serial, before_session, before_at, session, collected_at,
+        split_part(told, ' ', 2) as part,
+        split_part(told, ' ', 1) as side,
+        unnest(case told
             when 'before os_version' then array[before_os_version]
             when 'after os_version' then array[os_version]
             when 'before memory' then array[cast(before_memory as varchar)]
@@ -59,11 +88,9 @@ listed as (
             when 'after disk' then json_get_array(disks)
             when 'before application' then json_get_array(before_apps)
             else json_get_array(apps) end) as item
-    from differing
-    cross join (values ('before', 'os_version'), ('after', 'os_version'), ('before', 'memory'), ('after', 'memory'),
-        ('before', 'disk'), ('after', 'disk'), ('before', 'application'), ('after', 'application')) as side(side, part)
+    from sided
     -- Only what both reports tell can differ.
-    where case side.part when 'os_version' then before_os_version <> os_version
+    where case split_part(told, ' ', 2) when 'os_version' then before_os_version <> os_version
         when 'memory' then before_memory <> memory
         when 'disk' then before_disks <> disks
         else before_apps <> apps end

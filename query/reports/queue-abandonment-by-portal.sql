@@ -12,7 +12,7 @@
 -- plot: heatmap x=hour y=portal value=abandoned_percent
 select
     coalesce(portal, '(none)') as portal,
-    cast(date_part('hour', requested_at) as int) as hour,
+    cast(date_part('hour', cast(requested_at as timestamp)) as int) as hour,
     count(*) as requests,
     count(*) filter (where state = 'abandoned') as abandoned,
     round(100.0 * count(*) filter (where state = 'abandoned') / count(*), 1) as abandoned_percent,

@@ -27,27 +27,20 @@ with served as (
     where ticket is not null and started_at is not null
     group by ticket
 ),
-usual as (
-    select tickets.issue_type,
-        count(*) as alike,
-        100.0 * count(served.ticket) / count(*) as usual_percent
-    from crm.tickets as tickets
-    left join served on served.ticket = tickets.ticket
-    where tickets.issue_type is not null
-        and tickets.opened_at >= timestamptz '1970-01-01 00:00:00Z' /* from */
-        and tickets.opened_at < timestamptz '2200-01-01 00:00:00Z' /* to */
-    group by tickets.issue_type
-),
 known as (
     select tickets.ticket, tickets.opened_at, tickets.closed_at, tickets.issue_type, tickets.priority, tickets.status,
-        tickets.owner, tickets.customer, usual.alike, usual.usual_percent,
+        tickets.owner, tickets.customer,
+        served.ticket is not null as is_served,
+        case when tickets.issue_type is not null then count(*) over alike end as alike,
+        case when tickets.issue_type is not null then 100.0 * count(served.ticket) over alike / count(*) over alike end
+            as usual_percent,
         (date_part('epoch', coalesce(tickets.closed_at, least(now(), timestamptz '2200-01-01 00:00:00Z' /* to */)))
             - date_part('epoch', tickets.opened_at)) / 3600 as open_hours
     from crm.tickets as tickets
-    left join usual on usual.issue_type = tickets.issue_type
-    where not exists (select 1 from served where served.ticket = tickets.ticket)
-        and tickets.opened_at >= timestamptz '1970-01-01 00:00:00Z' /* from */
+    left join served on served.ticket = tickets.ticket
+    where tickets.opened_at >= timestamptz '1970-01-01 00:00:00Z' /* from */
         and tickets.opened_at < timestamptz '2200-01-01 00:00:00Z' /* to */
+    window alike as (partition by tickets.issue_type)
 ),
 judged as (
     select *,
@@ -67,6 +60,6 @@ select ticket, opened_at, closed_at, issue_type, priority, status, owner, custom
     round(usual_percent, 1) as usual_percent,
     reasons, is_high_priority, is_open_long, is_usual
 from counted
-where reasons > 0
+where reasons > 0 and not is_served
 order by reasons desc, open_hours desc, ticket
 limit 1000 /* rows */
