@@ -2,8 +2,9 @@
 
 use crate::variables::Variables;
 use datafusion::sql::sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName, Query,
-    SelectItem, SetExpr, Statement, Value, ValueWithSpan, Visit, VisitMut, Visitor, VisitorMut,
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, GroupByExpr, Ident,
+    ObjectName, Query, SelectItem, SetExpr, Statement, TableFactor, Value, ValueWithSpan, Visit, VisitMut, Visitor,
+    VisitorMut,
 };
 use datafusion_postgres::datafusion_pg_catalog::sql::rules::{
     CurrentUserVariableToSessionUserFunctionCall, FixVersionColumnName, PrependUnqualifiedPgTableName,
@@ -86,11 +87,57 @@ impl VisitorMut for ArraysOfRows {
             },
             _ => false,
         };
-        if is_one {
+        let is_nothing = matches!(&*expr, Expr::Subquery(query) if reads_what_is_empty(query));
+        if is_one || is_nothing {
             *expr = Expr::Value(Value::Null.with_empty_span());
+        } else if let Expr::Subquery(query) = expr {
+            make_one_value(query);
         }
         ControlFlow::Continue(())
     }
+}
+
+/// Tables of the catalog that never have a row here: there are no keys, defaults, comments, sequences, policies and triggers.
+const EMPTY: [&str; 8] = [
+    "pg_attrdef",
+    "pg_constraint",
+    "pg_description",
+    "pg_index",
+    "pg_inherits",
+    "pg_policy",
+    "pg_sequence",
+    "pg_trigger",
+];
+
+/// Whether a question reads one of [`EMPTY`], so that its one value is NULL.
+fn reads_what_is_empty(query: &Query) -> bool {
+    let SetExpr::Select(select) = query.body.as_ref() else { return false };
+    select.from.iter().any(|table| {
+        let TableFactor::Table { name, .. } = &table.relation else { return false };
+        let last = name.0.last().and_then(|part| part.as_ident());
+        last.is_some_and(|last| EMPTY.contains(&last.value.to_lowercase().as_str()))
+    })
+}
+
+/// The engine plans a question for one value that depends on the row around it only where that value is an aggregate. Those
+/// of clients find one row by its number, so that the first value is the value.
+fn make_one_value(query: &mut Query) {
+    let SetExpr::Select(select) = query.body.as_mut() else { return };
+    let is_grouped = !matches!(&select.group_by, GroupByExpr::Expressions(by, _) if by.is_empty());
+    if is_grouped || query.limit_clause.is_some() || select.distinct.is_some() {
+        return;
+    }
+    let [SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }] = select.projection.as_mut_slice()
+    else {
+        return;
+    };
+    let aggregates = ["count", "max", "min", "sum", "bool_or", "bool_and", "array_agg", "string_agg", "first_value"];
+    if aggregates.into_iter().any(|aggregate| names_function(expr, aggregate)) {
+        return;
+    }
+    let value = std::mem::replace(expr, Expr::Value(Value::Null.with_empty_span()));
+    *expr = call("first_value", vec![value]);
+    query.order_by = None;
 }
 
 fn call(name: &str, arguments: Vec<Expr>) -> Expr {

@@ -29,6 +29,14 @@ assert "archive" in inspector.get_schema_names()
 assert "events" in inspector.get_table_names("archive"), inspector.get_table_names("archive")
 assert "sessions" in inspector.get_view_names("archive"), inspector.get_view_names("archive")
 assert inspector.has_table("events", "archive")
+columns = {column["name"]: column["type"] for column in inspector.get_columns("sessions", "archive")}
+assert isinstance(columns["session"], sqlalchemy.types.TEXT), columns
+assert isinstance(columns["rating"], sqlalchemy.types.INTEGER), columns
+assert columns["started_at"].timezone, columns
+table = sqlalchemy.Table("sessions", sqlalchemy.MetaData(), schema="archive", autoload_with=engine)
+with engine.connect() as connection:
+    rated = sqlalchemy.select(sqlalchemy.func.count()).select_from(table).where(table.c.rating >= 4)
+    assert connection.execute(rated).scalar_one() == 16
 
 dsn = f"host=127.0.0.1 port={port} dbname=holdfast user=manager password='{password}' sslmode=disable"
 with psycopg.connect(dsn) as connection:

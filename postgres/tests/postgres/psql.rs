@@ -75,6 +75,9 @@ async fn its_backslash_commands_are_answered() {
         ("\\df", &[]),
         ("\\di", &[]),
         ("\\dx", &[]),
+        ("\\dT", &[]),
+        ("\\dT pg_catalog.*", &["timestamp with time zone"]),
+        ("\\dp", &["archive|sessions|view"]),
         ("\\encoding", &["UTF8"]),
         ("\\timing on", &[]),
     ] {
