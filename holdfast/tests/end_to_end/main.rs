@@ -9,6 +9,7 @@
 
 #![expect(clippy::print_stdout, reason = "how many events and how long: shown with --nocapture and when a test fails")]
 
+mod answers;
 mod commands;
 mod corpus;
 mod foreign;
