@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 /// Events whose freshness is measured.
 const FRESH: usize = 6;
 
-fn settings(brokers: &str, group: &str) -> KafkaSettings {
+pub(crate) fn settings(brokers: &str, group: &str) -> KafkaSettings {
     KafkaSettings {
         brokers: brokers.to_owned(),
         group: group.to_owned(),

@@ -1,4 +1,4 @@
-//! The benchmark of archiving and proving: one command, one line a figure.
+//! The benchmark: one command for archiving and proving, one for questions, one line a figure.
 //!
 //! ```text
 //! limit     events in memory ─▶ decode ─▶ columns ─▶ Parquet, plain and encrypted          one thread, nothing else
@@ -6,6 +6,8 @@
 //! prove     what was archived ─▶ sealed, verified before and after, each in a process of its own                CPU, wall
 //! freshness one event at a time, acknowledged ─▶ in the log that every query reads
 //! ```
+//!
+//! [`reports`] has the other: the built-in reports beside DuckDB, single sessions, many clients at once.
 //!
 //! CPU time is that of the archiving process, all of its threads, user and system, as the kernel counts it. The limit is
 //! measured in the same run on the same bytes.
@@ -17,12 +19,13 @@ mod event;
 mod limit;
 mod process;
 mod prove;
+mod reports;
 
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 
 #[derive(Parser)]
-#[command(about = "Measures how fast Holdfast archives, and prints one line a figure.")]
+#[command(about = "Measures how fast Holdfast archives and answers, and prints one line a figure.")]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
@@ -36,6 +39,15 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Measures how fast questions are answered, beside DuckDB on the same rows in plain Parquet.
+    Reports {
+        /// Events of a made-up service desk.
+        #[arg(long, default_value_t = 10_000_000)]
+        events: u64,
+        /// Where the archive is made and kept; what is there already is asked again.
+        #[arg(long)]
+        folder: Option<PathBuf>,
+    },
     /// (internal) Archives a backlog and prints what it took. Run by the benchmark itself, in a process of its own.
     #[command(hide = true)]
     Archive {
@@ -64,6 +76,62 @@ enum Command {
         #[arg(long)]
         folder: PathBuf,
     },
+    /// Prints the plan of a report, or of a statement, with the time and memory of each operator.
+    Profile {
+        /// The folder that `reports` was given.
+        #[arg(long)]
+        folder: PathBuf,
+        /// How often it is asked before, for who watches with a profiler.
+        #[arg(long, default_value_t = 3)]
+        times: u32,
+        /// MiB of memory for its sorts, joins and groups.
+        #[arg(long, default_value_t = 512)]
+        memory: usize,
+        /// A report's name, or a statement.
+        what: String,
+    },
+    /// (internal) Makes the table of sessions and prints what it took.
+    #[command(hide = true)]
+    Project {
+        #[arg(long)]
+        folder: PathBuf,
+    },
+    /// (internal) Writes an archive's rows to unencrypted files.
+    #[command(hide = true)]
+    Export {
+        #[arg(long)]
+        folder: PathBuf,
+        #[arg(long)]
+        plain: PathBuf,
+    },
+    /// (internal) Asks for every report and prints how long the answers took.
+    #[command(hide = true)]
+    Answer {
+        #[arg(long)]
+        folder: PathBuf,
+        #[arg(long)]
+        answers: PathBuf,
+        #[arg(long)]
+        spill: PathBuf,
+    },
+    /// (internal) Sorts all events in little memory.
+    #[command(hide = true)]
+    Sort {
+        #[arg(long)]
+        folder: PathBuf,
+        #[arg(long)]
+        spill: PathBuf,
+    },
+    /// (internal) Serves the HTTP API until its input ends.
+    #[command(hide = true)]
+    Serve {
+        #[arg(long)]
+        brokers: String,
+        #[arg(long)]
+        folder: PathBuf,
+        #[arg(long)]
+        spill: PathBuf,
+    },
     /// (internal) Asks an archive and prints how long the answers took.
     #[command(hide = true)]
     Ask {
@@ -83,6 +151,17 @@ fn main() -> anyhow::Result<()> {
         }
         Some(Command::Verify { folder }) => runtime.block_on(prove::verify(&folder)),
         Some(Command::Seal { folder }) => runtime.block_on(prove::seal(&folder)),
+        Some(Command::Reports { events, folder }) => runtime.block_on(reports::measure(events, folder)),
+        Some(Command::Profile { folder, times, memory, what }) => {
+            runtime.block_on(reports::profile(&folder, &what, times, memory << 20))
+        }
+        Some(Command::Project { folder }) => runtime.block_on(reports::project(&folder)),
+        Some(Command::Export { folder, plain }) => runtime.block_on(reports::export(&folder, &plain)),
+        Some(Command::Answer { folder, answers, spill }) => {
+            runtime.block_on(reports::answer(&folder, &answers, &spill))
+        }
+        Some(Command::Sort { folder, spill }) => runtime.block_on(reports::sort(&folder, &spill)),
+        Some(Command::Serve { brokers, folder, spill }) => runtime.block_on(reports::serve(&folder, &spill, &brokers)),
         Some(Command::Ask { folder }) => runtime.block_on(prove::ask(&folder)),
         None => {
             let limit = limit::measure(&runtime)?;

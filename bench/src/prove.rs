@@ -47,12 +47,12 @@ pub(crate) async fn integrate(archive: &Archive) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }
 
-fn open(folder: &Path) -> anyhow::Result<(Archive, Vec<age::x25519::Identity>)> {
+pub(crate) fn open(folder: &Path) -> anyhow::Result<(Archive, Vec<age::x25519::Identity>)> {
     let archive = Archive::new(open_store(&folder.display().to_string(), folder, &BTreeMap::new())?);
     let identity = std::fs::read_to_string(folder.join(IDENTITY))?;
     Ok((archive, vec![identity.trim().parse().map_err(anyhow::Error::msg)?]))

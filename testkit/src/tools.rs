@@ -111,6 +111,15 @@ pub fn pandas() -> Result<PathBuf, Error> {
     installed("a Python with pandas, SQLAlchemy and psycopg", "pandas/bin/python")
 }
 
+/// A Python that has DuckDB.
+///
+/// # Errors
+///
+/// [`Error::Unavailable`] if it is not installed.
+pub fn duckdb() -> Result<PathBuf, Error> {
+    installed("a Python with DuckDB", "duckdb/bin/python")
+}
+
 /// The script `name` of `testkit/foreign`.
 #[must_use]
 pub fn foreign_script(name: &str) -> PathBuf {

@@ -1,0 +1,154 @@
+//! The HTTP API over the archive, whose looks are written to Kafka as those of a server are.
+
+use super::{MEMORY, SPILL, THREADS};
+use crate::{archive, process, prove};
+use async_trait::async_trait;
+use holdfast_api::{ApiSettings, ReportDescription, ReportProblem, ReportSource, ReportStatement};
+use holdfast_ingest::producer::{KafkaProducer, Publisher, Record};
+use holdfast_query::{
+    Denial, Door, Doorkeeper, Ending, Look, LookId, Reader, Recorder, Refused, Session, SessionOptions, Spill,
+    Unrecorded, Viewer, WithoutRecord,
+};
+use holdfast_reports::Arguments;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::io::AsyncReadExt;
+
+/// The serving process: prints the address that it listens on, answers until its standard input ends, and reports.
+pub(crate) async fn child(folder: &Path, spill: &Path, brokers: &str) -> anyhow::Result<()> {
+    let (store, identities) = prove::open(folder)?;
+    let mut options = SessionOptions::new(store, identities);
+    options.memory_limit = MEMORY;
+    options.parallelism = THREADS;
+    options.spill = Spill::Encrypted { directory: spill.to_owned(), limit: SPILL };
+    let settings = archive::settings(brokers, "bench");
+    let records = Arc::new(Records {
+        producer: KafkaProducer::new(&settings)?,
+        topic: settings.events_topic,
+        written: AtomicU64::new(0),
+    });
+    let porter = Porter { session: Session::new(options)?, records: Arc::clone(&records) };
+    let routes = holdfast_api::router(Arc::new(porter), Arc::new(Reports), ApiSettings::default())?;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    println!("{}", listener.local_addr()?);
+    let service = routes.into_make_service_with_connect_info::<SocketAddr>();
+    let until_closed = async {
+        // Nothing is sent; the end of it is the sign.
+        let _ = tokio::io::stdin().read_to_end(&mut Vec::new()).await;
+    };
+    axum::serve(listener, service).with_graceful_shutdown(until_closed).await?;
+    let report = serde_json::json!({
+        "records": records.written.load(Ordering::Relaxed),
+        "memory": process::peak_memory()?,
+        "cpu": process::cpu_time()?.as_secs_f64(),
+    });
+    println!("{report}");
+    Ok(())
+}
+
+/// The built-in reports by name.
+struct Reports;
+
+impl ReportSource for Reports {
+    fn list(&self) -> Vec<ReportDescription> {
+        Vec::new()
+    }
+
+    fn statement(&self, name: &str, arguments: &[(String, String)]) -> Result<ReportStatement, ReportProblem> {
+        let unknown = || ReportProblem::Unknown { name: name.to_owned() };
+        let report = holdfast_reports::find(name).map_err(|_| unknown())?;
+        let mut given = Arguments::new();
+        for (name, value) in arguments {
+            given.set(name.clone(), value.clone());
+        }
+        let statement = report.statement(&given).map_err(|_| unknown())?;
+        Ok(ReportStatement { statement, parameters: Vec::new() })
+    }
+
+    fn plot(
+        &self,
+        name: &str,
+        _: &arrow_schema::SchemaRef,
+        _: &[arrow_array::RecordBatch],
+    ) -> Result<String, ReportProblem> {
+        Err(ReportProblem::NoPlot { name: name.to_owned() })
+    }
+}
+
+/// Lets everybody in, under the name that they bring as a token.
+struct Porter {
+    session: Session,
+    records: Arc<Records>,
+}
+
+impl Porter {
+    fn reader(&self, user: &str, door: Door, remote: Option<String>) -> Reader {
+        let viewer = Viewer { user: user.to_owned(), role: "manager".to_owned(), door, remote };
+        let records = Arc::clone(&self.records) as Arc<dyn Recorder>;
+        Reader::new(self.session.clone(), viewer, records, WithoutRecord::Refuse)
+    }
+}
+
+#[async_trait]
+impl Doorkeeper for Porter {
+    async fn by_password(&self, user: &str, _: &str, door: Door, remote: Option<String>) -> Result<Reader, Refused> {
+        Ok(self.reader(user, door, remote))
+    }
+
+    async fn by_token(&self, token: &str, door: Door, remote: Option<String>) -> Result<Reader, Refused> {
+        Ok(self.reader(token, door, remote))
+    }
+
+    async fn scram_verifier(&self, _: &str, _: Option<String>) -> Result<String, Refused> {
+        Err(Refused::Unavailable("there is no PostgreSQL wire here".to_owned()))
+    }
+
+    async fn by_scram(&self, _: &str, _: Option<String>) -> Result<Reader, Refused> {
+        Err(Refused::Unavailable("there is no PostgreSQL wire here".to_owned()))
+    }
+
+    async fn scram_failed(&self, _: &str, _: Option<String>) {}
+}
+
+/// Records of looks, in Kafka when they count.
+struct Records {
+    producer: KafkaProducer,
+    topic: String,
+    written: AtomicU64,
+}
+
+impl Records {
+    async fn write(&self, user: &str, data: serde_json::Value) -> Result<String, Unrecorded> {
+        let id = format!("look-{}-{}", user, self.written.fetch_add(1, Ordering::Relaxed));
+        let event = serde_json::json!({
+            "specversion": "1.0",
+            "id": id,
+            "source": "urn:bench",
+            "type": "archive.queried",
+            "subject": user,
+            "data": data,
+        });
+        let value = event.to_string();
+        let record = Record { topic: &self.topic, key: user.as_bytes(), value: value.as_bytes(), headers: &[] };
+        let delivery = self.producer.publish(record).map_err(|error| Unrecorded(error.to_string()))?;
+        delivery.await.map_err(|error| Unrecorded(error.to_string()))?;
+        Ok(id)
+    }
+}
+
+#[async_trait]
+impl Recorder for Records {
+    async fn begin(&self, viewer: &Viewer, look: &Look) -> Result<LookId, Unrecorded> {
+        self.write(&viewer.user, serde_json::json!({ "statement": look.statement })).await.map(LookId)
+    }
+
+    async fn end(&self, viewer: &Viewer, _: &Look, id: &LookId, ending: &Ending) -> Result<(), Unrecorded> {
+        self.write(&viewer.user, serde_json::json!({ "look": id.0, "rows": ending.rows })).await.map(drop)
+    }
+
+    async fn denied(&self, denial: &Denial) -> Result<(), Unrecorded> {
+        self.write(&denial.user, serde_json::json!({ "reason": denial.reason })).await.map(drop)
+    }
+}
