@@ -425,9 +425,10 @@ fn engine(
     let url = Url::parse(STORE_URL).map_err(|error| DataFusionError::External(Box::new(error)))?;
     runtime.register_object_store(&url, Arc::clone(archive.store()));
 
-    // Rows are merged a batch from each side at a time, which must fit as well: little memory, small batches.
+    // Sorted runs are merged a batch of each at a time. Each row of a batch may keep a page of its file in memory, some 8 KiB, and
+    // what merges has an eighth of the memory at least: a few thousand rows for the usual half gigabyte.
     let mut config = SessionConfig::new()
-        .with_batch_size((memory_limit / (64 << 10)).clamp(1024, 8192))
+        .with_batch_size((memory_limit / (256 << 10)).clamp(128, 8192))
         .with_default_catalog_and_schema(CATALOG, SCHEMA)
         .with_create_default_catalog_and_schema(false)
         .with_information_schema(true)

@@ -11,7 +11,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 /// Clients at once.
 const CLIENTS: usize = 50;
 /// Reports that each asks for, one after the other, each client from another place in the list.
-const QUESTIONS: usize = 6;
+const QUESTIONS: usize = 4;
 /// Nobody waits longer than the API lets a statement take.
 const PATIENCE: Duration = Duration::from_secs(300);
 

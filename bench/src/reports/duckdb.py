@@ -55,6 +55,8 @@ def main():
     engine = duckdb.connect()
     engine.execute(f"set threads = {task['threads']}")
     engine.execute("set timezone = 'UTC'")
+    # It would be drawn among what is told.
+    engine.execute("set enable_progress_bar = false")
     engine.execute("create schema archive; create schema crm")
     for table, name in [("events", "events"), ("sessions", "session_states")]:
         files = f"{task['plain']}/{table}/*.parquet"

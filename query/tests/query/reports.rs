@@ -50,7 +50,7 @@ async fn operational_keys_are_enough_for_all_but_devices() {
             let error = error(&manager, report.sql).await;
             let is_named = matches!(
                 &error,
-                QueryError::Withheld { column, tier: Tier::Personal } if column == "device_serial"
+                QueryError::Withheld { column, tier: Tier::Personal } if column == "personal"
             );
             assert!(is_named, "{}: {error:?}", report.name);
         } else if report.name != "tickets-without-session" {
