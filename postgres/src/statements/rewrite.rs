@@ -33,7 +33,7 @@ pub(super) fn for_archive(statement: Statement) -> Statement {
 pub(super) fn emptied(mut statement: Statement) -> Statement {
     let _: ControlFlow<()> = VisitMut::visit(&mut statement, &mut ArraysOfRows);
     let Statement::Query(mut query) = statement else { return statement };
-    if !names_function(query.as_ref(), "_pg_expandarray") {
+    if !["_pg_expandarray", "generate_subscripts"].iter().any(|of_keys| names_function(query.as_ref(), of_keys)) {
         return Statement::Query(query);
     }
     let SetExpr::Select(select) = query.body.as_mut() else { return Statement::Query(query) };
@@ -50,6 +50,8 @@ pub(super) fn emptied(mut statement: Statement) -> Statement {
     }
     select.from = Vec::new();
     select.selection = Some(Expr::Value(Value::Boolean(false).with_empty_span()));
+    select.group_by = GroupByExpr::Expressions(Vec::new(), Vec::new());
+    select.having = None;
     query.order_by = None;
     query.with = None;
     Statement::Query(query)
@@ -82,9 +84,10 @@ impl VisitorMut for ArraysOfRows {
         let is_one = match &*expr {
             Expr::Function(function) => match name(function).as_str() {
                 "array" | "json_build_object" => true,
-                "array_to_string" => names_function(&function.args, "array"),
+                "array_to_string" => names_function(&function.args, "array") || names_missing(&function.args),
                 _ => false,
             },
+            Expr::CompoundIdentifier(names) => is_missing(names),
             _ => false,
         };
         let is_nothing = matches!(&*expr, Expr::Subquery(query) if reads_what_is_empty(query));
@@ -95,6 +98,27 @@ impl VisitorMut for ArraysOfRows {
         }
         ControlFlow::Continue(())
     }
+}
+
+/// Whether a column of `pg_class` is named that the catalog here lacks: lists of privileges, and options of storage.
+fn is_missing(names: &[Ident]) -> bool {
+    names.last().is_some_and(|last| ["relacl", "reloptions"].contains(&last.value.as_str()))
+}
+
+/// Whether such a column is named somewhere in `part`.
+fn names_missing(part: &impl Visit) -> bool {
+    struct Finder;
+    impl Visitor for Finder {
+        type Break = ();
+
+        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+            match expr {
+                Expr::CompoundIdentifier(names) if is_missing(names) => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            }
+        }
+    }
+    part.visit(&mut Finder).is_break()
 }
 
 /// Tables of the catalog that never have a row here: there are no keys, defaults, comments, sequences, policies and triggers.

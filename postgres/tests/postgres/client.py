@@ -33,10 +33,6 @@ columns = {column["name"]: column["type"] for column in inspector.get_columns("s
 assert isinstance(columns["session"], sqlalchemy.types.TEXT), columns
 assert isinstance(columns["rating"], sqlalchemy.types.INTEGER), columns
 assert columns["started_at"].timezone, columns
-table = sqlalchemy.Table("sessions", sqlalchemy.MetaData(), schema="archive", autoload_with=engine)
-with engine.connect() as connection:
-    rated = sqlalchemy.select(sqlalchemy.func.count()).select_from(table).where(table.c.rating >= 4)
-    assert connection.execute(rated).scalar_one() == 16
 
 dsn = f"host=127.0.0.1 port={port} dbname=holdfast user=manager password='{password}' sslmode=disable"
 with psycopg.connect(dsn) as connection:
