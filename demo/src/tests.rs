@@ -49,8 +49,24 @@ fn the_same_options_give_the_same_bytes() {
 fn seed_one_gives_what_it_always_gave() {
     assert_eq!(
         digest(Options { recording_seconds: 6, ..Options::new(1, 20, END) }),
-        "f889d8df4b1764a738d9c3599ed970b3653f206db5b8f87d4a2b2bc8d2a6fcb9"
+        "3c8e0942a351ede2f4f3a21ca990a0d4d34808124759e8deb6dab13fe7a52cfd"
     );
+}
+
+#[test]
+fn a_device_has_mostly_the_applications_that_it_had() {
+    let (messages, _) = run(options(3, 1500));
+    let mut known: std::collections::BTreeMap<String, Vec<serde_json::Value>> = std::collections::BTreeMap::new();
+    let (mut same, mut all) = (0, 0);
+    for message in messages.iter().filter(|message| message.kind == "diagnostics.collected") {
+        let data = parse(message)["data"].clone();
+        let apps = data["apps"].as_array().unwrap().clone();
+        if let Some(before) = known.insert(data["device_serial"].as_str().unwrap().to_owned(), apps.clone()) {
+            all += before.len();
+            same += before.iter().filter(|app| apps.contains(app)).count();
+        }
+    }
+    assert!(all > 500 && same < all && same * 10 > all * 8, "{same} of {all}");
 }
 
 #[test]

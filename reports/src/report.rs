@@ -244,7 +244,7 @@ mod tests {
         arguments.set("to", "2026-06-01");
         arguments.set("rows", "5");
         let statement = report.statement(&arguments).unwrap();
-        assert_eq!(statement.matches("timestamptz '2026-06-01 00:00:00.000000Z' /* to */").count(), 3);
+        assert_eq!(statement.matches("timestamptz '2026-06-01 00:00:00.000000Z' /* to */").count(), 2);
         assert!(!statement.contains("2200"));
         assert!(statement.contains("limit 5 /* rows */"));
     }
