@@ -85,9 +85,7 @@ impl Device {
             memory_gib: *dice.pick(&[8, 8, 16, 16, 16, 32]),
             disk_gib: *dice.pick(&[128, 256, 256, 512, 512, 1024]),
             free_percent: dice.between(2, 70),
-            apps: (0..APPS.len())
-                .filter_map(|app| dice.chance(500).then(|| (app, dice.below(APPS[app].1.len() as u64) as usize)))
-                .collect(),
+            apps: installed(dice),
         }
     }
 
@@ -119,4 +117,15 @@ impl Device {
         let size = self.disk_gib << 30;
         Object::new().text("name", self.system.disk).number("size", size).number("free", size / 100 * self.free_percent)
     }
+}
+
+/// About half of the applications, each in some version.
+fn installed(dice: &mut Dice) -> Vec<(usize, usize)> {
+    let mut apps = Vec::new();
+    for (app, (_, versions)) in APPS.iter().enumerate() {
+        if dice.chance(500) {
+            apps.push((app, dice.below(versions.len() as u64) as usize));
+        }
+    }
+    apps
 }
