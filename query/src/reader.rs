@@ -238,14 +238,7 @@ impl Reader {
         let (viewer, recorder) = (self.viewer.clone(), Arc::clone(&self.recorder));
         // From here on the look has an end on record, whenever it is given up.
         let mut open = OpenLook { viewer, recorder, look, id, begun, rows: 0, bytes: 0, ledger };
-        let result = match (planned, deadline) {
-            (Ok(planned), Some(deadline)) => {
-                timeout_at(deadline, planned.execute()).await.unwrap_or(Err(QueryError::TimedOut))
-            }
-            (Ok(planned), None) => planned.execute().await,
-            (Err(error), _) => Err(error),
-        };
-        match result {
+        match planned.map(Planned::execute) {
             Ok(QueryResult { schema, batches, notices }) => {
                 let batches = Watched { open: Some(open), batches, deadline, most_rows: limits.rows }.stream();
                 Ok(QueryResult { schema, batches, notices })

@@ -32,7 +32,7 @@ use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::{SQLOptions, SessionConfig};
 use datafusion::sql::parser::Statement as Parsed;
 use datafusion::sql::sqlparser::ast::Statement;
-use futures::stream::{BoxStream, StreamExt, TryStreamExt};
+use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use holdfast_archive::keys::Unlocker;
 use holdfast_archive::{Archive, TableLog};
 use holdfast_events::Tier;
@@ -207,15 +207,19 @@ impl Planned {
         &self.ledger
     }
 
-    /// Waits for its turn and begins.
-    pub(crate) async fn execute(self) -> Result<QueryResult, QueryError> {
+    /// The answer. The statement waits for its turn, and begins, when the first row is asked for: who asks for none, as a
+    /// cursor that nobody fetches from, takes no turn from others.
+    pub(crate) fn execute(self) -> QueryResult {
         let Self { shared, state, physical, notices, line, .. } = self;
-        let turn = shared.turns.take(line).await;
-        let stream = execute_stream(physical, Arc::new(TaskContext::from(&state)));
-        let stream = stream.map_err(|error| shared.classify(error))?;
-        let schema = stream.schema();
-        let batches = turn.until_first(stream).map_err(move |error| shared.classify(error)).boxed();
-        Ok(QueryResult { schema, batches, notices })
+        let schema = physical.schema();
+        let waiting = Arc::clone(&shared);
+        let begun = async move {
+            let turn = waiting.turns.take(line).await;
+            let rows = execute_stream(physical, Arc::new(TaskContext::from(&state)))?;
+            Ok::<_, DataFusionError>(turn.until_first(rows))
+        };
+        let batches = stream::once(begun).try_flatten().map_err(move |error| shared.classify(error)).boxed();
+        QueryResult { schema, batches, notices }
     }
 }
 
@@ -328,7 +332,7 @@ impl Session {
         dialect: Dialect,
         parameters: Vec<ScalarValue>,
     ) -> Result<QueryResult, QueryError> {
-        self.plan(text, dialect, parameters).await?.execute().await
+        Ok(self.plan(text, dialect, parameters).await?.execute())
     }
 
     /// The plan of a statement as it was written.
@@ -425,8 +429,8 @@ fn engine(
     let url = Url::parse(STORE_URL).map_err(|error| DataFusionError::External(Box::new(error)))?;
     runtime.register_object_store(&url, Arc::clone(archive.store()));
 
-    // Sorted runs are merged a batch of each at a time. Each row of a batch may keep a page of its file in memory, some 8 KiB, and
-    // what merges has an eighth of the memory at least: a few thousand rows for the usual half gigabyte.
+    // Sorted runs are merged a batch of each at a time, by what has an eighth of the memory at least. A row of whole events was
+    // seen to be counted as some 8 KiB there.
     let mut config = SessionConfig::new()
         .with_batch_size((memory_limit / (256 << 10)).clamp(128, 8192))
         .with_default_catalog_and_schema(CATALOG, SCHEMA)

@@ -13,8 +13,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// What the sort may take.
-const LITTLE_MEMORY: usize = 512 << 20;
 /// Sessions that are looked up.
 const LOOKUPS: usize = 50;
 
@@ -144,10 +142,10 @@ async fn look_up(session: &Session) -> anyhow::Result<Value> {
     Ok(report.into())
 }
 
-/// The sorting process: all events by their text, one row after the other out of it.
+/// The sorting process: all events by their text, which is more than the memory holds, one row after the other out of it.
 pub(crate) async fn sort(folder: &Path, spill: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(spill)?;
-    let (session, _) = session(folder, spill, LITTLE_MEMORY)?;
+    let (session, _) = session(folder, spill, MEMORY)?;
     let most = Arc::new(AtomicU64::new(0));
     let watching = tokio::spawn(watch(spill.to_owned(), Arc::clone(&most)));
     let began = Instant::now();

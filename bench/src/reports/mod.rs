@@ -201,7 +201,11 @@ fn looked_up(ours: &Value) -> anyhow::Result<()> {
 /// A statement that needs more memory than it may have.
 fn bounded(ours: &Value) -> anyhow::Result<()> {
     let sorted = &ours["sorted"];
-    figure("sorting all events by text, 512 MiB of memory", format!("{:.1}", number(sorted, "wall")?), "s");
+    figure(
+        &format!("sorting all events by text, {} MiB of memory", MEMORY >> 20),
+        format!("{:.1}", number(sorted, "wall")?),
+        "s",
+    );
     figure("sorting: spilled", (number(sorted, "spilled")? / f64::from(1 << 20)) as u64, "MiB");
     figure("sorting: peak memory of its process", number(sorted, "memory")? as u64, "MiB");
     Ok(())

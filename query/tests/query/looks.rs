@@ -80,7 +80,7 @@ fn ask(statement: &str) -> Request {
     Request { statement: statement.to_owned(), purpose: Some("a test".to_owned()), ..Request::default() }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_waits_for_a_turn_waits_no_longer_than_they_may() {
     let (fixture, book) = (archive().await, Arc::new(Book::default()));
     let mut options = fixture.options(&[&fixture.officer]);
@@ -90,19 +90,24 @@ async fn who_waits_for_a_turn_waits_no_longer_than_they_may() {
     let recorder = Arc::clone(&book) as Arc<dyn Recorder>;
     let reader = Reader::new(session.clone(), viewer, recorder, WithoutRecord::Refuse);
     let all = "select id from events order by id";
-    // Somebody who has not taken the first row yet.
-    let first = reader.query(ask(all)).await.unwrap();
+    // Somebody who asks for no row takes no turn.
+    let idle = reader.query(ask(all)).await.unwrap();
+    assert_eq!(lines(reader.query(ask(all)).await.unwrap()).await.unwrap().len(), 300);
+    // Somebody whose first row takes for ever.
+    let endless =
+        "select count(*) from generate_series(1, 100000000) a cross join generate_series(1, 1000000) b, events";
+    let mut slow = session.sql(endless).await.unwrap().batches;
+    assert!(tokio::time::timeout(Duration::from_millis(200), slow.next()).await.is_err());
     let limits = Limits { time: Some(Duration::from_millis(50)), rows: None };
-    let late = reader.query(Request { limits, ..ask(all) }).await;
+    let late = lines(reader.query(Request { limits, ..ask(all) }).await.unwrap()).await;
     assert!(matches!(late, Err(QueryError::TimedOut)), "{late:?}");
-    assert_eq!((book.begun.lock().unwrap().len(), book.last_ending().outcome), (2, Outcome::Failed));
+    assert_eq!((book.begun.lock().unwrap().len(), book.last_ending().outcome), (3, Outcome::Failed));
     // Names wait for nobody.
     let names = session.sql("select table_name from information_schema.tables").await.unwrap();
     assert!(!lines(names).await.unwrap().is_empty());
 
-    let mut rows = first.batches;
-    rows.next().await.unwrap().unwrap();
-    assert_eq!(lines(reader.query(ask(all)).await.unwrap()).await.unwrap().len(), 300);
+    drop(slow);
+    assert_eq!(lines(idle).await.unwrap().len(), 300);
 }
 
 #[tokio::test]
