@@ -3,12 +3,13 @@
 //! What is delegated holds no payload: topics, configuration, groups, committed offsets, producer ids. What is not:
 //! - `produce`, `fetch`, `list_offsets`: see [`crate::envelope`] and [`crate::spool`];
 //! - `delete_records` is unimplemented in tansu and would stop it for good;
+//! - groups are taken over from an earlier process without their members, see [`EncryptedStorage::update_group`];
 //! - transactions, whose aborted records tansu would show, and credentials, which nothing here checks, are refused.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     fmt,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
 
@@ -30,7 +31,7 @@ use tansu_sans_io::{
     txn_offset_commit_response::TxnOffsetCommitResponseTopic,
 };
 use tansu_storage::{
-    BrokerRegistrationRequest, Error, GroupDetail, ListOffsetResponse, MetadataResponse, NamedGroupDetail,
+    BrokerRegistrationRequest, Error, GroupDetail, GroupState, ListOffsetResponse, MetadataResponse, NamedGroupDetail,
     OffsetCommitRequest, OffsetStage, ProducerIdResponse, Result, ScramCredential, Storage, StorageContainer, TopicId,
     Topition, TxnAddPartitionsRequest, TxnAddPartitionsResponse, TxnOffsetCommitRequest, UpdateError, Version,
 };
@@ -43,6 +44,8 @@ use crate::{envelope, spool::Spool};
 pub(crate) struct EncryptedStorage {
     inner: StorageContainer,
     spool: Arc<Spool>,
+    /// Groups that this process has written.
+    groups: Arc<Mutex<HashSet<String>>>,
 }
 
 impl fmt::Debug for EncryptedStorage {
@@ -68,7 +71,7 @@ fn retriable(error: Error) -> Error {
 
 impl EncryptedStorage {
     pub(crate) fn new(inner: StorageContainer, spool: Arc<Spool>) -> Self {
-        Self { inner, spool }
+        Self { inner, spool, groups: Arc::default() }
     }
 
     pub(crate) fn spool(&self) -> &Arc<Spool> {
@@ -255,8 +258,26 @@ impl Storage for EncryptedStorage {
         detail: GroupDetail,
         version: Option<Version>,
     ) -> Result<Version, UpdateError<GroupDetail>> {
-        let _writing = self.spool.gate.read().await;
-        self.inner.update_group(group_id, detail, version).await
+        let written = {
+            let _writing = self.spool.gate.read().await;
+            self.inner.update_group(group_id, detail, version).await
+        };
+        // An earlier process left the group with members whose connections ended with it. tansu counts them until their time
+        // is over, and loses count when that is while the group forms: partitions then stay with a member that is gone. One
+        // that is still there is told that it is unknown, and joins again.
+        let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
+        match written {
+            Ok(version) => {
+                groups.insert(group_id.to_owned());
+                Ok(version)
+            }
+            Err(UpdateError::Outdated { mut current, version }) if !groups.contains(group_id) => {
+                current.members.clear();
+                current.state = GroupState::Forming { protocol_type: None, protocol_name: None, leader: None };
+                Err(UpdateError::Outdated { current, version })
+            }
+            Err(error) => Err(error),
+        }
     }
 
     async fn maintain(&self, now: SystemTime) -> Result<()> {

@@ -129,3 +129,30 @@ async fn a_group_goes_on_after_the_broker_was_away() {
     drop((member, producer));
     broker.stop().await.unwrap();
 }
+
+/// A process dies with its broker and its consumer; the next one gets everything, and long before a session timeout.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn members_of_a_process_before_hold_nothing_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let broker = start(directory.path()).await;
+    let servers = broker.address().to_string();
+    create_topic(&servers, TOPIC, PARTITIONS).await;
+    let patient = |servers: &str| {
+        let mut config = crate::client::config(servers);
+        config.set("group.id", "mortal").set("session.timeout.ms", "30000");
+        config.create::<BaseConsumer>().unwrap()
+    };
+    let gone = patient(&servers);
+    gone.subscribe(&[TOPIC]).unwrap();
+    poll_until(&[&gone], &mut Vec::new(), |_| assigned(&gone).len() == PARTITIONS as usize);
+    broker.stop().await.unwrap();
+
+    // At another address, so that the one before cannot come back or leave.
+    let broker = start(directory.path()).await;
+    let member = patient(&broker.address().to_string());
+    member.subscribe(&[TOPIC]).unwrap();
+    let taken = poll_until(&[&member], &mut Vec::new(), |_| assigned(&member).len() == PARTITIONS as usize);
+    assert!(taken < Duration::from_secs(10), "{taken:?}");
+    drop((gone, member));
+    broker.stop().await.unwrap();
+}

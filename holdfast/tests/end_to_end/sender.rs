@@ -133,8 +133,7 @@ impl Sent {
 
     /// Waits until SQL finds as many events as were acknowledged.
     pub(crate) async fn settle(&self, place: &Place) {
-        // Small commits take their time: a hundred of them and more are due after kills, on a machine that is busy.
-        let deadline = tokio::time::Instant::now() + 4 * crate::place::LIMIT;
+        let deadline = tokio::time::Instant::now() + crate::place::LIMIT;
         loop {
             let found = place.number("SELECT count(*) AS n FROM archive.events WHERE type NOT LIKE 'archive.%'").await;
             if found >= i64::try_from(self.acknowledged.len()).unwrap() {
