@@ -26,7 +26,7 @@ use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionStateBuilder;
-use datafusion::execution::{SessionState, TaskContext};
+use datafusion::execution::{FunctionRegistry, SessionState, TaskContext};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::{SQLOptions, SessionConfig};
@@ -446,6 +446,9 @@ fn engine(
         SessionStateBuilder::new().with_config(config).with_runtime_env(Arc::new(runtime)).with_default_features();
     let mut state = extensions.iter().fold(builder, |builder, extension| extension.install(builder)).build();
     datafusion_functions_json::register_all(&mut state)?;
+    for function in holdfast_aggregation::functions() {
+        state.register_udaf(Arc::new(function))?;
+    }
     Ok(state)
 }
 
