@@ -5,8 +5,12 @@
 //! syncs the file and the folders that its name is in.
 //!
 //! Listings come in the order of names, as object stores give them and the Delta log's reader expects them.
+//!
+//! Ranges of a file are read as they are asked for, with one opening. What lies between them is not read, as it is worth doing
+//! where each request costs a round trip.
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use object_store::local::LocalFileSystem;
@@ -17,7 +21,12 @@ use object_store::{
 };
 use std::fmt;
 use std::fs::File;
+use std::io::{ErrorKind, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::PathBuf;
+
+/// What errors call the store.
+const STORE: &str = "folder";
 
 /// A local folder that syncs.
 #[derive(Debug)]
@@ -39,8 +48,22 @@ impl DurableFolder {
         }
         tokio::task::spawn_blocking(move || paths.iter().try_for_each(|path| File::open(path)?.sync_all()))
             .await
-            .map_err(|error| Error::Generic { store: "folder", source: error.into() })?
-            .map_err(|error| Error::Generic { store: "folder", source: error.into() })
+            .map_err(|error| Error::Generic { store: STORE, source: error.into() })?
+            .map_err(|error| Error::Generic { store: STORE, source: error.into() })
+    }
+}
+
+fn read(file: &mut File, range: Range<u64>) -> std::io::Result<Bytes> {
+    let mut bytes = vec![0; (range.end - range.start) as usize];
+    file.seek(SeekFrom::Start(range.start))?;
+    file.read_exact(&mut bytes)?;
+    Ok(bytes.into())
+}
+
+fn failed(location: &Path, error: std::io::Error) -> Error {
+    match error.kind() {
+        ErrorKind::NotFound => Error::NotFound { path: location.to_string(), source: error.into() },
+        _ => Error::Generic { store: STORE, source: format!("{location}: {error}").into() },
     }
 }
 
@@ -70,6 +93,17 @@ impl ObjectStore for DurableFolder {
         self.inner.get_opts(location, options).await
     }
 
+    async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        let path = self.inner.path_to_filesystem(location)?;
+        let (location, ranges) = (location.clone(), ranges.to_vec());
+        tokio::task::spawn_blocking(move || {
+            let mut file = File::open(&path).map_err(|error| failed(&location, error))?;
+            ranges.into_iter().map(|range| read(&mut file, range).map_err(|error| failed(&location, error))).collect()
+        })
+        .await
+        .map_err(|error| Error::Generic { store: STORE, source: error.into() })?
+    }
+
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
         self.inner.delete_stream(locations)
     }
@@ -91,5 +125,26 @@ impl ObjectStore for DurableFolder {
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
         self.inner.copy_opts(from, to, options).await?;
         self.sync(to).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use object_store::ObjectStoreExt;
+
+    #[tokio::test]
+    async fn ranges_are_read_as_they_are_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = DurableFolder::new(LocalFileSystem::new_with_prefix(folder.path()).unwrap());
+        let path = Path::from("a/b");
+        store.put(&path, "0123456789".into()).await.unwrap();
+        let read = store.get_ranges(&path, &[7..10, 0..2, 4..4, 1..3]).await.unwrap();
+        assert_eq!(read, [&b"789"[..], b"01", b"", b"12"]);
+        assert!(store.get_ranges(&path, &[]).await.unwrap().is_empty());
+        let beyond = store.get_ranges(&path, std::slice::from_ref(&(8..11))).await.unwrap_err();
+        assert!(beyond.to_string().contains("a/b"), "{beyond}");
+        let missing = store.get_ranges(&Path::from("a/c"), std::slice::from_ref(&(0..1))).await.unwrap_err();
+        assert!(matches!(&missing, Error::NotFound { path, .. } if path == "a/c"), "{missing}");
     }
 }

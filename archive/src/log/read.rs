@@ -54,8 +54,11 @@ pub(super) struct State {
 impl TableLog {
     /// Brings the state up to the log's newest version.
     pub(super) async fn refresh(&self, state: &mut State) -> Result<(), ArchiveError> {
-        if state.delta.is_none() && !self.exists().await? {
-            return Ok(());
+        match state.version() {
+            None if !self.exists().await? => return Ok(()),
+            // Most statements find nothing new, and one question for the next entry is less than a listing of all.
+            Some(version) if state.applied == Some(version) && !self.has_entry(version + 1).await? => return Ok(()),
+            _ => {}
         }
         for attempt in 1.. {
             let read = match &mut state.delta {
@@ -98,6 +101,15 @@ impl TableLog {
             Ok(found) => Ok(found.is_some()),
             Err(object_store::Error::NotFound { .. }) => Ok(false),
             Err(source) => Err(ArchiveError::Store { doing: format!("list {directory}"), source }),
+        }
+    }
+
+    async fn has_entry(&self, version: u64) -> Result<bool, ArchiveError> {
+        let entry = self.table.directory().join("_delta_log").join(format!("{version:020}.json"));
+        match self.store.head(&entry).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(source) => Err(ArchiveError::Store { doing: format!("look for {entry}"), source }),
         }
     }
 
