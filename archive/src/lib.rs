@@ -32,6 +32,7 @@ pub mod read;
 pub mod recordings;
 pub mod seal;
 pub mod segment;
+mod subjects;
 pub mod table;
 pub mod verify;
 
@@ -39,4 +40,5 @@ pub use archive::Archive;
 pub use error::{ArchiveError, CommitError};
 pub use location::{Location, open_store};
 pub use log::{Advance, Change, DataFile, Snapshot, TableLog};
+pub use subjects::Subjects;
 pub use table::Table;

@@ -3,10 +3,12 @@
 //! Each file has an id of its own, which is its name and its AAD prefix: whatever is decrypted from it is authenticated
 //! together with that id, so that a file in another's place is refused.
 //!
-//! Bloom filters stay off: parquet 59 writes those of encrypted columns in plain text.
+//! Parquet's bloom filters stay off: parquet 59 writes those of encrypted columns in plain text. The footer says which subjects
+//! there are instead ([`crate::subjects`]).
 
 use crate::error::ArchiveError;
 use crate::keys::{KeyRing, MasterKeyId};
+use crate::subjects::SubjectsBuilder;
 use crate::table::Table;
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
@@ -98,6 +100,7 @@ pub struct SegmentWriter {
     writer: ArrowWriter<Vec<u8>>,
     rows: u64,
     time: Option<(i64, i64)>,
+    subjects: SubjectsBuilder,
 }
 
 /// A finished data file that is not yet in the store.
@@ -141,7 +144,7 @@ impl SegmentWriter {
         let options = ArrowWriterOptions::new().with_properties(properties.build()).with_skip_arrow_metadata(true);
         let writer = ArrowWriter::try_new_with_options(Vec::new(), table.schema(), options)
             .map_err(|source| ArchiveError::Parquet { doing: format!("start {}", keys.id), source })?;
-        Ok(Self { table, partition, id: keys.id, writer, rows: 0, time: None })
+        Ok(Self { table, partition, id: keys.id, writer, rows: 0, time: None, subjects: SubjectsBuilder::default() })
     }
 
     /// Appends rows.
@@ -150,6 +153,9 @@ impl SegmentWriter {
         if let (Some(least), Some(most)) = (arrow_arith::aggregate::min(times), arrow_arith::aggregate::max(times)) {
             let (low, high) = self.time.unwrap_or((least, most));
             self.time = Some((low.min(least), high.max(most)));
+        }
+        if let Some(subject) = self.table.subject_column() {
+            self.subjects.note(batch.column(subject).as_string::<i32>().iter());
         }
         self.rows += batch.num_rows() as u64;
         self.writer.write(batch).map_err(|source| ArchiveError::Parquet { doing: format!("write {}", self.id), source })
@@ -162,15 +168,16 @@ impl SegmentWriter {
 
     /// About how many bytes of memory the file takes so far.
     pub fn memory(&self) -> usize {
-        self.writer.memory_size() + self.writer.bytes_written()
+        self.writer.memory_size() + self.writer.bytes_written() + self.subjects.memory()
     }
 
     /// Ends the file.
-    pub fn finish(self) -> Result<Segment, ArchiveError> {
-        let bytes = self
-            .writer
-            .into_inner()
-            .map_err(|source| ArchiveError::Parquet { doing: format!("finish {}", self.id), source })?;
+    pub fn finish(mut self) -> Result<Segment, ArchiveError> {
+        let failed = |source| ArchiveError::Parquet { doing: format!("finish {}", self.id), source };
+        if self.table.subject_column().is_some() {
+            self.writer.append_key_value_metadata(self.subjects.finish().map_err(failed)?);
+        }
+        let bytes = self.writer.into_inner().map_err(failed)?;
         Ok(Segment {
             table: self.table,
             partition: self.partition,

@@ -168,6 +168,16 @@ impl Table {
             Self::Sessions => SESSION_TIME,
         }
     }
+
+    /// The index of the text column that says whose row it is: a session, a ticket or an agent. `None` where no row is
+    /// anybody's.
+    pub fn subject_column(self) -> Option<usize> {
+        match self {
+            Self::Events => Some(Column::Subject as usize),
+            Self::DeadLetters => None,
+            Self::Sessions => Some(0),
+        }
+    }
 }
 
 #[cfg(test)]

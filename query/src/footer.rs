@@ -11,6 +11,9 @@
 //! with their own keys.
 //!
 //! A column whose key is missing keeps its metadata encrypted. Nothing reads it: [`crate::table`] puts NULL in its place.
+//!
+//! A footer also says which subjects its file may have rows of, which is kept beside the metadata and asked before files are
+//! opened.
 
 use crate::error::QueryError;
 use crate::rights::Tiers;
@@ -20,16 +23,16 @@ use datafusion::datasource::physical_plan::{ParquetFileMetrics, ParquetFileReade
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use holdfast_archive::DataFile;
 use holdfast_archive::keys::{KeyMaterial, MasterKeyId, Unlocker};
+use holdfast_archive::{DataFile, Subjects};
+use object_store::ObjectStore;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt};
 use parquet::arrow::arrow_reader::ArrowReaderOptions;
 use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::encryption::decrypt::{FileDecryptionProperties, KeyRetriever};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -59,8 +62,33 @@ struct Entries {
     loads: u64,
 }
 
-struct Entry {
+/// What is known of a file.
+#[derive(Debug)]
+pub(crate) struct Footer {
     metadata: Arc<ParquetMetaData>,
+    /// `None` in a file that does not say it, as those before this was written down.
+    subjects: Option<Subjects>,
+}
+
+impl Footer {
+    fn new(metadata: ParquetMetaData) -> Self {
+        let subjects = Subjects::in_footer(metadata.file_metadata());
+        Self { metadata: Arc::new(metadata), subjects }
+    }
+
+    /// Whether there may be rows of one of `subjects`.
+    pub(crate) fn may_have(&self, subjects: &HashSet<String>) -> bool {
+        let known = self.subjects.as_ref();
+        known.is_none_or(|known| subjects.iter().any(|subject| known.may_have(subject)))
+    }
+
+    fn memory_size(&self) -> usize {
+        self.metadata.memory_size() + self.subjects.as_ref().map_or(0, Subjects::memory_size) + ENTRY_OVERHEAD
+    }
+}
+
+struct Entry {
+    footer: Arc<Footer>,
     bytes: usize,
     used: u64,
 }
@@ -82,7 +110,7 @@ impl FooterCache {
         self.lock().loads
     }
 
-    fn get(&self, key: &Key) -> Option<Arc<ParquetMetaData>> {
+    fn get(&self, key: &Key) -> Option<Arc<Footer>> {
         let mut entries = self.lock();
         let Entries { by_key, by_use, clock, .. } = &mut *entries;
         let entry = by_key.get_mut(key)?;
@@ -90,11 +118,11 @@ impl FooterCache {
         by_use.remove(&entry.used);
         by_use.insert(*clock, key.clone());
         entry.used = *clock;
-        Some(Arc::clone(&entry.metadata))
+        Some(Arc::clone(&entry.footer))
     }
 
-    fn put(&self, key: Key, metadata: &Arc<ParquetMetaData>) {
-        let bytes = metadata.memory_size() + ENTRY_OVERHEAD;
+    fn put(&self, key: Key, footer: &Arc<Footer>) {
+        let bytes = footer.memory_size();
         let mut entries = self.lock();
         entries.loads += 1;
         if bytes > self.capacity {
@@ -109,7 +137,7 @@ impl FooterCache {
         let used = entries.clock;
         entries.bytes += bytes;
         entries.by_use.insert(used, key.clone());
-        entries.by_key.insert(key, Entry { metadata: Arc::clone(metadata), bytes, used });
+        entries.by_key.insert(key, Entry { footer: Arc::clone(footer), bytes, used });
     }
 
     fn lock(&self) -> MutexGuard<'_, Entries> {
@@ -165,13 +193,24 @@ impl ParquetFileReaderFactory for SegmentReaders {
         let Some(segment) = file.extension::<Segment>().cloned() else {
             return datafusion::common::internal_err!("a file of the archive without its description");
         };
-        Ok(Box::new(SegmentReader {
-            metrics: ParquetFileMetrics::new(partition_index, segment.file.path.as_ref(), metrics),
+        Ok(Box::new(self.reader(partition_index, segment, metrics)))
+    }
+}
+
+impl SegmentReaders {
+    fn reader(&self, partition: usize, segment: Segment, metrics: &ExecutionPlanMetricsSet) -> SegmentReader {
+        SegmentReader {
+            metrics: ParquetFileMetrics::new(partition, segment.file.path.as_ref(), metrics),
             store: Arc::clone(&self.store),
             unlocker: Arc::clone(&self.unlocker),
             footers: Arc::clone(&self.footers),
             segment,
-        }))
+        }
+    }
+
+    /// The footer of a file.
+    pub(crate) async fn footer(&self, segment: Segment) -> Result<Arc<Footer>> {
+        self.reader(0, segment, &ExecutionPlanMetricsSet::new()).footer().await
     }
 }
 
@@ -184,14 +223,14 @@ struct SegmentReader {
 }
 
 impl SegmentReader {
-    async fn footer(&mut self) -> Result<Arc<ParquetMetaData>> {
+    async fn footer(&mut self) -> Result<Arc<Footer>> {
         let key = (self.segment.file.path.clone(), self.segment.rights);
-        if let Some(metadata) = self.footers.get(&key) {
-            return Ok(metadata);
+        if let Some(footer) = self.footers.get(&key) {
+            return Ok(footer);
         }
-        let metadata = Arc::new(self.load().await?);
-        self.footers.put(key, &metadata);
-        Ok(metadata)
+        let footer = Arc::new(Footer::new(self.load().await?));
+        self.footers.put(key, &footer);
+        Ok(footer)
     }
 
     async fn load(&mut self) -> Result<ParquetMetaData> {
@@ -270,7 +309,9 @@ impl AsyncFileReader for SegmentReader {
         self.metrics.bytes_scanned.add((range.end - range.start) as usize);
         async move {
             let path = &self.segment.file.path;
-            self.store.get_range(path, range).await.map_err(|error| unavailable(path, error))
+            let ranges = self.store.get_ranges(path, std::slice::from_ref(&range)).await;
+            let mut ranges = ranges.map_err(|error| unavailable(path, error))?;
+            ranges.pop().ok_or_else(|| ParquetError::General(format!("nothing was read of {path}")))
         }
         .boxed()
     }
@@ -288,7 +329,7 @@ impl AsyncFileReader for SegmentReader {
         &'a mut self,
         _: Option<&'a ArrowReaderOptions>,
     ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>>> {
-        self.footer().boxed()
+        async move { Ok(Arc::clone(&self.footer().await?.metadata)) }.boxed()
     }
 }
 

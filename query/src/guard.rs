@@ -11,15 +11,16 @@
 //! - What is below does not show: not in a plan, not in figures about its execution, not in estimates.
 
 use crate::membership::{Ids, Membership};
+use crate::prune;
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{DFSchema, Result};
+use datafusion::common::{DFSchema, Result, ScalarValue};
 use datafusion::datasource::TableType;
 use datafusion::execution::TaskContext;
 use datafusion::logical_expr::utils::conjunction;
-use datafusion::logical_expr::{Expr, Operator, TableProviderFilterPushDown};
+use datafusion::logical_expr::{Expr, Operator, TableProviderFilterPushDown, col, lit};
 use datafusion::physical_expr::expressions::{Column, binary};
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
@@ -50,6 +51,19 @@ impl GuardedTable {
     /// The table that it is a part of.
     pub(crate) fn table(&self) -> &Arc<dyn TableProvider> {
         &self.table
+    }
+}
+
+impl GuardedTable {
+    /// Of the subjects that `filters` let through alone, those that the caller sees. `None` when they let any through.
+    fn seen_of(&self, state: &dyn Session, filters: &[Expr], subject: usize) -> Result<Option<Vec<String>>> {
+        let schema = self.table.schema();
+        let logical = DFSchema::try_from(Arc::clone(&schema))?;
+        let physical = filters.iter().map(|filter| state.create_physical_expr(filter.clone(), &logical));
+        let named = prune::subjects(&physical.collect::<Result<Vec<_>>>()?, schema.field(subject).name());
+        let Some((first, others)) = named.split_first() else { return Ok(None) };
+        let is_in_all = |text: &&String| others.iter().all(|texts| texts.contains(*text)) && self.seen.contains(*text);
+        Ok(Some(first.iter().filter(is_in_all).cloned().collect()))
     }
 }
 
@@ -102,7 +116,18 @@ impl TableProvider for GuardedTable {
         let Some(subject) = self.subject.filter(|_| !self.seen.is_empty()) else {
             return Ok(Arc::new(GuardedExec::new(self.name, Arc::new(EmptyExec::new(shown)))));
         };
-        let below: Vec<Expr> = filters.iter().filter(|filter| tells_nothing(filter)).cloned().collect();
+        let mut below: Vec<Expr> = filters.iter().filter(|filter| tells_nothing(filter)).cloned().collect();
+        match self.seen_of(state, &below, subject)? {
+            // Nobody's file is looked into for a subject that the caller does not see.
+            Some(seen) if seen.is_empty() => {
+                return Ok(Arc::new(GuardedExec::new(self.name, Arc::new(EmptyExec::new(shown)))));
+            }
+            Some(seen) => {
+                let seen = seen.into_iter().map(|text| lit(ScalarValue::Utf8View(Some(text))));
+                below.push(col(schema.field(subject).name()).in_list(seen.collect(), false));
+            }
+            None => {}
+        }
         // What the filters speak of must be there, and whose row it is.
         let mut columns = wanted.clone();
         let spoken_of =

@@ -1,4 +1,4 @@
-//! Which data files can hold rows that a query wants, decided from the log alone.
+//! Which data files can hold rows that a query wants, decided from the log alone, and which subjects it wants.
 //!
 //! Nothing is derived from `time` about `date`: an event with an implausible time is filed under the date on which it
 //! arrived. A filter on `time` is held against the smallest and greatest time of each file, which the log keeps; a
@@ -14,6 +14,7 @@ use datafusion::common::{Column, Result, ScalarValue};
 use datafusion::logical_expr::Expr;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Column as PhysicalColumn;
+use datafusion::physical_expr::utils::{Guarantee, LiteralGuarantee};
 use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 use holdfast_archive::DataFile;
 use holdfast_archive::table::PARTITION_COLUMNS;
@@ -67,6 +68,17 @@ pub(crate) fn select(
         }
     }
     Ok(keep.iter().enumerate().filter_map(|(index, keep)| keep.then_some(index)).collect())
+}
+
+/// For each of `filters` that is true of rows with some subjects alone, those subjects. `column` is the subject's.
+pub(crate) fn subjects(filters: &[Arc<dyn PhysicalExpr>], column: &str) -> Vec<HashSet<String>> {
+    let of_subjects = |promise: &LiteralGuarantee| promise.guarantee == Guarantee::In && promise.column.name == column;
+    let promises = filters.iter().flat_map(LiteralGuarantee::analyze).filter(of_subjects);
+    let texts = promises.filter_map(|promise| {
+        let texts = promise.literals.iter().map(|literal| literal.try_as_str().flatten().map(str::to_owned));
+        texts.collect::<Option<HashSet<String>>>()
+    });
+    texts.collect()
 }
 
 fn columns_of(filter: &Arc<dyn PhysicalExpr>) -> HashSet<String> {

@@ -1,12 +1,13 @@
 //! A table of the archive for one statement of one caller.
 //!
 //! ```text
-//! filters ─▶ prune ─▶ files ─▶ may the caller read them? ─▶ one Parquet scan for each set of tiers ─▶ union
-//!                                                             withheld columns are NULL, and noted
+//! filters ─▶ prune ─▶ files ─▶ may the caller read them? ─▶ those with the subjects that are asked for
+//!                                ─▶ one Parquet scan for each set of tiers ─▶ union
+//!                                   withheld columns are NULL, and noted
 //! ```
 
 use crate::error::QueryError;
-use crate::footer::{FooterCache, Segment, SegmentReaders};
+use crate::footer::{Footer, FooterCache, Segment, SegmentReaders};
 use crate::prune;
 use crate::rights::{Rights, Tiers};
 use crate::session::Caller;
@@ -30,10 +31,11 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::union::UnionExec;
+use futures::{StreamExt, stream};
 use holdfast_archive::keys::{MasterKeyId, Unlocker};
 use holdfast_archive::table::PARTITION_COLUMNS;
 use holdfast_archive::{Archive, DataFile, Table, TableLog};
-use holdfast_events::{Column as EventColumn, Tier};
+use holdfast_events::Tier;
 use object_store::ObjectMeta;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -58,6 +60,9 @@ pub(crate) fn tier_of(table: Table, column: usize) -> Tier {
 fn shown_columns(table: Table) -> usize {
     table.schema().fields().len() - 1
 }
+
+/// Footers that are asked for at once.
+const FOOTERS_AT_ONCE: usize = 16;
 
 /// Columns with long texts, which are hardly ever joined and grouped by.
 const LONG_COLUMNS: [&str; 5] = ["data", "data_binary", "operational", "personal", "value"];
@@ -172,8 +177,8 @@ impl ArchiveTable {
         self.rights.nowhere(tier)
     }
 
-    /// The files that may hold rows for which `filters` are true.
-    fn select(&self, state: &dyn Session, filters: &[Expr]) -> Result<Vec<&DataFile>> {
+    /// The filters as they are held against files.
+    fn physical(&self, state: &dyn Session, filters: &[Expr]) -> Result<Vec<Arc<dyn PhysicalExpr>>> {
         let schema = self.layout.table_schema();
         let logical = DFSchema::try_from(Arc::clone(schema))?;
         let mut physical = Vec::with_capacity(filters.len());
@@ -185,9 +190,42 @@ impl ArchiveTable {
                 Err(_) => {}
             }
         }
+        Ok(physical)
+    }
+
+    /// The files that may hold rows for which `filters` are true, as far as the log tells.
+    fn select(&self, filters: &[Arc<dyn PhysicalExpr>]) -> Result<Vec<&DataFile>> {
+        let schema = self.layout.table_schema();
         let time = schema.field(self.table.time_column()).name();
-        let kept = prune::select(&self.files, &physical, schema, time)?;
+        let kept = prune::select(&self.files, filters, schema, time)?;
         Ok(kept.into_iter().map(|index| &self.files[index]).collect())
+    }
+
+    /// Those of `files` that may hold rows of the subjects for which `filters` are true, as the files themselves tell.
+    async fn of_subjects<'f>(&self, files: Vec<&'f DataFile>, filters: &[Arc<dyn PhysicalExpr>]) -> Vec<&'f DataFile> {
+        let schema = self.layout.table_schema();
+        let Some(column) = self.table.subject_column() else { return files };
+        let wanted = prune::subjects(filters, schema.field(column).name());
+        if wanted.is_empty() {
+            return files;
+        }
+        let readers = self.readers();
+        let segments: Vec<Segment> =
+            files.iter().map(|file| Segment { file: (*file).clone(), rights: self.rights.in_file(file) }).collect();
+        let footers = stream::iter(segments).map(|segment| readers.footer(segment)).buffered(FOOTERS_AT_ONCE);
+        // Where it cannot be read, whoever reads the file is told why.
+        let footers: Vec<Option<Arc<Footer>>> = footers.map(Result::ok).collect().await;
+        let may_have = |footer: &Footer| wanted.iter().all(|subjects| footer.may_have(subjects));
+        let asked = files.into_iter().zip(footers);
+        asked.filter(|(_, footer)| footer.as_deref().is_none_or(may_have)).map(|(file, _)| file).collect()
+    }
+
+    fn readers(&self) -> SegmentReaders {
+        SegmentReaders {
+            store: Arc::clone(self.archive.store()),
+            unlocker: Arc::clone(&self.unlocker),
+            footers: Arc::clone(&self.footers),
+        }
     }
 
     /// Refuses files of which nothing can be read, and columns that are computed with where they cannot be read.
@@ -215,13 +253,8 @@ impl ArchiveTable {
         partitions: usize,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let readable = |column: &usize| rights.has(tier_of(self.table, *column));
-        let readers = SegmentReaders {
-            store: Arc::clone(self.archive.store()),
-            unlocker: Arc::clone(&self.unlocker),
-            footers: Arc::clone(&self.footers),
-        };
         let source = ParquetSource::new(self.layout.clone())
-            .with_parquet_file_reader_factory(Arc::new(readers))
+            .with_parquet_file_reader_factory(Arc::new(self.readers()))
             .with_pushdown_filters(true)
             .with_reorder_filters(true)
             .with_enable_page_index(true)
@@ -312,15 +345,17 @@ impl TableProvider for ArchiveTable {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let all: Vec<usize> = (0..self.layout.table_schema().fields().len()).collect();
         let columns = projection.unwrap_or(&all);
-        let files = self.select(state, filters)?;
+        let filters = self.physical(state, filters)?;
+        let files = self.select(&filters)?;
         self.check(&files).map_err(QueryError::through_engine)?;
+        self.ledger.note_scan(self.table, files.iter().map(|file| (self.rights.in_file(file), 1)));
+        let files = self.of_subjects(files, &filters).await;
 
         let wanted: Tiers = columns.iter().map(|column| tier_of(self.table, *column)).collect();
         let mut by_rights: BTreeMap<Tiers, Vec<&DataFile>> = BTreeMap::new();
         for file in &files {
             by_rights.entry(self.rights.in_file(file).and(wanted)).or_default().push(file);
         }
-        self.ledger.note_scan(self.table, files.iter().map(|file| (self.rights.in_file(file), 1)));
         tracing::debug!(
             table = self.table.name(),
             files = files.len(),
@@ -330,13 +365,8 @@ impl TableProvider for ArchiveTable {
         );
         let partitions = state.config().target_partitions();
         // Whose protected data is read is part of the record of a look.
-        let subject = match self.table {
-            Table::Events => Some(EventColumn::Subject as usize),
-            Table::Sessions => Some(crate::sessions::SESSION),
-            Table::DeadLetters => None,
-        };
         let is_protected = wanted.has(Tier::Personal) || wanted.has(Tier::Content);
-        let subject = subject.filter(|_| is_protected);
+        let subject = self.table.subject_column().filter(|_| is_protected);
         let mut read = columns.clone();
         read.extend(subject.filter(|subject| !columns.contains(subject)));
         let position = subject.and_then(|subject| read.iter().position(|column| *column == subject));

@@ -259,3 +259,33 @@ proptest::proptest! {
         proptest::prop_assert_eq!(canonical(&batches), sent);
     }
 }
+
+#[tokio::test]
+async fn whoever_has_the_operational_key_can_ask_the_footer_for_a_subject() {
+    use crate::Subjects;
+    use parquet::file::metadata::ParquetMetaDataReader;
+    let fixture = fixture();
+    let partition = Partition { class: "general".to_owned(), date: 20_780 };
+    let keys = SegmentKeys::new(&fixture.ring, Table::Events, &partition, "one".to_owned()).await.unwrap();
+    let mut writer = SegmentWriter::new(Table::Events, partition, keys).unwrap();
+    let mut builder = EventBatchBuilder::new();
+    for number in 0..1000 {
+        let line = LINE.replace("SUBJECT-needle", &format!("s-{number}"));
+        let position = Position { topic: "t", partition: 0, offset: number };
+        builder.append(&decode_structured(line.as_bytes()).unwrap(), position, Timestamp(0), false, None);
+    }
+    writer.write(&builder.finish()).unwrap();
+    let segment = writer.finish().unwrap();
+    let footer = |unlocker: &Unlocker| {
+        let reader = ParquetMetaDataReader::new().with_decryption_properties(Some(unlocker.decryption("one").unwrap()));
+        reader.parse_and_finish(&segment.bytes)
+    };
+    let manager = footer(&unlocker(&fixture, vec![fixture.manager.clone()]).await).unwrap();
+    let subjects = Subjects::in_footer(manager.file_metadata()).unwrap();
+    assert!((0..1000).all(|number| subjects.may_have(&format!("s-{number}"))));
+    let in_vain = (1000..3000).filter(|number| subjects.may_have(&format!("s-{number}"))).count();
+    assert!(in_vain < 60, "{in_vain} of 2000");
+    assert!(footer(&unlocker(&fixture, Vec::new()).await).is_err());
+    assert!(!segment.bytes.windows(17).any(|bytes| bytes == b"holdfast.subjects"));
+    assert!(manager.row_group(0).columns().iter().all(|column| column.bloom_filter_offset().is_none()));
+}

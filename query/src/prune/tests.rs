@@ -31,15 +31,13 @@ fn selected(filters: &[Expr]) -> Vec<usize> {
 }
 
 fn selected_of(files: &[DataFile], filters: &[Expr]) -> Vec<usize> {
-    let schema = crate::table::schema_of(Table::Events);
-    let logical = DFSchema::try_from(schema.as_ref().clone()).unwrap();
-    let filters: Vec<_> = filters
-        .iter()
-        .map(|filter| {
-            create_physical_expr(filter, &logical, &ExecutionProps::new(), &PhysicalPlanningContext::default()).unwrap()
-        })
-        .collect();
-    select(files, &filters, &schema, "time").unwrap()
+    select(files, &physical(filters), &crate::table::schema_of(Table::Events), "time").unwrap()
+}
+
+fn physical(filters: &[Expr]) -> Vec<Arc<dyn PhysicalExpr>> {
+    let logical = DFSchema::try_from(crate::table::schema_of(Table::Events).as_ref().clone()).unwrap();
+    let (properties, context) = (ExecutionProps::new(), PhysicalPlanningContext::default());
+    filters.iter().map(|filter| create_physical_expr(filter, &logical, &properties, &context).unwrap()).collect()
 }
 
 fn time(micros: i64) -> Expr {
@@ -98,4 +96,32 @@ fn only_filters_on_nothing_but_the_partition_are_answered_by_it() {
     assert!(speaks_of_partitions_only(&col("date").eq(date(1)).or(col("class").eq(class("a")))));
     assert!(!speaks_of_partitions_only(&col("date").eq(date(1)).and(col("time").gt(time(1)))));
     assert!(!speaks_of_partitions_only(&lit(true)));
+}
+
+#[test]
+fn filters_that_name_subjects_are_recognised() {
+    let named = |filters: &[Expr]| subjects(&physical(filters), "subject");
+    let set = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<HashSet<_>>();
+    let subject = || col("subject");
+    let text = class;
+    assert_eq!(named(&[subject().eq(text("a"))]), [set(&["a"])]);
+    assert_eq!(named(&[text("a").eq(subject())]), [set(&["a"])]);
+    assert_eq!(named(&[subject().eq(text("a")).or(subject().eq(text("b")))]), [set(&["a", "b"])]);
+    assert_eq!(named(&[subject().in_list(vec![text("a"), text("b")], false)]), [set(&["a", "b"])]);
+    assert_eq!(
+        named(&[subject().eq(text("a")).and(col("type").eq(text("t"))), subject().eq(text("c"))]),
+        [set(&["a"]), set(&["c"])]
+    );
+    // Anything else lets rows of any subject through.
+    for filter in [
+        subject().not_eq(text("a")),
+        subject().in_list(vec![text("a")], true),
+        subject().gt(text("a")),
+        subject().eq(text("a")).or(col("type").eq(text("t"))),
+        subject().eq(col("type")),
+        col("type").eq(text("a")),
+        subject().like(text("a%")),
+    ] {
+        assert!(named(&[filter.clone()]).is_empty(), "{filter}");
+    }
 }

@@ -152,6 +152,11 @@ async fn no_statement_shows_what_its_caller_does_not_see() {
         // How many rows there are in all is nobody's business either.
         assert!(!told.contains("output_rows=10"), "{sql}:\n{told}");
     }
+    // A session of somebody else is not to be told from one that is not there, also not by where it would be looked for.
+    let plan = async |id: &str| rows(&session, &format!("explain select * from events where subject = '{id}'")).await;
+    assert_eq!(plan("S-2").await.join("\n"), plan("S-9").await.join("\n").replace("S-9", "S-2"));
+    let both = "select distinct subject from events where subject in ('S-1', 'S-2')";
+    assert_eq!(rows(&session, both).await, ["S-1"]);
     for sql in ["select * from events where 1 / (rating - rating) = 1", "select cast(data as int) from events"] {
         let told = error(&session, sql).await.to_string();
         assert!(!told.contains("bea") && !told.contains("S-2"), "{told}");

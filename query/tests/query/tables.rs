@@ -77,6 +77,14 @@ async fn only_the_files_that_may_hold_an_answer_are_read() {
     assert_eq!(of("time between '2026-05-10T09:00:00Z' and '2026-05-10T13:00:00Z'").await, 1);
     // The file with the event of 1970 has a wide range; the date of its partition is that of its arrival.
     assert_eq!(of("time < '2000-01-01'").await, 1);
+    // Which subjects a file may have rows of is told by the file itself.
+    assert_eq!(of("subject = 'S-1'").await, 3);
+    assert_eq!(of("subject = 'S-3'").await, 1);
+    assert_eq!(of("subject in ('S-2', 'S-4')").await, 1);
+    assert_eq!(of("subject = 'S-2' and time >= '2026-06-01T00:00:00Z'").await, 0);
+    assert_eq!(of("subject = 'S-4'").await, 0);
+    assert_eq!(of("subject <> 'S-4'").await, 3);
+    assert_eq!(of("subject = 'S-4' or time >= '2026-06-01T00:00:00Z'").await, 3);
     let plan = explained(&session, "select id from events where subject = 'S-1'").await;
     assert!(plan.contains("predicate=subject"), "{plan}");
     assert!(plan.contains("pruning_predicate="), "{plan}");
@@ -103,8 +111,10 @@ async fn a_filter_on_the_session_reaches_the_files_of_sessions() {
     let fixture = archive().await;
     let settings = holdfast_sessions::MaintainerSettings::new("general");
     fixture.maintainer(settings).rebuild(Timestamp(0), |_| {}).await.unwrap();
-    let plan = explained(&fixture.as_officer(), "select * from sessions where session = 'S-1'").await;
+    let officer = fixture.as_officer();
+    let plan = explained(&officer, "select * from sessions where session = 'S-1'").await;
     assert!(plan.contains("DataSourceExec") && plan.contains("predicate=session@0 = S-1"), "{plan}");
+    assert_eq!(files(&explained(&officer, "select * from sessions where session = 'S-4'").await), 0);
 }
 
 #[tokio::test]
