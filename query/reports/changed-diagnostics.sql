@@ -27,13 +27,21 @@ with reports as (
     from archive.events
     where type = 'diagnostics.collected'
 ),
-followed as (
+in_order as (
+    -- One line of all reports, in which those of a device stand together: far cheaper than a line of its own for each device.
     select device_serial, kind, session, time as collected_at,
-        lag(session) over device as before_session,
-        lag(time) over device as before_at
+        lag(device_serial) over line as before_device_serial,
+        lag(kind) over line as before_kind,
+        lag(session) over line as before_session,
+        lag(time) over line as before_at
     from reports
     where device_serial like '%' /* device */
-    window device as (partition by device_serial, kind order by time, session)
+    window line as (order by device_serial, kind, time, session)
+),
+followed as (
+    select device_serial, kind, session, collected_at, before_session, before_at
+    from in_order
+    where before_device_serial = device_serial and before_kind = kind
 ),
 newest as (
     select *

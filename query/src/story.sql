@@ -1,14 +1,15 @@
 -- The story of the session $1: each of its events once, in order.
 with delivered as (
     -- The first delivery of each event, and how many there were.
-    select *, count(*) over (partition by subject, type, source, id) as deliveries
+    select kafka_topic, kafka_partition, kafka_offset, time, time_implausible, archived_at, seq, recording_id,
+        count(*) over (partition by type, source, id) as deliveries
     from archive.events
     where subject = $1
-    qualify row_number() over (partition by subject, type, source, id order by kafka_topic, kafka_partition, kafka_offset) = 1
+    qualify row_number() over (partition by type, source, id order by kafka_topic, kafka_partition, kafka_offset) = 1
 ),
 timed as (
     -- A clock for each topic partition that follows the offsets and never goes back, by which topics are merged.
-    select *,
+    select kafka_topic, kafka_partition, kafka_offset, seq, recording_id, deliveries,
         max(case when time_implausible then archived_at else time end)
             over (partition by kafka_topic, kafka_partition order by kafka_offset
                   rows between unbounded preceding and current row) as clock
@@ -33,7 +34,11 @@ numbered as (
         row_number() over (partition by series order by seq, place) as nth_event
     from ranked
 )
-select event.* except (clock, place, series, nth_place, nth_event)
-from numbered as event
-join numbered as spot on event.series = spot.series and event.nth_event = spot.nth_place
+select event.*, told.deliveries
+from numbered as told
+join numbered as spot on told.series = spot.series and told.nth_event = spot.nth_place
+join archive.events as event
+    on event.kafka_topic = told.kafka_topic and event.kafka_partition = told.kafka_partition
+    and event.kafka_offset = told.kafka_offset
+where event.subject = $1
 order by spot.place

@@ -1,15 +1,32 @@
 -- Every event once: as `events`, without the second and later deliveries of an event that was delivered more than once.
 -- An event is known by its session, type, source and id. Repetitions are few, so finding them first is cheaper than
 -- ordering all events; a filter on `subject` or `type` reaches both sides.
+with repeated as (
+    select subject, type, source, id
+    from archive.events
+    group by subject, type, source, id
+    having count(*) > 1
+),
+deliveries as (
+    select event.subject, event.type, event.kafka_topic, event.kafka_partition, event.kafka_offset,
+        row_number() over (
+            partition by event.subject, event.type, event.source, event.id
+            order by event.kafka_topic, event.kafka_partition, event.kafka_offset
+        ) as ordinal
+    from repeated
+    join archive.events as event
+        on event.subject = repeated.subject and event.type = repeated.type
+        and event.source = repeated.source and event.id = repeated.id
+)
 select *
 from archive.events as event
 where not exists (
     select 1
-    from archive.repetitions as repetition
-    where repetition.subject = event.subject
-        and repetition.type = event.type
-        and repetition.kafka_topic = event.kafka_topic
-        and repetition.kafka_partition = event.kafka_partition
-        and repetition.kafka_offset = event.kafka_offset
-        and repetition.ordinal > 1
+    from deliveries as later
+    where later.subject = event.subject
+        and later.type = event.type
+        and later.kafka_topic = event.kafka_topic
+        and later.kafka_partition = event.kafka_partition
+        and later.kafka_offset = event.kafka_offset
+        and later.ordinal > 1
 )
