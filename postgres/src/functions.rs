@@ -3,11 +3,11 @@
 //! Those of `datafusion-pg-catalog`, with the answers of this server in place of PostgreSQL's where the two differ, and
 //! those that it lacks. What does not exist here (comments, triggers, partitions) is NULL or false.
 
-use crate::variables::SERVER_VERSION;
+use crate::variables::{SERVER_VERSION, unchanging};
 use arrow_array::{Array, ArrayRef, BooleanArray, StringArray};
 use arrow_schema::{DataType, Field};
 use datafusion::common::utils::SingleRowListArrayBuilder;
-use datafusion::common::{Result, ScalarValue, cast::as_boolean_array};
+use datafusion::common::{Result, ScalarValue, cast::as_boolean_array, exec_err};
 use datafusion::logical_expr::{
     ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility, create_udf,
 };
@@ -39,6 +39,7 @@ pub(crate) fn all() -> Vec<Arc<ScalarUDF>> {
         theirs::quote_ident_udf::create_parse_ident_udf(),
         theirs::quote_ident_udf::create_quote_ident_udf(),
         current_schemas(),
+        current_setting(),
     ];
     all.extend(texts().map(|(name, text)| Constant::udf(name, ScalarValue::Utf8(text))));
     let truths = ["pg_collation_is_visible", "pg_function_is_visible", "pg_operator_is_visible", "pg_type_is_visible"];
@@ -93,6 +94,22 @@ fn current_schemas() -> ScalarUDF {
     };
     let list = DataType::List(Arc::new(Field::new("item", DataType::Utf8, true)));
     create_udf("current_schemas", vec![DataType::Boolean], list, Volatility::Stable, Arc::new(function))
+}
+
+/// `current_setting` where the name comes with the parameters of a statement. Where it stands in the statement itself, the session
+/// answers before anything is planned.
+fn current_setting() -> ScalarUDF {
+    let function = |arguments: &[ColumnarValue]| {
+        let [ColumnarValue::Scalar(name)] = arguments else {
+            return exec_err!("current_setting is asked for one variable at a time");
+        };
+        let name = name.try_as_str().flatten().unwrap_or_default();
+        match unchanging(name) {
+            Some(value) => Ok(ColumnarValue::Scalar(ScalarValue::Utf8(Some(value.to_owned())))),
+            None => exec_err!("ask for '{name}' by SHOW, or write its name into current_setting('...') itself"),
+        }
+    };
+    create_udf("current_setting", vec![DataType::Utf8], DataType::Utf8, Volatility::Stable, Arc::new(function))
 }
 
 fn anything() -> Signature {

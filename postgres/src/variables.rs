@@ -39,6 +39,7 @@ const KNOWN: &[Known] = &[
     Known("client_encoding", "UTF8", Only(&["utf8", "utf-8", "unicode", "sql_ascii"])),
     Known("client_min_messages", "notice", Anything),
     Known("DateStyle", "ISO, MDY", Unchanged(&["iso", "iso, mdy", "iso, ymd", "iso, dmy"])),
+    Known("default_table_access_method", "heap", Nothing),
     Known("default_transaction_isolation", "read committed", Anything),
     Known("default_transaction_read_only", "on", Anything),
     Known("extra_float_digits", "1", Anything),
@@ -73,6 +74,13 @@ const KNOWN: &[Known] = &[
     Known("transaction_read_only", "on", Anything),
     Known("work_mem", "4MB", Anything),
 ];
+
+/// The value of a variable that is the same in every session.
+pub(crate) fn unchanging(name: &str) -> Option<&'static str> {
+    let of_each = ["session_authorization", "ssl"];
+    let mut same = KNOWN.iter().filter(|Known(name, _, accepts)| matches!(accepts, Nothing) && !of_each.contains(name));
+    same.find(|Known(known, ..)| known.eq_ignore_ascii_case(name)).map(|Known(_, value, _)| *value)
+}
 
 /// Those whose values clients are told at the start and whenever they change.
 const REPORTED: &[&str] = &[

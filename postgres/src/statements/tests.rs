@@ -43,6 +43,19 @@ fn a_question_about_the_catalog_is_put_in_the_engines_words() {
     assert!(text.contains("pg_catalog.pg_class"), "{text}");
 }
 
+/// Keys and the like have no rows here, so that one value out of them is NULL; but how many there are is a number.
+#[test]
+fn a_value_out_of_an_empty_table_of_the_catalog_is_null_and_a_count_is_not() {
+    let of = |value: &str| {
+        let value = format!("(select {value} from pg_catalog.pg_index i where i.indrelid = c.oid)");
+        asked(&format!("select c.oid from pg_catalog.pg_class c where c.oid <> {value}"))
+    };
+    assert_eq!(of("i.indexrelid"), "SELECT c.oid FROM pg_catalog.pg_class c WHERE c.oid <> NULL");
+    for aggregate in ["count(*)", "coalesce(max(i.indexrelid), 7)", "bool_or(i.indisprimary) IS NULL"] {
+        assert!(of(aggregate).contains("pg_index"), "{}", of(aggregate));
+    }
+}
+
 #[test]
 fn a_pattern_keeps_its_meaning_with_the_backslash() {
     let text = asked(r"select id from events where id like 'a/_\%' escape '/'");

@@ -34,6 +34,13 @@ assert isinstance(columns["session"], sqlalchemy.types.TEXT), columns
 assert isinstance(columns["rating"], sqlalchemy.types.INTEGER), columns
 assert columns["started_at"].timezone, columns
 
+sessions = sqlalchemy.Table("sessions", sqlalchemy.MetaData(), schema="archive", autoload_with=engine)
+with engine.connect() as connection:
+    question = sqlalchemy.select(sqlalchemy.func.count()).select_from(sessions).where(sessions.c.rating >= 4)
+    assert connection.execute(question).scalar() == 16
+events = sqlalchemy.Table("events", sqlalchemy.MetaData(), autoload_with=engine)
+assert {"id", "subject", "kafka_offset"} <= set(events.columns.keys()), events.columns.keys()
+
 dsn = f"host=127.0.0.1 port={port} dbname=holdfast user=manager password='{password}' sslmode=disable"
 with psycopg.connect(dsn) as connection:
     with connection.cursor(binary=True) as cursor:

@@ -120,6 +120,22 @@ async fn each_error_has_its_code() {
 }
 
 #[tokio::test]
+async fn what_the_catalog_lacks_is_counted_as_nothing() {
+    let server = Server::start().await;
+    let client = server.connect("manager").await;
+    let found = async |condition: &str| {
+        let statement =
+            format!("select c.relname from pg_catalog.pg_class c where c.relname = 'events' and {condition}");
+        let messages = client.simple_query(&statement).await.unwrap();
+        messages.iter().filter(|message| matches!(message, tokio_postgres::SimpleQueryMessage::Row(_))).count()
+    };
+    let keys = |value: &str| format!("(select {value} from pg_catalog.pg_index i where i.indrelid = c.oid)");
+    assert_eq!(found(&format!("{} = 0", keys("count(*)"))).await, 1);
+    assert_eq!(found(&format!("{} is null", keys("i.indexrelid"))).await, 1);
+    assert_eq!(found(&format!("{} > 0", keys("count(*)"))).await, 0);
+}
+
+#[tokio::test]
 async fn withheld_columns_are_null_and_named() {
     let server = Server::start().await;
     let options = format!("host=127.0.0.1 port={} user=manager password='{PASSWORD}' sslmode=disable", server.port);

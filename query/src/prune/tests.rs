@@ -122,6 +122,6 @@ fn filters_that_name_subjects_are_recognised() {
         col("type").eq(text("a")),
         subject().like(text("a%")),
     ] {
-        assert!(named(&[filter.clone()]).is_empty(), "{filter}");
+        assert!(named(std::slice::from_ref(&filter)).is_empty(), "{filter}");
     }
 }
