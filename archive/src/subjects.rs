@@ -7,7 +7,7 @@
 //! The filter is the one of the [Parquet format](https://github.com/apache/parquet-format/blob/master/BloomFilter.md), with its
 //! header. It stands in the footer's key-value metadata and not where Parquet has it, because parquet 59 writes that place in
 //! plain text, and whoever sees a filter can ask it for a session, a ticket or an agent. A reader that does not know it loses
-//! nothing but time.
+//! nothing but time. `verify` holds it against the rows, because what it lacks is not found.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -36,7 +36,8 @@ impl Subjects {
     pub fn in_footer(footer: &FileMetaData) -> Option<Self> {
         let entry = footer.key_value_metadata()?.iter().find(|entry| entry.key == KEY)?;
         let bytes = BASE64_STANDARD.decode(entry.value.as_ref()?).ok()?;
-        Sbbf::from_bytes(&bytes).ok().map(Self)
+        // One without bits cannot be asked.
+        Sbbf::from_bytes(&bytes).ok().filter(|filter| filter.num_blocks() > 0).map(Self)
     }
 
     /// Whether there may be rows of `subject`.
@@ -78,12 +79,60 @@ impl SubjectsBuilder {
         self.bytes + self.seen.capacity() * size_of::<Box<str>>()
     }
 
-    /// What the footer is to say.
-    pub(crate) fn finish(&self) -> Result<KeyValue, ParquetError> {
+    pub(crate) fn subjects(&self) -> Result<Subjects, ParquetError> {
         let mut filter = Sbbf::new_with_ndv_fpp(self.seen.len().max(1) as u64, FALSE_POSITIVES)?;
         self.seen.iter().for_each(|subject| filter.insert(subject.as_ref()));
+        Ok(Subjects(filter))
+    }
+
+    /// What the footer is to say.
+    pub(crate) fn finish(&self) -> Result<KeyValue, ParquetError> {
         let mut bytes = Vec::new();
-        filter.write(&mut bytes)?;
+        self.subjects()?.0.write(&mut bytes)?;
         Ok(KeyValue::new(KEY.to_owned(), BASE64_STANDARD.encode(bytes)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use parquet::file::metadata::FileMetaData;
+    use parquet::schema::types::{SchemaDescriptor, Type};
+    use proptest::prelude::*;
+    use std::sync::Arc;
+
+    fn footer(entry: Option<KeyValue>) -> FileMetaData {
+        let schema = Type::group_type_builder("schema").build().unwrap();
+        let schema = Arc::new(SchemaDescriptor::new(Arc::new(schema)));
+        FileMetaData::new(2, 0, None, entry.map(|entry| vec![entry]), schema, None)
+    }
+
+    fn of(value: &str) -> Option<Subjects> {
+        Subjects::in_footer(&footer(Some(KeyValue::new(KEY.to_owned(), value.to_owned()))))
+    }
+
+    #[test]
+    fn a_footer_that_says_nothing_or_nonsense_names_no_subjects() {
+        assert!(Subjects::in_footer(&footer(None)).is_none());
+        assert!(of("").is_none());
+        assert!(of("not base64!").is_none());
+        assert!(of(&BASE64_STANDARD.encode("no header")).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn every_subject_is_found(subjects in proptest::collection::vec(".{0,12}", 0..200)) {
+            let mut builder = SubjectsBuilder::default();
+            builder.note(subjects.iter().map(|subject| Some(subject.as_str())).chain([None]));
+            let found = Subjects::in_footer(&footer(Some(builder.finish().unwrap()))).unwrap();
+            prop_assert!(subjects.iter().all(|subject| found.may_have(subject)));
+        }
+
+        #[test]
+        fn any_bytes_are_a_filter_or_none(bytes in proptest::collection::vec(any::<u8>(), 0..100), subject in ".*") {
+            if let Some(subjects) = of(&BASE64_STANDARD.encode(bytes)) {
+                subjects.may_have(&subject);
+            }
+        }
     }
 }

@@ -63,7 +63,6 @@ struct Entries {
 }
 
 /// What is known of a file.
-#[derive(Debug)]
 pub(crate) struct Footer {
     metadata: Arc<ParquetMetaData>,
     /// `None` in a file that does not say it, as those before this was written down.

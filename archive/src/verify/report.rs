@@ -33,6 +33,8 @@ pub enum Kind {
     RecordRepeated,
     /// A record that nobody attested.
     RecordAdded,
+    /// Records are there, and a question for their session does not find them.
+    RecordsHidden,
     /// Records that were attested are not there.
     RecordsMissing,
     /// Offsets that were acknowledged are neither archived, nor dead letters, nor skipped, nor disposed of.

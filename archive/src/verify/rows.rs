@@ -11,6 +11,7 @@ use super::report::{Finding, Kind};
 use crate::keys::Unlocker;
 use crate::proof::record::RecordColumns;
 use crate::proof::secrets::Secrets;
+use crate::subjects::Subjects;
 use crate::table::Table;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
@@ -147,9 +148,11 @@ fn rows(
 ) -> Result<(), String> {
     let decryption = unlocker.decryption(&file.added.id).map_err(|error| error.to_string())?;
     let options = ArrowReaderOptions::new().with_file_decryption_properties(decryption);
-    let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, options)
-        .and_then(|builder| builder.with_batch_size(BATCH_ROWS).build())
-        .map_err(|error| error.to_string())?;
+    let builder =
+        ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, options).map_err(|error| error.to_string())?;
+    let subjects = Subjects::in_footer(builder.metadata().file_metadata());
+    let reader = builder.with_batch_size(BATCH_ROWS).build().map_err(|error| error.to_string())?;
+    let mut hidden = Vec::new();
     let (mut hasher, mut secrets) = (RecordHasher::default(), Secrets::default());
     let mut salts: Vec<(Secret, String, i32, Salts)> = Vec::new();
     let (mut added, mut count) = (Vec::new(), 0u64);
@@ -194,7 +197,15 @@ fn rows(
         if table == Table::Events {
             chunks(&batch, &columns, &mut read.chunks);
             counts(&batch, &mut read.counted);
+            hidden.extend(
+                subjects.iter().flat_map(|subjects| not_found(&batch, subjects)).map(|row| event_id(&batch, row)),
+            );
         }
+    }
+    if !hidden.is_empty() {
+        let what = format!("a question for their session does not find {} records", hidden.len());
+        hidden.truncate(NAMED);
+        read.findings.push(Finding::new(Kind::RecordsHidden, what).file(path).events(hidden));
     }
     if count != file.added.rows {
         let finding = Finding::new(Kind::RecordsMissing, "a data file has another number of rows than the log says");
@@ -250,6 +261,12 @@ fn text(batch: &RecordBatch, column: Column) -> Option<&arrow_array::StringArray
 
 fn event_id(batch: &RecordBatch, row: usize) -> String {
     text(batch, Column::Id).map(|ids| ids.value(row).to_owned()).unwrap_or_default()
+}
+
+/// The rows whose subject is none of `subjects`.
+fn not_found(batch: &RecordBatch, subjects: &Subjects) -> Vec<usize> {
+    let Some(column) = text(batch, Column::Subject) else { return Vec::new() };
+    (0..batch.num_rows()).filter(|row| column.is_valid(*row) && !subjects.may_have(column.value(*row))).collect()
 }
 
 fn chunks(batch: &RecordBatch, columns: &RecordColumns<'_>, chunks: &mut Vec<ChunkRow>) {
@@ -359,4 +376,32 @@ pub(crate) fn check_batches(
         }
     }
     offsets
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::subjects::SubjectsBuilder;
+    use holdfast_events::{EventBatchBuilder, Position, Timestamp, decode_structured};
+
+    #[test]
+    fn rows_of_subjects_that_the_footer_keeps_silent_about_are_named() {
+        let mut builder = EventBatchBuilder::new();
+        for (offset, subject) in ["a", "b", "a", "c"].into_iter().enumerate() {
+            let line = format!(
+                r#"{{"specversion":"1.0","id":"i","source":"s","type":"t","subject":"{subject}","time":"2026-01-01T00:00:00Z"}}"#
+            );
+            let position = Position { topic: "t", partition: 0, offset: offset as i64 };
+            builder.append(&decode_structured(line.as_bytes()).unwrap(), position, Timestamp(0), false, None);
+        }
+        let batch = builder.finish();
+        let said = |subjects: &[&str]| {
+            let mut builder = SubjectsBuilder::default();
+            builder.note(subjects.iter().copied().map(Some));
+            builder.subjects().unwrap()
+        };
+        assert!(not_found(&batch, &said(&["a", "b", "c"])).is_empty());
+        assert_eq!(not_found(&batch, &said(&["b", "c"])), [0, 2]);
+        assert_eq!(not_found(&batch, &said(&[])), [0, 1, 2, 3]);
+    }
 }
