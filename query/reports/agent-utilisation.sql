@@ -21,7 +21,7 @@ with reported as (
         and subject like '%' /* agent */
 ),
 spent as (
-    select agent, state, cast(date_trunc('day', time) as date) as day,
+    select agent, state, cast(time as date) as day,
         least(seconds / 3600, 12.0 /* longest_hours */) as hours
     from reported
     where seconds is not null

@@ -4,18 +4,25 @@
 -- column recipient (text): the user who looked
 -- column role (text): the user's role
 -- column customer (text): whose data it was
--- column session (text): the session that the data is of
+-- column subject (text): the session or the ticket that the data is of
 -- column what (text): the kind of look: queried, viewed or exported
 -- column statement (text): what was asked for
 -- column purpose (text): what for, in the words of who looked
--- column rows (number): rows that were given away, of this session and others
+-- column rows (number): rows that were given away, of this subject and others
 -- parameter from: looks at this time or later; an accounting covers six years
 -- parameter to: looks before this time
 -- parameter customer: the customer's account
 -- plot: none
-with theirs as (
-    select session, customer, first_time
+with told as (
+    select session as subject, customer, first_time as since
     from archive.sessions
+    union all
+    select ticket, customer, opened_at
+    from archive.tickets
+),
+theirs as (
+    select *
+    from told
     where customer like '%' /* customer */
 ),
 looks as (
@@ -39,13 +46,13 @@ select
     looks."user" as recipient,
     looks.role,
     theirs.customer,
-    theirs.session,
+    theirs.subject,
     looks.kind as what,
     looks.statement,
     looks.purpose,
     looks.rows
 from named as looks
-join theirs on not looks.everybody and looks.subject = theirs.session
-    -- Nobody saw a session that began after the look.
-    or looks.everybody and date_part('epoch', theirs.first_time) <= looks.ended
-order by looks.time, theirs.session
+join theirs on not looks.everybody and looks.subject = theirs.subject
+    -- Nobody saw what began after the look.
+    or looks.everybody and (theirs.since is null or date_part('epoch', theirs.since) <= looks.ended)
+order by looks.time, theirs.subject

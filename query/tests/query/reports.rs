@@ -304,6 +304,13 @@ async fn disclosures() {
             "2026-06-10T16:00:00Z|bob|compliance|quo'te|S \"9\"|viewed|statement of L-7|request|1",
         ]
     );
+    assert_eq!(
+        answer(&fixture.as_officer(), "disclosures", &[("customer", "initech")]).await,
+        [
+            "2026-06-10T10:00:00Z|ada|compliance|initech|T-1|queried|statement of L-1|audit|12",
+            "2026-06-10T12:00:00Z|eve|compliance|initech|T-1|exported|statement of L-3|subpoena 7|900",
+        ]
+    );
     assert!(answer(&fixture.as_officer(), "disclosures", &[("customer", "nobody")]).await.is_empty());
 }
 

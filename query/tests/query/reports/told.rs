@@ -227,6 +227,8 @@ pub(super) async fn looked_at() -> Fixture {
     let looks = [
         look_begun("L-1", "queried", "ada", &june("10:00:00"), Some("audit")),
         look_ended("L-1", "queried", "ada", &june("10:00:01"), ("complete", 12, json!(["S-1", "S-4", "T-1"]))),
+        // A ticket has a customer, too.
+        with(ticket("changed", "T-1", &june("06:00:00"), Value::Null), &[("customer", "initech")]),
         // Delivered twice: it is one look.
         look_begun("L-2", "viewed", "bob", &june("11:00:00"), None),
         look_begun("L-2", "viewed", "bob", &june("11:00:00"), None),
