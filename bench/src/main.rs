@@ -110,6 +110,8 @@ enum Command {
         #[arg(long)]
         folder: PathBuf,
         #[arg(long)]
+        plain: PathBuf,
+        #[arg(long)]
         answers: PathBuf,
         #[arg(long)]
         spill: PathBuf,
@@ -157,8 +159,8 @@ fn main() -> anyhow::Result<()> {
         }
         Some(Command::Project { folder }) => runtime.block_on(reports::project(&folder)),
         Some(Command::Export { folder, plain }) => runtime.block_on(reports::export(&folder, &plain)),
-        Some(Command::Answer { folder, answers, spill }) => {
-            runtime.block_on(reports::answer(&folder, &answers, &spill))
+        Some(Command::Answer { folder, plain, answers, spill }) => {
+            runtime.block_on(reports::answer(&folder, &plain, &answers, &spill))
         }
         Some(Command::Sort { folder, spill }) => runtime.block_on(reports::sort(&folder, &spill)),
         Some(Command::Serve { brokers, folder, spill }) => runtime.block_on(reports::serve(&folder, &spill, &brokers)),

@@ -1,5 +1,6 @@
 //! Holdfast asked: every report, single sessions, and a sort that does not fit into its memory.
 
+use super::duckdb::DuckDb;
 use super::{MEMORY, RUNS, SPILL, THREADS};
 use crate::{process, prove};
 use anyhow::{Context, bail};
@@ -26,33 +27,47 @@ fn session(folder: &Path, spill: &Path, memory: usize) -> anyhow::Result<(Sessio
     Ok((Session::new(options)?, footers))
 }
 
-/// The asking process. Writes the answers of reports below `answers`, for who compares them.
-pub(crate) async fn child(folder: &Path, answers: &Path, spill: &Path) -> anyhow::Result<()> {
+/// The asking process. Asks DuckDB the same of the files in `plain`, in turns, so that whatever else the machine does at a time
+/// falls on both.
+pub(crate) async fn child(folder: &Path, plain: &Path, answers: &Path, spill: &Path) -> anyhow::Result<()> {
     let (session, footers) = session(folder, spill, MEMORY)?;
+    let mut duckdb = DuckDb::start(plain)?;
     let mut reports = Map::new();
     for report in holdfast_reports::all() {
         let statement = super::statement(report)?;
-        let mut times = Vec::new();
-        let mut answer = Vec::new();
-        for _ in 0..=RUNS {
+        let file = answers.join(format!("{}.parquet", report.name));
+        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        let (mut rows, mut told) = (0, None);
+        for run in 0..=RUNS {
             let began = Instant::now();
             let result = session.sql(&statement).await.with_context(|| report.name.to_owned())?;
             let schema = Arc::clone(&result.schema);
-            answer = result.collect().await.with_context(|| report.name.to_owned())?;
-            times.push(began.elapsed().as_secs_f64());
-            if times.len() == 1 {
-                let file = std::fs::File::create(answers.join(format!("{}.parquet", report.name)))?;
-                let mut writer = ArrowWriter::try_new(file, schema, None)?;
-                for batch in &answer {
-                    writer.write(batch)?;
-                }
+            let answer = result.collect().await.with_context(|| report.name.to_owned())?;
+            ours.push(began.elapsed().as_secs_f64());
+            rows = answer.iter().map(arrow_array::RecordBatch::num_rows).sum::<usize>();
+            if run == 0 {
+                let mut writer = ArrowWriter::try_new(std::fs::File::create(&file)?, schema, None)?;
+                answer.iter().try_for_each(|batch| writer.write(batch))?;
                 writer.close()?;
             }
+            drop(answer);
+            let other = duckdb.ask(&statement, (run == 0).then_some(&file)).with_context(|| report.name.to_owned())?;
+            theirs.push(other.seconds);
+            told.get_or_insert(other);
         }
-        let rows: usize = answer.iter().map(arrow_array::RecordBatch::num_rows).sum();
-        let best = times[1..].iter().copied().fold(f64::INFINITY, f64::min);
-        reports.insert(report.name.to_owned(), json!({ "first": times[0], "best": best, "rows": rows }));
+        let told = told.context("nothing was asked")?;
+        let best = |times: &[f64]| times[1..].iter().copied().fold(f64::INFINITY, f64::min);
+        let figures = json!({
+            "rows": rows,
+            "first": ours[0],
+            "best": best(&ours),
+            "duckdb": best(&theirs),
+            "duckdb_rows": told.rows,
+            "differing": told.differing,
+        });
+        reports.insert(report.name.to_owned(), figures);
     }
+    drop(duckdb);
     let memory = process::peak_memory()?;
     let lookups = look_up(&session).await?;
     let (archive, _) = prove::open(folder)?;

@@ -1,11 +1,12 @@
 //! DuckDB asked the same of the same rows. It runs in a Python of its own, as most people run it.
 
-use super::{RUNS, THREADS};
+use super::THREADS;
 use anyhow::{Context, bail};
+use serde::Deserialize;
 use serde_json::{Value, json};
-use std::io::Write;
+use std::io::{BufRead, BufReader, Lines, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 const SCRIPT: &str = include_str!("duckdb.py");
 
@@ -24,30 +25,51 @@ pub(super) fn python() -> anyhow::Result<PathBuf> {
     holdfast_testkit::tools::duckdb().context("DuckDB is what is measured against")
 }
 
-/// Asks for every report, and compares with the answers in `answers`.
-pub(super) fn measure(python: &Path, plain: &Path, answers: &Path) -> anyhow::Result<Value> {
-    let mut reports = Vec::new();
-    for report in holdfast_reports::all() {
-        reports.push((report.name, super::statement(report)?));
+/// DuckDB in a process of its own, waiting to be asked.
+pub(super) struct DuckDb {
+    child: Child,
+    questions: ChildStdin,
+    answers: Lines<BufReader<ChildStdout>>,
+}
+
+/// What DuckDB took.
+#[derive(Deserialize)]
+pub(super) struct Told {
+    pub(super) seconds: f64,
+    pub(super) rows: usize,
+    /// Rows that are not the same in the answer that it was given to compare with.
+    #[serde(default)]
+    pub(super) differing: usize,
+}
+
+impl DuckDb {
+    /// Over the files in `plain`.
+    pub(super) fn start(plain: &Path) -> anyhow::Result<Self> {
+        let mut child = Command::new(python()?)
+            .args(["-c", SCRIPT])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("start Python")?;
+        let questions = child.stdin.take().context("Python has no input")?;
+        let answers = BufReader::new(child.stdout.take().context("Python has no output")?).lines();
+        let mut started = Self { child, questions, answers };
+        started.say(&json!({ "plain": plain, "threads": THREADS, "views": VIEWS }))?;
+        Ok(started)
     }
-    let task = json!({
-        "plain": plain,
-        "answers": answers,
-        "threads": THREADS,
-        "runs": RUNS,
-        "views": VIEWS,
-        "reports": reports,
-    });
-    let mut child = Command::new(python)
-        .args(["-c", SCRIPT])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("start Python")?;
-    child.stdin.take().context("Python has no input")?.write_all(task.to_string().as_bytes())?;
-    let output = child.wait_with_output()?;
-    if !output.status.success() {
-        bail!("DuckDB failed: {}", output.status);
+
+    /// Asks, and compares with the answer in a Parquet file, if there is one.
+    pub(super) fn ask(&mut self, sql: &str, answer: Option<&Path>) -> anyhow::Result<Told> {
+        let mut question = json!({ "sql": sql });
+        if let Some(answer) = answer {
+            question["answer"] = json!(answer);
+        }
+        self.say(&question)?;
+        let Some(line) = self.answers.next() else { bail!("DuckDB ended: {}", self.child.wait()?) };
+        serde_json::from_str(&line?).context("read what DuckDB took")
     }
-    serde_json::from_slice(&output.stdout).context("read what DuckDB took")
+
+    fn say(&mut self, line: &Value) -> anyhow::Result<()> {
+        writeln!(self.questions, "{line}").context("speak to DuckDB")
+    }
 }
