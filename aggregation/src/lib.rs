@@ -10,8 +10,7 @@
 //! ```
 //!
 //! Invariants:
-//! - Names, types, states and answers are those of the engine's own, whose work everything but the groups stays. Halves of one
-//!   aggregate could be of either.
+//! - Names, types, states and answers are those of the engine's own, whose work everything but the groups stays.
 //! - Where several rows come last, the first of them that was seen stays, as with the engine's own.
 
 mod groups;

@@ -22,7 +22,7 @@
 //!   whatever its limits say, so a large message never blocks a partition.
 //! - **Compression**: whatever the producer uses is stored and returned as it is (none, gzip, lz4, snappy, zstd).
 //! - **Groups** are of the classic protocol. A member that dies without leaving is noticed after its session timeout;
-//!   those of a process before are forgotten when the broker starts.
+//!   those of a process before are forgotten when the group is first written to.
 //! - **Deleting** is explicit: `delete_records` takes away whole batches below an offset. A topic without `cleanup.policy`
 //!   keeps everything; with `delete` it forgets after `retention.ms` whether it was read or not.
 //! - **There is no authentication**: whoever can open a socket on this machine's loopback can read and write.

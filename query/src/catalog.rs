@@ -22,7 +22,6 @@ use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::filter_pushdown::FilterPushdown;
 use datafusion::physical_plan::collect;
 use holdfast_archive::Table;
-use holdfast_events::Column;
 use holdfast_sessions::Current;
 use std::collections::HashSet;
 use std::fmt;
@@ -76,11 +75,7 @@ impl StatementCatalog {
 
     /// A table, as far as the caller sees its rows.
     async fn open(&self, index: usize) -> Result<Arc<dyn TableProvider>, QueryError> {
-        let subject = match TABLES[index] {
-            Table::Events => Some(Column::Subject as usize),
-            Table::DeadLetters => None,
-            Table::Sessions => Some(sessions::SESSION),
-        };
+        let subject = TABLES[index].subject_column();
         let table = self.whole(index).await?;
         Ok(match self.0.caller.sight.rows() {
             Rows::All => table,

@@ -52,9 +52,7 @@ impl GuardedTable {
     pub(crate) fn table(&self) -> &Arc<dyn TableProvider> {
         &self.table
     }
-}
 
-impl GuardedTable {
     /// Of the subjects that `filters` let through alone, those that the caller sees. `None` when they let any through.
     fn seen_of(&self, state: &dyn Session, filters: &[Expr], subject: usize) -> Result<Option<Vec<String>>> {
         let schema = self.table.schema();
