@@ -1,14 +1,14 @@
 //! The configuration: plain data, read once, checked before anything starts.
 //!
 //! ```text
-//! config/default.toml ─┐  (compiled in)
+//! holdfast/default.toml ─┐  (compiled in)
 //! holdfast.toml ───────┼▶ load: merge, refuse unknown keys ─▶ Config ─▶ validate ─▶ Settings ─▶ wiring
 //! HOLDFAST__A__B ──────┘        │                                                     │
 //!                               └─ origin of every value ──────────▶ show ◀───────────┘
 //! secrets/* , HOLDFAST__A__TOKEN ─────────────────────────▶ secrets (never part of Config)
 //! ```
 //!
-//! What a setting means stands in `config/default.toml`, once; the structs here only give it a type.
+//! What a setting means stands in `holdfast/default.toml`, once; the structs here only give it a type.
 
 mod known;
 mod load;
@@ -30,7 +30,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 /// The defaults, with the documentation of every setting.
-pub(crate) const DEFAULT_TOML: &str = include_str!("../../../config/default.toml");
+pub(crate) const DEFAULT_TOML: &str = include_str!("../../default.toml");
 
 /// The whole configuration. Never contains a secret.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,7 +1,7 @@
 //! The built-in reports: plain SQL with a described head, parameters with defaults, and a plot of the answer.
 //!
 //! ```text
-//! query/reports/NAME.sql ─▶ header: title, columns with units, parameters, plot
+//! query/reports/texts/NAME.sql ─▶ header: title, columns with units, parameters, plot
 //!                        └▶ template: the text, cut at its parameters ─┐
 //! Arguments (texts from a command line or a request) ─▶ value: literal ┴▶ statement ─▶ the engine ─▶ record batches
 //!                                                              header, record batches ─▶ plot: SVG ◀──────┘

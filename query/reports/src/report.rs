@@ -142,7 +142,7 @@ impl Parameter {
 
 macro_rules! reports {
     ($($name:literal),* $(,)?) => {
-        [$(($name, include_str!(concat!("../../query/reports/", $name, ".sql")))),*]
+        [$(($name, include_str!(concat!("../texts/", $name, ".sql")))),*]
     };
 }
 
@@ -233,7 +233,7 @@ mod tests {
 
     #[test]
     fn every_file_is_a_report() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../query/reports");
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/texts");
         assert_eq!(std::fs::read_dir(folder).unwrap().count(), TEXTS.len());
     }
 

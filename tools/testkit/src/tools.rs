@@ -84,7 +84,7 @@ pub fn age_keygen() -> Result<PathBuf, Error> {
     command("age-keygen").map_err(|_| Error::unavailable("the age-keygen command", INSTALL))
 }
 
-/// A Python that has PyArrow and pyrage, for the scripts in `testkit/foreign`.
+/// A Python that has PyArrow and pyrage, for the scripts in `tools/testkit/foreign`.
 ///
 /// # Errors
 ///
@@ -120,20 +120,20 @@ pub fn duckdb() -> Result<PathBuf, Error> {
     installed("a Python with DuckDB", "duckdb/bin/python")
 }
 
-/// The script `name` of `testkit/foreign`.
+/// The script `name` of `tools/testkit/foreign`.
 #[must_use]
 pub fn foreign_script(name: &str) -> PathBuf {
-    workspace().join("testkit/foreign").join(name)
+    workspace().join("tools/testkit/foreign").join(name)
 }
 
-/// The program of `testkit/foreign/go`, which checks proof logs with the code of Go's checksum database. It is built when
+/// The program of `tools/testkit/foreign/go`, which checks proof logs with the code of Go's checksum database. It is built when
 /// its source is new, and then kept in the tools folder.
 ///
 /// # Errors
 ///
 /// [`Error::Unavailable`] if it has to be built and there is no `go` on the `PATH`.
 pub fn go_checker() -> Result<PathBuf, Error> {
-    let source = workspace().join("testkit/foreign/go");
+    let source = workspace().join("tools/testkit/foreign/go");
     let mut hasher = DefaultHasher::new();
     for name in ["go.mod", "go.sum", "main.go"] {
         let path = source.join(name);
@@ -143,7 +143,7 @@ pub fn go_checker() -> Result<PathBuf, Error> {
     if built.exists() {
         return Ok(built);
     }
-    let go = command("go").map_err(|_| Error::unavailable("Go", "install it: it builds testkit/foreign/go"))?;
+    let go = command("go").map_err(|_| Error::unavailable("Go", "install it: it builds tools/testkit/foreign/go"))?;
     let folder = folder();
     std::fs::create_dir_all(&folder).map_err(Error::io("make", &folder))?;
     // Built aside and moved, for tests of two runs may want it at once.
@@ -261,5 +261,6 @@ fn installed(part: &str, relative: &str) -> Result<PathBuf, Error> {
 /// build also share this crate, and it may have been built in another one.
 pub(crate) fn workspace() -> PathBuf {
     let own = std::env::var_os("CARGO_MANIFEST_DIR").expect("tests are run by cargo, which says where their crate is");
-    Path::new(&own).parent().expect("a crate stands in the workspace").to_owned()
+    let mut folders = Path::new(&own).ancestors();
+    folders.find(|folder| folder.join("Cargo.lock").is_file()).expect("a crate stands in the workspace").to_owned()
 }

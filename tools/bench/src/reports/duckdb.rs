@@ -12,12 +12,12 @@ const SCRIPT: &str = include_str!("duckdb.py");
 
 /// The views that the reports ask, each after those that it is made of.
 const VIEWS: [(&str, &str); 6] = [
-    ("repetitions", include_str!("../../../query/src/views/repetitions.sql")),
-    ("first_deliveries", include_str!("../../../query/src/views/first_deliveries.sql")),
-    ("sessions", include_str!("../../../query/src/views/sessions.sql")),
-    ("diagnostics", include_str!("../../../query/src/views/diagnostics.sql")),
-    ("access_log", include_str!("../../../query/src/views/access_log.sql")),
-    ("tickets", include_str!("../../../query/src/views/tickets.sql")),
+    ("repetitions", include_str!("../../../../query/engine/src/views/repetitions.sql")),
+    ("first_deliveries", include_str!("../../../../query/engine/src/views/first_deliveries.sql")),
+    ("sessions", include_str!("../../../../query/engine/src/views/sessions.sql")),
+    ("diagnostics", include_str!("../../../../query/engine/src/views/diagnostics.sql")),
+    ("access_log", include_str!("../../../../query/engine/src/views/access_log.sql")),
+    ("tickets", include_str!("../../../../query/engine/src/views/tickets.sql")),
 ];
 
 /// The Python that has DuckDB.
