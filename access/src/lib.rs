@@ -4,7 +4,7 @@
 //! user + password ──▶ Directory ─┐
 //! API token ────────▶ Directory ─┤                        ┌ role ──▶ Right   (may this be asked for at all?)
 //! SCRAM exchange ───▶ Directory ─┼─▶ Principal or Denied ─┼ tiers ─▶ columns (which of them are decrypted?)
-//! OpenID token ─────▶ JwtDoor ───┘                        └ rows ──▶ Scope   (which sessions are there?)
+//! OpenID token ─────▶ JwtVerifier ───┘                        └ rows ──▶ Scope   (which sessions are there?)
 //!                        ▲
 //!   Throttle says before whether a try may be made at all
 //! ```
@@ -32,7 +32,7 @@ mod token;
 
 pub use denied::{Denied, JwtFault};
 pub use directory::{Directory, DirectoryError, NewUser, TokenRecord, User};
-pub use jwt::{JwksError, JwtDoor, JwtRules, RefetchLimit};
+pub use jwt::{JwksError, JwtRules, JwtVerifier, RefetchLimit};
 pub use password::{MAX_PASSWORD_BYTES, MIN_PASSWORD_CHARACTERS};
 pub use principal::{Principal, Proof};
 pub use randomness::{NoRandomness, ProcessKey, Randomness, SystemRandomness};

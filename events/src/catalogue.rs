@@ -197,8 +197,8 @@ types! {
         may("duration", Number).into(Column::Duration),
         // A statement quotes what it looks for, and an address is somebody's.
         may("statement", Text).content(), may("remote_ip", Text).personal(),
-        may("look", Text), may("stage", OneOf(&["begun", "ended"])), may("outcome", Text), may("role", Text),
-        may("door", Text), may("reason", Text).into(Column::Reason), may("everybody", Boolean),
+        may("access_id", Text), may("stage", OneOf(&["begun", "ended"])), may("outcome", Text), may("role", Text),
+        may("interface", Text), may("reason", Text).into(Column::Reason), may("all_subjects", Boolean),
     ],
     "hold.placed" | "hold.released" => [
         must("scope", Object), must("reason", Text).into(Column::Reason), must("by", Text), may("matter", Text),

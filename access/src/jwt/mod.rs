@@ -1,4 +1,4 @@
-//! The other door: tokens of an OpenID provider (JWT, RFC 7519; signed as in RFC 7515 with the keys of RFC 7517).
+//! The other verifier: tokens of an OpenID provider (JWT, RFC 7519; signed as in RFC 7515 with the keys of RFC 7517).
 //!
 //! ```text
 //! JWT ─▶ length ─▶ header ─▶ algorithm allowed? ─▶ key by kid ─▶ signature ─▶ claims ─▶ Principal
@@ -61,7 +61,7 @@ pub struct JwtRules {
 
 /// Checks the tokens of one OpenID provider.
 #[derive(Debug)]
-pub struct JwtDoor {
+pub struct JwtVerifier {
     rules: JwtRules,
     keys: Keys,
 }
@@ -75,7 +75,7 @@ struct Header {
     crit: Option<serde_json::Value>,
 }
 
-impl JwtDoor {
+impl JwtVerifier {
     /// A door without keys, which nobody comes through yet.
     pub fn new(rules: JwtRules) -> Self {
         Self { rules, keys: Keys::default() }

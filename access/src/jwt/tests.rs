@@ -72,9 +72,9 @@ fn rules() -> JwtRules {
     }
 }
 
-fn door(keys: &[&Value]) -> JwtDoor {
-    let mut door = JwtDoor::new(rules());
-    assert_eq!(door.set_keys(&json!({ "keys": keys }).to_string()).unwrap(), keys.len());
+fn verifier(keys: &[&Value]) -> JwtVerifier {
+    let mut verifier = JwtVerifier::new(rules());
+    assert_eq!(verifier.set_keys(&json!({ "keys": keys }).to_string()).unwrap(), keys.len());
     door
 }
 
@@ -118,7 +118,7 @@ fn every_allowed_algorithm_lets_in() {
     };
     let (rsa, p256) = (rsa_pair("rsa"), p256("p256"));
     let p384 = ec_pair("p384", "P-384", &ECDSA_P384_SHA384_FIXED_SIGNING);
-    let door = door(&[&rsa.public, &p256.public, &p384.public, &ed.public]);
+    let verifier = verifier(&[&rsa.public, &p256.public, &p384.public, &ed.public]);
     let signed = [
         (&rsa, A::RS256, "rsa"),
         (&rsa, A::RS384, "rsa"),
@@ -129,7 +129,7 @@ fn every_allowed_algorithm_lets_in() {
     ];
     for (pair, algorithm, id) in signed {
         let jwt = sign(pair, algorithm, Some(id), &claims());
-        let principal = door.check(&jwt, now()).unwrap_or_else(|denied| panic!("{algorithm:?}: {denied}"));
+        let principal = verifier.check(&jwt, now()).unwrap_or_else(|denied| panic!("{algorithm:?}: {denied}"));
         assert_eq!((principal.user.as_str(), principal.role, &principal.rows), ("kim", Role::Manager, &Rows::All));
         assert_eq!(principal.proof, Proof::Oidc { issuer: "https://id.example".to_owned() });
 
@@ -137,21 +137,21 @@ fn every_allowed_algorithm_lets_in() {
         let parts: Vec<&str> = jwt.split('.').collect();
         let other = base64(with("sub", json!("admin")).to_string().as_bytes());
         let forged = format!("{}.{other}.{}", parts[0], parts[2]);
-        assert_eq!(door.check(&forged, now()), Err(JwtFault::Signature.into()), "{algorithm:?}");
+        assert_eq!(verifier.check(&forged, now()), Err(JwtFault::Signature.into()), "{algorithm:?}");
     }
     // The salted kind of RSA is not on the list, although the key could do it.
     let pss = sign(&rsa, A::PS256, Some("rsa"), &claims());
-    assert_eq!(door.check(&pss, now()), Err(JwtFault::Algorithm.into()));
+    assert_eq!(verifier.check(&pss, now()), Err(JwtFault::Algorithm.into()));
 }
 
 #[test]
 fn no_signature_and_the_public_key_as_a_secret_do_not_let_in() {
     let rsa = rsa_pair("k");
-    let door = door(&[&rsa.public]);
+    let verifier = verifier(&[&rsa.public]);
     for name in ["none", "None", "NONE", "", "HS256"] {
         let header = base64(json!({"alg": name, "typ": "JWT", "kid": "k"}).to_string().as_bytes());
         let unsigned = format!("{header}.{}.", base64(claims().to_string().as_bytes()));
-        assert_eq!(door.check(&unsigned, now()), Err(JwtFault::Algorithm.into()), "{name}");
+        assert_eq!(verifier.check(&unsigned, now()), Err(JwtFault::Algorithm.into()), "{name}");
     }
     // The public key is known to everybody; taken as the secret of an HMAC it must open nothing.
     let der = rsa_private().to_public_key().to_pkcs1_der().unwrap();
@@ -160,7 +160,7 @@ fn no_signature_and_the_public_key_as_a_secret_do_not_let_in() {
         let pair = Pair { private: EncodingKey::from_secret(&secret), public: Value::Null };
         for algorithm in [jsonwebtoken::Algorithm::HS256, jsonwebtoken::Algorithm::HS512] {
             let jwt = sign(&pair, algorithm, Some("k"), &claims());
-            assert_eq!(door.check(&jwt, now()), Err(JwtFault::Algorithm.into()));
+            assert_eq!(verifier.check(&jwt, now()), Err(JwtFault::Algorithm.into()));
         }
     }
 }
@@ -168,44 +168,44 @@ fn no_signature_and_the_public_key_as_a_secret_do_not_let_in() {
 #[test]
 fn a_key_serves_only_its_own_algorithm() {
     let (rsa, mut ec) = (rsa_pair("rsa"), p256("ec"));
-    let door_of_both = door(&[&rsa.public, &ec.public]);
+    let verifier_of_both = verifier(&[&rsa.public, &ec.public]);
     let crossed = sign(&ec, jsonwebtoken::Algorithm::ES256, Some("rsa"), &claims());
-    assert_eq!(door_of_both.check(&crossed, now()), Err(JwtFault::AlgorithmOfAnotherKey.into()));
+    assert_eq!(verifier_of_both.check(&crossed, now()), Err(JwtFault::AlgorithmOfAnotherKey.into()));
     ec.public["alg"] = json!("ES384");
     let jwt = sign(&ec, jsonwebtoken::Algorithm::ES256, Some("ec"), &claims());
-    assert_eq!(door(&[&ec.public]).check(&jwt, now()), Err(JwtFault::AlgorithmOfAnotherKey.into()));
+    assert_eq!(verifier(&[&ec.public]).check(&jwt, now()), Err(JwtFault::AlgorithmOfAnotherKey.into()));
 }
 
 #[test]
 fn a_key_that_is_not_known_is_asked_for_and_then_lets_in() {
     let (old, new) = (p256("old"), p256("k"));
-    let mut door = door(&[&old.public]);
+    let mut verifier = verifier(&[&old.public]);
     let jwt = es256(&new, &claims());
-    assert_eq!(door.check(&jwt, now()), Err(Denied::NeedsKeys));
+    assert_eq!(verifier.check(&jwt, now()), Err(Denied::NeedsKeys));
     // A fetch that brought nonsense leaves the keys as they were.
-    assert!(door.set_keys("<html>").is_err());
+    assert!(verifier.set_keys("<html>").is_err());
     let of_old = sign(&old, jsonwebtoken::Algorithm::ES256, Some("old"), &claims());
-    assert!(door.check(&of_old, now()).is_ok());
-    door.set_keys(&json!({"keys": [new.public]}).to_string()).unwrap();
-    assert!(door.check(&jwt, now()).is_ok());
-    assert_eq!(door.check(&of_old, now()), Err(Denied::NeedsKeys));
+    assert!(verifier.check(&of_old, now()).is_ok());
+    verifier.set_keys(&json!({"keys": [new.public]}).to_string()).unwrap();
+    assert!(verifier.check(&jwt, now()).is_ok());
+    assert_eq!(verifier.check(&of_old, now()), Err(Denied::NeedsKeys));
     // Another's key under a known id.
-    assert_eq!(door.check(&es256(&p256("k"), &claims()), now()), Err(JwtFault::Signature.into()));
-    assert_eq!(JwtDoor::new(rules()).check(&jwt, now()), Err(Denied::NeedsKeys));
+    assert_eq!(verifier.check(&es256(&p256("k"), &claims()), now()), Err(JwtFault::Signature.into()));
+    assert_eq!(JwtVerifier::new(rules()).check(&jwt, now()), Err(Denied::NeedsKeys));
 }
 
 #[test]
 fn a_token_without_a_key_id_is_taken_when_only_one_key_can_be_meant() {
     let (one, two) = (p256("one"), p256("two"));
     let jwt = sign(&one, jsonwebtoken::Algorithm::ES256, None, &claims());
-    assert!(door(&[&one.public, &rsa_pair("rsa").public]).check(&jwt, now()).is_ok());
-    assert_eq!(door(&[&one.public, &two.public]).check(&jwt, now()), Err(JwtFault::NoKeyId.into()));
+    assert!(verifier(&[&one.public, &rsa_pair("rsa").public]).check(&jwt, now()).is_ok());
+    assert_eq!(verifier(&[&one.public, &two.public]).check(&jwt, now()), Err(JwtFault::NoKeyId.into()));
 }
 
 #[test]
 fn claims_for_others_and_other_times_are_refused() {
     let pair = p256("k");
-    let door = door(&[&pair.public]);
+    let verifier = verifier(&[&pair.public]);
     let cases = [
         (with("iss", json!("https://id.example/")), JwtFault::Issuer),
         (without("iss"), JwtFault::Issuer),
@@ -224,7 +224,7 @@ fn claims_for_others_and_other_times_are_refused() {
         (with("sub", json!("x".repeat(257))), JwtFault::User),
     ];
     for (claims, fault) in cases {
-        assert_eq!(door.check(&es256(&pair, &claims), now()), Err(fault.into()), "{claims}");
+        assert_eq!(verifier.check(&es256(&pair, &claims), now()), Err(fault.into()), "{claims}");
     }
     for within in [
         with("exp", json!(NOW - 59)),
@@ -234,60 +234,63 @@ fn claims_for_others_and_other_times_are_refused() {
         without("nbf"),
         without("iat"),
     ] {
-        assert!(door.check(&es256(&pair, &within), now()).is_ok(), "{within}");
+        assert!(verifier.check(&es256(&pair, &within), now()).is_ok(), "{within}");
     }
 }
 
 #[test]
 fn roles_are_what_is_mapped_and_never_guessed() {
     let pair = p256("k");
-    let door = door(&[&pair.public]);
-    let check = |roles: Value| door.check(&es256(&pair, &with("realm_access", json!({ "roles": roles }))), now());
+    let verifier = verifier(&[&pair.public]);
+    let check = |roles: Value| verifier.check(&es256(&pair, &with("realm_access", json!({ "roles": roles }))), now());
     assert_eq!(check(json!("dpo")).unwrap().role, Role::Compliance);
     assert_eq!(check(json!(["dpo", "dpo"])).unwrap().role, Role::Compliance);
     assert_eq!(check(json!(["dpo", "support-leads"])), Err(Denied::SeveralRoles));
     for nothing in [json!([]), json!("admin"), json!("DPO"), json!(["dpo", 5]), json!(null)] {
         assert_eq!(check(nothing.clone()), Err(Denied::NoRole), "{nothing}");
     }
-    assert_eq!(door.check(&es256(&pair, &without("realm_access")), now()), Err(Denied::NoRole));
+    assert_eq!(verifier.check(&es256(&pair, &without("realm_access")), now()), Err(Denied::NoRole));
 }
 
 #[test]
 fn scopes_come_from_their_claims_and_are_not_left_open() {
     let pair = p256("k");
-    let mut door = door(&[&pair.public]);
+    let mut verifier = verifier(&[&pair.public]);
     let agent = |more: &[(&str, Value)]| {
         let mut claims = with("realm_access", json!({"roles": "agents"}));
         more.iter().for_each(|(name, value)| claims[*name] = value.clone());
         es256(&pair, &claims)
     };
     let own = ("https://example.com/agents", json!("kim"));
-    let rows = door.check(&agent(std::slice::from_ref(&own)), now()).unwrap().rows;
+    let rows = verifier.check(&agent(std::slice::from_ref(&own)), now()).unwrap().rows;
     let agents = Some(std::iter::once("kim".to_owned()).collect());
     assert_eq!(rows, Rows::Sessions(Scope { portals: None, agents }));
-    assert_eq!(door.check(&agent(&[]), now()), Err(Denied::NoScope { role: "agent", needs: "agents" }));
+    assert_eq!(verifier.check(&agent(&[]), now()), Err(Denied::NoScope { role: "agent", needs: "agents" }));
     let wrong = agent(&[("https://example.com/agents", json!({"a": 1}))]);
-    assert_eq!(door.check(&wrong, now()), Err(JwtFault::Scope.into()));
+    assert_eq!(verifier.check(&wrong, now()), Err(JwtFault::Scope.into()));
 
-    door.rules.portals_claim = Some("portals".to_owned());
+    verifier.rules.portals_claim = Some("portals".to_owned());
     assert_eq!(
-        door.check(&agent(std::slice::from_ref(&own)), now()),
+        verifier.check(&agent(std::slice::from_ref(&own)), now()),
         Err(Denied::NoScope { role: "agent", needs: "portals" })
     );
-    assert_eq!(door.check(&es256(&pair, &claims()), now()), Err(Denied::NoScope { role: "manager", needs: "portals" }));
-    let bounded = door.check(&es256(&pair, &with("portals", json!(["emea"]))), now()).unwrap().rows;
+    assert_eq!(
+        verifier.check(&es256(&pair, &claims()), now()),
+        Err(Denied::NoScope { role: "manager", needs: "portals" })
+    );
+    let bounded = verifier.check(&es256(&pair, &with("portals", json!(["emea"]))), now()).unwrap().rows;
     assert!(bounded.covers(Some("emea/de"), &[]) && !bounded.covers(Some("apac"), &[]));
-    assert_eq!(door.check(&es256(&pair, &with("portals", json!(["*"]))), now()).unwrap().rows, Rows::All);
-    assert_eq!(door.check(&es256(&pair, &with("portals", json!([]))), now()), Err(JwtFault::Scope.into()));
+    assert_eq!(verifier.check(&es256(&pair, &with("portals", json!(["*"]))), now()).unwrap().rows, Rows::All);
+    assert_eq!(verifier.check(&es256(&pair, &with("portals", json!([]))), now()), Err(JwtFault::Scope.into()));
 }
 
 #[test]
 fn tokens_for_other_ends_and_broken_ones_are_refused() {
     let pair = p256("k");
-    let door = door(&[&pair.public]);
+    let verifier = verifier(&[&pair.public]);
     let with_header = |header: SignedHeader| {
         let header = SignedHeader { kid: Some("k".to_owned()), ..header };
-        door.check(&jsonwebtoken::encode(&header, &claims(), &pair.private).unwrap(), now())
+        verifier.check(&jsonwebtoken::encode(&header, &claims(), &pair.private).unwrap(), now())
     };
     let plain = || SignedHeader::new(jsonwebtoken::Algorithm::ES256);
     for kind in ["at+jwt", "application/at+JWT", "jwt"] {
@@ -301,12 +304,12 @@ fn tokens_for_other_ends_and_broken_ones_are_refused() {
 
     let whole = es256(&pair, &claims());
     for end in 0..whole.len() {
-        assert!(door.check(&whole[..end], now()).is_err(), "cut at {end}");
+        assert!(verifier.check(&whole[..end], now()).is_err(), "cut at {end}");
     }
     for broken in ["", ".", "..", "...", "a.b.c", &format!("{whole}."), &format!("{whole}=")] {
-        assert!(matches!(door.check(broken, now()), Err(Denied::BadJwt(_))), "{broken}");
+        assert!(matches!(verifier.check(broken, now()), Err(Denied::BadJwt(_))), "{broken}");
     }
-    assert!(matches!(door.check(&"a".repeat(MAX_JWT_BYTES + 1), now()), Err(Denied::TooLong { .. })));
+    assert!(matches!(verifier.check(&"a".repeat(MAX_JWT_BYTES + 1), now()), Err(Denied::TooLong { .. })));
 }
 
 #[test]
@@ -323,14 +326,14 @@ fn key_sets_are_read_with_what_is_of_no_use_left_out() {
         json!({"kty": 5}),
         json!("key"),
     ];
-    let mut door = JwtDoor::new(rules());
+    let mut verifier = JwtVerifier::new(rules());
     let count = broken.len();
-    assert_eq!(door.set_keys(&json!({ "keys": broken }).to_string()), Err(JwksError::NoUsableKey { count }));
+    assert_eq!(verifier.set_keys(&json!({ "keys": broken }).to_string()), Err(JwksError::NoUsableKey { count }));
     let mut all = broken.to_vec();
     all.push(good.clone());
-    assert_eq!(door.set_keys(&json!({ "keys": all }).to_string()), Ok(1));
-    assert!(matches!(door.set_keys(&" ".repeat(300_000)), Err(JwksError::TooLong { .. })));
-    assert!(matches!(door.set_keys("{}"), Err(JwksError::Text(_))));
+    assert_eq!(verifier.set_keys(&json!({ "keys": all }).to_string()), Ok(1));
+    assert!(matches!(verifier.set_keys(&" ".repeat(300_000)), Err(JwksError::TooLong { .. })));
+    assert!(matches!(verifier.set_keys("{}"), Err(JwksError::Text(_))));
     let many = vec![good; 101];
-    assert_eq!(door.set_keys(&json!({ "keys": many }).to_string()), Err(JwksError::TooMany { count: 101 }));
+    assert_eq!(verifier.set_keys(&json!({ "keys": many }).to_string()), Err(JwksError::TooMany { count: 101 }));
 }

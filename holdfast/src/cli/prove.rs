@@ -10,7 +10,7 @@ use clap::Args;
 use holdfast_archive::proof::{RecordPlace, prove};
 use holdfast_archive::{Archive, Table};
 use holdfast_proof::bundle::EventProof;
-use holdfast_query::{Kind, Look, Reader};
+use holdfast_query::{AccessKind, AccessRecord, Reader};
 use serde::Serialize;
 
 use super::verify::read_keys;
@@ -66,13 +66,13 @@ impl Prove {
             let caller = query::open(&settings, archive.clone(), &self.identity)?;
             let job = Job::for_records(&settings, &session.bars).await?;
             let reader = query::local_reader(&settings, caller, &job.kafka)?;
-            let look = async {
+            let record = async {
                 let proof = self.prove(&settings, &archive, &reader).await;
                 // Its connection to Kafka ends before the broker does.
                 drop(reader);
                 proof
             };
-            done(job.run(look).await?)
+            done(job.run(record).await?)
         })?;
         let text = proof.to_json();
         match &self.out {
@@ -85,7 +85,8 @@ impl Prove {
     async fn prove(&self, settings: &Settings, archive: &Archive, reader: &Reader) -> anyhow::Result<EventProof> {
         let keys = proof::trusted_keys(settings)?;
         let statement = format!("proof of event {}", self.event);
-        let looking = reader.begin(Look { kind: Kind::Exported, statement, purpose: self.purpose.clone() }).await?;
+        let access =
+            reader.begin(AccessRecord { kind: AccessKind::Exported, statement, purpose: self.purpose.clone() }).await?;
         let caller = reader.session();
         let of_source = self.source.as_ref().map(|source| format!(" AND source = {}", literal(source)));
         let statement = format!(
@@ -104,7 +105,7 @@ impl Prove {
         }
         // Of an event that was sent more than once, the first delivery.
         let proof = prove(archive, &keys, caller.unlocker(), place).await?;
-        looking.end(1, 0, [subject.as_str()]).await;
+        access.end(1, 0, [subject.as_str()]).await;
         Ok(proof)
     }
 }

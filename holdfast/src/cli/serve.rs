@@ -10,7 +10,7 @@ use crate::config::Settings;
 use crate::supervise::{Signals, Stopped};
 use crate::wiring::pipeline::Pipeline;
 use crate::wiring::presence::{Kind, Presence};
-use crate::wiring::{archive, broker, doors, identities, kafka};
+use crate::wiring::{archive, authentication, broker, identities, kafka};
 
 /// Take events in and archive them, until SIGTERM or SIGINT.
 ///
@@ -44,7 +44,7 @@ impl Role {
         let may_seal = settings.config.seal.identities_dir.get().is_some();
         // Where the keys were taken away, the machine archives and answers nothing.
         let may_ask = settings.config.query.identities_dir.get().is_some()
-            && !identities::load_folder(&doors::identities_folder(settings)).is_empty();
+            && !identities::load_folder(&authentication::identities_folder(settings)).is_empty();
         let is_meant = |role: &Self| match role {
             Self::Sealer => may_seal,
             Self::Query => may_ask,

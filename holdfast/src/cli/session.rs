@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use anyhow::anyhow;
 use clap::Args;
 use holdfast_archive::Archive;
-use holdfast_query::{Kind, Look, Reader};
+use holdfast_query::{AccessKind, AccessRecord, Reader};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -81,29 +81,29 @@ impl Story {
             let caller = query::open(&settings, archive.clone(), &self.identity)?;
             let job = Job::for_records(&settings, &session.bars).await?;
             let reader = query::local_reader(&settings, caller, &job.kafka)?;
-            let look = async {
-                let outcome = self.look(session, &archive, &reader).await;
+            let record = async {
+                let outcome = self.access(session, &archive, &reader).await;
                 // Its connection to Kafka ends before the broker does.
                 drop(reader);
                 outcome
             };
-            done(job.run(look).await?)
+            done(job.run(record).await?)
         })
     }
 
     /// Whatever is shown is one look, which is on record before.
-    async fn look(&self, session: &Session, archive: &Archive, reader: &Reader) -> anyhow::Result<Outcome> {
+    async fn access(&self, session: &Session, archive: &Archive, reader: &Reader) -> anyhow::Result<Outcome> {
         let (kind, statement) = match &self.recording {
-            Some(recording) => (Kind::Exported, format!("recording {recording} of session {}", self.id)),
-            None if self.completeness => (Kind::Viewed, format!("completeness of session {}", self.id)),
-            None => (Kind::Viewed, format!("session {}", self.id)),
+            Some(recording) => (AccessKind::Exported, format!("recording {recording} of session {}", self.id)),
+            None if self.completeness => (AccessKind::Viewed, format!("completeness of session {}", self.id)),
+            None => (AccessKind::Viewed, format!("session {}", self.id)),
         };
-        let looking = reader.begin(Look { kind, statement, purpose: self.purpose.clone() }).await?;
+        let access = reader.begin(AccessRecord { kind, statement, purpose: self.purpose.clone() }).await?;
         let caller = reader.session();
         let subject = [self.id.as_str()];
         if let (Some(recording), Some(out)) = (&self.recording, &self.out) {
             let written = recording::write(archive, caller, &session.bars, &self.id, recording, out).await?;
-            looking.end(written.chunks(), written.bytes(), subject).await;
+            access.end(written.chunks(), written.bytes(), subject).await;
             if self.json { print_json(&written) } else { print(&written.describe(out)) }?;
             return Ok(Outcome::Success);
         }
@@ -112,7 +112,7 @@ impl Story {
                 let _progress = session.bars.open_ended("reading", "");
                 check::check(archive, caller, &self.id).await?
             };
-            looking.end(1, 0, subject).await;
+            access.end(1, 0, subject).await;
             if self.json {
                 print_json(&checked)?;
             } else {
@@ -124,7 +124,7 @@ impl Story {
             let _progress = session.bars.open_ended("reading", "");
             collect(caller, &self.id).await?
         };
-        looking.end(told.events.len() as u64, 0, subject).await;
+        access.end(told.events.len() as u64, 0, subject).await;
         if self.json {
             print_json(&told)?;
         } else {

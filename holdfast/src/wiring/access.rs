@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! use ─▶ a second since the last look? ─▶ stat ─▶ changed? ─▶ parse ─▶ new Arc<Directory>
-//! JWT ─▶ door ─▶ NeedsKeys ─▶ RefetchLimit ─▶ GET jwks_url ─▶ door, once more
+//! JWT ─▶ interface ─▶ NeedsKeys ─▶ RefetchLimit ─▶ GET jwks_url ─▶ interface, once more
 //! ```
 //!
 //! A users file that cannot be read leaves the users before in force, and says so in the log: a slip of an editor must not lock
@@ -16,7 +16,9 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::StreamExt as _;
-use holdfast_access::{Denied, Directory, JwtDoor, JwtRules, Principal, ProcessKey, RefetchLimit, SystemRandomness};
+use holdfast_access::{
+    Denied, Directory, JwtRules, JwtVerifier, Principal, ProcessKey, RefetchLimit, SystemRandomness,
+};
 
 use super::users_file;
 use crate::config::{self, Settings};
@@ -97,7 +99,7 @@ impl Access {
         now: DateTime<Utc>,
     ) -> Result<Principal, Denied> {
         match &self.provider {
-            Some(provider) if JwtDoor::is_jwt(token) => provider.check(token, now).await,
+            Some(provider) if JwtVerifier::is_jwt(token) => provider.check(token, now).await,
             _ => self.directory(instant).check_token(token, now),
         }
     }
@@ -115,7 +117,7 @@ fn read(path: &Path, key: &ProcessKey) -> anyhow::Result<(Directory, Stamp)> {
 
 /// An OpenID provider.
 struct Provider {
-    door: RwLock<JwtDoor>,
+    verifier: RwLock<JwtVerifier>,
     /// Held while keys are fetched, so that those who come meanwhile wait for them.
     refetch: tokio::sync::Mutex<RefetchLimit>,
     client: reqwest::Client,
@@ -143,7 +145,7 @@ impl Provider {
             .build()
             .context("prepare to fetch the OpenID provider's keys")?;
         Ok(Self {
-            door: RwLock::new(JwtDoor::new(rules)),
+            verifier: RwLock::new(JwtVerifier::new(rules)),
             refetch: tokio::sync::Mutex::new(RefetchLimit::default()),
             client,
             jwks_url: access.oidc_jwks_url.clone(),
@@ -151,24 +153,24 @@ impl Provider {
     }
 
     async fn check(&self, jwt: &str, now: DateTime<Utc>) -> Result<Principal, Denied> {
-        match self.look(jwt, now) {
+        match self.access(jwt, now) {
             Err(Denied::NeedsKeys) => {}
             decided => return decided,
         }
         let mut refetch = self.refetch.lock().await;
         // Somebody else may have fetched them while this one waited.
-        match self.look(jwt, now) {
+        match self.access(jwt, now) {
             Err(Denied::NeedsKeys) if refetch.may_fetch(now) => {}
             decided => return decided,
         }
         if let Err(error) = self.fetch().await {
             tracing::warn!("the OpenID provider's keys stay as they were: {error:#}");
         }
-        self.look(jwt, now)
+        self.access(jwt, now)
     }
 
-    fn look(&self, jwt: &str, now: DateTime<Utc>) -> Result<Principal, Denied> {
-        self.door.read().unwrap_or_else(PoisonError::into_inner).check(jwt, now)
+    fn verify(&self, jwt: &str, now: DateTime<Utc>) -> Result<Principal, Denied> {
+        self.verifier.read().unwrap_or_else(PoisonError::into_inner).check(jwt, now)
     }
 
     async fn fetch(&self) -> anyhow::Result<()> {
@@ -187,7 +189,7 @@ impl Provider {
             body.extend_from_slice(&piece);
         }
         let text = String::from_utf8(body).context("read them as text")?;
-        let usable = self.door.write().unwrap_or_else(PoisonError::into_inner).set_keys(&text)?;
+        let usable = self.verifier.write().unwrap_or_else(PoisonError::into_inner).set_keys(&text)?;
         tracing::info!(usable, "fetched the OpenID provider's keys");
         Ok(())
     }

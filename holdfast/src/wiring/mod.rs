@@ -16,15 +16,15 @@
 
 pub(crate) mod access;
 pub(crate) mod archive;
-pub(crate) mod asking;
+pub(crate) mod audit_trail;
+pub(crate) mod authentication;
 pub(crate) mod broker;
 pub(crate) mod crm;
-pub(crate) mod doors;
 pub(crate) mod identities;
+pub(crate) mod interfaces;
 pub(crate) mod job;
 pub(crate) mod kafka;
 pub(crate) mod lag;
-pub(crate) mod looks;
 pub(crate) mod pipeline;
 pub(crate) mod presence;
 pub(crate) mod proof;

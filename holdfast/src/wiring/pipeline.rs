@@ -21,7 +21,7 @@ use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 
 use super::archive::key_ring;
-use super::asking;
+use super::interfaces;
 use super::kafka::is_built_in;
 use super::proof::{self, Integration};
 use super::seal::Schedule;
@@ -118,15 +118,15 @@ impl<'s> Pipeline<'s> {
 
     /// Starts what answers questions, and what keeps the table of sessions. Both read with private keys.
     pub(crate) async fn query(&mut self, archive: &Archive, any_port: bool) -> anyhow::Result<SocketAddr> {
-        let asking = asking::open(self.settings, archive, &self.kafka, Vec::new())?;
-        self.asked = Some(asking.router);
+        let interfaces = interfaces::open(self.settings, archive, &self.kafka, Vec::new())?;
+        self.asked = Some(interfaces.router);
         let listener = listen(self.settings.config.postgres.listen.0, "postgres.listen", any_port).await?;
         let address = listener.local_addr().context("ask for the address of the PostgreSQL wire")?;
         let component = self.readiness.component("postgres wire");
         component.ready();
         self.supervisor.spawn("postgres wire", Stage::Intake, |stop| async move {
             let _component = component;
-            let served = holdfast_postgres::serve(listener, asking.doorkeeper, asking.postgres, stop).await;
+            let served = holdfast_postgres::serve(listener, interfaces.authenticator, interfaces.postgres, stop).await;
             served.context("serve the PostgreSQL wire")
         });
         let component = self.readiness.component("sessions");

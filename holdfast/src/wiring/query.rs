@@ -10,9 +10,11 @@ use holdfast_archive::Archive;
 use holdfast_ingest::gateway::system_clock;
 use holdfast_ingest::kafka::KafkaSettings;
 use holdfast_ingest::producer::KafkaProducer;
-use holdfast_query::{Door, FooterCache, Reader, Session, SessionOptions, Spill, Viewer, WithoutRecord};
+use holdfast_query::{
+    AuthenticatedUser, FooterCache, Interface, Reader, Session, SessionOptions, Spill, WithoutRecord,
+};
 
-use super::looks::KafkaRecorder;
+use super::audit_trail::KafkaAuditTrail;
 use super::{crm, identities};
 use crate::config::Settings;
 
@@ -55,7 +57,7 @@ pub(crate) fn options(
 pub(crate) fn local_reader(settings: &Settings, session: Session, kafka: &KafkaSettings) -> anyhow::Result<Reader> {
     let producer = KafkaProducer::new(kafka).context("prepare the Kafka producer for the record of this look")?;
     let patience = kafka.delivery_timeout;
-    let recorder = KafkaRecorder::new(Arc::new(producer), kafka.events_topic.clone(), system_clock(), patience);
+    let audit_trail = KafkaAuditTrail::new(Arc::new(producer), kafka.events_topic.clone(), system_clock(), patience);
     let user =
         ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok().filter(|name| !name.is_empty()));
     let user = user.unwrap_or_else(|| {
@@ -63,8 +65,8 @@ pub(crate) fn local_reader(settings: &Settings, session: Session, kafka: &KafkaS
         std::fs::metadata("/proc/self")
             .map_or_else(|_| "unknown".to_owned(), |process| format!("uid {}", process.uid()))
     });
-    let viewer = Viewer { user, role: "local".to_owned(), door: Door::CommandLine, remote: None };
-    Ok(Reader::new(session, viewer, Arc::new(recorder), without_record(settings)))
+    let user = AuthenticatedUser { name, role: "local".to_owned(), interface: Interface::CommandLine, remote: None };
+    Ok(Reader::new(session, user, Arc::new(audit_trail), without_record(settings)))
 }
 
 /// What happens when a record cannot be written.

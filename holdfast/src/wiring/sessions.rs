@@ -15,14 +15,14 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use tokio_util::sync::CancellationToken;
 
-use super::{archive, doors, identities};
+use super::{archive, authentication, identities};
 use crate::config::Settings;
 use crate::health::Component;
 
 /// Who keeps the sessions, with the identities in the `named` files, or those of the role query.
 pub(crate) fn open(settings: &Settings, archive: &Archive, named: &[PathBuf]) -> anyhow::Result<Maintainer> {
     let found = if named.is_empty() {
-        identities::load_folder(&doors::identities_folder(settings))
+        identities::load_folder(&authentication::identities_folder(settings))
     } else {
         identities::load(settings, named)?
     };

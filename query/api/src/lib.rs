@@ -1,7 +1,7 @@
 //! The archive over HTTP: SQL, the story of a session, reports, and the document that describes them.
 //!
 //! ```text
-//! request ─▶ headers ─▶ door ─▶ format ─▶ body ─▶ place among those that run ─▶ Reader ─▶ rows, streamed
+//! request ─▶ headers ─▶ interface ─▶ format ─▶ body ─▶ place among those that run ─▶ Reader ─▶ rows, streamed
 //!            400, 431   401,    406       400,    429                           400, 403, 413, 5xx
 //!                       403,              408,
 //!                       429,              413,
@@ -11,7 +11,7 @@
 //! Every answer that is not a success is a problem in the sense of RFC 9457 with a stable `reason`.
 //!
 //! Invariants:
-//! - No statement is read and nothing is answered before the doorkeeper has let the sender in.
+//! - No statement is read and nothing is answered before the authenticator has let the sender in.
 //! - Who goes away, stalls or cancels ends the statement.
 //! - What a request may hold is bounded: headers, body, time, rows, and statements at once.
 
@@ -19,9 +19,9 @@
 #![recursion_limit = "512"]
 
 mod answer;
+mod authenticate;
 mod body;
 mod document;
-mod door;
 mod format;
 mod headers;
 mod negotiate;

@@ -1,8 +1,8 @@
-//! What the archive, the door and the reports refuse, as HTTP says it. This is the only place that chooses a status for
+//! What the archive, the interface and the reports refuse, as HTTP says it. This is the only place that chooses a status for
 //! them.
 
 use axum::http::{HeaderValue, StatusCode, header};
-use holdfast_query::{QueryError, Refused};
+use holdfast_query::{AuthenticationError, QueryError};
 
 use crate::problem::Problem;
 use crate::report::ReportProblem;
@@ -35,19 +35,24 @@ pub(crate) fn of_query(error: &QueryError, retry_after_seconds: u64) -> Problem 
 }
 
 /// Why somebody is not let in.
-pub(crate) fn of_door(refused: &Refused, retry_after_seconds: u64) -> Problem {
+pub(crate) fn of_authentication(refused: &AuthenticationError, retry_after_seconds: u64) -> Problem {
     let detail = refused.to_string();
     match refused {
-        Refused::Credentials(_) => challenged("invalid_credentials", "The credentials are not valid", detail),
-        Refused::Forbidden(_) => forbidden(detail),
-        Refused::TooManyTries(wait) => {
+        AuthenticationError::Credentials(_) => {
+            challenged("invalid_credentials", "The credentials are not valid", detail)
+        }
+        AuthenticationError::Forbidden(_) => forbidden(detail),
+        AuthenticationError::TooManyTries(wait) => {
             Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_tries", "Too many failed logins", detail)
                 .with(header::RETRY_AFTER, wait.as_secs().max(1))
         }
-        Refused::Unavailable(_) => {
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "door_unavailable", "Nobody can be let in now", detail)
-                .with(header::RETRY_AFTER, retry_after_seconds)
-        }
+        AuthenticationError::Unavailable(_) => Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "authentication_unavailable",
+            "Nobody can be let in now",
+            detail,
+        )
+        .with(header::RETRY_AFTER, retry_after_seconds),
     }
 }
 
@@ -96,7 +101,7 @@ mod tests {
         let unrecorded = of_query(&QueryError::Unrecorded(Unrecorded("no broker".to_owned())), 7).into_response();
         assert_eq!(unrecorded.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(unrecorded.headers()[header::RETRY_AFTER], "7");
-        let tries = of_door(&Refused::TooManyTries(Duration::from_secs(90)), 7).into_response();
+        let tries = of_authentication(&AuthenticationError::TooManyTries(Duration::from_secs(90)), 7).into_response();
         assert_eq!(tries.status(), StatusCode::TOO_MANY_REQUESTS);
         assert_eq!(tries.headers()[header::RETRY_AFTER], "90");
     }
@@ -108,7 +113,7 @@ mod tests {
         let ways: Vec<_> = response.headers().get_all(header::WWW_AUTHENTICATE).iter().collect();
         assert_eq!(ways.len(), 2);
         assert!(
-            of_door(&Refused::Forbidden("no".to_owned()), 1)
+            of_authentication(&AuthenticationError::Forbidden("no".to_owned()), 1)
                 .into_response()
                 .headers()
                 .get(header::WWW_AUTHENTICATE)

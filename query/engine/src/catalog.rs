@@ -2,14 +2,14 @@
 //! of its parts see one snapshot; a table is opened and a view planned when the statement first names it.
 
 use crate::error::QueryError;
-use crate::guard::GuardedTable;
 use crate::membership::Ids;
+use crate::row_security::RowSecurityTable;
 use crate::session::{Caller, Shared};
 use crate::sessions::{self, SessionsTable};
-use crate::sight::{Rows, Scope};
-use crate::statement::Ledger;
 use crate::table::ArchiveTable;
+use crate::trace::StatementTrace;
 use crate::views::{VIEWS, View, text_of};
+use crate::visibility::{Rows, Scope};
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, RecordBatch};
 use async_trait::async_trait;
@@ -47,7 +47,7 @@ pub(crate) struct StatementCatalog(Arc<Inner>);
 struct Inner {
     shared: Arc<Shared>,
     caller: Caller,
-    ledger: Arc<Ledger>,
+    trace: Arc<StatementTrace>,
     tables: [OnceCell<Arc<dyn TableProvider>>; TABLES.len()],
     current: OnceCell<Arc<Current>>,
     views: [OnceCell<Arc<View>>; VIEWS.len()],
@@ -61,12 +61,12 @@ impl fmt::Debug for StatementCatalog {
 
 impl StatementCatalog {
     pub(crate) fn new(shared: Arc<Shared>, caller: Caller) -> Self {
-        let (ledger, tables, current, views) = Default::default();
-        Self(Arc::new(Inner { shared, caller, ledger, tables, current, views }))
+        let (trace, tables, current, views) = Default::default();
+        Self(Arc::new(Inner { shared, caller, trace, tables, current, views }))
     }
 
-    pub(crate) fn ledger(&self) -> &Arc<Ledger> {
-        &self.0.ledger
+    pub(crate) fn trace(&self) -> &Arc<StatementTrace> {
+        &self.0.trace
     }
 
     async fn base(&self, index: usize) -> Result<Arc<dyn TableProvider>, QueryError> {
@@ -77,34 +77,34 @@ impl StatementCatalog {
     async fn open(&self, index: usize) -> Result<Arc<dyn TableProvider>, QueryError> {
         let subject = TABLES[index].subject_column();
         let table = self.whole(index).await?;
-        Ok(match self.0.caller.sight.rows() {
+        Ok(match self.0.caller.visibility.rows() {
             Rows::All => table,
-            Rows::None => Arc::new(GuardedTable::new(NAMES[index], table, None, Arc::default())),
+            Rows::None => Arc::new(RowSecurityTable::new(NAMES[index], table, None, Arc::default())),
             Rows::Sessions(scope) => {
                 let seen = if subject.is_some() { self.seen(scope).await? } else { Arc::default() };
-                Arc::new(GuardedTable::new(NAMES[index], table, subject, seen))
+                Arc::new(RowSecurityTable::new(NAMES[index], table, subject, seen))
             }
         })
     }
 
     /// A table with all of its rows.
     async fn whole(&self, index: usize) -> Result<Arc<dyn TableProvider>, QueryError> {
-        let Inner { shared, caller, ledger, .. } = self.0.as_ref();
+        let Inner { shared, caller, trace, .. } = self.0.as_ref();
         let Shared { logs, archive, footers, .. } = shared.as_ref();
         if TABLES[index] != Table::Sessions {
-            return Ok(Arc::new(ArchiveTable::open(&logs[index], archive, caller, footers, ledger).await?));
+            return Ok(Arc::new(ArchiveTable::open(&logs[index], archive, caller, footers, trace).await?));
         }
         let current = self.current().await?;
         let (base, events) = (current.base.clone(), &current.events);
-        let base = ArchiveTable::over(Table::Sessions, base, events, archive, caller, footers, ledger).await?;
+        let base = ArchiveTable::over(Table::Sessions, base, events, archive, caller, footers, trace).await?;
         let rights = base.rights();
-        let table = SessionsTable::new(base, &current, rights, Arc::clone(ledger));
+        let table = SessionsTable::new(base, &current, rights, Arc::clone(trace));
         Ok(Arc::new(table.map_err(|error| QueryError::Statement(error.strip_backtrace()))?))
     }
 
     async fn current(&self) -> Result<Arc<Current>, QueryError> {
         // Who sees no row needs none to be worked out, and has no key to what they are worked out from.
-        if *self.0.caller.sight.rows() == Rows::None {
+        if *self.0.caller.visibility.rows() == Rows::None {
             let (base, events) = (Vec::new(), Vec::new());
             let overlay = RecordBatch::new_empty(Table::Sessions.schema());
             return Ok(Arc::new(Current { base, superseded: Arc::default(), overlay, events }));
@@ -201,7 +201,7 @@ impl CatalogProvider for StatementCatalog {
         if name == SCHEMA {
             return Some(Arc::new(self.clone()));
         }
-        if name == CRM && *self.0.caller.sight.rows() != Rows::All {
+        if name == CRM && *self.0.caller.visibility.rows() != Rows::All {
             // Tickets of the CRM do not say whose sessions they had: who sees some sessions sees the archive's own tickets.
             return Some(Arc::new(OwnTickets(self.clone())));
         }
@@ -251,12 +251,12 @@ impl SchemaProvider for OwnTickets {
 }
 
 /// The names without what is behind them, for who describes the catalog. It outlives statements.
-pub(crate) struct Names {
+pub(crate) struct MetadataCatalog {
     shared: Weak<Shared>,
     caller: Caller,
 }
 
-impl Names {
+impl MetadataCatalog {
     pub(crate) fn new(shared: Weak<Shared>, caller: Caller) -> Self {
         Self { shared, caller }
     }
@@ -266,13 +266,13 @@ impl Names {
     }
 }
 
-impl fmt::Debug for Names {
+impl fmt::Debug for MetadataCatalog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Names")
+        f.write_str("MetadataCatalog")
     }
 }
 
-impl CatalogProviderList for Names {
+impl CatalogProviderList for MetadataCatalog {
     fn register_catalog(&self, _: String, _: Arc<dyn CatalogProvider>) -> Option<Arc<dyn CatalogProvider>> {
         None
     }

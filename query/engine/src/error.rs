@@ -1,6 +1,6 @@
 //! What can go wrong, by what the caller would do about it.
 
-use crate::look::Unrecorded;
+use crate::access_record::Unrecorded;
 use datafusion::error::DataFusionError;
 use holdfast_archive::ArchiveError;
 use holdfast_events::Tier;

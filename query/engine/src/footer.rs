@@ -16,7 +16,7 @@
 //! opened.
 
 use crate::error::QueryError;
-use crate::rights::Tiers;
+use crate::tier_access::Tiers;
 use bytes::Bytes;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{ParquetFileMetrics, ParquetFileReaderFactory};

@@ -3,7 +3,7 @@
 //! ```text
 //!              ┌ catalog: one snapshot of the Delta log a statement; views as text
 //! statement ───┤
-//!   ─▶ plan ─▶ disclosure: what is done with columns that the caller's keys do not open? ── computed with ─▶ error
+//!   ─▶ plan ─▶ lineage: what is done with columns that the caller's keys do not open? ── computed with ─▶ error
 //!   ─▶ optimise ─▶ table.scan: prune files ─▶ Parquet scan (footers from the cache) ─▶ rows, a stream
 //!                                              withheld columns are NULL ─▶ notices
 //! ```
@@ -16,40 +16,45 @@
 //!   under another's name is refused.
 //! - Nothing is written: statements only read, and what does not fit in memory is refused or spilled encrypted.
 
+mod access_record;
+mod admission;
 mod aggregates;
 mod catalog;
-mod disclosure;
 mod error;
 mod extension;
 mod footer;
-mod guard;
-mod look;
+mod lineage;
 mod membership;
 mod memory;
-mod names;
+mod metadata;
 mod placeholders;
 mod prune;
 mod reader;
-mod rights;
+mod row_security;
 mod session;
 mod sessions;
-mod sight;
 mod spill;
-mod statement;
-mod story;
 mod subjects;
 mod table;
-mod turns;
+mod tier_access;
+mod timeline;
+mod trace;
 mod views;
+mod visibility;
 
+pub use access_record::{
+    AccessEnd, AccessId, AccessKind, AccessRecord, AuditTrail, AuthenticatedUser, Denial, Interface, Outcome, Subjects,
+    Unrecorded,
+};
 pub use error::QueryError;
 pub use extension::Extension;
 pub use footer::FooterCache;
-pub use look::{Denial, Door, Ending, Kind, Look, LookId, Outcome, Recorder, Subjects, Unrecorded, Viewer};
-pub use reader::{Doorkeeper, Limits, Looking, Permissions, Reader, Refused, Request, WithoutRecord};
+pub use reader::{
+    AccessInProgress, AuthenticationError, Authenticator, Limits, Permissions, Reader, Request, WithoutRecord,
+};
 pub use session::{
     DEFAULT_FOOTER_CACHE, DEFAULT_MEMORY_LIMIT, Description, QueryResult, Session, SessionOptions, Spill,
 };
-pub use sight::{Rows, Scope, Sight};
-pub use statement::Notice;
-pub use story::story;
+pub use timeline::timeline;
+pub use trace::Notice;
+pub use visibility::{Rows, Scope, Visibility};

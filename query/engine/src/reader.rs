@@ -1,7 +1,7 @@
 //! Somebody who reads, with every look on record.
 //!
 //! ```text
-//! door ─▶ Doorkeeper (who is it?) ─▶ Reader ─▶ plan ─▶ record: it begins ─▶ execute ─▶ rows ─▶ record: how it ended
+//! interface ─▶ Authenticator (who is it?) ─▶ Reader ─▶ plan ─▶ record: it begins ─▶ execute ─▶ rows ─▶ record: how it ended
 //!                │ refused                               │ cannot be written
 //!                └▶ record, and no                       └▶ no answer
 //! ```
@@ -9,14 +9,14 @@
 //! Invariants:
 //! - The first row is given away after the record of the look stands. Only statements that show nothing but aggregates of
 //!   operational columns may be answered without, and only where the configuration says so.
-//! - Statements that read nothing but names (see [`crate::names`]) are no looks: they are answered without a record.
+//! - Statements that read nothing but names (see [`crate::metadata`]) are no looks: they are answered without a record.
 //! - A look that began has an end on record also when its rows are dropped half-way, as long as the process lives.
 
+use crate::access_record::{AccessEnd, AccessId, AccessRecord, AuditTrail, AuthenticatedUser, Denial, Outcome};
 use crate::error::QueryError;
-use crate::look::{Denial, Ending, Look, LookId, Outcome, Recorder, Viewer};
 use crate::session::{Description, Planned, QueryResult, Session};
-use crate::statement::Ledger;
-use crate::{Door, Kind};
+use crate::trace::StatementTrace;
+use crate::{AccessKind, Interface};
 use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use datafusion::common::ScalarValue;
@@ -43,10 +43,10 @@ pub struct Request {
     pub statement: String,
     /// What its placeholders `$1`, `$2`, ... stand for.
     pub parameters: Vec<ScalarValue>,
-    /// What it is for, in the viewer's words.
+    /// What it is for, in the user's words.
     pub purpose: Option<String>,
     /// What kind of look it is.
-    pub kind: Kind,
+    pub kind: AccessKind,
     /// Its bounds.
     pub limits: Limits,
 }
@@ -61,27 +61,27 @@ pub enum WithoutRecord {
     AnswerAggregates,
 }
 
-/// What a reader may ask for beside statements. A door looks at it before it asks.
+/// What a reader may ask for beside statements. A interface looks at it before it asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Permissions {
     /// The built-in reports.
     pub reports: bool,
-    /// The stories of sessions.
-    pub stories: bool,
+    /// The timelines of sessions.
+    pub timelines: bool,
 }
 
 impl Permissions {
     /// Everything.
-    pub const ALL: Self = Self { reports: true, stories: true };
+    pub const ALL: Self = Self { reports: true, timelines: true };
 }
 
 /// Somebody who was let in.
 #[derive(Clone)]
 pub struct Reader {
     session: Session,
-    viewer: Viewer,
+    user: AuthenticatedUser,
     permissions: Permissions,
-    recorder: Arc<dyn Recorder>,
+    audit_trail: Arc<dyn AuditTrail>,
     without_record: WithoutRecord,
 }
 
@@ -104,25 +104,30 @@ pub enum Refused {
 
 /// Decides who is let in. Refusals are on record when it answers.
 #[async_trait]
-pub trait Doorkeeper: Send + Sync {
+pub trait Authenticator: Send + Sync {
     /// By name and password.
     async fn by_password(
         &self,
         user: &str,
         password: &str,
-        door: Door,
+        interface: Interface,
         remote: Option<String>,
-    ) -> Result<Reader, Refused>;
+    ) -> Result<Reader, AuthenticationError>;
 
     /// By an API token or a token of the OpenID provider.
-    async fn by_token(&self, token: &str, door: Door, remote: Option<String>) -> Result<Reader, Refused>;
+    async fn by_token(
+        &self,
+        token: &str,
+        interface: Interface,
+        remote: Option<String>,
+    ) -> Result<Reader, AuthenticationError>;
 
     /// The verifier of a user for SCRAM-SHA-256 (RFC 5802, RFC 7677), in the form in which PostgreSQL writes it:
     /// `SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>`. One that nothing matches for a user who is not known.
-    async fn scram_verifier(&self, user: &str, remote: Option<String>) -> Result<String, Refused>;
+    async fn scram_verifier(&self, user: &str, remote: Option<String>) -> Result<String, AuthenticationError>;
 
     /// The user of a verifier, when the exchange has succeeded.
-    async fn by_scram(&self, user: &str, remote: Option<String>) -> Result<Reader, Refused>;
+    async fn by_scram(&self, user: &str, remote: Option<String>) -> Result<Reader, AuthenticationError>;
 
     /// Takes note that the exchange with a verifier failed.
     async fn scram_failed(&self, user: &str, remote: Option<String>);
@@ -130,14 +135,19 @@ pub trait Doorkeeper: Send + Sync {
 
 impl fmt::Debug for Reader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reader").field("viewer", &self.viewer).finish_non_exhaustive()
+        f.debug_struct("Reader").field("user", &self.user).finish_non_exhaustive()
     }
 }
 
 impl Reader {
-    /// `viewer`, who reads through `session` and whose looks `recorder` writes down.
-    pub fn new(session: Session, viewer: Viewer, recorder: Arc<dyn Recorder>, without_record: WithoutRecord) -> Self {
-        Self { session, viewer, permissions: Permissions::ALL, recorder, without_record }
+    /// `user`, who reads through `session` and whose looks `audit_trail` writes down.
+    pub fn new(
+        session: Session,
+        user: AuthenticatedUser,
+        audit_trail: Arc<dyn AuditTrail>,
+        without_record: WithoutRecord,
+    ) -> Self {
+        Self { session, user, permissions: Permissions::ALL, audit_trail, without_record }
     }
 
     /// The same, who may ask for less.
@@ -151,8 +161,8 @@ impl Reader {
     }
 
     /// Who it is.
-    pub fn viewer(&self) -> &Viewer {
-        &self.viewer
+    pub fn user(&self) -> &AuthenticatedUser {
+        &self.user
     }
 
     /// The columns of a statement's answer and the types of its placeholders. Nothing is read, so nothing is recorded.
@@ -168,29 +178,29 @@ impl Reader {
     /// # Errors
     /// See [`QueryError`]. Errors of single rows come through the stream.
     pub async fn query(&self, request: Request) -> Result<QueryResult, QueryError> {
-        self.look(request, Dialect::PostgreSQL, None).await
+        self.access(request, Dialect::PostgreSQL, None).await
     }
 
-    /// The story of the session `id`, as [`crate::story`] tells it.
+    /// The timeline of the session `id`, as [`crate::timeline`] tells it.
     ///
     /// # Errors
     /// See [`QueryError`].
-    pub async fn story(&self, id: &str, purpose: Option<String>) -> Result<QueryResult, QueryError> {
+    pub async fn timeline(&self, id: &str, purpose: Option<String>) -> Result<QueryResult, QueryError> {
         let parameters = vec![ScalarValue::Utf8(Some(id.to_owned()))];
-        let statement = crate::story::STORY.to_owned();
-        let request = Request { statement, parameters, purpose, kind: Kind::Viewed, limits: Limits::default() };
-        self.look(request, Dialect::Generic, Some(id)).await
+        let statement = crate::timeline::TIMELINE.to_owned();
+        let request = Request { statement, parameters, purpose, kind: AccessKind::Viewed, limits: Limits::default() };
+        self.access(request, Dialect::Generic, Some(id)).await
     }
 
     /// Begins a look that is not a statement. It is had when this answers.
     ///
     /// # Errors
     /// [`QueryError::Unrecorded`].
-    pub async fn begin(&self, look: Look) -> Result<Looking, QueryError> {
-        let id = self.recorder.begin(&self.viewer, &look).await.map_err(QueryError::Unrecorded)?;
-        let (viewer, recorder) = (self.viewer.clone(), Arc::clone(&self.recorder));
-        let (begun, ledger) = (Instant::now(), Some(Arc::default()));
-        Ok(Looking(OpenLook { viewer, recorder, look, id: Some(id), begun, rows: 0, bytes: 0, ledger }))
+    pub async fn begin(&self, record: AccessRecord) -> Result<AccessInProgress, QueryError> {
+        let id = self.audit_trail.begin(&self.user, &record).await.map_err(QueryError::Unrecorded)?;
+        let (user, audit_trail) = (self.user.clone(), Arc::clone(&self.audit_trail));
+        let (begun, trace) = (Instant::now(), Some(Arc::default()));
+        Ok(AccessInProgress(OpenAccess { user, audit_trail, record, id: Some(id), begun, rows: 0, bytes: 0, trace }))
     }
 
     /// The caller's session, for what belongs to a look that has begun.
@@ -198,31 +208,36 @@ impl Reader {
         &self.session
     }
 
-    /// Takes note that the viewer was refused something.
+    /// Takes note that the user was refused something.
     ///
     /// # Errors
     /// [`QueryError::Unrecorded`].
     pub async fn denied(&self, reason: &str) -> Result<(), QueryError> {
-        let Viewer { user, door, remote, .. } = self.viewer.clone();
-        let denial = Denial { user, door, remote, reason: reason.to_owned() };
-        self.recorder.denied(&denial).await.map_err(QueryError::Unrecorded)
+        let AuthenticatedUser { name, interface, remote, .. } = self.user.clone();
+        let denial = Denial { user, interface, remote, reason: reason.to_owned() };
+        self.audit_trail.denied(&denial).await.map_err(QueryError::Unrecorded)
     }
 
     /// `subject` is whose data it is about, whatever of it is read.
-    async fn look(&self, request: Request, dialect: Dialect, subject: Option<&str>) -> Result<QueryResult, QueryError> {
+    async fn access(
+        &self,
+        request: Request,
+        dialect: Dialect,
+        subject: Option<&str>,
+    ) -> Result<QueryResult, QueryError> {
         let Request { statement, parameters, purpose, kind, limits } = request;
         let begun = Instant::now();
         let deadline = limits.time.map(|time| begun + time);
         let recorded = with_parameters(&statement, &parameters);
-        let look = Look { kind, statement: recorded, purpose };
+        let record = AccessRecord { kind, statement: recorded, purpose };
         let plan = self.session.plan(&statement, dialect, parameters);
         let planned = match deadline {
             Some(deadline) => timeout_at(deadline, plan).await.unwrap_or(Err(QueryError::TimedOut)),
             None => plan.await,
         };
         let aggregates_only = planned.as_ref().is_ok_and(|planned| planned.shows_aggregates_only());
-        let is_look = planned.as_ref().map_or(true, Planned::is_look);
-        let recorded = if is_look { self.recorder.begin(&self.viewer, &look).await.map(Some) } else { Ok(None) };
+        let is_recorded = planned.as_ref().map_or(true, Planned::is_recorded);
+        let recorded = if is_recorded { self.audit_trail.begin(&self.user, &record).await.map(Some) } else { Ok(None) };
         let id = match recorded {
             Ok(id) => id,
             Err(error) if aggregates_only && self.without_record == WithoutRecord::AnswerAggregates => {
@@ -231,13 +246,13 @@ impl Reader {
             }
             Err(error) => return Err(QueryError::Unrecorded(error)),
         };
-        let ledger = planned.as_ref().ok().map(|planned| Arc::clone(planned.ledger()));
-        if let Some(ledger) = &ledger {
-            ledger.note_subjects(subject);
+        let trace = planned.as_ref().ok().map(|planned| Arc::clone(planned.trace()));
+        if let Some(trace) = &trace {
+            trace.add_subjects(subject);
         }
-        let (viewer, recorder) = (self.viewer.clone(), Arc::clone(&self.recorder));
+        let (user, audit_trail) = (self.user.clone(), Arc::clone(&self.audit_trail));
         // From here on the look has an end on record, whenever it is given up.
-        let mut open = OpenLook { viewer, recorder, look, id, begun, rows: 0, bytes: 0, ledger };
+        let mut open = OpenAccess { user, audit_trail, record, id, begun, rows: 0, bytes: 0, trace };
         match planned.map(Planned::execute) {
             Ok(QueryResult { schema, batches, notices }) => {
                 let batches = Watched { open: Some(open), batches, deadline, most_rows: limits.rows }.stream();
@@ -260,12 +275,12 @@ fn with_parameters(statement: &str, parameters: &[ScalarValue]) -> String {
     text
 }
 
-/// A look that has begun and is not a statement. Dropped without [`Looking::end`], it ended early.
-pub struct Looking(OpenLook);
+/// A look that has begun and is not a statement. Dropped without [`AccessInProgress::end`], it ended early.
+pub struct AccessInProgress(OpenAccess);
 
 impl fmt::Debug for Looking {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Looking").field("look", &self.0.look).finish_non_exhaustive()
+        f.debug_struct("AccessInProgress").field("record", &self.0.record).finish_non_exhaustive()
     }
 }
 
@@ -273,50 +288,50 @@ impl Looking {
     /// Ends it: what was given away, and whose.
     pub async fn end<'s>(mut self, rows: u64, bytes: u64, subjects: impl IntoIterator<Item = &'s str>) {
         (self.0.rows, self.0.bytes) = (rows, bytes);
-        if let Some(ledger) = &self.0.ledger {
-            ledger.note_subjects(subjects);
+        if let Some(trace) = &self.0.trace {
+            trace.add_subjects(subjects);
         }
         self.0.end(Outcome::Complete).await;
     }
 }
 
 /// A look that has begun.
-struct OpenLook {
-    viewer: Viewer,
-    recorder: Arc<dyn Recorder>,
-    look: Look,
+struct OpenAccess {
+    user: AuthenticatedUser,
+    audit_trail: Arc<dyn AuditTrail>,
+    record: AccessRecord,
     /// `None` when it goes on without a record, or has ended.
-    id: Option<LookId>,
+    id: Option<AccessId>,
     begun: Instant,
     rows: u64,
     bytes: u64,
-    ledger: Option<Arc<Ledger>>,
+    trace: Option<Arc<StatementTrace>>,
 }
 
-impl OpenLook {
+impl OpenAccess {
     async fn end(&mut self, outcome: Outcome) {
         let Some(id) = self.id.take() else { return };
         let ending = self.ending(outcome);
-        if let Err(error) = self.recorder.end(&self.viewer, &self.look, &id, &ending).await {
+        if let Err(error) = self.audit_trail.end(&self.user, &self.record, &id, &ending).await {
             // That it began is on record.
             tracing::warn!("{error}");
         }
     }
 
-    fn ending(&self, outcome: Outcome) -> Ending {
-        let subjects = self.ledger.as_ref().map_or(crate::Subjects::Of(Vec::new()), |ledger| ledger.subjects());
-        Ending { rows: self.rows, bytes: self.bytes, duration: self.begun.elapsed(), outcome, subjects }
+    fn ending(&self, outcome: Outcome) -> AccessEnd {
+        let subjects = self.trace.as_ref().map_or(crate::Subjects::Of(Vec::new()), |trace| trace.subjects());
+        AccessEnd { rows: self.rows, bytes: self.bytes, duration: self.begun.elapsed(), outcome, subjects }
     }
 }
 
-impl Drop for OpenLook {
+impl Drop for OpenAccess {
     fn drop(&mut self) {
         let Some(id) = self.id.take() else { return };
         let ending = self.ending(Outcome::Cancelled);
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        let (viewer, look, recorder) = (self.viewer.clone(), self.look.clone(), Arc::clone(&self.recorder));
+        let (user, record, audit_trail) = (self.user.clone(), self.record.clone(), Arc::clone(&self.audit_trail));
         runtime.spawn(async move {
-            if let Err(error) = recorder.end(&viewer, &look, &id, &ending).await {
+            if let Err(error) = audit_trail.end(&user, &record, &id, &ending).await {
                 tracing::warn!("{error}");
             }
         });
@@ -325,7 +340,7 @@ impl Drop for OpenLook {
 
 /// Rows on their way, counted, bounded and with an end on record.
 struct Watched {
-    open: Option<OpenLook>,
+    open: Option<OpenAccess>,
     batches: BoxStream<'static, Result<RecordBatch, QueryError>>,
     deadline: Option<Instant>,
     most_rows: Option<u64>,

@@ -1,21 +1,21 @@
 //! One caller's way into the archive.
 
+use crate::admission::{self, Admission, Queue};
 use crate::aggregates;
-use crate::catalog::{CATALOG, Names, SCHEMA, StatementCatalog, TABLES};
-use crate::disclosure;
+use crate::catalog::{CATALOG, MetadataCatalog, SCHEMA, StatementCatalog, TABLES};
 use crate::error::QueryError;
 use crate::extension::Extension;
 use crate::footer::FooterCache;
+use crate::lineage;
 use crate::membership::Ids;
 use crate::memory::Memory;
-use crate::names;
+use crate::metadata;
 use crate::placeholders;
-use crate::sight::Sight;
 use crate::spill::EncryptedTempFiles;
-use crate::statement::{Ledger, Notice};
 use crate::table::STORE_URL;
-use crate::turns::{self, Line, Turns};
+use crate::trace::{Notice, StatementTrace};
 use crate::views;
+use crate::visibility::Visibility;
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, SchemaRef};
 use datafusion::catalog::{CatalogProviderList, SchemaProvider};
@@ -71,7 +71,7 @@ pub struct SessionOptions {
     /// The caller's age identities. Without any, nothing can be read.
     pub identities: Vec<age::x25519::Identity>,
     /// What the caller may see of what those open.
-    pub sight: Sight,
+    pub visibility: Visibility,
     /// What is added to the engine.
     pub extensions: Vec<Arc<dyn Extension>>,
     /// Bytes that the statements of this session may take together for sorting, joining and grouping.
@@ -82,7 +82,7 @@ pub struct SessionOptions {
     pub footers: Arc<FooterCache>,
     /// Threads that one statement may keep busy.
     pub parallelism: usize,
-    /// Statements that may be on their way to their first row at once; others wait for their turn.
+    /// Statements that may be on their way to their first row at once; others wait for their permit.
     pub statements_at_once: usize,
 }
 
@@ -93,7 +93,7 @@ impl SessionOptions {
         Self {
             archive,
             identities,
-            sight: Sight::UNBOUNDED,
+            visibility: Visibility::ALL,
             extensions: Vec::new(),
             memory_limit: DEFAULT_MEMORY_LIMIT,
             spill: Spill::Refuse,
@@ -114,7 +114,7 @@ pub(crate) struct Shared {
     pub(crate) schemas: OnceLock<Vec<(String, Arc<dyn SchemaProvider>)>>,
     base: SessionState,
     memory_limit: usize,
-    turns: Turns,
+    admission: Admission,
 }
 
 /// The sessions that a caller sees, and the moment that they are of.
@@ -124,7 +124,7 @@ pub(crate) type Seen = (Arc<Current>, Ids);
 #[derive(Clone)]
 pub(crate) struct Caller {
     pub(crate) unlocker: Arc<Unlocker>,
-    pub(crate) sight: Arc<Sight>,
+    pub(crate) visibility: Arc<Visibility>,
     /// The sessions as the caller's keys show them.
     pub(crate) projection: Arc<tokio::sync::Mutex<Projection>>,
     /// The sessions that the caller sees, and the moment that they are of.
@@ -132,13 +132,18 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    fn new(shared: &Shared, identities: Vec<age::x25519::Identity>, sight: Sight) -> Self {
+    fn new(shared: &Shared, identities: Vec<age::x25519::Identity>, visibility: Visibility) -> Self {
         let unlocker = Arc::new(Unlocker::new(shared.archive.clone(), identities));
         let [events, _, sessions] = shared.logs.clone();
-        let with_content = sight.tiers().has(Tier::Content);
+        let with_content = visibility.tiers().has(Tier::Content);
         let projection =
             Projection::with_logs(shared.archive.clone(), events, sessions, Arc::clone(&unlocker), with_content);
-        Self { unlocker, sight: Arc::new(sight), projection: Arc::new(projection.into()), seen: Arc::default() }
+        Self {
+            unlocker,
+            visibility: Arc::new(visibility),
+            projection: Arc::new(projection.into()),
+            seen: Arc::default(),
+        }
     }
 }
 
@@ -186,16 +191,16 @@ pub(crate) struct Planned {
     state: SessionState,
     physical: Arc<dyn ExecutionPlan>,
     notices: Vec<Notice>,
-    ledger: Arc<Ledger>,
+    trace: Arc<StatementTrace>,
     aggregates_only: bool,
-    is_look: bool,
-    line: Line,
+    is_recorded: bool,
+    queue: Queue,
 }
 
 impl Planned {
     /// Whether anything but names is read.
-    pub(crate) fn is_look(&self) -> bool {
-        self.is_look
+    pub(crate) fn is_recorded(&self) -> bool {
+        self.is_recorded
     }
 
     /// Whether nothing but aggregates of operational columns will be shown.
@@ -203,20 +208,20 @@ impl Planned {
         self.aggregates_only
     }
 
-    pub(crate) fn ledger(&self) -> &Arc<Ledger> {
-        &self.ledger
+    pub(crate) fn trace(&self) -> &Arc<StatementTrace> {
+        &self.trace
     }
 
-    /// The answer. The statement waits for its turn, and begins, when the first row is asked for: who asks for none, as a
-    /// cursor that nobody fetches from, takes no turn from others.
+    /// The answer. The statement waits for its permit, and begins, when the first row is asked for: who asks for none, as a
+    /// cursor that nobody fetches from, takes no permit from others.
     pub(crate) fn execute(self) -> QueryResult {
-        let Self { shared, state, physical, notices, line, .. } = self;
+        let Self { shared, state, physical, notices, queue, .. } = self;
         let schema = physical.schema();
         let waiting = Arc::clone(&shared);
         let begun = async move {
-            let turn = waiting.turns.take(line).await;
+            let permit = waiting.admission.acquire(queue).await;
             let rows = execute_stream(physical, Arc::new(TaskContext::from(&state)))?;
-            Ok::<_, DataFusionError>(turn.until_first(rows))
+            Ok::<_, DataFusionError>(permit.until_first_row(rows))
         };
         let batches = stream::once(begun).try_flatten().map_err(move |error| shared.classify(error)).boxed();
         QueryResult { schema, batches, notices }
@@ -252,7 +257,7 @@ impl Session {
         let SessionOptions {
             archive,
             identities,
-            sight,
+            visibility,
             extensions,
             memory_limit,
             spill,
@@ -263,9 +268,10 @@ impl Session {
         let base = engine(&archive, memory_limit, spill, parallelism, &extensions)
             .map_err(|error| QueryError::classify(error, memory_limit))?;
         let logs = TABLES.map(|table| archive.table(table));
-        let turns = Turns::new(statements_at_once);
-        let shared = Arc::new(Shared { archive, logs, footers, schemas: OnceLock::new(), base, memory_limit, turns });
-        let caller = Caller::new(&shared, identities, sight);
+        let admission = Admission::new(statements_at_once);
+        let shared =
+            Arc::new(Shared { archive, logs, footers, schemas: OnceLock::new(), base, memory_limit, admission });
+        let caller = Caller::new(&shared, identities, visibility);
         let session = Self { shared, caller };
         let names = session.names();
         let schemas = extensions.iter().flat_map(|extension| extension.schemas(&names)).collect();
@@ -274,8 +280,8 @@ impl Session {
     }
 
     /// The same archive and engine for another caller: logs, footers, memory and extensions are shared, keys are not.
-    pub fn for_caller(&self, identities: Vec<age::x25519::Identity>, sight: Sight) -> Self {
-        let caller = Caller::new(&self.shared, identities, sight);
+    pub fn for_caller(&self, identities: Vec<age::x25519::Identity>, visibility: Visibility) -> Self {
+        let caller = Caller::new(&self.shared, identities, visibility);
         Self { shared: Arc::clone(&self.shared), caller }
     }
 
@@ -285,15 +291,15 @@ impl Session {
     }
 
     /// What the caller may see.
-    pub fn sight(&self) -> &Sight {
-        &self.caller.sight
+    pub fn visibility(&self) -> &Visibility {
+        &self.caller.visibility
     }
 
     /// The tables and views that a statement can name, and their columns. Nothing can be read through them.
     fn names(&self) -> Arc<dyn CatalogProviderList> {
         // Weak, because what is made of it is kept in what it leads to.
-        let nobody = Caller::new(&self.shared, Vec::new(), Sight::NOTHING);
-        Arc::new(Names::new(Arc::downgrade(&self.shared), nobody))
+        let nobody = Caller::new(&self.shared, Vec::new(), Visibility::NONE);
+        Arc::new(MetadataCatalog::new(Arc::downgrade(&self.shared), nobody))
     }
 
     /// The columns of a statement's answer and the types of its placeholders, as far as they can be told. Nothing is
@@ -365,27 +371,27 @@ impl Session {
             plan.with_param_values(ParamValues::from(parameters)).map_err(failed)?
         };
 
-        let is_look = !names::are_all_that_is_read(&plan).map_err(failed)?;
-        let disclosure = disclosure::analyse(&plan, false, &views::withheld_of).map_err(failed)?;
+        let is_recorded = !metadata::is_all_that_is_read(&plan).map_err(failed)?;
+        let lineage = lineage::analyse(&plan, false, &views::withheld_of).map_err(failed)?;
         let names: Vec<String> = plan.schema().fields().iter().map(|field| field.name().clone()).collect();
         let plan = views::inline(plan).map_err(failed)?;
-        self.refuse_what_is_withheld(&plan, &catalog, &disclosure)?;
-        let line = turns::line_of(&plan).map_err(failed)?;
+        self.refuse_what_is_withheld(&plan, &catalog, &lineage)?;
+        let queue = admission::queue_of(&plan).map_err(failed)?;
 
         let plan = state.optimize(&plan).map_err(failed)?;
         let aggregates_only = aggregates::shows_nothing_else(&plan).map_err(failed)?;
         let physical = state.query_planner().create_physical_plan(&plan, &state).await.map_err(failed)?;
         let mut notices: Vec<Notice> = Vec::new();
-        for (name, taint) in names.iter().zip(&disclosure.shown) {
-            for notice in taint.iter().filter_map(|origin| catalog.ledger().notice(name, origin)) {
+        for (name, origins_of_column) in names.iter().zip(&lineage.shown) {
+            for notice in origins_of_column.iter().filter_map(|origin| catalog.trace().notice(name, origin)) {
                 if !notices.contains(&notice) {
                     notices.push(notice);
                 }
             }
         }
-        let ledger = Arc::clone(catalog.ledger());
+        let trace = Arc::clone(catalog.trace());
         let shared = Arc::clone(&self.shared);
-        Ok(Planned { shared, state, physical, notices, ledger, aggregates_only, is_look, line })
+        Ok(Planned { shared, state, physical, notices, trace, aggregates_only, is_recorded, queue })
     }
 
     /// Where a tier is withheld in every file, computing with it is refused now; where it is withheld in some, when the
@@ -394,13 +400,13 @@ impl Session {
         &self,
         plan: &LogicalPlan,
         catalog: &StatementCatalog,
-        disclosure: &disclosure::Disclosure,
+        lineage: &lineage::Lineage,
     ) -> Result<(), QueryError> {
-        for (name, origin) in &disclosure.computed {
+        for (name, origin) in &lineage.computed {
             if views::withheld_everywhere(plan, origin).map_err(|error| self.shared.classify(error))? {
                 return Err(QueryError::Withheld { column: name.clone(), tier: origin.tier });
             }
-            catalog.ledger().compute(name.clone(), origin.clone());
+            catalog.trace().compute(name.clone(), origin.clone());
         }
         Ok(())
     }

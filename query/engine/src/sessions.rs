@@ -6,10 +6,10 @@
 //! ```
 
 use crate::membership::{Ids, Membership};
-use crate::rights::Tiers;
-use crate::statement::Ledger;
 use crate::subjects::SubjectsExec;
 use crate::table::ArchiveTable;
+use crate::tier_access::Tiers;
+use crate::trace::StatementTrace;
 use arrow_array::RecordBatch;
 use arrow_cast::cast;
 use arrow_schema::{Schema, SchemaRef};
@@ -46,7 +46,7 @@ pub(crate) struct SessionsTable {
     superseded: Ids,
     /// What the caller may see of the events that the overlay was folded from.
     rights: Tiers,
-    ledger: Arc<Ledger>,
+    trace: Arc<StatementTrace>,
 }
 
 impl fmt::Debug for SessionsTable {
@@ -61,7 +61,7 @@ impl SessionsTable {
         base: ArchiveTable,
         current: &Current,
         rights: Tiers,
-        ledger: Arc<Ledger>,
+        trace: Arc<StatementTrace>,
     ) -> Result<Self, DataFusionError> {
         let whole = base.schema();
         // The day that a row is filed under is where it lies, and says nothing of the session.
@@ -70,7 +70,7 @@ impl SessionsTable {
         let columns = schema.fields().iter().zip(current.overlay.columns());
         let columns = columns.map(|(field, column)| cast(column, field.data_type())).collect::<Result<Vec<_>, _>>()?;
         let overlay = RecordBatch::try_new(Arc::clone(&schema), columns)?;
-        Ok(Self { base, schema, overlay, superseded: Arc::clone(&current.superseded), rights, ledger })
+        Ok(Self { base, schema, overlay, superseded: Arc::clone(&current.superseded), rights, trace })
     }
 
     /// The table of the base files, with the caller's rights.
@@ -113,14 +113,14 @@ impl TableProvider for SessionsTable {
 
         let wants_content = columns.iter().any(|column| Table::Sessions.tier(*column) == Tier::Content);
         self.base.check_overlay(self.rights).map_err(crate::QueryError::through_engine)?;
-        self.ledger.note_scan(Table::Sessions, std::iter::once((self.rights, 1)));
+        self.trace.add_scan(Table::Sessions, std::iter::once((self.rights, 1)));
         let overlay: Arc<dyn ExecutionPlan> = MemorySourceConfig::try_new_exec(
             &[vec![self.overlay.clone()]],
             Arc::clone(&self.schema),
             Some(columns.clone()),
         )?;
         let overlay = if wants_content && self.rights.has(Tier::Content) {
-            Arc::new(SubjectsExec::new(overlay, position, Arc::clone(&self.ledger)))
+            Arc::new(SubjectsExec::new(overlay, position, Arc::clone(&self.trace)))
         } else {
             overlay
         };

@@ -3,7 +3,7 @@
 //! It stands right above a scan of protected columns. Filters go through it into the scan, so what it sees are the rows that
 //! the statement reads, and not all of the table.
 
-use crate::statement::Ledger;
+use crate::trace::StatementTrace;
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_schema::{DataType, SchemaRef};
@@ -30,12 +30,12 @@ pub(crate) struct SubjectsExec {
     column: usize,
     /// The same as an expression: the column is used, also where nothing above wants it.
     used: Arc<dyn PhysicalExpr>,
-    ledger: Arc<Ledger>,
+    trace: Arc<StatementTrace>,
     properties: Arc<PlanProperties>,
 }
 
 impl SubjectsExec {
-    pub(crate) fn new(input: Arc<dyn ExecutionPlan>, column: usize, ledger: Arc<Ledger>) -> Self {
+    pub(crate) fn new(input: Arc<dyn ExecutionPlan>, column: usize, trace: Arc<StatementTrace>) -> Self {
         let properties = PlanProperties::new(
             input.equivalence_properties().clone(),
             input.output_partitioning().clone(),
@@ -44,11 +44,11 @@ impl SubjectsExec {
         )
         .with_scheduling_type(SchedulingType::Cooperative);
         let used: Arc<dyn PhysicalExpr> = Arc::new(Column::new(input.schema().field(column).name(), column));
-        Self { input, column, used, ledger, properties: Arc::new(properties) }
+        Self { input, column, used, trace, properties: Arc::new(properties) }
     }
 }
 
-fn note(ledger: &Ledger, batch: &RecordBatch, column: usize) {
+fn note(trace: &StatementTrace, batch: &RecordBatch, column: usize) {
     let values = batch.column(column);
     let mut distinct: Vec<&str> = match values.data_type() {
         DataType::Utf8View => values.as_string_view().iter().flatten().collect(),
@@ -57,7 +57,7 @@ fn note(ledger: &Ledger, batch: &RecordBatch, column: usize) {
     };
     distinct.sort_unstable();
     distinct.dedup();
-    ledger.note_subjects(distinct);
+    trace.add_subjects(distinct);
 }
 
 impl fmt::Debug for SubjectsExec {
@@ -102,16 +102,16 @@ impl ExecutionPlan for SubjectsExec {
 
     fn with_new_children(self: Arc<Self>, mut children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
         let input = children.pop().unwrap_or_else(|| Arc::clone(&self.input));
-        Ok(Arc::new(Self::new(input, self.column, Arc::clone(&self.ledger))))
+        Ok(Arc::new(Self::new(input, self.column, Arc::clone(&self.trace))))
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let input = self.input.execute(partition, context)?;
         let schema: SchemaRef = input.schema();
-        let (column, ledger) = (self.column, Arc::clone(&self.ledger));
+        let (column, trace) = (self.column, Arc::clone(&self.trace));
         let noted = input.inspect(move |batch| {
             if let Ok(batch) = batch {
-                note(&ledger, batch, column);
+                note(&trace, batch, column);
             }
         });
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, noted)))

@@ -9,10 +9,10 @@
 use crate::error::QueryError;
 use crate::footer::{Footer, FooterCache, Segment, SegmentReaders};
 use crate::prune;
-use crate::rights::{Rights, Tiers};
 use crate::session::Caller;
-use crate::statement::Ledger;
 use crate::subjects::SubjectsExec;
+use crate::tier_access::{TierAccess, Tiers};
+use crate::trace::StatementTrace;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
@@ -96,11 +96,11 @@ pub(crate) struct ArchiveTable {
     table: Table,
     layout: TableSchema,
     files: Vec<DataFile>,
-    rights: Rights,
+    rights: TierAccess,
     archive: Archive,
     unlocker: Arc<Unlocker>,
     footers: Arc<FooterCache>,
-    ledger: Arc<Ledger>,
+    trace: Arc<StatementTrace>,
 }
 
 impl fmt::Debug for ArchiveTable {
@@ -116,10 +116,10 @@ impl ArchiveTable {
         archive: &Archive,
         caller: &Caller,
         footers: &Arc<FooterCache>,
-        ledger: &Arc<Ledger>,
+        trace: &Arc<StatementTrace>,
     ) -> Result<Self, QueryError> {
         let files = log.snapshot().await?.files.clone();
-        Self::over(log.table(), files, &[], archive, caller, footers, ledger).await
+        Self::over(log.table(), files, &[], archive, caller, footers, trace).await
     }
 
     /// A table that consists of `files`. What is shown of it depends on the rights in `sources` as well, which it was derived
@@ -131,19 +131,19 @@ impl ArchiveTable {
         archive: &Archive,
         caller: &Caller,
         footers: &Arc<FooterCache>,
-        ledger: &Arc<Ledger>,
+        trace: &Arc<StatementTrace>,
     ) -> Result<Self, QueryError> {
-        let representatives = Rights::representatives(files.iter().chain(sources));
+        let representatives = TierAccess::representatives(files.iter().chain(sources));
         caller.unlocker.prepare(&representatives).await?;
         Ok(Self {
             table,
             layout: layout(table),
-            rights: Rights::of(caller, &representatives),
+            rights: TierAccess::of(caller, &representatives),
             files,
             archive: archive.clone(),
             unlocker: Arc::clone(&caller.unlocker),
             footers: Arc::clone(footers),
-            ledger: Arc::clone(ledger),
+            trace: Arc::clone(trace),
         })
     }
 
@@ -159,7 +159,7 @@ impl ArchiveTable {
 
     /// Refuses columns that are computed with and are of none of the tiers `rights`, in rows that are in no file.
     pub(crate) fn check_overlay(&self, rights: Tiers) -> Result<(), QueryError> {
-        match self.ledger.computed_without(self.table, rights) {
+        match self.trace.computed_without(self.table, rights) {
             Some((column, tier)) => Err(QueryError::Withheld { column, tier }),
             None => Ok(()),
         }
@@ -236,7 +236,7 @@ impl ArchiveTable {
                 let id = MasterKeyId::of(Tier::Operational, &file.class, file.date);
                 return Err(QueryError::NoKey { class: id.class, month: id.month });
             }
-            if let Some((column, tier)) = self.ledger.computed_without(self.table, rights) {
+            if let Some((column, tier)) = self.trace.computed_without(self.table, rights) {
                 return Err(QueryError::Withheld { column, tier });
             }
         }
@@ -348,7 +348,7 @@ impl TableProvider for ArchiveTable {
         let filters = self.physical(state, filters)?;
         let files = self.select(&filters)?;
         self.check(&files).map_err(QueryError::through_engine)?;
-        self.ledger.note_scan(self.table, files.iter().map(|file| (self.rights.in_file(file), 1)));
+        self.trace.add_scan(self.table, files.iter().map(|file| (self.rights.in_file(file), 1)));
         let files = self.of_subjects(files, &filters).await;
 
         let wanted: Tiers = columns.iter().map(|column| tier_of(self.table, *column)).collect();
@@ -376,7 +376,7 @@ impl TableProvider for ArchiveTable {
                 let scan = self.read(&files, rights, &read, limit, partitions)?;
                 let shows = rights.has(Tier::Personal) || rights.has(Tier::Content);
                 let Some(position) = position.filter(|_| shows) else { return self.narrow(scan, columns, &read) };
-                let noted = Arc::new(SubjectsExec::new(scan, position, Arc::clone(&self.ledger)));
+                let noted = Arc::new(SubjectsExec::new(scan, position, Arc::clone(&self.trace)));
                 self.narrow(noted, columns, &read)
             })
             .collect::<Result<Vec<_>>>()?;

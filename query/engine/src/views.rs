@@ -1,7 +1,7 @@
 //! The views of the schema `archive`: their text, and how a caller without all keys sees them.
 
-use crate::disclosure::{self, Taint};
 use crate::error::QueryError;
+use crate::lineage::{self, Origins};
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
@@ -12,10 +12,10 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableScan}
 use datafusion::physical_plan::ExecutionPlan;
 use std::sync::Arc;
 
-use crate::guard::GuardedTable;
+use crate::row_security::RowSecurityTable;
 use crate::sessions::SessionsTable;
-use crate::statement::Origin;
 use crate::table::{ArchiveTable, tier_of};
+use crate::trace::Origin;
 
 /// Every view: its name and its text.
 pub(crate) const VIEWS: [(&str, &str); 11] = [
@@ -23,9 +23,9 @@ pub(crate) const VIEWS: [(&str, &str); 11] = [
     ("chat_lines", include_str!("views/chat_lines.sql")),
     ("diagnostics", include_str!("views/diagnostics.sql")),
     ("file_transfers", include_str!("views/file_transfers.sql")),
-    ("first_deliveries", include_str!("views/first_deliveries.sql")),
+    ("deduplicated_events", include_str!("views/deduplicated_events.sql")),
     ("recordings", include_str!("views/recordings.sql")),
-    ("repetitions", include_str!("views/repetitions.sql")),
+    ("duplicates", include_str!("views/duplicates.sql")),
     ("sessions", include_str!("views/sessions.sql")),
     ("support_experience", include_str!("views/support_experience.sql")),
     ("surveys", include_str!("views/surveys.sql")),
@@ -43,45 +43,45 @@ pub(crate) struct View {
     text: &'static str,
     plan: LogicalPlan,
     schema: SchemaRef,
-    taints: Vec<Taint>,
+    origins: Vec<Origins>,
 }
 
 impl View {
     /// `plan` is that of `text`, with the views inside it still to be put in.
     pub(crate) fn new(text: &'static str, plan: LogicalPlan) -> Result<Self> {
-        let disclosure = disclosure::analyse(&plan, true, &withheld_of)?;
-        if let Some((column, origin)) = disclosure.computed.first() {
+        let lineage = lineage::analyse(&plan, true, &withheld_of)?;
+        if let Some((column, origin)) = lineage.computed.first() {
             // A mistake in the view's text, which the tests find: refuse rather than answer wrongly.
             return Err(QueryError::Withheld { column: column.clone(), tier: origin.tier }.through_engine());
         }
         let plan = inline(plan)?;
-        Ok(Self { text, schema: Arc::clone(plan.schema().inner()), plan, taints: disclosure.shown })
+        Ok(Self { text, schema: Arc::clone(plan.schema().inner()), plan, origins: lineage.shown })
     }
 }
 
 /// The withheld columns of a table or a view of ours.
-pub(crate) fn withheld_of(scan: &TableScan) -> Vec<Taint> {
+pub(crate) fn withheld_of(scan: &TableScan) -> Vec<Origins> {
     let columns = scan.source.schema();
-    let nothing = || vec![Taint::new(); columns.fields().len()];
+    let nothing = || vec![Origins::new(); columns.fields().len()];
     let Ok(provider) = source_as_provider(&scan.source) else { return nothing() };
     let provider: &dyn std::any::Any = provider.as_ref();
     if let Some(view) = provider.downcast_ref::<View>() {
-        return view.taints.clone();
+        return view.origins.clone();
     }
     let Some(table) = archive_table(provider) else { return nothing() };
-    let taint = |(index, field): (usize, &arrow_schema::FieldRef)| {
+    let origins_of_column = |(index, field): (usize, &arrow_schema::FieldRef)| {
         if !table.withholds(index) {
-            return Taint::new();
+            return Origins::new();
         }
         let tier = tier_of(table.table(), index);
         vec![Origin { table: table.table(), column: field.name().clone(), tier }]
     };
-    columns.fields().iter().enumerate().map(taint).collect()
+    columns.fields().iter().enumerate().map(origins_of_column).collect()
 }
 
 /// The table of the archive behind a provider, whatever stands before it.
 pub(crate) fn archive_table(provider: &dyn std::any::Any) -> Option<&ArchiveTable> {
-    if let Some(guarded) = provider.downcast_ref::<GuardedTable>() {
+    if let Some(guarded) = provider.downcast_ref::<RowSecurityTable>() {
         return archive_table(guarded.table().as_ref());
     }
     let sessions = provider.downcast_ref::<SessionsTable>();

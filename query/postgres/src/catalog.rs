@@ -119,7 +119,7 @@ impl fmt::Debug for Described {
 }
 
 impl Described {
-    async fn look(&self, catalog: &str, schema: &str, table: &str) -> Result<Option<Columns>, DataFusionError> {
+    async fn find(&self, catalog: &str, schema: &str, table: &str) -> Result<Option<Columns>, DataFusionError> {
         let key = (schema.to_owned(), table.to_owned());
         let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = known().get(&key).cloned() {
@@ -158,10 +158,10 @@ impl CatalogInfo for Described {
         schema: &str,
         table: &str,
     ) -> Result<Option<SchemaRef>, DataFusionError> {
-        Ok(self.look(catalog, schema, table).await?.map(|(columns, _)| columns))
+        Ok(self.find(catalog, schema, table).await?.map(|(columns, _)| columns))
     }
 
     async fn table_type(&self, catalog: &str, schema: &str, table: &str) -> Result<Option<TableType>, DataFusionError> {
-        Ok(self.look(catalog, schema, table).await?.and_then(|(_, kind)| kind))
+        Ok(self.find(catalog, schema, table).await?.and_then(|(_, kind)| kind))
     }
 }

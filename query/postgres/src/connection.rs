@@ -23,7 +23,7 @@ use datafusion_postgres::pgwire::messages::response::{
     CommandComplete, EmptyQueryResponse, ReadyForQuery, TransactionStatus,
 };
 use datafusion_postgres::pgwire::messages::startup::{Authentication, BackendKeyData, ParameterStatus, SecretKey};
-use holdfast_query::{Kind, Limits, Reader, Request};
+use holdfast_query::{AccessKind, Limits, Reader, Request};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -182,7 +182,7 @@ impl Connection {
             statement: question.text.clone(),
             parameters: values,
             purpose: self.variables.purpose(),
-            kind: Kind::Queried,
+            kind: AccessKind::Queried,
             limits: Limits { rows: self.settings.row_limit, time: Some(self.variables.statement_timeout()) },
         };
         let result = interruption.or(&mut self.wire, self.reader.query(request)).await??;

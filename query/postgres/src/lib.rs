@@ -2,7 +2,7 @@
 //! speaks it.
 //!
 //! ```text
-//! server ─▶ negotiate (TLS?) ─▶ login (SCRAM, Doorkeeper) ─▶ connection ─▶ statements ─▶ Reader ─▶ rows
+//! server ─▶ negotiate (TLS?) ─▶ login (SCRAM, Authenticator) ─▶ connection ─▶ statements ─▶ Reader ─▶ rows
 //!   │                             │ refused, and on record                    │ refused: writes, what is not served
 //!   └ counts, supervises, drains  └▶ SQLSTATE 28xxx                           └▶ SQLSTATE
 //! ```

@@ -1,7 +1,7 @@
 //! Who is it? From the startup message to a [`Reader`].
 //!
 //! ```text
-//! startup ─▶ TLS needed? ─▶ database? ─▶ SCRAM with the verifier of the Doorkeeper ─▶ Reader
+//! startup ─▶ TLS needed? ─▶ database? ─▶ SCRAM with the verifier of the Authenticator ─▶ Reader
 //! ```
 //!
 //! Invariant: a user who does not exist and a wrong password take the same steps and get the same answer.
@@ -15,7 +15,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::{Buf, Bytes};
 use datafusion_postgres::pgwire::messages::PgWireBackendMessage;
 use datafusion_postgres::pgwire::messages::startup::Authentication;
-use holdfast_query::{Doorkeeper, Reader, Refused};
+use holdfast_query::{AuthenticationError, Authenticator, Reader};
 use std::collections::BTreeMap;
 
 /// The name of the one database.
@@ -24,7 +24,7 @@ pub(crate) const DATABASE: &str = "holdfast";
 /// Why nobody was let in.
 pub(crate) enum NotIn {
     /// The client is told.
-    Refused(Failure),
+    AuthenticationError(Failure),
     /// The connection is over.
     Over(Broken),
 }
@@ -37,7 +37,7 @@ impl From<Broken> for NotIn {
 
 impl From<Failure> for NotIn {
     fn from(failure: Failure) -> Self {
-        Self::Refused(failure)
+        Self::AuthenticationError(failure)
     }
 }
 
@@ -62,7 +62,7 @@ impl Origin {
 /// Lets somebody in. `end_point` is what the exchange can be bound to.
 pub(crate) async fn log_in(
     wire: &mut Wire,
-    doorkeeper: &dyn Doorkeeper,
+    authenticator: &dyn Authenticator,
     origin: &Origin,
     require_tls: bool,
     end_point: Option<&[u8]>,
@@ -83,15 +83,16 @@ pub(crate) async fn log_in(
     if parameters.get("replication").is_some_and(|value| !matches!(value.as_str(), "false" | "off" | "no" | "0")) {
         return Err(Failure::fatal("0A000", "replication is not served here").into());
     }
-    match exchange(wire, doorkeeper, origin, end_point, user).await {
+    match exchange(wire, authenticator, origin, end_point, user).await {
         Ok(server_final) => {
-            let reader = doorkeeper.by_scram(user, origin.remote()).await.map_err(|refused| Failure::from(&refused))?;
+            let reader =
+                authenticator.by_scram(user, origin.remote()).await.map_err(|refused| Failure::from(&refused))?;
             put(wire, Authentication::SASLFinal(server_final)).await?;
             Ok(reader)
         }
         Err(unproven) => {
-            if matches!(unproven, NotIn::Refused(_)) {
-                doorkeeper.scram_failed(user, origin.remote()).await;
+            if matches!(unproven, NotIn::AuthenticationError(_)) {
+                authenticator.scram_failed(user, origin.remote()).await;
             }
             Err(unproven)
         }
@@ -101,7 +102,7 @@ pub(crate) async fn log_in(
 /// The exchange of RFC 5802; the server's last message when the proof was right.
 async fn exchange(
     wire: &mut Wire,
-    doorkeeper: &dyn Doorkeeper,
+    authenticator: &dyn Authenticator,
     origin: &Origin,
     end_point: Option<&[u8]>,
     user: &str,
@@ -113,13 +114,13 @@ async fn exchange(
     put(wire, Authentication::SASL(mechanisms)).await?;
     wire.flush().await?;
     let (mechanism, client_first) = initial(proof(wire).await?)?;
-    let verifier = match doorkeeper.scram_verifier(user, origin.remote()).await {
+    let verifier = match authenticator.scram_verifier(user, origin.remote()).await {
         Ok(verifier) => verifier,
         Err(refused) => return Err(Failure::from(&refused).into()),
     };
     let verifier = Verifier::parse(&verifier).map_err(|failure| {
         tracing::error!("a user cannot be let in: {failure}");
-        Failure::from(&Refused::Unavailable("this user cannot be let in now".to_owned()))
+        Failure::from(&AuthenticationError::Unavailable("this user cannot be let in now".to_owned()))
     })?;
     let nonce = STANDARD.encode(rand::random::<[u8; 24]>());
     let begun = Exchange::begin(&mechanism, &client_first, verifier, &nonce, end_point);
@@ -132,7 +133,7 @@ async fn exchange(
 
 fn broken(failure: scram::Failure) -> Failure {
     match failure {
-        scram::Failure::Unproven => Failure::from(&Refused::Credentials(String::new())),
+        scram::Failure::Unproven => Failure::from(&AuthenticationError::Credentials(String::new())),
         other => Failure::protocol(other.to_string()),
     }
 }

@@ -19,7 +19,7 @@ use crate::wire::{Broken, Wire};
 use datafusion_postgres::pgwire::messages::PgWireBackendMessage;
 use datafusion_postgres::pgwire::messages::response::TransactionStatus;
 use datafusion_postgres::pgwire::messages::startup::NegotiateProtocolVersion;
-use holdfast_query::Doorkeeper;
+use holdfast_query::Authenticator;
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -43,7 +43,7 @@ const PROTOCOL: i32 = 3 << 16;
 
 /// What all connections share.
 struct Shared {
-    doorkeeper: Arc<dyn Doorkeeper>,
+    authenticator: Arc<dyn Authenticator>,
     settings: Arc<PostgresSettings>,
     statements: Arc<Statements>,
     cancellations: Arc<Cancellations>,
@@ -57,7 +57,7 @@ struct Shared {
 /// [`PostgresError`] when the server cannot start. What goes wrong on one connection ends that connection alone.
 pub async fn serve(
     listener: TcpListener,
-    doorkeeper: Arc<dyn Doorkeeper>,
+    authenticator: Arc<dyn Authenticator>,
     settings: PostgresSettings,
     stop: CancellationToken,
 ) -> Result<(), PostgresError> {
@@ -69,7 +69,7 @@ pub async fn serve(
     let refusals = Arc::new(Semaphore::new(MOST_REFUSED));
     let killed = CancellationToken::new();
     let shared = Arc::new(Shared {
-        doorkeeper,
+        authenticator,
         settings: Arc::new(settings),
         statements: Arc::new(Statements::default()),
         cancellations: Arc::new(Cancellations::default()),
@@ -186,16 +186,16 @@ async fn begin(stream: TcpStream, peer: SocketAddr, shared: &Shared) -> Result<O
         };
     let origin = Origin { address: peer.ip(), is_encrypted };
     let end_point = settings.tls.as_ref().and_then(|tls| tls.end_point.clone()).filter(|_| is_encrypted);
-    let doorkeeper = shared.doorkeeper.as_ref();
+    let authenticator = shared.authenticator.as_ref();
     let reader =
-        match login::log_in(&mut wire, doorkeeper, &origin, settings.require_tls, end_point.as_deref(), &parameters)
+        match login::log_in(&mut wire, authenticator, &origin, settings.require_tls, end_point.as_deref(), &parameters)
             .await
         {
             Ok(reader) => reader,
             Err(NotIn::Over(broken)) => return Err(broken),
-            Err(NotIn::Refused(failure)) => return hang_up(wire, failure).await,
+            Err(NotIn::AuthenticationError(failure)) => return hang_up(wire, failure).await,
         };
-    let variables = match variables(&reader.viewer().user, settings, &parameters) {
+    let variables = match variables(&reader.user().name, settings, &parameters) {
         Ok(variables) => variables,
         Err(failure) => return hang_up(wire, failure).await,
     };

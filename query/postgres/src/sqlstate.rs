@@ -1,7 +1,7 @@
 //! Errors as clients are told them: one place where each gets its SQLSTATE.
 
 use datafusion_postgres::pgwire::error::ErrorInfo;
-use holdfast_query::{QueryError, Refused};
+use holdfast_query::{AuthenticationError, QueryError};
 
 /// An error with its SQLSTATE.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,14 +88,14 @@ impl From<QueryError> for Failure {
     }
 }
 
-impl From<&Refused> for Failure {
-    fn from(refused: &Refused) -> Self {
+impl From<&AuthenticationError> for Failure {
+    fn from(refused: &AuthenticationError) -> Self {
         match refused {
             // Whoever does not prove who they are is never told whether there is such a user.
-            Refused::Credentials(_) => Self::fatal("28P01", "password authentication failed"),
-            Refused::Forbidden(why) => Self::fatal("28000", why.clone()),
-            Refused::TooManyTries(_) => Self::fatal("28000", refused.to_string()),
-            Refused::Unavailable(why) => Self::fatal("57P03", why.clone()),
+            AuthenticationError::Credentials(_) => Self::fatal("28P01", "password authentication failed"),
+            AuthenticationError::Forbidden(why) => Self::fatal("28000", why.clone()),
+            AuthenticationError::TooManyTries(_) => Self::fatal("28000", refused.to_string()),
+            AuthenticationError::Unavailable(why) => Self::fatal("57P03", why.clone()),
         }
     }
 }
@@ -169,8 +169,8 @@ mod tests {
 
     #[test]
     fn an_unknown_user_and_a_wrong_password_are_told_the_same() {
-        let told = |why: &str| Failure::from(&Refused::Credentials(why.into()));
+        let told = |why: &str| Failure::from(&AuthenticationError::Credentials(why.into()));
         assert_eq!(told("no such user"), told("wrong password"));
-        assert_eq!(Failure::from(&Refused::TooManyTries(Duration::from_secs(9))).code, "28000");
+        assert_eq!(Failure::from(&AuthenticationError::TooManyTries(Duration::from_secs(9))).code, "28000");
     }
 }

@@ -143,7 +143,7 @@ impl Variables {
         REPORTED.iter().filter_map(|name| Some(((*name).to_owned(), self.set.get(&name.to_lowercase())?.clone())))
     }
 
-    /// What the viewer says that the statements are for.
+    /// What the user says that the statements are for.
     pub(crate) fn purpose(&self) -> Option<String> {
         self.set.get(PURPOSE).filter(|purpose| !purpose.is_empty()).cloned()
     }

@@ -13,7 +13,7 @@
 -- parameter to: looks before this time
 -- parameter customer: the customer's account
 -- plot: none
-with told as (
+with subjects_of as (
     select session as subject, customer, first_time as since
     from archive.sessions
     union all
@@ -22,37 +22,37 @@ with told as (
 ),
 theirs as (
     select *
-    from told
+    from subjects_of
     where customer like '%' /* customer */
 ),
-looks as (
-    select time, "user", role, kind, statement, purpose, rows, everybody,
+accesses as (
+    select time, "user", role, kind, statement, purpose, rows, all_subjects,
         date_part('epoch', time) + coalesce(duration, 0) as ended,
         -- One row also for a look at everybody.
-        unnest(json_get_array(case when everybody then '["*"]' else subjects end)) as item
+        unnest(json_get_array(case when all_subjects then '["*"]' else subjects end)) as item
     from archive.access_log
     where coalesce(outcome, '') <> 'refused'
-        and (everybody or subjects is not null)
+        and (all_subjects or subjects is not null)
         and time >= timestamptz '1970-01-01 00:00:00Z' /* from */
         and time < timestamptz '2200-01-01 00:00:00Z' /* to */
 ),
 named as (
     -- The item is a text of JSON, with quotes and escapes.
     select *, ('{"is":' || item || '}') ->> 'is' as subject
-    from looks
+    from accesses
 )
 select
-    looks.time,
-    looks."user" as recipient,
-    looks.role,
+    accesses.time,
+    accesses."user" as recipient,
+    accesses.role,
     theirs.customer,
     theirs.subject,
-    looks.kind as what,
-    looks.statement,
-    looks.purpose,
-    looks.rows
-from named as looks
-join theirs on not looks.everybody and looks.subject = theirs.subject
+    accesses.kind as what,
+    accesses.statement,
+    accesses.purpose,
+    accesses.rows
+from named as accesses
+join theirs on not accesses.all_subjects and accesses.subject = theirs.subject
     -- Nobody saw what began after the look.
-    or looks.everybody and (theirs.since is null or date_part('epoch', theirs.since) <= looks.ended)
-order by looks.time, theirs.subject
+    or accesses.all_subjects and (theirs.since is null or date_part('epoch', theirs.since) <= accesses.ended)
+order by accesses.time, theirs.subject

@@ -19,10 +19,10 @@ use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, delete, get, post};
-use holdfast_query::{Doorkeeper, Reader};
+use holdfast_query::{Authenticator, Reader};
 
+use crate::authenticate;
 use crate::document;
-use crate::door;
 use crate::headers;
 use crate::problem::Problem;
 use crate::refusal;
@@ -34,7 +34,7 @@ const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// What all requests share.
 pub(crate) struct Api {
-    doorkeeper: Arc<dyn Doorkeeper>,
+    authenticator: Arc<dyn Authenticator>,
     reports: Arc<dyn ReportSource>,
     settings: ApiSettings,
     running: Arc<Running>,
@@ -49,14 +49,14 @@ type Shared = State<Arc<Api>>;
 /// # Errors
 /// Settings that cannot work.
 pub fn router(
-    doorkeeper: Arc<dyn Doorkeeper>,
+    authenticator: Arc<dyn Authenticator>,
     reports: Arc<dyn ReportSource>,
     settings: ApiSettings,
 ) -> Result<Router, ApiError> {
     settings.validate()?;
     let running = Arc::new(Running::new(settings.most_statements_per_user, settings.most_statements));
     let document = Bytes::from(document::openapi(&settings).to_string());
-    let api = Arc::new(Api { doorkeeper, reports, settings, running, document });
+    let api = Arc::new(Api { authenticator, reports, settings, running, document });
     // What executes a statement has no HEAD: the look would be had for nothing.
     let routes = Router::new()
         .route("/v1/sql", only("POST", post(sql::answer)))
@@ -107,13 +107,13 @@ async fn openapi(State(api): Shared) -> Response {
 
 impl Api {
     /// Lets in whoever sent a request.
-    async fn enter(&self, parts: &Parts) -> Result<Reader, Problem> {
+    async fn authenticate(&self, parts: &Parts) -> Result<Reader, Problem> {
         // A browser that knows the password must not ask on behalf of another site.
         if headers::single(&parts.headers, &FETCH_SITE)?.is_some_and(|site| site == "cross-site") {
             let detail = "the page of another site sent this; send it from a page of this archive or from a program";
             return Err(Problem::new(StatusCode::FORBIDDEN, "cross_site", "Another site sent this", detail));
         }
-        door::enter(self.doorkeeper.as_ref(), parts, self.settings.retry_after_seconds()).await
+        authenticate::authenticate(self.authenticator.as_ref(), parts, self.settings.retry_after_seconds()).await
     }
 
     /// Refuses what a reader may not ask for, on record.
@@ -123,14 +123,14 @@ impl Api {
         }
         let recorded = reader.denied("no_right").await;
         recorded.map_err(|error| refusal::of_query(&error, self.settings.retry_after_seconds()))?;
-        Err(refusal::forbidden(format!("the role {} does not ask for {what}", reader.viewer().role)))
+        Err(refusal::forbidden(format!("the role {} does not ask for {what}", reader.user().role)))
     }
 
     /// Gives a statement its place among those that run.
     fn place(&self, reader: &Reader, text: &str) -> Result<Entry, Problem> {
         let ApiSettings { most_statements_per_user, most_statements, .. } = self.settings;
         let wait = self.settings.retry_after_seconds();
-        self.running.enter(&reader.viewer().user, text).map_err(|full| match full {
+        self.running.enter(&reader.user().name, text).map_err(|full| match full {
             Full::User => {
                 let what = format!(
                     "{most_statements_per_user} of your statements run already; wait for one to end, or cancel one at \

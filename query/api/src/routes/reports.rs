@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use holdfast_query::{Kind, Limits, QueryResult, Request as Look};
+use holdfast_query::{AccessKind, Limits, QueryResult, Request as StatementRequest};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -62,9 +62,9 @@ async fn answered(api: &Api, request: Request) -> Result<Response, Problem> {
         limits.rows = limits.rows.map(|rows| rows.min(MOST_PLOTTED));
     }
     let entry = api.place(&reader, &statement)?;
-    let look = Look { statement, parameters, purpose, kind: Kind::Queried, limits };
+    let request = StatementRequest { statement, parameters, purpose, kind: AccessKind::Queried, limits };
     let failed = |error| refusal::of_query(&error, settings.retry_after_seconds());
-    let result = answer::unless_cancelled(&entry, reader.query(look)).await?.map_err(failed)?;
+    let result = answer::unless_cancelled(&entry, reader.query(request)).await?.map_err(failed)?;
     if format != Format::Svg {
         return answer::rows(settings, entry, result, format, None).await;
     }

@@ -19,7 +19,7 @@ pub(super) async fn story(State(api): Shared, request: Request) -> Response {
 async fn told(api: &Api, request: Request) -> Result<Response, Problem> {
     let (mut parts, _) = request.into_parts();
     let reader = api.enter(&parts).await?;
-    api.allow(&reader, reader.permissions().stories, "the stories of sessions").await?;
+    api.allow(&reader, reader.permissions().timelines, "the timelines of sessions").await?;
     let id = path_parameter(&mut parts).await?;
     let mut query = query_of(&parts)?;
     let format = negotiate::choose(&Format::ROWS, take(&mut query, "format").as_deref(), &parts.headers)?;

@@ -5,7 +5,7 @@ use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use datafusion::common::ScalarValue;
-use holdfast_query::{Kind, Reader, Request as Look};
+use holdfast_query::{AccessKind, Reader, Request as StatementRequest};
 
 use super::{Api, Shared, nothing_else, query_of, take};
 use crate::answer;
@@ -53,8 +53,8 @@ async fn run(api: &Api, admitted: Admitted, parts: &Parts, body: Body) -> Result
     let limits = statement::lower(settings, limits);
     let work = async {
         let parameters = fitted(&reader, &statement, parameters).await?;
-        let look = Look { statement, parameters, purpose, kind: Kind::Queried, limits };
-        reader.query(look).await.map_err(|error| refusal::of_query(&error, settings.retry_after_seconds()))
+        let request = StatementRequest { statement, parameters, purpose, kind: AccessKind::Queried, limits };
+        reader.query(request).await.map_err(|error| refusal::of_query(&error, settings.retry_after_seconds()))
     };
     let result = answer::unless_cancelled(&entry, work).await??;
     answer::rows(settings, entry, result, format, None).await

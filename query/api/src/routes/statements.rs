@@ -27,7 +27,7 @@ async fn listed(api: &Api, request: Request) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
     let reader = api.enter(&parts).await?;
     nothing_else(&query_of(&parts)?, "nothing")?;
-    let statements = api.running.of(&reader.viewer().user);
+    let statements = api.running.of(&reader.user().name);
     Ok(Json(RunningStatements { statements }).into_response())
 }
 
@@ -40,7 +40,7 @@ async fn cancelled(api: &Api, request: Request) -> Result<StatusCode, Problem> {
     let reader = api.enter(&parts).await?;
     let id = path_parameter(&mut parts).await?;
     nothing_else(&query_of(&parts)?, "nothing")?;
-    let known = id.parse::<Uuid>().is_ok_and(|id| api.running.cancel(&reader.viewer().user, id));
+    let known = id.parse::<Uuid>().is_ok_and(|id| api.running.cancel(&reader.user().name, id));
     if !known {
         let detail = "no statement of yours with this id runs; GET /v1/statements lists those that do";
         return Err(Problem::not_found("unknown_statement", detail));

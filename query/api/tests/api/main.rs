@@ -1,8 +1,8 @@
 //! The API over real HTTP, on archives that are written with the real writer, in memory.
 
+mod access;
+mod authenticate;
 mod bounds;
-mod door;
 mod formats;
 mod fuzzed;
-mod looks;
 mod server;

@@ -18,8 +18,8 @@ use holdfast_archive::segment::{Partition, SegmentKeys, SegmentWriter};
 use holdfast_archive::{Advance, Archive, Location, Table};
 use holdfast_events::{EventBatchBuilder, Position, Tier, Timestamp, decode_structured};
 use holdfast_query::{
-    Denial, Door, Doorkeeper, Ending, Look, LookId, Outcome, Permissions, Reader, Recorder, Refused, Session,
-    SessionOptions, Unrecorded, Viewer, WithoutRecord,
+    AccessEnd, AccessId, AccessRecord, AuditTrail, AuthenticatedUser, AuthenticationError, Authenticator, Denial,
+    Interface, Outcome, Permissions, Reader, Session, SessionOptions, Unrecorded, WithoutRecord,
 };
 use object_store::memory::InMemory;
 use reqwest::{Client, RequestBuilder, Response};
@@ -38,13 +38,13 @@ pub(crate) const MILLION: &str = "SELECT a.v * 1000 + b.v AS n, repeat('x', 100)
 #[derive(Default)]
 pub(crate) struct Book {
     pub(crate) is_closed: AtomicBool,
-    begun: Mutex<Vec<(Viewer, Look)>>,
-    ended: Mutex<Vec<Ending>>,
+    begun: Mutex<Vec<(AuthenticatedUser, AccessRecord)>>,
+    ended: Mutex<Vec<AccessEnd>>,
     denied: Mutex<Vec<Denial>>,
 }
 
 impl Book {
-    pub(crate) fn begun(&self) -> Vec<(Viewer, Look)> {
+    pub(crate) fn begun(&self) -> Vec<(AuthenticatedUser, AccessRecord)> {
         self.begun.lock().unwrap().clone()
     }
 
@@ -69,17 +69,23 @@ impl Book {
 }
 
 #[async_trait]
-impl Recorder for Book {
-    async fn begin(&self, viewer: &Viewer, look: &Look) -> Result<LookId, Unrecorded> {
+impl AuditTrail for Book {
+    async fn begin(&self, user: &AuthenticatedUser, record: &AccessRecord) -> Result<AccessId, Unrecorded> {
         if self.is_closed.load(Ordering::SeqCst) {
             return Err(Unrecorded("the book is closed".to_owned()));
         }
         let mut begun = self.begun.lock().unwrap();
-        begun.push((viewer.clone(), look.clone()));
-        Ok(LookId(begun.len().to_string()))
+        begun.push((user.clone(), record.clone()));
+        Ok(AccessId(begun.len().to_string()))
     }
 
-    async fn end(&self, _: &Viewer, _: &Look, _: &LookId, ending: &Ending) -> Result<(), Unrecorded> {
+    async fn end(
+        &self,
+        _: &AuthenticatedUser,
+        _: &AccessRecord,
+        _: &AccessId,
+        ending: &AccessEnd,
+    ) -> Result<(), Unrecorded> {
         self.ended.lock().unwrap().push(ending.clone());
         Ok(())
     }
@@ -99,50 +105,55 @@ struct Porter {
 }
 
 impl Porter {
-    fn reader(&self, user: &str, door: Door, remote: Option<String>) -> Option<Reader> {
+    fn reader(&self, user: &str, interface: Interface, remote: Option<String>) -> Option<Reader> {
         let session = match user {
             "officer" => &self.officer,
             "manager" | "bell" => &self.manager,
             _ => return None,
         };
-        let viewer = Viewer { user: user.to_owned(), role: user.to_owned(), door, remote };
-        let book = Arc::clone(&self.book) as Arc<dyn Recorder>;
+        let user = AuthenticatedUser { name: user.to_owned(), role: user.to_owned(), interface, remote };
+        let book = Arc::clone(&self.book) as Arc<dyn AuditTrail>;
         let may = user != "bell";
-        let permissions = Permissions { reports: may, stories: may };
-        Some(Reader::new(session.clone(), viewer, book, WithoutRecord::Refuse).with_permissions(permissions))
+        let permissions = Permissions { reports: may, timelines: may };
+        Some(Reader::new(session.clone(), user, book, WithoutRecord::Refuse).with_permissions(permissions))
     }
 }
 
 #[async_trait]
-impl Doorkeeper for Porter {
+impl Authenticator for Porter {
     async fn by_password(
         &self,
         user: &str,
         password: &str,
-        door: Door,
+        interface: Interface,
         remote: Option<String>,
-    ) -> Result<Reader, Refused> {
-        let reader = self.reader(user, door, remote).filter(|_| password == "right");
-        reader.ok_or_else(|| Refused::Credentials("the name or the password is wrong".to_owned()))
+    ) -> Result<Reader, AuthenticationError> {
+        let reader = self.reader(user, interface, remote).filter(|_| password == "right");
+        reader.ok_or_else(|| AuthenticationError::Credentials("the name or the password is wrong".to_owned()))
     }
 
-    async fn by_token(&self, token: &str, door: Door, remote: Option<String>) -> Result<Reader, Refused> {
+    async fn by_token(
+        &self,
+        token: &str,
+        interface: Interface,
+        remote: Option<String>,
+    ) -> Result<Reader, AuthenticationError> {
         match token {
-            "ingest" => Err(Refused::Forbidden("this token is for sending events".to_owned())),
-            "hasty" => Err(Refused::TooManyTries(Duration::from_secs(42))),
-            "away" => Err(Refused::Unavailable("the users cannot be read".to_owned())),
+            "ingest" => Err(AuthenticationError::Forbidden("this token is for sending events".to_owned())),
+            "hasty" => Err(AuthenticationError::TooManyTries(Duration::from_secs(42))),
+            "away" => Err(AuthenticationError::Unavailable("the users cannot be read".to_owned())),
             user => self
-                .reader(user, door, remote)
-                .ok_or_else(|| Refused::Credentials("this token is not valid".to_owned())),
+                .reader(user, interface, remote)
+                .ok_or_else(|| AuthenticationError::Credentials("this token is not valid".to_owned())),
         }
     }
 
-    async fn scram_verifier(&self, _: &str, _: Option<String>) -> Result<String, Refused> {
-        Err(Refused::Unavailable("not here".to_owned()))
+    async fn scram_verifier(&self, _: &str, _: Option<String>) -> Result<String, AuthenticationError> {
+        Err(AuthenticationError::Unavailable("not here".to_owned()))
     }
 
-    async fn by_scram(&self, _: &str, _: Option<String>) -> Result<Reader, Refused> {
-        Err(Refused::Unavailable("not here".to_owned()))
+    async fn by_scram(&self, _: &str, _: Option<String>) -> Result<Reader, AuthenticationError> {
+        Err(AuthenticationError::Unavailable("not here".to_owned()))
     }
 
     async fn scram_failed(&self, _: &str, _: Option<String>) {}

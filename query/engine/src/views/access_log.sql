@@ -1,21 +1,21 @@
 -- Every look at the archive, and every attempt that was refused: who, when, from where, what for.
--- A look is recorded when it begins and again when it has ended; one row is both. `outcome` is complete, cancelled, failed,
+-- A access_id is recorded when it begins and again when it has ended; one row is both. `outcome` is complete, cancelled, failed,
 -- refused, or NULL while it goes on (or where the process died). `subjects` is a JSON array of the sessions, and of what else
--- events are about, whose protected data was read; `everybody` says that they were too many to be named.
+-- events are about, whose protected data was read; `all_subjects` says that they were too many to be named.
 with once as (
     select subject, type, time, duration, reason, operational, personal, data
-    from archive.first_deliveries
+    from archive.deduplicated_events
     where type in ('archive.queried', 'archive.viewed', 'archive.exported', 'archive.denied')
 ),
 ended as (
     select
-        operational ->> 'look' as look,
+        operational ->> 'access_id' as access_id,
         operational ->> 'outcome' as outcome,
         duration,
         json_get_int(operational, 'rows') as rows,
         json_get_int(operational, 'bytes') as bytes,
         operational ->> 'subjects' as subjects,
-        json_get_bool(operational, 'everybody') as everybody
+        json_get_bool(operational, 'all_subjects') as all_subjects
     from once
     where (operational ->> 'stage') = 'ended'
 ),
@@ -25,12 +25,12 @@ begun as (
         subject as "user",
         operational ->> 'role' as role,
         substr(type, 9) as kind,
-        operational ->> 'door' as door,
+        operational ->> 'interface' as interface,
         personal ->> 'remote_ip' as remote_ip,
         data ->> 'statement' as statement,
         operational ->> 'purpose' as purpose,
         reason,
-        operational ->> 'look' as look,
+        operational ->> 'access_id' as access_id,
         type = 'archive.denied' as denied
     from once
     where coalesce(operational ->> 'stage', 'begun') = 'begun'
@@ -40,7 +40,7 @@ select
     begun."user",
     begun.role,
     begun.kind,
-    begun.door,
+    begun.interface,
     begun.remote_ip,
     begun.statement,
     begun.purpose,
@@ -50,7 +50,7 @@ select
     ended.bytes,
     ended.duration,
     ended.subjects,
-    coalesce(ended.everybody, false) as everybody,
-    begun.look
+    coalesce(ended.all_subjects, false) as all_subjects,
+    begun.access_id
 from begun
-left join ended on ended.look = begun.look
+left join ended on ended.access_id = begun.access_id

@@ -1,7 +1,7 @@
 -- One row per chat line. A line that was redacted later shows no text, and who redacted it and why.
 with lines as (
     select subject, seq, time, sender, participant_id, visibility, operational, data, agent, portal, customer, ticket
-    from archive.first_deliveries
+    from archive.deduplicated_events
     where type = 'chat.line'
 ),
 redactions as (

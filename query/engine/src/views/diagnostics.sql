@@ -1,7 +1,7 @@
 -- One row per diagnostic report. `disks`, `apps`, `services` and `report` are JSON.
 with once as (
     select *
-    from archive.first_deliveries
+    from archive.deduplicated_events
     where type = 'diagnostics.collected'
 )
 select

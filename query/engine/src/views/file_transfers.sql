@@ -1,7 +1,7 @@
 -- One row per file that was sent to the customer's device or received from it.
 with once as (
     select *
-    from archive.first_deliveries
+    from archive.deduplicated_events
     where type in ('file.sent', 'file.received')
 )
 select

@@ -4,7 +4,7 @@
 with recorded as (
     select subject, recording_id, type, seq, first_ms, last_ms, last, size, media_type, time, duration, operational,
         kafka_topic, kafka_partition, kafka_offset
-    from archive.first_deliveries
+    from archive.deduplicated_events
     where type in ('recording.started', 'recording.chunk', 'recording.paused', 'recording.ended')
         and recording_id is not null
 ),

@@ -1,7 +1,7 @@
 -- One row per submitted survey. `rating` is what the customer gave (1 to 5), `resolved` what the customer answered (yes, no).
 with once as (
     select *
-    from archive.first_deliveries
+    from archive.deduplicated_events
     where type = 'survey.submitted'
 )
 select

@@ -1,10 +1,10 @@
 //! Queries over small archives that are written with the real writer, in memory.
 
+mod access;
 mod fixture;
-mod guarded;
-mod looks;
 mod measure;
 mod reports;
+mod row_security;
 mod sessions;
 mod tables;
 mod tiers;

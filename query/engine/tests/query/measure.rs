@@ -52,7 +52,7 @@ async fn measure() {
     let (footers, bytes) = fixture.footers.usage();
     writeln!(out, "footers kept: {footers}, {} KiB", bytes >> 10).unwrap();
     let start = Instant::now();
-    let story = holdfast_query::story(&session, "S-0012345").await.unwrap();
-    let rows = crate::fixture::lines(story).await.unwrap().len();
-    writeln!(out, "story of one session: {:.0} ms, {rows} rows", start.elapsed().as_secs_f64() * 1000.0).unwrap();
+    let timeline = holdfast_query::timeline(&session, "S-0012345").await.unwrap();
+    let rows = crate::fixture::lines(timeline).await.unwrap().len();
+    writeln!(out, "timeline of one session: {:.0} ms, {rows} rows", start.elapsed().as_secs_f64() * 1000.0).unwrap();
 }

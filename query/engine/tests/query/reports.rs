@@ -291,7 +291,7 @@ async fn disclosures() {
     assert_eq!(answer(&fixture.as_officer(), "disclosures", &acme).await, expected);
     let (rows, notices) = rows_and_notices(&fixture.as_manager(), &statement("disclosures", &acme)).await;
     let without_statement = expected
-        .map(|row| (1..=7).fold(row.to_owned(), |row, look| row.replace(&format!("statement of L-{look}"), "")));
+        .map(|row| (1..=7).fold(row.to_owned(), |row, number| row.replace(&format!("statement of L-{number}"), "")));
     assert_eq!(rows, without_statement);
     assert_eq!(notices, ["column `statement` is withheld: your keys do not open its tier, content"]);
 

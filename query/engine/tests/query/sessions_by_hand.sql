@@ -2,7 +2,7 @@
 with once as (
     select subject, type, time, portal, mode, customer, ticket, agent, waited, duration, resolution, resolved, rating,
         recording_id, operational, queue, ended_by, data, kafka_partition, kafka_offset
-    from archive.first_deliveries
+    from archive.deduplicated_events
     -- Families of types whose subject is a session; those of agents, queues, tickets and the archive itself are not.
     where split_part(type, '.', 1) in (
         'session', 'consent', 'connection', 'reboot', 'code', 'chat', 'diagnostics', 'file', 'control', 'whiteboard',

@@ -221,7 +221,7 @@ async fn repetitions_are_shown_as_repetitions() {
 async fn a_story_is_told_in_order_and_each_event_once() {
     let fixture = archive().await;
     for session in [fixture.as_officer(), fixture.as_manager()] {
-        let result = holdfast_query::story(&session, "S-1").await.unwrap();
+        let result = holdfast_query::timeline(&session, "S-1").await.unwrap();
         let names: Vec<_> = result.schema.fields().iter().map(|field| field.name().clone()).collect();
         assert_eq!((names[0].as_str(), names.last().unwrap().as_str()), ("id", "deliveries"));
         let ids: Vec<String> =
@@ -229,5 +229,5 @@ async fn a_story_is_told_in_order_and_each_event_once() {
         let expected = "1 2 3 5 4 6 7 8 c0 c1 c1-again c4 9 10 11 12 13 14";
         assert_eq!(ids.join(" "), expected);
     }
-    assert!(lines(holdfast_query::story(&fixture.as_officer(), "S-404").await.unwrap()).await.unwrap().is_empty());
+    assert!(lines(holdfast_query::timeline(&fixture.as_officer(), "S-404").await.unwrap()).await.unwrap().is_empty());
 }

@@ -11,8 +11,8 @@ use holdfast_archive::{Advance, Archive, Location, Table, TableLog};
 use holdfast_events::{EventBatchBuilder, Position, Tier, Timestamp, decode_structured};
 use holdfast_postgres::{PostgresCatalog, PostgresSettings, TlsIdentity, serve};
 use holdfast_query::{
-    Denial, Door, Doorkeeper, Ending, Look, LookId, Reader, Recorder, Refused, Session, SessionOptions, Sight,
-    Unrecorded, Viewer, WithoutRecord,
+    AccessEnd, AccessId, AccessRecord, AuditTrail, AuthenticatedUser, AuthenticationError, Authenticator, Denial,
+    Interface, Reader, Session, SessionOptions, Unrecorded, Visibility, WithoutRecord,
 };
 use object_store::memory::InMemory;
 use ring::{digest, hmac, pbkdf2};
@@ -36,24 +36,30 @@ pub(crate) const SESSIONS: usize = 40;
 /// What was recorded.
 #[derive(Default)]
 pub(crate) struct Records {
-    pub(crate) begun: Mutex<Vec<Look>>,
-    pub(crate) ended: Mutex<Vec<Ending>>,
+    pub(crate) begun: Mutex<Vec<AccessRecord>>,
+    pub(crate) ended: Mutex<Vec<AccessEnd>>,
     pub(crate) failed_logins: Mutex<Vec<(String, Option<String>)>>,
     pub(crate) is_broken: AtomicBool,
 }
 
 #[async_trait]
-impl Recorder for Records {
-    async fn begin(&self, _: &Viewer, look: &Look) -> Result<LookId, Unrecorded> {
+impl AuditTrail for Records {
+    async fn begin(&self, _: &AuthenticatedUser, record: &AccessRecord) -> Result<AccessId, Unrecorded> {
         if self.is_broken.load(Ordering::SeqCst) {
             return Err(Unrecorded("Kafka is away".to_owned()));
         }
         let mut begun = self.begun.lock().unwrap();
-        begun.push(look.clone());
-        Ok(LookId(begun.len().to_string()))
+        begun.push(record.clone());
+        Ok(AccessId(begun.len().to_string()))
     }
 
-    async fn end(&self, _: &Viewer, _: &Look, _: &LookId, ending: &Ending) -> Result<(), Unrecorded> {
+    async fn end(
+        &self,
+        _: &AuthenticatedUser,
+        _: &AccessRecord,
+        _: &AccessId,
+        ending: &AccessEnd,
+    ) -> Result<(), Unrecorded> {
         self.ended.lock().unwrap().push(ending.clone());
         Ok(())
     }
@@ -82,30 +88,37 @@ fn verifier(password: &str, salt: &[u8]) -> String {
 }
 
 #[async_trait]
-impl Doorkeeper for Users {
-    async fn by_password(&self, _: &str, _: &str, _: Door, _: Option<String>) -> Result<Reader, Refused> {
-        Err(Refused::Forbidden("not through this door".to_owned()))
+impl Authenticator for Users {
+    async fn by_password(
+        &self,
+        _: &str,
+        _: &str,
+        _: Interface,
+        _: Option<String>,
+    ) -> Result<Reader, AuthenticationError> {
+        Err(AuthenticationError::Forbidden("not through this interface".to_owned()))
     }
 
-    async fn by_token(&self, _: &str, _: Door, _: Option<String>) -> Result<Reader, Refused> {
-        Err(Refused::Forbidden("not through this door".to_owned()))
+    async fn by_token(&self, _: &str, _: Interface, _: Option<String>) -> Result<Reader, AuthenticationError> {
+        Err(AuthenticationError::Forbidden("not through this interface".to_owned()))
     }
 
-    async fn scram_verifier(&self, user: &str, _: Option<String>) -> Result<String, Refused> {
+    async fn scram_verifier(&self, user: &str, _: Option<String>) -> Result<String, AuthenticationError> {
         Ok(match user {
             "manager" | "compliance" | "locked" => verifier(PASSWORD, user.as_bytes()),
             _ => verifier("what nobody knows", user.as_bytes()),
         })
     }
 
-    async fn by_scram(&self, user: &str, remote: Option<String>) -> Result<Reader, Refused> {
+    async fn by_scram(&self, user: &str, remote: Option<String>) -> Result<Reader, AuthenticationError> {
         let session = match user {
             "manager" => &self.manager,
             "compliance" => &self.compliance,
-            _ => return Err(Refused::Forbidden("this user may not use this door".to_owned())),
+            _ => return Err(AuthenticationError::Forbidden("this user may not use this interface".to_owned())),
         };
-        let viewer = Viewer { user: user.to_owned(), role: user.to_owned(), door: Door::Postgres, remote };
-        Ok(Reader::new(session.clone(), viewer, self.records.clone(), WithoutRecord::Refuse))
+        let user =
+            AuthenticatedUser { name: user.to_owned(), role: user.to_owned(), interface: Interface::Postgres, remote };
+        Ok(Reader::new(session.clone(), user, self.records.clone(), WithoutRecord::Refuse))
     }
 
     async fn scram_failed(&self, user: &str, remote: Option<String>) {
@@ -141,13 +154,13 @@ impl Server {
         change(&mut settings);
 
         let records = Arc::new(Records::default());
-        let doorkeeper = Arc::new(users(Arc::clone(&records)).await);
+        let authenticator = Arc::new(users(Arc::clone(&records)).await);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let stop = CancellationToken::new();
         let serving = tokio::spawn({
             let stop = stop.clone();
-            async move { serve(listener, doorkeeper, settings, stop).await.unwrap() }
+            async move { serve(listener, authenticator, settings, stop).await.unwrap() }
         });
         Self { port, records, certificate, stop, serving: Some(serving) }
     }
@@ -177,7 +190,7 @@ impl Server {
 
     /// The statements that are on record.
     pub(crate) fn looks(&self) -> Vec<String> {
-        self.records.begun.lock().unwrap().iter().map(|look| look.statement.clone()).collect()
+        self.records.begun.lock().unwrap().iter().map(|record| record.statement.clone()).collect()
     }
 }
 
@@ -197,7 +210,7 @@ async fn users(records: Arc<Records>) -> Users {
     let session = |identity: Identity| {
         let mut options = SessionOptions::new(archive.clone(), vec![identity]);
         options.extensions = vec![Arc::clone(&catalog)];
-        options.sight = Sight::UNBOUNDED;
+        options.visibility = Visibility::ALL;
         options.memory_limit = 64 << 20;
         options.parallelism = 2;
         Session::new(options).unwrap()

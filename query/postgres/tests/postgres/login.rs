@@ -25,7 +25,10 @@ async fn a_wrong_password_and_an_unknown_user_are_told_the_same() {
 async fn who_may_not_use_this_door_is_told_so_after_the_proof() {
     let server = Server::start().await;
     let options = format!("user=locked password='{PASSWORD}'");
-    assert_eq!(refused(&server, &options).await, ("28000".to_owned(), "this user may not use this door".to_owned()));
+    assert_eq!(
+        refused(&server, &options).await,
+        ("28000".to_owned(), "this user may not use this interface".to_owned())
+    );
 }
 
 #[tokio::test]
@@ -46,33 +49,37 @@ async fn variables_that_would_lie_are_refused_at_the_start() {
 async fn who_cannot_encrypt_does_not_listen_to_other_machines() {
     struct Nobody;
     #[async_trait::async_trait]
-    impl holdfast_query::Doorkeeper for Nobody {
+    impl holdfast_query::Authenticator for Nobody {
         async fn by_password(
             &self,
             _: &str,
             _: &str,
-            _: holdfast_query::Door,
+            _: holdfast_query::Interface,
             _: Option<String>,
-        ) -> Result<holdfast_query::Reader, holdfast_query::Refused> {
-            Err(holdfast_query::Refused::Unavailable(String::new()))
+        ) -> Result<holdfast_query::Reader, holdfast_query::AuthenticationError> {
+            Err(holdfast_query::AuthenticationError::Unavailable(String::new()))
         }
         async fn by_token(
             &self,
             _: &str,
-            _: holdfast_query::Door,
+            _: holdfast_query::Interface,
             _: Option<String>,
-        ) -> Result<holdfast_query::Reader, holdfast_query::Refused> {
-            Err(holdfast_query::Refused::Unavailable(String::new()))
+        ) -> Result<holdfast_query::Reader, holdfast_query::AuthenticationError> {
+            Err(holdfast_query::AuthenticationError::Unavailable(String::new()))
         }
-        async fn scram_verifier(&self, _: &str, _: Option<String>) -> Result<String, holdfast_query::Refused> {
-            Err(holdfast_query::Refused::Unavailable(String::new()))
+        async fn scram_verifier(
+            &self,
+            _: &str,
+            _: Option<String>,
+        ) -> Result<String, holdfast_query::AuthenticationError> {
+            Err(holdfast_query::AuthenticationError::Unavailable(String::new()))
         }
         async fn by_scram(
             &self,
             _: &str,
             _: Option<String>,
-        ) -> Result<holdfast_query::Reader, holdfast_query::Refused> {
-            Err(holdfast_query::Refused::Unavailable(String::new()))
+        ) -> Result<holdfast_query::Reader, holdfast_query::AuthenticationError> {
+            Err(holdfast_query::AuthenticationError::Unavailable(String::new()))
         }
         async fn scram_failed(&self, _: &str, _: Option<String>) {}
     }

@@ -48,7 +48,7 @@ async fn it_lists_tables_and_columns() {
     assert!(succeeded, "{said}");
     assert!(said.contains("archive|events|TABLE") && said.contains("archive|sessions|VIEW"), "{said}");
     assert!(said.contains("events|kafka_offset") && said.contains("events|subject"), "{said}");
-    assert!(server.looks().is_empty());
+    assert!(server.accesses().is_empty());
 }
 
 #[tokio::test]

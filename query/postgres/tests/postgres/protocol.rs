@@ -30,7 +30,7 @@ async fn values_go_in_and_rows_come_out() {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap();
     assert_eq!(since, Duration::from_micros(1_778_400_290_123_456));
     // The statement is on record as it was written, with what was given to it, and how it ended.
-    assert_eq!(server.looks(), [format!("{statement}\n-- $1 = 4\n-- $2 = S-010")]);
+    assert_eq!(server.accesses(), [format!("{statement}\n-- $1 = 4\n-- $2 = S-010")]);
     assert_eq!(server.records.ended.lock().unwrap()[0].rows, 2);
 }
 
@@ -173,7 +173,7 @@ async fn a_portal_gives_its_rows_in_parts() {
     }
     assert_eq!(seen, (0..SESSIONS as i64 * 3).collect::<Vec<_>>());
     transaction.commit().await.unwrap();
-    assert_eq!(server.looks().len(), 1);
+    assert_eq!(server.accesses().len(), 1);
 }
 
 #[tokio::test]
@@ -237,7 +237,7 @@ async fn a_purpose_is_a_part_of_the_record() {
     let other = server.connect_with(&options).await.unwrap();
     other.batch_execute("select count(*) from events").await.unwrap();
     let begun = server.records.begun.lock().unwrap();
-    let purposes: Vec<Option<&str>> = begun.iter().map(|look| look.purpose.as_deref()).collect();
+    let purposes: Vec<Option<&str>> = begun.iter().map(|record| record.purpose.as_deref()).collect();
     assert_eq!(purposes, [Some("complaint 7"), None, Some("audit 9")]);
 }
 
@@ -260,7 +260,7 @@ async fn without_records_names_are_told_and_nothing_else() {
     assert_eq!(code(&client, "select relname from pg_class where relname in (select id from events)").await, "58030");
     server.records.is_broken.store(false, Ordering::SeqCst);
     client.simple_query("select count(*) from events").await.unwrap();
-    assert_eq!(server.looks(), ["select count(*) from events"]);
+    assert_eq!(server.accesses(), ["select count(*) from events"]);
 }
 
 #[tokio::test]

@@ -86,7 +86,7 @@ async fn its_backslash_commands_are_answered() {
             assert!(out.contains(part), "{command} lacks {part}:\n{out}");
         }
     }
-    assert!(server.looks().is_empty(), "names are no look: {:?}", server.looks());
+    assert!(server.accesses().is_empty(), "names are no look: {:?}", server.accesses());
 }
 
 #[tokio::test]

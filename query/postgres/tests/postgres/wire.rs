@@ -81,7 +81,7 @@ async fn nothing_is_answered_before_the_proof() {
         let said = String::from_utf8_lossy(&rest(&mut stream).await).into_owned();
         assert!(!said.contains("SELECT"), "{said}");
     }
-    assert!(server.looks().is_empty());
+    assert!(server.accesses().is_empty());
 }
 
 #[tokio::test]

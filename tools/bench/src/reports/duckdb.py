@@ -25,7 +25,7 @@ WORDS = [
 
 # The engine that is measured finds out by itself that a filter on the type reaches both sides of the anti-join. DuckDB is
 # helped: it looks for repetitions of these types alone.
-ONCE = re.compile(r"from archive\.first_deliveries\n    where (type .*)\n")
+ONCE = re.compile(r"from archive\.deduplicated_events\n    where (type .*)\n")
 ORDER = "partition by subject, type, source, id order by kafka_topic, kafka_partition, kafka_offset"
 
 

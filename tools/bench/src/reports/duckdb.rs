@@ -12,8 +12,8 @@ const SCRIPT: &str = include_str!("duckdb.py");
 
 /// The views that the reports ask, each after those that it is made of.
 const VIEWS: [(&str, &str); 6] = [
-    ("repetitions", include_str!("../../../../query/engine/src/views/repetitions.sql")),
-    ("first_deliveries", include_str!("../../../../query/engine/src/views/first_deliveries.sql")),
+    ("duplicates", include_str!("../../../../query/engine/src/views/duplicates.sql")),
+    ("deduplicated_events", include_str!("../../../../query/engine/src/views/deduplicated_events.sql")),
     ("sessions", include_str!("../../../../query/engine/src/views/sessions.sql")),
     ("diagnostics", include_str!("../../../../query/engine/src/views/diagnostics.sql")),
     ("access_log", include_str!("../../../../query/engine/src/views/access_log.sql")),

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use holdfast_api::{ApiSettings, ReportDescription, ReportProblem, ReportSource, ReportStatement};
 use holdfast_ingest::producer::{KafkaProducer, Publisher, Record};
 use holdfast_query::{
-    Denial, Door, Doorkeeper, Ending, Look, LookId, Reader, Recorder, Refused, Session, SessionOptions, Spill,
-    Unrecorded, Viewer, WithoutRecord,
+    AccessEnd, AccessId, AccessRecord, AuditTrail, AuthenticatedUser, AuthenticationError, Authenticator, Denial,
+    Interface, Reader, Session, SessionOptions, Spill, Unrecorded, WithoutRecord,
 };
 use holdfast_reports::Arguments;
 use std::net::SocketAddr;
@@ -84,29 +84,40 @@ struct Porter {
 }
 
 impl Porter {
-    fn reader(&self, user: &str, door: Door, remote: Option<String>) -> Reader {
-        let viewer = Viewer { user: user.to_owned(), role: "manager".to_owned(), door, remote };
-        let records = Arc::clone(&self.records) as Arc<dyn Recorder>;
-        Reader::new(self.session.clone(), viewer, records, WithoutRecord::Refuse)
+    fn reader(&self, user: &str, interface: Interface, remote: Option<String>) -> Reader {
+        let user = AuthenticatedUser { name: user.to_owned(), role: "manager".to_owned(), interface, remote };
+        let records = Arc::clone(&self.records) as Arc<dyn AuditTrail>;
+        Reader::new(self.session.clone(), user, records, WithoutRecord::Refuse)
     }
 }
 
 #[async_trait]
-impl Doorkeeper for Porter {
-    async fn by_password(&self, user: &str, _: &str, door: Door, remote: Option<String>) -> Result<Reader, Refused> {
-        Ok(self.reader(user, door, remote))
+impl Authenticator for Porter {
+    async fn by_password(
+        &self,
+        user: &str,
+        _: &str,
+        interface: Interface,
+        remote: Option<String>,
+    ) -> Result<Reader, AuthenticationError> {
+        Ok(self.reader(user, interface, remote))
     }
 
-    async fn by_token(&self, token: &str, door: Door, remote: Option<String>) -> Result<Reader, Refused> {
-        Ok(self.reader(token, door, remote))
+    async fn by_token(
+        &self,
+        token: &str,
+        interface: Interface,
+        remote: Option<String>,
+    ) -> Result<Reader, AuthenticationError> {
+        Ok(self.reader(token, interface, remote))
     }
 
-    async fn scram_verifier(&self, _: &str, _: Option<String>) -> Result<String, Refused> {
-        Err(Refused::Unavailable("there is no PostgreSQL wire here".to_owned()))
+    async fn scram_verifier(&self, _: &str, _: Option<String>) -> Result<String, AuthenticationError> {
+        Err(AuthenticationError::Unavailable("there is no PostgreSQL wire here".to_owned()))
     }
 
-    async fn by_scram(&self, _: &str, _: Option<String>) -> Result<Reader, Refused> {
-        Err(Refused::Unavailable("there is no PostgreSQL wire here".to_owned()))
+    async fn by_scram(&self, _: &str, _: Option<String>) -> Result<Reader, AuthenticationError> {
+        Err(AuthenticationError::Unavailable("there is no PostgreSQL wire here".to_owned()))
     }
 
     async fn scram_failed(&self, _: &str, _: Option<String>) {}
@@ -121,7 +132,7 @@ struct Records {
 
 impl Records {
     async fn write(&self, user: &str, data: serde_json::Value) -> Result<String, Unrecorded> {
-        let id = format!("look-{}-{}", user, self.written.fetch_add(1, Ordering::Relaxed));
+        let id = format!("access-{}-{}", user, self.written.fetch_add(1, Ordering::Relaxed));
         let event = serde_json::json!({
             "specversion": "1.0",
             "id": id,
@@ -139,13 +150,19 @@ impl Records {
 }
 
 #[async_trait]
-impl Recorder for Records {
-    async fn begin(&self, viewer: &Viewer, look: &Look) -> Result<LookId, Unrecorded> {
-        self.write(&viewer.user, serde_json::json!({ "statement": look.statement })).await.map(LookId)
+impl AuditTrail for Records {
+    async fn begin(&self, user: &AuthenticatedUser, record: &AccessRecord) -> Result<AccessId, Unrecorded> {
+        self.write(&user.name, serde_json::json!({ "statement": record.statement })).await.map(AccessId)
     }
 
-    async fn end(&self, viewer: &Viewer, _: &Look, id: &LookId, ending: &Ending) -> Result<(), Unrecorded> {
-        self.write(&viewer.user, serde_json::json!({ "look": id.0, "rows": ending.rows })).await.map(drop)
+    async fn end(
+        &self,
+        user: &AuthenticatedUser,
+        _: &AccessRecord,
+        id: &AccessId,
+        ending: &AccessEnd,
+    ) -> Result<(), Unrecorded> {
+        self.write(&user.name, serde_json::json!({ "access_id": id.0, "rows": ending.rows })).await.map(drop)
     }
 
     async fn denied(&self, denial: &Denial) -> Result<(), Unrecorded> {

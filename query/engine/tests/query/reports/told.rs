@@ -70,30 +70,33 @@ fn diagnostics(session: &str, time: &str, mut data: Value) -> Value {
 }
 
 /// A look's first record, as the archive's doors write it.
-fn look_begun(look: &str, kind: &str, user: &str, time: &str, purpose: Option<&str>) -> Value {
+fn access_begun(record: &str, kind: &str, user: &str, time: &str, purpose: Option<&str>) -> Value {
     let mut data = json!({
-        "user": user, "role": "compliance", "door": "postgres", "remote_ip": "192.0.2.7", "look": look,
-        "stage": "begun", "statement": format!("statement of {look}"),
+        "user": user, "role": "compliance", "interface": "postgres", "remote_ip": "192.0.2.7", "access_id": record,
+        "stage": "begun", "statement": format!("statement of {record}"),
     });
     if let Some(purpose) = purpose {
         data["purpose"] = json!(purpose);
     }
-    with(event(&format!("archive.{kind}"), look, user, time, data), &[("source", "holdfast:looks")])
+    with(event(&format!("archive.{kind}"), record, user, time, data), &[("source", "holdfast:access")])
 }
 
 /// A look's second record; `found` says whose data it was.
-fn look_ended(look: &str, kind: &str, user: &str, time: &str, found: (&str, i64, Value)) -> Value {
+fn access_ended(record: &str, kind: &str, user: &str, time: &str, found: (&str, i64, Value)) -> Value {
     let (outcome, rows, subjects) = found;
     let mut data = json!({
-        "user": user, "role": "compliance", "door": "postgres", "remote_ip": "192.0.2.7", "look": look,
+        "user": user, "role": "compliance", "interface": "postgres", "remote_ip": "192.0.2.7", "access_id": record,
         "stage": "ended", "outcome": outcome, "rows": rows, "bytes": rows * 100, "duration": 0.5,
     });
     match subjects {
         Value::Array(_) => data["subjects"] = subjects,
-        Value::Bool(_) => data["everybody"] = subjects,
+        Value::Bool(_) => data["all_subjects"] = subjects,
         _ => {}
     }
-    with(event(&format!("archive.{kind}"), &format!("{look}/end"), user, time, data), &[("source", "holdfast:looks")])
+    with(
+        event(&format!("archive.{kind}"), &format!("{record}/end"), user, time, data),
+        &[("source", "holdfast:access")],
+    )
 }
 
 fn sessions_of_may() -> Vec<Value> {
@@ -222,30 +225,30 @@ pub(super) async fn looked_at() -> Fixture {
     let mut fixture = support().await;
     let nothing = Value::Null;
     let refused = json!({
-        "user": "mallory", "door": "http", "remote_ip": "198.51.100.9", "look": "L-6", "reason": "the password is wrong",
+        "user": "mallory", "interface": "http", "remote_ip": "198.51.100.9", "access_id": "L-6", "reason": "the password is wrong",
     });
-    let looks = [
-        look_begun("L-1", "queried", "ada", &june("10:00:00"), Some("audit")),
-        look_ended("L-1", "queried", "ada", &june("10:00:01"), ("complete", 12, json!(["S-1", "S-4", "T-1"]))),
+    let accesses = [
+        access_begun("L-1", "queried", "ada", &june("10:00:00"), Some("audit")),
+        access_ended("L-1", "queried", "ada", &june("10:00:01"), ("complete", 12, json!(["S-1", "S-4", "T-1"]))),
         // A ticket has a customer, too.
         with(ticket("changed", "T-1", &june("06:00:00"), Value::Null), &[("customer", "initech")]),
         // Delivered twice: it is one look.
-        look_begun("L-2", "viewed", "bob", &june("11:00:00"), None),
-        look_begun("L-2", "viewed", "bob", &june("11:00:00"), None),
-        look_ended("L-2", "viewed", "bob", &june("11:00:01"), ("cancelled", 1, json!(["S-3"]))),
-        look_begun("L-3", "exported", "eve", &june("12:00:00"), Some("subpoena 7")),
-        look_ended("L-3", "exported", "eve", &june("12:00:01"), ("complete", 900, json!(true))),
+        access_begun("L-2", "viewed", "bob", &june("11:00:00"), None),
+        access_begun("L-2", "viewed", "bob", &june("11:00:00"), None),
+        access_ended("L-2", "viewed", "bob", &june("11:00:01"), ("cancelled", 1, json!(["S-3"]))),
+        access_begun("L-3", "exported", "eve", &june("12:00:00"), Some("subpoena 7")),
+        access_ended("L-3", "exported", "eve", &june("12:00:01"), ("complete", 900, json!(true))),
         // It began after everybody was exported.
         requested("S-9", &june("12:30:00"), "web/vip", &[("customer", "acme")]),
-        look_begun("L-4", "queried", "ada", &june("13:00:00"), Some("totals")),
-        look_ended("L-4", "queried", "ada", &june("13:00:01"), ("complete", 5, nothing)),
-        look_begun("L-5", "queried", "ada", &june("14:00:00"), None),
-        with(event("archive.denied", "L-6", "mallory", &june("15:00:00"), refused), &[("source", "holdfast:looks")]),
+        access_begun("L-4", "queried", "ada", &june("13:00:00"), Some("totals")),
+        access_ended("L-4", "queried", "ada", &june("13:00:01"), ("complete", 5, nothing)),
+        access_begun("L-5", "queried", "ada", &june("14:00:00"), None),
+        with(event("archive.denied", "L-6", "mallory", &june("15:00:00"), refused), &[("source", "holdfast:access")]),
         // A session whose id needs escapes in JSON.
         requested("S \"9\"", &june("07:00:00"), "web/vip", &[("customer", "quo'te")]),
-        look_begun("L-7", "viewed", "bob", &june("16:00:00"), Some("request")),
-        look_ended("L-7", "viewed", "bob", &june("16:00:01"), ("complete", 1, json!(["S \"9\""]))),
+        access_begun("L-7", "viewed", "bob", &june("16:00:00"), Some("request")),
+        access_ended("L-7", "viewed", "bob", &june("16:00:01"), ("complete", 1, json!(["S \"9\""]))),
     ];
-    fixture.write(JUNE, &looks).await;
+    fixture.write(JUNE, &accesses).await;
     fixture
 }

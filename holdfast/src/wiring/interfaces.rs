@@ -10,19 +10,19 @@ use holdfast_ingest::gateway::system_clock;
 use holdfast_ingest::kafka::KafkaSettings;
 use holdfast_ingest::producer::KafkaProducer;
 use holdfast_postgres::{PostgresCatalog, PostgresSettings, TlsIdentity};
-use holdfast_query::{Doorkeeper, Extension, Recorder};
+use holdfast_query::{AuditTrail, Authenticator, Extension};
 
 use super::access::Access;
-use super::doors::Doors;
-use super::looks::KafkaRecorder;
+use super::audit_trail::KafkaAuditTrail;
+use super::authentication::Authentication;
 use super::reports::Reports;
 use crate::config::Settings;
 
 /// What is asked through.
-pub(crate) struct Asking {
+pub(crate) struct Interfaces {
     /// The routes below `/v1`.
     pub(crate) router: axum::Router,
-    pub(crate) doorkeeper: Arc<dyn Doorkeeper>,
+    pub(crate) authenticator: Arc<dyn Authenticator>,
     pub(crate) postgres: PostgresSettings,
 }
 
@@ -32,9 +32,9 @@ pub(crate) fn open(
     archive: &Archive,
     kafka: &KafkaSettings,
     mut extensions: Vec<Arc<dyn Extension>>,
-) -> anyhow::Result<Asking> {
+) -> anyhow::Result<Interfaces> {
     let producer = KafkaProducer::new(kafka).context("prepare the Kafka producer for the records of looks")?;
-    let recorder: Arc<dyn Recorder> = Arc::new(KafkaRecorder::new(
+    let audit_trail: Arc<dyn AuditTrail> = Arc::new(KafkaAuditTrail::new(
         Arc::new(producer),
         kafka.events_topic.clone(),
         system_clock(),
@@ -43,10 +43,10 @@ pub(crate) fn open(
     let access = Arc::new(Access::open(settings, Instant::now())?);
     let roles = holdfast_access::Role::ALL.iter().map(|role| role.name().to_owned()).collect();
     extensions.push(Arc::new(PostgresCatalog::new(roles).context("prepare the catalog for PostgreSQL clients")?));
-    let doors = Doors::open(settings, archive.clone(), access, recorder, extensions)?;
-    let doorkeeper: Arc<dyn Doorkeeper> = Arc::new(doors);
-    let router = holdfast_api::router(Arc::clone(&doorkeeper), Arc::new(Reports), api(settings))?;
-    Ok(Asking { router, doorkeeper, postgres: postgres(settings)? })
+    let authentication = Authentication::open(settings, archive.clone(), access, audit_trail, extensions)?;
+    let authenticator: Arc<dyn Authenticator> = Arc::new(authentication);
+    let router = holdfast_api::router(Arc::clone(&authenticator), Arc::new(Reports), api(settings))?;
+    Ok(Interfaces { router, authenticator, postgres: postgres(settings)? })
 }
 
 fn api(settings: &Settings) -> ApiSettings {

@@ -1,27 +1,27 @@
 //! Looks at the archive, and their records.
 //!
 //! A look is one statement, view or export. Its record is two events: that it begins, which must stand before the first row is
-//! given away, and how it ended. What was refused at the door is a record as well.
+//! given away, and how it ended. What was refused at the interface is a record as well.
 
 use async_trait::async_trait;
 use std::time::Duration;
 
-/// Who looks, and through which door.
+/// Who looks, and through which interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Viewer {
+pub struct AuthenticatedUser {
     /// The user's name.
-    pub user: String,
+    pub name: String,
     /// The user's role.
     pub role: String,
     /// Where the user came in.
-    pub door: Door,
+    pub interface: Interface,
     /// The address at the other end, where there is one.
     pub remote: Option<String>,
 }
 
 /// A way into the archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Door {
+pub enum Interface {
     /// The HTTP API.
     Http,
     /// The PostgreSQL wire protocol.
@@ -30,30 +30,30 @@ pub enum Door {
     CommandLine,
 }
 
-impl Door {
+impl Interface {
     /// Its name in records.
     pub fn name(self) -> &'static str {
         match self {
             Self::Http => "http",
             Self::Postgres => "postgres",
-            Self::CommandLine => "command line",
+            Self::CommandLine => "cli",
         }
     }
 }
 
 /// What kind of look it is; the type of its event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Kind {
+pub enum AccessKind {
     /// A statement.
     #[default]
     Queried,
-    /// The story of one session.
+    /// The timeline of one session.
     Viewed,
     /// Something that leaves the archive as a file.
     Exported,
 }
 
-impl Kind {
+impl AccessKind {
     /// The type of the event, by the catalogue.
     pub fn event_type(self) -> &'static str {
         match self {
@@ -66,18 +66,18 @@ impl Kind {
 
 /// One look.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Look {
+pub struct AccessRecord {
     /// Its kind.
-    pub kind: Kind,
+    pub kind: AccessKind,
     /// The statement, or what was asked for.
     pub statement: String,
-    /// What the viewer says that it is for.
+    /// What the user says that it is for.
     pub purpose: Option<String>,
 }
 
 /// How a look ended.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Ending {
+pub struct AccessEnd {
     /// Rows that were given away.
     pub rows: u64,
     /// Bytes that these take in memory.
@@ -104,7 +104,7 @@ pub enum Subjects {
 pub enum Outcome {
     /// All rows were given away.
     Complete,
-    /// The viewer went away or cancelled.
+    /// The user went away or cancelled.
     Cancelled,
     /// It failed on the way, or before the first row.
     Failed,
@@ -121,13 +121,13 @@ impl Outcome {
     }
 }
 
-/// What was refused at the door.
+/// What was refused at the interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Denial {
     /// The name that was given, as far as one was.
     pub user: String,
     /// Where.
-    pub door: Door,
+    pub interface: Interface,
     /// The address at the other end, where there is one.
     pub remote: Option<String>,
     /// Why, for who reads the records; the one who was refused is told less.
@@ -141,16 +141,22 @@ pub struct Unrecorded(pub String);
 
 /// Names a look between its beginning and its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LookId(pub String);
+pub struct AccessId(pub String);
 
 /// Writes records where they stay. A record stands when the call returns.
 #[async_trait]
-pub trait Recorder: Send + Sync {
+pub trait AuditTrail: Send + Sync {
     /// A look begins.
-    async fn begin(&self, viewer: &Viewer, look: &Look) -> Result<LookId, Unrecorded>;
+    async fn begin(&self, user: &AuthenticatedUser, record: &AccessRecord) -> Result<AccessId, Unrecorded>;
 
     /// A look has ended.
-    async fn end(&self, viewer: &Viewer, look: &Look, id: &LookId, ending: &Ending) -> Result<(), Unrecorded>;
+    async fn end(
+        &self,
+        user: &AuthenticatedUser,
+        record: &AccessRecord,
+        id: &AccessId,
+        ending: &AccessEnd,
+    ) -> Result<(), Unrecorded>;
 
     /// Somebody was refused.
     async fn denied(&self, denial: &Denial) -> Result<(), Unrecorded>;

@@ -12,11 +12,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use holdfast_ingest::gateway::Clock;
 use holdfast_ingest::producer::{KafkaProducer, PublishError, Publisher, Record};
-use holdfast_query::{Denial, Ending, Kind, Look, LookId, Recorder, Subjects, Unrecorded, Viewer};
+use holdfast_query::{
+    AccessEnd, AccessId, AccessKind, AccessRecord, AuditTrail, AuthenticatedUser, Denial, Subjects, Unrecorded,
+};
 use serde_json::{Map, Value, json};
 
 /// What the records name as their source.
-const SOURCE: &str = "holdfast:looks";
+const SOURCE: &str = "holdfast:access";
 /// Texts from outside that are longer are cut in the record: a message must fit into Kafka.
 const LONGEST_TEXT: usize = 64 * 1024;
 /// How often a full queue is tried again.
@@ -26,7 +28,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 const LOCATING: Duration = Duration::from_secs(2);
 
 /// Writes records to the topic of events.
-pub(crate) struct KafkaRecorder {
+pub(crate) struct KafkaAuditTrail {
     producer: Arc<KafkaProducer>,
     topic: String,
     clock: Clock,
@@ -34,7 +36,7 @@ pub(crate) struct KafkaRecorder {
     patience: Duration,
 }
 
-impl KafkaRecorder {
+impl KafkaAuditTrail {
     /// Blocks for up to two seconds when Kafka does not answer.
     pub(crate) fn new(producer: Arc<KafkaProducer>, topic: String, clock: Clock, patience: Duration) -> Self {
         if let Err(error) = producer.locate(&topic, LOCATING) {
@@ -87,31 +89,31 @@ fn cut(text: &str) -> &str {
     &text[..end]
 }
 
-fn who(viewer: &Viewer) -> Map<String, Value> {
+fn who(user: &AuthenticatedUser) -> Map<String, Value> {
     let mut data = Map::new();
-    data.insert("user".to_owned(), viewer.user.clone().into());
-    data.insert("role".to_owned(), viewer.role.clone().into());
-    data.insert("door".to_owned(), viewer.door.name().into());
-    if let Some(remote) = &viewer.remote {
+    data.insert("user".to_owned(), user.name.clone().into());
+    data.insert("role".to_owned(), user.role.clone().into());
+    data.insert("interface".to_owned(), user.interface.name().into());
+    if let Some(remote) = &user.remote {
         data.insert("remote_ip".to_owned(), remote.clone().into());
     }
     data
 }
 
-fn begin(id: &str, viewer: &Viewer, look: &Look, time: &str) -> Value {
-    let mut data = who(viewer);
-    data.insert("look".to_owned(), id.into());
+fn begin(id: &str, user: &AuthenticatedUser, record: &AccessRecord, time: &str) -> Value {
+    let mut data = who(user);
+    data.insert("access_id".to_owned(), id.into());
     data.insert("stage".to_owned(), "begun".into());
-    data.insert("statement".to_owned(), cut(&look.statement).into());
-    if let Some(purpose) = &look.purpose {
+    data.insert("statement".to_owned(), cut(&record.statement).into());
+    if let Some(purpose) = &record.purpose {
         data.insert("purpose".to_owned(), cut(purpose).into());
     }
-    event(id, look.kind.event_type(), &viewer.user, time, data)
+    event(id, record.kind.event_type(), &user.name, time, data)
 }
 
-fn end(id: &str, kind: Kind, viewer: &Viewer, ending: &Ending, time: &str) -> Value {
-    let mut data = who(viewer);
-    data.insert("look".to_owned(), id.into());
+fn end(id: &str, kind: AccessKind, user: &AuthenticatedUser, ending: &AccessEnd, time: &str) -> Value {
+    let mut data = who(user);
+    data.insert("access_id".to_owned(), id.into());
     data.insert("stage".to_owned(), "ended".into());
     data.insert("outcome".to_owned(), ending.outcome.name().into());
     data.insert("rows".to_owned(), ending.rows.into());
@@ -120,17 +122,17 @@ fn end(id: &str, kind: Kind, viewer: &Viewer, ending: &Ending, time: &str) -> Va
     match &ending.subjects {
         Subjects::Of(subjects) if subjects.is_empty() => {}
         Subjects::Of(subjects) => _ = data.insert("subjects".to_owned(), subjects.clone().into()),
-        Subjects::Everybody => _ = data.insert("everybody".to_owned(), true.into()),
+        Subjects::All => _ = data.insert("all_subjects".to_owned(), true.into()),
     }
-    event(&format!("{id}/end"), kind.event_type(), &viewer.user, time, data)
+    event(&format!("{id}/end"), kind.event_type(), &user.name, time, data)
 }
 
 fn denied(id: &str, denial: &Denial, time: &str) -> Value {
     let mut data = Map::new();
     data.insert("user".to_owned(), cut(&denial.user).into());
-    data.insert("door".to_owned(), denial.door.name().into());
+    data.insert("interface".to_owned(), denial.interface.name().into());
     data.insert("reason".to_owned(), denial.reason.clone().into());
-    data.insert("look".to_owned(), id.into());
+    data.insert("access_id".to_owned(), id.into());
     if let Some(remote) = &denial.remote {
         data.insert("remote_ip".to_owned(), remote.clone().into());
     }
@@ -138,15 +140,21 @@ fn denied(id: &str, denial: &Denial, time: &str) -> Value {
 }
 
 #[async_trait]
-impl Recorder for KafkaRecorder {
-    async fn begin(&self, viewer: &Viewer, look: &Look) -> Result<LookId, Unrecorded> {
+impl AuditTrail for KafkaAuditTrail {
+    async fn begin(&self, user: &AuthenticatedUser, record: &AccessRecord) -> Result<AccessId, Unrecorded> {
         let id = uuid::Uuid::now_v7().to_string();
-        self.publish(&viewer.user, &begin(&id, viewer, look, &(self.clock)().to_string())).await?;
-        Ok(LookId(id))
+        self.publish(&user.name, &begin(&id, user, record, &(self.clock)().to_string())).await?;
+        Ok(AccessId(id))
     }
 
-    async fn end(&self, viewer: &Viewer, look: &Look, id: &LookId, ending: &Ending) -> Result<(), Unrecorded> {
-        self.publish(&viewer.user, &end(&id.0, look.kind, viewer, ending, &(self.clock)().to_string())).await
+    async fn end(
+        &self,
+        user: &AuthenticatedUser,
+        record: &AccessRecord,
+        id: &AccessId,
+        ending: &AccessEnd,
+    ) -> Result<(), Unrecorded> {
+        self.publish(&user.name, &end(&id.0, record.kind, user, ending, &(self.clock)().to_string())).await
     }
 
     async fn denied(&self, denial: &Denial) -> Result<(), Unrecorded> {
@@ -157,39 +165,48 @@ impl Recorder for KafkaRecorder {
 
 #[cfg(test)]
 mod tests {
-    use holdfast_query::{Door, Outcome};
+    use holdfast_query::{Interface, Outcome};
 
     use super::*;
 
-    fn viewer() -> Viewer {
-        Viewer { user: "ada".into(), role: "manager".into(), door: Door::Postgres, remote: Some("192.0.2.7".into()) }
+    fn user() -> AuthenticatedUser {
+        AuthenticatedUser {
+            name: "ada".into(),
+            role: "manager".into(),
+            interface: Interface::Postgres,
+            remote: Some("192.0.2.7".into()),
+        }
     }
 
     /// The records are events that the catalogue finds nothing wrong with.
     #[test]
     fn records_keep_the_rules_of_the_catalogue() {
-        let look = Look {
-            kind: Kind::Queried,
+        let record = AccessRecord {
+            kind: AccessKind::Queried,
             statement: "select \u{1F512} ".repeat(20_000),
             purpose: Some("audit".to_owned()),
         };
-        let mut ending = Ending {
+        let mut ending = AccessEnd {
             rows: 3,
             bytes: 100,
             duration: Duration::from_millis(1500),
             outcome: Outcome::Complete,
             subjects: Subjects::Of(vec!["S-1".to_owned()]),
         };
-        let denial =
-            Denial { user: String::new(), door: Door::Http, remote: None, reason: "the token is not known".to_owned() };
+        let denial = Denial {
+            user: String::new(),
+            interface: Interface::Http,
+            remote: None,
+            reason: "the token is not known".to_owned(),
+        };
         let time = "2026-01-31T12:00:00Z";
         let mut events = vec![
-            begin("1", &viewer(), &look, time),
-            end("1", Kind::Queried, &viewer(), &ending, time),
+            begin("1", &user(), &record, time),
+            end("1", AccessKind::Queried, &user(), &ending, time),
             denied("2", &denial, time),
         ];
-        ending.subjects = Subjects::Everybody;
-        events.push(end("3", Kind::Exported, &viewer(), &ending, time));
+        ending.subjects = Subjects::All;
+        events.push(end("3", AccessKind::Exported, &user(), &ending, time));
         for event in events {
             let bytes = event.to_string();
             assert!(bytes.len() < 100_000);

@@ -1,7 +1,7 @@
 //! What is remembered about one statement between its analysis and its execution.
 
-use crate::look::Subjects;
-use crate::rights::Tiers;
+use crate::access_record::Subjects;
+use crate::tier_access::Tiers;
 use holdfast_archive::Table;
 use holdfast_events::Tier;
 use std::collections::BTreeSet;
@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Subjects of one statement that are told apart. Beyond, the look counts as one at everybody.
-const MOST_SUBJECTS: usize = 10_000;
+const MAX_SUBJECTS: usize = 10_000;
 
 /// A column of a table of the archive.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -40,7 +40,7 @@ impl fmt::Display for Notice {
 
 /// Written by the analysis (columns computed with) and by the scans (files whose tiers were withheld).
 #[derive(Debug, Default)]
-pub(crate) struct Ledger {
+pub(crate) struct StatementTrace {
     inner: Mutex<Inner>,
 }
 
@@ -50,10 +50,10 @@ struct Inner {
     scans: Vec<(Table, Tiers, usize)>,
     subjects: BTreeSet<String>,
     /// There were more than are told apart.
-    is_everybody: bool,
+    are_all: bool,
 }
 
-impl Ledger {
+impl StatementTrace {
     /// Notes that the statement computes with a column, which it calls `name`.
     pub(crate) fn compute(&self, name: String, origin: Origin) {
         self.lock().computed.push((name, origin));
@@ -68,7 +68,7 @@ impl Ledger {
     }
 
     /// Notes how many files were read with which rights.
-    pub(crate) fn note_scan(&self, table: Table, files: impl Iterator<Item = (Tiers, usize)>) {
+    pub(crate) fn add_scan(&self, table: Table, files: impl Iterator<Item = (Tiers, usize)>) {
         self.lock().scans.extend(files.map(|(rights, count)| (table, rights, count)));
     }
 
@@ -85,17 +85,17 @@ impl Ledger {
     }
 
     /// Notes whose protected data is read.
-    pub(crate) fn note_subjects<'s>(&self, subjects: impl IntoIterator<Item = &'s str>) {
+    pub(crate) fn add_subjects<'s>(&self, subjects: impl IntoIterator<Item = &'s str>) {
         let mut inner = self.lock();
         for subject in subjects {
-            if inner.is_everybody {
+            if inner.are_all {
                 return;
             }
             if !inner.subjects.contains(subject) {
                 inner.subjects.insert(subject.to_owned());
             }
-            if inner.subjects.len() > MOST_SUBJECTS {
-                inner.is_everybody = true;
+            if inner.subjects.len() > MAX_SUBJECTS {
+                inner.are_all = true;
                 inner.subjects.clear();
             }
         }
@@ -104,7 +104,7 @@ impl Ledger {
     /// Whose protected data was read so far.
     pub(crate) fn subjects(&self) -> Subjects {
         let inner = self.lock();
-        if inner.is_everybody { Subjects::Everybody } else { Subjects::Of(inner.subjects.iter().cloned().collect()) }
+        if inner.are_all { Subjects::All } else { Subjects::Of(inner.subjects.iter().cloned().collect()) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

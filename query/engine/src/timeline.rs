@@ -1,12 +1,12 @@
-//! The whole story of one session.
+//! The whole timeline of one session.
 
 use crate::error::QueryError;
 use crate::session::{QueryResult, Session};
 use datafusion::common::ScalarValue;
 use datafusion::common::config::Dialect;
 
-/// The statement behind [`story`]; `$1` is the session's id.
-pub(crate) const STORY: &str = include_str!("story.sql");
+/// The statement behind [`timeline`]; `$1` is the session's id.
+pub(crate) const TIMELINE: &str = include_str!("timeline.sql");
 
 /// All events of the session `id`, each once, in order. The columns are those of `archive.events` and, behind them,
 /// `deliveries`: how often the event was delivered.
@@ -17,7 +17,7 @@ pub(crate) const STORY: &str = include_str!("story.sql");
 ///
 /// # Errors
 /// Those of [`Session::sql`].
-pub async fn story(session: &Session, id: &str) -> Result<QueryResult, QueryError> {
+pub async fn timeline(session: &Session, id: &str) -> Result<QueryResult, QueryError> {
     let id = ScalarValue::Utf8(Some(id.to_owned()));
-    session.run(STORY, Dialect::Generic, vec![id]).await
+    session.run(TIMELINE, Dialect::Generic, vec![id]).await
 }

@@ -1,7 +1,7 @@
 //! A table of which a caller sees the rows of some sessions alone.
 //!
 //! ```text
-//! the statement's plan ─▶ GuardedExec │ filter: one of the caller's sessions ─▶ scan
+//! the statement's plan ─▶ RowSecurityExec │ filter: one of the caller's sessions ─▶ scan
 //!                          a leaf     │ and what may be asked of any row without telling anything
 //! ```
 //!
@@ -35,7 +35,7 @@ use std::fmt;
 use std::sync::Arc;
 
 /// Part of a table.
-pub(crate) struct GuardedTable {
+pub(crate) struct RowSecurityTable {
     name: &'static str,
     table: Arc<dyn TableProvider>,
     /// Which column says whose row it is; `None` where no row is of a session.
@@ -43,7 +43,7 @@ pub(crate) struct GuardedTable {
     seen: Ids,
 }
 
-impl GuardedTable {
+impl RowSecurityTable {
     pub(crate) fn new(name: &'static str, table: Arc<dyn TableProvider>, subject: Option<usize>, seen: Ids) -> Self {
         Self { name, table, subject, seen }
     }
@@ -65,9 +65,9 @@ impl GuardedTable {
     }
 }
 
-impl fmt::Debug for GuardedTable {
+impl fmt::Debug for RowSecurityTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GuardedTable").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("RowSecurityTable").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
@@ -91,7 +91,7 @@ fn tells_nothing(expr: &Expr) -> bool {
 }
 
 #[async_trait]
-impl TableProvider for GuardedTable {
+impl TableProvider for RowSecurityTable {
     fn schema(&self) -> SchemaRef {
         self.table.schema()
     }
@@ -112,13 +112,13 @@ impl TableProvider for GuardedTable {
         let wanted = projection.unwrap_or(&all);
         let shown = Arc::new(schema.project(wanted)?);
         let Some(subject) = self.subject.filter(|_| !self.seen.is_empty()) else {
-            return Ok(Arc::new(GuardedExec::new(self.name, Arc::new(EmptyExec::new(shown)))));
+            return Ok(Arc::new(RowSecurityExec::new(self.name, Arc::new(EmptyExec::new(shown)))));
         };
         let mut below: Vec<Expr> = filters.iter().filter(|filter| tells_nothing(filter)).cloned().collect();
         match self.seen_of(state, &below, subject)? {
             // Nobody's file is looked into for a subject that the caller does not see.
             Some(seen) if seen.is_empty() => {
-                return Ok(Arc::new(GuardedExec::new(self.name, Arc::new(EmptyExec::new(shown)))));
+                return Ok(Arc::new(RowSecurityExec::new(self.name, Arc::new(EmptyExec::new(shown)))));
             }
             Some(seen) => {
                 let seen = seen.into_iter().map(|text| lit(ScalarValue::Utf8View(Some(text))));
@@ -152,7 +152,7 @@ impl TableProvider for GuardedTable {
             (Arc::new(Column::new(name, position)) as Arc<dyn PhysicalExpr>, name.clone())
         });
         let projected = ProjectionExec::try_new(expressions.collect::<Vec<_>>(), filtered)?;
-        Ok(Arc::new(GuardedExec::new(self.name, Arc::new(projected))))
+        Ok(Arc::new(RowSecurityExec::new(self.name, Arc::new(projected))))
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
@@ -162,13 +162,13 @@ impl TableProvider for GuardedTable {
 }
 
 /// A scan whose inside does not show.
-struct GuardedExec {
+struct RowSecurityExec {
     name: &'static str,
     inner: Arc<dyn ExecutionPlan>,
     properties: Arc<PlanProperties>,
 }
 
-impl GuardedExec {
+impl RowSecurityExec {
     fn new(name: &'static str, inner: Arc<dyn ExecutionPlan>) -> Self {
         let properties = PlanProperties::new(
             EquivalenceProperties::new(inner.schema()),
@@ -180,21 +180,21 @@ impl GuardedExec {
     }
 }
 
-impl fmt::Debug for GuardedExec {
+impl fmt::Debug for RowSecurityExec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GuardedExec").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("RowSecurityExec").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
-impl DisplayAs for GuardedExec {
+impl DisplayAs for RowSecurityExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "GuardedExec: {}", self.name)
+        write!(f, "RowSecurityExec: {}", self.name)
     }
 }
 
-impl ExecutionPlan for GuardedExec {
+impl ExecutionPlan for RowSecurityExec {
     fn name(&self) -> &'static str {
-        "GuardedExec"
+        "RowSecurityExec"
     }
 
     fn properties(&self) -> &Arc<PlanProperties> {

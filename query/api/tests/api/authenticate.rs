@@ -43,10 +43,10 @@ async fn refusals_say_what_to_do() {
         .await
         .unwrap();
     assert_eq!(response.json::<Value>().await.unwrap()["rows"], json!([{"one": 1}]));
-    let (viewer, look) = server.book.begun().remove(0);
-    assert_eq!((viewer.user.as_str(), viewer.remote.as_deref()), ("officer", Some("127.0.0.1")));
+    let (user, record) = server.book.begun().remove(0);
+    assert_eq!((user.name.as_str(), user.remote.as_deref()), ("officer", Some("127.0.0.1")));
     assert_eq!(
-        (look.statement.as_str(), look.purpose.as_deref()),
+        (record.statement.as_str(), record.purpose.as_deref()),
         ("SELECT 1 AS one FROM events LIMIT 1", Some("audit"))
     );
 }

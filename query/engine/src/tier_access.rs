@@ -45,13 +45,13 @@ impl FromIterator<Tier> for Tiers {
 /// What one caller may read of a snapshot's files. Master keys are per class and month, so files of one class and date
 /// have the same rights.
 #[derive(Debug, Default)]
-pub(crate) struct Rights {
+pub(crate) struct TierAccess {
     by_filing: HashMap<(String, i32), Tiers>,
     in_every: Tiers,
     in_any: Tiers,
 }
 
-impl Rights {
+impl TierAccess {
     /// One file of each class and date: those that an [`Unlocker`] must be prepared for to know about all.
     pub(crate) fn representatives<'f>(files: impl IntoIterator<Item = &'f DataFile>) -> Vec<DataFile> {
         let mut seen = std::collections::HashSet::new();
@@ -62,7 +62,7 @@ impl Rights {
     pub(crate) fn of(caller: &Caller, representatives: &[DataFile]) -> Self {
         Self::from_pairs(representatives.iter().map(|file| {
             let tiers: Tiers = Tier::ALL.into_iter().filter(|tier| caller.unlocker.can_read(*tier, file)).collect();
-            ((file.class.clone(), file.date), tiers.and(caller.sight.tiers()))
+            ((file.class.clone(), file.date), tiers.and(caller.visibility.tiers()))
         }))
     }
 
@@ -96,16 +96,16 @@ mod tests {
 
     #[test]
     fn an_empty_archive_withholds_nothing() {
-        let rights = Rights::default();
+        let rights = TierAccess::default();
         assert!(!rights.nowhere(Tier::Content));
-        assert_eq!(Rights::from_pairs([]).in_every_file(), Tiers::ALL);
+        assert_eq!(TierAccess::from_pairs([]).in_every_file(), Tiers::ALL);
     }
 
     #[test]
     fn a_tier_that_is_open_in_one_month_is_neither_everywhere_nor_nowhere() {
         let manager: Tiers = [Tier::Operational].into_iter().collect();
         let rights =
-            Rights::from_pairs([(("general".into(), 20_000), manager), (("general".into(), 20_040), Tiers::ALL)]);
+            TierAccess::from_pairs([(("general".into(), 20_000), manager), (("general".into(), 20_040), Tiers::ALL)]);
         assert!(!rights.in_every_file().has(Tier::Content));
         assert!(!rights.nowhere(Tier::Content));
         assert!(rights.in_every_file().has(Tier::Operational));

@@ -1,11 +1,11 @@
 //! What a caller may see beneath SQL, whatever the statement says and whatever the keys at hand open.
 
-use crate::rights::Tiers;
+use crate::tier_access::Tiers;
 use holdfast_events::Tier;
 
 /// The bounds of one caller.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Sight {
+pub struct Visibility {
     tiers: Tiers,
     rows: Rows,
 }
@@ -30,7 +30,7 @@ pub struct Scope {
     pub agents: Option<Vec<String>>,
 }
 
-impl Sight {
+impl Visibility {
     /// Everything that the keys open.
     pub const UNBOUNDED: Self = Self { tiers: Tiers::ALL, rows: Rows::All };
 

@@ -2,7 +2,7 @@
 
 use crate::fixture::{Fixture, MAY, error, event, rows};
 use holdfast_events::Tier;
-use holdfast_query::{Rows, Scope, Session, Sight};
+use holdfast_query::{Rows, Scope, Session, Visibility};
 use serde_json::json;
 
 /// Two sessions by two agents through two portals, and what belongs to no session.
@@ -62,8 +62,8 @@ async fn archive() -> Fixture {
 fn bounded(fixture: &Fixture, portals: Option<&[&str]>, agents: Option<&[&str]>) -> Session {
     let own = |names: Option<&[&str]>| names.map(|names| names.iter().map(ToString::to_string).collect());
     let scope = Scope { portals: own(portals), agents: own(agents) };
-    let sight = Sight::new(Tier::ALL, Rows::Sessions(scope));
-    fixture.as_officer().for_caller(vec![fixture.officer.clone()], sight)
+    let visibility = Visibility::new(Tier::ALL, Rows::Sessions(scope));
+    fixture.as_officer().for_caller(vec![fixture.officer.clone()], visibility)
 }
 
 #[tokio::test]
@@ -83,7 +83,8 @@ async fn only_the_rows_of_the_own_sessions_are_there() {
     assert_eq!(rows(&sales, "select session from sessions").await, ["S-2"]);
     let nobody = bounded(&fixture, Some(&["sale"]), None);
     assert_eq!(rows(&nobody, "select count(*) from events").await, ["0"]);
-    let nothing = fixture.as_officer().for_caller(vec![fixture.officer.clone()], Sight::new(Tier::ALL, Rows::None));
+    let nothing =
+        fixture.as_officer().for_caller(vec![fixture.officer.clone()], Visibility::new(Tier::ALL, Rows::None));
     for table in ["events", "sessions", "dead_letters", "chat_lines", "repetitions"] {
         assert_eq!(rows(&nothing, &format!("select count(*) from {table}")).await, ["0"], "{table}");
     }
@@ -170,8 +171,8 @@ async fn no_statement_shows_what_its_caller_does_not_see() {
 #[tokio::test]
 async fn what_the_role_may_not_see_stays_closed_whatever_keys_are_at_hand() {
     let fixture = archive().await;
-    let sight = Sight::new([Tier::Operational], Rows::All);
-    let manager = fixture.as_officer().for_caller(vec![fixture.officer.clone()], sight);
+    let visibility = Visibility::new([Tier::Operational], Rows::All);
+    let manager = fixture.as_officer().for_caller(vec![fixture.officer.clone()], visibility);
     assert_eq!(rows(&manager, "select count(*) from events").await, ["10"]);
     assert_eq!(rows(&manager, "select data from events where id = 'S-1-c'").await, [""]);
     assert_eq!(rows(&manager, "select feedback from sessions where session = 'S-1'").await, [""]);

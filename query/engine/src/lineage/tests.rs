@@ -20,23 +20,27 @@ fn context() -> SessionContext {
     context
 }
 
-fn withheld(scan: &TableScan) -> Vec<Taint> {
+fn withheld(scan: &TableScan) -> Vec<Origins> {
     let schema = scan.source.schema();
-    let taint = |column: &str, tier| vec![Origin { table: Table::Events, column: column.to_owned(), tier }];
+    let origins_of_column = |column: &str, tier| vec![Origin { table: Table::Events, column: column.to_owned(), tier }];
     let of = |name: &str| match name {
-        "personal" => taint(name, Tier::Personal),
-        "data" => taint(name, Tier::Content),
-        _ => Taint::new(),
+        "personal" => origins_of_column(name, Tier::Personal),
+        "data" => origins_of_column(name, Tier::Content),
+        _ => Origins::new(),
     };
     schema.fields().iter().map(|field| of(field.name())).collect()
 }
 
 async fn analysed(sql: &str, trusted: bool) -> (Vec<String>, Vec<String>) {
     let plan = context().state().create_logical_plan(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
-    let disclosure = analyse(&plan, trusted, &withheld).unwrap();
+    let lineage = analyse(&plan, trusted, &withheld).unwrap();
     let names = plan.schema().fields().iter().map(|field| field.name().clone());
-    let shown = names.zip(&disclosure.shown).filter(|(_, taint)| !taint.is_empty()).map(|(name, _)| name).collect();
-    let mut computed: Vec<String> = disclosure.computed.into_iter().map(|(name, _)| name).collect();
+    let shown = names
+        .zip(&lineage.shown)
+        .filter(|(_, origins_of_column)| !origins_of_column.is_empty())
+        .map(|(name, _)| name)
+        .collect();
+    let mut computed: Vec<String> = lineage.computed.into_iter().map(|(name, _)| name).collect();
     computed.dedup();
     (shown, computed)
 }

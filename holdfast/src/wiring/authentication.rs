@@ -3,7 +3,7 @@
 //! ```text
 //! name and secret ─▶ throttle ─▶ users file or OpenID provider ─▶ role, tiers, rows ─▶ Reader
 //!        │ refused                                                 │ the keys of these tiers only
-//!        └▶ archive.denied, through Kafka                          └▶ one engine for all, one Session for each sight
+//!        └▶ archive.denied, through Kafka                          └▶ one engine for all, one Session for each visibility
 //! ```
 
 use std::collections::HashMap;
@@ -19,8 +19,8 @@ use holdfast_access::{Denied, Principal, Right, Rows as AccessRows, Throttle, Th
 use holdfast_archive::Archive;
 use holdfast_events::Tier;
 use holdfast_query::{
-    Denial, Door, Doorkeeper, Extension, Permissions, Reader, Recorder, Refused, Rows, Scope, Session, Sight, Viewer,
-    WithoutRecord,
+    AuditTrail, AuthenticatedUser, AuthenticationError, Authenticator, Denial, Extension, Interface, Permissions,
+    Reader, Rows, Scope, Session, Visibility, WithoutRecord,
 };
 
 use ring::hmac;
@@ -31,8 +31,8 @@ use super::access::Access;
 use super::{identities, query};
 use crate::config::{Settings, TierName};
 
-/// Different sights of which the session is kept. Users of one role and scope share one.
-const MOST_SIGHTS: usize = 256;
+/// Different visibilities of which the session is kept. Users of one role and scope share one.
+const MAX_SESSIONS: usize = 256;
 /// Passwords that are checked at one time.
 const MOST_CHECKS: usize = 4;
 /// How long a password that was right is not checked anew, and how many are remembered. Whether the user is still let in is asked
@@ -49,14 +49,14 @@ struct Key {
 }
 
 /// Lets in.
-pub(crate) struct Doors {
+pub(crate) struct Authentication {
     access: Arc<Access>,
     throttle: Mutex<Throttle>,
-    recorder: Arc<dyn Recorder>,
+    audit_trail: Arc<dyn AuditTrail>,
     without_record: WithoutRecord,
     engine: Session,
     keys: Vec<Key>,
-    sessions: Mutex<HashMap<Sight, Session>>,
+    sessions: Mutex<HashMap<Visibility, Session>>,
     /// Passwords that are checked at one time.
     checks: Semaphore,
     known: KnownPasswords,
@@ -68,12 +68,12 @@ pub(crate) fn identities_folder(settings: &Settings) -> std::path::PathBuf {
     settings.resolve(folder.unwrap_or(&settings.config.keys.identities_dir))
 }
 
-impl Doors {
+impl Authentication {
     pub(crate) fn open(
         settings: &Settings,
         archive: Archive,
         access: Arc<Access>,
-        recorder: Arc<dyn Recorder>,
+        audit_trail: Arc<dyn AuditTrail>,
         extensions: Vec<Arc<dyn Extension>>,
     ) -> anyhow::Result<Self> {
         let folder = identities_folder(settings);
@@ -87,11 +87,11 @@ impl Doors {
         let keys = identities.into_iter().map(|identity| key(settings, identity)).collect();
         let mut options = query::options(settings, archive, Vec::new())?;
         options.extensions.extend(extensions);
-        options.sight = Sight::new([], Rows::None);
+        options.visibility = Visibility::new([], Rows::None);
         Ok(Self {
             access,
             throttle: Mutex::new(Throttle::new(ThrottleLimits::default())),
-            recorder,
+            audit_trail,
             without_record: query::without_record(settings),
             engine: Session::new(options).context("prepare the query engine")?,
             keys,
@@ -102,30 +102,35 @@ impl Doors {
     }
 
     /// The reader that somebody is from now on.
-    fn admit(&self, principal: &Principal, door: Door, remote: Option<String>) -> Reader {
-        let viewer = Viewer { user: principal.user.clone(), role: principal.role.name().to_owned(), door, remote };
+    fn admit(&self, principal: &Principal, interface: Interface, remote: Option<String>) -> Reader {
+        let user = AuthenticatedUser {
+            name: principal.user.clone(),
+            role: principal.role.name().to_owned(),
+            interface,
+            remote,
+        };
         let session = self.session(&principal.tiers, &principal.rows);
         let may = |right| principal.role.may(right);
-        let permissions = Permissions { reports: may(Right::Report), stories: may(Right::Session) };
-        Reader::new(session, viewer, Arc::clone(&self.recorder), self.without_record).with_permissions(permissions)
+        let permissions = Permissions { reports: may(Right::Report), timelines: may(Right::Session) };
+        Reader::new(session, user, Arc::clone(&self.audit_trail), self.without_record).with_permissions(permissions)
     }
 
     fn session(&self, tiers: &[Tier], rows: &AccessRows) -> Session {
-        let sight = Sight::new(tiers.iter().copied(), rows_of(rows));
+        let visibility = Visibility::new(tiers.iter().copied(), rows_of(rows));
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(session) = sessions.get(&sight) {
+        if let Some(session) = sessions.get(&visibility) {
             return session.clone();
         }
-        if sessions.len() >= MOST_SIGHTS {
+        if sessions.len() >= MAX_SESSIONS {
             sessions.clear();
         }
-        let session = self.engine.for_caller(keys_for(&self.keys, tiers), sight.clone());
-        sessions.insert(sight, session.clone());
+        let session = self.engine.for_caller(keys_for(&self.keys, tiers), visibility.clone());
+        sessions.insert(visibility, session.clone());
         session
     }
 
     /// Whether a try may be made at all.
-    async fn may_try(&self, name: &str, door: Door, remote: Option<&str>) -> Result<(), Refused> {
+    async fn may_try(&self, name: &str, interface: Interface, remote: Option<&str>) -> Result<(), AuthenticationError> {
         let verdict = {
             let mut throttle = self.throttle.lock().unwrap_or_else(PoisonError::into_inner);
             throttle.attempt(name, address(remote), Utc::now())
@@ -133,8 +138,8 @@ impl Doors {
         match verdict {
             Verdict::Go => Ok(()),
             Verdict::Wait(wait) => {
-                self.record(name, door, remote, "throttled").await?;
-                Err(Refused::TooManyTries(wait))
+                self.record(name, interface, remote, "throttled").await?;
+                Err(AuthenticationError::TooManyTries(wait))
             }
         }
     }
@@ -148,30 +153,39 @@ impl Doors {
         &self,
         name: &str,
         decided: Result<Principal, Denied>,
-        door: Door,
+        interface: Interface,
         remote: Option<String>,
-    ) -> Result<Reader, Refused> {
+    ) -> Result<Reader, AuthenticationError> {
         let principal = match decided {
             Ok(principal) => principal,
             Err(denied) => {
-                self.record(name, door, remote.as_deref(), denied.reason()).await?;
-                return Err(Refused::Credentials(denied.public_message().to_owned()));
+                self.record(name, interface, remote.as_deref(), denied.reason()).await?;
+                return Err(AuthenticationError::Credentials(denied.public_message().to_owned()));
             }
         };
         self.succeeded(name, remote.as_deref());
         if !principal.role.may(Right::Query) {
-            self.record(&principal.user, door, remote.as_deref(), "no_right").await?;
-            return Err(Refused::Forbidden(format!("the role {} asks nothing of the archive", principal.role)));
+            self.record(&principal.user, interface, remote.as_deref(), "no_right").await?;
+            return Err(AuthenticationError::Forbidden(format!(
+                "the role {} asks nothing of the archive",
+                principal.role
+            )));
         }
-        Ok(self.admit(&principal, door, remote))
+        Ok(self.admit(&principal, interface, remote))
     }
 
-    async fn record(&self, user: &str, door: Door, remote: Option<&str>, reason: &str) -> Result<(), Refused> {
+    async fn record(
+        &self,
+        user: &str,
+        interface: Interface,
+        remote: Option<&str>,
+        reason: &str,
+    ) -> Result<(), AuthenticationError> {
         let denial =
-            Denial { user: user.to_owned(), door, remote: remote.map(str::to_owned), reason: reason.to_owned() };
-        self.recorder.denied(&denial).await.map_err(|error| {
+            Denial { user: user.to_owned(), interface, remote: remote.map(str::to_owned), reason: reason.to_owned() };
+        self.audit_trail.denied(&denial).await.map_err(|error| {
             tracing::warn!("a refusal is not on record: {error}");
-            Refused::Unavailable("nobody can be let in now; try again later".to_owned())
+            AuthenticationError::Unavailable("nobody can be let in now; try again later".to_owned())
         })
     }
 }
@@ -236,7 +250,7 @@ fn tier_of(name: TierName) -> Tier {
     }
 }
 
-/// The keys for who may see `tiers`: those that open nothing else, where they open all of it; else all, and the sight alone
+/// The keys for who may see `tiers`: those that open nothing else, where they open all of it; else all, and the visibility alone
 /// bounds what is shown.
 fn keys_for(keys: &[Key], tiers: &[Tier]) -> Vec<Identity> {
     let fitting: Vec<&Key> = keys.iter().filter(|key| key.tiers.iter().all(|tier| tiers.contains(tier))).collect();
@@ -267,14 +281,14 @@ fn now() -> (Instant, DateTime<Utc>) {
 }
 
 #[async_trait]
-impl Doorkeeper for Doors {
+impl Authenticator for Authentication {
     async fn by_password(
         &self,
         user: &str,
         password: &str,
-        door: Door,
+        interface: Interface,
         remote: Option<String>,
-    ) -> Result<Reader, Refused> {
+    ) -> Result<Reader, AuthenticationError> {
         let (instant, now) = now();
         let directory = self.access.directory(instant);
         let proof = self.known.proof(user, password);
@@ -283,23 +297,29 @@ impl Doorkeeper for Doors {
         if let Some(principal) = self.known.get(&proof, set_at, instant)
             && let Ok(principal) = directory.admit_again(&principal, now)
         {
-            return self.decide(user, Ok(principal), door, remote).await;
+            return self.decide(user, Ok(principal), interface, remote).await;
         }
-        self.may_try(user, door, remote.as_deref()).await?;
+        self.may_try(user, interface, remote.as_deref()).await?;
         // Each check takes 64 MiB.
         let place = self.checks.acquire().await;
-        let _place = place.map_err(|_| Refused::Unavailable("nobody is let in any more".to_owned()))?;
+        let _place = place.map_err(|_| AuthenticationError::Unavailable("nobody is let in any more".to_owned()))?;
         let (name, secret) = (user.to_owned(), zeroize::Zeroizing::new(password.to_owned()));
         // Argon2 takes its time on purpose.
         let checked = tokio::task::spawn_blocking(move || directory.check_password(&name, &secret, now)).await;
-        let decided = checked.map_err(|_| Refused::Unavailable("the password could not be checked".to_owned()))?;
+        let decided =
+            checked.map_err(|_| AuthenticationError::Unavailable("the password could not be checked".to_owned()))?;
         if let Ok(principal) = &decided {
             self.known.put(proof, set_at, principal.clone(), instant);
         }
-        self.decide(user, decided, door, remote).await
+        self.decide(user, decided, interface, remote).await
     }
 
-    async fn by_token(&self, token: &str, door: Door, remote: Option<String>) -> Result<Reader, Refused> {
+    async fn by_token(
+        &self,
+        token: &str,
+        interface: Interface,
+        remote: Option<String>,
+    ) -> Result<Reader, AuthenticationError> {
         // The part of a token that says which it is; nothing of what makes it a secret.
         let name = match token.strip_prefix("hf_").and_then(|rest| rest.split_once('_')) {
             Some((id, _)) => format!("token {id}"),
@@ -310,27 +330,28 @@ impl Doorkeeper for Doors {
         let decided = self.access.check_bearer(token, instant, now).await;
         // A program asks with one token many times at once. Only tries that fail are counted.
         if decided.is_err() {
-            self.may_try(&name, door, remote.as_deref()).await?;
+            self.may_try(&name, interface, remote.as_deref()).await?;
         }
-        self.decide(&name, decided, door, remote).await
+        self.decide(&name, decided, interface, remote).await
     }
 
-    async fn scram_verifier(&self, user: &str, remote: Option<String>) -> Result<String, Refused> {
-        self.may_try(user, Door::Postgres, remote.as_deref()).await?;
+    async fn scram_verifier(&self, user: &str, remote: Option<String>) -> Result<String, AuthenticationError> {
+        self.may_try(user, Interface::Postgres, remote.as_deref()).await?;
         let verifier = self.access.directory(Instant::now()).scram(user);
-        let verifier = verifier.ok_or_else(|| Refused::Credentials("password authentication failed".to_owned()))?;
+        let verifier =
+            verifier.ok_or_else(|| AuthenticationError::Credentials("password authentication failed".to_owned()))?;
         Ok(verifier.to_text().to_string())
     }
 
-    async fn by_scram(&self, user: &str, remote: Option<String>) -> Result<Reader, Refused> {
+    async fn by_scram(&self, user: &str, remote: Option<String>) -> Result<Reader, AuthenticationError> {
         let (instant, now) = now();
         let decided = self.access.directory(instant).admit_after_scram(user, now);
-        self.decide(user, decided, Door::Postgres, remote).await
+        self.decide(user, decided, Interface::Postgres, remote).await
     }
 
     async fn scram_failed(&self, user: &str, remote: Option<String>) {
         // That it is not on record was logged; nobody was let in either way.
-        let _ = self.record(user, Door::Postgres, remote.as_deref(), "wrong_secret").await;
+        let _ = self.record(user, Interface::Postgres, remote.as_deref(), "wrong_secret").await;
     }
 }
 
@@ -366,7 +387,7 @@ mod tests {
         let name = |key: &Key| key.identity.to_public().to_string();
         assert_eq!(chosen(&keys, &[Tier::Operational]), [name(&manager)]);
         assert_eq!(chosen(&keys, &Tier::ALL), [name(&manager), name(&compliance)]);
-        // Where no such key is at hand, what bounds the sight is not a key.
+        // Where no such key is at hand, what bounds the visibility is not a key.
         assert_eq!(chosen(std::slice::from_ref(&compliance), &[Tier::Operational]), [name(&compliance)]);
         assert!(chosen(&keys, &[]).is_empty());
     }

@@ -5,8 +5,8 @@ use async_trait::async_trait;
 use datafusion::common::ScalarValue;
 use futures::StreamExt;
 use holdfast_query::{
-    Denial, Door, Ending, Kind, Limits, Look, LookId, Outcome, QueryError, Reader, Recorder, Request, Subjects,
-    Unrecorded, Viewer, WithoutRecord,
+    AccessEnd, AccessId, AccessKind, AccessRecord, AuditTrail, AuthenticatedUser, Denial, Interface, Limits, Outcome,
+    QueryError, Reader, Request, Subjects, Unrecorded, WithoutRecord,
 };
 use serde_json::json;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,8 +17,8 @@ use std::time::Duration;
 #[derive(Default)]
 struct Book {
     is_closed: AtomicBool,
-    begun: Mutex<Vec<Look>>,
-    ended: Mutex<Vec<Ending>>,
+    begun: Mutex<Vec<AccessRecord>>,
+    ended: Mutex<Vec<AccessEnd>>,
     denied: Mutex<Vec<Denial>>,
 }
 
@@ -27,21 +27,27 @@ impl Book {
         if self.is_closed.load(Ordering::SeqCst) { Err(Unrecorded("the book is closed".to_owned())) } else { Ok(()) }
     }
 
-    fn last_ending(&self) -> Ending {
+    fn last_ending(&self) -> AccessEnd {
         self.ended.lock().unwrap().last().cloned().expect("nothing has ended")
     }
 }
 
 #[async_trait]
-impl Recorder for Book {
-    async fn begin(&self, _: &Viewer, look: &Look) -> Result<LookId, Unrecorded> {
+impl AuditTrail for Book {
+    async fn begin(&self, _: &AuthenticatedUser, record: &AccessRecord) -> Result<AccessId, Unrecorded> {
         self.check()?;
         let mut begun = self.begun.lock().unwrap();
-        begun.push(look.clone());
-        Ok(LookId(begun.len().to_string()))
+        begun.push(record.clone());
+        Ok(AccessId(begun.len().to_string()))
     }
 
-    async fn end(&self, _: &Viewer, _: &Look, _: &LookId, ending: &Ending) -> Result<(), Unrecorded> {
+    async fn end(
+        &self,
+        _: &AuthenticatedUser,
+        _: &AccessRecord,
+        _: &AccessId,
+        ending: &AccessEnd,
+    ) -> Result<(), Unrecorded> {
         self.ended.lock().unwrap().push(ending.clone());
         self.check()
     }
@@ -67,13 +73,13 @@ async fn archive() -> Fixture {
 }
 
 fn reader(fixture: &Fixture, book: &Arc<Book>, without_record: WithoutRecord) -> Reader {
-    let viewer = Viewer {
+    let user = AuthenticatedUser {
         user: "compliance".into(),
         role: "compliance".into(),
-        door: Door::Http,
+        interface: Interface::Http,
         remote: Some("192.0.2.1".into()),
     };
-    Reader::new(fixture.as_officer(), viewer, Arc::clone(book) as Arc<dyn Recorder>, without_record)
+    Reader::new(fixture.as_officer(), user, Arc::clone(book) as Arc<dyn AuditTrail>, without_record)
 }
 
 fn ask(statement: &str) -> Request {
@@ -86,9 +92,9 @@ async fn who_waits_for_a_turn_waits_no_longer_than_they_may() {
     let mut options = fixture.options(&[&fixture.officer]);
     options.statements_at_once = 1;
     let session = holdfast_query::Session::new(options).unwrap();
-    let viewer = reader(&fixture, &book, WithoutRecord::Refuse).viewer().clone();
-    let recorder = Arc::clone(&book) as Arc<dyn Recorder>;
-    let reader = Reader::new(session.clone(), viewer, recorder, WithoutRecord::Refuse);
+    let user = reader(&fixture, &book, WithoutRecord::Refuse).user().clone();
+    let audit_trail = Arc::clone(&book) as Arc<dyn AuditTrail>;
+    let reader = Reader::new(session.clone(), user, audit_trail, WithoutRecord::Refuse);
     let all = "select id from events order by id";
     // Somebody who asks for no row takes no turn.
     let idle = reader.query(ask(all)).await.unwrap();
@@ -122,7 +128,7 @@ async fn a_look_has_a_beginning_and_an_end() {
     assert_eq!(lines(answer).await.unwrap().len(), 100);
     let begun = book.begun.lock().unwrap().clone();
     assert_eq!(begun.len(), 1);
-    assert_eq!((begun[0].kind, begun[0].purpose.as_deref()), (Kind::Queried, Some("a test")));
+    assert_eq!((begun[0].kind, begun[0].purpose.as_deref()), (AccessKind::Queried, Some("a test")));
     assert!(begun[0].statement.ends_with("where session = $1\n-- $1 = S-1"), "{}", begun[0].statement);
     let ending = book.last_ending();
     assert_eq!((ending.rows, ending.outcome), (100, Outcome::Complete));
@@ -130,9 +136,9 @@ async fn a_look_has_a_beginning_and_an_end() {
     // The filter was asked in the scan: nobody else's lines were read.
     assert_eq!(ending.subjects, Subjects::Of(vec!["S-1".to_owned()]));
 
-    let story = reader.story("S-2", None).await.unwrap();
-    assert!(!lines(story).await.unwrap().is_empty());
-    assert_eq!(book.begun.lock().unwrap()[1].kind, Kind::Viewed);
+    let timeline = reader.timeline("S-2", None).await.unwrap();
+    assert!(!lines(timeline).await.unwrap().is_empty());
+    assert_eq!(book.begun.lock().unwrap()[1].kind, AccessKind::Viewed);
     assert_eq!(book.last_ending().subjects, Subjects::Of(vec!["S-2".to_owned()]));
 
     // Figures name nobody.

@@ -14,18 +14,18 @@ const OF_NAMES: [&str; 2] = ["information_schema", "pg_catalog"];
 const FUNCTIONS: [&str; 3] = ["generate_series", "pg_get_keywords", "range"];
 
 /// Whether `plan` reads nothing but names.
-pub(crate) fn are_all_that_is_read(plan: &LogicalPlan) -> Result<bool> {
+pub(crate) fn is_all_that_is_read(plan: &LogicalPlan) -> Result<bool> {
     let mut are_all = true;
     plan.apply_with_subqueries(|node| {
         if let LogicalPlan::TableScan(scan) = node {
-            are_all &= is_of_names(&scan.table_name);
+            are_all &= is_metadata(&scan.table_name);
         }
         Ok(if are_all { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
     })?;
     Ok(are_all)
 }
 
-pub(crate) fn is_of_names(table: &TableReference) -> bool {
+pub(crate) fn is_metadata(table: &TableReference) -> bool {
     if let TableReference::Bare { table } = table {
         return FUNCTIONS.contains(&table.trim_end_matches("()"));
     }
@@ -39,7 +39,7 @@ mod tests {
 
     #[test]
     fn names_are_told_from_what_they_name() {
-        for (table, is_of_names) in [
+        for (table, is_metadata) in [
             ("events", false),
             ("archive.events", false),
             ("holdfast.archive.events", false),
@@ -48,8 +48,8 @@ mod tests {
             ("pg_catalog.pg_class", true),
             ("holdfast.information_schema.tables", true),
         ] {
-            assert_eq!(super::is_of_names(&TableReference::parse_str(table)), is_of_names, "{table}");
+            assert_eq!(super::is_metadata(&TableReference::parse_str(table)), is_metadata, "{table}");
         }
-        assert!(super::is_of_names(&TableReference::bare("generate_series()")));
+        assert!(super::is_metadata(&TableReference::bare("generate_series()")));
     }
 }

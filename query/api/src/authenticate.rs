@@ -1,4 +1,4 @@
-//! Who asks: the header Authorization, to the doorkeeper.
+//! Who asks: the header Authorization, to the authenticator.
 
 use std::net::SocketAddr;
 
@@ -7,13 +7,13 @@ use axum::http::header;
 use axum::http::request::Parts;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use holdfast_query::{Door, Doorkeeper, Reader};
+use holdfast_query::{Authenticator, Interface, Reader};
 
 use crate::headers::single;
 use crate::problem::Problem;
 use crate::refusal;
 
-/// What somebody shows at the door.
+/// What somebody shows at the interface.
 #[derive(PartialEq, Eq)]
 enum Credentials {
     Token(String),
@@ -21,8 +21,8 @@ enum Credentials {
 }
 
 /// Lets in whoever sent a request, or says why not.
-pub(crate) async fn enter(
-    doorkeeper: &dyn Doorkeeper,
+pub(crate) async fn authenticate(
+    authenticator: &dyn Authenticator,
     parts: &Parts,
     retry_after_seconds: u64,
 ) -> Result<Reader, Problem> {
@@ -32,10 +32,12 @@ pub(crate) async fn enter(
     };
     let remote = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip().to_string());
     let entered = match credentials {
-        Credentials::Token(token) => doorkeeper.by_token(&token, Door::Http, remote).await,
-        Credentials::Password { user, password } => doorkeeper.by_password(&user, &password, Door::Http, remote).await,
+        Credentials::Token(token) => authenticator.by_token(&token, Interface::Http, remote).await,
+        Credentials::Password { user, password } => {
+            authenticator.by_password(&user, &password, Interface::Http, remote).await
+        }
     };
-    entered.map_err(|refused| refusal::of_door(&refused, retry_after_seconds))
+    entered.map_err(|refused| refusal::of_authentication(&refused, retry_after_seconds))
 }
 
 const HOW: &str = "send the header `Authorization: Bearer TOKEN`, or `Authorization: Basic` with a user's name and \

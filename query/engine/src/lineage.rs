@@ -9,7 +9,7 @@
 //! are *trusted*: their projections may compute with withheld columns, because each of their expressions is NULL where
 //! its input is; the result is then withheld as its input is. Filters, joins and groups of a view may not.
 
-use crate::statement::Origin;
+use crate::trace::Origin;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema, DFSchemaRef, Result};
 use datafusion::logical_expr::expr::Expr;
@@ -19,60 +19,60 @@ use datafusion::logical_expr::{
 use std::collections::HashMap;
 
 /// The withheld columns that an output column comes from. Mostly none.
-pub(crate) type Taint = Vec<Origin>;
+pub(crate) type Origins = Vec<Origin>;
 
-/// How a recursive query is walked again at most, which is as often as a taint can move one column further.
+/// How a recursive query is walked again at most, which is as often as a origins_of_column can move one column further.
 const MOST_ROUNDS: usize = 64;
 
 /// What a statement does with withheld columns.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Disclosure {
+pub(crate) struct Lineage {
     /// For each output column the withheld columns that it shows.
-    pub(crate) shown: Vec<Taint>,
+    pub(crate) shown: Vec<Origins>,
     /// What is computed with, by the name that the statement gives it.
     pub(crate) computed: Vec<(String, Origin)>,
 }
 
-/// Analyses `plan`. `source` tells the withheld columns of a table, one taint for each column of its whole schema.
+/// Analyses `plan`. `source` tells the withheld columns of a table, one origins_of_column for each column of its whole schema.
 pub(crate) fn analyse(
     plan: &LogicalPlan,
     trusted: bool,
-    source: &dyn Fn(&TableScan) -> Vec<Taint>,
-) -> Result<Disclosure> {
+    source: &dyn Fn(&TableScan) -> Vec<Origins>,
+) -> Result<Lineage> {
     let mut walk = Walk { source, trusted, computed: Vec::new(), outer: Vec::new(), work_tables: HashMap::new() };
     let shown = walk.plan(plan)?;
-    Ok(Disclosure { shown, computed: walk.computed })
+    Ok(Lineage { shown, computed: walk.computed })
 }
 
 /// The columns that an expression can name.
 #[derive(Clone)]
 struct Scope {
     schema: DFSchemaRef,
-    taints: Vec<Taint>,
+    origins: Vec<Origins>,
 }
 
 impl Scope {
-    fn find(&self, column: &Column) -> Option<&Taint> {
+    fn find(&self, column: &Column) -> Option<&Origins> {
         let index = self.schema.maybe_index_of_column(column).or_else(|| {
             self.schema.iter().position(|(_, field)| column.relation.is_none() && field.name() == &column.name)
         })?;
-        self.taints.get(index)
+        self.origins.get(index)
     }
 }
 
 struct Walk<'a> {
-    source: &'a dyn Fn(&TableScan) -> Vec<Taint>,
+    source: &'a dyn Fn(&TableScan) -> Vec<Origins>,
     trusted: bool,
     computed: Vec<(String, Origin)>,
     /// The scopes around a subquery, outermost first.
     outer: Vec<Scope>,
     /// The tables of recursive queries that are being walked.
-    work_tables: HashMap<String, Vec<Taint>>,
+    work_tables: HashMap<String, Vec<Origins>>,
 }
 
 impl Walk<'_> {
-    /// The taints of a plan's output columns.
-    fn plan(&mut self, plan: &LogicalPlan) -> Result<Vec<Taint>> {
+    /// The origins of a plan's output columns.
+    fn plan(&mut self, plan: &LogicalPlan) -> Result<Vec<Origins>> {
         match plan {
             LogicalPlan::Projection(node) => {
                 let scope = self.scope(&node.input)?;
@@ -81,15 +81,15 @@ impl Walk<'_> {
             LogicalPlan::Filter(node) => {
                 let scope = self.scope(&node.input)?;
                 self.compute(&node.predicate, &scope)?;
-                Ok(scope.taints)
+                Ok(scope.origins)
             }
             LogicalPlan::Window(node) => {
                 let scope = self.scope(&node.input)?;
                 for expr in &node.window_expr {
                     self.compute(expr, &scope)?;
                 }
-                let added = vec![Taint::new(); node.window_expr.len()];
-                Ok(scope.taints.into_iter().chain(added).collect())
+                let added = vec![Origins::new(); node.window_expr.len()];
+                Ok(scope.origins.into_iter().chain(added).collect())
             }
             LogicalPlan::Aggregate(node) => {
                 let scope = self.scope(&node.input)?;
@@ -103,7 +103,7 @@ impl Walk<'_> {
                 for sort in &node.expr {
                     self.compute(&sort.expr, &scope)?;
                 }
-                Ok(scope.taints)
+                Ok(scope.origins)
             }
             LogicalPlan::Join(node) => self.join(node),
             LogicalPlan::Repartition(node) => {
@@ -116,14 +116,14 @@ impl Walk<'_> {
                     }
                     _ => {}
                 }
-                Ok(scope.taints)
+                Ok(scope.origins)
             }
             LogicalPlan::Union(node) => {
-                let mut taints = vec![Taint::new(); node.schema.fields().len()];
+                let mut origins = vec![Origins::new(); node.schema.fields().len()];
                 for input in &node.inputs {
-                    merge(&mut taints, self.plan(input)?);
+                    merge(&mut origins, self.plan(input)?);
                 }
-                Ok(taints)
+                Ok(origins)
             }
             LogicalPlan::TableScan(scan) => self.table(scan),
             LogicalPlan::Subquery(subquery) => self.plan(&subquery.subquery),
@@ -133,12 +133,12 @@ impl Walk<'_> {
                 for bound in node.skip.iter().chain(&node.fetch) {
                     self.compute(bound, &scope)?;
                 }
-                Ok(scope.taints)
+                Ok(scope.origins)
             }
             LogicalPlan::Distinct(Distinct::All(input)) => {
                 let scope = self.scope(input)?;
                 self.compute_all(&scope);
-                Ok(scope.taints)
+                Ok(scope.origins)
             }
             LogicalPlan::Distinct(Distinct::On(node)) => {
                 let scope = self.scope(&node.input)?;
@@ -154,11 +154,11 @@ impl Walk<'_> {
                     self.compute(&Expr::Column(column.clone()), &scope)?;
                 }
                 let inputs = node.dependency_indices.iter();
-                Ok(inputs.map(|input| scope.taints.get(*input).cloned().unwrap_or_default()).collect())
+                Ok(inputs.map(|input| scope.origins.get(*input).cloned().unwrap_or_default()).collect())
             }
             LogicalPlan::RecursiveQuery(node) => self.recursion(node),
             LogicalPlan::Values(node) => {
-                let nothing = Scope { schema: DFSchema::empty().into(), taints: Vec::new() };
+                let nothing = Scope { schema: DFSchema::empty().into(), origins: Vec::new() };
                 for expr in node.values.iter().flatten() {
                     self.compute(expr, &nothing)?;
                 }
@@ -185,27 +185,27 @@ impl Walk<'_> {
     }
 
     fn scope(&mut self, input: &LogicalPlan) -> Result<Scope> {
-        let taints = self.plan(input)?;
-        Ok(Scope { schema: input.schema().clone(), taints })
+        let origins = self.plan(input)?;
+        Ok(Scope { schema: input.schema().clone(), origins })
     }
 
-    fn table(&mut self, scan: &TableScan) -> Result<Vec<Taint>> {
+    fn table(&mut self, scan: &TableScan) -> Result<Vec<Origins>> {
         let all = match self.work_tables.get(scan.table_name.table()) {
-            Some(taints) if scan.source.schema().fields().len() == taints.len() => taints.clone(),
+            Some(origins) if scan.source.schema().fields().len() == origins.len() => origins.clone(),
             _ => (self.source)(scan),
         };
-        let taints = match &scan.projection {
+        let origins = match &scan.projection {
             Some(columns) => columns.iter().map(|column| all.get(*column).cloned().unwrap_or_default()).collect(),
             None => all,
         };
-        let scope = Scope { schema: scan.projected_schema.clone(), taints };
+        let scope = Scope { schema: scan.projected_schema.clone(), origins };
         for filter in &scan.filters {
             self.compute(filter, &scope)?;
         }
-        Ok(scope.taints)
+        Ok(scope.origins)
     }
 
-    fn join(&mut self, join: &Join) -> Result<Vec<Taint>> {
+    fn join(&mut self, join: &Join) -> Result<Vec<Origins>> {
         let left = self.scope(&join.left)?;
         // A lateral join's right side may name the columns of its left.
         self.outer.push(left.clone());
@@ -218,43 +218,43 @@ impl Walk<'_> {
         }
         if let Some(filter) = &join.filter {
             let schema = left.schema.join(&right.schema)?;
-            let taints = left.taints.iter().chain(&right.taints).cloned().collect();
-            self.compute(filter, &Scope { schema: schema.into(), taints })?;
+            let origins = left.origins.iter().chain(&right.origins).cloned().collect();
+            self.compute(filter, &Scope { schema: schema.into(), origins })?;
         }
         Ok(match join.join_type {
             JoinType::Inner | JoinType::Left | JoinType::Right | JoinType::Full => {
-                left.taints.into_iter().chain(right.taints).collect()
+                left.origins.into_iter().chain(right.origins).collect()
             }
-            JoinType::LeftSemi | JoinType::LeftAnti => left.taints,
-            JoinType::RightSemi | JoinType::RightAnti => right.taints,
-            JoinType::LeftMark => left.taints.into_iter().chain([Taint::new()]).collect(),
-            JoinType::RightMark => right.taints.into_iter().chain([Taint::new()]).collect(),
+            JoinType::LeftSemi | JoinType::LeftAnti => left.origins,
+            JoinType::RightSemi | JoinType::RightAnti => right.origins,
+            JoinType::LeftMark => left.origins.into_iter().chain([Origins::new()]).collect(),
+            JoinType::RightMark => right.origins.into_iter().chain([Origins::new()]).collect(),
         })
     }
 
-    fn recursion(&mut self, query: &RecursiveQuery) -> Result<Vec<Taint>> {
-        let mut taints = self.plan(&query.static_term)?;
+    fn recursion(&mut self, query: &RecursiveQuery) -> Result<Vec<Origins>> {
+        let mut origins = self.plan(&query.static_term)?;
         for _ in 0..MOST_ROUNDS {
-            let before = taints.clone();
-            let shadowed = self.work_tables.insert(query.name.clone(), taints.clone());
+            let before = origins.clone();
+            let shadowed = self.work_tables.insert(query.name.clone(), origins.clone());
             let step = self.plan(&query.recursive_term);
             match shadowed {
                 Some(shadowed) => self.work_tables.insert(query.name.clone(), shadowed),
                 None => self.work_tables.remove(&query.name),
             };
-            merge(&mut taints, step?);
-            if taints == before {
+            merge(&mut origins, step?);
+            if origins == before {
                 break;
             }
         }
         if query.is_distinct {
-            self.compute_all(&Scope { schema: query.schema.clone(), taints: taints.clone() });
+            self.compute_all(&Scope { schema: query.schema.clone(), origins: origins.clone() });
         }
-        Ok(taints)
+        Ok(origins)
     }
 
-    /// The taint of an expression whose value is passed on.
-    fn output(&mut self, expr: &Expr, scope: &Scope) -> Result<Taint> {
+    /// The origins_of_column of an expression whose value is passed on.
+    fn output(&mut self, expr: &Expr, scope: &Scope) -> Result<Origins> {
         match expr {
             Expr::Alias(alias) => self.output(&alias.expr, scope),
             Expr::Column(column) => Ok(self.find(column, scope)),
@@ -263,17 +263,17 @@ impl Walk<'_> {
             _ if self.trusted => {
                 let before = self.computed.len();
                 self.compute(expr, scope)?;
-                let mut taint = Taint::new();
+                let mut origins_of_column = Origins::new();
                 for (_, origin) in self.computed.drain(before..) {
-                    if !taint.contains(&origin) {
-                        taint.push(origin);
+                    if !origins_of_column.contains(&origin) {
+                        origins_of_column.push(origin);
                     }
                 }
-                Ok(taint)
+                Ok(origins_of_column)
             }
             _ => {
                 self.compute(expr, scope)?;
-                Ok(Taint::new())
+                Ok(Origins::new())
             }
         }
     }
@@ -283,12 +283,12 @@ impl Walk<'_> {
         expr.apply(|part| {
             match part {
                 Expr::Column(column) => {
-                    let taint = self.find(column, scope);
-                    self.note(&column.name, taint);
+                    let origins_of_column = self.find(column, scope);
+                    self.note(&column.name, origins_of_column);
                 }
                 Expr::OuterReferenceColumn(_, column) => {
-                    let taint = self.find_outer(column);
-                    self.note(&column.name, taint);
+                    let origins_of_column = self.find_outer(column);
+                    self.note(&column.name, origins_of_column);
                 }
                 // Whether there are rows does not depend on what they show.
                 Expr::Exists(exists) => {
@@ -305,49 +305,49 @@ impl Walk<'_> {
     }
 
     fn compute_subquery(&mut self, subquery: &Subquery, scope: &Scope) -> Result<()> {
-        let taints = self.subquery(subquery, scope)?;
-        self.compute_all(&Scope { schema: subquery.subquery.schema().clone(), taints });
+        let origins = self.subquery(subquery, scope)?;
+        self.compute_all(&Scope { schema: subquery.subquery.schema().clone(), origins });
         Ok(())
     }
 
-    fn subquery(&mut self, subquery: &Subquery, scope: &Scope) -> Result<Vec<Taint>> {
+    fn subquery(&mut self, subquery: &Subquery, scope: &Scope) -> Result<Vec<Origins>> {
         self.outer.push(scope.clone());
         // What stands inside is not the projection of a view, also where the outer expression is.
         let trusted = std::mem::replace(&mut self.trusted, false);
-        let taints = self.plan(&subquery.subquery);
+        let origins = self.plan(&subquery.subquery);
         self.trusted = trusted;
         self.outer.pop();
-        taints
+        origins
     }
 
     fn compute_all(&mut self, scope: &Scope) {
-        for ((_, field), taint) in scope.schema.iter().zip(&scope.taints) {
-            self.note(field.name(), taint.clone());
+        for ((_, field), origins_of_column) in scope.schema.iter().zip(&scope.origins) {
+            self.note(field.name(), origins_of_column.clone());
         }
     }
 
-    fn note(&mut self, name: &str, taint: Taint) {
-        self.computed.extend(taint.into_iter().map(|origin| (name.to_owned(), origin)));
+    fn note(&mut self, name: &str, origins_of_column: Origins) {
+        self.computed.extend(origins_of_column.into_iter().map(|origin| (name.to_owned(), origin)));
     }
 
-    fn find(&self, column: &Column, scope: &Scope) -> Taint {
+    fn find(&self, column: &Column, scope: &Scope) -> Origins {
         scope.find(column).cloned().unwrap_or_else(|| self.find_outer(column))
     }
 
-    fn find_outer(&self, column: &Column) -> Taint {
+    fn find_outer(&self, column: &Column) -> Origins {
         self.outer.iter().rev().find_map(|scope| scope.find(column)).cloned().unwrap_or_default()
     }
 }
 
-fn untainted(plan: &LogicalPlan) -> Vec<Taint> {
-    vec![Taint::new(); plan.schema().fields().len()]
+fn untainted(plan: &LogicalPlan) -> Vec<Origins> {
+    vec![Origins::new(); plan.schema().fields().len()]
 }
 
-fn merge(taints: &mut [Taint], more: Vec<Taint>) {
-    for (taint, more) in taints.iter_mut().zip(more) {
+fn merge(origins: &mut [Origins], more: Vec<Origins>) {
+    for (origins_of_column, more) in origins.iter_mut().zip(more) {
         for origin in more {
-            if !taint.contains(&origin) {
-                taint.push(origin);
+            if !origins_of_column.contains(&origin) {
+                origins_of_column.push(origin);
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use holdfast_query::{Kind, Outcome};
+use holdfast_query::{AccessKind, Outcome};
 use serde_json::{Value, json};
 
 use crate::server::{Server, refusal};
@@ -90,8 +90,8 @@ async fn the_story_of_a_session_is_a_view_on_record() {
     let server = Server::start().await;
     let story: Value = server.get("/v1/sessions/S-1?purpose=complaint").send().await.unwrap().json().await.unwrap();
     assert_eq!(story["row_count"], 10);
-    let (_, look) = server.book.begun().remove(0);
-    assert_eq!((look.kind, look.purpose.as_deref()), (Kind::Viewed, Some("complaint")));
+    let (_, record) = server.book.begun().remove(0);
+    assert_eq!((record.kind, record.purpose.as_deref()), (AccessKind::Viewed, Some("complaint")));
     assert_eq!(server.book.outcomes(1).await, [Outcome::Complete]);
     assert_eq!(
         refusal(server.get("/v1/sessions/none").send().await.unwrap()).await,
