@@ -114,7 +114,7 @@ async fn users_see_what_they_may_and_every_look_is_on_record() {
     forged["type"] = "archive.queried".into();
     assert_eq!(sender.event(&forged).await.status(), StatusCode::FORBIDDEN);
 
-    let log = "SELECT \"user\", role, door, outcome, purpose, rows, reason, statement FROM archive.access_log \
+    let log = "SELECT \"user\", role, interface, outcome, purpose, rows, reason, statement FROM archive.access_log \
                WHERE \"user\" IN ('kim', 'bell') OR statement LIKE '%Ratings by portal%' ORDER BY time";
     let looks = loop {
         let looks = place.sql(log).await;
@@ -131,7 +131,7 @@ async fn users_see_what_they_may_and_every_look_is_on_record() {
     for expected in [
         &[
             ("user", json!("kim")),
-            ("door", json!("http")),
+            ("interface", json!("http")),
             ("outcome", json!("complete")),
             ("rows", json!(2)),
             ("purpose", json!("weekly numbers")),
@@ -139,7 +139,7 @@ async fn users_see_what_they_may_and_every_look_is_on_record() {
         &[("user", json!("bell")), ("outcome", json!("refused")), ("reason", json!("no_right"))],
         &[("user", json!("kim")), ("outcome", json!("refused")), ("reason", json!("wrong_secret"))],
         &[("user", json!("kim")), ("outcome", json!("refused")), ("reason", json!("disabled"))],
-        &[("role", json!("local")), ("door", json!("command line")), ("purpose", json!("review"))],
+        &[("role", json!("local")), ("interface", json!("cli")), ("purpose", json!("review"))],
     ] {
         assert!(has(expected), "{expected:?} is not in {looks:#?}");
     }
