@@ -75,7 +75,7 @@ fn rules() -> JwtRules {
 fn verifier(keys: &[&Value]) -> JwtVerifier {
     let mut verifier = JwtVerifier::new(rules());
     assert_eq!(verifier.set_keys(&json!({ "keys": keys }).to_string()).unwrap(), keys.len());
-    door
+    verifier
 }
 
 fn claims() -> Value {

@@ -140,9 +140,9 @@ fn unknown(id: &str) -> anyhow::Error {
 }
 
 async fn collect(caller: &holdfast_query::Session, id: &str) -> anyhow::Result<Told> {
-    let story = holdfast_query::story(caller, id).await?;
-    let notices = story.notices.iter().map(ToString::to_string).collect();
-    let mut events = answer::objects(story).await?;
+    let timeline = holdfast_query::timeline(caller, id).await?;
+    let notices = timeline.notices.iter().map(ToString::to_string).collect();
+    let mut events = answer::objects(timeline).await?;
     if events.is_empty() {
         return Err(unknown(id));
     }

@@ -153,20 +153,20 @@ impl Provider {
     }
 
     async fn check(&self, jwt: &str, now: DateTime<Utc>) -> Result<Principal, Denied> {
-        match self.access(jwt, now) {
+        match self.verify(jwt, now) {
             Err(Denied::NeedsKeys) => {}
             decided => return decided,
         }
         let mut refetch = self.refetch.lock().await;
         // Somebody else may have fetched them while this one waited.
-        match self.access(jwt, now) {
+        match self.verify(jwt, now) {
             Err(Denied::NeedsKeys) if refetch.may_fetch(now) => {}
             decided => return decided,
         }
         if let Err(error) = self.fetch().await {
             tracing::warn!("the OpenID provider's keys stay as they were: {error:#}");
         }
-        self.access(jwt, now)
+        self.verify(jwt, now)
     }
 
     fn verify(&self, jwt: &str, now: DateTime<Utc>) -> Result<Principal, Denied> {

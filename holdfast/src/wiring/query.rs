@@ -65,7 +65,8 @@ pub(crate) fn local_reader(settings: &Settings, session: Session, kafka: &KafkaS
         std::fs::metadata("/proc/self")
             .map_or_else(|_| "unknown".to_owned(), |process| format!("uid {}", process.uid()))
     });
-    let user = AuthenticatedUser { name, role: "local".to_owned(), interface: Interface::CommandLine, remote: None };
+    let user =
+        AuthenticatedUser { name: user, role: "local".to_owned(), interface: Interface::CommandLine, remote: None };
     Ok(Reader::new(session, user, Arc::new(audit_trail), without_record(settings)))
 }
 

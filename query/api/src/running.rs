@@ -61,7 +61,7 @@ impl Running {
     }
 
     /// Lets a statement of `user` run.
-    pub(crate) fn authenticate(self: &Arc<Self>, user: &str, text: &str) -> Result<Entry, Full> {
+    pub(crate) fn enter(self: &Arc<Self>, user: &str, text: &str) -> Result<Entry, Full> {
         let mut statements = self.lock();
         if statements.values().filter(|statement| statement.user == user).count() >= self.per_user {
             return Err(Full::User);

@@ -96,7 +96,7 @@ pub enum Subjects {
     /// These.
     Of(Vec<String>),
     /// So many that they were not counted one by one: it counts as everybody.
-    Everybody,
+    All,
 }
 
 /// How a look ended.

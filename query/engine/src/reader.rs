@@ -87,7 +87,7 @@ pub struct Reader {
 
 /// Why somebody is not let in, as they are told.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum AuthenticationError {
     /// Who they say they are was not proven.
     #[error("{0}")]
     Credentials(String),
@@ -213,7 +213,7 @@ impl Reader {
     /// # Errors
     /// [`QueryError::Unrecorded`].
     pub async fn denied(&self, reason: &str) -> Result<(), QueryError> {
-        let AuthenticatedUser { name, interface, remote, .. } = self.user.clone();
+        let AuthenticatedUser { name: user, interface, remote, .. } = self.user.clone();
         let denial = Denial { user, interface, remote, reason: reason.to_owned() };
         self.audit_trail.denied(&denial).await.map_err(QueryError::Unrecorded)
     }
@@ -278,13 +278,13 @@ fn with_parameters(statement: &str, parameters: &[ScalarValue]) -> String {
 /// A look that has begun and is not a statement. Dropped without [`AccessInProgress::end`], it ended early.
 pub struct AccessInProgress(OpenAccess);
 
-impl fmt::Debug for Looking {
+impl fmt::Debug for AccessInProgress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AccessInProgress").field("record", &self.0.record).finish_non_exhaustive()
     }
 }
 
-impl Looking {
+impl AccessInProgress {
     /// Ends it: what was given away, and whose.
     pub async fn end<'s>(mut self, rows: u64, bytes: u64, subjects: impl IntoIterator<Item = &'s str>) {
         (self.0.rows, self.0.bytes) = (rows, bytes);

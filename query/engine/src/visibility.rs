@@ -32,10 +32,10 @@ pub struct Scope {
 
 impl Visibility {
     /// Everything that the keys open.
-    pub const UNBOUNDED: Self = Self { tiers: Tiers::ALL, rows: Rows::All };
+    pub const ALL: Self = Self { tiers: Tiers::ALL, rows: Rows::All };
 
     /// Nothing at all.
-    pub(crate) const NOTHING: Self = Self { tiers: Tiers::NONE, rows: Rows::None };
+    pub(crate) const NONE: Self = Self { tiers: Tiers::NONE, rows: Rows::None };
 
     /// At most `tiers` of the rows that `rows` names.
     pub fn new(tiers: impl IntoIterator<Item = Tier>, rows: Rows) -> Self {

@@ -36,7 +36,7 @@ pub(super) async fn list(State(api): Shared, request: Request) -> Response {
 
 async fn listed(api: &Api, request: Request) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
-    api.enter(&parts).await?;
+    api.authenticate(&parts).await?;
     nothing_else(&query_of(&parts)?, "nothing")?;
     Ok(Json(Reports { reports: api.reports.list() }).into_response())
 }
@@ -47,7 +47,7 @@ pub(super) async fn answer(State(api): Shared, request: Request) -> Response {
 
 async fn answered(api: &Api, request: Request) -> Result<Response, Problem> {
     let (mut parts, _) = request.into_parts();
-    let reader = api.enter(&parts).await?;
+    let reader = api.authenticate(&parts).await?;
     api.allow(&reader, reader.permissions().reports, "reports").await?;
     let name = path_parameter(&mut parts).await?;
     let mut query = query_of(&parts)?;

@@ -18,7 +18,7 @@ pub(super) async fn story(State(api): Shared, request: Request) -> Response {
 
 async fn told(api: &Api, request: Request) -> Result<Response, Problem> {
     let (mut parts, _) = request.into_parts();
-    let reader = api.enter(&parts).await?;
+    let reader = api.authenticate(&parts).await?;
     api.allow(&reader, reader.permissions().timelines, "the timelines of sessions").await?;
     let id = path_parameter(&mut parts).await?;
     let mut query = query_of(&parts)?;
@@ -28,7 +28,7 @@ async fn told(api: &Api, request: Request) -> Result<Response, Problem> {
     let settings = &api.settings;
     let limits = statement::lower(settings, Limits::default());
     let entry = api.place(&reader, &format!("the story of session {id}"))?;
-    let result = answer::unless_cancelled(&entry, reader.story(&id, purpose)).await?;
+    let result = answer::unless_cancelled(&entry, reader.timeline(&id, purpose)).await?;
     let result = result.map_err(|error| refusal::of_query(&error, settings.retry_after_seconds()))?;
     // A session that the caller may not see and one that does not exist are the same to them.
     let unknown = Problem::not_found("unknown_session", "there is no event of a session with this id that you may see");

@@ -36,7 +36,7 @@ struct Admitted {
 }
 
 async fn admit(api: &Api, parts: &Parts) -> Result<Admitted, Problem> {
-    let reader = api.enter(parts).await?;
+    let reader = api.authenticate(parts).await?;
     let mut query = query_of(parts)?;
     let format = negotiate::choose(&Format::ROWS, take(&mut query, "format").as_deref(), &parts.headers)?;
     nothing_else(&query, "format")?;

@@ -25,7 +25,7 @@ pub(super) async fn list(State(api): Shared, request: Request) -> Response {
 
 async fn listed(api: &Api, request: Request) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
-    let reader = api.enter(&parts).await?;
+    let reader = api.authenticate(&parts).await?;
     nothing_else(&query_of(&parts)?, "nothing")?;
     let statements = api.running.of(&reader.user().name);
     Ok(Json(RunningStatements { statements }).into_response())
@@ -37,7 +37,7 @@ pub(super) async fn cancel(State(api): Shared, request: Request) -> Response {
 
 async fn cancelled(api: &Api, request: Request) -> Result<StatusCode, Problem> {
     let (mut parts, _) = request.into_parts();
-    let reader = api.enter(&parts).await?;
+    let reader = api.authenticate(&parts).await?;
     let id = path_parameter(&mut parts).await?;
     nothing_else(&query_of(&parts)?, "nothing")?;
     let known = id.parse::<Uuid>().is_ok_and(|id| api.running.cancel(&reader.user().name, id));

@@ -113,7 +113,7 @@ impl Porter {
         };
         let user = AuthenticatedUser { name: user.to_owned(), role: user.to_owned(), interface, remote };
         let book = Arc::clone(&self.book) as Arc<dyn AuditTrail>;
-        let may = user != "bell";
+        let may = user.name != "bell";
         let permissions = Permissions { reports: may, timelines: may };
         Some(Reader::new(session.clone(), user, book, WithoutRecord::Refuse).with_permissions(permissions))
     }

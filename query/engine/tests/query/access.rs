@@ -74,7 +74,7 @@ async fn archive() -> Fixture {
 
 fn reader(fixture: &Fixture, book: &Arc<Book>, without_record: WithoutRecord) -> Reader {
     let user = AuthenticatedUser {
-        user: "compliance".into(),
+        name: "compliance".into(),
         role: "compliance".into(),
         interface: Interface::Http,
         remote: Some("192.0.2.1".into()),

@@ -189,7 +189,7 @@ impl Server {
     }
 
     /// The statements that are on record.
-    pub(crate) fn looks(&self) -> Vec<String> {
+    pub(crate) fn accesses(&self) -> Vec<String> {
         self.records.begun.lock().unwrap().iter().map(|record| record.statement.clone()).collect()
     }
 }

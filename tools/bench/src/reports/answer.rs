@@ -139,7 +139,7 @@ async fn look_up(session: &Session) -> anyhow::Result<Value> {
                     let chat = "SELECT time, sender, text FROM archive.chat_lines WHERE session =";
                     session.sql(&format!("{chat} '{id}' ORDER BY seq")).await?
                 }
-                _ => holdfast_query::story(session, id).await?,
+                _ => holdfast_query::timeline(session, id).await?,
             };
             let rows: usize = answer.collect().await?.iter().map(arrow_array::RecordBatch::num_rows).sum();
             times.push(began.elapsed().as_secs_f64());
