@@ -2,21 +2,23 @@
 
 use clap::{Args, Subcommand};
 
-use super::{ConfigArguments, Outcome, print, print_json};
+use super::arguments::ConfigArguments;
+use super::outcome::Outcome;
+use super::output::{print, print_json};
 use crate::config::to_annotated_toml;
 
-/// Look at the configuration.
+/// Show the configuration.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
     Show(Show),
 }
 
-/// Print the whole configuration that is in force, every setting explained; secrets never.
+/// Print the whole configuration in force, with a comment for each setting. Secrets are never printed.
 #[derive(Debug, Args)]
 pub(crate) struct Show {
     #[command(flatten)]
     config: ConfigArguments,
-    /// As one JSON object instead of commented TOML.
+    /// Print one JSON object instead of commented TOML.
     #[arg(long)]
     json: bool,
 }

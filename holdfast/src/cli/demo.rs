@@ -1,7 +1,7 @@
 //! `holdfast demo`
 //!
 //! ```text
-//! init (if DIR has nothing yet) ─▶ the pipeline, or the running server ─▶ counts before
+//! init (if DIR is empty) ─▶ the pipeline, or the running server ─▶ counts before
 //!   ─▶ generated messages ─▶ Kafka ─▶ archived? ─▶ counts after ─▶ the same as what was generated? ─▶ what to try next
 //! ```
 
@@ -9,7 +9,7 @@ mod check;
 mod show;
 
 use std::io::IsTerminal as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context as _, bail};
@@ -19,8 +19,12 @@ use holdfast_demo::{Message, Options, Summary, Topic, generate};
 use holdfast_ingest::kafka::KafkaSettings;
 use holdfast_ingest::producer::{BulkReport, KafkaProducer, Record};
 
-use super::import::{IN_FLIGHT, wait};
-use super::{Outcome, Session, block_on, print, print_json, program};
+use super::arguments::environment;
+use super::import::{MAX_IN_FLIGHT, wait_until_archived};
+use super::outcome::Outcome;
+use super::output::{print, print_json, program};
+use super::runtime::block_on;
+use super::session_context::Session;
 use crate::config::{DEFAULT_FILE_NAME, Settings, Sources, load};
 use crate::init::init;
 use crate::progress::Bars;
@@ -29,22 +33,22 @@ use crate::supervise::Stopped;
 use crate::wiring::job::Job;
 use crate::wiring::{archive, query};
 
-/// Watch generated support sessions go through Kafka into the encrypted archive, and ask for them in SQL.
+/// Send generated support sessions through Kafka into the encrypted archive, and query them in SQL.
 ///
-/// Makes a configuration with keys in DIR if there is none. Uses the running server of that configuration, or runs one until
-/// Ctrl-C.
+/// Creates a configuration with keys in DIR if there is none. Uses the running server of that configuration, or runs one
+/// until Ctrl-C.
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
     /// Folder for configuration, keys and archive
     #[arg(long, value_name = "DIR", default_value = "holdfast-demo")]
     dir: PathBuf,
-    /// How many sessions to make up
+    /// How many sessions to generate
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     sessions: u64,
-    /// Decides everything that is left to chance
+    /// Seed of the random numbers: the same seed generates the same sessions
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
-    /// A WebM file to use as the recordings, instead of the ones that are drawn
+    /// A WebM file to use as the recordings, instead of generated ones
     #[arg(long, value_name = "FILE.webm")]
     recording: Option<PathBuf>,
     /// Stop when everything is archived, instead of serving until Ctrl-C
@@ -66,10 +70,10 @@ impl Demo {
         if is_new {
             init(&self.dir, Utc::now())?;
         }
-        let settings = load(&Sources { file: Some(file), environment: super::environment() })?;
+        let settings = load(&Sources { file: Some(file), environment: environment() })?;
         session.start_quiet_log(&settings);
         if is_new && !self.json {
-            print(&format!("Made {} with a configuration and keys of its own.\n", self.dir.display()))?;
+            print(&format!("Created {} with a configuration and keys.\n", self.dir.display()))?;
         }
         let mut options = Options::new(self.seed, self.sessions, Utc::now().timestamp_micros());
         options.recording_bytes = recording;
@@ -87,9 +91,9 @@ impl Demo {
                 let before = check::count(&caller).await?;
                 let begun = Instant::now();
                 let (summary, report) = publish(&kafka, &session.bars, options).await?;
-                wait(&archive, &report, &session.bars).await?;
+                wait_until_archived(&archive, &report, &session.bars).await?;
                 let seconds = begun.elapsed().as_secs_f64();
-                let progress = session.bars.open_ended("asking SQL for what was archived", "");
+                let progress = session.bars.open_ended("querying what was archived", "");
                 let after = check::count(&caller).await?;
                 check::compare(&summary, &before, &after)?;
                 let facts = show::facts(&archive, &summary, seconds).await?;
@@ -97,7 +101,7 @@ impl Demo {
                     drop(progress);
                     print_json(&facts)?;
                 } else {
-                    let page = show::page(&caller, &facts, &summary, &self.place(settings)).await?;
+                    let page = show::page(&caller, &facts, &summary, &self.locations(settings)).await?;
                     drop(progress);
                     print(&page)?;
                 }
@@ -114,15 +118,15 @@ impl Demo {
             .await?;
         match stopped {
             Stopped::JobDone(()) => Ok(()),
-            // Serving ends with a signal; an unfinished demo too, but it has not shown what it promised.
+            // A signal is how serving ends. It also ends a demo with --exit before its checks, and that is a failure.
             Stopped::Signal(_) if !self.exit => Ok(()),
             Stopped::Signal(signal) => bail!("interrupted by {signal}"),
         }
     }
 
-    fn place(&self, settings: &Settings) -> show::Place {
+    fn locations(&self, settings: &Settings) -> show::Locations {
         let config = settings.file.clone().unwrap_or_else(|| self.dir.join(DEFAULT_FILE_NAME));
-        show::Place {
+        show::Locations {
             program: program(),
             config,
             secrets: settings.resolve(&settings.config.keys.identities_dir),
@@ -132,10 +136,10 @@ impl Demo {
     }
 }
 
-/// Sends everything that is generated.
+/// Sends all generated messages to Kafka. Returns when Kafka has acknowledged them.
 async fn publish(kafka: &KafkaSettings, bars: &Bars, options: Options) -> anyhow::Result<(Summary, BulkReport)> {
     let producer = KafkaProducer::new(kafka).context("prepare the Kafka producer")?;
-    let bulk = producer.bulk(IN_FLIGHT);
+    let bulk = producer.bulk(MAX_IN_FLIGHT);
     let progress = bars.open_ended("generating and sending", "messages");
     let mut demo = generate(options);
     for message in demo.by_ref() {
@@ -157,9 +161,4 @@ async fn publish(kafka: &KafkaSettings, bars: &Bars, options: Options) -> anyhow
         bail!("Kafka acknowledged {} of {}", report.acknowledged, counted(summary.messages, "message", "messages"));
     }
     Ok((summary, report))
-}
-
-/// A folder as it is written in a command.
-pub(super) fn shown(path: &Path) -> String {
-    super::shell_word(&path.display().to_string())
 }

@@ -1,8 +1,8 @@
 //! `holdfast import`
 //!
 //! ```text
-//! file ─▶ lines ─▶ decode (only to know key and validity) ─▶ Kafka ─▶ archiver of the running server, or one of our own
-//!                                                              └─▶ next offsets ─▶ wait until the archive's log has them
+//! file ─▶ lines ─▶ decode (for the key and the validity) ─▶ Kafka ─▶ archiver of the running server, or of this process
+//!                                                             └─▶ next offsets ─▶ wait until the archive's log has them
 //! ```
 
 mod lines;
@@ -14,30 +14,34 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use holdfast_archive::{Archive, Table};
 use holdfast_events::{CHUNK_TYPE, Chunk, Data, Decoder};
-use holdfast_ingest::archiver::wait_until_archived;
+use holdfast_ingest::archiver;
 use holdfast_ingest::kafka::KafkaSettings;
 use holdfast_ingest::producer::{BulkPublisher, BulkReport, KafkaProducer, PublishError, Record};
 use serde::Serialize;
 
 use self::lines::{Line, Lines};
-use super::{ConfigArguments, Outcome, Session, block_on, print, print_json};
+use super::arguments::ConfigArguments;
+use super::outcome::Outcome;
+use super::output::{print, print_json};
+use super::runtime::block_on;
+use super::session_context::Session;
 use crate::config::Settings;
 use crate::progress::{Bars, Progress};
 use crate::render::text::{count, counted, duration};
 use crate::wiring::archive;
 use crate::wiring::job::{Job, done};
 
-/// Events under way to Kafka at once.
-pub(crate) const IN_FLIGHT: usize = 50_000;
-/// Lines that are not events, of which the reason is told.
-const EXAMPLES: usize = 5;
-/// How long nothing may move before the wait is explained.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Messages that may wait for Kafka's acknowledgement.
+pub(super) const MAX_IN_FLIGHT: usize = 50_000;
+/// Invalid lines whose reason is reported.
+const MAX_EXAMPLES: usize = 5;
+/// After this time without progress of the archiver, a warning is logged.
+const STALL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Import CloudEvents, one JSON object a line, through Kafka, and wait until they are archived.
 ///
-/// A line that is no valid event is sent as well and becomes a dead letter, with its bytes and the reason. Uses the running
-/// server of this configuration; without one, runs what it needs until everything is archived.
+/// A line that is not a valid event is sent as well and becomes a dead letter, with its bytes and the reason. Uses the
+/// running server of this configuration; without one, runs a broker and an archiver until everything is archived.
 #[derive(Debug, Args)]
 pub(crate) struct Import {
     /// The file; `-` reads standard input
@@ -49,22 +53,22 @@ pub(crate) struct Import {
     json: bool,
 }
 
-/// What became of the lines.
+/// The lines by their outcome.
 #[derive(Debug, Default, Clone, PartialEq, Serialize)]
 struct Summary {
-    /// Lines that hold a valid event.
+    /// Valid events.
     events: u64,
-    /// Lines that do not, and became dead letters.
+    /// Invalid lines, which became dead letters.
     dead_letters: u64,
-    /// Lines that Kafka does not take, because they are too large. Not archived.
+    /// Lines larger than `gateway.max_event_bytes`. Not archived.
     too_large: u64,
     /// Bytes of all lines that were sent.
     bytes: u64,
-    /// Until all were archived.
+    /// From the first line until all were archived.
     seconds: f64,
     /// Events and dead letters archived a second.
     events_per_second: f64,
-    /// Numbers and reasons of the first lines that are no events.
+    /// Numbers and reasons of the first invalid lines.
     examples: Vec<Example>,
 }
 
@@ -78,7 +82,7 @@ impl Import {
     pub(crate) fn run(self, session: &Session) -> anyhow::Result<Outcome> {
         let settings = self.config.load()?;
         session.start_quiet_log(&settings);
-        // Before anything is started: a wrong name is the most common mistake.
+        // Before anything is started: a wrong file name is the most common mistake.
         let lines = Lines::open(&self.file, settings.config.gateway.max_event_bytes)?;
         let summary = block_on(import(&settings, &session.bars, lines))?;
         if self.json {
@@ -103,13 +107,13 @@ fn describe(summary: &Summary) -> String {
         counted(summary.dead_letters, "dead letter", "dead letters"),
         duration(summary.seconds)
     );
-    // Of a few events the wait for the next flush is most of the time.
+    // For a few events, most of the time is the wait for the next flush.
     if summary.events_per_second >= 100.0 {
         text.push_str(&format!(" ({} a second)", count(summary.events_per_second as u64)));
     }
     text.push_str(".\n");
     if summary.dead_letters > 0 {
-        text.push_str("Dead letters are lines that are no valid events; they are kept as they came:\n");
+        text.push_str("Dead letters are lines that are not valid events; their bytes are archived unchanged:\n");
         for Example { line, reason } in &summary.examples {
             text.push_str(&format!("  line {line}: {reason}\n"));
         }
@@ -129,7 +133,7 @@ async fn import(settings: &Settings, bars: &Bars, lines: Lines) -> anyhow::Resul
     let stopped = job
         .run(async {
             let (mut summary, report) = publish(&kafka, bars, lines).await?;
-            wait(&archive, &report, bars).await?;
+            wait_until_archived(&archive, &report, bars).await?;
             summary.seconds = begun.elapsed().as_secs_f64();
             let all = summary.events + summary.dead_letters;
             summary.events_per_second = all as f64 / summary.seconds.max(0.001);
@@ -139,74 +143,77 @@ async fn import(settings: &Settings, bars: &Bars, lines: Lines) -> anyhow::Resul
     done(stopped)
 }
 
-/// Sends all lines. Returns when Kafka has acknowledged them.
+/// Sends all lines to Kafka. Returns when Kafka has acknowledged them.
 async fn publish(kafka: &KafkaSettings, bars: &Bars, mut lines: Lines) -> anyhow::Result<(Summary, BulkReport)> {
     let producer = KafkaProducer::new(kafka).context("prepare the Kafka producer")?;
-    let bulk = producer.bulk(IN_FLIGHT);
+    let bulk = producer.bulk(MAX_IN_FLIGHT);
     let progress = lines.size().map(|size| bars.of_bytes(size, "sending"));
     let counter = if progress.is_none() { Some(bars.open_ended("sending", "lines")) } else { None };
-    let mut summary = Summary::default();
-    let mut decoder = Decoder::default();
+    let mut sender = LineSender { bulk, kafka, decoder: Decoder::default(), summary: Summary::default() };
     while let Some(batch) = lines.next().await? {
-        let taken = batch.bytes;
+        let read = batch.bytes;
         for Line { number, text } in batch.lines {
             match text {
-                Some(text) => send(&bulk, kafka, &mut decoder, number, &text, &mut summary).await?,
+                Some(text) => sender.send(number, &text).await?,
                 None => {
-                    summary.too_large += 1;
-                    tracing::warn!(line = number, "a line is larger than gateway.max_event_bytes; left out");
+                    sender.summary.too_large += 1;
+                    tracing::warn!(line = number, "skipped a line that is larger than gateway.max_event_bytes");
                 }
             }
         }
         if let Some(progress) = &progress {
-            progress.add(taken);
+            progress.add(read);
         }
         if let Some(counter) = &counter {
-            counter.set(summary.events + summary.dead_letters);
+            counter.set(sender.summary.events + sender.summary.dead_letters);
         }
     }
-    let report = bulk.finish().await.context("send to Kafka")?;
-    Ok((summary, report))
+    let report = sender.bulk.finish().await.context("send to Kafka")?;
+    Ok((sender.summary, report))
 }
 
-async fn send(
-    bulk: &BulkPublisher,
-    kafka: &KafkaSettings,
-    decoder: &mut Decoder,
-    number: u64,
-    line: &[u8],
-    summary: &mut Summary,
-) -> anyhow::Result<()> {
-    let sent = match decoder.structured(line) {
-        Ok(event) if is_chunk(&event) => {
-            let headers = event_headers(&event);
-            let headers: Vec<(&str, &[u8])> =
-                headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
-            let value = event.data_bytes().unwrap_or_default();
-            let record =
-                Record { topic: &kafka.recordings_topic, key: event.subject.as_bytes(), value, headers: &headers };
-            summary.events += 1;
-            bulk.send(record).await
-        }
-        Ok(event) => {
-            summary.events += 1;
-            let sent = bulk.send(structured(kafka, event.subject.as_bytes(), line)).await;
-            decoder.recycle(event);
-            sent
-        }
-        Err(error) => {
-            summary.dead_letters += 1;
-            if summary.examples.len() < EXAMPLES {
-                summary.examples.push(Example { line: number, reason: error.to_string() });
+/// Sends lines to Kafka and counts them.
+struct LineSender<'k> {
+    bulk: BulkPublisher,
+    kafka: &'k KafkaSettings,
+    decoder: Decoder,
+    summary: Summary,
+}
+
+impl LineSender<'_> {
+    async fn send(&mut self, number: u64, line: &[u8]) -> anyhow::Result<()> {
+        let Self { bulk, kafka, decoder, summary } = self;
+        let sent = match decoder.structured(line) {
+            Ok(event) if is_chunk(&event) => {
+                let headers = event_headers(&event);
+                let headers: Vec<(&str, &[u8])> =
+                    headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+                let value = event.data_bytes().unwrap_or_default();
+                let record =
+                    Record { topic: &kafka.recordings_topic, key: event.subject.as_bytes(), value, headers: &headers };
+                summary.events += 1;
+                bulk.send(record).await
             }
-            // Nobody knows what it belongs to, so no order has to be kept.
-            bulk.send(structured(kafka, number.to_string().as_bytes(), line)).await
+            Ok(event) => {
+                summary.events += 1;
+                let sent = bulk.send(structured(kafka, event.subject.as_bytes(), line)).await;
+                decoder.recycle(event);
+                sent
+            }
+            Err(error) => {
+                summary.dead_letters += 1;
+                if summary.examples.len() < MAX_EXAMPLES {
+                    summary.examples.push(Example { line: number, reason: error.to_string() });
+                }
+                // The session of an invalid line is unknown, so it has no order to keep. Any key will do.
+                bulk.send(structured(kafka, number.to_string().as_bytes(), line)).await
+            }
+        };
+        summary.bytes += line.len() as u64;
+        match sent {
+            Err(PublishError::TooLarge) => bail!("line {number}: {}", PublishError::TooLarge),
+            sent => sent.context("send to Kafka"),
         }
-    };
-    summary.bytes += line.len() as u64;
-    match sent {
-        Err(PublishError::TooLarge) => bail!("line {number}: {}", PublishError::TooLarge),
-        sent => sent.context("send to Kafka"),
     }
 }
 
@@ -215,7 +222,7 @@ fn structured<'r>(kafka: &'r KafkaSettings, key: &'r [u8], value: &'r [u8]) -> R
     Record { topic: &kafka.events_topic, key, value, headers: HEADERS }
 }
 
-/// Whether an event carries bytes of a recording, which have a topic of their own.
+/// Whether an event is a recording chunk, which belongs into the topic of recordings.
 fn is_chunk(event: &holdfast_events::Event<'_>) -> bool {
     event.type_ == CHUNK_TYPE && matches!(event.data, Data::Binary(_)) && matches!(Chunk::of(event), Ok(Some(_)))
 }
@@ -224,26 +231,26 @@ fn is_chunk(event: &holdfast_events::Event<'_>) -> bool {
 fn event_headers(event: &holdfast_events::Event<'_>) -> Vec<(String, String)> {
     let mut headers = vec![("ce_specversion".to_owned(), "1.0".to_owned())];
     headers.extend(event.attributes().into_iter().map(|(name, value)| {
-        // The binary mode of Kafka gives the payload's media type the header that it has everywhere.
+        // The CloudEvents binding for Kafka maps `datacontenttype` to the header `content-type` (section 3.2.1).
         let name = if name == "datacontenttype" { "content-type".to_owned() } else { format!("ce_{name}") };
         (name, value.into_owned())
     }));
     headers
 }
 
-/// Waits until everything that a report speaks of is archived.
-pub(crate) async fn wait(archive: &Archive, report: &BulkReport, bars: &Bars) -> anyhow::Result<()> {
+/// Waits until the archive has every message of `report`.
+pub(super) async fn wait_until_archived(archive: &Archive, report: &BulkReport, bars: &Bars) -> anyhow::Result<()> {
     let log = archive.table(Table::Events);
     let mut least = (u64::MAX, Instant::now());
     let mut bar: Option<(u64, Progress)> = None;
-    wait_until_archived(&log, &report.next_offsets, |missing| {
+    archiver::wait_until_archived(&log, &report.next_offsets, |missing| {
         let (total, bar) = bar.get_or_insert_with(|| (missing, bars.of(missing, "archiving", "events")));
         bar.set(total.saturating_sub(missing));
         if missing < least.0 {
             least = (missing, Instant::now());
-        } else if missing > 0 && least.1.elapsed() > PATIENCE {
+        } else if missing > 0 && least.1.elapsed() > STALL_TIMEOUT {
             least.1 = Instant::now();
-            tracing::warn!(missing, "nothing was archived for a while; is an archiver at work, and is its log quiet?");
+            tracing::warn!(missing, "nothing was archived for 30 s; does an archiver run, and does it log errors?");
         }
     })
     .await

@@ -5,16 +5,17 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{Outcome, print, print_json};
+use super::outcome::Outcome;
+use super::output::{print, print_json};
 use crate::init::{Made, init};
 
-/// Make a configuration, keys and passwords that work as they are. Overwrites nothing.
+/// Create a configuration, keys and passwords that work without changes. Overwrites nothing.
 #[derive(Debug, Args)]
 pub(crate) struct Init {
-    /// Folder to make them in; made if it does not exist.
+    /// Folder to create them in; created if it does not exist.
     #[arg(long, value_name = "DIR", default_value = ".")]
     dir: PathBuf,
-    /// Print what was made as one JSON object.
+    /// Print what was created as one JSON object.
     #[arg(long)]
     json: bool,
 }
@@ -33,7 +34,7 @@ impl Init {
 
 fn describe(made: &Made, dir: &Path) -> String {
     let mut text = format!(
-        "Made {}\n\n  configuration  {}\n  archive        {}\n  secrets        {} (yours alone)\n\nWho can read:\n",
+        "Created {}\n\n  configuration  {}\n  archive        {}\n  secrets        {} (readable only by you)\n\nHolders:\n",
         dir.display(),
         made.config.display(),
         made.archive.display(),
@@ -46,7 +47,7 @@ fn describe(made: &Made, dir: &Path) -> String {
     let config = if dir == Path::new(".") { String::new() } else { format!(" --config {}", made.config.display()) };
     let _ = write!(
         text,
-        "\nPublic key of the log, for whoever will verify it:\n  {}\n\n\
+        "\nPublic key of the log, for auditors who verify it:\n  {}\n\n\
          Next:\n  holdfast serve{config}\n  holdfast sql{config} \"SELECT count(*) FROM archive.events\"\n\n\
          In a real deployment, move {}/*.identity and signing.key away from this machine.\n",
         made.verifier_key,

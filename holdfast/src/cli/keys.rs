@@ -13,22 +13,26 @@ use rand::TryRngCore as _;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::{ConfigArguments, Outcome, Session, block_on, print, print_json};
+use super::arguments::ConfigArguments;
+use super::outcome::Outcome;
+use super::output::{print, print_json};
+use super::runtime::block_on;
+use super::session_context::Session;
 use crate::config::Settings;
 use crate::render::text::count;
 use crate::wiring::{archive, proof};
 
-/// Look after keys.
+/// Manage keys.
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeysCommand {
     Rotate(Rotate),
 }
 
-/// Put a new key in the place of one.
+/// Replace a key with a new one.
 ///
-/// `signing`: the key that commits and checkpoints are signed with. Everything that waits is taken into the proof log first, under
-/// the old key, which from then on counts for what it has signed, and for nothing else. Stop whatever archives before, and give it
-/// the new key.
+/// `signing`: the key that signs commits and checkpoints. All pending commits are added to the proof log first, under the old
+/// key. From then on the old key is valid only for what it has signed. Before, stop all processes that archive or seal, and
+/// then give them the new key.
 #[derive(Debug, Args)]
 pub(crate) struct Rotate {
     #[command(flatten)]
@@ -77,13 +81,10 @@ async fn signing(settings: &Settings, session: &Session) -> anyhow::Result<Rotat
     let Some(signing_key_file) = settings.config.proof.signing_key_file.get().map(|path| settings.resolve(path)) else {
         bail!("the signing key does not come from `proof.signing_key_file`, so it cannot be replaced here");
     };
-    let standing = std::fs::read_to_string(&signing_key_file).map(Zeroizing::new);
-    let standing = standing.with_context(|| format!("read {}", signing_key_file.display()))?;
-    if SigningKey::parse(&standing).ok().is_none_or(|key| key.id() != old.id()) {
-        bail!(
-            "the signing key in force is not the one in {}; replace it where it comes from",
-            signing_key_file.display()
-        );
+    let current = std::fs::read_to_string(&signing_key_file).map(Zeroizing::new);
+    let current = current.with_context(|| format!("read {}", signing_key_file.display()))?;
+    if SigningKey::parse(&current).ok().is_none_or(|key| key.id() != old.id()) {
+        bail!("the signing key in force is not the one in {}; replace it at its source", signing_key_file.display());
     }
     let public_keys_file = settings.resolve(&settings.config.proof.public_keys_file);
     let trusted = std::fs::read_to_string(&public_keys_file)
@@ -93,7 +94,7 @@ async fn signing(settings: &Settings, session: &Session) -> anyhow::Result<Rotat
     let mut integrator = proof::integrator(settings, &archive, old.clone())?;
     let done = integrator.finish(Timestamp(Utc::now().timestamp_micros())).await?;
     if !done.is_ours {
-        bail!("another process is at work on the proof log; stop everything that archives or seals, and try again");
+        bail!("another process writes to the proof log; stop everything that archives or seals, and try again");
     }
     for failed in done.failed {
         session.remark(&format!("warning: {failed}"));
@@ -101,10 +102,10 @@ async fn signing(settings: &Settings, session: &Session) -> anyhow::Result<Rotat
 
     let mut seed = Zeroizing::new([0; 32]);
     rand::rngs::OsRng.try_fill_bytes(&mut *seed).context("the operating system gave no random bytes")?;
-    let pair = note::generate(old.name(), *seed).context("make a key with the log's name")?;
+    let pair = note::generate(old.name(), *seed).context("generate a key with the log's name")?;
     let private_key = Zeroizing::new(pair.private_key);
     let new = SigningKey::parse(&private_key).context("read the new key")?;
-    // Each step leaves files that work: the old key goes on signing until the new one stands in its place.
+    // After each step the files are usable: the old key signs until the new one replaces it.
     let wrong = || format!("{} is not usable", public_keys_file.display());
     let both = note::with_key(&trusted, new.verifier_key()).with_context(wrong)?;
     let retired = note::with_others_retired(&both, new.id(), done.size).with_context(wrong)?;
@@ -121,7 +122,7 @@ async fn signing(settings: &Settings, session: &Session) -> anyhow::Result<Rotat
     })
 }
 
-/// Puts `text` into the place of a file, at once and for good, with the rights that it had.
+/// Replaces a file atomically and durably, and keeps its permissions.
 fn replace(path: &Path, text: &str) -> anyhow::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let write = || {
@@ -139,9 +140,9 @@ fn replace(path: &Path, text: &str) -> anyhow::Result<()> {
 impl Rotated {
     fn describe(&self) -> String {
         format!(
-            "The log {} is signed with a new key.\n\n  old  {}\n       counts for the first {} leaves\n  new  {}\n\n\
-             Before they start again, give {} to all processes that archive or seal,\n\
-             and {} to whoever verifies or cosigns.\n",
+            "The log {} is signed with a new key.\n\n  old  {}\n       valid for the first {} leaves\n  new  {}\n\n\
+             Give {} to all processes that archive or seal before they start again,\n\
+             and {} to all auditors and witnesses.\n",
             self.log,
             self.retired,
             count(self.retired_at),

@@ -13,29 +13,33 @@ use holdfast_proof::bundle::EventProof;
 use holdfast_query::{AccessKind, AccessRecord, Reader};
 use serde::Serialize;
 
+use super::arguments::ConfigArguments;
+use super::outcome::Outcome;
+use super::output::{print, print_json};
+use super::runtime::block_on;
+use super::session_context::Session;
 use super::verify::read_keys;
-use super::{ConfigArguments, Outcome, Session, block_on, print, print_json};
 use crate::config::Settings;
 use crate::wiring::job::{Job, done};
 use crate::wiring::query::literal;
 use crate::wiring::{archive, proof, query};
 
-/// Write a small file that proves, without the archive, that an event is in it as it is.
+/// Write a small file that proves that an event is in the archive, unchanged.
 ///
-/// Whoever has the log's public key can check the file with `holdfast verify-proof`. It contains the event.
+/// `holdfast verify-proof` checks the file with the log's public key, without the archive. The file contains the event.
 #[derive(Debug, Args)]
 pub(crate) struct Prove {
     /// The event's id
     event: String,
     #[command(flatten)]
     config: ConfigArguments,
-    /// The event's source, where several sources have events of this id
+    /// The event's source, if several sources have an event with this id
     #[arg(long)]
     source: Option<String>,
     /// File with an age identity to read with, several times for several [default: *.identity in keys.identities_dir]
     #[arg(long, value_name = "FILE")]
     identity: Vec<PathBuf>,
-    /// What it is for; stands in the record of this look
+    /// The purpose of this access, for its record in the audit trail
     #[arg(long, value_name = "TEXT")]
     purpose: Option<String>,
     /// File for the proof [default: standard output]
@@ -43,7 +47,7 @@ pub(crate) struct Prove {
     out: Option<PathBuf>,
 }
 
-/// Check the proof of an event, offline, with the log's public key alone.
+/// Check the proof of an event, offline, with only the log's public key.
 #[derive(Debug, Args)]
 pub(crate) struct VerifyProof {
     /// The file that `holdfast prove` wrote
@@ -64,11 +68,11 @@ impl Prove {
             let _progress = session.bars.open_ended("proving", "");
             let archive = archive::open(&settings)?;
             let caller = query::open(&settings, archive.clone(), &self.identity)?;
-            let job = Job::for_records(&settings, &session.bars).await?;
+            let job = Job::for_access_records(&settings, &session.bars).await?;
             let reader = query::local_reader(&settings, caller, &job.kafka)?;
             let record = async {
                 let proof = self.prove(&settings, &archive, &reader).await;
-                // Its connection to Kafka ends before the broker does.
+                // Closes the reader's connection to Kafka before the broker stops.
                 drop(reader);
                 proof
             };
@@ -96,24 +100,33 @@ impl Prove {
             of_source.unwrap_or_default()
         );
         let rows = caller.sql(&statement).await?.collect().await?;
-        let places: Vec<Place> = rows.iter().flat_map(places).collect();
-        let Some((place, source, subject)) = places.first() else {
+        let found: Vec<FoundEvent> = rows.iter().flat_map(found_events).collect();
+        // If the event has duplicates, the row that was archived first is proven.
+        let Some(event) = found.first() else {
             bail!("there is no event with the id `{}` in the archive", self.event);
         };
-        if let Some((_, other, _)) = places.iter().find(|(_, other, _)| other != source) {
-            bail!("several sources have an event of this id, {source} and {other} among them; name one with --source");
+        if let Some(other) = found.iter().find(|other| other.source != event.source) {
+            bail!(
+                "several sources have an event with this id, {} and {} among them; name one with --source",
+                event.source,
+                other.source
+            );
         }
-        // Of an event that was sent more than once, the first delivery.
-        let proof = prove(archive, &keys, caller.unlocker(), place).await?;
-        access.end(1, 0, [subject.as_str()]).await;
+        let proof = prove(archive, &keys, caller.unlocker(), &event.place).await?;
+        access.end(1, 0, [event.subject.as_str()]).await;
         Ok(proof)
     }
 }
 
-/// Where an event stands, its source and its subject.
-type Place = (RecordPlace, String, String);
+/// A row with the event's id.
+struct FoundEvent {
+    place: RecordPlace,
+    source: String,
+    subject: String,
+}
 
-fn places(rows: &RecordBatch) -> Vec<Place> {
+/// Reads rows with the columns class, date, kafka_topic, kafka_partition, kafka_offset, source, subject.
+fn found_events(rows: &RecordBatch) -> Vec<FoundEvent> {
     let text = |column: usize, row: usize| rows.column(column).as_string_view().value(row).to_owned();
     (0..rows.num_rows())
         .map(|row| {
@@ -125,12 +138,12 @@ fn places(rows: &RecordBatch) -> Vec<Place> {
                 partition: rows.column(3).as_primitive::<Int32Type>().value(row),
                 offset: rows.column(4).as_primitive::<Int64Type>().value(row),
             };
-            (place, text(5, row), text(6, row))
+            FoundEvent { place, source: text(5, row), subject: text(6, row) }
         })
         .collect()
 }
 
-/// What a proof that holds says.
+/// The content of a proof that verifies.
 #[derive(Debug, Serialize)]
 struct Proven {
     valid: bool,
@@ -152,10 +165,10 @@ impl VerifyProof {
     pub(crate) fn run(self) -> anyhow::Result<Outcome> {
         let keys = read_keys(&self.public_keys)?;
         let file = std::fs::read(&self.file).with_context(|| format!("read {}", self.file.display()))?;
-        let proof = EventProof::parse(&file).with_context(|| format!("{} is no proof", self.file.display()))?;
-        let verified = proof.verify(&keys).context("the proof does not hold")?;
+        let proof = EventProof::parse(&file).with_context(|| format!("{} is not a proof", self.file.display()))?;
+        let verified = proof.verify(&keys).context("the proof does not verify")?;
         let record = holdfast_archive::proof::read_record(&proof.record);
-        let record = record.context("the record that was proven is not that of an event")?;
+        let record = record.context("the proven record is not an event")?;
         let proven = Proven {
             valid: true,
             log: verified.checkpoint.origin.clone(),
@@ -180,14 +193,14 @@ impl VerifyProof {
 impl Proven {
     fn describe(&self) -> String {
         let mut text = format!(
-            "The proof holds. The log {} of {} leaves has this event:\n\n  {:<17}{} partition {}, offset {}\n  {:<17}{}, {}\n",
+            "The proof is valid. The log {} of {} leaves has this event:\n\n  {:<17}{} partition {}, offset {}\n  {:<17}{}, {}\n",
             self.log,
             self.size,
             "kafka",
             self.kafka_topic,
             self.kafka_partition,
             self.kafka_offset,
-            "filed under",
+            "class, date",
             self.class,
             self.date
         );

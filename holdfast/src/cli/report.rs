@@ -14,12 +14,16 @@ use holdfast_query::{Reader, Request};
 use holdfast_reports::{Arguments, all, find};
 use serde_json::json;
 
-use super::{ConfigArguments, Outcome, Session, block_on, print, print_json};
+use super::arguments::ConfigArguments;
+use super::outcome::Outcome;
+use super::output::{print, print_json};
+use super::runtime::block_on;
+use super::session_context::Session;
 use crate::render::answer::{self, Place};
 use crate::wiring::job::{Job, done};
 use crate::wiring::{archive, query};
 
-/// Answer one of the built-in reports; without a name, list them.
+/// Run a built-in report; without a name, list the reports.
 #[derive(Debug, Args)]
 pub(crate) struct Report {
     /// The report's name
@@ -41,22 +45,22 @@ pub(crate) struct Report {
     /// Agents that match; `%` is any text
     #[arg(long, value_name = "PATTERN")]
     agent: Option<String>,
-    /// The customer whose data was looked at; `%` is any text (disclosures)
+    /// Customers that match, for the report disclosures; `%` is any text
     #[arg(long, value_name = "PATTERN")]
     customer: Option<String>,
-    /// What it is for; stands in the record of this look
+    /// The purpose of this access, for its record in the audit trail
     #[arg(long, value_name = "TEXT")]
     purpose: Option<String>,
     /// Any parameter of the report, several times for several
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     set: Vec<(String, String)>,
-    /// How the answer is shown
+    /// Format of the rows
     #[arg(long, value_enum, default_value_t = Format::Table, conflicts_with = "json")]
     format: Format,
     /// The same as --format json
     #[arg(long)]
     json: bool,
-    /// Write to a file, for your eyes only, instead of standard output
+    /// Write to a file that only you can read (mode 0600), instead of standard output
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -66,7 +70,7 @@ enum Format {
     Table,
     Csv,
     Json,
-    /// A picture
+    /// A plot
     Svg,
 }
 
@@ -105,18 +109,18 @@ impl Report {
         block_on(async {
             let archive = archive::open(&settings)?;
             let caller = query::open(&settings, archive, &self.identity)?;
-            let job = Job::for_records(&settings, &session.bars).await?;
+            let job = Job::for_access_records(&settings, &session.bars).await?;
             let reader = query::local_reader(&settings, caller, &job.kafka)?;
             let answer = async {
                 let answered = self.answer(session, report, &arguments, statement, &reader).await;
-                // Its connection to Kafka ends before the broker does.
+                // Closes the reader's connection to Kafka before the broker stops.
                 drop(reader);
                 answered
             };
             done(job.run(answer).await?)
         })?;
         if let Some(path) = &self.out {
-            session.remark(&format!("Wrote {}, not encrypted, for you alone to read.", path.display()));
+            session.remark(&format!("Wrote {}, not encrypted, readable only by you.", path.display()));
         }
         Ok(Outcome::Success)
     }
@@ -169,7 +173,7 @@ fn list(as_json: bool) -> anyhow::Result<()> {
     print(&lines.collect::<String>())
 }
 
-/// A file that only its owner may read, in place when it is whole.
+/// Writes a file with mode 0600. The file appears under its name when it is complete.
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     let failed = || format!("write {}", path.display());
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

@@ -9,15 +9,19 @@ use holdfast_archive::seal::{Progress, Sealed, Swept};
 use holdfast_events::Timestamp;
 use serde::Serialize;
 
-use super::{ConfigArguments, Outcome, Session, block_on, print, print_json};
+use super::arguments::ConfigArguments;
+use super::outcome::Outcome;
+use super::output::{print, print_json};
+use super::runtime::block_on;
+use super::session_context::Session;
 use crate::config::Settings;
 use crate::render::text::{bytes, count};
 use crate::wiring::{archive, proof, seal};
 
-/// Merge the many small files of closed dates into few large ones, sorted by session, and join the pieces of recordings.
+/// Merge the many small files of closed dates into few large ones, sorted by session, and join the objects of each recording.
 ///
-/// Rows stay what they are, and `holdfast verify` finds the same before and after. Deletes what was merged earlier, after the time of
-/// grace. Needs the keys of all three tiers. `holdfast serve --roles sealer` does the same on a schedule.
+/// Rows do not change, and `holdfast verify` reports the same before and after. Deletes files that were merged earlier, after
+/// the grace period. Needs the keys of all three tiers. `holdfast serve --roles sealer` does the same on a schedule.
 #[derive(Debug, Args)]
 pub(crate) struct Seal {
     #[command(flatten)]
@@ -25,7 +29,7 @@ pub(crate) struct Seal {
     /// File with an age identity to read with, several times for several [default: *.identity in keys.identities_dir]
     #[arg(long, value_name = "FILE")]
     identity: Vec<PathBuf>,
-    /// Seal today's files as well, and those of dates that have just ended
+    /// Seal also the files of today and of dates that have just ended
     #[arg(long)]
     now: bool,
     /// Print the outcome as one JSON object
@@ -55,7 +59,7 @@ impl Seal {
     async fn seal(&self, settings: &Settings, session: &Session) -> anyhow::Result<Done> {
         let archive = archive::open(settings)?;
         let (sealer, mut sweeper) = seal::open(settings, &archive, &self.identity)?;
-        let bar = Mutex::new(session.bars.open_ended("looking", ""));
+        let bar = Mutex::new(session.bars.open_ended("reading", ""));
         let progress = |step| {
             let mut bar = bar.lock().unwrap_or_else(PoisonError::into_inner);
             match step {
@@ -65,7 +69,7 @@ impl Seal {
         };
         let now = Timestamp(Utc::now().timestamp_micros());
         let sealed = sealer.seal(now, self.now, progress).await?;
-        // Where no server does, so that the checkpoint has what was sealed.
+        // If no server integrates, the checkpoint would not cover what was sealed.
         let mut integrator = proof::integrator(settings, &archive, proof::signing_key(settings)?)?;
         let integrated = integrator.finish(Timestamp(Utc::now().timestamp_micros())).await?;
         for failed in integrated.failed {
@@ -101,14 +105,14 @@ impl Done {
             }
             line("took", format!("{:.1} s", sealed.seconds));
         } else {
-            line("sealed", "nothing: no date that is closed has files to seal".to_owned());
+            line("sealed", "nothing: no closed date has files to seal".to_owned());
         }
         if swept.files > 0 || swept.objects > 0 {
             let (files, objects) = (count(swept.files), count(swept.objects));
             line("deleted", format!("{files} merged files and {objects} joined objects"));
         }
         if swept.waiting > 0 {
-            line("waiting", format!("{} merged files are deleted after the time of grace", count(swept.waiting)));
+            line("waiting", format!("{} merged files are deleted after the grace period", count(swept.waiting)));
         }
         for refused in &swept.refused {
             line("kept", refused.clone());

@@ -5,29 +5,32 @@ use std::str::FromStr;
 
 use clap::Args;
 
-use super::{ConfigArguments, Outcome, Session, block_on};
+use super::arguments::ConfigArguments;
+use super::outcome::Outcome;
+use super::runtime::block_on;
+use super::session_context::Session;
 use crate::config::Settings;
 use crate::supervise::{Signals, Stopped};
+use crate::wiring::lock_file::{LockFile, ProcessKind};
 use crate::wiring::pipeline::Pipeline;
-use crate::wiring::presence::{Kind, Presence};
 use crate::wiring::{archive, authentication, broker, identities, kafka};
 
 /// Take events in and archive them, until SIGTERM or SIGINT.
 ///
-/// With the broker that is built in, one process does everything. With a Kafka cluster, the roles can be spread over
-/// processes and machines. Who takes events in and archives them needs no private key.
+/// With the built-in broker, one process has all roles. With a Kafka cluster, the roles can be spread over processes and
+/// machines. The gateway and the archiver need no private key.
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
     #[command(flatten)]
     config: ConfigArguments,
-    /// What this process does, of: gateway (HTTP), archiver (Kafka into the archive), query (SQL over HTTP
-    /// and the PostgreSQL wire; needs private keys), sealer (merges the files of closed dates; needs private keys) [default: all;
-    /// query and sealer only when query.identities_dir and seal.identities_dir are set]
+    /// Roles of this process: gateway (HTTP), archiver (Kafka into the archive), query (SQL over HTTP and the
+    /// PostgreSQL wire protocol; needs private keys), sealer (merges the files of closed dates; needs private keys)
+    /// [default: all; query and sealer only when query.identities_dir and seal.identities_dir are set]
     #[arg(long, value_name = "ROLE,...", value_delimiter = ',')]
     roles: Vec<Role>,
 }
 
-/// What a process does.
+/// What a process runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Role {
     Gateway,
@@ -39,18 +42,18 @@ pub(crate) enum Role {
 impl Role {
     const ALL: [Self; 4] = [Self::Gateway, Self::Archiver, Self::Query, Self::Sealer];
 
-    /// The roles of a process that was asked for none. A process with private keys must be meant.
+    /// The roles when --roles is not given. A role that reads with private keys needs a configured folder of identities.
     fn by_default(settings: &Settings) -> BTreeSet<Self> {
         let may_seal = settings.config.seal.identities_dir.get().is_some();
-        // Where the keys were taken away, the machine archives and answers nothing.
-        let may_ask = settings.config.query.identities_dir.get().is_some()
+        // On a machine without the identities, the server archives and does not serve queries.
+        let may_query = settings.config.query.identities_dir.get().is_some()
             && !identities::load_folder(&authentication::identities_folder(settings)).is_empty();
-        let is_meant = |role: &Self| match role {
+        let is_enabled = |role: &Self| match role {
             Self::Sealer => may_seal,
-            Self::Query => may_ask,
+            Self::Query => may_query,
             Self::Gateway | Self::Archiver => true,
         };
-        Self::ALL.into_iter().filter(is_meant).collect()
+        Self::ALL.into_iter().filter(is_enabled).collect()
     }
 
     fn as_str(self) -> &'static str {
@@ -86,11 +89,11 @@ impl Serve {
 }
 
 async fn serve(settings: &Settings, roles: &BTreeSet<Role>) -> anyhow::Result<()> {
-    // From here on a signal stops in order, whatever has been started by then.
+    // From here on a signal stops everything that has been started, in order.
     let mut signals = Signals::of_process()?;
     let has_archive = roles.iter().any(|role| *role != Role::Gateway);
     let archive = if has_archive { Some(archive::open(settings)?) } else { None };
-    // A process that only seals needs no Kafka, and must not take the broker's folder from the one that does.
+    // A process that only seals needs no Kafka, and must not take the broker's folder from a process that does.
     let seals_only = roles.iter().all(|role| *role == Role::Sealer);
     let broker = if kafka::is_built_in(settings) && !seals_only { Some(broker::start(settings).await?) } else { None };
     let address = broker.as_ref().map(|broker| broker.address());
@@ -117,10 +120,10 @@ async fn serve(settings: &Settings, roles: &BTreeSet<Role>) -> anyhow::Result<()
     let (supervisor, gateway, health) = pipeline.http(roles.contains(&Role::Gateway), false).await?;
 
     let names: Vec<String> = roles.iter().map(|role| role.as_str().to_owned()).collect();
-    let announcement = match address {
+    let lock = match address {
         Some(address) => {
-            let presence = Presence::new(Kind::Server, names.clone(), address, Some(health));
-            Some(presence.announce(&broker::folder(settings))?)
+            let file = LockFile::new(ProcessKind::Server, names.clone(), address, Some(health));
+            Some(file.write(&broker::folder(settings))?)
         }
         None => None,
     };
@@ -134,7 +137,7 @@ async fn serve(settings: &Settings, roles: &BTreeSet<Role>) -> anyhow::Result<()
         "serving"
     );
     let stopped = supervisor.run_until(&mut signals, std::future::pending::<anyhow::Result<()>>()).await;
-    drop(announcement);
+    drop(lock);
     match stopped? {
         Stopped::Signal(_) | Stopped::JobDone(()) => Ok(()),
     }
@@ -145,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn roles_are_told_when_one_is_unknown() {
+    fn an_unknown_role_is_refused_with_the_known_ones() {
         assert_eq!("gateway".parse::<Role>(), Ok(Role::Gateway));
         let refused = "console".parse::<Role>().unwrap_err();
         assert_eq!(refused, "there is no role `console`; the roles are: gateway, archiver, query, sealer");

@@ -8,7 +8,11 @@ use holdfast_archive::Table;
 use holdfast_events::Timestamp;
 use serde::Serialize;
 
-use super::{ConfigArguments, Outcome, Session, block_on, print, print_json};
+use super::arguments::ConfigArguments;
+use super::outcome::Outcome;
+use super::output::{print, print_json};
+use super::runtime::block_on;
+use super::session_context::Session;
 use crate::render::text::{count, counted};
 use crate::wiring::{archive, sessions};
 
@@ -18,10 +22,10 @@ pub(crate) enum SessionsCommand {
     Rebuild(Rebuild),
 }
 
-/// Make the table anew from all events.
+/// Rebuild the table from all events.
 ///
-/// A server with the role query keeps it up to date by itself. It is made anew when its files were damaged, or when an archive was
-/// filled without one. Statements go on meanwhile. Needs the keys of all three tiers.
+/// A server with the role query keeps the table up to date. Rebuild it when its files are damaged, or when the archive was
+/// filled without such a server. Statements can run meanwhile. Needs the keys of all three tiers.
 #[derive(Debug, Args)]
 pub(crate) struct Rebuild {
     #[command(flatten)]
@@ -61,7 +65,7 @@ impl SessionsCommand {
             print_json(&done)?;
         } else {
             let sessions = counted(done.sessions, "session", "sessions");
-            print(&format!("{sessions} out of {} events, in {:.1} s\n", count(done.events), done.seconds))?;
+            print(&format!("{sessions} from {} events, in {:.1} s\n", count(done.events), done.seconds))?;
         }
         Ok(Outcome::Success)
     }

@@ -7,17 +7,20 @@ use anyhow::Context as _;
 use clap::Args;
 use holdfast_query::Request;
 
-use super::{ConfigArguments, Outcome, Session, block_on};
+use super::arguments::ConfigArguments;
+use super::outcome::Outcome;
+use super::runtime::block_on;
+use super::session_context::Session;
 use crate::render::answer::{self, Format, Place};
 use crate::render::text::counted;
 use crate::wiring::job::{Job, done};
 use crate::wiring::{archive, query};
 
-/// Ask the archive in SQL, with or without a server.
+/// Query the archive in SQL, with or without a server.
 ///
 /// Tables and views of the schema `archive`: events, sessions, chat_lines, diagnostics, surveys, file_transfers, recordings,
-/// repetitions, dead_letters, access_log. `SHOW TABLES` lists them, `DESCRIBE archive.sessions` the columns of one. What your keys do not
-/// open is NULL and named in a notice on standard error. That you looked is an event in the archive.
+/// duplicates, dead_letters, access_log. `SHOW TABLES` lists them, `DESCRIBE archive.sessions` the columns of one. Columns
+/// that your keys do not open are NULL, and a notice on standard error names them. The access is recorded in the archive.
 #[derive(Debug, Args)]
 pub(crate) struct Sql {
     /// The statement; `-` reads it from standard input
@@ -27,13 +30,13 @@ pub(crate) struct Sql {
     /// File with an age identity to read with, several times for several [default: *.identity in keys.identities_dir]
     #[arg(long, value_name = "FILE")]
     identity: Vec<PathBuf>,
-    /// What it is for; stands in the record of this look
+    /// The purpose of this access, for its record in the audit trail
     #[arg(long, value_name = "TEXT")]
     purpose: Option<String>,
-    /// How the rows are printed
+    /// Format of the rows
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
-    /// Write to a file, for your eyes only, instead of standard output
+    /// Write to a file that only you can read (mode 0600), instead of standard output
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -53,7 +56,7 @@ impl Sql {
         let rows = block_on(async {
             let archive = archive::open(&settings)?;
             let caller = query::open(&settings, archive, &self.identity)?;
-            let job = Job::for_records(&settings, &session.bars).await?;
+            let job = Job::for_access_records(&settings, &session.bars).await?;
             let reader = query::local_reader(&settings, caller, &job.kafka)?;
             let request = Request { statement, purpose: self.purpose, ..Request::default() };
             let answer = async {
@@ -63,7 +66,7 @@ impl Sql {
                 };
                 result.notices.iter().for_each(|notice| session.remark(&format!("notice: {notice}")));
                 let rows = answer::write(result, self.format, &place).await;
-                // Its connection to Kafka ends before the broker does.
+                // Closes the reader's connection to Kafka before the broker stops.
                 drop(reader);
                 rows
             };
@@ -71,7 +74,7 @@ impl Sql {
         })?;
         if let Place::File(path) = &place {
             let rows = counted(rows, "row", "rows");
-            session.remark(&format!("Wrote {rows} to {}, not encrypted, for you alone to read.", path.display()));
+            session.remark(&format!("Wrote {rows} to {}, not encrypted, readable only by you.", path.display()));
         }
         Ok(Outcome::Success)
     }

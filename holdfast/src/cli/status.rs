@@ -2,12 +2,12 @@
 //!
 //! ```text
 //! Delta logs ──────▶ rows, files, bytes, newest commit ─┐
-//! Kafka's ends ────▶ lag, where Kafka answers ──────────┼─▶ Report ─▶ text or JSON
-//! keys/, disk ─────▶ master keys, room left ────────────┤
-//! /readyz ─────────▶ whether a server runs, and is well ┘
+//! Kafka offsets ───▶ lag, if Kafka answers ─────────────┼─▶ Report ─▶ text or JSON
+//! keys/, disk ─────▶ master keys, free space ───────────┤
+//! /readyz ─────────▶ whether a server runs and is ready ┘
 //! ```
 //!
-//! Needs no key and no server: what cannot be found out is said to be unknown.
+//! Needs no private key and no server: what cannot be determined is reported as unknown.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -25,19 +25,23 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::{ConfigArguments, Outcome, Session, block_on, print, print_json};
+use super::arguments::ConfigArguments;
+use super::outcome::Outcome;
+use super::output::{print, print_json};
+use super::runtime::block_on;
+use super::session_context::Session;
 use crate::config::Settings;
 use crate::render::text::{bytes, count, counted, duration};
 use crate::wiring::lag::TopicLag;
-use crate::wiring::presence::{self, Presence};
+use crate::wiring::lock_file::{self, LockFile};
 use crate::wiring::{archive, broker, kafka, lag, proof};
 
-/// How long a server may take to say how it is.
-const PATIENCE: Duration = Duration::from_secs(3);
-/// Bytes of an answer that are read.
-const LARGEST_ANSWER: u64 = 64 << 10;
+/// How long `/readyz` may take to answer.
+const READYZ_TIMEOUT: Duration = Duration::from_secs(3);
+/// Bytes of its response that are read.
+const MAX_RESPONSE_BYTES: u64 = 64 << 10;
 
-/// How the archive is: lag, freshness, size, dead letters, keys, disk; with or without a server.
+/// The state of the archive: lag, freshness, size, dead letters, keys, disk; with or without a server.
 #[derive(Debug, Args)]
 pub(crate) struct Status {
     #[command(flatten)]
@@ -47,7 +51,7 @@ pub(crate) struct Status {
     json: bool,
 }
 
-/// Everything that is known. `None` is unknown.
+/// The whole report. `None` is unknown.
 #[derive(Debug, Serialize)]
 struct Report {
     archive: String,
@@ -57,7 +61,7 @@ struct Report {
     server: ServerReport,
     keys: KeysReport,
     proof: ProofReport,
-    /// Bytes that are free where the archive is, when that is a folder.
+    /// Free bytes on the file system of the archive, if the archive is a folder.
     disk_free_bytes: Option<u64>,
 }
 
@@ -71,7 +75,7 @@ struct TableReport {
     /// RFC 3339.
     newest_commit: Option<String>,
     newest_commit_age_seconds: Option<f64>,
-    /// Times of the earliest and the latest row, as their sources claim them.
+    /// Times of the earliest and the latest row, as their sources set them.
     first_time: Option<String>,
     last_time: Option<String>,
 }
@@ -83,7 +87,7 @@ struct KafkaReport {
     topics: Vec<TopicLag>,
     /// Messages that Kafka has and the archive does not.
     lag: Option<i64>,
-    /// Why nothing is known.
+    /// Why the lag is unknown.
     unknown: Option<String>,
 }
 
@@ -94,18 +98,18 @@ struct ServerReport {
     roles: Vec<String>,
     started_at: Option<String>,
     address: Option<String>,
-    /// What `/readyz` answered.
+    /// From the response of `/readyz`.
     ready: Option<bool>,
     components: Option<Value>,
 }
 
-/// The proof log's checkpoint, as far as a signature of a known key tells.
+/// The proof log's checkpoint, if its signature verifies with a trusted key.
 #[derive(Debug, Default, Serialize)]
 struct ProofReport {
     /// Leaves of the tree.
     size: Option<u64>,
     checkpoint_age_seconds: Option<f64>,
-    /// What is wrong with it.
+    /// Why the checkpoint cannot be trusted.
     problem: Option<String>,
 }
 
@@ -121,7 +125,7 @@ impl Status {
         let settings = self.config.load()?;
         session.start_quiet_log(&settings);
         let report = block_on(async {
-            let _progress = session.bars.open_ended("looking", "");
+            let _progress = session.bars.open_ended("reading", "");
             report(&settings).await
         })?;
         if self.json {
@@ -156,11 +160,11 @@ async fn report(settings: &Settings) -> anyhow::Result<Report> {
     let now = Utc::now();
     let events = archive.table(Table::Events).snapshot().await?;
     let letters = archive.table(Table::DeadLetters).snapshot().await?;
-    let presence = presence::find(&broker::folder(settings));
+    let running = lock_file::find(&broker::folder(settings));
     Ok(Report {
         archive: archive.url().to_string(),
-        kafka: kafka_report(settings, presence.as_ref(), &events).await,
-        server: server_report(settings, presence).await,
+        kafka: kafka_report(settings, running.as_ref(), &events).await,
+        server: server_report(settings, running).await,
         events: table_report(&archive, Table::Events, &events, now).await?,
         dead_letters: table_report(&archive, Table::DeadLetters, &letters, now).await?,
         keys: keys_report(settings, &archive).await?,
@@ -178,7 +182,7 @@ async fn table_report(
     let mut newest = None;
     if let Some(version) = snapshot.version {
         let entry = table.directory().join("_delta_log").join(format!("{version:020}.json"));
-        let entry = archive.store().head(&entry).await.context("look at the newest commit")?;
+        let entry = archive.store().head(&entry).await.context("read the time of the newest commit")?;
         newest = Some(entry.last_modified);
     }
     Ok(summarise(snapshot, newest, now))
@@ -202,24 +206,24 @@ fn summarise(snapshot: &Snapshot, newest: Option<DateTime<Utc>>, now: DateTime<U
     }
 }
 
-async fn kafka_report(settings: &Settings, presence: Option<&Presence>, events: &Snapshot) -> KafkaReport {
+async fn kafka_report(settings: &Settings, running: Option<&LockFile>, events: &Snapshot) -> KafkaReport {
     let is_built_in = kafka::is_built_in(settings);
-    let address = presence.map(|presence| presence.broker);
+    let address = running.map(|running| running.broker);
     let brokers = match address {
         Some(address) => address.to_string(),
         None if is_built_in => String::new(),
         None => settings.config.kafka.brokers.clone(),
     };
-    let ends = match (is_built_in, address) {
+    let watermarks = match (is_built_in, address) {
         (true, None) => Err("the built-in broker runs only with a server".to_owned()),
         _ => match kafka::settings(settings, address) {
-            Ok(kafka) => lag::ends(&kafka).await.map_err(|error| format!("{error:#}")),
+            Ok(kafka) => lag::watermarks(&kafka).await.map_err(|error| format!("{error:#}")),
             Err(error) => Err(format!("{error:#}")),
         },
     };
-    match ends {
-        Ok(ends) => {
-            let topics = lag::lags(&ends, &events.offsets);
+    match watermarks {
+        Ok(watermarks) => {
+            let topics = lag::lags(&watermarks, &events.offsets);
             let lag = Some(topics.iter().map(|topic| topic.lag).sum());
             KafkaReport { brokers, is_built_in, topics, lag, unknown: None }
         }
@@ -227,44 +231,44 @@ async fn kafka_report(settings: &Settings, presence: Option<&Presence>, events: 
     }
 }
 
-async fn server_report(settings: &Settings, presence: Option<Presence>) -> ServerReport {
-    // With the built-in broker a server announces itself. With a cluster, its address is the only way to find it.
-    let address = match &presence {
-        Some(presence) => presence.http,
+async fn server_report(settings: &Settings, running: Option<LockFile>) -> ServerReport {
+    // With the built-in broker a server writes its address to the lock file. With a cluster there is only the configured one.
+    let address = match &running {
+        Some(running) => running.http,
         None if kafka::is_built_in(settings) => None,
         None => Some(settings.config.health.listen.unwrap_or(settings.config.gateway.listen).0),
     };
-    let answer = match address {
-        Some(address) => ask_readiness(address).await,
+    let readiness = match address {
+        Some(address) => get_readiness(address).await,
         None => None,
     };
     ServerReport {
-        running: presence.is_some() || answer.is_some(),
-        process: presence.as_ref().map(|presence| presence.process),
-        roles: presence.as_ref().map(|presence| presence.roles.clone()).unwrap_or_default(),
-        started_at: presence.map(|presence| presence.started_at),
-        address: address.filter(|_| answer.is_some()).map(|address| format!("http://{address}")),
-        ready: answer.as_ref().and_then(|answer| answer["ready"].as_bool()),
-        components: answer.map(|mut answer| answer["components"].take()),
+        running: running.is_some() || readiness.is_some(),
+        process: running.as_ref().map(|running| running.process),
+        roles: running.as_ref().map(|running| running.roles.clone()).unwrap_or_default(),
+        started_at: running.map(|running| running.started_at),
+        address: address.filter(|_| readiness.is_some()).map(|address| format!("http://{address}")),
+        ready: readiness.as_ref().and_then(|readiness| readiness["ready"].as_bool()),
+        components: readiness.map(|mut readiness| readiness["components"].take()),
     }
 }
 
-/// What `/readyz` at `address` answers, if it does.
-async fn ask_readiness(address: SocketAddr) -> Option<Value> {
-    let ask = async {
+/// The report of `/readyz` at `address`; `None` if no server of Holdfast answers there.
+async fn get_readiness(address: SocketAddr) -> Option<Value> {
+    let get = async {
         let mut stream = TcpStream::connect(address).await.ok()?;
         let request = format!("GET /readyz HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.ok()?;
-        let mut answer = String::new();
-        stream.take(LARGEST_ANSWER).read_to_string(&mut answer).await.ok()?;
-        parse_readiness(&answer)
+        let mut response = String::new();
+        stream.take(MAX_RESPONSE_BYTES).read_to_string(&mut response).await.ok()?;
+        parse_readiness(&response)
     };
-    tokio::time::timeout(PATIENCE, ask).await.ok().flatten()
+    tokio::time::timeout(READYZ_TIMEOUT, get).await.ok().flatten()
 }
 
-/// The body of an HTTP answer, if it is one of ours.
-fn parse_readiness(answer: &str) -> Option<Value> {
-    let (_, body) = answer.split_once("\r\n\r\n")?;
+/// The body of an HTTP response, if it is a readiness report.
+fn parse_readiness(response: &str) -> Option<Value> {
+    let (_, body) = response.split_once("\r\n\r\n")?;
     let value: Value = serde_json::from_str(body.trim()).ok()?;
     value.get("ready")?.as_bool()?;
     Some(value)
@@ -283,7 +287,7 @@ async fn keys_report(settings: &Settings, archive: &Archive) -> anyhow::Result<K
     Ok(KeysReport { holders, master_keys })
 }
 
-/// Bytes that are free on the archive's disk.
+/// Free bytes on the archive's file system.
 fn disk_free(archive: &Archive) -> Option<u64> {
     let folder = archive.url().to_file_path().ok()?;
     let disk = rustix::fs::statvfs(&folder).ok()?;
@@ -343,7 +347,7 @@ fn describe(report: &Report) -> String {
     parts.push(match server.ready {
         Some(true) => "ready".to_owned(),
         Some(false) => "not ready".to_owned(),
-        None => "does not say how it is".to_owned(),
+        None => "readiness unknown".to_owned(),
     });
     line("Server", parts.join(", "));
     if let Some(Value::Object(components)) = &server.components {
@@ -403,7 +407,7 @@ mod tests {
     }
 
     #[test]
-    fn only_an_answer_of_ours_counts() {
+    fn only_a_readiness_report_counts() {
         let ours = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 33\r\n\r\n{\"ready\":false,\"components\":{}}";
         assert_eq!(parse_readiness(ours).unwrap()["ready"], false);
         assert!(parse_readiness("HTTP/1.1 200 OK\r\n\r\n<html>").is_none());

@@ -16,12 +16,14 @@ use holdfast_access::{
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::{ConfigArguments, Outcome, print, print_json};
+use super::arguments::ConfigArguments;
+use super::outcome::Outcome;
+use super::output::{print, print_json};
 use crate::wiring::users_file;
 
-/// Users and API tokens: who is let in to ask.
+/// Users and API tokens: who may authenticate and query.
 ///
-/// Running processes notice each change within a second.
+/// Running processes apply each change within a second.
 #[derive(Debug, Subcommand)]
 pub(crate) enum UsersCommand {
     /// List the users
@@ -29,9 +31,9 @@ pub(crate) enum UsersCommand {
     Add(Add),
     /// Remove a user, with their tokens
     Remove(Named),
-    /// Let a user in no longer, nor their tokens, until they are enabled
+    /// Refuse a user and their tokens until the user is enabled again
     Disable(Named),
-    /// Let a disabled user in again
+    /// Enable a disabled user
     Enable(Named),
     Password(SetPassword),
     /// API tokens
@@ -43,7 +45,7 @@ pub(crate) enum UsersCommand {
 #[derive(Debug, Subcommand)]
 pub(crate) enum TokenCommand {
     Add(AddToken),
-    /// List the tokens, revoked ones as well
+    /// List the tokens, including revoked ones
     List(Common),
     /// Revoke a token for good
     Revoke(Revoke),
@@ -58,23 +60,23 @@ pub(crate) struct Common {
     json: bool,
 }
 
-/// Add a user, who has no password yet: `holdfast users password` gives one.
+/// Add a user without a password; `holdfast users password` sets one.
 #[derive(Debug, Args)]
 pub(crate) struct Add {
     #[command(flatten)]
     common: Common,
-    /// Name the user is let in by
+    /// Name that the user authenticates with
     name: String,
     /// admin, compliance, manager, agent, alerting or ingest
     #[arg(long)]
     role: Role,
-    /// Bound the user to sessions of this portal and those below it; may be given more than once
+    /// Limit the user to sessions of this portal and those below it; may be given more than once
     #[arg(long = "portal", value_name = "PORTAL")]
     portals: Vec<String>,
-    /// Bound the user to sessions of this agent; may be given more than once. The role agent needs one
+    /// Limit the user to sessions of this agent; may be given more than once. The role agent needs one
     #[arg(long = "agent", value_name = "AGENT")]
     agents: Vec<String>,
-    /// Days from now until the user is let in no longer
+    /// Days from now until the user expires
     #[arg(long, value_name = "DAYS")]
     expires_days: Option<u32>,
 }
@@ -87,9 +89,9 @@ pub(crate) struct Named {
     name: String,
 }
 
-/// Give a user a password.
+/// Set a user's password.
 ///
-/// Without --password-file one is made, and written to NAME.password beside the users file, for its owner to read.
+/// Without --password-file, a password is generated and written to NAME.password beside the users file (mode 0600).
 #[derive(Debug, Args)]
 pub(crate) struct SetPassword {
     #[command(flatten)]
@@ -99,17 +101,17 @@ pub(crate) struct SetPassword {
     password_file: Option<PathBuf>,
 }
 
-/// Issue a token in a user's name, and print it. It is shown this once.
+/// Issue a token for a user, and print it. It cannot be shown again.
 #[derive(Debug, Args)]
 pub(crate) struct AddToken {
     #[command(flatten)]
     common: Common,
-    /// Whose token it is
+    /// The user that the token authenticates
     user: String,
-    /// What it is for
+    /// Name of the token, such as the program that uses it
     #[arg(long)]
     name: String,
-    /// Days from now until it is good no longer
+    /// Days from now until the token expires
     #[arg(long, value_name = "DAYS")]
     expires_days: Option<u32>,
 }
@@ -118,7 +120,7 @@ pub(crate) struct AddToken {
 pub(crate) struct Revoke {
     #[command(flatten)]
     common: Common,
-    /// Id of the token: the part behind hf_
+    /// Id of the token: the part after hf_
     id: String,
 }
 
@@ -131,8 +133,8 @@ impl UsersCommand {
             Self::Remove(named) => {
                 let Named { common, name } = named;
                 let tokens = common.change(|directory| Ok(directory.remove(&name)?))?;
-                let text = format!("Removed the user {name}, and {tokens} tokens of theirs.\n");
-                common.tell(&serde_json::json!({ "removed": name, "tokens": tokens }), &text)
+                let text = format!("Removed the user {name} and their {tokens} tokens.\n");
+                common.print(&serde_json::json!({ "removed": name, "tokens": tokens }), &text)
             }
             Self::Disable(named) => set_disabled(&named, true),
             Self::Enable(named) => set_disabled(&named, false),
@@ -141,7 +143,7 @@ impl UsersCommand {
             Self::Token(TokenCommand::List(common)) => list_tokens(&common),
             Self::Token(TokenCommand::Revoke(Revoke { common, id })) => {
                 common.change(|directory| Ok(directory.revoke_token(&id, now)?))?;
-                common.tell(&serde_json::json!({ "revoked": id }), &format!("Revoked the token {id}.\n"))
+                common.print(&serde_json::json!({ "revoked": id }), &format!("Revoked the token {id}.\n"))
             }
         }
     }
@@ -157,7 +159,8 @@ impl Common {
         users_file::change(&self.path()?, change)
     }
 
-    fn tell(&self, json: &impl Serialize, text: &str) -> anyhow::Result<Outcome> {
+    /// Prints the outcome as JSON with --json, else as text.
+    fn print(&self, json: &impl Serialize, text: &str) -> anyhow::Result<Outcome> {
         if self.json {
             print_json(json)?
         } else {
@@ -222,7 +225,7 @@ impl<'a> From<&'a TokenRecord> for TokenLine<'a> {
 fn list_users(common: &Common) -> anyhow::Result<Outcome> {
     let directory = users_file::read(&common.path()?)?;
     let lines: Vec<UserLine<'_>> = directory.users().map(UserLine::from).collect();
-    let mut text = format!("{:24} {:10} {:20} bounds\n", "user", "role", "state");
+    let mut text = format!("{:24} {:10} {:20} scope\n", "user", "role", "state");
     for line in &lines {
         let state = match (line.disabled, &line.expires_at, &line.password_set_at) {
             (true, ..) => "disabled".to_owned(),
@@ -230,14 +233,14 @@ fn list_users(common: &Common) -> anyhow::Result<Outcome> {
             (_, _, None) => "no password".to_owned(),
             _ => "enabled".to_owned(),
         };
-        let words = |what: &str, names: Option<&BTreeSet<String>>| {
+        let listed = |what: &str, names: Option<&BTreeSet<String>>| {
             names.map(|names| format!("{what} {}", names.iter().map(String::as_str).collect::<Vec<_>>().join(", ")))
         };
-        let bounds: Vec<String> =
-            [words("portals", line.portals), words("agents", line.agents)].into_iter().flatten().collect();
-        let _ = writeln!(text, "{:24} {:10} {state:20} {}", line.name, line.role, bounds.join("; "));
+        let scope: Vec<String> =
+            [listed("portals", line.portals), listed("agents", line.agents)].into_iter().flatten().collect();
+        let _ = writeln!(text, "{:24} {:10} {state:20} {}", line.name, line.role, scope.join("; "));
     }
-    common.tell(&lines, &text)
+    common.print(&lines, &text)
 }
 
 fn add_user(add: Add, now: DateTime<Utc>) -> anyhow::Result<Outcome> {
@@ -247,44 +250,43 @@ fn add_user(add: Add, now: DateTime<Utc>) -> anyhow::Result<Outcome> {
     let user = NewUser { name: name.clone(), role, scope, expires_at: expires_days.map(|days| after(days, now)) };
     common.change(|directory| Ok(directory.add(user, now)?))?;
     let text = format!("Added the user {name} with the role {role}.\n\nNext:\n  holdfast users password {name}\n");
-    common.tell(&serde_json::json!({ "added": name, "role": role.name() }), &text)
+    common.print(&serde_json::json!({ "added": name, "role": role.name() }), &text)
 }
 
 fn set_disabled(named: &Named, is_disabled: bool) -> anyhow::Result<Outcome> {
     let Named { common, name } = named;
     common.change(|directory| Ok(directory.set_disabled(name, is_disabled)?))?;
     let word = if is_disabled { "Disabled" } else { "Enabled" };
-    common.tell(&serde_json::json!({ "user": name, "disabled": is_disabled }), &format!("{word} the user {name}.\n"))
+    common.print(&serde_json::json!({ "user": name, "disabled": is_disabled }), &format!("{word} the user {name}.\n"))
 }
 
 fn set_password(command: SetPassword, now: DateTime<Utc>) -> anyhow::Result<Outcome> {
     let SetPassword { named: Named { common, name }, password_file } = command;
     let users_file = common.path()?;
-    let (password, made) = match &password_file {
+    let (password, generated) = match &password_file {
         Some(file) => (read_password(file)?, None),
-        None => (make_password()?, Some(users_file::folder(&users_file).join(format!("{name}.password")))),
+        None => (generate_password()?, Some(users_file::folder(&users_file).join(format!("{name}.password")))),
     };
     users_file::change(&users_file, |directory| {
         directory.set_password(&name, &password, now, &mut SystemRandomness)?;
-        match &made {
-            // Before the hash is written: a password that nobody has seen must not replace one.
-            Some(path) => users_file::new_secret(path, &format!("{}\n", *password)).with_context(|| {
-                format!("{} must not stand there before; move it away, or use --password-file", path.display())
-            }),
+        match &generated {
+            // Before the hash is written: if the new password cannot be handed over, the old one must stay in force.
+            Some(path) => users_file::new_secret(path, &format!("{}\n", *password))
+                .with_context(|| format!("{} must not exist; move it away, or use --password-file", path.display())),
             None => Ok(()),
         }
     })?;
     let mut text = format!("The user {name} has a new password.\n");
-    if let Some(path) = &made {
-        let _ = writeln!(text, "It stands in {}; hand it over and delete the file.", path.display());
+    if let Some(path) = &generated {
+        let _ = writeln!(text, "It is in {}; hand it over and delete the file.", path.display());
     }
-    common.tell(&serde_json::json!({ "user": name, "password_file": made }), &text)
+    common.print(&serde_json::json!({ "user": name, "password_file": generated }), &text)
 }
 
 /// The first line of a file, or of standard input.
 fn read_password(file: &Path) -> anyhow::Result<Zeroizing<String>> {
     let mut text = Zeroizing::new(String::new());
-    // Room for the longest password and a line's end, and for one byte that shows that there is more.
+    // The longest password, a line end, and one byte more, which shows that the file is longer.
     let limit = MAX_PASSWORD_BYTES as u64 + 3;
     if file == Path::new("-") {
         std::io::stdin()
@@ -298,13 +300,13 @@ fn read_password(file: &Path) -> anyhow::Result<Zeroizing<String>> {
     }
     let line = text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
     if line.contains('\n') {
-        bail!("{} has more than one line; the password is to be the only one", file.display());
+        bail!("{} has more than one line; the password must be the only line", file.display());
     }
     Ok(Zeroizing::new(line.to_owned()))
 }
 
-/// 192 random bits in letters that need no quoting.
-fn make_password() -> anyhow::Result<Zeroizing<String>> {
+/// 192 random bits in base64url, which needs no quoting.
+fn generate_password() -> anyhow::Result<Zeroizing<String>> {
     let mut bytes = Zeroizing::new([0; 24]);
     SystemRandomness.fill(&mut *bytes)?;
     Ok(Zeroizing::new(URL_SAFE_NO_PAD.encode(*bytes)))
@@ -315,12 +317,12 @@ fn add_token(command: AddToken, now: DateTime<Utc>) -> anyhow::Result<Outcome> {
     let expires_at = expires_days.map(|days| after(days, now));
     let token = common
         .change(|directory| Ok(directory.issue_token(&user, &name, expires_at, now, &mut SystemRandomness)?))?;
-    // The token alone, so that it can be piped to where it is used.
+    // Only the token, so that it can be piped to a program that uses it.
     let json = serde_json::json!({
         "id": token.id(), "token": token.reveal(), "user": user, "name": name, "expires_at": expires_at.map(time),
     });
     let text = Zeroizing::new(format!("{}\n", token.reveal()));
-    common.tell(&json, &text)
+    common.print(&json, &text)
 }
 
 fn list_tokens(common: &Common) -> anyhow::Result<Outcome> {
@@ -331,11 +333,11 @@ fn list_tokens(common: &Common) -> anyhow::Result<Outcome> {
         let state = match (&line.revoked_at, &line.expires_at) {
             (Some(revoked_at), _) => format!("revoked {}", &revoked_at[..10]),
             (None, Some(expires_at)) => format!("until {}", &expires_at[..10]),
-            (None, None) => "good".to_owned(),
+            (None, None) => "valid".to_owned(),
         };
         let _ = writeln!(text, "{:16} {:24} {state:20} {}", line.id, line.user, line.name);
     }
-    common.tell(&lines, &text)
+    common.print(&lines, &text)
 }
 
 fn time(time: DateTime<Utc>) -> String {

@@ -11,19 +11,23 @@ use holdfast_archive::verify::{Finding, Progress, Report, Scope, Verification};
 use holdfast_events::Timestamp;
 use holdfast_proof::note::TrustedKeys;
 
-use super::{ConfigArguments, Outcome, Session, block_on, print, print_json};
+use super::arguments::ConfigArguments;
+use super::outcome::Outcome;
+use super::output::{print, print_json};
+use super::runtime::block_on;
+use super::session_context::Session;
 use crate::config::Settings;
 use crate::logging::colours_wanted;
 use crate::render::text::{bytes, count};
 use crate::wiring::{archive, identities, proof};
 
-/// Events of one finding that are named to people.
-const EVENTS_SHOWN: usize = 5;
+/// Event ids that are printed for one finding.
+const MAX_EVENTS_SHOWN: usize = 5;
 
 /// Check that the archive holds exactly what was acknowledged: nothing changed, removed, added or moved.
 ///
-/// Needs the log's public key, and the keys of all tiers to look at rows and recordings. Without them it checks digests, numbers and
-/// the proof log, and says what it did not check. Exit code 0 when everything is intact, 1 when something was found.
+/// Needs the log's public key, and the keys of all tiers to read rows and recordings. Without the keys it checks digests,
+/// counts and the proof log, and lists what it did not check. Exit code 0 when everything is intact, 1 when there are findings.
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
     #[command(flatten)]
@@ -31,28 +35,28 @@ pub(crate) struct Verify {
     /// File with an age identity to read with, several times for several [default: *.identity in keys.identities_dir]
     #[arg(long, value_name = "FILE")]
     identity: Vec<PathBuf>,
-    /// Use no identity: check only what ciphertext shows
+    /// Use no identity: check only what can be checked without decryption
     #[arg(long, conflicts_with = "identity")]
     without_keys: bool,
     /// File with the log's public keys [default: proof.public_keys_file]
     #[arg(long, value_name = "FILE")]
     public_keys: Option<PathBuf>,
-    /// A checkpoint that was verified before: what it covers is only checked to be the past of this log
+    /// A checkpoint that was verified before: of what it covers, only the consistency with the log is checked
     #[arg(long, value_name = "FILE")]
     since: Option<PathBuf>,
     /// Only this retention class
     #[arg(long)]
     class: Option<String>,
-    /// Only dates from this one on
+    /// Only this date and later ones
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = date)]
     from: Option<String>,
-    /// Only dates up to this one
+    /// Only this date and earlier ones
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = date)]
     to: Option<String>,
-    /// Only about this percentage of the dates, chosen at random
+    /// Only about this percentage of the dates, selected at random
     #[arg(long, value_name = "PERCENT", value_parser = percentage)]
     sample: Option<f64>,
-    /// Choose the sample by this number, to choose the same again
+    /// Seed of the sample: the same seed selects the same dates
     #[arg(long, value_name = "NUMBER", requires = "sample")]
     seed: Option<u64>,
     /// Write the verified checkpoint to this file, for --since next time
@@ -70,7 +74,7 @@ fn date(text: &str) -> Result<String, String> {
 
 fn percentage(text: &str) -> Result<f64, String> {
     let number: f64 = text.trim_end_matches('%').parse().map_err(|_| "write it as a number".to_owned())?;
-    if number > 0.0 && number <= 100.0 { Ok(number) } else { Err("it is between 0 and 100".to_owned()) }
+    if number > 0.0 && number <= 100.0 { Ok(number) } else { Err("give a percentage between 0 and 100".to_owned()) }
 }
 
 impl Verify {
@@ -130,7 +134,7 @@ impl Verify {
         let mut report = verification.run(progress).await?;
         drop(bar);
         if self.sample.is_some() {
-            report.notices.push(format!("the sample was chosen with --seed {seed}"));
+            report.notices.push(format!("the sample was selected with --seed {seed}"));
         }
         if let Some(path) = &self.save {
             save(&archive, &report, path).await?;
@@ -232,8 +236,8 @@ fn details(finding: &Finding) -> String {
         line("at", &format!("{topic} partition {partition}, {offsets}"));
     }
     if !finding.events.is_empty() {
-        let named = finding.events.iter().take(EVENTS_SHOWN).cloned().collect::<Vec<_>>().join(", ");
-        let more = finding.events.len().saturating_sub(EVENTS_SHOWN);
+        let named = finding.events.iter().take(MAX_EVENTS_SHOWN).cloned().collect::<Vec<_>>().join(", ");
+        let more = finding.events.len().saturating_sub(MAX_EVENTS_SHOWN);
         line("events", &if more > 0 { format!("{named} and {more} more") } else { named });
     }
     if let Some(expected) = &finding.expected {
@@ -250,7 +254,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dates_and_percentages_are_read_and_refused() {
+    fn invalid_dates_and_percentages_are_refused() {
         assert_eq!(date("2026-01-31"), Ok("2026-01-31".to_owned()));
         assert!(date("2026-02-31").is_err() && date("yesterday").is_err());
         assert_eq!(percentage("12.5%"), Ok(12.5));
@@ -258,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_ends_with_one_sentence() {
+    fn a_report_ends_with_its_verdict() {
         let report = Report { intact: true, ..Report::default() };
         assert!(describe(&report, false).ends_with("\nIntact.\n"));
         let report = Report { intact: true, not_checked: vec!["rows".to_owned()], ..Report::default() };

@@ -1,4 +1,4 @@
-//! Whether SQL counts what was generated: the counts before and after, by type and by rating.
+//! Checks that SQL counts what was generated: the counts before and after, by type and by rating.
 
 use std::collections::BTreeMap;
 
@@ -10,14 +10,14 @@ use serde_json::Value;
 use crate::render::answer;
 use crate::wiring::query::literal;
 
-/// What SQL counts of the demo's events.
+/// The demo's events as SQL counts them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Counts {
     by_type: BTreeMap<String, i64>,
     by_rating: BTreeMap<i64, i64>,
 }
 
-/// Asks for the counts.
+/// Queries the counts.
 pub(super) async fn count(caller: &Session) -> anyhow::Result<Counts> {
     let source = literal(SOURCE);
     let by_type =
@@ -43,7 +43,7 @@ pub(super) async fn count(caller: &Session) -> anyhow::Result<Counts> {
     Ok(counts)
 }
 
-/// Refuses when SQL counts anything else than what was generated between `before` and `after`. Pure.
+/// Fails when the counts of SQL did not grow by exactly what was generated between `before` and `after`. Pure.
 pub(super) fn compare(summary: &Summary, before: &Counts, after: &Counts) -> anyhow::Result<()> {
     let mut differences = Vec::new();
     let mut check = |what: String, generated: i64, counted: i64| {
@@ -65,10 +65,7 @@ pub(super) fn compare(summary: &Summary, before: &Counts, after: &Counts) -> any
     if differences.is_empty() {
         return Ok(());
     }
-    bail!(
-        "SQL does not count what was generated; {}; was another demo at work at the same time?",
-        differences.join("; ")
-    )
+    bail!("SQL does not count what was generated; {}; did another demo run at the same time?", differences.join("; "))
 }
 
 #[cfg(test)]

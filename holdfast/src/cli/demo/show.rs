@@ -1,4 +1,4 @@
-//! What the demo prints: what was archived, a few answers, and what to try next.
+//! What the demo prints: what was archived, the results of a few queries, and commands to try next.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,14 +13,14 @@ use object_store::path::Path;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::shown;
+use crate::cli::output::shell_path;
 use crate::config::Settings;
 use crate::render::answer;
 use crate::render::table::TableWriter;
 use crate::render::text::{bytes, count, counted, duration};
 
-/// What is where, for commands to try.
-pub(super) struct Place {
+/// The paths that the printed commands name, and how the page is laid out.
+pub(super) struct Locations {
     pub(super) program: String,
     pub(super) config: PathBuf,
     pub(super) secrets: PathBuf,
@@ -28,7 +28,7 @@ pub(super) struct Place {
     pub(super) is_coloured: bool,
 }
 
-/// What was archived, in numbers.
+/// Counts and sizes of what was archived.
 #[derive(Debug, Serialize)]
 pub(super) struct Facts {
     messages: u64,
@@ -40,12 +40,12 @@ pub(super) struct Facts {
     chat_lines: u64,
     recordings: u64,
     chunks: u64,
-    /// Bytes as they went through Kafka.
+    /// Bytes of the messages in Kafka.
     event_bytes: u64,
     recording_bytes: u64,
-    /// From the first message sent to the last one archived.
+    /// From the first message sent until the last one was archived.
     seconds: f64,
-    /// Of the whole archive, earlier runs included.
+    /// URL of the archive. The numbers below are of the whole archive, earlier runs included.
     archive: String,
     archived_events: u64,
     event_files: u64,
@@ -88,24 +88,29 @@ pub(super) async fn facts(archive: &Archive, summary: &Summary, seconds: f64) ->
     })
 }
 
-/// The whole page.
-pub(super) async fn page(caller: &Session, facts: &Facts, summary: &Summary, place: &Place) -> anyhow::Result<String> {
-    let mut page = archived(facts, summary, place);
+/// The whole page, as text.
+pub(super) async fn page(
+    caller: &Session,
+    facts: &Facts,
+    summary: &Summary,
+    locations: &Locations,
+) -> anyhow::Result<String> {
+    let mut page = archived(facts, summary, locations);
     let chosen = choose(caller).await?;
-    for (title, sql) in questions(chosen.as_ref()) {
-        page.push_str(&heading(&title, place));
-        page.push_str(&table(caller, &sql, place).await?);
+    for (title, sql) in statements(chosen.as_ref()) {
+        page.push_str(&heading(&title, locations));
+        page.push_str(&table(caller, &sql, locations).await?);
     }
-    page.push_str(&next(chosen.as_ref(), place));
+    page.push_str(&next(chosen.as_ref(), locations));
     Ok(page)
 }
 
-fn heading(title: &str, place: &Place) -> String {
-    if place.is_coloured { format!("\n\x1b[1m{title}\x1b[0m\n\n") } else { format!("\n{title}\n\n") }
+fn heading(title: &str, locations: &Locations) -> String {
+    if locations.is_coloured { format!("\n\x1b[1m{title}\x1b[0m\n\n") } else { format!("\n{title}\n\n") }
 }
 
-/// What went through, and what lies on disk.
-fn archived(facts: &Facts, summary: &Summary, place: &Place) -> String {
+/// What went through Kafka, and what is stored on disk.
+fn archived(facts: &Facts, summary: &Summary, locations: &Locations) -> String {
     let mut page = heading(
         &format!(
             "{} of {} went through Kafka into the archive in {}.",
@@ -113,7 +118,7 @@ fn archived(facts: &Facts, summary: &Summary, place: &Place) -> String {
             counted(facts.sessions, "session", "sessions"),
             duration(facts.seconds)
         ),
-        place,
+        locations,
     );
     let mut line = |label: &str, words: String| page.push_str(&format!("  {label:16}{words}\n"));
     line(
@@ -161,39 +166,41 @@ fn archived(facts: &Facts, summary: &Summary, place: &Place) -> String {
     page
 }
 
-/// Sessions that are worth a look.
+/// Sessions for the examples.
 struct Chosen {
-    /// Has a chat and a recording.
-    told: String,
+    /// A session that ended and has a chat.
+    ended: String,
+    /// A complete recording of that session.
     recording: Option<String>,
-    broken: Option<String>,
+    /// A session that broke off.
+    broken_off: Option<String>,
 }
 
 async fn choose(caller: &Session) -> anyhow::Result<Option<Chosen>> {
     let one = async |sql: &str| -> anyhow::Result<Option<serde_json::Map<String, Value>>> {
         Ok(answer::objects(caller.sql(sql).await?).await?.into_iter().next())
     };
-    // In English if there is one, with a recording and a rating if there is one.
-    let told = one("SELECT s.session, r.recording FROM archive.sessions s \
+    // Preferably in English, then with a recording, then with a rating.
+    let ended = one("SELECT s.session, r.recording FROM archive.sessions s \
          JOIN (SELECT session, min(lang) AS lang FROM archive.chat_lines GROUP BY session) l ON l.session = s.session \
          LEFT JOIN (SELECT session, min(recording_id) AS recording FROM archive.recordings WHERE complete GROUP BY session) r \
          ON r.session = s.session \
          WHERE s.state = 'ended' AND s.chat_lines BETWEEN 6 AND 30 \
          ORDER BY l.lang = 'en' DESC, r.recording IS NOT NULL DESC, s.rating IS NOT NULL DESC, s.started_at DESC LIMIT 1");
-    let told = told.await?;
-    let broken = one(
+    let ended = ended.await?;
+    let broken_off = one(
         "SELECT session FROM archive.sessions WHERE broken_off ORDER BY recordings DESC, chat_lines DESC, session LIMIT 1",
     );
-    let broken = broken.await?.and_then(|row| Some(row.get("session")?.as_str()?.to_owned()));
-    Ok(told.and_then(|row| {
+    let broken_off = broken_off.await?.and_then(|row| Some(row.get("session")?.as_str()?.to_owned()));
+    Ok(ended.and_then(|row| {
         let text = |name: &str| row.get(name).and_then(Value::as_str).map(str::to_owned);
-        Some(Chosen { told: text("session")?, recording: text("recording"), broken })
+        Some(Chosen { ended: text("session")?, recording: text("recording"), broken_off })
     }))
 }
 
-/// What is asked, with a title each.
-fn questions(chosen: Option<&Chosen>) -> Vec<(String, String)> {
-    let mut questions = vec![(
+/// The example queries: title and SQL of each.
+fn statements(chosen: Option<&Chosen>) -> Vec<(String, String)> {
+    let mut statements = vec![(
         "Ratings by agent".to_owned(),
         "SELECT agent, count(*) AS sessions, round(avg(handled) / 60, 1) AS minutes, count(rating) AS rated, \
          round(avg(rating), 2) AS rating, count(*) FILTER (WHERE broken_off) AS broken_off \
@@ -202,9 +209,9 @@ fn questions(chosen: Option<&Chosen>) -> Vec<(String, String)> {
             .to_owned(),
     )];
     if let Some(chosen) = chosen {
-        let session = crate::wiring::query::literal(&chosen.told);
-        questions.push((
-            format!("How the chat of {} began", chosen.told),
+        let session = crate::wiring::query::literal(&chosen.ended);
+        statements.push((
+            format!("The first lines of the chat of {}", chosen.ended),
             format!(
                 "SELECT to_char(time, '%H:%M:%S') AS time, sender, \
                  CASE WHEN redacted THEN '[redacted: ' || redaction_reason || ']' ELSE text END AS text \
@@ -212,27 +219,27 @@ fn questions(chosen: Option<&Chosen>) -> Vec<(String, String)> {
             ),
         ));
     }
-    questions.push((
+    statements.push((
         "Sessions that broke off".to_owned(),
         "SELECT session, agent, customer, started_at, chat_lines, recordings FROM archive.sessions \
          WHERE broken_off ORDER BY recordings DESC, started_at DESC, session LIMIT 4"
             .to_owned(),
     ));
-    questions.push((
-        "Recordings, whole and broken off".to_owned(),
+    statements.push((
+        "Recordings, complete and incomplete".to_owned(),
         "SELECT complete, count(*) AS recordings, sum(chunks) AS chunks, sum(bytes) AS bytes, \
          sum(missing_chunks) AS missing FROM archive.recordings GROUP BY complete ORDER BY complete DESC"
             .to_owned(),
     ));
-    questions
+    statements
 }
 
-async fn table(caller: &Session, sql: &str, place: &Place) -> anyhow::Result<String> {
+async fn table(caller: &Session, sql: &str, locations: &Locations) -> anyhow::Result<String> {
     let result = caller.sql(sql).await?;
     let schema = result.schema.clone();
     let mut out = Vec::new();
-    let limit = place.width.map(|width| width.saturating_sub(2));
-    let mut writer = TableWriter::new(&mut out, &schema, limit, place.is_coloured);
+    let limit = locations.width.map(|width| width.saturating_sub(2));
+    let mut writer = TableWriter::new(&mut out, &schema, limit, locations.is_coloured);
     for batch in result.collect().await? {
         writer.write(&batch)?;
     }
@@ -240,54 +247,54 @@ async fn table(caller: &Session, sql: &str, place: &Place) -> anyhow::Result<Str
     Ok(String::from_utf8_lossy(&out).lines().map(|line| format!("  {line}\n")).collect())
 }
 
-/// Commands that work as they are printed.
-fn next(chosen: Option<&Chosen>, place: &Place) -> String {
-    let Place { program, .. } = place;
-    let config = format!("--config {}", shown(&place.config));
-    let mut page = heading("Try next", place);
+/// Commands that can be copied and run as they are printed.
+fn next(chosen: Option<&Chosen>, locations: &Locations) -> String {
+    let Locations { program, .. } = locations;
+    let config = format!("--config {}", shell_path(&locations.config));
+    let mut page = heading("Try next", locations);
     let mut command = |why: &str, command: String| page.push_str(&format!("  # {why}\n  {command}\n"));
     if let Some(chosen) = chosen {
-        command("the whole story of one session", format!("{program} session {} {config}", chosen.told));
+        command("the time line of one session", format!("{program} session {} {config}", chosen.ended));
         if let Some(recording) = &chosen.recording {
             command(
                 "its recording, decrypted, to play in a browser",
-                format!("{program} session {} {config} --recording {recording} --out recording.webm", chosen.told),
+                format!("{program} session {} {config} --recording {recording} --out recording.webm", chosen.ended),
             );
         }
-        if let Some(broken) = &chosen.broken {
-            command("one that broke off", format!("{program} session {broken} {config}"));
+        if let Some(broken_off) = &chosen.broken_off {
+            command("a session that broke off", format!("{program} session {broken_off} {config}"));
         }
     }
     command(
-        "ask yourself; SHOW TABLES lists what there is",
+        "a query of your own; SHOW TABLES lists the tables",
         format!("{program} sql {config} \"SELECT agent, avg(rating) FROM archive.sessions GROUP BY agent\""),
     );
     command(
-        "as a support manager, who has no key for what was said",
+        "as a support manager, who has no key to the content tier",
         format!(
             "{program} sql {config} --identity {} \"SELECT time, sender, text FROM archive.chat_lines LIMIT 5\"",
-            shown(&place.secrets.join("manager.identity"))
+            shell_path(&locations.secrets.join("manager.identity"))
         ),
     );
     command("lag, freshness, size", format!("{program} status {config}"));
     page
 }
 
-/// What is said while the demo goes on serving.
+/// What is printed when the demo goes on serving: how to send an event, and the address.
 pub(super) fn serving(http: SocketAddr, settings: &Settings) -> String {
     let token = settings
         .config
         .gateway
         .token_file
         .get()
-        .map(|path| format!("$(cat {})", shown(&settings.resolve(path))))
+        .map(|path| format!("$(cat {})", shell_path(&settings.resolve(path))))
         .unwrap_or_else(|| "$TOKEN".to_owned());
     let now = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
     let event = format!(
         r#"{{"specversion":"1.0","id":"1","source":"me","type":"chat.line","subject":"s-hello","time":"{now}","data":{{"seq":0,"sender":"customer","text":"Hello"}}}}"#
     );
     format!(
-        "  # send an event of your own; it is in SQL some seconds later\n  \
+        "  # send an event of your own; SQL finds it some seconds later\n  \
          curl -H \"Authorization: Bearer {token}\" -H 'Content-Type: application/cloudevents+json' \\\n    \
          http://{http}/v1/events -d '{event}'\n\n\
          Serving on http://{http} (also /metrics, /healthz, /readyz) until Ctrl-C.\n"
@@ -300,18 +307,18 @@ mod tests {
 
     #[test]
     fn commands_name_the_configuration() {
-        let place = Place {
+        let locations = Locations {
             program: "holdfast".to_owned(),
             config: PathBuf::from("my demo/holdfast.toml"),
             secrets: PathBuf::from("my demo/secrets"),
             width: None,
             is_coloured: false,
         };
-        let chosen = Chosen { told: "s-1".to_owned(), recording: Some("r-1".to_owned()), broken: None };
-        let text = next(Some(&chosen), &place);
+        let chosen = Chosen { ended: "s-1".to_owned(), recording: Some("r-1".to_owned()), broken_off: None };
+        let text = next(Some(&chosen), &locations);
         assert!(text.contains("  holdfast session s-1 --config 'my demo/holdfast.toml'\n"), "{text}");
         assert!(text.contains("--identity 'my demo/secrets/manager.identity'"), "{text}");
         assert!(text.contains("--recording r-1 --out recording.webm"), "{text}");
-        assert!(next(None, &place).contains("holdfast status"), "{text}");
+        assert!(next(None, &locations).contains("holdfast status"), "{text}");
     }
 }

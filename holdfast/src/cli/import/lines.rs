@@ -1,4 +1,4 @@
-//! The lines of a file, read beside the runtime, in batches, with bounded memory.
+//! The lines of a file, read by a thread of its own, in batches, with bounded memory.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
@@ -7,30 +7,30 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use tokio::sync::mpsc;
 
-/// Bytes and lines of a batch.
+/// Bytes and lines that end a batch.
 const BATCH_BYTES: usize = 1 << 20;
 const BATCH_LINES: usize = 10_000;
-/// Batches that wait to be taken.
-const QUEUE: usize = 4;
+/// Batches that are read ahead.
+const MAX_QUEUED_BATCHES: usize = 4;
 
 /// Lines that were read together.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     pub(super) lines: Vec<Line>,
-    /// Bytes that were read for them, line ends included.
+    /// Bytes that were read, line ends and blank lines included.
     pub(super) bytes: u64,
 }
 
 /// A line that is not blank.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Line {
-    /// From 1.
+    /// Counted from 1.
     pub(super) number: u64,
-    /// Without its end; `None` when it is longer than allowed.
+    /// Without its line end; `None` when it is longer than allowed.
     pub(super) text: Option<Vec<u8>>,
 }
 
-/// The lines to come.
+/// The lines of a file, as a stream of batches.
 #[derive(Debug)]
 pub(super) struct Lines {
     batches: mpsc::Receiver<io::Result<Batch>>,
@@ -38,28 +38,28 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// Opens `path`, or standard input for `-`. Lines longer than `longest` bytes are counted and not kept.
-    pub(super) fn open(path: &Path, longest: usize) -> anyhow::Result<Self> {
+    /// Opens `path`, or standard input for `-`. Lines longer than `max_line_bytes` are counted and not kept.
+    pub(super) fn open(path: &Path, max_line_bytes: usize) -> anyhow::Result<Self> {
         if path == Path::new("-") {
-            return Ok(Self::of(BufReader::with_capacity(1 << 20, io::stdin()), None, longest));
+            return Ok(Self::of(BufReader::with_capacity(1 << 20, io::stdin()), None, max_line_bytes));
         }
         let file = File::open(path).with_context(|| format!("open {}", path.display()))?;
-        let metadata = file.metadata().with_context(|| format!("look at {}", path.display()))?;
+        let metadata = file.metadata().with_context(|| format!("read the size of {}", path.display()))?;
         if metadata.is_dir() {
             bail!("{} is a folder; name a file with one event a line", path.display());
         }
         let size = metadata.is_file().then_some(metadata.len());
-        Ok(Self::of(BufReader::with_capacity(1 << 20, file), size, longest))
+        Ok(Self::of(BufReader::with_capacity(1 << 20, file), size, max_line_bytes))
     }
 
-    fn of(reader: impl BufRead + Send + 'static, size: Option<u64>, longest: usize) -> Self {
-        let (sender, batches) = mpsc::channel(QUEUE);
-        // A thread of its own: standard input may block for ever, and must not keep the runtime from ending.
-        std::thread::spawn(move || read(reader, longest, &sender));
+    fn of(reader: impl BufRead + Send + 'static, size: Option<u64>, max_line_bytes: usize) -> Self {
+        let (sender, batches) = mpsc::channel(MAX_QUEUED_BATCHES);
+        // A thread of its own: a read of standard input may block forever, and must not stop the runtime from ending.
+        std::thread::spawn(move || read(reader, max_line_bytes, &sender));
         Self { batches, size }
     }
 
-    /// Bytes of the file, if it is one.
+    /// Bytes of the file; `None` for standard input.
     pub(super) fn size(&self) -> Option<u64> {
         self.size
     }
@@ -70,16 +70,16 @@ impl Lines {
     }
 }
 
-fn read(mut reader: impl BufRead, longest: usize, sender: &mpsc::Sender<io::Result<Batch>>) {
+fn read(mut reader: impl BufRead, max_line_bytes: usize, sender: &mpsc::Sender<io::Result<Batch>>) {
     let mut number = 0;
     let mut batch = Batch::default();
     let mut kept = 0;
     loop {
-        let (bytes, text) = match read_line(&mut reader, longest) {
+        let (bytes, text) = match read_line(&mut reader, max_line_bytes) {
             Ok((0, _)) => break,
             Ok(line) => line,
             Err(error) => {
-                // Whoever takes the lines may have gone.
+                // The receiver may be closed.
                 let _ = sender.blocking_send(Err(error));
                 return;
             }
@@ -101,8 +101,8 @@ fn read(mut reader: impl BufRead, longest: usize, sender: &mpsc::Sender<io::Resu
     let _ = sender.blocking_send(Ok(batch));
 }
 
-/// Bytes that were read, and the line without its end; no line when it is longer than `longest`.
-fn read_line(reader: &mut impl BufRead, longest: usize) -> io::Result<(u64, Option<Vec<u8>>)> {
+/// Bytes that were read, and the line without its line end; no line when it is longer than `max_line_bytes`.
+fn read_line(reader: &mut impl BufRead, max_line_bytes: usize) -> io::Result<(u64, Option<Vec<u8>>)> {
     let mut read = 0;
     let mut text = Some(Vec::new());
     loop {
@@ -114,17 +114,17 @@ fn read_line(reader: &mut impl BufRead, longest: usize) -> io::Result<(u64, Opti
         let end = buffer.iter().position(|byte| *byte == b'\n');
         let part = &buffer[..end.unwrap_or(buffer.len())];
         if let Some(kept) = &mut text {
-            // One byte more for a carriage return that is taken off below.
-            if kept.len() + part.len() > longest + 1 {
+            // One byte more, for a carriage return that is removed below.
+            if kept.len() + part.len() > max_line_bytes + 1 {
                 text = None;
             } else {
                 kept.extend_from_slice(part);
             }
         }
-        let taken = part.len() + usize::from(end.is_some());
-        let is_end = end.is_some() || taken == 0;
-        reader.consume(taken);
-        read += taken as u64;
+        let consumed = part.len() + usize::from(end.is_some());
+        let is_end = end.is_some() || consumed == 0;
+        reader.consume(consumed);
+        read += consumed as u64;
         if is_end {
             break;
         }
@@ -133,7 +133,7 @@ fn read_line(reader: &mut impl BufRead, longest: usize) -> io::Result<(u64, Opti
         if kept.last() == Some(&b'\r') {
             kept.pop();
         }
-        if kept.len() > longest {
+        if kept.len() > max_line_bytes {
             text = None;
         }
     }
@@ -144,8 +144,8 @@ fn read_line(reader: &mut impl BufRead, longest: usize) -> io::Result<(u64, Opti
 mod tests {
     use super::*;
 
-    async fn all(text: &'static [u8], longest: usize) -> (Vec<Line>, u64) {
-        let mut lines = Lines::of(BufReader::with_capacity(3, text), None, longest);
+    async fn all(text: &'static [u8], max_line_bytes: usize) -> (Vec<Line>, u64) {
+        let mut lines = Lines::of(BufReader::with_capacity(3, text), None, max_line_bytes);
         let (mut found, mut bytes) = (Vec::new(), 0);
         while let Some(batch) = lines.next().await.unwrap() {
             found.extend(batch.lines);
@@ -167,14 +167,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_line_that_is_too_long_is_told_and_not_kept() {
+    async fn a_line_that_is_too_long_is_reported_and_not_kept() {
         let (lines, _) = all(b"12345\n123456\r\n1234567\n1", 6).await;
         let expected = [line(1, "12345"), line(2, "123456"), Line { number: 3, text: None }, line(4, "1")];
         assert_eq!(lines, expected);
     }
 
     #[tokio::test]
-    async fn bytes_that_are_no_text_are_kept() {
+    async fn bytes_that_are_not_utf8_are_kept() {
         let (lines, _) = all(b"\xff\x00\n", 100).await;
         assert_eq!(lines[0].text.as_deref(), Some(b"\xff\x00".as_slice()));
     }
