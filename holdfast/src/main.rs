@@ -1,15 +1,16 @@
-//! `holdfast`: reads the command line and the configuration, joins the parts, and stops them in order.
+//! `holdfast`: reads the command line and the configuration, starts the parts, and stops them in order.
 //!
 //! ```text
 //! arguments ─▶ cli ─▶ config ─▶ wiring ─▶ supervise ─▶ exit code
 //! ```
 //!
-//! Nothing else in Holdfast reads configuration files or the environment.
+//! No other crate of Holdfast reads configuration files or environment variables.
 
 mod cli;
 mod config;
 mod health;
 mod init;
+mod log_filter;
 mod logging;
 mod progress;
 mod render;
@@ -19,7 +20,7 @@ mod wiring;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    // Two providers are compiled in, and rustls panics rather than choose. The first one installed stays.
+    // Two cryptography providers are compiled in. Without a default rustls panics. The first one that is installed stays.
     let _ = rustls::crypto::ring::default_provider().install_default();
     cli::run()
 }

@@ -1,12 +1,12 @@
-//! Which keys exist, and which of them someone meant.
+//! The keys that exist, and the nearest one to an unknown key.
 //!
-//! The defaults are the list: a key that is not there does not exist, save below a few tables that pass their keys on.
+//! The defaults are the list of keys. Below the open tables any key is accepted, and passed to a library.
 
 use std::collections::BTreeSet;
 
 use toml::de::{DeTable, DeValue};
 
-/// Tables whose keys belong to someone else: the object store, librdkafka, an OpenID provider.
+/// Tables with the keys of the object store, of librdkafka or of an OpenID provider.
 const OPEN_TABLES: [&str; 7] = [
     "access.oidc_roles",
     "archive.options",
@@ -24,18 +24,18 @@ const ELEMENT_KEYS: [(&str, &[&str]); 3] = [
     ("proof.witnesses", &["url", "public_key"]),
 ];
 
-/// The keys that exist, dotted; tables included.
+/// The dotted keys that exist, including tables.
 #[derive(Debug)]
 pub(super) struct KnownKeys {
     tables: BTreeSet<String>,
     settings: BTreeSet<String>,
 }
 
-/// What stands at a dotted key.
+/// What a dotted key is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Table,
-    /// A table that takes any key.
+    /// A table that accepts any key.
     OpenTable,
     Setting,
     Unknown,
@@ -78,7 +78,7 @@ impl KnownKeys {
         }
     }
 
-    /// The keys of a tree that do not exist, with the place of each, in the order of the file.
+    /// The unknown keys of a tree, each with its byte offset, in the order of the file.
     pub(super) fn unknown_in(&self, tree: &DeTable<'_>) -> Vec<(String, usize)> {
         let mut unknown = Vec::new();
         self.visit(tree, "", &mut unknown);
@@ -104,7 +104,7 @@ impl KnownKeys {
         }
     }
 
-    /// What to do about an unknown key: the key that was probably meant, or what exists there.
+    /// What to do about an unknown key: the nearest key, or the keys of the same table.
     pub(super) fn advice(&self, unknown: &str) -> String {
         if let Some(nearest) = self.nearest(unknown) {
             return format!("did you mean `{nearest}`?");
@@ -118,10 +118,10 @@ impl KnownKeys {
         }
     }
 
-    /// The nearest known key: a sibling that is spelt nearly so, or the same name in another section.
+    /// The nearest known key: a sibling with a similar name, or the same name in another section.
     pub(super) fn nearest(&self, unknown: &str) -> Option<&str> {
         let (parent, name) = unknown.rsplit_once('.').unwrap_or(("", unknown));
-        // Up to a third of the letters may be wrong; two in a short word.
+        // Up to a third of the letters may differ; two in a short name.
         let tolerance = (name.chars().count() / 3).max(2);
         let sibling = self
             .all()
@@ -142,7 +142,7 @@ impl KnownKeys {
     }
 }
 
-/// `listen` for `gateway.listen` below `gateway`; nothing for keys deeper down or elsewhere.
+/// `listen` for `gateway.listen` below `gateway`; `None` for keys in deeper tables or elsewhere.
 fn last_segment_below<'a>(known: &'a str, parent: &str) -> Option<&'a str> {
     let rest = if parent.is_empty() { known } else { known.strip_prefix(parent)?.strip_prefix('.')? };
     (!rest.contains('.')).then_some(rest)

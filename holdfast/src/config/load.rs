@@ -1,8 +1,8 @@
-//! Reading the layers, merging them, and giving them a type.
+//! Reads the layers, merges them, and deserializes the result.
 //!
-//! The defaults and the file are merged as trees that still know where each value stands, and only then deserialized: so a
-//! type error can name the line. Each variable of the environment is laid over them and checked by itself, so that an error
-//! names the variable.
+//! The defaults and the file are merged as trees that keep the position of each value, and deserialized after that, so that a
+//! type error can name the line. Then each environment variable is merged and checked separately, so that an error names the
+//! variable.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,31 +11,35 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::environment_secrets::EnvironmentSecrets;
 use super::known::{Kind, KnownKeys, join};
+use super::origin::Origin;
 use super::problem::{ConfigError, Invalid, Problem};
-use super::secrets::{self, EnvironmentSecrets};
-use super::{Config, DEFAULT_TOML, Origin, Settings, validate};
+use super::secret_names::is_secret;
+use super::sections::{Config, DEFAULT_TOML};
+use super::settings::Settings;
+use super::validate;
 
-/// Name of the file in the working directory that is read when none is named.
+/// Name of the file in the working directory that is read by default.
 pub(crate) const DEFAULT_FILE_NAME: &str = "holdfast.toml";
 
-/// Prefix of the variables that override a setting.
+/// Prefix of the environment variables that override a setting.
 const PREFIX: &str = "HOLDFAST__";
 
-/// Where a configuration comes from. Given from outside, so that tests need no environment.
+/// The sources of a configuration. The caller passes the environment, so that tests need none.
 #[derive(Debug, Default)]
 pub(crate) struct Sources {
     /// The file; `None` for the defaults alone.
     pub(crate) file: Option<PathBuf>,
-    /// Name and value of the environment's variables; others than Holdfast's are ignored.
+    /// Names and values of environment variables. Those without Holdfast's prefix are ignored.
     pub(crate) environment: Vec<(String, String)>,
 }
 
-/// Reads, merges and checks.
+/// Reads, merges and checks the configuration.
 ///
 /// # Errors
 ///
-/// [`ConfigError`] with every mistake that was found.
+/// [`ConfigError`] with all mistakes that were found.
 pub(crate) fn load(sources: &Sources) -> Result<Settings, ConfigError> {
     let text = match &sources.file {
         Some(path) => {
@@ -60,7 +64,7 @@ pub(crate) fn load(sources: &Sources) -> Result<Settings, ConfigError> {
     })
 }
 
-/// The folder of the file. Of a bare name, the working directory.
+/// The folder of the file; for a bare file name, the working directory.
 fn base_of(file: Option<&Path>) -> PathBuf {
     match file.and_then(Path::parent) {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
@@ -109,7 +113,7 @@ fn layer(text: &str, environment: &[(String, String)]) -> Result<Layered, Vec<Pr
 
     let mut secrets = EnvironmentSecrets::default();
     for (variable, value) in environment.iter().filter(|(name, _)| name.starts_with(PREFIX)) {
-        match lay_variable(&tree, &known, variable, value) {
+        match overlay_variable(&tree, &known, variable, value) {
             Ok(Override::Secret(key)) => secrets.insert(key, variable, value),
             Ok(Override::Setting { key, tree: next, config: next_config }) => {
                 tree = next;
@@ -137,7 +141,7 @@ fn typed(tree: &DeTable<'_>) -> Result<Config, toml::de::Error> {
     Config::deserialize(toml::de::Deserializer::from(Spanned::new(0..0, tree.clone())))
 }
 
-/// Lays `over` on `base`: tables are merged, everything else is replaced.
+/// Merges `over` into `base`: tables are merged, all other values are replaced.
 fn overlay<'a>(base: &mut DeTable<'a>, over: DeTable<'a>) {
     for (key, value) in over {
         if let Some(existing) = base.get_mut(key.get_ref().as_ref())
@@ -150,7 +154,7 @@ fn overlay<'a>(base: &mut DeTable<'a>, over: DeTable<'a>) {
             }
             continue;
         }
-        // The entry is taken out first, because an insert would keep the key with the place of the default.
+        // The entry is removed first, because an insert would keep the key with the position of the default.
         base.remove(key.get_ref().as_ref());
         base.insert(key, value);
     }
@@ -161,8 +165,8 @@ enum Override<'a> {
     Setting { key: String, tree: DeTable<'a>, config: Box<Config> },
 }
 
-/// Lays one variable over the tree and checks the result.
-fn lay_variable<'a>(
+/// Merges one variable into a copy of the tree and checks the result.
+fn overlay_variable<'a>(
     tree: &DeTable<'a>,
     known: &KnownKeys,
     variable: &str,
@@ -176,7 +180,7 @@ fn lay_variable<'a>(
     let segments: Vec<String> = variable[PREFIX.len()..].split("__").map(str::to_ascii_lowercase).collect();
     let path = open_table_path(&segments, known).unwrap_or_else(|| segments.clone());
     let key = path.join(".");
-    if secrets::is_secret(&key) {
+    if is_secret(&key) {
         return Ok(Override::Secret(key));
     }
     let is_open = path.len() > 2 && known.kind(&path[..2].join(".")) == Kind::OpenTable;
@@ -217,8 +221,8 @@ fn lay_variable<'a>(
     Ok(Override::Setting { key, tree: next, config: Box::new(config) })
 }
 
-/// `["kafka", "settings", "sasl_password"]` as `["kafka", "settings", "sasl.password"]`: a variable's name cannot hold the dots that
-/// librdkafka's settings are written with. The object store's options are written with underscores already.
+/// `["kafka", "settings", "sasl_password"]` as `["kafka", "settings", "sasl.password"]`. The settings of librdkafka have dots,
+/// which the name of an environment variable cannot have. The options of the object store have underscores already.
 fn open_table_path(segments: &[String], known: &KnownKeys) -> Option<Vec<String>> {
     let [section, table, name] = segments else { return None };
     if known.kind(&join(section, table)) != Kind::OpenTable {
@@ -228,7 +232,7 @@ fn open_table_path(segments: &[String], known: &KnownKeys) -> Option<Vec<String>
     Some(vec![section.clone(), table.clone(), name])
 }
 
-/// The table at a path of tables; all of them exist, because the defaults have them.
+/// The table at a path. All tables on the path exist, because the defaults have them.
 fn table_at<'t, 'a>(tree: &'t mut DeTable<'a>, path: &[String]) -> &'t mut DeTable<'a> {
     path.iter().fold(tree, |table, segment| match table.get_mut(segment.as_str()).map(Spanned::get_mut) {
         Some(DeValue::Table(inner)) => inner,
@@ -262,7 +266,7 @@ fn record_origins(
     }
 }
 
-/// The dotted key whose value stands at an offset of the file.
+/// The dotted key whose value is at a byte offset of the file.
 fn key_at(table: &DeTable<'_>, prefix: &str, offset: usize) -> Option<String> {
     for (key, value) in table {
         let path = join(prefix, key.get_ref());

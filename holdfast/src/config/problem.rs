@@ -1,21 +1,21 @@
-//! What can be wrong with a configuration, worded as what, where, and what to do.
+//! Errors of a configuration: what is wrong, where, and what to do.
 
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use super::Origin;
+use super::origin::Origin;
 
-/// One thing that is wrong.
+/// One mistake in a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Problem {
     pub(crate) what: String,
-    /// `None` when it is nowhere in particular.
+    /// `None` when the mistake is not in one key.
     pub(crate) origin: Option<Origin>,
     pub(crate) advice: String,
 }
 
-/// Why there is no configuration to start with. The command line ends with exit code 2.
+/// Why the configuration cannot be used. The command line ends with exit code 2.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigError {
     #[error("no configuration file; {path}; make one with `holdfast init`, or name it with --config", path = path.display())]
@@ -30,7 +30,7 @@ pub(crate) enum ConfigError {
     SecretUnusable { key: String, what: &'static str, place: String, advice: String },
 }
 
-/// All the problems of one configuration, so that they can be mended in one go.
+/// All mistakes of one configuration, so that they can be corrected together.
 #[derive(Debug)]
 pub(crate) struct Invalid {
     pub(crate) file: Option<PathBuf>,

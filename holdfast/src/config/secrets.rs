@@ -1,84 +1,22 @@
 //! Secrets: from a file that a `*_file` key names, or from the environment. They never become part of the configuration,
-//! so that nothing that prints a configuration can print one.
+//! so nothing that prints a configuration can print a secret.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use age::secrecy::{ExposeSecret, SecretString};
 
 use super::problem::ConfigError;
-use super::{OptionalPath, Settings};
-
-/// Secrets with a key of their own; the file is named by the same key with `_file`.
-const SECRET_KEYS: [&str; 6] =
-    ["gateway.token", "broker.key", "crm.connection_string", "crm.password", "kafka.oauth_token", "proof.signing_key"];
-
-/// Whether a dotted key holds a secret. Of settings that are passed on, the words of their names decide.
-pub(super) fn is_secret(key: &str) -> bool {
-    if SECRET_KEYS.contains(&key) {
-        return true;
-    }
-    ["kafka.settings.", "archive.options.", "proof.mirror_options."]
-        .iter()
-        .any(|table| key.strip_prefix(table).is_some_and(is_secret_name))
-}
-
-/// Whether a setting of librdkafka or the object store is one that must not stand in a configuration file.
-pub(super) fn is_secret_name(name: &str) -> bool {
-    let name = name.to_ascii_lowercase().replace('_', ".");
-    let names_a_place = name.ends_with(".location") || name.ends_with(".file") || name.ends_with(".path");
-    // A public identifier: it says which key, and is of no use without it.
-    let is_identifier = name.ends_with("access.key.id") || name.ends_with("client.id");
-    let has_word = [
-        "password",
-        "secret",
-        "token",
-        "ssl.key.pem",
-        "access.key",
-        "account.key",
-        "sas.key",
-        "service.account.key",
-        "sasl.jaas.config",
-    ]
-    .iter()
-    .any(|word| name.contains(word));
-    let is_endpoint = name.ends_with(".url") || name.ends_with(".uri") || name.ends_with("endpoint");
-    has_word && !names_a_place && !is_identifier && !is_endpoint
-}
-
-/// The secrets that the environment gave, by dotted key.
-#[derive(Default)]
-pub(crate) struct EnvironmentSecrets(BTreeMap<String, (String, SecretString)>);
-
-impl EnvironmentSecrets {
-    pub(super) fn insert(&mut self, key: String, variable: &str, value: &str) {
-        self.0.insert(key, (variable.to_owned(), SecretString::from(value.to_owned())));
-    }
-
-    /// Keys and the names of their variables, for showing that they are set.
-    pub(crate) fn names(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(key, (variable, _))| (key.as_str(), variable.as_str()))
-    }
-
-    fn get(&self, key: &str) -> Option<&(String, SecretString)> {
-        self.0.get(key)
-    }
-}
-
-impl fmt::Debug for EnvironmentSecrets {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_set().entries(self.names()).finish()
-    }
-}
+use super::settings::Settings;
+use super::values::OptionalPath;
 
 impl Settings {
-    /// The token that senders of events must show.
+    /// The bearer token that the gateway requires.
     pub(crate) fn ingest_token(&self) -> Result<SecretString, ConfigError> {
         self.required("gateway.token", &self.config.gateway.token_file)
     }
 
-    /// The file with the key of the built-in broker; `None` when the environment gives the key, or nothing does.
+    /// The file with the key of the built-in broker; `None` when the environment has the key, or when no file is configured.
     pub(crate) fn broker_key_file(&self) -> Option<PathBuf> {
         if self.secrets.get("broker.key").is_some() {
             return None;
@@ -91,19 +29,19 @@ impl Settings {
         self.required("broker.key", &self.config.broker.key_file)
     }
 
-    /// The file with the OAUTHBEARER token, read again at each renewal; a token from the environment cannot be renewed.
+    /// The OAUTHBEARER token. Its file is read again at each renewal; a token from the environment cannot be renewed.
     pub(crate) fn oauth_token(&self) -> Result<Option<SecretString>, ConfigError> {
         self.optional("kafka.oauth_token", self.config.kafka.oauth_token_file.get())
     }
 
-    /// All settings for librdkafka, secrets among them.
+    /// All settings for librdkafka, including secrets.
     pub(crate) fn kafka_settings(&self) -> Result<BTreeMap<String, SecretString>, ConfigError> {
         let kafka = &self.config.kafka;
         let plain = kafka.settings.iter().map(|(name, value)| (name.clone(), SecretString::from(value.0.clone())));
         self.with_secrets("kafka.settings.", plain.collect(), &kafka.settings_files)
     }
 
-    /// All options for the object store, secrets among them.
+    /// All options for the object store, including secrets.
     pub(crate) fn archive_options(&self) -> Result<BTreeMap<String, SecretString>, ConfigError> {
         let archive = &self.config.archive;
         let plain = archive.options.iter().map(|(name, value)| (name.clone(), SecretString::from(value.0.clone())));
@@ -120,12 +58,12 @@ impl Settings {
         self.required("crm.connection_string", &self.config.crm.connection_string_file)
     }
 
-    /// The key that commits and checkpoints are signed with.
+    /// The key that signs commits and checkpoints.
     pub(crate) fn signing_key(&self) -> Result<SecretString, ConfigError> {
         self.required("proof.signing_key", &self.config.proof.signing_key_file)
     }
 
-    /// All options for the mirror's object store, secrets among them.
+    /// All options for the mirror's object store, including secrets.
     pub(crate) fn mirror_options(&self) -> Result<BTreeMap<String, SecretString>, ConfigError> {
         let proof = &self.config.proof;
         let plain =
@@ -143,11 +81,7 @@ impl Settings {
             let key = format!("{}_files.{name}", table.trim_end_matches('.'));
             values.insert(name.clone(), read_secret(&key, &self.resolve(path))?);
         }
-        for (key, (_, secret)) in &self.secrets.0 {
-            if let Some(name) = key.strip_prefix(table) {
-                values.insert(name.to_owned(), secret.clone());
-            }
-        }
+        values.extend(self.secrets.below(table).map(|(name, secret)| (name.to_owned(), secret.clone())));
         Ok(values)
     }
 
@@ -179,7 +113,7 @@ impl Settings {
     }
 }
 
-/// The text of a secret's file without the newline that editors add.
+/// The text of a secret's file, without line ends at its end.
 fn read_secret(key: &str, path: &Path) -> Result<SecretString, ConfigError> {
     let text = std::fs::read_to_string(path).map_err(|source| ConfigError::SecretUnreadable {
         key: key.to_owned(),

@@ -1,19 +1,21 @@
-//! The configuration in force, as a commented file: the defaults' text with the values replaced, so that it explains itself and
-//! can be loaded again.
+//! The configuration in force, as a commented file: the text of the defaults with the values replaced. It can be loaded again.
 
 use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, Value};
 
-use super::{Config, DEFAULT_TOML, Origin, Settings};
+use super::known::join;
+use super::origin::Origin;
+use super::sections::{Config, DEFAULT_TOML};
+use super::settings::Settings;
 
-/// The effective configuration with the documentation of every setting, and beside each value that is not a default, where it
-/// comes from. Secrets are not part of it; those that the environment gave are named.
+/// The configuration in force, with the documentation of each setting, and with the origin of each value that is not the
+/// default. Secrets are not part of it; the names of secrets in the environment are.
 pub(crate) fn to_annotated_toml(settings: &Settings) -> String {
     let mut document: DocumentMut = DEFAULT_TOML.parse().expect("the compiled-in defaults are TOML");
     let effective = as_table(&settings.config);
     fill(document.as_table_mut(), &effective, "", settings);
     let mut text = document.to_string();
     let secrets: Vec<String> =
-        settings.secrets.names().map(|(key, variable)| format!("# {key} is given by {variable}\n")).collect();
+        settings.secrets.names().map(|(key, variable)| format!("# {key} is set by {variable}\n")).collect();
     if !secrets.is_empty() {
         text.push_str("\n# Secrets from the environment:\n");
         text.extend(secrets);
@@ -27,11 +29,11 @@ fn as_table(config: &Config) -> toml::Table {
 
 fn fill(table: &mut Table, effective: &toml::Table, prefix: &str, settings: &Settings) {
     for (key, value) in effective {
-        let path = super::known::join(prefix, key);
+        let path = join(prefix, key);
         match (table.get_mut(key), value) {
             (Some(Item::Table(inner)), toml::Value::Table(values)) => fill(inner, values, &path, settings),
             (_, toml::Value::Array(elements)) if elements.iter().any(toml::Value::is_table) => {
-                // `holders = []` gives way to [[keys.holders]]; its comment moves along.
+                // [[keys.holders]] replaces `holders = []` and keeps its comment.
                 let comment = table.key(key).map(|name| name.leaf_decor().clone());
                 let mut tables = array_of_tables(elements);
                 let comment = comment.as_ref().and_then(toml_edit::Decor::prefix);

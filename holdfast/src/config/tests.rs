@@ -3,8 +3,9 @@ use std::path::PathBuf;
 use age::secrecy::ExposeSecret;
 use toml::de::DeTable;
 
-use super::load::{Sources, load};
-use super::problem::ConfigError;
+use super::known::KnownKeys;
+use super::origin::Origin;
+use super::sections::{Config, DEFAULT_TOML};
 use super::*;
 
 struct Folder(tempfile::TempDir);
@@ -201,15 +202,15 @@ fn secrets_come_from_files_or_the_environment_and_are_never_shown() {
 }
 
 #[test]
-fn a_secret_in_the_open_and_a_managed_setting_are_refused() {
+fn a_plaintext_secret_and_a_managed_setting_are_refused() {
     let refused = refusal("[kafka.settings]\n\"sasl.password\" = \"x\"\nacks = 0\n", &[]);
     assert!(
-        refused.contains("`kafka.settings.sasl.password` is a secret in the open; holdfast.toml, line 2;"),
+        refused.contains("`kafka.settings.sasl.password` is a secret in plain text; holdfast.toml, line 2;"),
         "{refused}"
     );
     assert!(refused.contains("[kafka.settings_files]"), "{refused}");
     assert!(refused.contains("`kafka.settings.acks` cannot be set"), "{refused}");
-    assert!(refusal("[archive.options]\naws_secret_access_key = \"x\"\n", &[]).contains("secret in the open"));
+    assert!(refusal("[archive.options]\naws_secret_access_key = \"x\"\n", &[]).contains("secret in plain text"));
     load_text("[archive.options]\naws_access_key_id = \"AK\"\naws_region = \"eu-central-1\"\n", &[]).unwrap();
     load_text("[kafka.settings]\n\"ssl.key.location\" = \"/etc/key.pem\"\n\"sasl.oauthbearer.token.endpoint.url\" = \"https://x\"\n", &[]).unwrap();
 }
@@ -226,7 +227,7 @@ fn contradictions_are_all_reported_at_once() {
 }
 
 #[test]
-fn a_crm_and_a_provider_that_cannot_work_are_refused_with_what_to_do() {
+fn an_unusable_crm_or_provider_is_refused_with_advice() {
     for (text, expected) in [
         (
             "[crm]\nkind = \"sybase\"\n",
@@ -243,7 +244,7 @@ fn a_crm_and_a_provider_that_cannot_work_are_refused_with_what_to_do() {
         ),
         (
             "[access]\noidc_issuer = \"https://idp.example\"\n",
-            &["`access.oidc_audience`", "`access.oidc_jwks_url`", "`access.oidc_roles`", "nobody is let in"],
+            &["`access.oidc_audience`", "`access.oidc_jwks_url`", "`access.oidc_roles`", "every token is refused"],
         ),
         (
             "[access]\noidc_issuer = \"https://idp.example\"\noidc_jwks_url = \"http://127.0.0.1.example/keys\"\n",
@@ -260,7 +261,7 @@ fn a_crm_and_a_provider_that_cannot_work_are_refused_with_what_to_do() {
 }
 
 #[test]
-fn what_is_shown_can_be_loaded_and_is_the_same() {
+fn the_configuration_that_is_shown_can_be_loaded_again() {
     let holder = age::x25519::Identity::generate().to_public();
     let text = format!(
         "[archive]\nurl = \"s3://bucket/prefix\"\n[archive.options]\naws_region = \"eu-central-1\"\n[health]\nlisten = \"127.0.0.1:9\"\n\
@@ -277,7 +278,7 @@ fn what_is_shown_can_be_loaded_and_is_the_same() {
     assert!(shown.contains("holdfast.toml, line 2"), "{shown}");
 
     let defaults = load(&Sources::default()).unwrap();
-    assert_eq!(to_annotated_toml(&defaults), DEFAULT_TOML, "with nothing set, the defaults are shown as they are");
+    assert_eq!(to_annotated_toml(&defaults), DEFAULT_TOML, "without a configuration, the defaults are shown unchanged");
     let json = serde_json::to_string(&settings.config).unwrap();
     assert_eq!(serde_json::from_str::<Config>(&json).unwrap(), settings.config);
 }
@@ -291,9 +292,9 @@ fn paths_start_from_the_folder_of_the_file() {
 }
 
 #[test]
-fn every_known_key_is_its_own_nearest() {
+fn every_known_key_is_its_own_nearest_key() {
     let defaults = DeTable::parse(DEFAULT_TOML).unwrap().into_inner();
-    let known = known::KnownKeys::of(&defaults);
+    let known = KnownKeys::of(&defaults);
     for key in ["gateway.listen", "broker.listen", "kafka.settings", "keys.holders.tiers"] {
         assert_eq!(known.nearest(key), Some(key));
     }

@@ -1,20 +1,23 @@
-//! What a type cannot say: ranges, names, and settings that contradict each other. Pure; reports everything it finds.
+//! Checks that a type cannot express: ranges, names, and settings that contradict each other. Pure; reports all mistakes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::origin::Origin;
 use super::problem::Problem;
-use super::secrets::is_secret_name;
-use super::{Config, LockModeName, Origin};
+use super::secret_names::is_secret_name;
+use super::sections::{Config, Crm};
+use super::values::LockModeName;
+use crate::log_filter::parse_level;
 
-/// Settings of librdkafka that decide about the guarantees and are therefore not open to configuration.
+/// Settings of librdkafka that the guarantees depend on, and that therefore cannot be configured.
 const MANAGED_KAFKA_SETTINGS: [(&str, &str); 9] = [
     ("acks", "an event counts as received only when every replica has it"),
-    ("auto.offset.reset", "where to resume stands in the archive's own log"),
+    ("auto.offset.reset", "the offset to resume from is in the archive's own log"),
     ("bootstrap.servers", "it is `kafka.brokers`"),
     ("metadata.broker.list", "it is `kafka.brokers`"),
-    ("enable.auto.commit", "offsets live in the archive's own log"),
-    ("enable.auto.offset.store", "offsets live in the archive's own log"),
-    ("enable.idempotence", "without it an event could arrive twice"),
+    ("enable.auto.commit", "offsets are stored in the archive's own log"),
+    ("enable.auto.offset.store", "offsets are stored in the archive's own log"),
+    ("enable.idempotence", "without it an event could be stored twice"),
     ("group.id", "it is `kafka.group`"),
     ("isolation.level", "events of aborted transactions must not be archived"),
 ];
@@ -51,7 +54,7 @@ pub(super) fn check(config: &Config, origins: &BTreeMap<String, Origin>) -> Vec<
     holders(config, &mut findings);
     proof(config, &mut findings);
     seal(config, &mut findings);
-    answers(config, &mut findings);
+    queries(config, &mut findings);
     crm(&config.crm, &mut findings);
     access(config, &mut findings);
     findings.problems
@@ -60,7 +63,7 @@ pub(super) fn check(config: &Config, origins: &BTreeMap<String, Origin>) -> Vec<
 fn proof(config: &Config, findings: &mut Findings<'_>) {
     let proof = &config.proof;
     findings.within("proof.interval_seconds", proof.interval_seconds, 1, 3600);
-    // A round that takes long must not lose the lease.
+    // A long round must not lose the lease.
     findings.within("proof.lease_seconds", proof.lease_seconds, (proof.interval_seconds * 3).max(10), 3600);
     findings.within("proof.keep_every_seconds", proof.keep_every_seconds, 0, 86_400);
     no_inline_secrets("proof.mirror_options", proof.mirror_options.keys(), findings);
@@ -81,7 +84,7 @@ fn seal(config: &Config, findings: &mut Findings<'_>) {
     }
 }
 
-fn answers(config: &Config, findings: &mut Findings<'_>) {
+fn queries(config: &Config, findings: &mut Findings<'_>) {
     let query = &config.query;
     let postgres = &config.postgres;
     findings.within("postgres.max_connections", postgres.max_connections as u64, 1, 10_000);
@@ -95,13 +98,13 @@ fn answers(config: &Config, findings: &mut Findings<'_>) {
     findings.within("query.memory_bytes", query.memory_bytes as u64, 16 << 20, 1 << 40);
     findings.within("query.footer_cache_bytes", query.footer_cache_bytes as u64, 1 << 20, 1 << 40);
     findings.within("query.threads", query.threads as u64, 0, 1024);
-    findings.within("query.statements_at_once", query.statements_at_once as u64, 0, 10_000);
+    findings.within("query.concurrent_statements", query.concurrent_statements as u64, 0, 10_000);
     findings.within("query.max_rows", query.max_rows, 1, u64::MAX);
     findings.within("query.max_seconds", query.max_seconds, 1, 24 * 3600);
     findings.within("query.sessions_interval_seconds", query.sessions_interval_seconds, 1, 3600);
 }
 
-fn crm(crm: &super::Crm, findings: &mut Findings<'_>) {
+fn crm(crm: &Crm, findings: &mut Findings<'_>) {
     let choices = [
         ("crm.kind", &crm.kind, &["", "postgres", "mysql", "sqlite", "odbc", "csv", "parquet"][..]),
         ("crm.tls", &crm.tls, &["disable", "require", "verify-ca", "verify-full"]),
@@ -148,7 +151,7 @@ fn access(config: &Config, findings: &mut Findings<'_>) {
         }
     }
     let url = &access.oidc_jwks_url;
-    // Whoever can answer in the provider's place lets in whom they like.
+    // Without TLS, an attacker on the network could send keys of their own, and forge tokens of any user.
     let is_local = ["http://127.0.0.1", "http://localhost", "http://[::1]"]
         .iter()
         .any(|start| url.strip_prefix(start).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/'])));
@@ -156,7 +159,7 @@ fn access(config: &Config, findings: &mut Findings<'_>) {
         findings.add("access.oidc_jwks_url", format!("is {url:?}"), "begin it with https://");
     }
     if access.oidc_roles.is_empty() {
-        findings.add("access.oidc_roles", "is empty, so that nobody is let in", "map a value of the claim to a role");
+        findings.add("access.oidc_roles", "is empty, so every token is refused", "map a value of the claim to a role");
     }
 }
 
@@ -192,7 +195,7 @@ fn kafka(config: &Config, findings: &mut Findings<'_>) {
             findings.add(
                 "kafka.brokers",
                 format!("contains {broker:?}, which is not a host and a port"),
-                "write it as \"host:9092,other:9092\", or \"\" for the broker that is built in",
+                "write it as \"host:9092,other:9092\", or \"\" for the built-in broker",
             );
         }
     }
@@ -237,12 +240,12 @@ fn kafka(config: &Config, findings: &mut Findings<'_>) {
     }
 }
 
-/// A password in a configuration file ends up in a repository, sooner or later.
+/// Refuses secrets in the configuration file, because such files are often committed to repositories.
 fn no_inline_secrets<'k>(table: &str, names: impl Iterator<Item = &'k String>, findings: &mut Findings<'_>) {
     for name in names.filter(|name| is_secret_name(name)) {
         findings.add(
             &format!("{table}.{name}"),
-            "is a secret in the open",
+            "is a secret in plain text",
             format!("put it into a file and name that under [{table}_files]: \"{name}\" = \"secrets/FILE\""),
         );
     }
@@ -267,7 +270,7 @@ fn servers(config: &Config, findings: &mut Findings<'_>) {
     if gateway.max_in_flight_bytes < largest {
         findings.add(
             "gateway.max_in_flight_bytes",
-            format!("is less than one request may have ({largest})"),
+            format!("is less than one request may contain ({largest})"),
             "raise it, or lower gateway.max_batch_bytes and gateway.max_chunk_bytes",
         );
     }
@@ -275,7 +278,7 @@ fn servers(config: &Config, findings: &mut Findings<'_>) {
         findings.add("gateway.listen", "is also the address of the built-in broker", "give them different ports");
     }
     findings.within("shutdown.limit_seconds", config.shutdown.limit_seconds, 1, 3600);
-    if let Err(error) = crate::logging::parse_level(&config.log.level) {
+    if let Err(error) = parse_level(&config.log.level) {
         findings.add(
             "log.level",
             format!("is not a level: {error}"),

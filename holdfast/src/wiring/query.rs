@@ -41,7 +41,7 @@ pub(crate) fn options(
     if query.threads > 0 {
         options.parallelism = query.threads;
     }
-    options.statements_at_once = match query.statements_at_once {
+    options.statements_at_once = match query.concurrent_statements {
         0 => 2 * options.parallelism,
         some => some,
     };

@@ -1,4 +1,4 @@
-//! Value types of settings whose text needs checking: addresses, optional paths, words of a fixed choice.
+//! Value types of settings whose text is checked: addresses, optional paths, enumerations.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use serde::de::{Deserializer, Error, Unexpected, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
-/// An address to listen on. Only numbers, so that no name lookup decides where the process is reachable.
+/// An address to listen on. It is numeric, so that no name lookup decides where the process is reachable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Listen(pub(crate) SocketAddr);
 
-const LISTEN_EXPECTED: &str = "an address and a port such as \"127.0.0.1:8480\"";
+pub(super) const LISTEN_EXPECTED: &str = "an address and a port such as \"127.0.0.1:8480\"";
 
 impl fmt::Display for Listen {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -32,28 +32,11 @@ impl<'de> Deserialize<'de> for Listen {
     }
 }
 
-fn parse_listen<E: Error>(text: &str) -> Result<Listen, E> {
+pub(super) fn parse_listen<E: Error>(text: &str) -> Result<Listen, E> {
     text.parse().map(Listen).map_err(|_| E::invalid_value(Unexpected::Str(text), &LISTEN_EXPECTED))
 }
 
-/// `Option<Listen>`, where an empty string is `None`.
-pub(crate) mod optional_listen {
-    use super::{Deserializer, LISTEN_EXPECTED, Listen, Serializer, StringVisitor, parse_listen};
-
-    pub(crate) fn serialize<S: Serializer>(value: &Option<Listen>, serializer: S) -> Result<S::Ok, S::Error> {
-        match value {
-            Some(listen) => serializer.collect_str(listen),
-            None => serializer.serialize_str(""),
-        }
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Listen>, D::Error> {
-        let text = deserializer.deserialize_str(StringVisitor(LISTEN_EXPECTED))?;
-        if text.is_empty() { Ok(None) } else { parse_listen(&text).map(Some) }
-    }
-}
-
-/// A path that may be left out; an empty string in the file.
+/// An optional path; an empty string in the file is none.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct OptionalPath(PathBuf);
@@ -64,7 +47,7 @@ impl OptionalPath {
     }
 }
 
-/// A value that is passed on as text. Numbers and booleans are accepted, because `3000` and `true` read better without quotes.
+/// A value that is passed to a library as text. Numbers and booleans are accepted too, so that `3000` and `true` need no quotes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub(crate) struct Text(pub(crate) String);
@@ -105,8 +88,8 @@ impl Visitor<'_> for TextVisitor {
     }
 }
 
-/// Takes a string and says what was expected when it is something else.
-struct StringVisitor(&'static str);
+/// Accepts a string. The error for any other type names what was expected.
+pub(super) struct StringVisitor(pub(super) &'static str);
 
 impl Visitor<'_> for StringVisitor {
     type Value = String;
@@ -120,7 +103,7 @@ impl Visitor<'_> for StringVisitor {
     }
 }
 
-/// Layout of the log.
+/// Format of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum LogFormat {
@@ -128,7 +111,7 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// How what is sealed is locked.
+/// Object Lock mode of sealed objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum LockModeName {
@@ -137,7 +120,7 @@ pub(crate) enum LockModeName {
     Compliance,
 }
 
-/// What a key opens, as it is written in the configuration.
+/// A tier, as it is written in the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum TierName {
