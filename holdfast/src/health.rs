@@ -1,7 +1,7 @@
-//! `/healthz`, `/readyz` and `/metrics`: what the orchestrator and the monitoring ask.
+//! `/healthz`, `/readyz` and `/metrics`, for the orchestrator and the monitoring.
 //!
-//! Alive is the process as long as it answers: a task that dies ends it. Ready is it when every component that registered says
-//! so. Neither needs a token, and neither says anything of an event.
+//! The process is alive while it responds: a task that dies ends the process. It is ready when all registered components are.
+//! No route needs a token, and no response contains data of an event.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,7 +16,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use serde::Serialize;
 
-/// Which components are ready. Cheap to clone; all clones speak of the same process.
+/// The states of the components. Cheap to clone; all clones share the states.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Readiness(Arc<Mutex<BTreeMap<String, ComponentState>>>);
 
@@ -26,14 +26,14 @@ pub(crate) struct Readiness(Arc<Mutex<BTreeMap<String, ComponentState>>>);
 pub(crate) enum ComponentState {
     Starting,
     Ready,
-    /// Works, but not now: the reason is for people.
+    /// Temporarily not ready. The reason is for people.
     NotReady {
         reason: String,
     },
     Stopped,
 }
 
-/// What `/readyz` answers.
+/// The response of `/readyz`.
 #[derive(Debug, Serialize)]
 pub(crate) struct ReadinessReport {
     pub(crate) ready: bool,
@@ -50,13 +50,13 @@ impl Readiness {
 
     pub(crate) fn report(&self) -> ReadinessReport {
         let components = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        // A process with no component has not come to the point where it could serve.
+        // A process without components has not started to serve.
         let ready = !components.is_empty() && components.values().all(|state| *state == ComponentState::Ready);
         ReadinessReport { ready, components }
     }
 }
 
-/// The handle by which a component says how it is. Dropping it says that it stopped.
+/// The handle with which a component reports its state. Dropping it reports that the component stopped.
 #[derive(Debug)]
 pub(crate) struct Component {
     name: String,
@@ -83,7 +83,7 @@ impl Drop for Component {
     }
 }
 
-/// The registry that every component registers its metrics in, before it is shared for reading.
+/// The registry for the metrics of all components.
 pub(crate) fn new_registry() -> Registry {
     let mut registry = Registry::with_prefix("holdfast");
     let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
@@ -131,23 +131,23 @@ mod tests {
 
     use super::*;
 
-    async fn ask(router: &Router, path: &str) -> (StatusCode, String) {
+    async fn get(router: &Router, path: &str) -> (StatusCode, String) {
         let response = router.clone().oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
         let status = response.status();
         (status, String::from_utf8(to_bytes(response.into_body(), 1 << 20).await.unwrap().to_vec()).unwrap())
     }
 
     #[tokio::test]
-    async fn ready_when_every_component_is() {
+    async fn the_process_is_ready_when_all_components_are() {
         let readiness = Readiness::default();
         let router = routes(readiness.clone(), Arc::new(new_registry()));
-        assert_eq!(ask(&router, "/healthz").await, (StatusCode::OK, "alive\n".to_owned()));
-        assert_eq!(ask(&router, "/readyz").await.0, StatusCode::SERVICE_UNAVAILABLE, "nothing has started");
+        assert_eq!(get(&router, "/healthz").await, (StatusCode::OK, "alive\n".to_owned()));
+        assert_eq!(get(&router, "/readyz").await.0, StatusCode::SERVICE_UNAVAILABLE, "nothing has started");
 
         let gateway = readiness.component("gateway");
         let archiver = readiness.component("archiver");
         gateway.ready();
-        let (status, body) = ask(&router, "/readyz").await;
+        let (status, body) = get(&router, "/readyz").await;
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(
             body,
@@ -155,19 +155,19 @@ mod tests {
         );
 
         archiver.ready();
-        assert_eq!(ask(&router, "/readyz").await.0, StatusCode::OK);
+        assert_eq!(get(&router, "/readyz").await.0, StatusCode::OK);
         archiver.not_ready("no space left");
-        let (status, body) = ask(&router, "/readyz").await;
+        let (status, body) = get(&router, "/readyz").await;
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
         assert!(body.contains(r#""archiver":{"state":"not_ready","reason":"no space left"}"#), "{body}");
         archiver.ready();
         drop(gateway);
-        assert!(ask(&router, "/readyz").await.1.contains(r#""gateway":{"state":"stopped"}"#));
+        assert!(get(&router, "/readyz").await.1.contains(r#""gateway":{"state":"stopped"}"#));
     }
 
     #[tokio::test]
-    async fn metrics_are_in_the_text_format() {
-        let (status, body) = ask(&routes(Readiness::default(), Arc::new(new_registry())), "/metrics").await;
+    async fn metrics_are_in_the_openmetrics_text_format() {
+        let (status, body) = get(&routes(Readiness::default(), Arc::new(new_registry())), "/metrics").await;
         assert_eq!(status, StatusCode::OK);
         assert!(body.contains("holdfast_build_info{version=\"") && body.ends_with("# EOF\n"), "{body}");
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// The drawing surface that all bars and the log share, so that log lines can step around the bars.
+/// The terminal that all bars and the log share, so that log lines are printed above the bars.
 #[derive(Debug, Clone)]
 pub(crate) struct Bars(MultiProgress);
 
@@ -46,12 +46,12 @@ impl Bars {
     }
 }
 
-/// Something that takes a while. Disappears when it is dropped.
+/// The progress of one operation. Dropping it removes its bar.
 #[derive(Debug)]
 pub(crate) struct Progress(ProgressBar);
 
 impl Progress {
-    /// Counts `units` more.
+    /// Adds `units` to the units that are done.
     pub(crate) fn add(&self, units: u64) {
         self.0.inc(units);
     }
@@ -61,7 +61,7 @@ impl Progress {
         self.0.set_position(units);
     }
 
-    /// Says what is being done now.
+    /// Shows what is being done.
     pub(crate) fn doing(&self, doing: impl Into<String>) {
         self.0.set_message(doing.into());
     }
@@ -76,7 +76,7 @@ impl Drop for Progress {
 /// Writes log lines to standard error, above the bars.
 impl Write for Bars {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        // The log hands over whole lines, so nothing is torn.
+        // The log writes whole lines, so a line is never interrupted.
         self.0.suspend(|| io::stderr().lock().write_all(line))?;
         Ok(line.len())
     }
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bars_count_and_are_hidden_where_there_is_no_terminal() {
+    fn bars_count_and_are_hidden_without_a_terminal() {
         let bars = Bars::new();
         let progress = bars.of(10, "importing", "events");
         progress.add(3);

@@ -1,15 +1,15 @@
-//! Tasks with names, watched: one that ends before it was told to ends the process, loudly; and an orderly stop.
+//! Supervision of named tasks, and an orderly stop. A task that ends before it is asked to stop ends the process with an error.
 //!
 //! ```text
-//! signal ─┐                ┌▶ Stage::Intake   told to stop, waited for
-//! job ────┼▶ run_until ────┼▶ Stage::Archive  told to stop, waited for   each step names what it waits for
-//!         │                ├▶ Stage::Proof    told to stop, waited for
-//! death ──┘                └▶ Stage::Broker   told to stop, waited for
-//! second signal, or the limit ──────────────▶ given up, named
+//! signal ─┐                ┌▶ Stage::Intake   cancelled, awaited
+//! job ────┼▶ run_until ────┼▶ Stage::Archive  cancelled, awaited   each stage logs what it waits for
+//!         │                ├▶ Stage::Proof    cancelled, awaited
+//! death ──┘                └▶ Stage::Broker   cancelled, awaited
+//! second signal, or the limit ──────────────▶ aborted, named in the error
 //! ```
 //!
-//! The order is the way of the data: first nothing new comes in, then what came in is archived, and the broker that both talk
-//! to goes last.
+//! The stages stop in the direction of the data: first the intake of events, then the archiver when all events are archived,
+//! and then the broker, which both use.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -23,24 +23,24 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-/// How often an orderly stop says what it still waits for.
-const REPORT_EVERY: Duration = Duration::from_secs(2);
+/// How often an orderly stop logs what it still waits for.
+const REPORT_INTERVAL: Duration = Duration::from_secs(2);
 
-/// What every stage gets, even when the stages before it used up the limit: the broker shall close its database.
-const LEAST_GRACE: Duration = Duration::from_secs(2);
+/// The time that each stage gets, even when the stages before it used up the limit: the broker must close its database.
+const MIN_STAGE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// When a task is told to stop. In this order.
+/// When a task is stopped. The stages stop in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Stage {
-    /// What takes events in or answers requests.
+    /// Servers that accept events and queries.
     Intake,
-    /// What carries events into the archive; flushes before it ends.
+    /// Tasks that write to the archive. The archiver flushes before it ends.
     Archive,
-    /// What signs what was archived; a last time when the archive is done.
+    /// The integrator, which adds the last commits to the proof log.
     Proof,
-    /// What the others talk to.
+    /// The built-in broker, which the other stages use.
     Broker,
-    /// What shall work until the very end: health and metrics.
+    /// Health and metrics, which are served until the end.
     Observation,
 }
 
@@ -51,17 +51,17 @@ impl Stage {
 /// Why everything stopped.
 #[derive(Debug)]
 pub(crate) enum Stopped<T> {
-    /// The job that everything ran for is done.
+    /// The job is done.
     JobDone(T),
-    /// Asked to, by a signal.
+    /// A signal with this name.
     Signal(&'static str),
 }
 
-/// Why it did not stop in an orderly way, or stopped although nobody asked.
+/// A stop that was not orderly, or that no signal requested.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SuperviseError {
     #[error(
-        "the task `{name}` ended without being told to; in this process; its reason follows, start again when it is mended"
+        "the task `{name}` ended unexpectedly; in this process; its reason follows, start again when it is corrected"
     )]
     Died { name: String, source: anyhow::Error },
     #[error(
@@ -95,7 +95,7 @@ impl Supervisor {
         Self { tasks: JoinSet::new(), running: HashMap::new(), stops, limit }
     }
 
-    /// Cancelled when tasks of this stage shall stop.
+    /// The token that is cancelled when the tasks of this stage must stop.
     pub(crate) fn token(&self, stage: Stage) -> CancellationToken {
         self.stops[&stage].clone()
     }
@@ -110,11 +110,11 @@ impl Supervisor {
         self.running.insert(handle.id(), (name.into(), stage));
     }
 
-    /// Runs until a signal comes, the job is done or a task dies; then stops everything in order.
+    /// Runs until a signal arrives, the job is done or a task dies; then stops everything in order.
     ///
     /// # Errors
     ///
-    /// [`SuperviseError`], the first thing that went wrong. Everything has been stopped or given up when this returns.
+    /// [`SuperviseError`], the first failure. All tasks have been stopped or aborted when this returns.
     pub(crate) async fn run_until<T>(
         mut self,
         signals: &mut Signals,
@@ -145,7 +145,7 @@ impl Supervisor {
         let stopped = self.stop(signals).await;
         match (failure, stopped, outcome) {
             (Some(failure), Err(second), _) => {
-                warn!(reason = %second, "and the others did not stop in order");
+                warn!(reason = %second, "the other tasks did not stop in order");
                 Err(failure)
             }
             (Some(failure), Ok(()), _) => Err(failure),
@@ -160,7 +160,7 @@ impl Supervisor {
         let mut failure = None;
         for stage in Stage::ORDER {
             self.stops[&stage].cancel();
-            let stage_deadline = deadline.max(Instant::now() + LEAST_GRACE.min(self.limit));
+            let stage_deadline = deadline.max(Instant::now() + MIN_STAGE_TIMEOUT.min(self.limit));
             match self.stop_stage(stage, stage_deadline, begun, signals).await {
                 Ok(()) => {}
                 Err(forced @ SuperviseError::Forced { .. }) => {
@@ -173,7 +173,7 @@ impl Supervisor {
                 }
             }
         }
-        // Whatever is left was given up above.
+        // Aborts the tasks whose stage timed out.
         self.tasks.abort_all();
         failure.map_or(Ok(()), Err)
     }
@@ -186,7 +186,7 @@ impl Supervisor {
         signals: &mut Signals,
     ) -> Result<(), SuperviseError> {
         let mut failure = None;
-        let mut next_report = Instant::now() + REPORT_EVERY;
+        let mut next_report = Instant::now() + REPORT_INTERVAL;
         while self.running.values().any(|(_, running)| *running == stage) {
             tokio::select! {
                 biased;
@@ -199,13 +199,13 @@ impl Supervisor {
                 },
                 () = sleep_until(deadline) => {
                     let waiting = self.waiting(Some(stage));
-                    // Forgotten, so that later stages do not wait for them.
+                    // Removed, so that later stages do not wait for them.
                     self.running.retain(|_, (_, running)| *running != stage);
                     return Err(SuperviseError::TimedOut { waiting, seconds: begun.elapsed().as_secs() });
                 }
                 () = sleep_until(next_report) => {
                     warn!(waiting_for = self.waiting(Some(stage)).join(", "), "still stopping");
-                    next_report += REPORT_EVERY;
+                    next_report += REPORT_INTERVAL;
                 }
             }
         }
@@ -225,7 +225,7 @@ impl Supervisor {
     }
 }
 
-/// The next task that ends, by whatever way. Pending when there is none.
+/// The next task that ends, with a result or a panic. Pending if no task runs.
 async fn next_end(
     tasks: &mut JoinSet<anyhow::Result<()>>,
     running: &mut HashMap<Id, (String, Stage)>,
@@ -236,7 +236,7 @@ async fn next_end(
             Some(Err(failure)) => (failure.id(), Err(anyhow::anyhow!(describe(failure)))),
             None => std::future::pending().await,
         };
-        // A task that was given up may still end; nobody waits for it any more.
+        // A task of a stage that timed out may still end. It is not reported again.
         if let Some((name, _)) = running.remove(&id) {
             return (name, result);
         }
@@ -266,7 +266,7 @@ impl fmt::Debug for Signals {
 }
 
 impl Signals {
-    /// SIGTERM and SIGINT of this process. From here on they no longer end it by themselves.
+    /// SIGTERM and SIGINT of this process. From here on they do not end the process.
     ///
     /// # Errors
     ///
@@ -290,7 +290,7 @@ impl Signals {
         Ok(signals)
     }
 
-    /// Signals that someone else sends.
+    /// Signals from a channel, for tests.
     pub(crate) fn channel() -> (mpsc::Sender<&'static str>, Self) {
         let (sender, receiver) = mpsc::channel(4);
         (sender, Self(receiver))

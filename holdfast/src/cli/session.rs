@@ -79,7 +79,7 @@ impl Story {
         block_on(async {
             let archive = archive::open(&settings)?;
             let caller = query::open(&settings, archive.clone(), &self.identity)?;
-            let job = Job::for_records(&settings, &session.bars).await?;
+            let job = Job::for_access_records(&settings, &session.bars).await?;
             let reader = query::local_reader(&settings, caller, &job.kafka)?;
             let record = async {
                 let outcome = self.access(session, &archive, &reader).await;

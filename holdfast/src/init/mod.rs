@@ -1,10 +1,10 @@
-//! `holdfast init`: a folder that works as it is.
+//! `holdfast init`: creates a folder with a configuration that works without changes.
 //!
 //! ```text
-//! refuse what would be overwritten ─▶ make keys (in memory) ─▶ write all into DIR/.init-* ─▶ rename into place
+//! refuse to overwrite ─▶ generate keys (in memory) ─▶ write all files into DIR/.init-* ─▶ rename into place
 //! ```
 //!
-//! `holdfast.toml` is renamed last: where it stands, everything else stands as well.
+//! `holdfast.toml` is renamed last: if it exists, all other files do as well.
 
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
@@ -26,32 +26,32 @@ const CONFIG_FILE: &str = "holdfast.toml";
 const ARCHIVE_DIR: &str = "archive";
 const SECRETS_DIR: &str = "secrets";
 
-/// The holders that are made, with what they can read.
+/// The holders that are created, and their tiers.
 const HOLDERS: [(&str, &[TierName]); 2] = [
     ("manager", &[TierName::Operational]),
     ("compliance", &[TierName::Operational, TierName::Personal, TierName::Content]),
 ];
 
-/// Who gets a password, named like their roles.
+/// The users that are created, named like their roles.
 const USERS: [Role; 3] = [Role::Manager, Role::Compliance, Role::Admin];
 const USERS_FILE: &str = "users.toml";
 
-/// Why nothing was made.
+/// Why nothing was created.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum InitError {
     #[error("refuses to overwrite {}; {}; choose another folder with --dir, or move these away", existing.join(", "), dir.display())]
     WouldOverwrite { dir: PathBuf, existing: Vec<String> },
     #[error("is not a folder; {}; choose another one with --dir", path.display())]
     NotAFolder { path: PathBuf },
-    #[error("cannot {doing}; {}; nothing was left behind; check the permissions and the space", path.display())]
+    #[error("cannot {doing}; {}; no file was left behind; check the permissions and the free space", path.display())]
     Io { doing: &'static str, path: PathBuf, source: io::Error },
     #[error("the system gave no random numbers; getrandom; nothing was written")]
     Random,
-    #[error("cannot make the user {name}; {source}; nothing was written")]
+    #[error("cannot create the user {name}; {source}; nothing was written")]
     User { name: &'static str, source: holdfast_access::DirectoryError },
 }
 
-/// What was made. Names and public keys only.
+/// What was created: names and public keys, no secret.
 #[derive(Debug, Serialize)]
 pub(crate) struct Made {
     pub(crate) config: PathBuf,
@@ -74,19 +74,19 @@ pub(crate) struct MadeHolder {
     pub(crate) identity_file: String,
 }
 
-/// Makes configuration, archive folder, keys and passwords in `dir`, which is made if it does not exist.
+/// Creates configuration, archive folder, keys and passwords in `dir`. Creates `dir` if it does not exist.
 ///
 /// # Errors
 ///
-/// [`InitError`]; in that case nothing is left that was not there before.
+/// [`InitError`]; then all files and folders are as before.
 pub(crate) fn init(dir: &Path, now: DateTime<Utc>) -> Result<Made, InitError> {
     refuse_to_overwrite(dir)?;
     let plan = Plan::new(now)?;
     let is_new = !dir.exists();
-    std::fs::create_dir_all(dir).map_err(failed("make the folder", dir))?;
+    std::fs::create_dir_all(dir).map_err(failed("create the folder", dir))?;
     let result = plan.write(dir);
     if result.is_err() && is_new {
-        // Only if it is empty; what else came into it meanwhile is not ours.
+        // Fails if the folder is not empty, which keeps files of others.
         let _ = std::fs::remove_dir(dir);
     }
     result?;
@@ -101,8 +101,8 @@ fn refuse_to_overwrite(dir: &Path) -> Result<(), InitError> {
     for name in [CONFIG_FILE, ARCHIVE_DIR, SECRETS_DIR] {
         let path = dir.join(name);
         let is_empty_folder =
-            path.is_dir() && std::fs::read_dir(&path).map_err(failed("look into the folder", &path))?.next().is_none();
-        // `symlink_metadata`, because a dangling link is something as well.
+            path.is_dir() && std::fs::read_dir(&path).map_err(failed("list the folder", &path))?.next().is_none();
+        // `symlink_metadata` also finds a dangling link.
         if std::fs::symlink_metadata(&path).is_ok() && !is_empty_folder {
             existing.push(name.to_owned());
         }
@@ -110,7 +110,7 @@ fn refuse_to_overwrite(dir: &Path) -> Result<(), InitError> {
     if existing.is_empty() { Ok(()) } else { Err(InitError::WouldOverwrite { dir: dir.to_path_buf(), existing }) }
 }
 
-/// Everything that will be written, made before anything is.
+/// The content of all files, generated before the first one is written.
 struct Plan {
     holders: Vec<MadeHolder>,
     verifier_key: String,
@@ -133,13 +133,13 @@ impl Plan {
             let identity = age::x25519::Identity::generate();
             let recipient = identity.to_public().to_string();
             let identity_file = format!("{name}.identity");
-            // As `age-keygen` writes it, so that the stock tools take it.
+            // The format of `age-keygen`, which the stock tools read.
             let text =
                 format!("# created: {created}\n# public key: {recipient}\n{}", identity.to_string().expose_secret());
             secret_files.push((identity_file.clone(), Zeroizing::new(text)));
             holders.push(MadeHolder { name: name.to_owned(), recipient, tiers: tiers.to_vec(), identity_file });
         }
-        // A name that no other log has, because a key's name is the log's name to its witnesses.
+        // A unique name, because witnesses identify a log by the name of its key.
         let name = format!("holdfast/{:016x}", u64::from_be_bytes(*random::<8>()?));
         let key = holdfast_proof::note::generate(&name, *random::<32>()?).expect("digits and a slash are a name");
         secret_files.push(("signing.key".to_owned(), Zeroizing::new(key.private_key)));
@@ -150,11 +150,11 @@ impl Plan {
     }
 
     fn write(&self, dir: &Path) -> Result<(), InitError> {
-        // In the same folder, because a rename does not cross file systems.
+        // In the same folder, because a rename cannot cross file systems.
         let staging = tempfile::Builder::new()
             .prefix(".init-")
             .tempdir_in(dir)
-            .map_err(failed("make a folder for the work", dir))?;
+            .map_err(failed("create a temporary folder", dir))?;
         let secrets = staging.path().join(SECRETS_DIR);
         make_folder(&secrets, 0o700)?;
         for (name, text) in &self.secret_files {
@@ -177,7 +177,7 @@ impl Plan {
         sync_folder(dir)
     }
 
-    /// The short configuration. What it leaves out has its default.
+    /// The short configuration. Other settings have their defaults.
     fn config_text(&self) -> String {
         let mut text = String::from(
             "# The configuration of Holdfast. `holdfast config show` prints every setting with its default and its reason.\n\
@@ -188,7 +188,7 @@ impl Plan {
              url = \"archive\"\n\
              \n\
              [kafka]\n\
-             # Bootstrap servers, \"host:port,host:port\". Empty: the broker that is built in.\n\
+             # Bootstrap servers, \"host:port,host:port\". Empty: the built-in broker.\n\
              brokers = \"\"\n\
              \n\
              [broker]\n\
@@ -202,13 +202,13 @@ impl Plan {
              [access]\n\
              users_file = \"secrets/users.toml\"\n\
              \n\
-             # Who can read what is archived. The private halves are secrets/*.identity: give them to these people, and take them\n\
-             # away from this machine, which needs none of them to archive.\n\
+             # Holders, who can decrypt the archive. Their private keys are secrets/*.identity: give them to these people, and\n\
+             # remove them from this machine, which does not need them to archive.\n\
              [keys]\n\
              identities_dir = \"secrets\"\n\
              \n\
-             # Who may ask: SQL over HTTP and over the PostgreSQL wire (127.0.0.1:8481). Users are in secrets/users.toml, which\n\
-             # `holdfast users` changes. Without identities_dir, servers answer no questions.\n\
+             # Queries: SQL over HTTP and over the PostgreSQL wire protocol (127.0.0.1:8481), for the users in\n\
+             # secrets/users.toml. Without identities_dir, servers do not serve queries.\n\
              [query]\n\
              identities_dir = \"secrets\"\n",
         );
@@ -255,7 +255,7 @@ fn add_user(users: &mut Directory, role: Role, password: &str, now: DateTime<Utc
         .map_err(|source| InitError::User { name, source })
 }
 
-/// The built-in broker's key in the form that the broker reads.
+/// A key for the built-in broker: 64 hexadecimal digits.
 fn broker_key() -> Result<Zeroizing<String>, InitError> {
     let digits = random::<32>()?
         .iter()
@@ -265,7 +265,7 @@ fn broker_key() -> Result<Zeroizing<String>, InitError> {
     Ok(Zeroizing::new(digits))
 }
 
-/// 192 random bits in letters that need no quoting in a URL, a shell or a connection string.
+/// 192 random bits in base64url, which needs no quoting in a URL, a shell or a connection string.
 fn random_word() -> Result<Zeroizing<String>, InitError> {
     Ok(Zeroizing::new(URL_SAFE_NO_PAD.encode(*random::<24>()?)))
 }
@@ -276,13 +276,13 @@ fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> InitErr
 }
 
 fn make_folder(path: &Path, mode: u32) -> Result<(), InitError> {
-    std::fs::DirBuilder::new().mode(mode).create(path).map_err(failed("make the folder", path))
+    std::fs::DirBuilder::new().mode(mode).create(path).map_err(failed("create the folder", path))
 }
 
 fn write_file(path: &Path, text: &str, mode: u32) -> Result<(), InitError> {
     let write = || {
         let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
-        // The umask may have taken rights away; secrets must not get more, others not less.
+        // The umask may have removed permissions. The mode must be exact: private for secrets, readable for others.
         file.set_permissions(std::fs::Permissions::from_mode(mode))?;
         file.write_all(text.as_bytes())?;
         file.sync_all()
@@ -290,12 +290,12 @@ fn write_file(path: &Path, text: &str, mode: u32) -> Result<(), InitError> {
     write().map_err(failed("write the file", path))
 }
 
-/// Moves a file or folder to where nothing, or an empty folder, stands.
+/// Moves a file or folder to a path that does not exist or is an empty folder.
 fn place(from: &Path, to: &Path) -> io::Result<()> {
     if from.is_dir() {
         return std::fs::rename(from, to);
     }
-    // A link refuses what exists; a rename would replace a file that came into being meanwhile.
+    // A hard link fails if the path exists; a rename would replace a file that was created meanwhile.
     std::fs::hard_link(from, to)
 }
 
@@ -304,7 +304,7 @@ fn remove(path: &Path) {
 }
 
 fn sync_folder(path: &Path) -> Result<(), InitError> {
-    std::fs::File::open(path).and_then(|folder| folder.sync_all()).map_err(failed("make the folder durable", path))
+    std::fs::File::open(path).and_then(|folder| folder.sync_all()).map_err(failed("sync the folder", path))
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ fn contents(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 #[test]
-fn what_is_made_works_as_it_is() {
+fn the_created_configuration_works_without_changes() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("new/place");
     let made = init(&dir, now()).unwrap();
@@ -64,7 +64,7 @@ fn what_is_made_works_as_it_is() {
 }
 
 #[test]
-fn identities_open_what_is_encrypted_to_their_recipients() {
+fn identities_decrypt_what_is_encrypted_to_their_recipients() {
     let folder = tempfile::tempdir().unwrap();
     let made = init(folder.path(), now()).unwrap();
     for holder in &made.holders {
@@ -84,7 +84,7 @@ fn identities_open_what_is_encrypted_to_their_recipients() {
 }
 
 #[test]
-fn the_users_that_are_made_are_let_in_by_their_passwords() {
+fn the_created_users_authenticate_with_their_passwords() {
     let folder = tempfile::tempdir().unwrap();
     let made = init(folder.path(), now()).unwrap();
     let text = std::fs::read_to_string(made.secrets.join("users.toml")).unwrap();
@@ -99,7 +99,7 @@ fn the_users_that_are_made_are_let_in_by_their_passwords() {
 }
 
 #[test]
-fn secrets_are_for_their_owner_alone() {
+fn secrets_are_readable_only_by_their_owner() {
     let folder = tempfile::tempdir().unwrap();
     let made = init(folder.path(), now()).unwrap();
     assert_eq!(mode(&made.secrets), 0o700);
@@ -115,7 +115,7 @@ fn secrets_are_for_their_owner_alone() {
 }
 
 #[test]
-fn nothing_is_overwritten_and_nothing_half_written() {
+fn nothing_is_overwritten_and_nothing_is_partially_written() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path();
     init(dir, now()).unwrap();
@@ -142,7 +142,7 @@ fn nothing_is_overwritten_and_nothing_half_written() {
 }
 
 #[test]
-fn empty_folders_and_other_files_are_no_hindrance() {
+fn empty_folders_and_other_files_are_accepted() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("archive")).unwrap();
     std::fs::create_dir(folder.path().join("secrets")).unwrap();

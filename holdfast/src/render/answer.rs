@@ -1,4 +1,4 @@
-//! The answer to a statement in the format that was asked for, written while its rows are computed.
+//! The result of a statement in the requested format, written while its rows are computed.
 
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 
 use super::table::TableWriter;
 
-/// How rows are written.
+/// Format of the rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Format {
     /// For people.
@@ -28,11 +28,11 @@ pub(crate) enum Format {
     Parquet,
 }
 
-/// Where an answer goes.
+/// Where the rows are written to.
 #[derive(Debug)]
 pub(crate) enum Place {
     Stdout,
-    /// A file that only its owner may read, in place when it is whole.
+    /// A file with mode 0600, which appears under its name when it is complete.
     File(PathBuf),
 }
 
@@ -63,7 +63,7 @@ pub(crate) async fn write(result: QueryResult, format: Format, place: &Place) ->
     }
 }
 
-/// The width of the terminal that standard output is, if it is one.
+/// The width of standard output, if it is a terminal.
 pub(crate) fn terminal_width() -> Option<usize> {
     if !io::stdout().is_terminal() {
         return None;
@@ -107,7 +107,7 @@ impl<W: Write + Send> Rows<W> {
             Format::Json => Self::Json(arrow_json::WriterBuilder::new().with_explicit_nulls(true).build(out), 0),
             Format::Csv => {
                 let mut writer = arrow_csv::WriterBuilder::new().with_header(true).build(out);
-                // A header is written also when there are no rows.
+                // Writes the header even if there are no rows.
                 writer.write(&RecordBatch::new_empty(schema.clone()))?;
                 Self::Csv(Box::new(writer), 0)
             }
@@ -161,7 +161,7 @@ impl<W: Write + Send> Rows<W> {
     }
 }
 
-/// All rows as JSON objects without their nulls. For answers that are small.
+/// All rows as JSON objects without their nulls. For small results, because it collects all rows.
 pub(crate) async fn objects(result: QueryResult) -> anyhow::Result<Vec<Map<String, Value>>> {
     let batches = result.collect().await?;
     let mut writer = arrow_json::ArrayWriter::new(Vec::new());
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn parquet_is_one_file_also_without_rows() {
+    async fn parquet_is_one_file_even_without_rows() {
         for rows in [0, 2] {
             let bytes = bytes::Bytes::from(written(Format::Parquet, rows).await);
             let reader = parquet::arrow::arrow_reader::ParquetRecordBatchReader::try_new(bytes, 10).unwrap();

@@ -1,7 +1,7 @@
-//! Answers for people and for machines.
+//! Query results for people and for machines.
 //!
 //! ```text
-//! rows (a stream of record batches) ─┬▶ table    for people; the widths are those of the first rows
+//! rows (a stream of record batches) ─┬▶ table    for people; the first rows decide the widths
 //!                                    ├▶ json     one array
 //!                                    ├▶ csv      with a header
 //!                                    └▶ parquet  one file

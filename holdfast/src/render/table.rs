@@ -1,8 +1,8 @@
 //! Rows as a table for people.
 //!
 //! ```text
-//! rows ─▶ the first ones are collected ─▶ widths, fitted to the terminal ─▶ these and all others are written
-//!                                     └─▶ too many columns for the terminal ─▶ one block a row
+//! rows ─▶ the first ones are buffered ─▶ widths, fitted to the terminal ─▶ these and all others are written
+//!                                    └─▶ too many columns for the terminal ─▶ one block a row
 //! ```
 
 use std::io::{self, Write};
@@ -13,25 +13,25 @@ use arrow_schema::{ArrowError, DataType, SchemaRef};
 
 use super::text::{cut, printable, width};
 
-/// Rows that decide about the widths.
+/// Rows that decide the widths of the columns.
 const FIRST_ROWS: usize = 1000;
-/// Columns between two columns.
+/// Spaces between two columns.
 const GAP: usize = 2;
-/// What a column gets at least before rows are written as blocks.
-const NARROWEST: usize = 8;
+/// The least width of a column. If it does not fit, rows are written as blocks.
+const MIN_COLUMN_WIDTH: usize = 8;
 
 /// Writes a table.
 pub(crate) struct TableWriter<W> {
     out: W,
     columns: Vec<Column>,
-    /// The width that may be used; without one, everything is shown whole.
+    /// Width of the terminal; `None`: values are not cut.
     limit: Option<usize>,
     is_coloured: bool,
     first: Vec<Vec<String>>,
     layout: Option<Layout>,
-    /// Rows that were taken.
+    /// Rows that were passed in.
     rows: u64,
-    /// Rows that were written.
+    /// Rows that were written to `out`.
     written: u64,
 }
 
@@ -48,7 +48,7 @@ enum Layout {
 }
 
 impl<W: Write> TableWriter<W> {
-    /// A table on `out`, which is `limit` columns wide if it is a terminal.
+    /// A table on `out`; `limit` is the width of the terminal, if it is one.
     pub(crate) fn new(out: W, schema: &SchemaRef, limit: Option<usize>, is_coloured: bool) -> Self {
         let columns = schema
             .fields()
@@ -58,7 +58,7 @@ impl<W: Write> TableWriter<W> {
         Self { out, columns, limit, is_coloured, first: Vec::new(), layout: None, rows: 0, written: 0 }
     }
 
-    /// Takes rows.
+    /// Writes the rows of a batch, or buffers them as first rows.
     pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<(), TableError> {
         let options = FormatOptions::new().with_null("NULL").with_display_error(true);
         let formatters: Vec<ArrayFormatter<'_>> = batch
@@ -74,7 +74,7 @@ impl<W: Write> TableWriter<W> {
         Ok(())
     }
 
-    /// Takes one row of finished texts.
+    /// Writes one row of formatted values, or buffers it.
     pub(crate) fn row(&mut self, cells: Vec<String>) -> io::Result<()> {
         self.rows += 1;
         if self.layout.is_some() {
@@ -84,7 +84,7 @@ impl<W: Write> TableWriter<W> {
         if self.first.len() >= FIRST_ROWS { self.begin() } else { Ok(()) }
     }
 
-    /// Writes what is left. Returns the number of rows.
+    /// Writes the buffered rows. Returns the number of all rows.
     pub(crate) fn finish(mut self) -> io::Result<u64> {
         self.begin()?;
         self.out.flush()?;
@@ -137,7 +137,7 @@ impl<W: Write> TableWriter<W> {
     fn line(&self, cells: &[String], widths: &[usize]) -> String {
         let mut line = String::new();
         for (index, (cell, column_width)) in cells.iter().zip(widths).enumerate() {
-            // Where there is no limit nothing is cut, also when a later row is wider than the first ones.
+            // Without a limit nothing is cut, even if a later row is wider than the first ones.
             let cell = if self.limit.is_some() { cut(cell, *column_width) } else { cell.as_str().into() };
             let padding = " ".repeat(column_width.saturating_sub(width(&cell)));
             if index > 0 {
@@ -184,15 +184,15 @@ fn is_number(data_type: &DataType) -> bool {
     data_type.is_numeric() || matches!(data_type, DataType::Duration(_))
 }
 
-/// Widths that fit into `limit`: the widest columns give, none gets less than [`NARROWEST`]. `None` when that is not enough.
+/// Widths that fit into `limit`: the widest columns are cut, none below [`MIN_COLUMN_WIDTH`]. `None` if they do not fit.
 fn fit(natural: &[usize], limit: usize) -> Option<Vec<usize>> {
     let gaps = GAP * natural.len().saturating_sub(1);
     let total = |cap: usize| natural.iter().map(|width| (*width).min(cap)).sum::<usize>() + gaps;
     if total(usize::MAX) <= limit {
         return Some(natural.to_vec());
     }
-    let cap = (NARROWEST..limit.max(NARROWEST)).rev().find(|cap| total(*cap) <= limit)?;
-    // What the cap leaves over goes to the first column that can use it.
+    let cap = (MIN_COLUMN_WIDTH..limit.max(MIN_COLUMN_WIDTH)).rev().find(|cap| total(*cap) <= limit)?;
+    // The first column that needs more gets the remaining width.
     let mut left = limit - total(cap);
     Some(
         natural
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn the_widest_columns_give() {
+    fn the_widest_columns_are_cut() {
         assert_eq!(fit(&[5, 6], 80), Some(vec![5, 6]));
         assert_eq!(fit(&[5, 100], 40), Some(vec![5, 33]));
         assert_eq!(fit(&[100, 100], 41), Some(vec![20, 19]));

@@ -1,13 +1,12 @@
-//! Small texts: sizes, durations, and what others wrote made safe for a terminal.
+//! Formats counts, sizes and durations, and escapes text from clients for a terminal.
 
 use std::borrow::Cow;
 
 use unicode_width::UnicodeWidthStr;
 
-/// Text from outside without anything that a terminal would act on: control characters and changes of direction are
-/// spelled out.
+/// Text from clients with escapes for all that a terminal would interpret: control characters and changes of direction.
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(acts) {
+    if !text.chars().any(is_interpreted) {
         return Cow::Borrowed(text);
     }
     let mut safe = String::with_capacity(text.len() + 8);
@@ -16,7 +15,7 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
             '\n' => safe.push_str("\\n"),
             '\r' => safe.push_str("\\r"),
             '\t' => safe.push_str("\\t"),
-            letter if acts(letter) => safe.extend(letter.escape_unicode()),
+            letter if is_interpreted(letter) => safe.extend(letter.escape_unicode()),
             letter => safe.push(letter),
         }
     }
@@ -24,11 +23,11 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
 }
 
 /// Control characters (C0, DEL, C1) and the overrides of the bidirectional algorithm.
-fn acts(letter: char) -> bool {
+fn is_interpreted(letter: char) -> bool {
     letter.is_control() || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// The columns that a text takes on a terminal.
+/// The width of a text on a terminal, in columns.
 pub(crate) fn width(text: &str) -> usize {
     UnicodeWidthStr::width(text)
 }
@@ -88,7 +87,7 @@ pub(crate) fn bytes(number: u64) -> String {
     format!("{value:.decimals$} {}", UNITS[unit])
 }
 
-/// Seconds as people say them: `850 ms`, `4.2 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`.
+/// Seconds in units for people: `850 ms`, `4.2 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`.
 pub(crate) fn duration(seconds: f64) -> String {
     if seconds < 0.9995 {
         return format!("{:.0} ms", (seconds * 1000.0).max(0.0));
@@ -115,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_that_a_terminal_acts_on_is_let_through() {
+    fn what_a_terminal_would_interpret_is_escaped() {
         assert_eq!(printable("plain – text"), "plain – text");
         assert_eq!(printable("a\nb\tc\r"), "a\\nb\\tc\\r");
         assert_eq!(printable("\u{1b}[2J\u{7f}\u{9b}x"), "\\u{1b}[2J\\u{7f}\\u{9b}x");
@@ -123,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_fits() {
+    fn a_cut_text_fits_the_width() {
         assert_eq!(cut("hello", 5), "hello");
         assert_eq!(cut("hello!", 5), "hell…");
         assert_eq!(cut("印刷できない", 5), "印刷…");
@@ -131,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_read_well() {
+    fn counts_and_sizes_have_separators_and_units() {
         assert_eq!(count(0), "0");
         assert_eq!(count(999), "999");
         assert_eq!(count(1_234_567), "1,234,567");
@@ -144,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_read_well() {
+    fn durations_have_at_most_two_units() {
         assert_eq!(duration(0.0124), "12 ms");
         assert_eq!(duration(4.0), "4 s");
         assert_eq!(duration(4.25), "4.2 s");

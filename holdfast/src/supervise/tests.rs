@@ -9,12 +9,18 @@ const LIMIT: Duration = Duration::from_secs(30);
 
 type Journal = Arc<Mutex<Vec<String>>>;
 
-/// A task that runs until it is told to stop, and takes a while to do so.
-fn obedient(supervisor: &mut Supervisor, journal: &Journal, name: &'static str, stage: Stage, takes: Duration) {
+/// Starts a task that runs until it is cancelled, and takes a while to stop.
+fn spawn_cooperative(
+    supervisor: &mut Supervisor,
+    journal: &Journal,
+    name: &'static str,
+    stage: Stage,
+    takes: Duration,
+) {
     let journal = Arc::clone(journal);
     supervisor.spawn(name, stage, move |stop| async move {
         stop.cancelled().await;
-        journal.lock().unwrap().push(format!("{name} told"));
+        journal.lock().unwrap().push(format!("{name} cancelled"));
         sleep(takes).await;
         journal.lock().unwrap().push(format!("{name} ended"));
         Ok(())
@@ -26,17 +32,24 @@ fn never() -> impl Future<Output = anyhow::Result<()>> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn stops_in_the_order_of_the_data() {
+async fn stages_stop_in_the_direction_of_the_data() {
     let journal = Journal::default();
     let mut supervisor = Supervisor::new(LIMIT);
-    obedient(&mut supervisor, &journal, "broker", Stage::Broker, Duration::from_secs(1));
-    obedient(&mut supervisor, &journal, "archiver", Stage::Archive, Duration::from_secs(3));
-    obedient(&mut supervisor, &journal, "gateway", Stage::Intake, Duration::from_secs(2));
+    spawn_cooperative(&mut supervisor, &journal, "broker", Stage::Broker, Duration::from_secs(1));
+    spawn_cooperative(&mut supervisor, &journal, "archiver", Stage::Archive, Duration::from_secs(3));
+    spawn_cooperative(&mut supervisor, &journal, "gateway", Stage::Intake, Duration::from_secs(2));
     let (sender, mut signals) = Signals::channel();
     sender.send("SIGTERM").await.unwrap();
     let stopped = supervisor.run_until(&mut signals, never()).await.unwrap();
     assert!(matches!(stopped, Stopped::Signal("SIGTERM")));
-    let expected = ["gateway told", "gateway ended", "archiver told", "archiver ended", "broker told", "broker ended"];
+    let expected = [
+        "gateway cancelled",
+        "gateway ended",
+        "archiver cancelled",
+        "archiver ended",
+        "broker cancelled",
+        "broker ended",
+    ];
     assert_eq!(*journal.lock().unwrap(), expected);
 }
 
@@ -45,7 +58,7 @@ async fn a_dead_task_stops_the_others_and_is_named() {
     for death in ["error", "return", "panic"] {
         let journal = Journal::default();
         let mut supervisor = Supervisor::new(LIMIT);
-        obedient(&mut supervisor, &journal, "broker", Stage::Broker, Duration::ZERO);
+        spawn_cooperative(&mut supervisor, &journal, "broker", Stage::Broker, Duration::ZERO);
         supervisor.spawn("archiver", Stage::Archive, move |_| async move {
             sleep(Duration::from_secs(5)).await;
             match death {
@@ -60,15 +73,15 @@ async fn a_dead_task_stops_the_others_and_is_named() {
         assert_eq!(name, "archiver");
         let expected = if death == "return" { "as if its work were done" } else { "the disk is on fire" };
         assert!(source.to_string().contains(expected), "{source}");
-        assert_eq!(*journal.lock().unwrap(), ["broker told", "broker ended"], "the others stop in order");
+        assert_eq!(*journal.lock().unwrap(), ["broker cancelled", "broker ended"], "the others stop in order");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_job_that_is_done_stops_everything_and_gives_its_result() {
+async fn a_completed_job_stops_everything_and_returns_its_result() {
     let journal = Journal::default();
     let mut supervisor = Supervisor::new(LIMIT);
-    obedient(&mut supervisor, &journal, "archiver", Stage::Archive, Duration::from_secs(1));
+    spawn_cooperative(&mut supervisor, &journal, "archiver", Stage::Archive, Duration::from_secs(1));
     let (_sender, mut signals) = Signals::channel();
     let stopped = supervisor
         .run_until(&mut signals, async {
@@ -86,11 +99,11 @@ async fn a_job_that_is_done_stops_everything_and_gives_its_result() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_limit_bounds_the_stop_and_names_who_did_not_end_while_the_broker_still_gets_its_turn() {
+async fn the_limit_bounds_the_stop_and_the_error_names_the_tasks_while_the_broker_still_stops_in_order() {
     let journal = Journal::default();
     let mut supervisor = Supervisor::new(LIMIT);
     supervisor.spawn("archiver", Stage::Archive, |_| std::future::pending());
-    obedient(&mut supervisor, &journal, "broker", Stage::Broker, Duration::from_secs(1));
+    spawn_cooperative(&mut supervisor, &journal, "broker", Stage::Broker, Duration::from_secs(1));
     let (sender, mut signals) = Signals::channel();
     sender.send("SIGINT").await.unwrap();
     let begun = Instant::now();
@@ -99,12 +112,12 @@ async fn the_limit_bounds_the_stop_and_names_who_did_not_end_while_the_broker_st
         matches!(&failure, SuperviseError::TimedOut { waiting, seconds: 30 } if waiting == &["archiver"]),
         "{failure}"
     );
-    assert_eq!(*journal.lock().unwrap(), ["broker told", "broker ended"]);
+    assert_eq!(*journal.lock().unwrap(), ["broker cancelled", "broker ended"]);
     assert_eq!(begun.elapsed(), LIMIT + Duration::from_secs(1));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_second_signal_ends_it_at_once() {
+async fn a_second_signal_stops_immediately() {
     let mut supervisor = Supervisor::new(LIMIT);
     supervisor.spawn("gateway", Stage::Intake, |_| std::future::pending());
     supervisor.spawn("broker", Stage::Broker, |_| std::future::pending());
@@ -129,7 +142,7 @@ async fn a_task_that_fails_while_it_stops_is_reported_after_the_others_stopped()
         stop.cancelled().await;
         bail!("no space left")
     });
-    obedient(&mut supervisor, &journal, "broker", Stage::Broker, Duration::ZERO);
+    spawn_cooperative(&mut supervisor, &journal, "broker", Stage::Broker, Duration::ZERO);
     let (sender, mut signals) = Signals::channel();
     sender.send("SIGTERM").await.unwrap();
     let failure = supervisor.run_until(&mut signals, never()).await.unwrap_err();

@@ -1,7 +1,7 @@
-//! The archive's location and the writer's half of its key ring.
+//! The archive's location, and its key ring for writing.
 //!
-//! Options of the object store come from two places: the variables that its users know (`AWS_REGION`, ...), and
-//! `[archive.options]`, which wins. A name that the store does not know is refused rather than ignored.
+//! Options of the object store come from the usual environment variables (`AWS_REGION`, ...) and from `[archive.options]`,
+//! which takes precedence. An unknown option is refused.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -18,7 +18,7 @@ use object_store::gcp::GoogleConfigKey;
 
 use crate::config::{Settings, TierName};
 
-/// A kind of object store, as far as its options are concerned.
+/// The kinds of object stores, by their options.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Folder,
@@ -37,7 +37,7 @@ impl Kind {
         }
     }
 
-    /// What its environment variables begin with.
+    /// Prefix of its environment variables.
     fn prefix(self) -> Option<&'static str> {
         match self {
             Self::Folder => None,
@@ -48,7 +48,7 @@ impl Kind {
     }
 
     /// Whether it has an option with this name.
-    fn knows(self, option: &str) -> bool {
+    fn has_option(self, option: &str) -> bool {
         match self {
             Self::Folder => false,
             Self::S3 => AmazonS3ConfigKey::from_str(option).is_ok(),
@@ -58,19 +58,19 @@ impl Kind {
     }
 }
 
-/// The archive of this configuration. A folder is made if it is not there; nothing else is touched yet.
+/// The archive of this configuration. Creates its folder if it does not exist, and reads nothing yet.
 pub(crate) fn open(settings: &Settings) -> anyhow::Result<Archive> {
     let options = settings.archive_options()?;
     let location = open_at(settings, &settings.config.archive.url, options, "archive.options");
     Ok(Archive::new(location.context("open the archive")?))
 }
 
-/// The options of the archive's store, with those of the environment.
+/// The options of the archive's object store, including those of the environment.
 pub(crate) fn store_options(settings: &Settings) -> anyhow::Result<BTreeMap<String, String>> {
     merged_options(&settings.config.archive.url, settings.archive_options()?, "archive.options")
 }
 
-/// The store at `url`, with the options of the table `table`.
+/// The object store at `url`, with the options of the configuration table `table`.
 pub(crate) fn open_at(
     settings: &Settings,
     url: &str,
@@ -94,7 +94,7 @@ fn merged_options(
     options(Kind::of(url), environment, configured, table)
 }
 
-/// Lays the configured options over those of the environment. Pure.
+/// Merges the configured options into those of the environment. Pure.
 fn options(
     kind: Kind,
     environment: impl Iterator<Item = (String, String)>,
@@ -105,10 +105,10 @@ fn options(
         if kind == Kind::Folder {
             bail!("[{table}] has `{name}`, but its URL is a folder, which has no options; remove it");
         }
-        if !kind.knows(name) {
+        if !kind.has_option(name) {
             bail!(
-                "[{table}] has `{name}`, which the object store of its URL does not know; \
-                 https://docs.rs/object_store lists the names, such as aws_region"
+                "[{table}] has `{name}`, which is not an option of the object store of its URL; \
+                 https://docs.rs/object_store lists the options, such as aws_region"
             );
         }
     }
@@ -116,13 +116,13 @@ fn options(
     let mut options: BTreeMap<String, String> = environment
         .filter(|(name, value)| name.starts_with(prefix) && !value.is_empty())
         .map(|(name, value)| (name.to_ascii_lowercase(), value))
-        .filter(|(name, _)| kind.knows(name))
+        .filter(|(name, _)| kind.has_option(name))
         .collect();
     options.extend(configured);
     Ok(options)
 }
 
-/// The writer's half of the key ring. Knows public keys only.
+/// The key ring for writing. It has public keys only.
 pub(crate) fn key_ring(settings: &Settings, archive: &Archive) -> anyhow::Result<Arc<KeyRing>> {
     let holders = settings
         .config
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_is_read_and_the_configuration_wins() {
+    fn the_configuration_takes_precedence_over_the_environment() {
         let environment = map(&[
             ("AWS_REGION", "from-environment"),
             ("AWS_ACCESS_KEY_ID", "id"),
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_no_store_knows_is_refused() {
+    fn an_unknown_option_is_refused() {
         for (kind, name) in [(Kind::S3, "aws_regoin"), (Kind::Google, "aws_region"), (Kind::Folder, "aws_region")] {
             let refused =
                 options(kind, std::iter::empty(), map(&[(name, "x")]), "archive.options").unwrap_err().to_string();
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn kinds_are_told_by_the_scheme() {
+    fn the_scheme_decides_the_kind_of_store() {
         assert_eq!(Kind::of("archive"), Kind::Folder);
         assert_eq!(Kind::of("file:///x"), Kind::Folder);
         assert_eq!(Kind::of("s3://bucket/prefix"), Kind::S3);

@@ -1,10 +1,10 @@
-//! Records of looks: events of the archive's own, through Kafka like all others.
+//! The audit trail: access records are events, and go through Kafka like all others.
 //!
 //! ```text
-//! look ─▶ CloudEvent archive.queried | viewed | exported | denied ─▶ Kafka ─▶ acknowledged ─▶ the look goes on
+//! access ─▶ CloudEvent archive.queried | viewed | exported | denied ─▶ Kafka ─▶ acknowledged ─▶ access is granted
 //! ```
 //!
-//! A record stands when Kafka has acknowledged it: from then on it is archived exactly once, and covered by the proof log.
+//! A record that Kafka has acknowledged is archived exactly once, and covered by the proof log.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,47 +17,51 @@ use holdfast_query::{
 };
 use serde_json::{Map, Value, json};
 
-/// What the records name as their source.
+/// The source of the records (CloudEvents `source`).
 const SOURCE: &str = "holdfast:access";
-/// Texts from outside that are longer are cut in the record: a message must fit into Kafka.
-const LONGEST_TEXT: usize = 64 * 1024;
-/// How often a full queue is tried again.
-const TRIES: usize = 20;
-const PAUSE: Duration = Duration::from_millis(50);
-/// How long a start waits to hear where the topic is.
-const LOCATING: Duration = Duration::from_secs(2);
+/// Longer texts of a client are cut in the record, because a message must fit into Kafka.
+const MAX_TEXT_BYTES: usize = 64 * 1024;
+/// Attempts to send while the producer's queue is full.
+const MAX_ATTEMPTS: usize = 20;
+const RETRY_INTERVAL: Duration = Duration::from_millis(50);
+/// How long a start waits for the topic's metadata.
+const METADATA_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Writes records to the topic of events.
+/// Writes access records to the topic of events.
 pub(crate) struct KafkaAuditTrail {
     producer: Arc<KafkaProducer>,
     topic: String,
     clock: Clock,
-    /// How long an acknowledgement is waited for.
-    patience: Duration,
+    acknowledgement_timeout: Duration,
 }
 
 impl KafkaAuditTrail {
     /// Blocks for up to two seconds when Kafka does not answer.
-    pub(crate) fn new(producer: Arc<KafkaProducer>, topic: String, clock: Clock, patience: Duration) -> Self {
-        if let Err(error) = producer.locate(&topic, LOCATING) {
-            tracing::debug!("the first record of a look may take a second longer: {error}");
+    pub(crate) fn new(
+        producer: Arc<KafkaProducer>,
+        topic: String,
+        clock: Clock,
+        acknowledgement_timeout: Duration,
+    ) -> Self {
+        if let Err(error) = producer.locate(&topic, METADATA_TIMEOUT) {
+            tracing::debug!("the first access record may take a second longer: {error}");
         }
-        Self { producer, topic, clock, patience }
+        Self { producer, topic, clock, acknowledgement_timeout }
     }
 
     async fn publish(&self, user: &str, event: &Value) -> Result<(), Unrecorded> {
         let value = event.to_string();
         let record = Record { topic: &self.topic, key: user.as_bytes(), value: value.as_bytes(), headers: &[] };
-        for _ in 0..TRIES {
+        for _ in 0..MAX_ATTEMPTS {
             let delivery = match self.producer.publish(record) {
                 Ok(delivery) => delivery,
                 Err(PublishError::Busy) => {
-                    tokio::time::sleep(PAUSE).await;
+                    tokio::time::sleep(RETRY_INTERVAL).await;
                     continue;
                 }
                 Err(error) => return Err(Unrecorded(error.to_string())),
             };
-            return match tokio::time::timeout(self.patience, delivery).await {
+            return match tokio::time::timeout(self.acknowledgement_timeout, delivery).await {
                 Ok(Ok(_)) => Ok(()),
                 Ok(Err(error)) => Err(Unrecorded(error.to_string())),
                 Err(_) => Err(Unrecorded("Kafka did not acknowledge in time".to_owned())),
@@ -74,7 +78,7 @@ fn event(id: &str, event_type: &str, user: &str, time: &str, data: Map<String, V
         "id": id,
         "source": SOURCE,
         "type": event_type,
-        // A subject is never empty; a name may be, where somebody was refused.
+        // A subject must not be empty, and the name of a refused login may be.
         "subject": if user.is_empty() { "unknown" } else { user },
         "time": time,
         "data": data,
@@ -82,14 +86,15 @@ fn event(id: &str, event_type: &str, user: &str, time: &str, data: Map<String, V
 }
 
 fn cut(text: &str) -> &str {
-    let mut end = text.len().min(LONGEST_TEXT);
+    let mut end = text.len().min(MAX_TEXT_BYTES);
     while !text.is_char_boundary(end) {
         end -= 1;
     }
     &text[..end]
 }
 
-fn who(user: &AuthenticatedUser) -> Map<String, Value> {
+/// The members that all records of a user's access have.
+fn user_data(user: &AuthenticatedUser) -> Map<String, Value> {
     let mut data = Map::new();
     data.insert("user".to_owned(), user.name.clone().into());
     data.insert("role".to_owned(), user.role.clone().into());
@@ -101,7 +106,7 @@ fn who(user: &AuthenticatedUser) -> Map<String, Value> {
 }
 
 fn begin(id: &str, user: &AuthenticatedUser, record: &AccessRecord, time: &str) -> Value {
-    let mut data = who(user);
+    let mut data = user_data(user);
     data.insert("access_id".to_owned(), id.into());
     data.insert("stage".to_owned(), "begun".into());
     data.insert("statement".to_owned(), cut(&record.statement).into());
@@ -112,7 +117,7 @@ fn begin(id: &str, user: &AuthenticatedUser, record: &AccessRecord, time: &str) 
 }
 
 fn end(id: &str, kind: AccessKind, user: &AuthenticatedUser, ending: &AccessEnd, time: &str) -> Value {
-    let mut data = who(user);
+    let mut data = user_data(user);
     data.insert("access_id".to_owned(), id.into());
     data.insert("stage".to_owned(), "ended".into());
     data.insert("outcome".to_owned(), ending.outcome.name().into());
@@ -178,9 +183,8 @@ mod tests {
         }
     }
 
-    /// The records are events that the catalogue finds nothing wrong with.
     #[test]
-    fn records_keep_the_rules_of_the_catalogue() {
+    fn records_are_valid_events_of_the_catalogue() {
         let record = AccessRecord {
             kind: AccessKind::Queried,
             statement: "select \u{1F512} ".repeat(20_000),

@@ -1,4 +1,4 @@
-//! The doors' keeper: who is let in, with which keys, seeing which rows.
+//! Authentication of users on all interfaces. It decides the tiers and rows that are visible to a user.
 //!
 //! ```text
 //! name and secret ─▶ throttle ─▶ users file or OpenID provider ─▶ role, tiers, rows ─▶ Reader
@@ -9,7 +9,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use age::x25519::Identity;
 use anyhow::Context as _;
@@ -22,57 +22,51 @@ use holdfast_query::{
     AuditTrail, AuthenticatedUser, AuthenticationError, Authenticator, Denial, Extension, Interface, Permissions,
     Reader, Rows, Scope, Session, Visibility, WithoutRecord,
 };
-
-use ring::hmac;
-use ring::rand::SystemRandom;
 use tokio::sync::Semaphore;
 
-use super::access::Access;
+use super::credentials::Credentials;
+use super::password_cache::PasswordCache;
 use super::{identities, query};
 use crate::config::{Settings, TierName};
 
-/// Different visibilities of which the session is kept. Users of one role and scope share one.
+/// Sessions that are cached, one for each visibility. Users of the same role and scope share one.
 const MAX_SESSIONS: usize = 256;
-/// Passwords that are checked at one time.
-const MOST_CHECKS: usize = 4;
-/// How long a password that was right is not checked anew, and how many are remembered. Whether the user is still let in is asked
-/// each time.
-const KNOWN_FOR: Duration = Duration::from_secs(60);
-const MOST_KNOWN: usize = 1_000;
+/// Passwords that are verified at the same time. Each needs 64 MiB for Argon2.
+const CONCURRENT_PASSWORD_CHECKS: usize = 4;
 
-/// What decides the tiers that a holder's key opens.
+/// An identity that statements can be executed with.
 #[derive(Clone)]
 struct Key {
     identity: Identity,
-    /// The tiers of the holder as configured; all where the configuration does not know the key.
+    /// The configured tiers of its holder; all tiers if no holder has the key.
     tiers: Vec<Tier>,
 }
 
-/// Lets in.
+/// Authenticates users and records refusals.
 pub(crate) struct Authentication {
-    access: Arc<Access>,
+    credentials: Credentials,
     throttle: Mutex<Throttle>,
     audit_trail: Arc<dyn AuditTrail>,
     without_record: WithoutRecord,
     engine: Session,
     keys: Vec<Key>,
     sessions: Mutex<HashMap<Visibility, Session>>,
-    /// Passwords that are checked at one time.
-    checks: Semaphore,
-    known: KnownPasswords,
+    password_checks: Semaphore,
+    password_cache: PasswordCache,
 }
 
-/// The folder that a process with the role query reads its identities from.
+/// The folder with the identities of a process with the role query.
 pub(crate) fn identities_folder(settings: &Settings) -> std::path::PathBuf {
     let folder = settings.config.query.identities_dir.get();
     settings.resolve(folder.unwrap_or(&settings.config.keys.identities_dir))
 }
 
 impl Authentication {
+    /// Loads the identities and prepares the engine. `extensions` are added to the engine.
     pub(crate) fn open(
         settings: &Settings,
         archive: Archive,
-        access: Arc<Access>,
+        credentials: Credentials,
         audit_trail: Arc<dyn AuditTrail>,
         extensions: Vec<Arc<dyn Extension>>,
     ) -> anyhow::Result<Self> {
@@ -89,20 +83,20 @@ impl Authentication {
         options.extensions.extend(extensions);
         options.visibility = Visibility::new([], Rows::None);
         Ok(Self {
-            access,
+            credentials,
             throttle: Mutex::new(Throttle::new(ThrottleLimits::default())),
             audit_trail,
             without_record: query::without_record(settings),
             engine: Session::new(options).context("prepare the query engine")?,
             keys,
             sessions: Mutex::default(),
-            checks: Semaphore::new(MOST_CHECKS),
-            known: KnownPasswords::new()?,
+            password_checks: Semaphore::new(CONCURRENT_PASSWORD_CHECKS),
+            password_cache: PasswordCache::new()?,
         })
     }
 
-    /// The reader that somebody is from now on.
-    fn admit(&self, principal: &Principal, interface: Interface, remote: Option<String>) -> Reader {
+    /// The reader of an authenticated principal.
+    fn reader(&self, principal: &Principal, interface: Interface, remote: Option<String>) -> Reader {
         let user = AuthenticatedUser {
             name: principal.user.clone(),
             role: principal.role.name().to_owned(),
@@ -110,11 +104,12 @@ impl Authentication {
             remote,
         };
         let session = self.session(&principal.tiers, &principal.rows);
-        let may = |right| principal.role.may(right);
+        let may = |permission| principal.role.may(permission);
         let permissions = Permissions { reports: may(Right::Report), timelines: may(Right::Session) };
         Reader::new(session, user, Arc::clone(&self.audit_trail), self.without_record).with_permissions(permissions)
     }
 
+    /// The session with this visibility, from the cache if it is there. A full cache is cleared.
     fn session(&self, tiers: &[Tier], rows: &AccessRows) -> Session {
         let visibility = Visibility::new(tiers.iter().copied(), rows_of(rows));
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
@@ -129,8 +124,13 @@ impl Authentication {
         session
     }
 
-    /// Whether a try may be made at all.
-    async fn may_try(&self, name: &str, interface: Interface, remote: Option<&str>) -> Result<(), AuthenticationError> {
+    /// Counts an attempt, and refuses it after too many failed ones.
+    async fn count_attempt(
+        &self,
+        name: &str,
+        interface: Interface,
+        remote: Option<&str>,
+    ) -> Result<(), AuthenticationError> {
         let verdict = {
             let mut throttle = self.throttle.lock().unwrap_or_else(PoisonError::into_inner);
             throttle.attempt(name, address(remote), Utc::now())
@@ -148,15 +148,15 @@ impl Authentication {
         self.throttle.lock().unwrap_or_else(PoisonError::into_inner).succeeded(name, address(remote));
     }
 
-    /// Lets somebody in who was recognised, or writes down that nobody was.
+    /// The reader of a principal that was authenticated and may query. Otherwise records the refusal.
     async fn decide(
         &self,
         name: &str,
-        decided: Result<Principal, Denied>,
+        checked: Result<Principal, Denied>,
         interface: Interface,
         remote: Option<String>,
     ) -> Result<Reader, AuthenticationError> {
-        let principal = match decided {
+        let principal = match checked {
             Ok(principal) => principal,
             Err(denied) => {
                 self.record(name, interface, remote.as_deref(), denied.reason()).await?;
@@ -167,13 +167,14 @@ impl Authentication {
         if !principal.role.may(Right::Query) {
             self.record(&principal.user, interface, remote.as_deref(), "no_right").await?;
             return Err(AuthenticationError::Forbidden(format!(
-                "the role {} asks nothing of the archive",
+                "the role {} may not query the archive",
                 principal.role
             )));
         }
-        Ok(self.admit(&principal, interface, remote))
+        Ok(self.reader(&principal, interface, remote))
     }
 
+    /// Records a refusal in the audit trail.
     async fn record(
         &self,
         user: &str,
@@ -184,54 +185,9 @@ impl Authentication {
         let denial =
             Denial { user: user.to_owned(), interface, remote: remote.map(str::to_owned), reason: reason.to_owned() };
         self.audit_trail.denied(&denial).await.map_err(|error| {
-            tracing::warn!("a refusal is not on record: {error}");
-            AuthenticationError::Unavailable("nobody can be let in now; try again later".to_owned())
+            tracing::warn!("a refusal was not recorded: {error}");
+            AuthenticationError::Unavailable("authentication is not available now; try again later".to_owned())
         })
-    }
-}
-
-/// Passwords that were right a moment ago, by a hash under a key that only this process has. A client of HTTP shows its password
-/// with each request, and checking one anew takes long on purpose.
-struct KnownPasswords {
-    key: hmac::Key,
-    known: Mutex<HashMap<Vec<u8>, Known>>,
-}
-
-struct Known {
-    since: Instant,
-    /// When the password was set that was right.
-    set_at: Option<DateTime<Utc>>,
-    principal: Principal,
-}
-
-impl KnownPasswords {
-    fn new() -> anyhow::Result<Self> {
-        let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new());
-        let key = key.map_err(|_| anyhow::anyhow!("the system gave no random numbers"))?;
-        Ok(Self { key, known: Mutex::default() })
-    }
-
-    fn proof(&self, user: &str, password: &str) -> Vec<u8> {
-        let mut context = hmac::Context::with_key(&self.key);
-        context.update(&(user.len() as u64).to_le_bytes());
-        context.update(user.as_bytes());
-        context.update(password.as_bytes());
-        context.sign().as_ref().to_vec()
-    }
-
-    fn get(&self, proof: &[u8], set_at: Option<DateTime<Utc>>, now: Instant) -> Option<Principal> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = known.get(proof)?;
-        let holds = found.set_at == set_at && now.duration_since(found.since) < KNOWN_FOR;
-        holds.then(|| found.principal.clone())
-    }
-
-    fn put(&self, proof: Vec<u8>, set_at: Option<DateTime<Utc>>, principal: Principal, now: Instant) {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|_, known| now.duration_since(known.since) < KNOWN_FOR);
-        if known.len() < MOST_KNOWN {
-            known.insert(proof, Known { since: now, set_at, principal });
-        }
     }
 }
 
@@ -250,8 +206,8 @@ fn tier_of(name: TierName) -> Tier {
     }
 }
 
-/// The keys for who may see `tiers`: those that open nothing else, where they open all of it; else all, and the visibility alone
-/// bounds what is shown.
+/// The identities for a user to whom `tiers` are visible: those that open only these tiers, if together they open all of them.
+/// Otherwise all identities, and only the visibility restricts the user.
 fn keys_for(keys: &[Key], tiers: &[Tier]) -> Vec<Identity> {
     let fitting: Vec<&Key> = keys.iter().filter(|key| key.tiers.iter().all(|tier| tiers.contains(tier))).collect();
     let covered = tiers.iter().all(|tier| fitting.iter().any(|key| key.tiers.contains(tier)));
@@ -260,14 +216,14 @@ fn keys_for(keys: &[Key], tiers: &[Tier]) -> Vec<Identity> {
 }
 
 fn rows_of(rows: &AccessRows) -> Rows {
-    let own = |names: &Option<std::collections::BTreeSet<String>>| {
+    let cloned = |names: &Option<std::collections::BTreeSet<String>>| {
         names.as_ref().map(|names| names.iter().cloned().collect())
     };
     match rows {
         AccessRows::All => Rows::All,
         AccessRows::None => Rows::None,
         AccessRows::Sessions(scope) => {
-            Rows::Sessions(Scope { portals: own(&scope.portals), agents: own(&scope.agents) })
+            Rows::Sessions(Scope { portals: cloned(&scope.portals), agents: cloned(&scope.agents) })
         }
     }
 }
@@ -290,28 +246,26 @@ impl Authenticator for Authentication {
         remote: Option<String>,
     ) -> Result<Reader, AuthenticationError> {
         let (instant, now) = now();
-        let directory = self.access.directory(instant);
-        let proof = self.known.proof(user, password);
-        // Another password ends what was known of the one before.
+        let directory = self.credentials.directory(instant);
+        let mac = self.password_cache.mac(user, password);
         let set_at = directory.user(user).and_then(holdfast_access::User::password_set_at);
-        if let Some(principal) = self.known.get(&proof, set_at, instant)
+        if let Some(principal) = self.password_cache.get(&mac, set_at, instant)
             && let Ok(principal) = directory.admit_again(&principal, now)
         {
             return self.decide(user, Ok(principal), interface, remote).await;
         }
-        self.may_try(user, interface, remote.as_deref()).await?;
-        // Each check takes 64 MiB.
-        let place = self.checks.acquire().await;
-        let _place = place.map_err(|_| AuthenticationError::Unavailable("nobody is let in any more".to_owned()))?;
+        self.count_attempt(user, interface, remote.as_deref()).await?;
+        let permit = self.password_checks.acquire().await;
+        let _permit = permit.map_err(|_| AuthenticationError::Unavailable("the server is stopping".to_owned()))?;
         let (name, secret) = (user.to_owned(), zeroize::Zeroizing::new(password.to_owned()));
-        // Argon2 takes its time on purpose.
+        // Argon2 is slow by design.
         let checked = tokio::task::spawn_blocking(move || directory.check_password(&name, &secret, now)).await;
-        let decided =
+        let checked =
             checked.map_err(|_| AuthenticationError::Unavailable("the password could not be checked".to_owned()))?;
-        if let Ok(principal) = &decided {
-            self.known.put(proof, set_at, principal.clone(), instant);
+        if let Ok(principal) = &checked {
+            self.password_cache.put(mac, set_at, principal.clone(), instant);
         }
-        self.decide(user, decided, interface, remote).await
+        self.decide(user, checked, interface, remote).await
     }
 
     async fn by_token(
@@ -320,24 +274,24 @@ impl Authenticator for Authentication {
         interface: Interface,
         remote: Option<String>,
     ) -> Result<Reader, AuthenticationError> {
-        // The part of a token that says which it is; nothing of what makes it a secret.
+        // Only the id of the token, and nothing of its secret.
         let name = match token.strip_prefix("hf_").and_then(|rest| rest.split_once('_')) {
             Some((id, _)) => format!("token {id}"),
-            // One who guesses must not lock out everybody else.
+            // By address, so that one client that guesses tokens does not lock out all others.
             None => format!("token of {}", remote.as_deref().unwrap_or("nowhere")),
         };
         let (instant, now) = now();
-        let decided = self.access.check_bearer(token, instant, now).await;
-        // A program asks with one token many times at once. Only tries that fail are counted.
-        if decided.is_err() {
-            self.may_try(&name, interface, remote.as_deref()).await?;
+        let checked = self.credentials.check_bearer(token, instant, now).await;
+        // A program sends many concurrent requests with one token. Only failed attempts are counted.
+        if checked.is_err() {
+            self.count_attempt(&name, interface, remote.as_deref()).await?;
         }
-        self.decide(&name, decided, interface, remote).await
+        self.decide(&name, checked, interface, remote).await
     }
 
     async fn scram_verifier(&self, user: &str, remote: Option<String>) -> Result<String, AuthenticationError> {
-        self.may_try(user, Interface::Postgres, remote.as_deref()).await?;
-        let verifier = self.access.directory(Instant::now()).scram(user);
+        self.count_attempt(user, Interface::Postgres, remote.as_deref()).await?;
+        let verifier = self.credentials.directory(Instant::now()).scram(user);
         let verifier =
             verifier.ok_or_else(|| AuthenticationError::Credentials("password authentication failed".to_owned()))?;
         Ok(verifier.to_text().to_string())
@@ -345,12 +299,12 @@ impl Authenticator for Authentication {
 
     async fn by_scram(&self, user: &str, remote: Option<String>) -> Result<Reader, AuthenticationError> {
         let (instant, now) = now();
-        let decided = self.access.directory(instant).admit_after_scram(user, now);
-        self.decide(user, decided, Interface::Postgres, remote).await
+        let checked = self.credentials.directory(instant).admit_after_scram(user, now);
+        self.decide(user, checked, Interface::Postgres, remote).await
     }
 
     async fn scram_failed(&self, user: &str, remote: Option<String>) {
-        // That it is not on record was logged; nobody was let in either way.
+        // A failure to record was logged, and the login is refused in any case.
         let _ = self.record(user, Interface::Postgres, remote.as_deref(), "wrong_secret").await;
     }
 }
@@ -360,23 +314,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_password_is_known_for_a_minute_and_not_beyond_its_change() {
-        let known = KnownPasswords::new().unwrap();
-        let (start, set_at) = (Instant::now(), DateTime::from_timestamp(1, 0));
-        let principal = Principal::local("ada", Vec::new());
-        known.put(known.proof("ada", "right"), set_at, principal.clone(), start);
-        let ask = |user: &str, password: &str, set_at, after| {
-            known.get(&known.proof(user, password), set_at, start + Duration::from_secs(after)).is_some()
-        };
-        assert!(ask("ada", "right", set_at, 59));
-        assert!(!ask("ada", "right", set_at, 60));
-        assert!(!ask("ada", "right", DateTime::from_timestamp(2, 0), 1));
-        assert!(!ask("ada", "wrong", set_at, 1));
-        assert!(!ask("adar", "ight", set_at, 1));
-    }
-
-    #[test]
-    fn each_role_reads_with_the_keys_of_its_own_tiers() {
+    fn each_role_reads_with_identities_that_open_its_own_tiers_only() {
         let key = |tiers: &[Tier]| Key { identity: Identity::generate(), tiers: tiers.to_vec() };
         let manager = key(&[Tier::Operational]);
         let compliance = key(&Tier::ALL);
@@ -387,7 +325,7 @@ mod tests {
         let name = |key: &Key| key.identity.to_public().to_string();
         assert_eq!(chosen(&keys, &[Tier::Operational]), [name(&manager)]);
         assert_eq!(chosen(&keys, &Tier::ALL), [name(&manager), name(&compliance)]);
-        // Where no such key is at hand, what bounds the visibility is not a key.
+        // Without such an identity, only the visibility restricts the user.
         assert_eq!(chosen(std::slice::from_ref(&compliance), &[Tier::Operational]), [name(&compliance)]);
         assert!(chosen(&keys, &[]).is_empty());
     }

@@ -1,9 +1,9 @@
-//! The broker that is built in, or the way to the one that runs already.
+//! The built-in broker: starts it, or finds the one that runs already.
 //!
 //! ```text
 //! kafka.brokers is set ────────────────────────────▶ Cluster
-//! start ─┬─ started ───────────────────────────────▶ Own
-//!        └─ folder in use ─┬─ by a server ─────────▶ Running
+//! start ─┬─ started ───────────────────────────────▶ BuiltIn
+//!        └─ folder in use ─┬─ by a server ─────────▶ RunningServer
 //!                          └─ by a job, or starting ─▶ wait, try again
 //! ```
 
@@ -16,42 +16,42 @@ use anyhow::{Context as _, bail};
 use holdfast_broker::{BrokerError, EmbeddedBroker, SpoolKey};
 use zeroize::Zeroizing;
 
-use super::presence::{self, Kind, Presence};
+use super::lock_file::{self, LockFile, ProcessKind};
 use crate::config::Settings;
 use crate::progress::Bars;
 
-/// How long somebody may hold the broker's folder without saying where the broker is.
-const SILENCE: Duration = Duration::from_secs(15);
-const PAUSE: Duration = Duration::from_millis(300);
+/// How long a process may use the broker's folder without a lock file, which has the broker's address.
+const LOCK_FILE_TIMEOUT: Duration = Duration::from_secs(15);
+const RETRY_INTERVAL: Duration = Duration::from_millis(300);
 
-/// How a job reaches Kafka.
+/// The Kafka that a job uses.
 #[derive(Debug)]
-pub(crate) enum Way {
-    /// A broker in this process.
-    Own(EmbeddedBroker),
-    /// The broker of a server that runs already, and archives.
-    Running(Presence),
-    /// A cluster.
+pub(crate) enum JobKafka {
+    /// A built-in broker in this process.
+    BuiltIn(EmbeddedBroker),
+    /// The built-in broker of a server that runs already.
+    RunningServer(LockFile),
+    /// The configured cluster.
     Cluster,
 }
 
-impl Way {
-    /// Where the built-in broker is.
+impl JobKafka {
+    /// Address of the built-in broker.
     pub(crate) fn address(&self) -> Option<SocketAddr> {
         match self {
-            Self::Own(broker) => Some(broker.address()),
-            Self::Running(presence) => Some(presence.broker),
+            Self::BuiltIn(broker) => Some(broker.address()),
+            Self::RunningServer(server) => Some(server.broker),
             Self::Cluster => None,
         }
     }
 }
 
-/// Folder of the broker.
+/// Folder of the built-in broker.
 pub(crate) fn folder(settings: &Settings) -> PathBuf {
     settings.resolve(&settings.config.broker.dir)
 }
 
-/// Starts the broker where the configuration says.
+/// Starts the built-in broker at the configured address.
 pub(crate) async fn start(settings: &Settings) -> anyhow::Result<EmbeddedBroker> {
     let listen = settings.config.broker.listen.0;
     let started = EmbeddedBroker::start(start_settings(settings, listen)?).await;
@@ -63,8 +63,8 @@ pub(crate) async fn start(settings: &Settings) -> anyhow::Result<EmbeddedBroker>
     })
 }
 
-/// As [`start`], but on any free port when the configured one is taken: for a process that tells its address.
-pub(crate) async fn start_anywhere(settings: &Settings) -> Result<EmbeddedBroker, StartError> {
+/// As [`start`], but on any free port when the configured one is taken. The lock file has the address.
+async fn start_on_any_port(settings: &Settings) -> Result<EmbeddedBroker, StartError> {
     let listen = settings.config.broker.listen.0;
     match EmbeddedBroker::start(start_settings(settings, listen)?).await {
         Err(BrokerError::Listen { source, .. }) if source.kind() == std::io::ErrorKind::AddrInUse => {
@@ -76,9 +76,9 @@ pub(crate) async fn start_anywhere(settings: &Settings) -> Result<EmbeddedBroker
     }
 }
 
-/// Why there is no broker.
+/// Why the broker could not be started.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum StartError {
+enum StartError {
     #[error(transparent)]
     Broker(#[from] BrokerError),
     #[error(transparent)]
@@ -89,14 +89,14 @@ fn start_settings(settings: &Settings, listen: SocketAddr) -> anyhow::Result<hol
     Ok(holdfast_broker::Settings { directory: folder(settings), listen, key: key(settings)? })
 }
 
-/// The key of what waits in the broker.
+/// The key that encrypts the messages in the broker.
 fn key(settings: &Settings) -> anyhow::Result<SpoolKey> {
     if let Some(path) = settings.broker_key_file() {
         return SpoolKey::load(&path).context("read `broker.key_file`");
     }
     let text = settings.broker_key()?;
     let bytes = parse_key(text.expose_secret())
-        .context("the environment's key of the built-in broker is not 64 hexadecimal digits")?;
+        .context("the key of the built-in broker in the environment is not 64 hexadecimal digits")?;
     Ok(SpoolKey::from_bytes(*bytes))
 }
 
@@ -113,33 +113,33 @@ fn parse_key(text: &str) -> Option<Zeroizing<[u8; 32]>> {
     Some(bytes)
 }
 
-/// The way to Kafka for a job: a broker of its own only where none runs.
-pub(crate) async fn way(settings: &Settings, bars: &Bars) -> anyhow::Result<Way> {
+/// The Kafka for a job. Starts a built-in broker only if none runs. Waits while another job uses the folder.
+pub(crate) async fn for_job(settings: &Settings, bars: &Bars) -> anyhow::Result<JobKafka> {
     if !super::kafka::is_built_in(settings) {
-        return Ok(Way::Cluster);
+        return Ok(JobKafka::Cluster);
     }
     let folder = folder(settings);
-    let mut silent_since = Instant::now();
+    let mut without_lock_file_since = Instant::now();
     let mut waiting = None;
     loop {
-        let holder = match start_anywhere(settings).await {
-            Ok(broker) => return Ok(Way::Own(broker)),
+        let holder = match start_on_any_port(settings).await {
+            Ok(broker) => return Ok(JobKafka::BuiltIn(broker)),
             Err(StartError::Broker(BrokerError::InUse { holder, .. })) => holder,
             Err(error) => return Err(anyhow::Error::new(error).context("start the built-in broker")),
         };
-        match presence::find(&folder) {
-            Some(presence) if presence.kind == Kind::Server => return Ok(Way::Running(presence)),
-            Some(presence) => {
-                silent_since = Instant::now();
-                let doing = format!("waiting for process {}, which is at work here", presence.process);
+        match lock_file::find(&folder) {
+            Some(server) if server.kind == ProcessKind::Server => return Ok(JobKafka::RunningServer(server)),
+            Some(job) => {
+                without_lock_file_since = Instant::now();
+                let doing = format!("waiting for process {}, which uses the same broker", job.process);
                 waiting.get_or_insert_with(|| bars.open_ended("waiting", "")).doing(doing);
             }
-            None if silent_since.elapsed() > SILENCE => {
-                bail!("{} is in use by {holder}, which does not say where its broker is; stop it", folder.display());
+            None if without_lock_file_since.elapsed() > LOCK_FILE_TIMEOUT => {
+                bail!("{} is in use by {holder}, which does not report its address; stop it", folder.display());
             }
             None => {}
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(RETRY_INTERVAL).await;
     }
 }
 
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_from_the_environment_are_64_digits() {
+    fn keys_from_the_environment_have_64_hexadecimal_digits() {
         let text = "00".repeat(31) + "fF\n";
         assert_eq!(parse_key(&text).unwrap()[31], 255);
         assert!(parse_key(&"0".repeat(63)).is_none());

@@ -1,4 +1,4 @@
-//! The CRM beside the archive, as an addition to the engine.
+//! The CRM, as an extension of the query engine.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +25,7 @@ impl Extension for CrmExtension {
     }
 }
 
-/// The CRM that is configured, if one is. It is not asked yet.
+/// The configured CRM, if there is one. No connection is opened yet.
 pub(crate) fn extension(settings: &Settings) -> anyhow::Result<Option<Arc<dyn Extension>>> {
     let config = &settings.config.crm;
     let Some(source) = source(settings)? else { return Ok(None) };
@@ -70,17 +70,17 @@ fn source(settings: &Settings) -> anyhow::Result<Option<Source>> {
         },
         "csv" => Source::Csv { delimiter: config.delimiter.bytes().next().unwrap_or(b',') },
         "parquet" => Source::Parquet,
-        // Other words were refused when the configuration was read.
+        // Other values were refused when the configuration was read.
         _ => return Ok(None),
     }))
 }
 
-fn server(settings: &Settings, usual_port: u16) -> anyhow::Result<Server> {
+fn server(settings: &Settings, default_port: u16) -> anyhow::Result<Server> {
     let config = &settings.config.crm;
     let password = settings.crm_password()?;
     Ok(Server {
         host: config.host.clone(),
-        port: if config.port == 0 { usual_port } else { config.port },
+        port: if config.port == 0 { default_port } else { config.port },
         database: config.database.clone(),
         user: config.user.clone(),
         password: Secret::new(password.as_ref().map_or("", |password| password.expose_secret())),

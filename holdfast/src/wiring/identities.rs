@@ -1,5 +1,5 @@
-//! The private keys of whoever reads. Commands that read load them, and servers with the roles query and sealer; a
-//! server that only archives never does.
+//! The private keys (age identities) that read the archive. Commands that read load them, and servers with the roles query and
+//! sealer. A server that only archives does not.
 
 use std::path::{Path, PathBuf};
 
@@ -9,12 +9,12 @@ use zeroize::Zeroizing;
 
 use crate::config::Settings;
 
-/// What the names of identity files end with.
+/// Extension of identity files.
 const EXTENSION: &str = "identity";
-/// What the line with the key begins with.
-const SECRET: &str = "AGE-SECRET-KEY-1";
+/// Prefix of a line with a private key.
+const SECRET_KEY_PREFIX: &str = "AGE-SECRET-KEY-1";
 
-/// The identities in `named` files; when none is named, those of `keys.identities_dir` that can be read.
+/// The identities in the `named` files; if there are none, the readable identities in `keys.identities_dir`.
 pub(crate) fn load(settings: &Settings, named: &[PathBuf]) -> anyhow::Result<Vec<Identity>> {
     if !named.is_empty() {
         return Ok(named.iter().map(|path| read(path)).collect::<anyhow::Result<Vec<_>>>()?.concat());
@@ -22,20 +22,20 @@ pub(crate) fn load(settings: &Settings, named: &[PathBuf]) -> anyhow::Result<Vec
     Ok(load_folder(&settings.resolve(&settings.config.keys.identities_dir)))
 }
 
-/// The identities in a folder that can be read.
+/// The readable identities in a folder. A file that cannot be read is logged and skipped.
 pub(crate) fn load_folder(folder: &Path) -> Vec<Identity> {
     let mut identities = Vec::new();
     for path in files(folder) {
         match read(&path) {
             Ok(found) => identities.extend(found),
-            // Nobody asked for this very file, and other keys may do. What they do not open is said later.
-            Err(error) => tracing::warn!("left out an identity file: {error:#}"),
+            // The user did not name this file, and other keys may suffice. A later notice names what they do not open.
+            Err(error) => tracing::warn!("skipped an identity file: {error:#}"),
         }
     }
     identities
 }
 
-/// Identity files in a folder, in the order of their names; none when the folder is not there or not ours to see.
+/// Identity files in a folder, sorted by name; none when the folder does not exist or cannot be read.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let mut files: Vec<PathBuf> = entries
@@ -60,13 +60,14 @@ fn parse(text: &[u8]) -> anyhow::Result<Vec<Identity>> {
     let Ok(text) = std::str::from_utf8(text) else { bail!("it is not text; name a file that `age-keygen` wrote") };
     let mut identities = Vec::new();
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
-        if !line.to_ascii_uppercase().starts_with(SECRET) {
-            bail!("a line in it is no age identity; name a file that `age-keygen` wrote");
+        if !line.to_ascii_uppercase().starts_with(SECRET_KEY_PREFIX) {
+            bail!("a line in it is not an age identity; name a file that `age-keygen` wrote");
         }
-        identities.push(line.parse().map_err(|why: &str| anyhow::anyhow!("a line in it is no age identity: {why}"))?);
+        identities
+            .push(line.parse().map_err(|why: &str| anyhow::anyhow!("a line in it is not an age identity: {why}"))?);
     }
     if identities.is_empty() {
-        bail!("it holds no age identity; name a file that `age-keygen` wrote");
+        bail!("it contains no age identity; name a file that `age-keygen` wrote");
     }
     Ok(identities)
 }
@@ -88,11 +89,11 @@ mod tests {
     }
 
     #[test]
-    fn other_files_are_refused_without_showing_what_is_in_them() {
+    fn other_files_are_refused_without_showing_their_content() {
         let files: [(&[u8], &str); 5] = [
-            (b"", "holds no age identity"),
-            (b"# only a comment\n", "holds no age identity"),
-            (b"hunter2\n", "no age identity"),
+            (b"", "contains no age identity"),
+            (b"# only a comment\n", "contains no age identity"),
+            (b"hunter2\n", "not an age identity"),
             (b"age-encryption.org/v1\n", "passphrase"),
             (b"\xff\xfe", "not text"),
         ];
@@ -103,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_not_there_has_no_identities() {
+    fn a_missing_folder_has_no_identities() {
         assert!(files(Path::new("/nowhere/at/all")).is_empty());
         let folder = tempfile::tempdir().unwrap();
         for name in ["b.identity", "a.identity", "ingest.token"] {

@@ -1,4 +1,4 @@
-//! What answers questions: SQL over HTTP and over the PostgreSQL wire, each with the keeper of the doors before it.
+//! The interfaces for queries: SQL over HTTP and over the PostgreSQL wire protocol, behind one authenticator.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,13 +12,13 @@ use holdfast_ingest::producer::KafkaProducer;
 use holdfast_postgres::{PostgresCatalog, PostgresSettings, TlsIdentity};
 use holdfast_query::{AuditTrail, Authenticator, Extension};
 
-use super::access::Access;
 use super::audit_trail::KafkaAuditTrail;
 use super::authentication::Authentication;
+use super::credentials::Credentials;
 use super::reports::Reports;
 use crate::config::Settings;
 
-/// What is asked through.
+/// The HTTP routes, and what the PostgreSQL wire protocol needs.
 pub(crate) struct Interfaces {
     /// The routes below `/v1`.
     pub(crate) router: axum::Router,
@@ -26,24 +26,24 @@ pub(crate) struct Interfaces {
     pub(crate) postgres: PostgresSettings,
 }
 
-/// Puts together what answers questions about `archive`. `extensions` are added to the engine.
+/// Prepares the interfaces to `archive`. `extensions` are added to the engine.
 pub(crate) fn open(
     settings: &Settings,
     archive: &Archive,
     kafka: &KafkaSettings,
     mut extensions: Vec<Arc<dyn Extension>>,
 ) -> anyhow::Result<Interfaces> {
-    let producer = KafkaProducer::new(kafka).context("prepare the Kafka producer for the records of looks")?;
+    let producer = KafkaProducer::new(kafka).context("prepare the Kafka producer for access records")?;
     let audit_trail: Arc<dyn AuditTrail> = Arc::new(KafkaAuditTrail::new(
         Arc::new(producer),
         kafka.events_topic.clone(),
         system_clock(),
         kafka.delivery_timeout,
     ));
-    let access = Arc::new(Access::open(settings, Instant::now())?);
+    let credentials = Credentials::open(settings, Instant::now())?;
     let roles = holdfast_access::Role::ALL.iter().map(|role| role.name().to_owned()).collect();
     extensions.push(Arc::new(PostgresCatalog::new(roles).context("prepare the catalog for PostgreSQL clients")?));
-    let authentication = Authentication::open(settings, archive.clone(), access, audit_trail, extensions)?;
+    let authentication = Authentication::open(settings, archive.clone(), credentials, audit_trail, extensions)?;
     let authenticator: Arc<dyn Authenticator> = Arc::new(authentication);
     let router = holdfast_api::router(Arc::clone(&authenticator), Arc::new(Reports), api(settings))?;
     Ok(Interfaces { router, authenticator, postgres: postgres(settings)? })
@@ -71,14 +71,14 @@ fn postgres(settings: &Settings) -> anyhow::Result<PostgresSettings> {
         }
         _ => None,
     };
-    let most = Duration::from_secs(query.max_seconds);
+    let max_statement_timeout = Duration::from_secs(query.max_seconds);
     let defaults = PostgresSettings::default();
     Ok(PostgresSettings {
         tls,
         require_tls: config.require_tls,
         max_connections: config.max_connections,
-        statement_timeout: defaults.statement_timeout.min(most),
-        max_statement_timeout: most,
+        statement_timeout: defaults.statement_timeout.min(max_statement_timeout),
+        max_statement_timeout,
         row_limit: Some(query.max_rows),
         ..defaults
     })

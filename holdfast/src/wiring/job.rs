@@ -1,4 +1,4 @@
-//! A job that needs the pipeline: with the running server where there is one, else with the parts of it in this process.
+//! A job that needs the pipeline. It uses the running server if there is one, else it starts the parts in this process.
 
 use std::future::Future;
 
@@ -6,28 +6,29 @@ use anyhow::bail;
 use holdfast_archive::Archive;
 use holdfast_ingest::kafka::KafkaSettings;
 
-use super::broker::Way;
+use super::broker::JobKafka;
+use super::lock_file::{HeldLock, LockFile, ProcessKind};
 use super::pipeline::Pipeline;
-use super::presence::{Announcement, Kind, Presence};
 use super::{broker, kafka, lag};
 use crate::config::Settings;
 use crate::progress::Bars;
 use crate::supervise::{Signals, Stopped, Supervisor};
 
-/// What is ready for a job.
+/// A prepared job.
 pub(crate) struct Job {
     pub(crate) kafka: KafkaSettings,
-    /// Whether somebody else archives.
+    /// Whether another process archives.
     pub(crate) is_attached: bool,
-    /// Where the gateway and `/readyz` are, if they are here.
+    /// Address of the gateway and `/readyz`, if this process serves them.
     pub(crate) http: Option<std::net::SocketAddr>,
     supervisor: Supervisor,
     signals: Signals,
-    announcement: Option<Announcement>,
+    lock: Option<HeldLock>,
 }
 
 impl Job {
-    /// Starts what is missing for events to be archived. With `serves`, HTTP as well, and others find it as a server.
+    /// Starts the parts that are missing for events to be archived. With `serves`, also HTTP, and other processes find this one
+    /// as a server.
     pub(crate) async fn start(
         settings: &Settings,
         bars: &Bars,
@@ -35,35 +36,35 @@ impl Job {
         serves: bool,
     ) -> anyhow::Result<Self> {
         let signals = Signals::of_process()?;
-        let way = {
+        let job_kafka = {
             let _progress = bars.open_ended("starting", "");
-            broker::way(settings, bars).await?
+            broker::for_job(settings, bars).await?
         };
-        let address = way.address();
+        let address = job_kafka.address();
         let kafka = kafka::settings(settings, address)?;
         let mut pipeline = Pipeline::new(settings, kafka.clone());
-        let is_attached = match way {
-            Way::Own(broker) => {
+        let is_attached = match job_kafka {
+            JobKafka::BuiltIn(broker) => {
                 pipeline.broker(broker);
                 pipeline.topics().await?;
                 false
             }
-            Way::Running(presence) => {
-                if !presence.roles.iter().any(|role| role == "archiver") {
+            JobKafka::RunningServer(server) => {
+                if !server.roles.iter().any(|role| role == "archiver") {
                     bail!(
                         "the server that runs with this configuration (process {}) has no archiver; \
                          start it with the role archiver",
-                        presence.process
+                        server.process
                     );
                 }
-                tracing::info!(process = presence.process, "using the server that runs already");
+                tracing::info!(process = server.process, "using the running server");
                 true
             }
-            Way::Cluster => {
+            JobKafka::Cluster => {
                 pipeline.topics().await?;
-                // Where nobody can say, an archiver more does no harm: it shares the group's partitions while it runs.
-                lag::group_is_at_work(&kafka).await.unwrap_or_else(|error| {
-                    tracing::debug!("could not ask who archives: {error:#}");
+                // If this is unknown, one more archiver does no harm: it shares the group's partitions while it runs.
+                lag::group_has_members(&kafka).await.unwrap_or_else(|error| {
+                    tracing::debug!("could not list the members of the archiver's group: {error:#}");
                     false
                 })
             }
@@ -77,58 +78,61 @@ impl Job {
         } else {
             (pipeline.without_http(), None)
         };
-        let announcement = match address {
+        let lock = match address {
             Some(address) if !is_attached => {
-                let (kind, roles): (_, &[&str]) =
-                    if serves { (Kind::Server, &["archiver", "gateway"]) } else { (Kind::Job, &["archiver"]) };
+                let (kind, roles): (_, &[&str]) = if serves {
+                    (ProcessKind::Server, &["archiver", "gateway"])
+                } else {
+                    (ProcessKind::Job, &["archiver"])
+                };
                 let roles = roles.iter().map(|role| (*role).to_owned()).collect();
-                Some(Presence::new(kind, roles, address, http).announce(&broker::folder(settings))?)
+                Some(LockFile::new(kind, roles, address, http).write(&broker::folder(settings))?)
             }
             _ => None,
         };
-        Ok(Self { kafka, is_attached, http, supervisor, signals, announcement })
+        Ok(Self { kafka, is_attached, http, supervisor, signals, lock })
     }
 
-    /// Starts what is missing for events to reach Kafka. Whoever archives next archives them.
-    pub(crate) async fn for_records(settings: &Settings, bars: &Bars) -> anyhow::Result<Self> {
+    /// Starts the parts that are missing for access records to reach Kafka. The next archiver archives them.
+    pub(crate) async fn for_access_records(settings: &Settings, bars: &Bars) -> anyhow::Result<Self> {
         let signals = Signals::of_process()?;
-        let way = broker::way(settings, bars).await?;
-        let address = way.address();
+        let job_kafka = broker::for_job(settings, bars).await?;
+        let address = job_kafka.address();
         let kafka = kafka::settings(settings, address)?;
         let mut pipeline = Pipeline::new(settings, kafka.clone());
-        let is_attached = match way {
-            Way::Own(broker) => {
+        let is_attached = match job_kafka {
+            JobKafka::BuiltIn(broker) => {
                 pipeline.broker(broker);
                 pipeline.topics().await?;
                 false
             }
-            Way::Running(_) => true,
-            Way::Cluster => {
+            JobKafka::RunningServer(_) => true,
+            JobKafka::Cluster => {
                 pipeline.topics().await?;
                 true
             }
         };
-        let announcement = match address.filter(|_| !is_attached) {
+        let lock = match address.filter(|_| !is_attached) {
             Some(address) => {
-                let presence = Presence::new(Kind::Job, Vec::new(), address, None);
-                Some(presence.announce(&broker::folder(settings))?)
+                let file = LockFile::new(ProcessKind::Job, Vec::new(), address, None);
+                Some(file.write(&broker::folder(settings))?)
             }
             None => None,
         };
         let supervisor = pipeline.without_http();
-        Ok(Self { kafka, is_attached, http: None, supervisor, signals, announcement })
+        Ok(Self { kafka, is_attached, http: None, supervisor, signals, lock })
     }
 
     /// Runs the job, and then stops what was started for it.
     pub(crate) async fn run<T>(self, job: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<Stopped<T>> {
-        let Self { supervisor, mut signals, announcement, .. } = self;
+        let Self { supervisor, mut signals, lock, .. } = self;
         let stopped = supervisor.run_until(&mut signals, job).await;
-        drop(announcement);
+        drop(lock);
         Ok(stopped?)
     }
 }
 
-/// The result of a job that nobody interrupted.
+/// The result of a job; an error if a signal interrupted it.
 pub(crate) fn done<T>(stopped: Stopped<T>) -> anyhow::Result<T> {
     match stopped {
         Stopped::JobDone(value) => Ok(value),

@@ -9,10 +9,10 @@ use holdfast_ingest::kafka::KafkaSettings;
 
 use crate::config::Settings;
 
-/// Room for what a message carries beside its payload: key, headers, framing of its batch.
-const MESSAGE_ROOM: usize = 128 << 10;
+/// Bytes of a message in addition to its payload: key, headers, framing of its batch.
+const MESSAGE_OVERHEAD_BYTES: usize = 128 << 10;
 
-/// Whether Kafka is the broker that is built in.
+/// Whether Kafka is the built-in broker.
 pub(crate) fn is_built_in(settings: &Settings) -> bool {
     settings.config.kafka.brokers.trim().is_empty()
 }
@@ -26,8 +26,8 @@ pub(crate) fn settings(settings: &Settings, address: Option<std::net::SocketAddr
     let mut passed: BTreeMap<String, String> =
         settings.kafka_settings()?.into_iter().map(|(name, value)| (name, value.expose_secret().to_owned())).collect();
     if address.is_some() {
-        // The broker dies with the archiver, in one process: a member that did not leave is gone, and the next one should
-        // not wait long for it.
+        // Broker and archiver are one process. A member of the group that did not leave has died with its broker, and the
+        // next one should not wait long for its timeout.
         for (name, value) in [("session.timeout.ms", "6000"), ("heartbeat.interval.ms", "1000")] {
             passed.entry(name.to_owned()).or_insert_with(|| value.to_owned());
         }
@@ -42,10 +42,10 @@ pub(crate) fn settings(settings: &Settings, address: Option<std::net::SocketAddr
         partitions: kafka.partitions,
         // The built-in broker is one.
         replication: if address.is_some() { 1 } else { kafka.replication },
-        // What waits in the built-in broker must not be forgotten before it is archived, however long that takes.
+        // The built-in broker must not delete messages before they are archived, however long that takes.
         retention: if address.is_some() { None } else { defaults.retention },
-        max_event_bytes: settings.config.gateway.max_event_bytes + MESSAGE_ROOM,
-        max_recording_bytes: settings.config.gateway.max_chunk_bytes + MESSAGE_ROOM,
+        max_event_bytes: settings.config.gateway.max_event_bytes + MESSAGE_OVERHEAD_BYTES,
+        max_recording_bytes: settings.config.gateway.max_chunk_bytes + MESSAGE_OVERHEAD_BYTES,
         queue_bytes: kafka.queue_bytes,
         producer_queue_bytes: defaults.producer_queue_bytes,
         delivery_timeout: Duration::from_secs(kafka.delivery_timeout_seconds),

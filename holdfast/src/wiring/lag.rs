@@ -1,4 +1,4 @@
-//! How far the archive is behind Kafka: the ends of the partitions against the offsets in the archive's own log.
+//! The consumer lag of the archive: the high watermarks of the partitions minus the offsets in the archive's own log.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,9 +12,10 @@ use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{Producer as _, ProducerContext, ThreadedProducer};
 use serde::Serialize;
 
+/// For each request to Kafka.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// One topic.
+/// The lag of one topic.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct TopicLag {
     pub(crate) topic: String,
@@ -23,10 +24,10 @@ pub(crate) struct TopicLag {
     pub(crate) lag: i64,
 }
 
-/// One past the last offset of a partition, by topic and partition.
-pub(crate) type Ends = BTreeMap<(String, i32), (i64, i64)>;
+/// Low and high watermark of a partition, by topic and partition: its first offset, and one past its last.
+pub(crate) type Watermarks = BTreeMap<(String, i32), (i64, i64)>;
 
-/// A client that sends nothing. It is a producer because librdkafka renews its tokens without being asked.
+/// A client that sends nothing. It is a producer, because librdkafka renews the tokens of a producer by itself.
 struct Observer(KafkaContext);
 
 impl ClientContext for Observer {
@@ -57,14 +58,14 @@ fn observer(settings: &KafkaSettings) -> anyhow::Result<ThreadedProducer<Observe
     Ok(ThreadedProducer::from_config_and_context(&config, context)?)
 }
 
-/// First and next offset of every partition of the two topics that are archived. A topic that is missing has none.
-pub(crate) async fn ends(settings: &KafkaSettings) -> anyhow::Result<Ends> {
+/// The watermarks of all partitions of the two topics that are archived. A missing topic has none.
+pub(crate) async fn watermarks(settings: &KafkaSettings) -> anyhow::Result<Watermarks> {
     let settings = settings.clone();
-    let asked = tokio::task::spawn_blocking(move || -> anyhow::Result<Ends> {
+    let fetched = tokio::task::spawn_blocking(move || -> anyhow::Result<Watermarks> {
         let observer = observer(&settings)?;
         let client = observer.client();
         let metadata = client.fetch_metadata(None, TIMEOUT).context("list the topics")?;
-        let mut ends = Ends::new();
+        let mut watermarks = Watermarks::new();
         for topic in metadata.topics().iter().filter(|topic| topic.error().is_none()) {
             if ![&settings.events_topic, &settings.recordings_topic].iter().any(|name| *name == topic.name()) {
                 continue;
@@ -73,30 +74,30 @@ pub(crate) async fn ends(settings: &KafkaSettings) -> anyhow::Result<Ends> {
                 let id = partition.id();
                 let (low, high) = client
                     .fetch_watermarks(topic.name(), id, TIMEOUT)
-                    .with_context(|| format!("ask for the end of {} partition {id}", topic.name()))?;
-                ends.insert((topic.name().to_owned(), id), (low, high));
+                    .with_context(|| format!("fetch the watermarks of {} partition {id}", topic.name()))?;
+                watermarks.insert((topic.name().to_owned(), id), (low, high));
             }
         }
-        Ok(ends)
+        Ok(watermarks)
     });
-    asked.await.context("ask Kafka")?
+    fetched.await.context("fetch the watermarks")?
 }
 
-/// Whether somebody is in the archiver's group.
-pub(crate) async fn group_is_at_work(settings: &KafkaSettings) -> anyhow::Result<bool> {
+/// Whether the archiver's consumer group has members.
+pub(crate) async fn group_has_members(settings: &KafkaSettings) -> anyhow::Result<bool> {
     let settings = settings.clone();
-    let asked = tokio::task::spawn_blocking(move || -> anyhow::Result<bool> {
+    let fetched = tokio::task::spawn_blocking(move || -> anyhow::Result<bool> {
         let observer = observer(&settings)?;
-        let list = observer.client().fetch_group_list(Some(&settings.group), TIMEOUT).context("look at the group")?;
+        let list = observer.client().fetch_group_list(Some(&settings.group), TIMEOUT).context("list the group")?;
         Ok(list.groups().iter().any(|group| !group.members().is_empty()))
     });
-    asked.await.context("ask Kafka")?
+    fetched.await.context("list the group")?
 }
 
-/// Sums up per topic. An offset that the archive's log lacks is the first that Kafka still has. Pure.
-pub(crate) fn lags(ends: &Ends, archived: &BTreeMap<(String, i32), i64>) -> Vec<TopicLag> {
+/// The lag of each topic. A partition without an offset in the archive's log starts at its low watermark. Pure.
+pub(crate) fn lags(watermarks: &Watermarks, archived: &BTreeMap<(String, i32), i64>) -> Vec<TopicLag> {
     let mut topics: BTreeMap<&str, TopicLag> = BTreeMap::new();
-    for ((topic, partition), (low, high)) in ends {
+    for ((topic, partition), (low, high)) in watermarks {
         let from = archived.get(&(topic.clone(), *partition)).copied().unwrap_or(*low).max(*low);
         let entry = topics.entry(topic).or_insert_with(|| TopicLag { topic: topic.clone(), partitions: 0, lag: 0 });
         entry.partitions += 1;
@@ -112,15 +113,15 @@ mod tests {
     #[test]
     fn lag_is_what_kafka_has_and_the_archive_does_not() {
         let at = |topic: &str, partition: i32| (topic.to_owned(), partition);
-        let ends = Ends::from([
+        let watermarks = Watermarks::from([
             (at("events", 0), (0, 10)),
             (at("events", 1), (5, 9)),
             (at("events", 2), (0, 3)),
             (at("recordings", 0), (0, 0)),
         ]);
-        // Partition 1 was never archived; partition 2's log is ahead, as after a broker that was made anew.
+        // Partition 1 was never archived. The log is ahead of partition 2, as after the broker's folder was deleted.
         let archived = BTreeMap::from([(at("events", 0), 7), (at("events", 2), 8)]);
-        let lags = lags(&ends, &archived);
+        let lags = lags(&watermarks, &archived);
         assert_eq!(lags[0], TopicLag { topic: "events".to_owned(), partitions: 3, lag: 3 + 4 });
         assert_eq!(lags[1].lag, 0);
     }

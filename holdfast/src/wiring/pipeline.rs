@@ -1,8 +1,7 @@
-//! What carries events and answers for them: gateway, archiver, broker, sealer and query, put into a [`Supervisor`] in the
-//! order in which they stop.
+//! The parts of a server: gateway, archiver, broker, sealer and query, started in a [`Supervisor`] that stops them in order.
 //!
-//! Gateway, archiver and broker load no private key: a process that archives needs recipients only, and keeps working when the
-//! identities are on another machine. Sealer and query read what they answer or merge, and have keys.
+//! Gateway, archiver and broker load no private key: a process that archives needs recipients only, and works when the
+//! identities are on another machine. Sealer and query read the archive, so they load private keys.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,28 +22,28 @@ use tokio::net::TcpListener;
 use super::archive::key_ring;
 use super::interfaces;
 use super::kafka::is_built_in;
-use super::proof::{self, Integration};
-use super::seal::Schedule;
-use super::sessions::Keeper;
+use super::proof::{self, IntegrationTask};
+use super::seal::SealingTask;
+use super::sessions::MaintenanceTask;
 use crate::config::Settings;
 use crate::health::{self, Readiness};
 use crate::supervise::{Stage, Supervisor};
 
-/// What a gateway waits longer than its producer, so that the producer's own answer comes first.
-const ACKNOWLEDGEMENT_ROOM: Duration = Duration::from_secs(5);
+/// How much longer a gateway waits than its producer, so that the producer's own timeout comes first.
+const ACKNOWLEDGEMENT_MARGIN: Duration = Duration::from_secs(5);
 
-/// How often the embedded broker is rid of what is archived.
+/// How often archived messages are deleted from the built-in broker.
 const TRIM_INTERVAL: Duration = Duration::from_secs(60);
 
-/// A pipeline that is being put together.
+/// The parts that have been started.
 pub(crate) struct Pipeline<'s> {
     settings: &'s Settings,
     kafka: KafkaSettings,
     registry: Registry,
     readiness: Readiness,
     supervisor: Supervisor,
-    /// What is asked over HTTP, beside what is sent.
-    asked: Option<axum::Router>,
+    /// The HTTP routes of the role query.
+    query_routes: Option<axum::Router>,
 }
 
 impl<'s> Pipeline<'s> {
@@ -55,11 +54,11 @@ impl<'s> Pipeline<'s> {
             registry: health::new_registry(),
             readiness: Readiness::default(),
             supervisor: Supervisor::new(Duration::from_secs(settings.config.shutdown.limit_seconds)),
-            asked: None,
+            query_routes: None,
         }
     }
 
-    /// Puts the broker in charge of the supervisor, which stops it last.
+    /// Hands the broker to the supervisor, which stops it after the parts that use it.
     pub(crate) fn broker(&mut self, broker: EmbeddedBroker) {
         let component = self.readiness.component("broker");
         component.ready();
@@ -69,7 +68,7 @@ impl<'s> Pipeline<'s> {
         });
     }
 
-    /// Makes the topics that are missing, unless another team owns the cluster.
+    /// Creates missing topics, unless `kafka.create_topics` is false.
     pub(crate) async fn topics(&self) -> anyhow::Result<()> {
         if self.settings.config.kafka.create_topics {
             ensure_topics(&self.kafka).await.context("prepare Kafka's topics")?;
@@ -100,7 +99,8 @@ impl<'s> Pipeline<'s> {
             archiver.run(stop, on_ready).await.context("archive")
         });
         let component = self.readiness.component("proof log");
-        let integration = Integration::new(self.settings, archive, key, system_clock(), &mut self.registry, component)?;
+        let integration =
+            IntegrationTask::new(self.settings, archive, key, system_clock(), &mut self.registry, component)?;
         self.supervisor.spawn("integrator", Stage::Proof, |stop| integration.run(stop));
         if is_built_in(self.settings) {
             self.trim_spool(archive);
@@ -111,32 +111,33 @@ impl<'s> Pipeline<'s> {
     /// Starts the sealer, which has private keys.
     pub(crate) fn sealer(&mut self, archive: &Archive) -> anyhow::Result<()> {
         let component = self.readiness.component("sealer");
-        let schedule = Schedule::new(self.settings, archive, system_clock(), &mut self.registry, component)?;
-        self.supervisor.spawn("sealer", Stage::Archive, |stop| schedule.run(stop));
+        let sealing = SealingTask::new(self.settings, archive, system_clock(), &mut self.registry, component)?;
+        self.supervisor.spawn("sealer", Stage::Archive, |stop| sealing.run(stop));
         Ok(())
     }
 
-    /// Starts what answers questions, and what keeps the table of sessions. Both read with private keys.
+    /// Starts the interfaces for queries, and the maintenance of the table of sessions. Both read with private keys. Returns
+    /// the address of the PostgreSQL wire protocol.
     pub(crate) async fn query(&mut self, archive: &Archive, any_port: bool) -> anyhow::Result<SocketAddr> {
         let interfaces = interfaces::open(self.settings, archive, &self.kafka, Vec::new())?;
-        self.asked = Some(interfaces.router);
+        self.query_routes = Some(interfaces.router);
         let listener = listen(self.settings.config.postgres.listen.0, "postgres.listen", any_port).await?;
-        let address = listener.local_addr().context("ask for the address of the PostgreSQL wire")?;
+        let address = listener.local_addr().context("read the address of the PostgreSQL wire protocol")?;
         let component = self.readiness.component("postgres wire");
         component.ready();
         self.supervisor.spawn("postgres wire", Stage::Intake, |stop| async move {
             let _component = component;
             let served = holdfast_postgres::serve(listener, interfaces.authenticator, interfaces.postgres, stop).await;
-            served.context("serve the PostgreSQL wire")
+            served.context("serve the PostgreSQL wire protocol")
         });
         let component = self.readiness.component("sessions");
-        let keeper = Keeper::new(self.settings, archive, system_clock(), &mut self.registry, component)?;
-        self.supervisor.spawn("sessions keeper", Stage::Archive, |stop| keeper.run(stop));
+        let maintenance = MaintenanceTask::new(self.settings, archive, system_clock(), &mut self.registry, component)?;
+        self.supervisor.spawn("sessions maintenance", Stage::Archive, |stop| maintenance.run(stop));
         Ok(address)
     }
 
-    /// Deletes from the embedded broker what is archived. Nobody else would, and its key is at hand here, while what is in
-    /// the archive opens to its holders only.
+    /// Deletes archived messages from the built-in broker, which has no retention by time. This machine has the key of the
+    /// broker's messages, while only the holders can decrypt the archive.
     fn trim_spool(&mut self, archive: &Archive) {
         let (kafka, log) = (self.kafka.clone(), archive.table(Table::Events));
         self.supervisor.spawn("spool trimmer", Stage::Archive, |stop| async move {
@@ -144,8 +145,9 @@ impl<'s> Pipeline<'s> {
         });
     }
 
-    /// Starts what is reached by HTTP: the gateway when `with_gateway`, what was made ready to be asked, health and metrics always. Returns where the
-    /// latter are. Comes last, because it shows what the parts before registered.
+    /// Starts the HTTP servers: the gateway if `with_gateway`, the routes of the role query if it was started, and always health
+    /// and metrics. Returns the supervisor, the gateway's address and the address of `/readyz`. It is called last, because
+    /// `/metrics` shows only what the other parts have registered.
     pub(crate) async fn http(
         mut self,
         with_gateway: bool,
@@ -153,21 +155,21 @@ impl<'s> Pipeline<'s> {
     ) -> anyhow::Result<(Supervisor, Option<SocketAddr>, SocketAddr)> {
         let config = &self.settings.config;
         let gateway = if with_gateway { Some(self.gateway_router()?) } else { None };
-        let router = match (gateway, self.asked.take()) {
-            (Some(gateway), Some(asked)) => Some(gateway.merge(asked)),
+        let router = match (gateway, self.query_routes.take()) {
+            (Some(gateway), Some(query)) => Some(gateway.merge(query)),
             (one, other) => one.or(other),
         };
         let health = health::routes(self.readiness.clone(), Arc::new(std::mem::take(&mut self.registry)));
         let drain = Duration::from_secs(config.shutdown.limit_seconds / 2).max(Duration::from_secs(1));
         let (mut gateway_address, mut health_address) = (None, None);
-        let mut apart = Some(health);
+        let mut health_routes = Some(health);
 
         if let Some(mut router) = router {
             if config.health.listen.is_none() {
-                router = router.merge(apart.take().expect("it is still there"));
+                router = router.merge(health_routes.take().expect("the health routes are not served yet"));
             }
             let listener = listen(config.gateway.listen.0, "gateway.listen", any_port).await?;
-            let address = listener.local_addr().context("ask for the gateway's address")?;
+            let address = listener.local_addr().context("read the gateway's address")?;
             gateway_address = Some(address);
             if config.health.listen.is_none() {
                 health_address = Some(address);
@@ -179,13 +181,13 @@ impl<'s> Pipeline<'s> {
                 Ok(gateway::serve(listener, router, stop, drain).await?)
             });
         }
-        if let Some(router) = apart {
+        if let Some(router) = health_routes {
             let (wanted, key) = match config.health.listen {
                 Some(listen) => (listen.0, "health.listen"),
                 None => (config.gateway.listen.0, "health.listen"),
             };
             let listener = listen(wanted, key, any_port).await?;
-            health_address = Some(listener.local_addr().context("ask for the address of /readyz")?);
+            health_address = Some(listener.local_addr().context("read the address of /readyz")?);
             self.supervisor.spawn("health", Stage::Observation, |stop| async move {
                 Ok(gateway::serve(listener, router, stop, Duration::from_secs(1)).await?)
             });
@@ -194,7 +196,7 @@ impl<'s> Pipeline<'s> {
         Ok((self.supervisor, gateway_address, health_address))
     }
 
-    /// Without HTTP: for a job that ends by itself.
+    /// The supervisor, without HTTP: for a job that ends by itself.
     pub(crate) fn without_http(self) -> Supervisor {
         self.supervisor
     }
@@ -212,7 +214,7 @@ impl<'s> Pipeline<'s> {
             max_in_flight: config.max_in_flight,
             max_in_flight_bytes: config.max_in_flight_bytes,
             retry_after: Duration::from_secs(config.retry_after_seconds),
-            acknowledgement_timeout: self.kafka.delivery_timeout + ACKNOWLEDGEMENT_ROOM,
+            acknowledgement_timeout: self.kafka.delivery_timeout + ACKNOWLEDGEMENT_MARGIN,
             ..GatewaySettings::default()
         };
         let producer = KafkaProducer::new(&self.kafka).context("prepare the Kafka producer")?;
@@ -221,7 +223,7 @@ impl<'s> Pipeline<'s> {
     }
 }
 
-/// Listens at `address`, or at any free port when that is taken and `any_port`.
+/// Listens on `address`; on any free port if that one is taken and `any_port` is set.
 async fn listen(address: SocketAddr, key: &'static str, any_port: bool) -> anyhow::Result<TcpListener> {
     match TcpListener::bind(address).await {
         Err(error) if any_port && error.kind() == std::io::ErrorKind::AddrInUse => {

@@ -1,4 +1,4 @@
-//! The proof log's parts: its keys, where its checkpoints are mirrored, who cosigns them, and the task that integrates.
+//! The parts of the proof log: its keys, the mirrors and witnesses of its checkpoints, and the task that integrates commits.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,23 +23,23 @@ use super::archive::open_at;
 use crate::config::Settings;
 use crate::health::Component;
 
-/// How long a witness may take.
-const WITNESS_PATIENCE: Duration = Duration::from_secs(5);
-/// What a witness may answer.
-const LARGEST_ANSWER: usize = 64 << 10;
+/// For a request to a witness.
+const WITNESS_TIMEOUT: Duration = Duration::from_secs(5);
+/// Bytes of a witness's response that are read.
+const MAX_RESPONSE_BYTES: usize = 64 << 10;
 
-/// The key that commits and checkpoints are signed with.
+/// The key that signs commits and checkpoints.
 pub(crate) fn signing_key(settings: &Settings) -> anyhow::Result<Arc<SigningKey>> {
     let text = settings.signing_key()?;
     let key = SigningKey::parse(text.expose_secret().trim())
-        .context("`proof.signing_key_file` holds no signing key; `holdfast init` makes one")?;
-    // Signing needs no file with public keys; where there is one, nobody would believe what another key signs from now on.
+        .context("`proof.signing_key_file` contains no signing key; `holdfast init` creates one")?;
+    // Signing needs no file with public keys. But if there is one, signatures of another key would not verify.
     if settings.resolve(&settings.config.proof.public_keys_file).exists()
         && !trusted_keys(settings)?.may_sign(key.id(), u64::MAX)
     {
         bail!(
-            "`proof.signing_key_file` is the key {} of the log {}, which `proof.public_keys_file` does not have, or has as \
-             replaced; this process needs the newest `signing.key`",
+            "`proof.signing_key_file` is the key {} of the log {}, which is missing or retired in `proof.public_keys_file`; \
+             this process needs the newest `signing.key`",
             key.id(),
             key.name()
         );
@@ -47,7 +47,7 @@ pub(crate) fn signing_key(settings: &Settings) -> anyhow::Result<Arc<SigningKey>
     Ok(Arc::new(key))
 }
 
-/// The keys whose signatures are taken for the log's, as they stand in their file.
+/// The public keys of the log, from their file.
 pub(crate) fn trusted_keys(settings: &Settings) -> anyhow::Result<TrustedKeys> {
     let path = settings.resolve(&settings.config.proof.public_keys_file);
     let text = std::fs::read_to_string(&path).with_context(|| {
@@ -56,7 +56,7 @@ pub(crate) fn trusted_keys(settings: &Settings) -> anyhow::Result<TrustedKeys> {
     TrustedKeys::parse(&text).with_context(|| format!("{} is not usable", path.display()))
 }
 
-/// Second places of checkpoints.
+/// The mirrors of checkpoints.
 pub(crate) fn mirrors(settings: &Settings) -> anyhow::Result<Vec<Mirror>> {
     let url = &settings.config.proof.mirror_url;
     if url.is_empty() {
@@ -78,7 +78,7 @@ pub(crate) fn witness_keys(settings: &Settings) -> anyhow::Result<Vec<WitnessKey
         .collect()
 }
 
-/// What the integrator counts.
+/// Metrics of the integrator.
 #[derive(Debug, Clone, Default)]
 struct Metrics {
     leaves: Counter,
@@ -93,11 +93,11 @@ impl Metrics {
     fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
         let registry = registry.sub_registry_with_prefix("proof");
-        registry.register("leaves", "Leaves taken into the proof log by this process", metrics.leaves.clone());
+        registry.register("leaves", "Leaves that this process added to the proof log", metrics.leaves.clone());
         registry.register("tree_leaves", "Leaves of the proof log", metrics.size.clone());
         registry.register(
             "unattested",
-            "Entries of the Delta logs that somebody wrote who may not",
+            "Entries of the Delta logs without a valid attestation",
             metrics.unattested.clone(),
         );
         registry.register("place_failures", "Failures of witnesses and mirrors", metrics.failures.clone());
@@ -117,17 +117,17 @@ impl Metrics {
     }
 }
 
-/// What integrates the log of `archive`, signing with `key`.
+/// The integrator of the archive's proof log, which signs with `key`.
 pub(crate) fn integrator(settings: &Settings, archive: &Archive, key: Arc<SigningKey>) -> anyhow::Result<Integrator> {
     let config = &settings.config.proof;
     let trusted = match settings.resolve(&config.public_keys_file).exists() {
         true => trusted_keys(settings)?,
-        // Signing needs no file with public keys; its own is known.
+        // Signing needs no file with public keys: the private key contains its own.
         false => TrustedKeys::parse(key.verifier_key()).context("derive the log's public key")?,
     };
     if trusted.origin() != key.name() {
         bail!(
-            "`proof.signing_key_file` is of the log {}, and `proof.public_keys_file` of the log {}",
+            "`proof.signing_key_file` is a key of the log {}, and `proof.public_keys_file` of the log {}",
             key.name(),
             trusted.origin()
         );
@@ -146,8 +146,8 @@ pub(crate) fn integrator(settings: &Settings, archive: &Archive, key: Arc<Signin
     Ok(Integrator::new(archive.clone(), integrate, key, trusted, witnesses, mirrors(settings)?))
 }
 
-/// The task that integrates what was archived, in rounds.
-pub(crate) struct Integration {
+/// The task that adds archived commits to the proof log, in rounds.
+pub(crate) struct IntegrationTask {
     integrator: Integrator,
     interval: Duration,
     clock: Clock,
@@ -155,7 +155,7 @@ pub(crate) struct Integration {
     component: Component,
 }
 
-impl Integration {
+impl IntegrationTask {
     pub(crate) fn new(
         settings: &Settings,
         archive: &Archive,
@@ -169,7 +169,7 @@ impl Integration {
         Ok(Self { integrator, interval, clock, metrics: Metrics::register(registry), component })
     }
 
-    /// Integrates until `stop`, and then what is left.
+    /// Integrates until `stop`, and then all remaining commits.
     pub(crate) async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
         let mut failing = false;
         while stop.run_until_cancelled(tokio::time::sleep(self.interval)).await.is_some() {
@@ -177,27 +177,29 @@ impl Integration {
             while more && !stop.is_cancelled() {
                 let result = self.integrator.round((self.clock)()).await;
                 more = result.as_ref().is_ok_and(|done| done.more);
-                self.tell(&result, &mut failing);
+                self.report(&result, &mut failing);
             }
         }
         let last = self.integrator.finish((self.clock)()).await;
-        self.tell(&last, &mut failing);
+        self.report(&last, &mut failing);
         Ok(())
     }
 
-    /// What a round did, in the log and the metrics. A round that failed is made again: what is not integrated now is
-    /// integrated later, and is not lost meanwhile.
-    fn tell(&self, result: &Result<Integrated, ArchiveError>, failing: &mut bool) {
+    /// Reports a round in the metrics and the log. A failed round loses nothing: the next one integrates the same commits.
+    fn report(&self, result: &Result<Integrated, ArchiveError>, failing: &mut bool) {
         match result {
             Ok(done) => {
                 self.metrics.count(done);
                 self.component.ready();
                 *failing = false;
                 for what in &done.unattested {
-                    tracing::error!(what, "the archive has an entry that nobody attested; it is not in the proof log");
+                    tracing::error!(
+                        what,
+                        "the archive has an entry without an attestation; it is not in the proof log"
+                    );
                 }
                 for what in &done.failed {
-                    tracing::warn!(what, "the proof log's checkpoint");
+                    tracing::warn!(what, "a witness or mirror of the proof log failed");
                 }
             }
             Err(error) => {
@@ -221,8 +223,8 @@ struct HttpWitness {
 
 impl HttpWitness {
     fn new(key: WitnessKey, url: &str) -> anyhow::Result<Self> {
-        let options = ClientOptions::new().with_timeout(WITNESS_PATIENCE).with_allow_http(true);
-        let client = ReqwestConnector::default().connect(&options).context("set up the witness's client")?;
+        let options = ClientOptions::new().with_timeout(WITNESS_TIMEOUT).with_allow_http(true);
+        let client = ReqwestConnector::default().connect(&options).context("set up the HTTP client for witnesses")?;
         Ok(Self { key, url: format!("{}/add-checkpoint", url.trim_end_matches('/')), client })
     }
 }
@@ -240,10 +242,11 @@ impl Witness for HttpWitness {
         let response = self.client.execute(request).await.map_err(|error| error.to_string())?;
         let (parts, body) = response.into_parts();
         let body = body.bytes().await.map_err(|error| error.to_string())?;
-        let text = std::str::from_utf8(&body[..body.len().min(LARGEST_ANSWER)]).map_err(|_| "it answers no text")?;
+        let text =
+            std::str::from_utf8(&body[..body.len().min(MAX_RESPONSE_BYTES)]).map_err(|_| "it answers no text")?;
         match parts.status.as_u16() {
             200 => Ok(WitnessAnswer::Cosigned(text.to_owned())),
-            // The size that it knows, alone on a line.
+            // The size of its latest checkpoint, on a line by itself (C2SP tlog-witness).
             409 => text.trim().parse().map(WitnessAnswer::Knows).map_err(|_| "it answers 409 and no size".to_owned()),
             status => Err(format!("it answers {status}")),
         }

@@ -1,8 +1,7 @@
-//! SQL for one caller.
+//! SQL for the commands of the command line.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
-
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -18,7 +17,7 @@ use super::audit_trail::KafkaAuditTrail;
 use super::{crm, identities};
 use crate::config::Settings;
 
-/// A session over `archive` with the identities in the `named` files, or those that the configuration points to.
+/// A session over `archive` with the identities in the `named` files, or those in `keys.identities_dir`.
 pub(crate) fn open(settings: &Settings, archive: Archive, named: &[PathBuf]) -> anyhow::Result<Session> {
     let identities = identities::load(settings, named)?;
     if identities.is_empty() {
@@ -28,7 +27,7 @@ pub(crate) fn open(settings: &Settings, archive: Archive, named: &[PathBuf]) -> 
     Ok(Session::new(options(settings, archive, identities)?)?)
 }
 
-/// How a session is set up.
+/// The options of a session.
 pub(crate) fn options(
     settings: &Settings,
     archive: Archive,
@@ -47,30 +46,29 @@ pub(crate) fn options(
     };
     options.extensions.extend(crm::extension(settings)?);
     if let Some(folder) = query.spill_dir.get() {
-        // The folder is made when something is spilled.
+        // The first spill creates the folder.
         options.spill = Spill::Encrypted { directory: settings.resolve(folder), limit: query.spill_bytes };
     }
     Ok(options)
 }
 
-/// Whoever runs a command on the machine that holds the keys.
+/// The reader for a command: the user of the operating system, with the role `local` and the interface `cli`.
 pub(crate) fn local_reader(settings: &Settings, session: Session, kafka: &KafkaSettings) -> anyhow::Result<Reader> {
-    let producer = KafkaProducer::new(kafka).context("prepare the Kafka producer for the record of this look")?;
-    let patience = kafka.delivery_timeout;
-    let audit_trail = KafkaAuditTrail::new(Arc::new(producer), kafka.events_topic.clone(), system_clock(), patience);
-    let user =
+    let producer = KafkaProducer::new(kafka).context("prepare the Kafka producer for access records")?;
+    let timeout = kafka.delivery_timeout;
+    let audit_trail = KafkaAuditTrail::new(Arc::new(producer), kafka.events_topic.clone(), system_clock(), timeout);
+    let name =
         ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok().filter(|name| !name.is_empty()));
-    let user = user.unwrap_or_else(|| {
-        // The owner of a process is the owner of its folder there.
+    let name = name.unwrap_or_else(|| {
+        // The owner of `/proc/self` is the user of this process.
         std::fs::metadata("/proc/self")
             .map_or_else(|_| "unknown".to_owned(), |process| format!("uid {}", process.uid()))
     });
-    let user =
-        AuthenticatedUser { name: user, role: "local".to_owned(), interface: Interface::CommandLine, remote: None };
+    let user = AuthenticatedUser { name, role: "local".to_owned(), interface: Interface::CommandLine, remote: None };
     Ok(Reader::new(session, user, Arc::new(audit_trail), without_record(settings)))
 }
 
-/// What happens when a record cannot be written.
+/// What happens when an access record cannot be written.
 pub(crate) fn without_record(settings: &Settings) -> WithoutRecord {
     if settings.config.query.answer_aggregates_without_record {
         WithoutRecord::AnswerAggregates
@@ -89,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_literal_ends_where_it_should() {
+    fn quotes_in_a_literal_are_doubled() {
         assert_eq!(literal("s-1"), "'s-1'");
         assert_eq!(literal("'; select 1 --"), "'''; select 1 --'");
     }

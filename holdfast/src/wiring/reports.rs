@@ -1,11 +1,11 @@
-//! The built-in reports, as the HTTP API asks for them.
+//! The built-in reports, for the HTTP API.
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use holdfast_api::{ReportArgument, ReportDescription, ReportProblem, ReportSource, ReportStatement};
 use holdfast_reports::{Arguments, Plot, PlotError, Report, ReportError};
 
-/// All that there are.
+/// All built-in reports.
 pub(crate) struct Reports;
 
 impl ReportSource for Reports {
@@ -45,7 +45,7 @@ fn problem(name: &str, error: &ReportError) -> ReportProblem {
         ReportError::UnknownReport { .. } => ReportProblem::Unknown { name: name.to_owned() },
         ReportError::UnknownParameter { parameter, known, .. } => ReportProblem::Argument {
             name: parameter.clone(),
-            why: format!("is none of this report's; it has {}", known.join(", ")),
+            why: format!("is not a parameter of this report; it has {}", known.join(", ")),
         },
         ReportError::Value { parameter, expected, .. } => {
             ReportProblem::Argument { name: (*parameter).to_owned(), why: format!("is not usable: {expected}") }
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_report_is_listed_and_can_be_asked_for() {
+    fn every_report_is_listed_and_has_a_statement() {
         let listed = Reports.list();
         assert_eq!(listed.len(), holdfast_reports::all().len());
         for report in listed {

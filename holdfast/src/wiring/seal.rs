@@ -1,4 +1,4 @@
-//! The sealer: the keys that it reads with, the lock that it puts on what it writes, and its schedule.
+//! The sealer: its identities, the Object Lock on what it writes, and its task.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::health::Component;
 
 const HOUR: u64 = 3600;
 
-/// A sealer and a sweeper that read with the identities in the `named` files, or those of a folder.
+/// A sealer and a sweeper, with the identities in the `named` files, or those of the role sealer.
 pub(crate) fn open(settings: &Settings, archive: &Archive, named: &[PathBuf]) -> anyhow::Result<(Sealer, Sweeper)> {
     let config = &settings.config.seal;
     let found = match config.identities_dir.get() {
@@ -42,7 +42,7 @@ pub(crate) fn open(settings: &Settings, archive: &Archive, named: &[PathBuf]) ->
         Some(mode) => {
             let options = archive::store_options(settings)?;
             let retention = S3Retention::new(archive.url(), &options, mode);
-            let retention = retention.context("`seal.lock_mode` locks what is sealed")?;
+            let retention = retention.context("set up the Object Lock of `seal.lock_mode`")?;
             Some(Lock { retention: Arc::new(retention), days: config.lock_days })
         }
     };
@@ -63,7 +63,7 @@ pub(crate) fn open(settings: &Settings, archive: &Archive, named: &[PathBuf]) ->
     Ok((sealer, Sweeper::new(archive.clone(), unlocker, grace)))
 }
 
-/// What sealing counts.
+/// Metrics of sealing.
 #[derive(Debug, Clone, Default)]
 struct Metrics {
     files_before: Counter,
@@ -83,11 +83,15 @@ impl Metrics {
         let metrics = Self::default();
         let registry = registry.sub_registry_with_prefix("seal");
         registry.register("files_before", "Files that were merged", metrics.files_before.clone());
-        registry.register("files_after", "Sealed files that took their place", metrics.files_after.clone());
+        registry.register("files_after", "Sealed files that replaced them", metrics.files_after.clone());
         registry.register("rows", "Rows that were sealed", metrics.rows.clone());
         registry.register("bytes_before", "Bytes of the files that were merged", metrics.bytes_before.clone());
         registry.register("bytes_after", "Bytes of the sealed files", metrics.bytes_after.clone());
-        registry.register("swept_files", "Merged files that were deleted after the grace", metrics.swept_files.clone());
+        registry.register(
+            "swept_files",
+            "Merged files that were deleted after the grace period",
+            metrics.swept_files.clone(),
+        );
         registry.register("swept_objects", "Joined recording objects that were deleted", metrics.swept_objects.clone());
         registry.register("skipped", "Groups of files that were not sealed", metrics.skipped.clone());
         registry.register("failures", "Rounds of the sealer that failed", metrics.failures.clone());
@@ -111,8 +115,8 @@ impl Metrics {
     }
 }
 
-/// The task that seals on a schedule.
-pub(crate) struct Schedule {
+/// The task that seals at a fixed interval.
+pub(crate) struct SealingTask {
     sealer: Sealer,
     sweeper: Sweeper,
     interval: Duration,
@@ -121,7 +125,7 @@ pub(crate) struct Schedule {
     component: Component,
 }
 
-impl Schedule {
+impl SealingTask {
     pub(crate) fn new(
         settings: &Settings,
         archive: &Archive,
@@ -135,7 +139,7 @@ impl Schedule {
         Ok(Self { sealer, sweeper, interval, clock, metrics: Metrics::register(registry), component })
     }
 
-    /// Seals what is closed, at once and then at every interval, until `stop`. A round that was cut short leaves nothing half.
+    /// Seals closed dates, immediately and then at every interval, until `stop`. An interrupted round commits nothing partial.
     pub(crate) async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
         loop {
             let round = async {
@@ -145,7 +149,7 @@ impl Schedule {
             };
             match stop.run_until_cancelled(round).await {
                 None => return Ok(()),
-                Some(Ok((sealed, swept))) => self.tell(&sealed, &swept),
+                Some(Ok((sealed, swept))) => self.report(&sealed, &swept),
                 Some(Err(error)) => {
                     self.metrics.failures.inc();
                     self.component.not_ready("the last round of sealing failed");
@@ -158,7 +162,8 @@ impl Schedule {
         }
     }
 
-    fn tell(&self, sealed: &Sealed, swept: &Swept) {
+    /// Reports a round in the metrics and the log.
+    fn report(&self, sealed: &Sealed, swept: &Swept) {
         self.metrics.count(sealed, swept);
         self.metrics.last_success.set((self.clock)().0 / 1_000_000);
         self.component.ready();

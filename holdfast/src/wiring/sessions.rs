@@ -1,4 +1,4 @@
-//! The task that keeps the table of sessions close behind the events.
+//! The task that maintains the table of sessions, which is derived from the events.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use super::{archive, authentication, identities};
 use crate::config::Settings;
 use crate::health::Component;
 
-/// Who keeps the sessions, with the identities in the `named` files, or those of the role query.
+/// The maintainer of the table of sessions, with the identities in the `named` files, or those of the role query.
 pub(crate) fn open(settings: &Settings, archive: &Archive, named: &[PathBuf]) -> anyhow::Result<Maintainer> {
     let found = if named.is_empty() {
         identities::load_folder(&authentication::identities_folder(settings))
@@ -27,7 +27,7 @@ pub(crate) fn open(settings: &Settings, archive: &Archive, named: &[PathBuf]) ->
         identities::load(settings, named)?
     };
     if found.is_empty() {
-        bail!("whoever keeps the sessions reads the events: name an identity of all three tiers with --identity");
+        bail!("the table of sessions is derived from all events: name an identity of all three tiers with --identity");
     }
     let unlocker = Arc::new(Unlocker::new(archive.clone(), found));
     let ring = archive::key_ring(settings, archive)?;
@@ -47,7 +47,7 @@ impl Metrics {
         let metrics = Self::default();
         let registry = registry.sub_registry_with_prefix("sessions");
         registry.register("written", "Rows of sessions that were written", metrics.sessions.clone());
-        registry.register("compacted_files", "Files that were put in the place of others", metrics.compacted.clone());
+        registry.register("compacted_files", "Files that were written by compaction", metrics.compacted.clone());
         registry.register("failures", "Rounds that failed", metrics.failures.clone());
         registry.register(
             "last_success_seconds",
@@ -58,8 +58,8 @@ impl Metrics {
     }
 }
 
-/// Keeps the sessions, one round after the other.
-pub(crate) struct Keeper {
+/// The task that updates the table of sessions, in rounds.
+pub(crate) struct MaintenanceTask {
     maintainer: Maintainer,
     interval: Duration,
     clock: Clock,
@@ -67,7 +67,7 @@ pub(crate) struct Keeper {
     component: Component,
 }
 
-impl Keeper {
+impl MaintenanceTask {
     pub(crate) fn new(
         settings: &Settings,
         archive: &Archive,
@@ -81,7 +81,7 @@ impl Keeper {
         Ok(Self { maintainer, interval, clock, metrics: Metrics::register(registry), component })
     }
 
-    /// Until `stop`. What is not written by then is folded by whoever asks, and written by the next process.
+    /// Runs until `stop`. Statements fold the events that are not written by then, and the next process writes them.
     pub(crate) async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
         loop {
             let round = self.maintainer.round((self.clock)());
@@ -93,12 +93,12 @@ impl Keeper {
                     self.metrics.last_success.set((self.clock)().0 / 1_000_000);
                     self.component.ready();
                 }
-                // Somebody else keeps them as well; the next round starts from what they wrote.
+                // Another process has committed first. The next round starts from its commit.
                 Some(Err(SessionsError::Overtaken)) => {}
                 Some(Err(error)) => {
                     self.metrics.failures.inc();
-                    self.component.not_ready("the last round of keeping the sessions failed");
-                    tracing::error!(%error, "the sessions were not written; statements fold what is missing");
+                    self.component.not_ready("the last update of the table of sessions failed");
+                    tracing::error!(%error, "the table of sessions was not updated; statements fold the missing events");
                 }
             }
             if stop.run_until_cancelled(tokio::time::sleep(self.interval)).await.is_none() {

@@ -1,10 +1,10 @@
-//! The file with the users: read whole, replaced whole, changed by one process at a time.
+//! The file with the users: read as a whole, replaced as a whole, changed by one process at a time.
 //!
 //! ```text
-//! change: lock beside the file ─▶ read ─▶ change in memory ─▶ new file, 0600, on the disk ─▶ rename over the old one
+//! change: lock beside the file ─▶ read ─▶ change in memory ─▶ new file, 0600, synced ─▶ rename over the old one
 //! ```
 //!
-//! Who reads needs no lock: they see the file before or after, never half of it.
+//! Readers need no lock: the rename is atomic.
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -15,7 +15,7 @@ use anyhow::{Context as _, bail};
 use holdfast_access::{Directory, ProcessKey, SystemRandomness};
 use zeroize::Zeroizing;
 
-/// Bytes of the file that are read at all.
+/// Bytes of the file that are read.
 const MAX_BYTES: u64 = 64 << 20;
 
 /// The text of the file.
@@ -29,23 +29,23 @@ pub(crate) fn text(path: &Path) -> std::io::Result<Zeroizing<String>> {
 pub(crate) fn read(path: &Path) -> anyhow::Result<Directory> {
     let text = text(path).with_context(|| {
         format!(
-            "read the users from {}; `holdfast users add` makes the file, `access.users_file` names it",
+            "read the users from {}; `holdfast users add` creates the file, `access.users_file` names it",
             path.display()
         )
     })?;
     Directory::parse(&text).with_context(|| format!("{} is not usable", path.display()))
 }
 
-/// Changes the file, or makes it. When `change` fails, the file stays as it was.
+/// Changes the file, or creates it. When `change` fails, the file stays unchanged.
 pub(crate) fn change<T>(path: &Path, change: impl FnOnce(&mut Directory) -> anyhow::Result<T>) -> anyhow::Result<T> {
     let folder = folder(path);
     if !folder.is_dir() {
-        bail!("{} is not a folder; make it, or name another file with `access.users_file`", folder.display());
+        bail!("{} is not a folder; create it, or name another file with `access.users_file`", folder.display());
     }
     let lock_path = lock_path(path);
     let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&lock_path);
     let lock = lock.with_context(|| format!("open {}", lock_path.display()))?;
-    // Until the end of this function; the system releases it when the process dies.
+    // Held until the end of this function. The operating system releases it when the process dies.
     lock.lock().with_context(|| format!("lock {}", lock_path.display()))?;
     let mut directory = match text(path) {
         Ok(text) => Directory::parse(&text).with_context(|| format!("{} is not usable", path.display()))?,
@@ -59,7 +59,7 @@ pub(crate) fn change<T>(path: &Path, change: impl FnOnce(&mut Directory) -> anyh
     Ok(outcome)
 }
 
-/// Puts a secret into the place of a file, at once and for good, for its owner alone.
+/// Replaces a file with a secret atomically and durably, with mode 0600.
 fn write_secret(path: &Path, text: &str) -> anyhow::Result<()> {
     let folder = folder(path);
     let write = || {
@@ -72,7 +72,7 @@ fn write_secret(path: &Path, text: &str) -> anyhow::Result<()> {
     write().with_context(|| format!("replace {}", path.display()))
 }
 
-/// Makes a new file with a secret, for its owner alone; one that exists is not overwritten.
+/// Creates a file with a secret, with mode 0600. An existing file is not overwritten.
 pub(crate) fn new_secret(path: &Path, text: &str) -> anyhow::Result<()> {
     let write = || {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
@@ -80,7 +80,7 @@ pub(crate) fn new_secret(path: &Path, text: &str) -> anyhow::Result<()> {
         file.write_all(text.as_bytes())?;
         file.sync_all()
     };
-    write().with_context(|| format!("make {}", path.display()))
+    write().with_context(|| format!("create {}", path.display()))
 }
 
 pub(crate) fn folder(path: &Path) -> &Path {

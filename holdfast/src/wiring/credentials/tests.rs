@@ -19,25 +19,25 @@ fn add(path: &Path, name: &str) {
     users_file::change(path, |directory| Ok(directory.add(user, now())?)).unwrap();
 }
 
-fn open(folder: &Path, more: &str) -> Access {
+fn open(folder: &Path, more: &str) -> Credentials {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let file = folder.join("holdfast.toml");
     std::fs::write(&file, format!("[access]\nusers_file = \"users.toml\"\n{more}")).unwrap();
-    Access::open(&load(&Sources { file: Some(file), environment: Vec::new() }).unwrap(), Instant::now()).unwrap()
+    Credentials::open(&load(&Sources { file: Some(file), environment: Vec::new() }).unwrap(), Instant::now()).unwrap()
 }
 
 #[test]
-fn changes_of_the_file_are_noticed_within_a_second_and_broken_ones_leave_the_users_before() {
+fn a_changed_file_is_read_within_a_second_and_an_unreadable_one_leaves_the_previous_users_in_force() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("users.toml");
     add(&path, "kim");
     let begin = Instant::now();
-    let access = open(folder.path(), "");
+    let credentials = open(folder.path(), "");
     let opened = Instant::now();
-    let users = |after: Duration| access.directory(opened + after).users().count();
+    let users = |after: Duration| credentials.directory(opened + after).users().count();
     add(&path, "lee");
-    let at_once = access.directory(begin).users().count();
-    assert_eq!(at_once, 1, "looked at no oftener than once a second");
+    let immediately = credentials.directory(begin).users().count();
+    assert_eq!(immediately, 1, "the file is checked at most once a second");
     assert_eq!(users(Duration::from_secs(2)), 2);
 
     std::fs::write(&path, "[[users]]\nname = ").unwrap();
@@ -49,23 +49,23 @@ fn changes_of_the_file_are_noticed_within_a_second_and_broken_ones_leave_the_use
 }
 
 #[test]
-fn without_a_usable_file_nothing_starts() {
+fn without_a_usable_users_file_the_start_fails() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("holdfast.toml");
     std::fs::write(&file, "").unwrap();
     let settings = load(&Sources { file: Some(file), environment: Vec::new() }).unwrap();
-    assert!(Access::open(&settings, Instant::now()).is_err());
+    assert!(Credentials::open(&settings, Instant::now()).is_err());
 }
 
-/// A provider with one key, that answers on loopback and counts the questions.
+/// A provider with one key, on loopback, that counts the requests for its keys.
 struct TestProvider {
     pair: EcdsaKeyPair,
-    asked: Arc<AtomicUsize>,
+    requests: Arc<AtomicUsize>,
     url: String,
 }
 
 impl TestProvider {
-    async fn start(answer: impl Fn(String) -> axum::response::Response + Clone + Send + Sync + 'static) -> Self {
+    async fn start(respond: impl Fn(String) -> axum::response::Response + Clone + Send + Sync + 'static) -> Self {
         let random = SystemRandom::new();
         let algorithm = &ECDSA_P256_SHA256_FIXED_SIGNING;
         let pkcs8 = EcdsaKeyPair::generate_pkcs8(algorithm, &random).unwrap();
@@ -76,18 +76,18 @@ impl TestProvider {
             "x": URL_SAFE_NO_PAD.encode(&point[1..33]), "y": URL_SAFE_NO_PAD.encode(&point[33..]),
         });
         let jwks = json!({ "keys": [key] }).to_string();
-        let asked = Arc::new(AtomicUsize::new(0));
-        let counter = Arc::clone(&asked);
+        let requests = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&requests);
         let handler = move || {
             counter.fetch_add(1, Ordering::SeqCst);
-            let response = answer(jwks.clone());
+            let response = respond(jwks.clone());
             async move { response }
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/jwks", listener.local_addr().unwrap());
         let router = axum::Router::new().route("/jwks", axum::routing::get(handler));
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { pair, asked, url }
+        Self { pair, requests, url }
     }
 
     fn config(&self) -> String {
@@ -111,45 +111,45 @@ impl TestProvider {
 }
 
 #[tokio::test]
-async fn the_providers_keys_are_fetched_when_they_are_needed_and_not_for_every_invented_key() {
+async fn the_providers_keys_are_fetched_when_they_are_needed_and_not_for_every_unknown_key() {
     use axum::response::IntoResponse as _;
     let folder = tempfile::tempdir().unwrap();
     add(&folder.path().join("users.toml"), "local");
     let provider = TestProvider::start(|jwks| jwks.into_response()).await;
-    let access = open(folder.path(), &provider.config());
-    assert_eq!(provider.asked.load(Ordering::SeqCst), 0);
+    let credentials = open(folder.path(), &provider.config());
+    assert_eq!(provider.requests.load(Ordering::SeqCst), 0);
     let check = async |token: &str, second: i64| {
-        access.check_bearer(token, Instant::now(), now() + TimeDelta::seconds(second)).await
+        credentials.check_bearer(token, Instant::now(), now() + TimeDelta::seconds(second)).await
     };
     for _ in 0..3 {
         let principal = check(&provider.token("k"), 0).await.unwrap();
         assert_eq!((principal.user.as_str(), principal.role), ("kim", Role::Manager));
     }
-    assert_eq!(provider.asked.load(Ordering::SeqCst), 1);
+    assert_eq!(provider.requests.load(Ordering::SeqCst), 1);
     for second in 1..60 {
-        assert_eq!(check(&provider.token("invented"), second).await, Err(Denied::NeedsKeys));
+        assert_eq!(check(&provider.token("unknown"), second).await, Err(Denied::NeedsKeys));
     }
-    assert_eq!(provider.asked.load(Ordering::SeqCst), 2);
-    // API tokens go to the directory.
+    assert_eq!(provider.requests.load(Ordering::SeqCst), 2);
+    // API tokens are checked in the directory.
     assert_eq!(check("hf_", 0).await, Err(Denied::MalformedToken));
 }
 
 #[tokio::test]
-async fn a_provider_that_answers_nonsense_lets_nobody_in() {
+async fn tokens_are_refused_when_the_provider_sends_no_usable_keys() {
     use axum::response::IntoResponse as _;
-    let nonsense: [fn(String) -> axum::response::Response; 4] = [
+    let unusable: [fn(String) -> axum::response::Response; 4] = [
         |_| "<html>".into_response(),
         |_| axum::http::StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         |jwks| format!("{}{jwks}", " ".repeat(300 << 10)).into_response(),
         |_| axum::response::Redirect::temporary("/jwks").into_response(),
     ];
-    for answer in nonsense {
+    for respond in unusable {
         let folder = tempfile::tempdir().unwrap();
         add(&folder.path().join("users.toml"), "local");
-        let provider = TestProvider::start(answer).await;
-        let access = open(folder.path(), &provider.config());
-        let outcome = access.check_bearer(&provider.token("k"), Instant::now(), now()).await;
+        let provider = TestProvider::start(respond).await;
+        let credentials = open(folder.path(), &provider.config());
+        let outcome = credentials.check_bearer(&provider.token("k"), Instant::now(), now()).await;
         assert_eq!(outcome, Err(Denied::NeedsKeys));
-        assert_eq!(provider.asked.load(Ordering::SeqCst), 1);
+        assert_eq!(provider.requests.load(Ordering::SeqCst), 1);
     }
 }

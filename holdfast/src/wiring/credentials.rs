@@ -1,12 +1,12 @@
-//! Who is let in: the directory of the users file, and the OpenID provider, both followed as they change.
+//! Credentials: the directory of the users file, and the tokens of the OpenID provider. Changes of both are followed.
 //!
 //! ```text
-//! use ─▶ a second since the last look? ─▶ stat ─▶ changed? ─▶ parse ─▶ new Arc<Directory>
-//! JWT ─▶ interface ─▶ NeedsKeys ─▶ RefetchLimit ─▶ GET jwks_url ─▶ interface, once more
+//! directory ─▶ a second since the last check? ─▶ stat ─▶ changed? ─▶ parse ─▶ new Arc<Directory>
+//! JWT ─▶ verify ─▶ NeedsKeys ─▶ RefetchLimit ─▶ GET jwks_url ─▶ verify again
 //! ```
 //!
-//! A users file that cannot be read leaves the users before in force, and says so in the log: a slip of an editor must not lock
-//! everybody out. At start it is an error.
+//! If the users file becomes unreadable, the previous users stay in force and the error is logged: a typing error in the file
+//! must not lock out all users. At start it is an error.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -23,15 +23,16 @@ use holdfast_access::{
 use super::users_file;
 use crate::config::{self, Settings};
 
-/// How long what was read is taken as it is.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// What a provider is given to send its keys, and how much of them is taken.
-const FETCH_LIMIT: Duration = Duration::from_secs(10);
-const FETCH_BYTES: usize = 256 << 10;
+/// The users file is checked for changes at most this often.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+/// Bounds for fetching the provider's keys.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
+const MAX_JWKS_BYTES: usize = 256 << 10;
+/// Clock difference that is accepted in the times of a JWT.
 const LEEWAY: TimeDelta = TimeDelta::seconds(60);
 
-/// Who is let in.
-pub(crate) struct Access {
+/// Checks credentials.
+pub(crate) struct Credentials {
     users_file: PathBuf,
     key: ProcessKey,
     users: Mutex<Users>,
@@ -40,58 +41,58 @@ pub(crate) struct Access {
 
 struct Users {
     directory: Arc<Directory>,
-    stamp: Stamp,
-    looked: Instant,
+    version: FileVersion,
+    checked_at: Instant,
 }
 
-/// What changes when a file is replaced or written to.
+/// Metadata that changes when a file is replaced or written to.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Stamp {
+struct FileVersion {
     inode: u64,
     bytes: u64,
     modified: (i64, i64),
 }
 
-impl Stamp {
+impl FileVersion {
     fn of(path: &Path) -> std::io::Result<Self> {
         let metadata = std::fs::metadata(path)?;
         Ok(Self { inode: metadata.ino(), bytes: metadata.len(), modified: (metadata.mtime(), metadata.mtime_nsec()) })
     }
 }
 
-impl Access {
-    /// Reads the users file. The provider's keys are fetched when the first token comes.
+impl Credentials {
+    /// Reads the users file. The provider's keys are fetched for the first token.
     pub(crate) fn open(settings: &Settings, now: Instant) -> anyhow::Result<Self> {
         let access = &settings.config.access;
         let users_file = settings.resolve(&access.users_file);
-        let key = ProcessKey::generate(&mut SystemRandomness).context("draw a key for this process")?;
-        let (directory, stamp) = read(&users_file, &key)?;
+        let key = ProcessKey::generate(&mut SystemRandomness).context("generate a key for this process")?;
+        let (directory, version) = read(&users_file, &key)?;
         let provider = if access.oidc_issuer.is_empty() { None } else { Some(Provider::new(access)?) };
-        let users = Mutex::new(Users { directory: Arc::new(directory), stamp, looked: now });
+        let users = Mutex::new(Users { directory: Arc::new(directory), version, checked_at: now });
         Ok(Self { users_file, key, users, provider })
     }
 
-    /// The users and tokens as they are now, give or take a second.
+    /// The users and tokens, at most a second old.
     pub(crate) fn directory(&self, now: Instant) -> Arc<Directory> {
         let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
-        if now.duration_since(users.looked) < LOOK_EVERY {
+        if now.duration_since(users.checked_at) < CHECK_INTERVAL {
             return Arc::clone(&users.directory);
         }
-        users.looked = now;
-        if Stamp::of(&self.users_file).is_ok_and(|stamp| stamp == users.stamp) {
+        users.checked_at = now;
+        if FileVersion::of(&self.users_file).is_ok_and(|version| version == users.version) {
             return Arc::clone(&users.directory);
         }
         match read(&self.users_file, &self.key) {
-            Ok((directory, stamp)) => {
-                tracing::info!(users = directory.users().count(), "read the users file, which had changed");
-                (users.directory, users.stamp) = (Arc::new(directory), stamp);
+            Ok((directory, version)) => {
+                tracing::info!(users = directory.users().count(), "read the changed users file");
+                (users.directory, users.version) = (Arc::new(directory), version);
             }
-            Err(error) => tracing::error!("the users before stay in force: {error:#}"),
+            Err(error) => tracing::error!("the previous users stay in force: {error:#}"),
         }
         Arc::clone(&users.directory)
     }
 
-    /// Lets in who shows a bearer token: an API token, or the token of an OpenID provider.
+    /// The principal of a bearer token: an API token, or a token of the OpenID provider.
     pub(crate) async fn check_bearer(
         &self,
         token: &str,
@@ -105,20 +106,20 @@ impl Access {
     }
 }
 
-fn read(path: &Path, key: &ProcessKey) -> anyhow::Result<(Directory, Stamp)> {
-    // The stamp first: a change in between is then noticed at the next look.
-    let stamp = Stamp::of(path);
-    let text = stamp.and_then(|stamp| users_file::text(path).map(|text| (text, stamp)));
-    let (text, stamp) = text.with_context(|| format!("read the users from {}", path.display()))?;
+fn read(path: &Path, key: &ProcessKey) -> anyhow::Result<(Directory, FileVersion)> {
+    // The version first, so that the next check finds a change between the two.
+    let version = FileVersion::of(path);
+    let text = version.and_then(|version| users_file::text(path).map(|text| (text, version)));
+    let (text, version) = text.with_context(|| format!("read the users from {}", path.display()))?;
     let directory =
         Directory::parse_with(&text, key.clone()).with_context(|| format!("{} is not usable", path.display()))?;
-    Ok((directory, stamp))
+    Ok((directory, version))
 }
 
 /// An OpenID provider.
 struct Provider {
     verifier: RwLock<JwtVerifier>,
-    /// Held while keys are fetched, so that those who come meanwhile wait for them.
+    /// Locked while keys are fetched, so that concurrent requests wait for them.
     refetch: tokio::sync::Mutex<RefetchLimit>,
     client: reqwest::Client,
     jwks_url: String,
@@ -138,9 +139,9 @@ impl Provider {
             agents_claim: optional(&access.oidc_agents_claim),
             leeway: LEEWAY,
         };
-        // No redirect: the keys come from where the configuration says, or not at all.
+        // No redirects: the keys come from the configured URL only.
         let client = reqwest::Client::builder()
-            .timeout(FETCH_LIMIT)
+            .timeout(FETCH_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .context("prepare to fetch the OpenID provider's keys")?;
@@ -155,16 +156,16 @@ impl Provider {
     async fn check(&self, jwt: &str, now: DateTime<Utc>) -> Result<Principal, Denied> {
         match self.verify(jwt, now) {
             Err(Denied::NeedsKeys) => {}
-            decided => return decided,
+            checked => return checked,
         }
         let mut refetch = self.refetch.lock().await;
-        // Somebody else may have fetched them while this one waited.
+        // Another request may have fetched the keys while this one waited for the lock.
         match self.verify(jwt, now) {
             Err(Denied::NeedsKeys) if refetch.may_fetch(now) => {}
-            decided => return decided,
+            checked => return checked,
         }
-        if let Err(error) = self.fetch().await {
-            tracing::warn!("the OpenID provider's keys stay as they were: {error:#}");
+        if let Err(error) = self.fetch_keys().await {
+            tracing::warn!("the OpenID provider's previous keys stay in force: {error:#}");
         }
         self.verify(jwt, now)
     }
@@ -173,22 +174,22 @@ impl Provider {
         self.verifier.read().unwrap_or_else(PoisonError::into_inner).check(jwt, now)
     }
 
-    async fn fetch(&self) -> anyhow::Result<()> {
-        let response = self.client.get(&self.jwks_url).send().await.context("fetch them")?;
-        let response = response.error_for_status().context("fetch them")?;
+    async fn fetch_keys(&self) -> anyhow::Result<()> {
+        let response = self.client.get(&self.jwks_url).send().await.context("fetch the keys")?;
+        let response = response.error_for_status().context("fetch the keys")?;
         if !response.status().is_success() {
             anyhow::bail!("{} answered {}", self.jwks_url, response.status());
         }
         let mut body = Vec::new();
         let mut stream = response.bytes_stream();
         while let Some(piece) = stream.next().await {
-            let piece = piece.context("receive them")?;
-            if body.len() + piece.len() > FETCH_BYTES {
-                anyhow::bail!("{} sends more than {FETCH_BYTES} bytes", self.jwks_url);
+            let piece = piece.context("receive the keys")?;
+            if body.len() + piece.len() > MAX_JWKS_BYTES {
+                anyhow::bail!("{} sends more than {MAX_JWKS_BYTES} bytes", self.jwks_url);
             }
             body.extend_from_slice(&piece);
         }
-        let text = String::from_utf8(body).context("read them as text")?;
+        let text = String::from_utf8(body).context("read the keys as text")?;
         let usable = self.verifier.write().unwrap_or_else(PoisonError::into_inner).set_keys(&text)?;
         tracing::info!(usable, "fetched the OpenID provider's keys");
         Ok(())
