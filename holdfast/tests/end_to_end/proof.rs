@@ -1,6 +1,6 @@
-//! What an auditor does: verify, keep a checkpoint, prove one event to somebody else, and find out about an alteration.
+//! What an auditor does: verify, keep a checkpoint, check the proof of one event, and detect an alteration.
 
-use crate::place::{Place, stop};
+use crate::installation::{Installation, stop};
 use crate::sender::{Sender, chat};
 use axum::Router;
 use axum::extract::State;
@@ -14,11 +14,12 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// A witness (C2SP tlog-witness): it cosigns what is consistent with what it saw last, and nothing else.
+/// A witness (C2SP tlog-witness): it cosigns only checkpoints that are consistent with the last one.
 struct Witness {
     keys: TrustedKeys,
     seed: [u8; 32],
-    seen: Mutex<(u64, Hash)>,
+    /// Size and root of the last checkpoint.
+    last: Mutex<(u64, Hash)>,
 }
 
 const WITNESS: &str = "witness.example/one";
@@ -28,35 +29,35 @@ async fn add_checkpoint(State(witness): State<Arc<Witness>>, body: String) -> (S
     let Ok(opened) = witness.keys.open(&request.checkpoint, Purpose::Checkpoint) else {
         return (StatusCode::FORBIDDEN, String::new());
     };
-    let mut seen = witness.seen.lock().unwrap();
-    if request.old_size != seen.0 {
-        return (StatusCode::CONFLICT, format!("{}\n", seen.0));
+    let mut last = witness.last.lock().unwrap();
+    if request.old_size != last.0 {
+        return (StatusCode::CONFLICT, format!("{}\n", last.0));
     }
     let (size, root) = (opened.tree.size, opened.tree.root);
-    if !tree::check_consistency(&request.consistency, seen.0, seen.1, size, root) {
+    if !tree::check_consistency(&request.consistency, last.0, last.1, size, root) {
         return (StatusCode::UNPROCESSABLE_ENTITY, String::new());
     }
-    *seen = (size, root);
+    *last = (size, root);
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
     (StatusCode::OK, cosign(&request.checkpoint, &witness.seed, WITNESS, now).unwrap())
 }
 
-/// Starts a witness of this place's log, and configures it.
-async fn witnessed(place: &Place) {
-    let keys = std::fs::read_to_string(place.secret("signing.pub")).unwrap();
+/// Starts a witness of this installation's log, and adds it to the configuration.
+async fn start_witness(installation: &Installation) {
+    let keys = std::fs::read_to_string(installation.secret("signing.pub")).unwrap();
     let seed = [5; 32];
-    let witness = Witness { keys: TrustedKeys::parse(&keys).unwrap(), seed, seen: Mutex::new((0, tree::root(&[]))) };
+    let witness = Witness { keys: TrustedKeys::parse(&keys).unwrap(), seed, last: Mutex::new((0, tree::root(&[]))) };
     let router = Router::new().route("/add-checkpoint", post(add_checkpoint)).with_state(Arc::new(witness));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, router).await });
     let key = WitnessKey::of_seed(WITNESS, &seed).unwrap().verifier_key();
-    let mut config = std::fs::OpenOptions::new().append(true).open(place.path().join("holdfast.toml")).unwrap();
+    let mut config = std::fs::OpenOptions::new().append(true).open(installation.path().join("holdfast.toml")).unwrap();
     writeln!(config, "\n[[proof.witnesses]]\nurl = \"http://{address}\"\npublic_key = \"{key}\"").unwrap();
 }
 
-async fn verify(place: &Place, more: &[&str]) -> (Option<i32>, Value) {
-    let output = place.run(&[&["verify", "--json"], more].concat()).await;
+async fn verify(installation: &Installation, more: &[&str]) -> (Option<i32>, Value) {
+    let output = installation.run(&[&["verify", "--json"], more].concat()).await;
     let report = serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("{error} in {output:?}"));
     (output.status.code(), report)
 }
@@ -66,12 +67,15 @@ fn number(report: &Value, path: &str) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_auditor_finds_everything_intact_and_every_alteration() {
-    let place =
-        Place::new().await.in_a_hurry().set("PROOF__MIRROR_URL", "mirror").set("PROOF__KEEP_EVERY_SECONDS", "0");
-    witnessed(&place).await;
-    let server = place.serve().await;
-    let sender = Sender::new(&place);
+async fn an_auditor_verifies_an_intact_archive_and_detects_an_alteration() {
+    let installation = Installation::new()
+        .await
+        .with_short_intervals()
+        .set("PROOF__MIRROR_URL", "mirror")
+        .set("PROOF__KEEP_EVERY_SECONDS", "0");
+    start_witness(&installation).await;
+    let server = installation.serve().await;
+    let sender = Sender::new(&installation);
     let line =
         |number: i64| chat(&format!("a-{number}"), &format!("s-{}", number % 5), number as usize, "said and done");
     for round in 0..3 {
@@ -79,10 +83,10 @@ async fn an_auditor_finds_everything_intact_and_every_alteration() {
         sender.chunk("s-1", "r-1", round as usize, vec![round as u8; 70_000]).await;
         tokio::time::sleep(Duration::from_millis(1300)).await;
     }
-    // At the latest ten seconds after the commit it is in the log.
+    // A commit is in the proof log after at most ten seconds.
     let mut report = Value::Null;
     for _ in 0..40 {
-        report = verify(&place, &[]).await.1;
+        report = verify(&installation, &[]).await.1;
         if report["checked"]["records"] == 303 && report["notices"] == serde_json::json!([]) {
             break;
         }
@@ -91,87 +95,91 @@ async fn an_auditor_finds_everything_intact_and_every_alteration() {
     assert_eq!((&report["intact"], number(&report, "/checked/records")), (&true.into(), 303), "{report:#}");
     assert_eq!(number(&report, "/checked/chunks"), 3);
     assert!(report["witnesses"][0].as_str().unwrap().starts_with(WITNESS), "{report:#}");
-    assert!(number(&report, "/checked/checkpoints") >= 3, "the newest, kept ones and mirrored ones: {report:#}");
-    let refused = place.run(&["keys", "rotate", "signing"]).await;
+    assert!(number(&report, "/checked/checkpoints") >= 3, "the newest, kept and mirrored checkpoints: {report:#}");
+    let refused = installation.run(&["keys", "rotate", "signing"]).await;
     assert_eq!(refused.status.code(), Some(1), "{}", refused.stdout);
     assert!(refused.stderr.contains("stop everything that archives"), "{}", refused.stderr);
     stop(server).await;
 
-    let text = place.run(&["verify", "--save", "checkpoint"]).await.success();
+    let text = installation.run(&["verify", "--save", "checkpoint"]).await.success();
     assert!(text.ends_with("Intact.\n"), "{text}");
-    let (code, report) = verify(&place, &["--since", "checkpoint"]).await;
-    assert_eq!((code, number(&report, "/checked/records")), (Some(0), 0), "nothing came since: {report:#}");
-    let (code, report) = verify(&place, &["--without-keys"]).await;
+    let (code, report) = verify(&installation, &["--since", "checkpoint"]).await;
+    assert_eq!((code, number(&report, "/checked/records")), (Some(0), 0), "nothing was archived since: {report:#}");
+    let (code, report) = verify(&installation, &["--without-keys"]).await;
     assert_eq!((code, &report["intact"]), (Some(0), &true.into()), "{report:#}");
     assert!(!report["not_checked"].as_array().unwrap().is_empty());
-    let status: Value = serde_json::from_str(&place.run(&["status", "--json"]).await.success()).unwrap();
+    let status: Value = serde_json::from_str(&installation.run(&["status", "--json"]).await.success()).unwrap();
     assert!(status["proof"]["size"].as_u64() > Some(0) && status["proof"]["problem"].is_null(), "{status:#}");
 
-    // One event, for somebody who has the public key and nothing else.
-    let _ = place.run(&["prove", "a-142", "--out", "a-142.proof"]).await.success();
-    let checked = place.run(&["verify-proof", "a-142.proof", "--public-keys", "secrets/signing.pub", "--json"]).await;
+    // The proof of one event, for a holder of nothing but the public key.
+    let _ = installation.run(&["prove", "a-142", "--out", "a-142.proof"]).await.success();
+    let checked =
+        installation.run(&["verify-proof", "a-142.proof", "--public-keys", "secrets/signing.pub", "--json"]).await;
     let proven: Value = serde_json::from_str(&checked.success()).unwrap();
     assert_eq!((&proven["event"]["id"], &proven["event"]["data"]["text"]), (&"a-142".into(), &"said and done".into()));
-    let proof = std::fs::read_to_string(place.path().join("a-142.proof")).unwrap();
+    let proof = std::fs::read_to_string(installation.path().join("a-142.proof")).unwrap();
     let record = proof.find("\"record\"").unwrap() + 200;
     let mut altered = proof.into_bytes();
     altered[record] = if altered[record] == b'A' { b'B' } else { b'A' };
-    std::fs::write(place.path().join("altered.proof"), altered).unwrap();
-    let refused = place.run(&["verify-proof", "altered.proof", "--public-keys", "secrets/signing.pub"]).await;
+    std::fs::write(installation.path().join("altered.proof"), altered).unwrap();
+    let refused = installation.run(&["verify-proof", "altered.proof", "--public-keys", "secrets/signing.pub"]).await;
     assert_eq!(refused.status.code(), Some(1), "{}", refused.stdout);
 
-    // Few large files in the place of many small ones; nothing else changes.
+    // Few large files replace many small ones. Nothing else changes.
     let counts = "SELECT count(*) AS n, count(DISTINCT subject) AS s, sum(seq) AS q FROM archive.events";
-    let before = place.sql(counts).await;
-    let done: Value = serde_json::from_str(&place.run(&["seal", "--now", "--json"]).await.success()).unwrap();
+    let before = installation.sql(counts).await;
+    let done: Value = serde_json::from_str(&installation.run(&["seal", "--now", "--json"]).await.success()).unwrap();
     assert!(number(&done, "/sealed/files_before") > number(&done, "/sealed/files_after"), "{done:#}");
     assert_eq!((number(&done, "/sealed/rows"), number(&done, "/sealed/objects_after")), (303, 1), "{done:#}");
-    assert_eq!(place.sql(counts).await, before);
-    let (code, report) = verify(&place, &[]).await;
+    assert_eq!(installation.sql(counts).await, before);
+    let (code, report) = verify(&installation, &[]).await;
     assert_eq!((code, number(&report, "/checked/records")), (Some(0), 303), "{report:#}");
-    let recording = place.run(&["session", "s-1", "--recording", "r-1", "--out", "r-1.webm"]).await;
+    let recording = installation.run(&["session", "s-1", "--recording", "r-1", "--out", "r-1.webm"]).await;
     let _ = recording.success();
-    assert_eq!(std::fs::metadata(place.path().join("r-1.webm")).unwrap().len(), 210_000);
+    assert_eq!(std::fs::metadata(installation.path().join("r-1.webm")).unwrap().len(), 210_000);
 
-    // Another key signs from here on, and what the old one signed stays good.
-    let old = std::fs::read_to_string(place.secret("signing.pub")).unwrap();
-    let old_key = std::fs::read_to_string(place.secret("signing.key")).unwrap();
+    // A new key signs from here on, and signatures of the old key stay valid.
+    let old = std::fs::read_to_string(installation.secret("signing.pub")).unwrap();
+    let old_key = std::fs::read_to_string(installation.secret("signing.key")).unwrap();
     let rotated: Value =
-        serde_json::from_str(&place.run(&["keys", "rotate", "signing", "--json"]).await.success()).unwrap();
-    let keys = std::fs::read_to_string(place.secret("signing.pub")).unwrap();
+        serde_json::from_str(&installation.run(&["keys", "rotate", "signing", "--json"]).await.success()).unwrap();
+    let keys = std::fs::read_to_string(installation.secret("signing.pub")).unwrap();
     let size = number(&rotated, "/retired_at");
     assert_eq!(keys, format!("{}\n{} retired-at {size}\n", rotated["key"].as_str().unwrap(), old.trim()));
-    std::fs::write(place.path().join("more.jsonl"), (300..320).map(|n| format!("{}\n", line(n))).collect::<String>())
-        .unwrap();
-    // A process that still has the old key does not begin.
-    let new_key = std::fs::read_to_string(place.secret("signing.key")).unwrap();
-    std::fs::write(place.secret("signing.key"), old_key).unwrap();
-    let refused = place.run(&["import", "more.jsonl"]).await;
+    std::fs::write(
+        installation.path().join("more.jsonl"),
+        (300..320).map(|n| format!("{}\n", line(n))).collect::<String>(),
+    )
+    .unwrap();
+    // A process with the old key does not start.
+    let new_key = std::fs::read_to_string(installation.secret("signing.key")).unwrap();
+    std::fs::write(installation.secret("signing.key"), old_key).unwrap();
+    let refused = installation.run(&["import", "more.jsonl"]).await;
     assert_eq!(refused.status.code(), Some(1), "{}", refused.stdout);
     assert!(refused.stderr.contains("needs the newest `signing.key`"), "{}", refused.stderr);
-    std::fs::write(place.secret("signing.key"), new_key).unwrap();
-    let _ = place.run(&["import", "more.jsonl"]).await.success();
-    let (code, report) = verify(&place, &["--since", "checkpoint"]).await;
-    // With the records that came, those that were sealed since; and the records of looks meanwhile.
-    let looks = place.number("SELECT count(*) AS n FROM archive.events WHERE type LIKE 'archive.%'").await;
-    assert!(looks > 0);
-    let looks = looks.unsigned_abs();
+    std::fs::write(installation.secret("signing.key"), new_key).unwrap();
+    let _ = installation.run(&["import", "more.jsonl"]).await.success();
+    let (code, report) = verify(&installation, &["--since", "checkpoint"]).await;
+    // The new records, those that were sealed since, and the access records meanwhile.
+    let accesses = installation.number("SELECT count(*) AS n FROM archive.events WHERE type LIKE 'archive.%'").await;
+    assert!(accesses > 0);
+    let accesses = accesses.unsigned_abs();
     let since = number(&report, "/checked/records");
-    assert!(code == Some(0) && (320..=323 + looks).contains(&since), "{report:#}");
-    let (code, report) = verify(&place, &[]).await;
-    assert_eq!((code, number(&report, "/checked/records")), (Some(0), 323 + looks), "{report:#}");
+    assert!(code == Some(0) && (320..=323 + accesses).contains(&since), "{report:#}");
+    let (code, report) = verify(&installation, &[]).await;
+    assert_eq!((code, number(&report, "/checked/records")), (Some(0), 323 + accesses), "{report:#}");
     let uncosigned = report["notices"].as_array().unwrap().iter().any(|notice| notice.to_string().contains(WITNESS));
-    assert!(uncosigned, "nobody gave the witness the new key: {report:#}");
-    let _ = place.run(&["verify-proof", "a-142.proof", "--public-keys", "secrets/signing.pub"]).await.success();
-    // Whoever was given the old public key alone cannot be shown what the new one signed.
-    std::fs::write(place.path().join("old.pub"), old).unwrap();
-    let _ = place.run(&["verify-proof", "a-142.proof", "--public-keys", "old.pub"]).await.success();
-    let _ = place.run(&["prove", "a-310", "--out", "a-310.proof"]).await.success();
-    let refused = place.run(&["verify-proof", "a-310.proof", "--public-keys", "old.pub"]).await;
+    assert!(uncosigned, "the witness does not have the new key: {report:#}");
+    let _ = installation.run(&["verify-proof", "a-142.proof", "--public-keys", "secrets/signing.pub"]).await.success();
+    // With only the old public key, signatures of the new key do not verify.
+    std::fs::write(installation.path().join("old.pub"), old).unwrap();
+    let _ = installation.run(&["verify-proof", "a-142.proof", "--public-keys", "old.pub"]).await.success();
+    let _ = installation.run(&["prove", "a-310", "--out", "a-310.proof"]).await.success();
+    let refused = installation.run(&["verify-proof", "a-310.proof", "--public-keys", "old.pub"]).await;
     assert_eq!(refused.status.code(), Some(1), "{}", refused.stdout);
 
-    // A bit, and the exit code says it.
-    let table = place.path().join("archive/tables/events/class=general");
+    // One changed bit, and the exit code reports it.
+    let table = installation.path().join("archive/tables/events/class=general");
     let date = std::fs::read_dir(table).unwrap().next().unwrap().unwrap().path();
     let mut files = std::fs::read_dir(date).unwrap().map(|entry| entry.unwrap().path());
     let is_sealed = |path: &std::path::PathBuf| path.file_name().unwrap().to_string_lossy().starts_with("sealed-");
@@ -180,7 +188,7 @@ async fn an_auditor_finds_everything_intact_and_every_alteration() {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     std::fs::write(&sealed, bytes).unwrap();
-    let found = place.run(&["verify"]).await;
+    let found = installation.run(&["verify"]).await;
     assert_eq!((found.status.code(), found.stderr.as_str()), (Some(1), ""), "{}", found.stdout);
     let name = sealed.file_name().unwrap().to_string_lossy().into_owned();
     assert!(found.stdout.contains(&name) && found.stdout.contains("Not intact"), "{}", found.stdout);

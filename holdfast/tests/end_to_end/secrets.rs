@@ -1,4 +1,4 @@
-//! What stands on the disk: none of the secrets that went through, wherever they went through.
+//! Plaintext on the disk: none of the secrets that were sent, on any path through the system.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use holdfast_testkit::kafka::clients::{self, Record};
 use holdfast_testkit::secrets;
 use serde_json::json;
 
-use crate::place::{Place, stop};
+use crate::installation::{Installation, stop};
 use crate::sender::{Sender, chat};
 
-/// Each in a place of its own, so that a finding says where it came from.
+/// Each is planted in one field, so that a finding names the field that leaks.
 const NEEDLES: [&str; 14] = [
     "needle-chat-text-81c2",
     "needle-event-id-5d19",
@@ -28,40 +28,40 @@ const NEEDLES: [&str; 14] = [
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_secret_stands_in_plain_sight() {
-    let place = Place::new().await.set("LOG__LEVEL", "debug").set("ARCHIVE__FLUSH_INTERVAL_SECONDS", "1");
-    let server = place.serve().await;
-    plant(&place, "stopped").await;
-    // What is refused is not to be found in the log either.
-    let sender = Sender::new(&place);
+async fn no_secret_is_on_the_disk_in_plain_text() {
+    let installation = Installation::new().await.set("LOG__LEVEL", "debug").set("ARCHIVE__FLUSH_INTERVAL_SECONDS", "1");
+    let server = installation.serve().await;
+    plant(&installation, "stopped").await;
+    // A refused event must not be in the log either.
+    let sender = Sender::new(&installation);
     let refused = sender.event(&json!({"specversion": "1.0", "id": NEEDLES[1], "data": NEEDLES[0]})).await;
     assert_eq!(refused.status().as_u16(), 400);
-    let answer = refused.text().await.unwrap();
-    assert!(NEEDLES.iter().all(|needle| !answer.contains(needle)), "{answer}");
+    let body = refused.text().await.unwrap();
+    assert!(NEEDLES.iter().all(|needle| !body.contains(needle)), "{body}");
     stop(server).await;
-    scan(&place);
+    scan(&installation);
 
-    // Killed with events in the broker that were not archived, and with the archiver in the middle of its work.
+    // Killed while the broker has events that are not archived, and while the archiver works.
     for round in 0..3 {
-        let mut server = place.serve().await;
-        plant(&place, &format!("killed-{round}")).await;
+        let mut server = installation.serve().await;
+        plant(&installation, &format!("killed-{round}")).await;
         tokio::time::sleep(Duration::from_millis(350 * round)).await;
         server.kill();
-        scan(&place);
+        scan(&installation);
     }
 
-    // They did go in. (Not asked before: the answer stands among the logs.)
-    let found = place.sql(&format!("SELECT id FROM archive.events WHERE data LIKE '%{}%'", NEEDLES[0])).await;
+    // The events were archived. (Queried last, because the output of a command is scanned as a log.)
+    let found = installation.sql(&format!("SELECT id FROM archive.events WHERE data LIKE '%{}%'", NEEDLES[0])).await;
     assert!(found.len() > 200, "{} events were archived", found.len());
-    let letters = place.number("SELECT count(*) AS n FROM archive.dead_letters").await;
+    let letters = installation.number("SELECT count(*) AS n FROM archive.dead_letters").await;
     assert!(letters >= 2, "{letters} dead letters were archived");
 }
 
-/// Sends all secrets, each in its place.
-async fn plant(place: &Place, round: &str) {
+/// Sends all secrets, each in its field.
+async fn plant(installation: &Installation, round: &str) {
     let [text, id, source, subject, agent, name, address, serial, extension, bytes, value, header, key, unknown] =
         NEEDLES;
-    let sender = Sender::new(place);
+    let sender = Sender::new(installation);
     let mut events: Vec<_> = (0..200)
         .map(|number| chat(&format!("{id}-{round}-{number}"), subject, number, &format!("{text} {number}")))
         .collect();
@@ -86,29 +86,29 @@ async fn plant(place: &Place, round: &str) {
         Record::new("holdfast.events", format!("{{{value}")).key(key).header("who", header),
         Record::new("holdfast.recordings", format!("{value} as a chunk")).key(key).header("ce_id", header),
     ];
-    clients::produce(&place.broker, &letters).await.expect("the built-in broker acknowledges");
+    clients::produce(&installation.broker, &letters).await.expect("the built-in broker acknowledges");
 }
 
-/// Looks through everything but the folder that is there to hold secrets, and through what was logged.
+/// Searches all folders except `secrets`, all logs, and the configuration.
 #[track_caller]
-fn scan(place: &Place) {
-    let token = place.token();
-    let password = std::fs::read_to_string(place.secret("compliance.password")).unwrap();
-    let identity = std::fs::read_to_string(place.secret("compliance.identity")).unwrap();
+fn scan(installation: &Installation) {
+    let token = installation.token();
+    let password = std::fs::read_to_string(installation.secret("compliance.password")).unwrap();
+    let identity = std::fs::read_to_string(installation.secret("compliance.identity")).unwrap();
     let identity = identity.lines().last().unwrap();
-    let broker_key = std::fs::read_to_string(place.secret("broker.key")).unwrap();
+    let broker_key = std::fs::read_to_string(installation.secret("broker.key")).unwrap();
     let mut needles = NEEDLES.to_vec();
     needles.extend([token.as_str(), password.trim(), identity, broker_key.trim()]);
-    let mut looked_at = 0;
-    for entry in std::fs::read_dir(place.path()).unwrap() {
+    let mut folders = 0;
+    for entry in std::fs::read_dir(installation.path()).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() && !path.ends_with("secrets") {
             secrets::assert_none(&path, &needles);
-            looked_at += 1;
+            folders += 1;
         }
     }
-    assert!(looked_at >= 2, "the archive and the broker's folder were looked at");
-    secrets::assert_none(place.program.logs(), &needles);
-    let config = std::fs::read_to_string(place.path().join("holdfast.toml")).unwrap();
+    assert!(folders >= 2, "the archive and the broker's folder were searched");
+    secrets::assert_none(installation.program.logs(), &needles);
+    let config = std::fs::read_to_string(installation.path().join("holdfast.toml")).unwrap();
     assert!(needles.iter().all(|needle| !config.contains(needle)));
 }

@@ -1,4 +1,4 @@
-//! A client of the gateway that remembers what was acknowledged.
+//! A client of the gateway that records what was acknowledged.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,12 +6,12 @@ use std::time::Duration;
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde_json::json;
 
-use crate::place::Place;
+use crate::installation::Installation;
 
 pub(crate) const STRUCTURED: &str = "application/cloudevents+json";
 pub(crate) const BATCH: &str = "application/cloudevents-batch+json";
 
-/// Sends events and remembers every 202.
+/// Sends events to the gateway.
 #[derive(Clone)]
 pub(crate) struct Sender {
     client: Client,
@@ -19,13 +19,13 @@ pub(crate) struct Sender {
     token: String,
 }
 
-/// What became of the ids that were sent.
+/// The ids that were sent, by their outcome.
 #[derive(Debug, Default)]
 pub(crate) struct Sent {
-    /// Answered with 202.
+    /// The response was 202.
     pub(crate) acknowledged: Vec<String>,
-    /// Sent once and not answered with 202: they may be there or not.
-    pub(crate) open: Vec<String>,
+    /// Sent once, without a 202: the event may be stored or not.
+    pub(crate) unknown: Vec<String>,
 }
 
 /// A line of chat.
@@ -38,10 +38,10 @@ pub(crate) fn chat(id: &str, session: &str, seq: usize, text: &str) -> serde_jso
 }
 
 impl Sender {
-    pub(crate) fn new(place: &Place) -> Self {
-        // Straight to loopback, whatever proxy the environment names.
+    pub(crate) fn new(installation: &Installation) -> Self {
+        // Directly to loopback, whatever proxy the environment names.
         let client = Client::builder().no_proxy().timeout(Duration::from_secs(40)).build().expect("an HTTP client");
-        Self { client, base: format!("http://{}", place.http), token: place.token() }
+        Self { client, base: format!("http://{}", installation.http), token: installation.token() }
     }
 
     /// A request with the token.
@@ -49,12 +49,12 @@ impl Sender {
         self.client.post(format!("{}{path}", self.base)).bearer_auth(&self.token)
     }
 
-    /// A request without one.
-    pub(crate) fn stranger(&self, path: &str) -> RequestBuilder {
+    /// A request without the token.
+    pub(crate) fn post_without_token(&self, path: &str) -> RequestBuilder {
         self.client.post(format!("{}{path}", self.base))
     }
 
-    /// Sends one event and returns the answer.
+    /// Sends one event and returns the response.
     pub(crate) async fn event(&self, event: &serde_json::Value) -> Response {
         let request = self.post("/v1/events").header("content-type", STRUCTURED).body(event.to_string());
         request.send().await.expect("the gateway answers")
@@ -77,9 +77,9 @@ impl Sender {
         assert_eq!(response.status(), StatusCode::ACCEPTED, "{:?}", response.text().await);
     }
 
-    /// Sends single events and batches, each id once, until `stop` says so; `name` sets its ids apart. Nothing is sent
-    /// again: what is not answered with 202 may have been stored or not.
-    pub(crate) async fn pour(self, name: String, stop: tokio_util::sync::CancellationToken) -> Sent {
+    /// Sends single events and batches, each id once, until `stop` is cancelled. `name` is the prefix of the ids. There are no
+    /// retries: an event without a 202 may have been stored or not.
+    pub(crate) async fn send_until(self, name: String, stop: tokio_util::sync::CancellationToken) -> Sent {
         let mut sent = Sent::default();
         for round in 0usize.. {
             if stop.is_cancelled() {
@@ -93,12 +93,12 @@ impl Sender {
                 [event] => (event.to_string(), STRUCTURED),
                 events => (serde_json::Value::from(events).to_string(), BATCH),
             };
-            let answer = self.post("/v1/events").header("content-type", kind).body(body).send().await;
-            if answer.is_ok_and(|answer| answer.status() == StatusCode::ACCEPTED) {
+            let response = self.post("/v1/events").header("content-type", kind).body(body).send().await;
+            if response.is_ok_and(|response| response.status() == StatusCode::ACCEPTED) {
                 sent.acknowledged.extend(ids);
                 tokio::time::sleep(Duration::from_millis(3)).await;
             } else {
-                sent.open.extend(ids);
+                sent.unknown.extend(ids);
                 tokio::time::sleep(Duration::from_millis(40)).await;
             }
         }
@@ -109,33 +109,34 @@ impl Sender {
 impl Sent {
     pub(crate) fn add(&mut self, other: Self) {
         self.acknowledged.extend(other.acknowledged);
-        self.open.extend(other.open);
+        self.unknown.extend(other.unknown);
     }
 
-    /// Says whether SQL finds each acknowledged id once, each open one at most once, and nothing else.
-    pub(crate) async fn check(&self, place: &Place) {
-        let rows = place
+    /// Asserts that SQL finds each acknowledged id once, each unknown one at most once, and no other.
+    pub(crate) async fn check(&self, installation: &Installation) {
+        let rows = installation
             .sql("SELECT id, count(*) AS times FROM archive.events WHERE type NOT LIKE 'archive.%' GROUP BY id")
             .await;
         let mut found: BTreeMap<&str, i64> = rows
             .iter()
             .map(|row| (row["id"].as_str().expect("an id"), row["times"].as_i64().expect("a count")))
             .collect();
-        let doubled: Vec<_> = found.iter().filter(|(_, times)| **times != 1).collect();
-        assert!(doubled.is_empty(), "doubled: {doubled:?}");
+        let duplicates: Vec<_> = found.iter().filter(|(_, times)| **times != 1).collect();
+        assert!(duplicates.is_empty(), "duplicates: {duplicates:?}");
         let lost: Vec<_> = self.acknowledged.iter().filter(|id| found.remove(id.as_str()).is_none()).collect();
         assert!(lost.is_empty(), "{} of {} are lost: {lost:?}", lost.len(), self.acknowledged.len());
-        for id in &self.open {
+        for id in &self.unknown {
             found.remove(id.as_str());
         }
         assert!(found.is_empty(), "never sent: {found:?}");
     }
 
     /// Waits until SQL finds as many events as were acknowledged.
-    pub(crate) async fn settle(&self, place: &Place) {
-        let deadline = tokio::time::Instant::now() + crate::place::LIMIT;
+    pub(crate) async fn wait_until_archived(&self, installation: &Installation) {
+        let deadline = tokio::time::Instant::now() + crate::installation::TIMEOUT;
         loop {
-            let found = place.number("SELECT count(*) AS n FROM archive.events WHERE type NOT LIKE 'archive.%'").await;
+            let found =
+                installation.number("SELECT count(*) AS n FROM archive.events WHERE type NOT LIKE 'archive.%'").await;
             if found >= i64::try_from(self.acknowledged.len()).unwrap() {
                 return;
             }

@@ -1,4 +1,4 @@
-//! A folder that `holdfast init` made, with ports of its own, and the ways to use it.
+//! A folder that `holdfast init` created, with ports of its own, and functions that run the program in it.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,32 +8,32 @@ use holdfast_testkit::process::{Holdfast, Output, Running};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// How long a command may take that has little to do, on a machine that is busy with other tests.
-pub(crate) const LIMIT: Duration = Duration::from_secs(90);
+/// For a short command, on a machine that is busy with other tests.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(90);
 
 /// A configuration with its archive, its secrets and its ports.
-pub(crate) struct Place {
+pub(crate) struct Installation {
     folder: TempDir,
-    /// The program, started in the folder.
+    /// The program, which runs in the folder.
     pub(crate) program: Holdfast,
-    /// Where the gateway listens: `127.0.0.1:PORT`.
+    /// Address of the gateway: `127.0.0.1:PORT`.
     pub(crate) http: String,
-    /// Where the built-in broker listens.
+    /// Address of the built-in broker.
     pub(crate) broker: String,
 }
 
-impl Place {
+impl Installation {
     /// Runs `init` in a new folder.
     pub(crate) async fn new() -> Self {
-        let place = Self::empty();
-        let made = place.run(&["init"]).await.success();
-        assert!(made.contains("holdfast.toml"), "{made}");
-        place
+        let installation = Self::empty();
+        let created = installation.run(&["init"]).await.success();
+        assert!(created.contains("holdfast.toml"), "{created}");
+        installation
     }
 
-    /// A folder in which nothing is yet.
+    /// An empty folder.
     pub(crate) fn empty() -> Self {
-        let folder = tempfile::Builder::new().prefix("holdfast-place-").tempdir().expect("a temporary folder");
+        let folder = tempfile::Builder::new().prefix("holdfast-installation-").tempdir().expect("a temporary folder");
         let address = || format!("127.0.0.1:{}", ports::free());
         let (http, broker) = (address(), address());
         let program = Holdfast::new(env!("CARGO_BIN_EXE_holdfast"), folder.path())
@@ -51,8 +51,8 @@ impl Place {
         self
     }
 
-    /// With the consumer of a process that was killed soon forgotten, and with commits soon and often.
-    pub(crate) fn in_a_hurry(self) -> Self {
+    /// With a short session timeout for consumers of killed processes, and with short and small commits.
+    pub(crate) fn with_short_intervals(self) -> Self {
         self.set("KAFKA__SETTINGS__SESSION_TIMEOUT_MS", "2000")
             .set("KAFKA__SETTINGS__HEARTBEAT_INTERVAL_MS", "300")
             .set("ARCHIVE__FLUSH_INTERVAL_SECONDS", "1")
@@ -67,20 +67,20 @@ impl Place {
         self.path().join("secrets").join(name)
     }
 
-    /// The token that the gateway wants.
+    /// The token that the gateway requires.
     pub(crate) fn token(&self) -> String {
-        std::fs::read_to_string(self.secret("ingest.token")).expect("init made a token").trim().to_owned()
+        std::fs::read_to_string(self.secret("ingest.token")).expect("init created a token").trim().to_owned()
     }
 
     /// Runs a command to its end.
     pub(crate) async fn run(&self, arguments: &[&str]) -> Output {
-        self.program.run(arguments, LIMIT).await.expect("the command ends in time")
+        self.program.run(arguments, TIMEOUT).await.expect("the command ends in time")
     }
 
     /// Starts a server and waits until it is ready.
     pub(crate) async fn serve(&self) -> Running {
         let mut server = self.start();
-        server.wait_ready(&self.http, LIMIT).await.expect("the server gets ready");
+        server.wait_ready(&self.http, TIMEOUT).await.expect("the server gets ready");
         server
     }
 
@@ -89,7 +89,7 @@ impl Place {
         self.program.spawn(&["serve"]).expect("the program starts")
     }
 
-    /// Asks in SQL, with all keys that there are, and hands out the rows.
+    /// Runs a statement with all keys, and returns the rows.
     #[track_caller]
     pub(crate) fn sql(&self, statement: &str) -> impl Future<Output = Vec<Value>> {
         let statement = statement.to_owned();
@@ -100,7 +100,7 @@ impl Place {
         }
     }
 
-    /// The one number that a statement answers.
+    /// The only number in the result of a statement.
     pub(crate) async fn number(&self, statement: &str) -> i64 {
         let rows = self.sql(statement).await;
         let value = rows[0].as_object().and_then(|row| row.values().next()).and_then(Value::as_i64);
@@ -108,7 +108,7 @@ impl Place {
     }
 }
 
-/// SIGTERM, and an end with exit code 0.
+/// Stops a server with SIGTERM, which must end it with exit code 0. Returns how long that took.
 pub(crate) async fn stop(mut server: Running) -> Duration {
     let begun = std::time::Instant::now();
     let status = server.terminate(Duration::from_secs(30)).await.expect("the server stops in time");
