@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::outcome::Outcome;
 use super::output::{print, print_json};
-use crate::init::{Made, init};
+use crate::init::{Created, init};
 
 /// Create a configuration, keys and passwords that work without changes. Overwrites nothing.
 #[derive(Debug, Args)]
@@ -22,36 +22,36 @@ pub(crate) struct Init {
 
 impl Init {
     pub(crate) fn run(self) -> anyhow::Result<Outcome> {
-        let made = init(&self.dir, chrono::Utc::now())?;
+        let created = init(&self.dir, chrono::Utc::now())?;
         if self.json {
-            print_json(&made)?
+            print_json(&created)?
         } else {
-            print(&describe(&made, &self.dir))?
+            print(&describe(&created, &self.dir))?
         }
         Ok(Outcome::Success)
     }
 }
 
-fn describe(made: &Made, dir: &Path) -> String {
+fn describe(created: &Created, dir: &Path) -> String {
     let mut text = format!(
         "Created {}\n\n  configuration  {}\n  archive        {}\n  secrets        {} (readable only by you)\n\nHolders:\n",
         dir.display(),
-        made.config.display(),
-        made.archive.display(),
-        made.secrets.display()
+        created.config.display(),
+        created.archive.display(),
+        created.secrets.display()
     );
-    for holder in &made.holders {
+    for holder in &created.holders {
         let tiers: Vec<&str> = holder.tiers.iter().map(|tier| tier.as_str()).collect();
         let _ = writeln!(text, "  {:12} {:32} {}", holder.name, tiers.join(", "), holder.recipient);
     }
-    let config = if dir == Path::new(".") { String::new() } else { format!(" --config {}", made.config.display()) };
+    let config = if dir == Path::new(".") { String::new() } else { format!(" --config {}", created.config.display()) };
     let _ = write!(
         text,
         "\nPublic key of the log, for auditors who verify it:\n  {}\n\n\
          Next:\n  holdfast serve{config}\n  holdfast sql{config} \"SELECT count(*) FROM archive.events\"\n\n\
          In a real deployment, move {}/*.identity and signing.key away from this machine.\n",
-        made.verifier_key,
-        made.secrets.display()
+        created.verifier_key,
+        created.secrets.display()
     );
     text
 }

@@ -53,20 +53,20 @@ pub(crate) enum InitError {
 
 /// What was created: names and public keys, no secret.
 #[derive(Debug, Serialize)]
-pub(crate) struct Made {
+pub(crate) struct Created {
     pub(crate) config: PathBuf,
     pub(crate) archive: PathBuf,
     pub(crate) secrets: PathBuf,
     /// Names of the files in `secrets`.
     pub(crate) secret_files: Vec<String>,
-    pub(crate) holders: Vec<MadeHolder>,
+    pub(crate) holders: Vec<CreatedHolder>,
     /// The log's public key as a C2SP verifier key.
     pub(crate) verifier_key: String,
 }
 
 /// A holder's public half.
 #[derive(Debug, Serialize)]
-pub(crate) struct MadeHolder {
+pub(crate) struct CreatedHolder {
     pub(crate) name: String,
     pub(crate) recipient: String,
     pub(crate) tiers: Vec<TierName>,
@@ -79,7 +79,7 @@ pub(crate) struct MadeHolder {
 /// # Errors
 ///
 /// [`InitError`]; then all files and folders are as before.
-pub(crate) fn init(dir: &Path, now: DateTime<Utc>) -> Result<Made, InitError> {
+pub(crate) fn init(dir: &Path, now: DateTime<Utc>) -> Result<Created, InitError> {
     refuse_to_overwrite(dir)?;
     let plan = Plan::new(now)?;
     let is_new = !dir.exists();
@@ -90,7 +90,7 @@ pub(crate) fn init(dir: &Path, now: DateTime<Utc>) -> Result<Made, InitError> {
         let _ = std::fs::remove_dir(dir);
     }
     result?;
-    Ok(plan.made(dir))
+    Ok(plan.created(dir))
 }
 
 fn refuse_to_overwrite(dir: &Path) -> Result<(), InitError> {
@@ -112,7 +112,7 @@ fn refuse_to_overwrite(dir: &Path) -> Result<(), InitError> {
 
 /// The content of all files, generated before the first one is written.
 struct Plan {
-    holders: Vec<MadeHolder>,
+    holders: Vec<CreatedHolder>,
     verifier_key: String,
     secret_files: Vec<(String, Zeroizing<String>)>,
 }
@@ -137,7 +137,7 @@ impl Plan {
             let text =
                 format!("# created: {created}\n# public key: {recipient}\n{}", identity.to_string().expose_secret());
             secret_files.push((identity_file.clone(), Zeroizing::new(text)));
-            holders.push(MadeHolder { name: name.to_owned(), recipient, tiers: tiers.to_vec(), identity_file });
+            holders.push(CreatedHolder { name: name.to_owned(), recipient, tiers: tiers.to_vec(), identity_file });
         }
         // A unique name, because witnesses identify a log by the name of its key.
         let name = format!("holdfast/{:016x}", u64::from_be_bytes(*random::<8>()?));
@@ -224,8 +224,8 @@ impl Plan {
         text
     }
 
-    fn made(self, dir: &Path) -> Made {
-        Made {
+    fn created(self, dir: &Path) -> Created {
+        Created {
             config: dir.join(CONFIG_FILE),
             archive: dir.join(ARCHIVE_DIR),
             secrets: dir.join(SECRETS_DIR),

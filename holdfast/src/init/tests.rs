@@ -33,11 +33,11 @@ fn contents(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 fn the_created_configuration_works_without_changes() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("new/place");
-    let made = init(&dir, now()).unwrap();
+    let created = init(&dir, now()).unwrap();
 
-    let settings = load(&Sources { file: Some(made.config.clone()), environment: Vec::new() }).unwrap();
-    assert_eq!(settings.resolve(&settings.config.archive.url), made.archive);
-    assert!(made.archive.is_dir());
+    let settings = load(&Sources { file: Some(created.config.clone()), environment: Vec::new() }).unwrap();
+    assert_eq!(settings.resolve(&settings.config.archive.url), created.archive);
+    assert!(created.archive.is_dir());
     let token = settings.ingest_token().unwrap();
     assert!(token.expose_secret().len() == 32 && !token.expose_secret().contains(['+', '/', '=']));
     holdfast_broker::SpoolKey::load(&settings.broker_key_file().unwrap()).unwrap();
@@ -46,7 +46,7 @@ fn the_created_configuration_works_without_changes() {
     assert_eq!(holders.len(), 2);
     assert_eq!(holders[0].tiers, [TierName::Operational]);
     assert_eq!(holders[1].tiers, TierName::ALL);
-    let files: Vec<&str> = made.secret_files.iter().map(String::as_str).collect();
+    let files: Vec<&str> = created.secret_files.iter().map(String::as_str).collect();
     let expected = [
         "admin.password",
         "broker.key",
@@ -66,9 +66,9 @@ fn the_created_configuration_works_without_changes() {
 #[test]
 fn identities_decrypt_what_is_encrypted_to_their_recipients() {
     let folder = tempfile::tempdir().unwrap();
-    let made = init(folder.path(), now()).unwrap();
-    for holder in &made.holders {
-        let path = made.secrets.join(&holder.identity_file);
+    let created = init(folder.path(), now()).unwrap();
+    for holder in &created.holders {
+        let path = created.secrets.join(&holder.identity_file);
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(
             text.starts_with("# created: 2026-11-1") && text.contains(&format!("# public key: {}\n", holder.recipient)),
@@ -86,12 +86,12 @@ fn identities_decrypt_what_is_encrypted_to_their_recipients() {
 #[test]
 fn the_created_users_authenticate_with_their_passwords() {
     let folder = tempfile::tempdir().unwrap();
-    let made = init(folder.path(), now()).unwrap();
-    let text = std::fs::read_to_string(made.secrets.join("users.toml")).unwrap();
+    let created = init(folder.path(), now()).unwrap();
+    let text = std::fs::read_to_string(created.secrets.join("users.toml")).unwrap();
     let directory = Directory::parse(&text).unwrap();
     assert_eq!(directory.users().count(), 3);
     for role in USERS {
-        let password = std::fs::read_to_string(made.secrets.join(format!("{role}.password"))).unwrap();
+        let password = std::fs::read_to_string(created.secrets.join(format!("{role}.password"))).unwrap();
         let principal = directory.check_password(role.name(), password.trim_end(), now()).unwrap();
         assert_eq!(principal.role, role);
         assert!(!text.contains(password.trim_end()));
@@ -101,14 +101,14 @@ fn the_created_users_authenticate_with_their_passwords() {
 #[test]
 fn secrets_are_readable_only_by_their_owner() {
     let folder = tempfile::tempdir().unwrap();
-    let made = init(folder.path(), now()).unwrap();
-    assert_eq!(mode(&made.secrets), 0o700);
-    for name in &made.secret_files {
-        assert_eq!(mode(&made.secrets.join(name)), 0o600, "{name}");
+    let created = init(folder.path(), now()).unwrap();
+    assert_eq!(mode(&created.secrets), 0o700);
+    for name in &created.secret_files {
+        assert_eq!(mode(&created.secrets.join(name)), 0o600, "{name}");
     }
-    let shown = [serde_json::to_string(&made).unwrap(), std::fs::read_to_string(&made.config).unwrap()].concat();
-    for name in made.secret_files.iter().filter(|name| *name != "signing.pub") {
-        let text = std::fs::read_to_string(made.secrets.join(name)).unwrap();
+    let shown = [serde_json::to_string(&created).unwrap(), std::fs::read_to_string(&created.config).unwrap()].concat();
+    for name in created.secret_files.iter().filter(|name| *name != "signing.pub") {
+        let text = std::fs::read_to_string(created.secrets.join(name)).unwrap();
         let secret = text.lines().last().unwrap();
         assert!(!shown.contains(secret), "{name} is shown");
     }
@@ -147,8 +147,8 @@ fn empty_folders_and_other_files_are_accepted() {
     std::fs::create_dir(folder.path().join("archive")).unwrap();
     std::fs::create_dir(folder.path().join("secrets")).unwrap();
     std::fs::write(folder.path().join("README"), "mine").unwrap();
-    let made = init(folder.path(), now()).unwrap();
-    assert_eq!(mode(&made.secrets), 0o700);
+    let created = init(folder.path(), now()).unwrap();
+    assert_eq!(mode(&created.secrets), 0o700);
     assert_eq!(std::fs::read_to_string(folder.path().join("README")).unwrap(), "mine");
 }
 
