@@ -1,6 +1,7 @@
-//! The archiver at work: a backlog in Apache Kafka, archived by a process of its own.
+//! The archiver: a process of its own archives a backlog in Apache Kafka.
 
-use crate::{event, figure, process, prove};
+use crate::figure::figure;
+use crate::{event, process, prove};
 use anyhow::{Context, bail};
 use holdfast_archive::{Archive, Table, open_store};
 use holdfast_ingest::archiver::{Archiver, ArchiverMetrics, ArchiverSettings, wait_until_archived};
@@ -27,7 +28,7 @@ pub(crate) fn settings(brokers: &str, group: &str) -> KafkaSettings {
     }
 }
 
-/// Fills Kafka and measures.
+/// Writes the backlog to Kafka, archives it in all variants, and prints the figures.
 pub(crate) async fn measure(events: u64, runs: u32, limit: f64) -> anyhow::Result<()> {
     let kafka = Kafka::start_with(Options { heap_mebibytes: 1024, ..Options::default() })
         .await
@@ -40,33 +41,34 @@ pub(crate) async fn measure(events: u64, runs: u32, limit: f64) -> anyhow::Resul
     let variants = [(true, true), (true, false), (false, false)].map(|(encrypt, proofs)| Variant { encrypt, proofs });
     let mut best = [None::<Report>; 3];
     for run in 0..runs {
-        for (place, variant) in variants.into_iter().enumerate() {
-            // The last archive with everything stays, to be verified and sealed.
-            let place_of = folder.path().join(format!("{run}-{place}"));
-            std::fs::create_dir(&place_of)?;
-            let report = run_child(kafka.bootstrap(), events, &format!("bench-{run}-{place}"), variant, &place_of)?;
-            if place > 0 || run + 1 < runs {
-                std::fs::remove_dir_all(&place_of)?;
+        for (index, variant) in variants.into_iter().enumerate() {
+            // The last archive with encryption and proofs is kept, to be verified and sealed.
+            let archive_folder = folder.path().join(format!("{run}-{index}"));
+            std::fs::create_dir(&archive_folder)?;
+            let group = format!("bench-{run}-{index}");
+            let report = run_child(kafka.bootstrap(), events, &group, variant, &archive_folder)?;
+            if index > 0 || run + 1 < runs {
+                std::fs::remove_dir_all(&archive_folder)?;
             }
-            if best[place].is_none_or(|known| report.cpu < known.cpu) {
-                best[place] = Some(report);
+            if best[index].is_none_or(|best| report.cpu < best.cpu) {
+                best[index] = Some(report);
             }
         }
     }
-    let [Some(full), Some(unproven), Some(plain)] = best else { bail!("nothing was measured") };
+    let [Some(full), Some(without_proofs), Some(plain)] = best else { bail!("nothing was measured") };
     let per_cpu = |report: &Report| events as f64 / report.cpu;
     let per_second = |report: &Report| events as f64 / report.wall;
     figure("archived, encrypted, with proofs", per_cpu(&full) as u64, "events/CPU s");
     figure("archived, encrypted, with proofs: share of the limit", format!("{:.2}", per_cpu(&full) / limit), "");
     figure("archived with proofs, wall time, Kafka beside it", per_second(&full) as u64, "events/s");
-    figure("archived, encrypted, proofs off", per_cpu(&unproven) as u64, "events/CPU s");
-    figure("archived, proofs off, wall time, Kafka beside it", per_second(&unproven) as u64, "events/s");
+    figure("archived, encrypted, proofs off", per_cpu(&without_proofs) as u64, "events/CPU s");
+    figure("archived, proofs off, wall time, Kafka beside it", per_second(&without_proofs) as u64, "events/s");
     figure("archived, encryption and proofs off", per_cpu(&plain) as u64, "events/CPU s");
-    figure("encrypted against encryption off", format!("{:.3}", per_cpu(&unproven) / per_cpu(&plain)), "");
-    figure("with proofs against proofs off, CPU", format!("{:.3}", per_cpu(&full) / per_cpu(&unproven)), "");
+    figure("encrypted against encryption off", format!("{:.3}", per_cpu(&without_proofs) / per_cpu(&plain)), "");
+    figure("with proofs against proofs off, CPU", format!("{:.3}", per_cpu(&full) / per_cpu(&without_proofs)), "");
     figure(
         "with proofs against proofs off, wall time",
-        format!("{:.3}", per_second(&full) / per_second(&unproven)),
+        format!("{:.3}", per_second(&full) / per_second(&without_proofs)),
         "",
     );
     figure("peak resident memory of the archiving process", full.memory, "MiB");
@@ -75,14 +77,14 @@ pub(crate) async fn measure(events: u64, runs: u32, limit: f64) -> anyhow::Resul
     freshness(&kafka_settings).await
 }
 
-/// What an archiver does beside archiving.
+/// What the archiver does in addition to archiving.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Variant {
     pub(crate) encrypt: bool,
     pub(crate) proofs: bool,
 }
 
-/// Writes the backlog.
+/// Writes the backlog to Kafka.
 async fn fill(settings: &KafkaSettings, events: u64) -> anyhow::Result<()> {
     let began = Instant::now();
     let bulk = KafkaProducer::new(settings)?.bulk(100_000);
@@ -100,27 +102,31 @@ async fn fill(settings: &KafkaSettings, events: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What one run took.
+/// The report of one run.
 #[derive(Clone, Copy)]
 struct Report {
+    /// Seconds.
     cpu: f64,
+    /// Seconds.
     wall: f64,
+    /// MiB.
     memory: u64,
+    /// Of the data files.
     bytes: u64,
 }
 
 fn run_child(brokers: &str, events: u64, group: &str, variant: Variant, folder: &Path) -> anyhow::Result<Report> {
-    let mut command = std::process::Command::new(std::env::current_exe()?);
-    command.args(["archive", "--brokers", brokers, "--group", group, "--events", &events.to_string(), "--folder"]);
-    command.arg(folder);
-    if !variant.encrypt {
-        command.arg("--plain");
-    }
-    if !variant.proofs {
-        command.arg("--without-proofs");
-    }
-    let report = process::report_of(command)?;
-    let number = |name: &str| report[name].as_f64().with_context(|| format!("no {name} in the report"));
+    let report = process::child("archive", |command| {
+        command.args(["--brokers", brokers, "--group", group, "--events", &events.to_string(), "--folder"]);
+        command.arg(folder);
+        if !variant.encrypt {
+            command.arg("--plain");
+        }
+        if !variant.proofs {
+            command.arg("--without-proofs");
+        }
+    })?;
+    let number = |name: &str| process::number(&report, name);
     Ok(Report {
         cpu: number("cpu")?,
         wall: number("wall")?,
@@ -129,7 +135,7 @@ fn run_child(brokers: &str, events: u64, group: &str, variant: Variant, folder: 
     })
 }
 
-/// The archiving process: archives the whole backlog and reports.
+/// The archiving process: archives the whole backlog, and reports.
 pub(crate) async fn child(
     brokers: String,
     folder: &Path,
@@ -139,7 +145,7 @@ pub(crate) async fn child(
 ) -> anyhow::Result<()> {
     let (archive, archiver) = archiver(&settings(&brokers, &group), folder, variant)?;
     let stop = CancellationToken::new();
-    // Kafka takes seconds over the first member of its first group, which says nothing of the archiver.
+    // The time starts with the assignment, because Kafka takes seconds for the first member of its first group.
     let began = Arc::new(OnceLock::new());
     let assigned = Arc::clone(&began);
     let running = tokio::spawn(archiver.run(stop.clone(), move |is_ready| {
@@ -151,7 +157,7 @@ pub(crate) async fn child(
     loop {
         if running.is_finished() {
             running.await??;
-            bail!("the archiver ended before its time");
+            bail!("the archiver ended before it had archived the backlog");
         }
         if log.offsets().await?.values().sum::<i64>() as u64 >= events {
             break;
@@ -162,7 +168,7 @@ pub(crate) async fn child(
     stop.cancel();
     running.await??;
     if variant.proofs {
-        // To be in a checkpoint belongs to being archived with proofs.
+        // Archiving with proofs includes the checkpoint.
         prove::integrate(&archive).await?;
     }
     let cpu = process::cpu_time()?.as_secs_f64();
@@ -192,7 +198,7 @@ fn archiver(settings: &KafkaSettings, folder: &Path, variant: Variant) -> anyhow
     Ok((archive, archiver))
 }
 
-/// From the acknowledgement of an event to its being in the log that every query reads, at the default flush interval.
+/// The time from the acknowledgement of an event until it is in the log that every query reads, at the default flush interval.
 async fn freshness(settings: &KafkaSettings) -> anyhow::Result<()> {
     let settings = KafkaSettings {
         group: "bench-fresh".to_owned(),

@@ -37,7 +37,7 @@ const WORDS: [&str; 32] = [
     "tomorrow",
 ];
 
-/// Writes the `n`th event into `json`: thirty lines a session, a thousand sessions side by side.
+/// Writes the `n`th event into `json`: thirty lines for each session, a thousand sessions at the same time.
 pub(crate) fn write(n: u64, json: &mut String) {
     json.clear();
     let (group, within) = (n / 30_000, n % 30_000);
@@ -53,7 +53,7 @@ pub(crate) fn write(n: u64, json: &mut String) {
         n % 1000,
         session % 40,
     );
-    // A small generator: the text must not repeat as a whole, or compression would flatter.
+    // Pseudorandom words (xorshift): repeated texts would compress too well.
     let mut state = n.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     for word in 0..5 {
         state ^= state << 13;

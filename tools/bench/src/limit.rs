@@ -1,6 +1,7 @@
-//! The limit: what one thread does when decoding and encoding is all that it does.
+//! The limit: the rate of one thread that only decodes and encodes.
 
-use crate::{event, figure, process};
+use crate::figure::figure;
+use crate::{event, process};
 use holdfast_archive::Table;
 use holdfast_archive::keys::{Holder, KeyRing};
 use holdfast_archive::proof::BatchTrees;
@@ -14,7 +15,7 @@ use tokio::runtime::Runtime;
 const EVENTS: u64 = 1_000_000;
 const ROWS: usize = 16 * 1024;
 
-/// Measures and prints. Returns the events a CPU second that decoding and encrypted encoding allow together.
+/// Measures, and prints the figures. Returns the events a CPU second of decoding and encrypted encoding together.
 pub(crate) fn measure(runtime: &Runtime) -> anyhow::Result<f64> {
     let mut json = String::new();
     let mut lines = Vec::new();
@@ -47,7 +48,7 @@ pub(crate) fn measure(runtime: &Runtime) -> anyhow::Result<f64> {
 
     let partition = Partition { class: "general".to_owned(), date: 20_777 };
     let mut encoded = [0.0; 2];
-    for (encrypt, place) in [(false, 0), (true, 1)] {
+    for (encrypt, index) in [(false, 0), (true, 1)] {
         let keys = if encrypt {
             let ring = KeyRing::new(Arc::new(object_store::memory::InMemory::new()), vec![holder()])?;
             runtime.block_on(SegmentKeys::new(&ring, Table::Events, &partition, "limit".to_owned()))?
@@ -60,9 +61,9 @@ pub(crate) fn measure(runtime: &Runtime) -> anyhow::Result<f64> {
             writer.write(batch)?;
         }
         let segment = writer.finish()?;
-        encoded[place] = rate(process::cpu_time()? - began);
+        encoded[index] = rate(process::cpu_time()? - began);
         let name = if encrypt { "zstd-1 Parquet with AES-256-GCM" } else { "zstd-1 Parquet, plain" };
-        figure(&format!("limit: Arrow to {name}, one core"), encoded[place] as u64, "events/CPU s");
+        figure(&format!("limit: Arrow to {name}, one core"), encoded[index] as u64, "events/CPU s");
         if encrypt {
             figure("limit: bytes of an archived event", segment.bytes.len() as u64 / EVENTS, "bytes");
         }
@@ -85,8 +86,8 @@ fn rate(time: Duration) -> f64 {
     EVENTS as f64 / time.as_secs_f64().max(0.01)
 }
 
-/// A holder of every tier, whose identity is forgotten at once.
-pub(crate) fn holder() -> Holder {
+/// A holder of every tier, whose identity is discarded.
+fn holder() -> Holder {
     Holder {
         name: "bench".to_owned(),
         recipient: age::x25519::Identity::generate().to_public(),

@@ -1,6 +1,8 @@
-//! What the kernel says of this process.
+//! CPU time and memory of this process, and benchmarks in processes of their own.
 
 use anyhow::{Context, bail};
+use serde_json::Value;
+use std::process::Command;
 use std::time::Duration;
 
 /// User and system time of all threads, from `/proc/self/stat` (proc(5), fields 14 and 15, in hundredths of a second).
@@ -16,8 +18,20 @@ pub(crate) fn cpu_time() -> anyhow::Result<Duration> {
     Ok(Duration::from_millis(ticks * 10))
 }
 
-/// Runs this program as another process and reads the report that it prints.
-pub(crate) fn report_of(mut command: std::process::Command) -> anyhow::Result<serde_json::Value> {
+/// Runs the internal command `name` of this program in a process of its own, and reads the report that it prints.
+pub(crate) fn child(name: &str, arguments: impl FnOnce(&mut Command)) -> anyhow::Result<Value> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg(name);
+    arguments(&mut command);
+    report_of(command).with_context(|| name.to_owned())
+}
+
+/// A number in a report.
+pub(crate) fn number(report: &Value, name: &str) -> anyhow::Result<f64> {
+    report[name].as_f64().with_context(|| format!("no {name} in the report"))
+}
+
+fn report_of(mut command: Command) -> anyhow::Result<Value> {
     let output = command.stderr(std::process::Stdio::inherit()).output().context("start a process")?;
     if !output.status.success() {
         bail!("the process failed: {}", output.status);

@@ -1,8 +1,9 @@
-//! Verifying, sealing and asking what was archived, each in a process of its own.
+//! Verifies, seals and queries an archive, each in a process of its own.
 
-use crate::{figure, process};
+use crate::figure::figure;
+use crate::process;
 use age::secrecy::ExposeSecret;
-use anyhow::{Context, bail};
+use anyhow::bail;
 use holdfast_archive::keys::{Holder, KeyRing, Unlocker};
 use holdfast_archive::proof::{IntegrateSettings, Integrator};
 use holdfast_archive::seal::{SealSettings, Sealer, Sweeper};
@@ -16,16 +17,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// The holder's identity lies beside the archive for as long as the benchmark takes.
+/// File with the holder's identity, in the folder of the archive.
 const IDENTITY: &str = "bench.identity";
 
-/// The key that the benchmark's commits are signed with.
+/// The key that signs the benchmark's commits.
 pub(crate) fn signing_key() -> anyhow::Result<Arc<SigningKey>> {
     let pair = generate("holdfast/bench", [1; 32])?;
     Ok(Arc::new(SigningKey::parse(&pair.private_key)?))
 }
 
-/// A ring whose one holder can be had again from the folder.
+/// A key ring with one holder, whose identity is written to the folder for [`open`].
 pub(crate) fn key_ring(archive: &Archive, folder: &Path) -> anyhow::Result<Arc<KeyRing>> {
     let identity = age::x25519::Identity::generate();
     std::fs::write(folder.join(IDENTITY), identity.to_string().expose_secret())?;
@@ -33,7 +34,7 @@ pub(crate) fn key_ring(archive: &Archive, folder: &Path) -> anyhow::Result<Arc<K
     Ok(Arc::new(KeyRing::new(Arc::clone(archive.store()), vec![holder])?))
 }
 
-/// Takes everything that was archived into the proof log.
+/// Adds all commits to the proof log.
 pub(crate) async fn integrate(archive: &Archive) -> anyhow::Result<()> {
     let key = signing_key()?;
     let trusted = TrustedKeys::parse(key.verifier_key())?;
@@ -52,13 +53,14 @@ pub(crate) fn now() -> Timestamp {
     Timestamp(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }
 
+/// The archive in a folder, and the identities that open it.
 pub(crate) fn open(folder: &Path) -> anyhow::Result<(Archive, Vec<age::x25519::Identity>)> {
     let archive = Archive::new(open_store(&folder.display().to_string(), folder, &BTreeMap::new())?);
     let identity = std::fs::read_to_string(folder.join(IDENTITY))?;
     Ok((archive, vec![identity.trim().parse().map_err(anyhow::Error::msg)?]))
 }
 
-/// The verifying process: verifies the archive in `folder` and reports.
+/// The verifying process: verifies the archive in `folder`, and reports.
 pub(crate) async fn verify(folder: &Path) -> anyhow::Result<()> {
     let began = Instant::now();
     let (archive, identities) = open(folder)?;
@@ -87,7 +89,7 @@ pub(crate) async fn verify(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The sealing process: seals everything in `folder` and reports.
+/// The sealing process: seals the archive in `folder`, and reports.
 pub(crate) async fn seal(folder: &Path) -> anyhow::Result<()> {
     let (archive, identities) = open(folder)?;
     let holder = Holder { name: "bench".to_owned(), recipient: identities[0].to_public(), tiers: Tier::ALL.to_vec() };
@@ -104,7 +106,7 @@ pub(crate) async fn seal(folder: &Path) -> anyhow::Result<()> {
     let sealed = sealer.seal(now(), true, |_| {}).await?;
     let (cpu, wall) = (process::cpu_time()?.as_secs_f64(), began.elapsed().as_secs_f64());
     integrate(&archive).await?;
-    // A moment later than the commit's own time, so that the grace of nothing is over.
+    // A second after the commit, so that the grace period of 0 is over.
     let later = Timestamp(now().0 + 1_000_000);
     Sweeper::new(archive, unlocker, Duration::ZERO).sweep(later).await?;
     let mut report = serde_json::to_value(&sealed)?;
@@ -115,7 +117,7 @@ pub(crate) async fn seal(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Statements whose time is taken: all of it, one session, and one minute.
+/// Statements that are measured: all events, one session, and one minute.
 const STATEMENTS: [(&str, &str); 3] = [
     ("count by sender", "SELECT sender, count(*), min(time), max(time) FROM archive.events GROUP BY sender"),
     ("one session, with its text", "SELECT time, data FROM archive.events WHERE subject = 'b-777' ORDER BY time"),
@@ -125,8 +127,8 @@ const STATEMENTS: [(&str, &str); 3] = [
     ),
 ];
 
-/// The asking process: each statement a few times, the best counts.
-pub(crate) async fn ask(folder: &Path) -> anyhow::Result<()> {
+/// The querying process: executes each statement four times, and reports the best time.
+pub(crate) async fn query(folder: &Path) -> anyhow::Result<()> {
     let (archive, identities) = open(folder)?;
     let session = Session::new(SessionOptions::new(archive, identities))?;
     let mut report = serde_json::Map::new();
@@ -143,12 +145,12 @@ pub(crate) async fn ask(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Measures and prints.
+/// Verifies and queries the archive before and after sealing, and prints the figures.
 pub(crate) fn measure(folder: &Path, events: u64) -> anyhow::Result<()> {
     verified(folder, events, "as archived")?;
-    let before = run("ask", folder)?;
+    let before = run("query", folder)?;
     let sealed = run("seal", folder)?;
-    let number = |name: &str| sealed[name].as_f64().with_context(|| format!("no {name} in the report"));
+    let number = |name: &str| process::number(&sealed, name);
     if number("rows")? as u64 != events {
         bail!("{events} events were to be sealed, {} were", number("rows")?);
     }
@@ -164,7 +166,7 @@ pub(crate) fn measure(folder: &Path, events: u64) -> anyhow::Result<()> {
     figure("bytes an event before sealing", per_event("bytes_before")?, "bytes");
     figure("bytes an event after sealing", per_event("bytes_after")?, "bytes");
     verified(folder, events, "sealed")?;
-    let after = run("ask", folder)?;
+    let after = run("query", folder)?;
     for (name, _) in STATEMENTS {
         let millis = |report: &serde_json::Value| report[name].as_f64().unwrap_or_default() * 1000.0;
         figure(&format!("{name}: before, after"), format!("{:.1} {:.1}", millis(&before), millis(&after)), "ms");
@@ -173,14 +175,12 @@ pub(crate) fn measure(folder: &Path, events: u64) -> anyhow::Result<()> {
 }
 
 fn run(command: &str, folder: &Path) -> anyhow::Result<serde_json::Value> {
-    let mut process = std::process::Command::new(std::env::current_exe()?);
-    process.args([command, "--folder"]).arg(folder);
-    process::report_of(process)
+    process::child(command, |arguments| _ = arguments.arg("--folder").arg(folder))
 }
 
 fn verified(folder: &Path, events: u64, what: &str) -> anyhow::Result<()> {
     let report = run("verify", folder)?;
-    let number = |name: &str| report[name].as_f64().with_context(|| format!("no {name} in the report"));
+    let number = |name: &str| process::number(&report, name);
     if number("records")? as u64 != events {
         bail!("{events} events were to be verified, {} were", number("records")?);
     }

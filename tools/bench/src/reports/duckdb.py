@@ -1,8 +1,7 @@
-"""Asks DuckDB what standard input asks: a line of JSON for what there is, and then one for each question and its answer.
+"""Executes statements in DuckDB: the first line of standard input is the task, each other line a statement, as JSON.
 
-The statements are those of Holdfast; only the functions of JSON, which every engine names in its own way, are put into
-DuckDB's words. Where a question comes with the Parquet file of another answer, `differing` counts the rows that are not the
-same in both.
+The statements are those of Holdfast. Only the functions for JSON, which each engine names differently, are translated. If a
+statement has the Parquet file of an expected result, `differing` counts the rows that are not the same in both.
 """
 
 import json
@@ -12,43 +11,43 @@ import time
 
 import duckdb
 
-WORDS = [
+FUNCTIONS = [
     (r"json_get_array\((case when .*? end|[\w.]+)\)", r"cast(cast(\1 as json[]) as varchar[])"),
     (r"json_get_(?:int)\(([\w.]+), ('\w+')\)", r"cast(\1 ->> \2 as bigint)"),
     (r"json_get_(?:float)\(([\w.]+), ('\w+')\)", r"cast(\1 ->> \2 as double)"),
     (r"json_get_(?:bool)\(([\w.]+), ('\w+')\)", r"cast(\1 ->> \2 as boolean)"),
     (r"\blast_value\((\w+) order by", r"last(\1 order by"),
-    # What follows an arrow binds less in DuckDB than what stands around it.
+    # In DuckDB the arrow has a lower precedence than the operators around it.
     (r"([\w.]+) ->> ('\w+')", r"(\1 ->> \2)"),
 ]
 
 
-# The engine that is measured finds out by itself that a filter on the type reaches both sides of the anti-join. DuckDB is
-# helped: it looks for repetitions of these types alone.
+# Holdfast pushes a filter on the type down to both sides of the anti-join. For DuckDB the statement is rewritten, so that it
+# searches for duplicates of these types only.
 ONCE = re.compile(r"from archive\.deduplicated_events\n    where (type .*)\n")
 ORDER = "partition by subject, type, source, id order by kafka_topic, kafka_partition, kafka_offset"
 
 
 def translated(sql):
     sql = ONCE.sub(rf"from (select * from archive.events where \1 qualify row_number() over ({ORDER}) = 1)\n", sql)
-    for pattern, replacement in WORDS:
+    for pattern, replacement in FUNCTIONS:
         sql = re.sub(pattern, replacement, sql)
     return sql
 
 
 def is_same(one, other):
-    """Fractions are rounded by the reports, mostly to one digit: a half may have gone up here and down there."""
+    """The reports round fractions, mostly to one digit. The engines may round a half differently."""
     if isinstance(one, float) and isinstance(other, float):
         return abs(one - other) <= max(0.1001, 1e-9 * abs(one))
     return one == other
 
 
-def differing(ours, theirs):
+def differing(expected, found):
     def in_order(rows):
         return sorted(rows, key=lambda row: [str(value) for value in row if not isinstance(value, float)])
 
-    pairs = zip(in_order(ours), in_order(theirs))
-    return abs(len(ours) - len(theirs)) + sum(not all(map(is_same, one, other)) for one, other in pairs)
+    pairs = zip(in_order(expected), in_order(found))
+    return abs(len(expected) - len(found)) + sum(not all(map(is_same, one, other)) for one, other in pairs)
 
 
 def main():
@@ -56,7 +55,7 @@ def main():
     engine = duckdb.connect()
     engine.execute(f"set threads = {task['threads']}")
     engine.execute("set timezone = 'UTC'")
-    # It would be drawn among what is told.
+    # It would be printed to standard output, among the results.
     engine.execute("set enable_progress_bar = false")
     engine.execute("create schema archive; create schema crm")
     for table, name in [("events", "events"), ("sessions", "session_states")]:
@@ -67,15 +66,15 @@ def main():
     engine.execute("create view crm.tickets as select * from archive.tickets")
 
     for line in sys.stdin:
-        question = json.loads(line)
-        sql = translated(question["sql"])
+        request = json.loads(line)
+        sql = translated(request["sql"])
         began = time.perf_counter()
         rows = engine.execute(sql).fetchall()
-        told = {"seconds": time.perf_counter() - began, "rows": len(rows)}
-        if "answer" in question:
-            ours = engine.execute(f"select * from read_parquet('{question['answer']}')").fetchall()
-            told["differing"] = differing(ours, rows)
-        print(json.dumps(told), flush=True)
+        executed = {"seconds": time.perf_counter() - began, "rows": len(rows)}
+        if "expected" in request:
+            expected = engine.execute(f"select * from read_parquet('{request['expected']}')").fetchall()
+            executed["differing"] = differing(expected, rows)
+        print(json.dumps(executed), flush=True)
 
 
 main()

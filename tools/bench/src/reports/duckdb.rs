@@ -1,6 +1,6 @@
-//! DuckDB asked the same of the same rows. It runs in a Python of its own, as most people run it.
+//! DuckDB with the same statements on the same rows. It runs in Python, as most people use it.
 
-use super::THREADS;
+use super::limits::THREADS;
 use anyhow::{Context, bail};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 const SCRIPT: &str = include_str!("duckdb.py");
 
-/// The views that the reports ask, each after those that it is made of.
+/// The views that the reports read, each after those that it reads itself.
 const VIEWS: [(&str, &str); 6] = [
     ("duplicates", include_str!("../../../../query/engine/src/views/duplicates.sql")),
     ("deduplicated_events", include_str!("../../../../query/engine/src/views/deduplicated_events.sql")),
@@ -20,30 +20,30 @@ const VIEWS: [(&str, &str); 6] = [
     ("tickets", include_str!("../../../../query/engine/src/views/tickets.sql")),
 ];
 
-/// The Python that has DuckDB.
+/// The Python with DuckDB.
 pub(super) fn python() -> anyhow::Result<PathBuf> {
-    holdfast_testkit::tools::duckdb().context("DuckDB is what is measured against")
+    holdfast_testkit::tools::duckdb().context("the benchmark compares with DuckDB")
 }
 
-/// DuckDB in a process of its own, waiting to be asked.
+/// DuckDB in a process of its own, which reads statements from its standard input.
 pub(super) struct DuckDb {
     child: Child,
-    questions: ChildStdin,
-    answers: Lines<BufReader<ChildStdout>>,
+    input: ChildStdin,
+    output: Lines<BufReader<ChildStdout>>,
 }
 
-/// What DuckDB took.
+/// An executed statement.
 #[derive(Deserialize)]
-pub(super) struct Told {
+pub(super) struct Executed {
     pub(super) seconds: f64,
     pub(super) rows: usize,
-    /// Rows that are not the same in the answer that it was given to compare with.
+    /// Rows that differ from the result that DuckDB compared with.
     #[serde(default)]
     pub(super) differing: usize,
 }
 
 impl DuckDb {
-    /// Over the files in `plain`.
+    /// Starts DuckDB with views over the files in `plain`.
     pub(super) fn start(plain: &Path) -> anyhow::Result<Self> {
         let mut child = Command::new(python()?)
             .args(["-c", SCRIPT])
@@ -51,25 +51,25 @@ impl DuckDb {
             .stdout(Stdio::piped())
             .spawn()
             .context("start Python")?;
-        let questions = child.stdin.take().context("Python has no input")?;
-        let answers = BufReader::new(child.stdout.take().context("Python has no output")?).lines();
-        let mut started = Self { child, questions, answers };
-        started.say(&json!({ "plain": plain, "threads": THREADS, "views": VIEWS }))?;
+        let input = child.stdin.take().context("Python has no input")?;
+        let output = BufReader::new(child.stdout.take().context("Python has no output")?).lines();
+        let mut started = Self { child, input, output };
+        started.send(&json!({ "plain": plain, "threads": THREADS, "views": VIEWS }))?;
         Ok(started)
     }
 
-    /// Asks, and compares with the answer in a Parquet file, if there is one.
-    pub(super) fn ask(&mut self, sql: &str, answer: Option<&Path>) -> anyhow::Result<Told> {
-        let mut question = json!({ "sql": sql });
-        if let Some(answer) = answer {
-            question["answer"] = json!(answer);
+    /// Executes a statement, and compares with the result in a Parquet file, if there is one.
+    pub(super) fn execute(&mut self, sql: &str, expected: Option<&Path>) -> anyhow::Result<Executed> {
+        let mut request = json!({ "sql": sql });
+        if let Some(expected) = expected {
+            request["expected"] = json!(expected);
         }
-        self.say(&question)?;
-        let Some(line) = self.answers.next() else { bail!("DuckDB ended: {}", self.child.wait()?) };
-        serde_json::from_str(&line?).context("read what DuckDB took")
+        self.send(&request)?;
+        let Some(line) = self.output.next() else { bail!("DuckDB ended: {}", self.child.wait()?) };
+        serde_json::from_str(&line?).context("read the time that DuckDB took")
     }
 
-    fn say(&mut self, line: &Value) -> anyhow::Result<()> {
-        writeln!(self.questions, "{line}").context("speak to DuckDB")
+    fn send(&mut self, line: &Value) -> anyhow::Result<()> {
+        writeln!(self.input, "{line}").context("send to DuckDB")
     }
 }

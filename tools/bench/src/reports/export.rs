@@ -1,4 +1,4 @@
-//! The same rows in the same files, in the same order and encoding, unencrypted.
+//! Writes the rows of the archive to unencrypted files: the same files, order and encoding.
 
 use crate::prove;
 use holdfast_archive::keys::Unlocker;
@@ -6,15 +6,15 @@ use holdfast_archive::segment::{Partition, SegmentKeys, SegmentWriter};
 use holdfast_archive::{Table, read};
 use std::path::Path;
 
-/// The exporting process: writes every file of `events` and `sessions` below `plain` and reports.
+/// The exporting process: writes each file of `events` and `sessions` below `plain`, and reports.
 pub(crate) async fn child(folder: &Path, plain: &Path) -> anyhow::Result<()> {
     let (archive, identities) = prove::open(folder)?;
     let unlocker = Unlocker::new(archive.clone(), identities);
     let unfinished = plain.with_extension("unfinished");
     let (mut files, mut before, mut after) = (0, 0, 0);
     for table in [Table::Events, Table::Sessions] {
-        let place = unfinished.join(table.name());
-        std::fs::create_dir_all(&place)?;
+        let table_folder = unfinished.join(table.name());
+        std::fs::create_dir_all(&table_folder)?;
         let snapshot = archive.table(table).snapshot().await?;
         unlocker.prepare(&snapshot.files).await?;
         let schema = table.schema();
@@ -27,7 +27,7 @@ pub(crate) async fn child(folder: &Path, plain: &Path) -> anyhow::Result<()> {
                 writer.write(&batch)?;
             }
             let segment = writer.finish()?;
-            std::fs::write(place.join(format!("{}.parquet", file.id)), &segment.bytes)?;
+            std::fs::write(table_folder.join(format!("{}.parquet", file.id)), &segment.bytes)?;
             files += 1;
             before += file.size;
             after += segment.bytes.len();

@@ -1,4 +1,4 @@
-//! Events of a made-up service desk through Kafka, and the sessions that they tell of.
+//! Events of a generated service desk, through Kafka, and the table of their sessions.
 
 use crate::{archive, process, prove};
 use holdfast_archive::keys::{Holder, KeyRing, Unlocker};
@@ -10,16 +10,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// When it ends, in microseconds since 1970.
+/// The end of the generated events, in microseconds since 1970.
 const END: i64 = 1_795_132_800_000_000;
-/// The same for people.
+/// The same as text, for statements.
 pub(super) const END_TEXT: &str = "2026-11-20T00:00:00Z";
 /// Days that the sessions are spread over.
 const DAYS: u32 = 90;
-/// Events that a session comes with, its ticket and its share of the desk's own included; a little less than there are.
+/// A lower bound of the events for each session, including its ticket and its share of events without a session.
 const EVENTS_A_SESSION: u64 = 28;
 
-/// Writes `events` events to Kafka, the first of as many sessions as that takes. Returns how many there were.
+/// Writes `events` events to Kafka, of as many sessions as needed. Returns how many Kafka acknowledged.
 pub(super) async fn kafka(brokers: &str, events: u64) -> anyhow::Result<u64> {
     let settings = archive::settings(brokers, "bench");
     let mut options = holdfast_demo::Options::new(7, events / EVENTS_A_SESSION + 1, END);
@@ -33,7 +33,7 @@ pub(super) async fn kafka(brokers: &str, events: u64) -> anyhow::Result<u64> {
     Ok(bulk.finish().await?.acknowledged)
 }
 
-/// The projecting process: makes the table of sessions and reports.
+/// The projecting process: builds the table of sessions, and reports.
 pub(crate) async fn project(folder: &Path) -> anyhow::Result<()> {
     let (archive, identities) = prove::open(folder)?;
     let holder = Holder { name: "bench".to_owned(), recipient: identities[0].to_public(), tiers: Tier::ALL.to_vec() };

@@ -1,6 +1,6 @@
-//! The HTTP API over the archive, whose looks are written to Kafka as those of a server are.
+//! The HTTP API over the archive. As in a server, the audit trail is written to Kafka.
 
-use super::{MEMORY, SPILL, THREADS};
+use super::limits::{MEMORY, SPILL, THREADS};
 use crate::{archive, process, prove};
 use async_trait::async_trait;
 use holdfast_api::{ApiSettings, ReportDescription, ReportProblem, ReportSource, ReportStatement};
@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::io::AsyncReadExt;
 
-/// The serving process: prints the address that it listens on, answers until its standard input ends, and reports.
+/// The serving process: prints the address that it listens on, serves until its standard input ends, and reports.
 pub(crate) async fn child(folder: &Path, spill: &Path, brokers: &str) -> anyhow::Result<()> {
     let (store, identities) = prove::open(folder)?;
     let mut options = SessionOptions::new(store, identities);
@@ -24,23 +24,23 @@ pub(crate) async fn child(folder: &Path, spill: &Path, brokers: &str) -> anyhow:
     options.parallelism = THREADS;
     options.spill = Spill::Encrypted { directory: spill.to_owned(), limit: SPILL };
     let settings = archive::settings(brokers, "bench");
-    let records = Arc::new(Records {
+    let audit_trail = Arc::new(CountingAuditTrail {
         producer: KafkaProducer::new(&settings)?,
         topic: settings.events_topic,
         written: AtomicU64::new(0),
     });
-    let porter = Porter { session: Session::new(options)?, records: Arc::clone(&records) };
-    let routes = holdfast_api::router(Arc::new(porter), Arc::new(Reports), ApiSettings::default())?;
+    let authenticator = AcceptAll { session: Session::new(options)?, audit_trail: Arc::clone(&audit_trail) };
+    let routes = holdfast_api::router(Arc::new(authenticator), Arc::new(Reports), ApiSettings::default())?;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     println!("{}", listener.local_addr()?);
     let service = routes.into_make_service_with_connect_info::<SocketAddr>();
     let until_closed = async {
-        // Nothing is sent; the end of it is the sign.
+        // The parent sends no data. It closes the input to stop the server.
         let _ = tokio::io::stdin().read_to_end(&mut Vec::new()).await;
     };
     axum::serve(listener, service).with_graceful_shutdown(until_closed).await?;
     let report = serde_json::json!({
-        "records": records.written.load(Ordering::Relaxed),
+        "records": audit_trail.written.load(Ordering::Relaxed),
         "memory": process::peak_memory()?,
         "cpu": process::cpu_time()?.as_secs_f64(),
     });
@@ -77,22 +77,22 @@ impl ReportSource for Reports {
     }
 }
 
-/// Lets everybody in, under the name that they bring as a token.
-struct Porter {
+/// Authenticates all requests. The token is the user's name.
+struct AcceptAll {
     session: Session,
-    records: Arc<Records>,
+    audit_trail: Arc<CountingAuditTrail>,
 }
 
-impl Porter {
+impl AcceptAll {
     fn reader(&self, user: &str, interface: Interface, remote: Option<String>) -> Reader {
         let user = AuthenticatedUser { name: user.to_owned(), role: "manager".to_owned(), interface, remote };
-        let records = Arc::clone(&self.records) as Arc<dyn AuditTrail>;
-        Reader::new(self.session.clone(), user, records, WithoutRecord::Refuse)
+        let audit_trail = Arc::clone(&self.audit_trail) as Arc<dyn AuditTrail>;
+        Reader::new(self.session.clone(), user, audit_trail, WithoutRecord::Refuse)
     }
 }
 
 #[async_trait]
-impl Authenticator for Porter {
+impl Authenticator for AcceptAll {
     async fn by_password(
         &self,
         user: &str,
@@ -113,24 +113,24 @@ impl Authenticator for Porter {
     }
 
     async fn scram_verifier(&self, _: &str, _: Option<String>) -> Result<String, AuthenticationError> {
-        Err(AuthenticationError::Unavailable("there is no PostgreSQL wire here".to_owned()))
+        Err(AuthenticationError::Unavailable("this server has no PostgreSQL interface".to_owned()))
     }
 
     async fn by_scram(&self, _: &str, _: Option<String>) -> Result<Reader, AuthenticationError> {
-        Err(AuthenticationError::Unavailable("there is no PostgreSQL wire here".to_owned()))
+        Err(AuthenticationError::Unavailable("this server has no PostgreSQL interface".to_owned()))
     }
 
     async fn scram_failed(&self, _: &str, _: Option<String>) {}
 }
 
-/// Records of looks, in Kafka when they count.
-struct Records {
+/// Writes access records to Kafka and counts them.
+struct CountingAuditTrail {
     producer: KafkaProducer,
     topic: String,
     written: AtomicU64,
 }
 
-impl Records {
+impl CountingAuditTrail {
     async fn write(&self, user: &str, data: serde_json::Value) -> Result<String, Unrecorded> {
         let id = format!("access-{}-{}", user, self.written.fetch_add(1, Ordering::Relaxed));
         let event = serde_json::json!({
@@ -150,7 +150,7 @@ impl Records {
 }
 
 #[async_trait]
-impl AuditTrail for Records {
+impl AuditTrail for CountingAuditTrail {
     async fn begin(&self, user: &AuthenticatedUser, record: &AccessRecord) -> Result<AccessId, Unrecorded> {
         self.write(&user.name, serde_json::json!({ "statement": record.statement })).await.map(AccessId)
     }
