@@ -64,7 +64,7 @@ pub(super) async fn measure(folders: &Folders, brokers: &str) -> anyhow::Result<
     server.wait().await?;
 
     times.sort_by(f64::total_cmp);
-    figure("concurrent clients", CONCURRENT_CLIENTS, "");
+    figure("clients at once", CONCURRENT_CLIENTS, "");
     figure("reports answered", times.len() - problems.len(), "");
     figure("reports that failed", problems.len(), "");
     figure("reports a second", format!("{:.2}", times.len() as f64 / wall), "");
