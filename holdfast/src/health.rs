@@ -1,7 +1,7 @@
 //! `/healthz`, `/readyz` and `/metrics`, for the orchestrator and the monitoring.
 //!
-//! The process is alive while it responds: a task that dies ends the process. It is ready when all registered components are.
-//! No route needs a token, and no response contains data of an event.
+//! The process is alive while it responds: a task that dies ends the process. It is ready when all registered
+//! components are. No route needs a token, and no response contains data of an event.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,7 +1,7 @@
 //! The levels at which the targets of the log are enabled.
 //!
-//! Verbose dependencies are held at `warn` unless the configured level names them: their lines hide those of Holdfast, and
-//! some of them log their input. A parser logs the statement, a broker the payload.
+//! Verbose dependencies are held at `warn` unless the configured level names them: their lines hide those of Holdfast,
+//! and some of them log their input. A parser logs the statement, a broker the payload.
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;

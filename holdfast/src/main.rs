@@ -20,7 +20,8 @@ mod wiring;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    // Two cryptography providers are compiled in. Without a default rustls panics. The first one that is installed stays.
+    // Two cryptography providers are compiled in. Without a default rustls panics. The first one that is installed
+    // stays.
     let _ = rustls::crypto::ring::default_provider().install_default();
     cli::run()
 }

@@ -1,4 +1,5 @@
-//! Supervision of named tasks, and an orderly stop. A task that ends before it is asked to stop ends the process with an error.
+//! Supervision of named tasks, and an orderly stop. A task that ends before it is asked to stop ends the process with
+//! an error.
 //!
 //! ```text
 //! signal ─┐                ┌▶ Stage::Intake   cancelled, awaited
@@ -8,8 +9,8 @@
 //! second signal, or the limit ──────────────▶ aborted, named in the error
 //! ```
 //!
-//! The stages stop in the direction of the data: first the intake of events, then the archiver when all events are archived,
-//! and then the broker, which both use.
+//! The stages stop in the direction of the data: first the intake of events, then the archiver when all events are
+//! archived, and then the broker, which both use.
 
 use std::any::Any;
 use std::collections::HashMap;

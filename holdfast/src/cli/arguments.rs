@@ -43,8 +43,8 @@ impl ConfigArguments {
     }
 }
 
-/// The environment variables. Bytes that are not Unicode become replacement characters, so that a variable with Holdfast's
-/// prefix is refused rather than silently ignored.
+/// The environment variables. Bytes that are not Unicode become replacement characters, so that a variable with
+/// Holdfast's prefix is refused rather than silently ignored.
 pub(super) fn environment() -> Vec<(String, String)> {
     let text = |value: OsString| value.to_string_lossy().into_owned();
     std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect()

@@ -35,8 +35,8 @@ use crate::wiring::{archive, query};
 
 /// Send generated support sessions through Kafka into the encrypted archive, and query them in SQL.
 ///
-/// Creates a configuration with keys in DIR if there is none. Uses the running server of that configuration, or runs one
-/// until Ctrl-C.
+/// Creates a configuration with keys in DIR if there is none. Uses the running server of that configuration, or runs
+/// one until Ctrl-C.
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
     /// Folder for configuration, keys and archive

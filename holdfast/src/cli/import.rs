@@ -1,8 +1,8 @@
 //! `holdfast import`
 //!
 //! ```text
-//! file ─▶ lines ─▶ decode (for the key and the validity) ─▶ Kafka ─▶ archiver of the running server, or of this process
-//!                                                             └─▶ next offsets ─▶ wait until the archive's log has them
+//! file ─▶ lines ─▶ decode (for the key and the validity) ─▶ Kafka ─▶ archiver of the server, or of this process
+//!                                                             └─▶ next offsets ─▶ wait until the log has them
 //! ```
 
 mod lines;

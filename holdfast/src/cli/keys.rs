@@ -30,9 +30,9 @@ pub(crate) enum KeysCommand {
 
 /// Replace a key with a new one.
 ///
-/// `signing`: the key that signs commits and checkpoints. All pending commits are added to the proof log first, under the old
-/// key. From then on the old key is valid only for what it has signed. Before, stop all processes that archive or seal, and
-/// then give them the new key.
+/// `signing`: the key that signs commits and checkpoints. All pending commits are added to the proof log first, under
+/// the old key. From then on the old key is valid only for what it has signed. Before, stop all processes that archive
+/// or seal, and then give them the new key.
 #[derive(Debug, Args)]
 pub(crate) struct Rotate {
     #[command(flatten)]

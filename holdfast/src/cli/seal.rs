@@ -18,10 +18,12 @@ use crate::config::Settings;
 use crate::render::text::{bytes, count};
 use crate::wiring::{archive, proof, seal};
 
-/// Merge the many small files of closed dates into few large ones, sorted by session, and join the objects of each recording.
+/// Merge the many small files of closed dates into few large ones, sorted by session, and join the objects of each
+/// recording.
 ///
-/// Rows do not change, and `holdfast verify` reports the same before and after. Deletes files that were merged earlier, after
-/// the grace period. Needs the keys of all three tiers. `holdfast serve --roles sealer` does the same on a schedule.
+/// Rows do not change, and `holdfast verify` reports the same before and after. Deletes files that were merged earlier,
+/// after the grace period. Needs the keys of all three tiers. `holdfast serve --roles sealer` does the same on a
+/// schedule.
 #[derive(Debug, Args)]
 pub(crate) struct Seal {
     #[command(flatten)]

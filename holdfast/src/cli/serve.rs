@@ -17,8 +17,8 @@ use crate::wiring::{archive, authentication, broker, identities, kafka};
 
 /// Take events in and archive them, until SIGTERM or SIGINT.
 ///
-/// With the built-in broker, one process has all roles. With a Kafka cluster, the roles can be spread over processes and
-/// machines. The gateway and the archiver need no private key.
+/// With the built-in broker, one process has all roles. With a Kafka cluster, the roles can be spread over processes
+/// and machines. The gateway and the archiver need no private key.
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
     #[command(flatten)]
@@ -42,7 +42,8 @@ pub(crate) enum Role {
 impl Role {
     const ALL: [Self; 4] = [Self::Gateway, Self::Archiver, Self::Query, Self::Sealer];
 
-    /// The roles when --roles is not given. A role that reads with private keys needs a configured folder of identities.
+    /// The roles when --roles is not given. A role that reads with private keys needs a configured folder of
+    /// identities.
     fn by_default(settings: &Settings) -> BTreeSet<Self> {
         let may_seal = settings.config.seal.identities_dir.get().is_some();
         // On a machine without the identities, the server archives and does not serve queries.

@@ -18,9 +18,10 @@ use crate::wiring::{archive, query};
 
 /// Query the archive in SQL, with or without a server.
 ///
-/// Tables and views of the schema `archive`: events, sessions, chat_lines, diagnostics, surveys, file_transfers, recordings,
-/// duplicates, dead_letters, access_log. `SHOW TABLES` lists them, `DESCRIBE archive.sessions` the columns of one. Columns
-/// that your keys do not open are NULL, and a notice on standard error names them. The access is recorded in the archive.
+/// Tables and views of the schema `archive`: events, sessions, chat_lines, diagnostics, surveys, file_transfers,
+/// recordings, duplicates, dead_letters, access_log. `SHOW TABLES` lists them, `DESCRIBE archive.sessions` the columns
+/// of one. Columns that your keys do not open are NULL, and a notice on standard error names them. The access is
+/// recorded in the archive.
 #[derive(Debug, Args)]
 pub(crate) struct Sql {
     /// The statement; `-` reads it from standard input

@@ -232,7 +232,8 @@ async fn kafka_report(settings: &Settings, running: Option<&LockFile>, events: &
 }
 
 async fn server_report(settings: &Settings, running: Option<LockFile>) -> ServerReport {
-    // With the built-in broker a server writes its address to the lock file. With a cluster there is only the configured one.
+    // With the built-in broker a server writes its address to the lock file. With a cluster there is only the
+    // configured one.
     let address = match &running {
         Some(running) => running.http,
         None if kafka::is_built_in(settings) => None,

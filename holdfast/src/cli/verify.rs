@@ -26,8 +26,9 @@ const MAX_EVENTS_SHOWN: usize = 5;
 
 /// Check that the archive holds exactly what was acknowledged: nothing changed, removed, added or moved.
 ///
-/// Needs the log's public key, and the keys of all tiers to read rows and recordings. Without the keys it checks digests,
-/// counts and the proof log, and lists what it did not check. Exit code 0 when everything is intact, 1 when there are findings.
+/// Needs the log's public key, and the keys of all tiers to read rows and recordings. Without the keys it checks
+/// digests, counts and the proof log, and lists what it did not check. Exit code 0 when everything is intact, 1 when
+/// there are findings.
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
     #[command(flatten)]

@@ -1,8 +1,8 @@
 //! Reads the layers, merges them, and deserializes the result.
 //!
-//! The defaults and the file are merged as trees that keep the position of each value, and deserialized after that, so that a
-//! type error can name the line. Then each environment variable is merged and checked separately, so that an error names the
-//! variable.
+//! The defaults and the file are merged as trees that keep the position of each value, and deserialized after that, so
+//! that a type error can name the line. Then each environment variable is merged and checked separately, so that an
+//! error names the variable.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -221,8 +221,9 @@ fn overlay_variable<'a>(
     Ok(Override::Setting { key, tree: next, config: Box::new(config) })
 }
 
-/// `["kafka", "settings", "sasl_password"]` as `["kafka", "settings", "sasl.password"]`. The settings of librdkafka have dots,
-/// which the name of an environment variable cannot have. The options of the object store have underscores already.
+/// `["kafka", "settings", "sasl_password"]` as `["kafka", "settings", "sasl.password"]`. The settings of librdkafka
+/// have dots, which the name of an environment variable cannot have. The options of the object store have underscores
+/// already.
 fn open_table_path(segments: &[String], known: &KnownKeys) -> Option<Vec<String>> {
     let [section, table, name] = segments else { return None };
     if known.kind(&join(section, table)) != Kind::OpenTable {

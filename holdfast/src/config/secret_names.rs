@@ -4,7 +4,8 @@
 const SECRET_KEYS: [&str; 6] =
     ["gateway.token", "broker.key", "crm.connection_string", "crm.password", "kafka.oauth_token", "proof.signing_key"];
 
-/// Whether a dotted key holds a secret. For settings of librdkafka and the object store, the words in their names decide.
+/// Whether a dotted key holds a secret. For settings of librdkafka and the object store, the words in their names
+/// decide.
 pub(super) fn is_secret(key: &str) -> bool {
     if SECRET_KEYS.contains(&key) {
         return true;

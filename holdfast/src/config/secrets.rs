@@ -1,5 +1,5 @@
-//! Secrets: from a file that a `*_file` key names, or from the environment. They never become part of the configuration,
-//! so nothing that prints a configuration can print a secret.
+//! Secrets: from a file that a `*_file` key names, or from the environment. They never become part of the
+//! configuration, so nothing that prints a configuration can print a secret.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,8 @@ impl Settings {
         self.required("gateway.token", &self.config.gateway.token_file)
     }
 
-    /// The file with the key of the built-in broker; `None` when the environment has the key, or when no file is configured.
+    /// The file with the key of the built-in broker; `None` when the environment has the key, or when no file is
+    /// configured.
     pub(crate) fn broker_key_file(&self) -> Option<PathBuf> {
         if self.secrets.get("broker.key").is_some() {
             return None;

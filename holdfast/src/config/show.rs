@@ -1,4 +1,5 @@
-//! The configuration in force, as a commented file: the text of the defaults with the values replaced. It can be loaded again.
+//! The configuration in force, as a commented file: the text of the defaults with the values replaced. It can be loaded
+//! again.
 
 use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, Value};
 
@@ -7,8 +8,8 @@ use super::origin::Origin;
 use super::sections::{Config, DEFAULT_TOML};
 use super::settings::Settings;
 
-/// The configuration in force, with the documentation of each setting, and with the origin of each value that is not the
-/// default. Secrets are not part of it; the names of secrets in the environment are.
+/// The configuration in force, with the documentation of each setting, and with the origin of each value that is not
+/// the default. Secrets are not part of it; the names of secrets in the environment are.
 pub(crate) fn to_annotated_toml(settings: &Settings) -> String {
     let mut document: DocumentMut = DEFAULT_TOML.parse().expect("the compiled-in defaults are TOML");
     let effective = as_table(&settings.config);

@@ -1,4 +1,5 @@
-//! Checks that a type cannot express: ranges, names, and settings that contradict each other. Pure; reports all mistakes.
+//! Checks that a type cannot express: ranges, names, and settings that contradict each other. Pure; reports all
+//! mistakes.
 
 use std::collections::{BTreeMap, BTreeSet};
 

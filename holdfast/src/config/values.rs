@@ -47,7 +47,8 @@ impl OptionalPath {
     }
 }
 
-/// A value that is passed to a library as text. Numbers and booleans are accepted too, so that `3000` and `true` need no quotes.
+/// A value that is passed to a library as text. Numbers and booleans are accepted too, so that `3000` and `true` need
+/// no quotes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub(crate) struct Text(pub(crate) String);

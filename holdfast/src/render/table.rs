@@ -184,7 +184,8 @@ fn is_number(data_type: &DataType) -> bool {
     data_type.is_numeric() || matches!(data_type, DataType::Duration(_))
 }
 
-/// Widths that fit into `limit`: the widest columns are cut, none below [`MIN_COLUMN_WIDTH`]. `None` if they do not fit.
+/// Widths that fit into `limit`: the widest columns are cut, none below [`MIN_COLUMN_WIDTH`]. `None` if they do not
+/// fit.
 fn fit(natural: &[usize], limit: usize) -> Option<Vec<usize>> {
     let gaps = GAP * natural.len().saturating_sub(1);
     let total = |cap: usize| natural.iter().map(|width| (*width).min(cap)).sum::<usize>() + gaps;

@@ -1,7 +1,7 @@
 //! The archive's location, and its key ring for writing.
 //!
-//! Options of the object store come from the usual environment variables (`AWS_REGION`, ...) and from `[archive.options]`,
-//! which takes precedence. An unknown option is refused.
+//! Options of the object store come from the usual environment variables (`AWS_REGION`, ...) and from
+//! `[archive.options]`, which takes precedence. An unknown option is refused.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;

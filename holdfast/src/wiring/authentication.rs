@@ -206,8 +206,8 @@ fn tier_of(name: TierName) -> Tier {
     }
 }
 
-/// The identities for a user to whom `tiers` are visible: those that open only these tiers, if together they open all of them.
-/// Otherwise all identities, and only the visibility restricts the user.
+/// The identities for a user to whom `tiers` are visible: those that open only these tiers, if together they open all
+/// of them. Otherwise all identities, and only the visibility restricts the user.
 fn keys_for(keys: &[Key], tiers: &[Tier]) -> Vec<Identity> {
     let fitting: Vec<&Key> = keys.iter().filter(|key| key.tiers.iter().all(|tier| tiers.contains(tier))).collect();
     let covered = tiers.iter().all(|tier| fitting.iter().any(|key| key.tiers.contains(tier)));

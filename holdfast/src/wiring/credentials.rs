@@ -5,8 +5,8 @@
 //! JWT ─▶ verify ─▶ NeedsKeys ─▶ RefetchLimit ─▶ GET jwks_url ─▶ verify again
 //! ```
 //!
-//! If the users file becomes unreadable, the previous users stay in force and the error is logged: a typing error in the file
-//! must not lock out all users. At start it is an error.
+//! If the users file becomes unreadable, the previous users stay in force and the error is logged: a typing error in
+//! the file must not lock out all users. At start it is an error.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};

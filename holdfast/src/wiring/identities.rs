@@ -1,5 +1,5 @@
-//! The private keys (age identities) that read the archive. Commands that read load them, and servers with the roles query and
-//! sealer. A server that only archives does not.
+//! The private keys (age identities) that read the archive. Commands that read load them, and servers with the roles
+//! query and sealer. A server that only archives does not.
 
 use std::path::{Path, PathBuf};
 

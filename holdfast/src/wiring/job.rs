@@ -27,8 +27,8 @@ pub(crate) struct Job {
 }
 
 impl Job {
-    /// Starts the parts that are missing for events to be archived. With `serves`, also HTTP, and other processes find this one
-    /// as a server.
+    /// Starts the parts that are missing for events to be archived. With `serves`, also HTTP, and other processes find
+    /// this one as a server.
     pub(crate) async fn start(
         settings: &Settings,
         bars: &Bars,

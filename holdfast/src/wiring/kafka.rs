@@ -26,8 +26,8 @@ pub(crate) fn settings(settings: &Settings, address: Option<std::net::SocketAddr
     let mut passed: BTreeMap<String, String> =
         settings.kafka_settings()?.into_iter().map(|(name, value)| (name, value.expose_secret().to_owned())).collect();
     if address.is_some() {
-        // Broker and archiver are one process. A member of the group that did not leave has died with its broker, and the
-        // next one should not wait long for its timeout.
+        // Broker and archiver are one process. A member of the group that did not leave has died with its broker, and
+        // the next one should not wait long for its timeout.
         for (name, value) in [("session.timeout.ms", "6000"), ("heartbeat.interval.ms", "1000")] {
             passed.entry(name.to_owned()).or_insert_with(|| value.to_owned());
         }

@@ -1,4 +1,5 @@
-//! The lock file of a process with the built-in broker. Other processes with the same configuration find the process by it.
+//! The lock file of a process with the built-in broker. Other processes with the same configuration find the process by
+//! it.
 //!
 //! ```text
 //! owner of the broker ─▶ broker/server.json, written under an exclusive lock that is held until the process ends

@@ -1,7 +1,8 @@
-//! Verified passwords, so that an HTTP client that sends its password with each request does not pay for Argon2 each time.
+//! Verified passwords, so that an HTTP client that sends its password with each request does not pay for Argon2 each
+//! time.
 //!
-//! The cache stores an HMAC under a key that exists only in this process, and no password. The caller must still check in the
-//! directory whether the user is enabled.
+//! The cache stores an HMAC under a key that exists only in this process, and no password. The caller must still check
+//! in the directory whether the user is enabled.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

@@ -1,4 +1,5 @@
-//! The parts of a server: gateway, archiver, broker, sealer and query, started in a [`Supervisor`] that stops them in order.
+//! The parts of a server: gateway, archiver, broker, sealer and query, started in a [`Supervisor`] that stops them in
+//! order.
 //!
 //! Gateway, archiver and broker load no private key: a process that archives needs recipients only, and works when the
 //! identities are on another machine. Sealer and query read the archive, so they load private keys.
@@ -116,8 +117,8 @@ impl<'s> Pipeline<'s> {
         Ok(())
     }
 
-    /// Starts the interfaces for queries, and the maintenance of the table of sessions. Both read with private keys. Returns
-    /// the address of the PostgreSQL wire protocol.
+    /// Starts the interfaces for queries, and the maintenance of the table of sessions. Both read with private keys.
+    /// Returns the address of the PostgreSQL wire protocol.
     pub(crate) async fn query(&mut self, archive: &Archive, any_port: bool) -> anyhow::Result<SocketAddr> {
         let interfaces = interfaces::open(self.settings, archive, &self.kafka, Vec::new())?;
         self.query_routes = Some(interfaces.router);
@@ -136,8 +137,8 @@ impl<'s> Pipeline<'s> {
         Ok(address)
     }
 
-    /// Deletes archived messages from the built-in broker, which has no retention by time. This machine has the key of the
-    /// broker's messages, while only the holders can decrypt the archive.
+    /// Deletes archived messages from the built-in broker, which has no retention by time. This machine has the key of
+    /// the broker's messages, while only the holders can decrypt the archive.
     fn trim_spool(&mut self, archive: &Archive) {
         let (kafka, log) = (self.kafka.clone(), archive.table(Table::Events));
         self.supervisor.spawn("spool trimmer", Stage::Archive, |stop| async move {
@@ -145,9 +146,9 @@ impl<'s> Pipeline<'s> {
         });
     }
 
-    /// Starts the HTTP servers: the gateway if `with_gateway`, the routes of the role query if it was started, and always health
-    /// and metrics. Returns the supervisor, the gateway's address and the address of `/readyz`. It is called last, because
-    /// `/metrics` shows only what the other parts have registered.
+    /// Starts the HTTP servers: the gateway if `with_gateway`, the routes of the role query if it was started, and
+    /// always health and metrics. Returns the supervisor, the gateway's address and the address of `/readyz`. It is
+    /// called last, because `/metrics` shows only what the other parts have registered.
     pub(crate) async fn http(
         mut self,
         with_gateway: bool,

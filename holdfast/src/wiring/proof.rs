@@ -1,4 +1,5 @@
-//! The parts of the proof log: its keys, the mirrors and witnesses of its checkpoints, and the task that integrates commits.
+//! The parts of the proof log: its keys, the mirrors and witnesses of its checkpoints, and the task that integrates
+//! commits.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -185,7 +186,8 @@ impl IntegrationTask {
         Ok(())
     }
 
-    /// Reports a round in the metrics and the log. A failed round loses nothing: the next one integrates the same commits.
+    /// Reports a round in the metrics and the log. A failed round loses nothing: the next one integrates the same
+    /// commits.
     fn report(&self, result: &Result<Integrated, ArchiveError>, failing: &mut bool) {
         match result {
             Ok(done) => {

@@ -139,7 +139,8 @@ impl SealingTask {
         Ok(Self { sealer, sweeper, interval, clock, metrics: Metrics::register(registry), component })
     }
 
-    /// Seals closed dates, immediately and then at every interval, until `stop`. An interrupted round commits nothing partial.
+    /// Seals closed dates, immediately and then at every interval, until `stop`. An interrupted round commits nothing
+    /// partial.
     pub(crate) async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
         loop {
             let round = async {

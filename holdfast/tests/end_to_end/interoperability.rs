@@ -1,5 +1,5 @@
-//! Independent implementations read and check what the program wrote: no reader needs Holdfast, and a mistake that our writer
-//! and our reader share is found.
+//! Independent implementations read and check what the program wrote: no reader needs Holdfast, and a mistake that our
+//! writer and our reader share is found.
 //!
 //! ```text
 //! demo + dead letters ─▶ archive ─┬─▶ proof/, proof of an event ─▶ Go: sumdb/note and sumdb/tlog
@@ -168,8 +168,8 @@ async fn age_opens_a_recording(installation: &Installation, age: &Path) {
     assert!(manager.is_err_and(|why| why.contains("no identity matched")), "managers have no key to content");
 }
 
-/// Archives what the demo generates, and two messages that are not events. Then the server stops, and everything is in the
-/// proof log.
+/// Archives what the demo generates, and two messages that are not events. Then the server stops, and everything is in
+/// the proof log.
 async fn fill(installation: &Installation, sessions: usize) {
     let server = installation.serve().await;
     let letters = [

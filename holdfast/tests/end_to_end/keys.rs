@@ -1,5 +1,5 @@
-//! Keys: a server archives without private keys, a manager's key opens the operational tier, and without a key nothing is
-//! readable.
+//! Keys: a server archives without private keys, a manager's key opens the operational tier, and without a key nothing
+//! is readable.
 
 use crate::installation::{Installation, stop};
 use crate::sender::{Sender, chat};
@@ -40,14 +40,16 @@ async fn a_server_without_private_keys_archives() {
     assert!(texts.len() == 30 && texts.iter().all(|row| row["text"] == "for some eyes only"), "{texts:?}");
 }
 
-/// A manager's key opens the operational tier. Withheld columns are NULL with a notice, and cannot be used in expressions.
+/// A manager's key opens the operational tier. Withheld columns are NULL with a notice, and cannot be used in
+/// expressions.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn content_is_withheld_from_a_manager() {
     let installation = Installation::new().await;
     let server = installation.serve().await;
     let events: Vec<_> = (0..5).map(|number| chat(&format!("m-{number}"), "s-m", number, "not for managers")).collect();
     Sender::new(&installation).batch(&events).await;
-    // At a stop, messages that the archiver has not read stay in Kafka until the next start. This test needs all of them.
+    // At a stop, messages that the archiver has not read stay in Kafka until the next start. This test needs all of
+    // them.
     for _ in 0..60 {
         let counted =
             installation.run(&["sql", "SELECT count(*) AS n FROM archive.chat_lines", "--format", "json"]).await;

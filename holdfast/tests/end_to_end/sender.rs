@@ -77,8 +77,8 @@ impl Sender {
         assert_eq!(response.status(), StatusCode::ACCEPTED, "{:?}", response.text().await);
     }
 
-    /// Sends single events and batches, each id once, until `stop` is cancelled. `name` is the prefix of the ids. There are no
-    /// retries: an event without a 202 may have been stored or not.
+    /// Sends single events and batches, each id once, until `stop` is cancelled. `name` is the prefix of the ids. There
+    /// are no retries: an event without a 202 may have been stored or not.
     pub(crate) async fn send_until(self, name: String, stop: tokio_util::sync::CancellationToken) -> Sent {
         let mut sent = Sent::default();
         for round in 0usize.. {

@@ -198,7 +198,8 @@ fn archiver(settings: &KafkaSettings, folder: &Path, variant: Variant) -> anyhow
     Ok((archive, archiver))
 }
 
-/// The time from the acknowledgement of an event until it is in the log that every query reads, at the default flush interval.
+/// The time from the acknowledgement of an event until it is in the log that every query reads, at the default flush
+/// interval.
 async fn freshness(settings: &KafkaSettings) -> anyhow::Result<()> {
     let settings = KafkaSettings {
         group: "bench-fresh".to_owned(),

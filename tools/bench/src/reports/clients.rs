@@ -81,8 +81,8 @@ pub(super) async fn measure(folders: &Folders, brokers: &str) -> anyhow::Result<
     Ok(())
 }
 
-/// Sends a request and receives the whole response. If the statement fails midway, the server cuts the response off, which is an
-/// error.
+/// Sends a request and receives the whole response. If the statement fails midway, the server cuts the response off,
+/// which is an error.
 async fn receive(request: reqwest::RequestBuilder) -> anyhow::Result<()> {
     let response = request.send().await?;
     let status = response.status();

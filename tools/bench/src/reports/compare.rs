@@ -16,8 +16,8 @@ use std::time::Instant;
 /// Sessions that are read one by one.
 const LOOKUPS: usize = 50;
 
-/// The querying process: runs each report on the archive in `folder`, and in DuckDB on the files in `plain`, and reports. The
-/// engines alternate, so that other load on the machine affects both.
+/// The querying process: runs each report on the archive in `folder`, and in DuckDB on the files in `plain`, and
+/// reports. The engines alternate, so that other load on the machine affects both.
 pub(crate) async fn child(folder: &Path, plain: &Path, results: &Path, spill: &Path) -> anyhow::Result<()> {
     let (session, footers) = session::open(folder, spill, MEMORY)?;
     let mut duckdb = DuckDb::start(plain)?;

@@ -1,5 +1,5 @@
-//! The benchmark of queries: the built-in reports over sealed, encrypted events, beside DuckDB on the same rows in plain
-//! Parquet.
+//! The benchmark of queries: the built-in reports over sealed, encrypted events, beside DuckDB on the same rows in
+//! plain Parquet.
 //!
 //! ```text
 //! generated service desk ─▶ Apache Kafka ─▶ archiver ─▶ sealer ─▶ sessions      each in a process of its own
@@ -9,8 +9,8 @@
 //!                      DuckDB                         Holdfast: reports, one session, a sort that does not fit, 50 clients
 //! ```
 //!
-//! Both engines have the same number of threads, and both may cache in memory between statements. The results of the two are
-//! compared row by row.
+//! Both engines have the same number of threads, and both may cache in memory between statements. The results of the
+//! two are compared row by row.
 
 mod clients;
 mod compare;

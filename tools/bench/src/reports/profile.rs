@@ -5,8 +5,8 @@ use super::{session, statement};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Executes a report or a statement `times` times, and prints its plan with the measurements of each operator. Below the plan
-/// it prints the time of the last execution without them.
+/// Executes a report or a statement `times` times, and prints its plan with the measurements of each operator. Below
+/// the plan it prints the time of the last execution without them.
 pub(crate) async fn profile(folder: &Path, what: &str, times: u32, memory: usize) -> anyhow::Result<()> {
     let folders = Folders::below(folder);
     let (session, _) = session::open(&folders.archive, &folders.spill, memory)?;

@@ -33,7 +33,8 @@ pub(crate) async fn child(folder: &Path, spill: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Keeps the maximum of the total size of the files in a folder. It does not count unlinked files; spilled files are linked.
+/// Keeps the maximum of the total size of the files in a folder. It does not count unlinked files; spilled files are
+/// linked.
 async fn watch_size(folder: PathBuf, max_bytes: Arc<AtomicU64>) {
     loop {
         // Files may be deleted while they are counted.
