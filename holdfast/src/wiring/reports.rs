@@ -15,7 +15,7 @@ impl ReportSource for Reports {
 
     fn statement(&self, name: &str, arguments: &[(String, String)]) -> Result<ReportStatement, ReportProblem> {
         let report = find(name)?;
-        let statement = report.statement(&given(arguments)).map_err(|error| problem(name, &error))?;
+        let statement = report.statement(&to_arguments(arguments)).map_err(|error| problem(name, &error))?;
         Ok(ReportStatement { statement, parameters: Vec::new() })
     }
 
@@ -32,12 +32,12 @@ fn find(name: &str) -> Result<&'static Report, ReportProblem> {
     holdfast_reports::find(name).map_err(|_| ReportProblem::Unknown { name: name.to_owned() })
 }
 
-fn given(arguments: &[(String, String)]) -> Arguments {
-    let mut given = Arguments::new();
-    for (name, value) in arguments {
-        given.set(name.clone(), value.clone());
+fn to_arguments(pairs: &[(String, String)]) -> Arguments {
+    let mut arguments = Arguments::new();
+    for (name, value) in pairs {
+        arguments.set(name.clone(), value.clone());
     }
-    given
+    arguments
 }
 
 fn problem(name: &str, error: &ReportError) -> ReportProblem {

@@ -173,7 +173,7 @@ async fn age_opens_a_recording(installation: &Installation, age: &Path) {
 async fn fill(installation: &Installation, sessions: usize) {
     let server = installation.serve().await;
     let letters = [
-        Record::new("holdfast.events", "no event").key("k").header("who", "nobody"),
+        Record::new("holdfast.events", "no event").key("k").header("producer", "crm-bridge"),
         Record::new("holdfast.recordings", vec![0xff, 0xfe]).key("k"),
     ];
     clients::produce(&installation.broker, &letters).await.expect("the built-in broker acknowledges");

@@ -83,7 +83,7 @@ async fn plant(installation: &Installation, round: &str) {
         sender.chunk("s-recorded", &format!("r-{round}"), seq, chunk).await;
     }
     let letters = [
-        Record::new("holdfast.events", format!("{{{value}")).key(key).header("who", header),
+        Record::new("holdfast.events", format!("{{{value}")).key(key).header("producer", header),
         Record::new("holdfast.recordings", format!("{value} as a chunk")).key(key).header("ce_id", header),
     ];
     clients::produce(&installation.broker, &letters).await.expect("the built-in broker acknowledges");

@@ -57,14 +57,14 @@ fn each_command_changes_the_users_file() {
     assert!(installation.run(&["password", "kim"]).unwrap_err().to_string().contains("must not exist"));
     assert!(check(password.trim_end()).is_ok());
 
-    let given = installation.path("given");
-    std::fs::write(&given, "correct horse battery\r\n").unwrap();
-    installation.run(&["password", "kim", "--password-file", given.to_str().unwrap()]).unwrap();
+    let password_file = installation.path("password");
+    std::fs::write(&password_file, "correct horse battery\r\n").unwrap();
+    installation.run(&["password", "kim", "--password-file", password_file.to_str().unwrap()]).unwrap();
     assert!(check("correct horse battery").is_ok() && check(password.trim_end()).is_err());
-    std::fs::write(&given, "two lines\nof a password").unwrap();
-    assert!(installation.run(&["password", "kim", "--password-file", given.to_str().unwrap()]).is_err());
-    std::fs::write(&given, "short").unwrap();
-    assert!(installation.run(&["password", "kim", "--password-file", given.to_str().unwrap()]).is_err());
+    std::fs::write(&password_file, "two lines\nof a password").unwrap();
+    assert!(installation.run(&["password", "kim", "--password-file", password_file.to_str().unwrap()]).is_err());
+    std::fs::write(&password_file, "short").unwrap();
+    assert!(installation.run(&["password", "kim", "--password-file", password_file.to_str().unwrap()]).is_err());
 
     installation.run(&["disable", "kim"]).unwrap();
     assert!(check("correct horse battery").is_err());
