@@ -54,7 +54,7 @@ enum Command {
     Import(import::Import),
     Sql(sql::Sql),
     Report(report::Report),
-    Session(session::Story),
+    Session(session::SessionCommand),
     #[command(subcommand)]
     Sessions(sessions::SessionsCommand),
     Status(status::Status),

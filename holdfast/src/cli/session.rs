@@ -1,18 +1,17 @@
 //! `holdfast session`
 //!
 //! ```text
-//! archive.sessions ────┐
-//! archive.recordings ──┼─▶ Story ─┬▶ tell: text for people
-//! all its events ──────┘          └▶ one JSON object
-//! archive.events (chunks) ─▶ recording: bytes in order, into a file
-//! archive.events (operational columns) ─▶ check ─▶ completeness: what is there, and what is missing
+//! the access is recorded ─┬▶ timeline: what happened, in order
+//!                         ├▶ completeness: which parts are present, and which are missing
+//!                         └▶ recording: the bytes of a recording, in order, into a file
 //! ```
 
-mod check;
 mod completeness;
+mod facts;
 mod recording;
-mod tell;
-mod words;
+mod rows;
+mod timeline;
+mod wrap;
 
 use std::path::PathBuf;
 
@@ -20,18 +19,16 @@ use anyhow::anyhow;
 use clap::Args;
 use holdfast_archive::Archive;
 use holdfast_query::{AccessKind, AccessRecord, Reader};
-use serde::Serialize;
-use serde_json::{Map, Value};
+use holdfast_timeline::Verdict;
 
 use super::{ConfigArguments, Outcome, Session, block_on, print, print_json};
 use crate::render::answer;
 use crate::wiring::job::{Job, done};
-use crate::wiring::query::literal;
 use crate::wiring::{archive, query};
 
-/// The whole story of one session, in order.
+/// The time line of one session, in order.
 #[derive(Debug, Args)]
-pub(crate) struct Story {
+pub(crate) struct SessionCommand {
     /// The session's id
     id: String,
     #[command(flatten)]
@@ -39,7 +36,7 @@ pub(crate) struct Story {
     /// File with an age identity to read with, several times for several [default: *.identity in keys.identities_dir]
     #[arg(long, value_name = "FILE")]
     identity: Vec<PathBuf>,
-    /// What it is for; stands in the record of this look
+    /// The purpose, which is kept in the access record
     #[arg(long, value_name = "TEXT")]
     purpose: Option<String>,
     /// Print it as one JSON object
@@ -48,31 +45,15 @@ pub(crate) struct Story {
     /// Write the bytes of this recording to --out instead
     #[arg(long, value_name = "RECORDING_ID", requires = "out")]
     recording: Option<String>,
-    /// File for the recording's bytes, for your eyes only
+    /// File for the recording's bytes; only its owner may read it
     #[arg(long, value_name = "FILE", requires = "recording")]
     out: Option<PathBuf>,
-    /// Say instead which parts of it are there and which are missing; exit code 1 when one is
+    /// Report instead which parts of it are present and which are missing; exit code 1 if one is missing or broken
     #[arg(long, conflicts_with_all = ["recording", "out"])]
     completeness: bool,
 }
 
-/// All that is known of a session.
-#[derive(Debug, Serialize)]
-struct Told {
-    session: String,
-    /// The row of `archive.sessions`.
-    summary: Row,
-    /// The rows of `archive.recordings`.
-    recordings: Vec<Row>,
-    /// Its events in order, each once. `data` is parsed where it is JSON; the text of a redacted chat line is left out.
-    events: Vec<Row>,
-    /// Columns that the caller's keys do not open.
-    notices: Vec<String>,
-}
-
-type Row = Map<String, Value>;
-
-impl Story {
+impl SessionCommand {
     pub(crate) fn run(self, session: &Session) -> anyhow::Result<Outcome> {
         let settings = self.config.load()?;
         session.start_quiet_log(&settings);
@@ -91,7 +72,7 @@ impl Story {
         })
     }
 
-    /// Whatever is shown is one look, which is on record before.
+    /// Each call is one access, which is recorded before it is granted.
     async fn access(&self, session: &Session, archive: &Archive, reader: &Reader) -> anyhow::Result<Outcome> {
         let (kind, statement) = match &self.recording {
             Some(recording) => (AccessKind::Exported, format!("recording {recording} of session {}", self.id)),
@@ -107,51 +88,43 @@ impl Story {
             if self.json { print_json(&written) } else { print(&written.describe(out)) }?;
             return Ok(Outcome::Success);
         }
+        let (limit, is_coloured) = (answer::terminal_width(), answer::colours_wanted());
+        let progress = session.bars.open_ended("reading", "");
         if self.completeness {
-            let checked = {
-                let _progress = session.bars.open_ended("reading", "");
-                check::check(archive, caller, &self.id).await?
-            };
+            let checked = completeness::check(archive, caller, &self.id).await?.ok_or_else(|| unknown(&self.id))?;
+            drop(progress);
             access.end(1, 0, subject).await;
-            if self.json {
-                print_json(&checked)?;
-            } else {
-                print(&checked.tell(answer::terminal_width(), answer::colours_wanted()))?;
-            }
-            return Ok(checked.outcome());
+            if self.json { print_json(&checked.json()) } else { print(&checked.text(limit, is_coloured)) }?;
+            return Ok(outcome(checked.verdict()));
         }
-        let told = {
-            let _progress = session.bars.open_ended("reading", "");
-            collect(caller, &self.id).await?
-        };
-        access.end(told.events.len() as u64, 0, subject).await;
-        if self.json {
-            print_json(&told)?;
-        } else {
-            print(&tell::tell(&told, answer::terminal_width(), answer::colours_wanted()))?;
-        }
+        let rows = timeline::read(caller, &self.id).await?.ok_or_else(|| unknown(&self.id))?;
+        drop(progress);
+        access.end(rows.events(), 0, subject).await;
+        if self.json { print_json(&rows.into_json()) } else { print(&rows.into_text(limit, is_coloured)?) }?;
         Ok(Outcome::Success)
     }
 }
 
-/// Why nothing can be said.
+fn outcome(verdict: Verdict) -> Outcome {
+    match verdict {
+        Verdict::Incomplete => Outcome::Found,
+        Verdict::Complete | Verdict::Open => Outcome::Success,
+    }
+}
+
+/// The error for a session without an event that the caller may read.
 fn unknown(id: &str) -> anyhow::Error {
     anyhow!("there is no event of a session `{id}` in the archive; `SELECT session FROM archive.sessions` lists them")
 }
 
-async fn collect(caller: &holdfast_query::Session, id: &str) -> anyhow::Result<Told> {
-    let timeline = holdfast_query::timeline(caller, id).await?;
-    let notices = timeline.notices.iter().map(ToString::to_string).collect();
-    let mut events = answer::objects(timeline).await?;
-    if events.is_empty() {
-        return Err(unknown(id));
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_incomplete_session_is_a_finding() {
+        assert_eq!(outcome(Verdict::Incomplete), Outcome::Found);
+        assert_eq!(outcome(Verdict::Open), Outcome::Success);
+        assert_eq!(outcome(Verdict::Complete), Outcome::Success);
     }
-    events.iter_mut().for_each(words::parse_data);
-    words::redact(&mut events);
-    let of = |view: &str, order: &str| {
-        format!("SELECT * FROM archive.{view} WHERE session = {} ORDER BY {order}", literal(id))
-    };
-    let summary = answer::objects(caller.sql(&of("sessions", "session")).await?).await?.pop().unwrap_or_default();
-    let recordings = answer::objects(caller.sql(&of("recordings", "recording_id")).await?).await?;
-    Ok(Told { session: id.to_owned(), summary, recordings, events, notices })
 }

@@ -1,280 +1,254 @@
-//! Whether all of a session is there: which parts are expected, and which of them are missing. Pure.
+//! `holdfast session ID --completeness`: reads what is operational of a session's events, and prints which parts of it
+//! are present and which are missing.
 //!
 //! ```text
-//! facts (deliveries, in any order) ─▶ each event once ─▶ how the session stands ─▶ one part after the other ─▶ verdict
-//!                                                        (ended, open, broken off)  (story.rs, recordings.rs)
+//! archive.events (operational columns) ─▶ Delivery ─▶ holdfast_timeline::completeness ─┬▶ table: for people
+//! the log of dead letters ──────────────▶ their number ────────────────────────────────┴▶ one JSON object
 //! ```
-//!
-//! What an event's absence can be seen by is a number that is skipped, an announcement that is not kept, or a partner that
-//! is not there. Where there is none of them nothing is seen: the last lines of a chat may be missing without a trace.
 
-mod numbers;
-mod pairs;
-mod recordings;
-mod story;
-#[cfg(test)]
-mod tests;
-mod words;
-
-use std::collections::{BTreeMap, BTreeSet};
+mod detail;
+mod table;
 
 use chrono::{DateTime, Utc};
+use holdfast_archive::{Archive, Table};
+use holdfast_timeline::{
+    Completeness, Delivery, Detail, Gap, Part, PartName, Range, State, Status, Verdict, completeness,
+};
 use serde::Serialize;
 
-use numbers::Range;
-use recordings::Gap;
-use story::Story;
+use super::facts;
+use crate::render::answer;
+use crate::wiring::query::literal;
 
-/// Families of types whose subject is a session, as in `archive.sessions`.
-const FAMILIES: [&str; 14] = [
-    "session",
-    "consent",
-    "connection",
-    "reboot",
-    "code",
-    "chat",
-    "diagnostics",
-    "file",
-    "control",
-    "whiteboard",
-    "url",
-    "clipboard",
-    "recording",
-    "survey",
-];
-
-/// One delivery of one event, as far as it is operational.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Fact {
-    /// When it happened; when it was archived, if its own time is implausible.
-    pub(super) time: DateTime<Utc>,
-    /// Topic, partition and offset.
-    pub(super) place: (String, i64, i64),
-    pub(super) source: String,
-    pub(super) id: String,
-    pub(super) kind: String,
-    pub(super) seq: Option<i64>,
-    pub(super) recording: Option<String>,
-    pub(super) first_ms: Option<i64>,
-    pub(super) last_ms: Option<i64>,
-    pub(super) last: bool,
-    pub(super) participant: Option<String>,
-    /// What `recording.ended` announces.
-    pub(super) chunks: Option<i64>,
-    /// Where in the recording it was paused or resumed.
-    pub(super) at_ms: Option<i64>,
-    /// What was consented to, and whether it was granted.
-    pub(super) what: Option<String>,
-    pub(super) granted: Option<bool>,
-    /// Whether it breaks the rules of its type.
-    pub(super) has_problems: bool,
+/// The completeness of one session.
+#[derive(Debug)]
+pub(super) struct Checked {
+    session: String,
+    report: Completeness,
+    /// Messages of the whole archive that are no events. They have no session.
+    dead_letters_in_archive: u64,
 }
 
-/// How often events were delivered again.
-type Repetitions<'f> = BTreeMap<(&'f str, &'f str), u64>;
-
-impl Fact {
-    /// What makes it the event that it is.
-    fn name(&self) -> (&str, &str) {
-        (&self.source, &self.id)
-    }
-
-    fn family(&self) -> &str {
-        self.kind.split('.').next().unwrap_or_default()
-    }
-
-    /// Whether it can happen only in a session that goes on.
-    fn is_work(&self) -> bool {
-        matches!(self.family(), "recording" | "control" | "file" | "whiteboard" | "url" | "clipboard" | "diagnostics")
-            || matches!(self.kind.as_str(), "chat.line" | "session.transferred" | "reboot.requested")
-            // A recording's end may be told after the connection is gone.
-            && self.kind != "recording.ended"
-    }
-
-    /// Whether it can happen only after a start.
-    fn implies_start(&self) -> bool {
-        matches!(self.family(), "recording" | "control" | "file" | "connection")
-            || matches!(
-                self.kind.as_str(),
-                "session.joined" | "session.left" | "session.paused" | "session.resumed" | "session.transferred"
-            )
-    }
-}
-
-/// What became of a session.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Completeness {
-    pub(super) verdict: Verdict,
-    pub(super) state: State,
+/// The completeness of one session, for machines.
+#[derive(Debug, Serialize)]
+struct CheckedJson<'c> {
+    session: &'c str,
+    verdict: Verdict,
+    state: State,
     /// Events, each counted once.
-    pub(super) events: u64,
+    events: u64,
     /// Deliveries beyond the first of each event.
-    pub(super) repetitions: u64,
-    /// Events that break the rules of their type.
-    pub(super) with_problems: u64,
-    pub(super) newest_event: DateTime<Utc>,
-    pub(super) parts: Vec<Part>,
+    duplicates: u64,
+    with_problems: u64,
+    newest_event: DateTime<Utc>,
+    parts: Vec<PartJson<'c>>,
+    dead_letters_in_archive: u64,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Verdict {
-    Complete,
-    /// It is still going on, and nothing is missing so far.
-    Open,
-    /// Something is missing or broken.
-    Incomplete,
-}
-
-/// How the session stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum State {
-    Ended,
-    Declined,
-    Abandoned,
-    Failed,
-    /// It has no end, and was heard of a short time ago.
-    Open,
-    /// It has no end, and nothing more was heard of it.
-    BrokenOff,
-}
-
-impl State {
-    fn words(self) -> &'static str {
-        match self {
-            Self::Ended => "ended",
-            Self::Declined => "declined",
-            Self::Abandoned => "abandoned",
-            Self::Failed => "failed",
-            Self::Open => "open",
-            Self::BrokenOff => "broken off",
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Status {
-    Present,
-    Missing,
-    /// It is there, with gaps.
-    Broken,
-    NotExpected,
-    /// It was up to somebody, who did not.
-    NotGiven,
-    /// It may still come.
-    Open,
-}
-
-impl Status {
-    pub(super) fn words(self) -> &'static str {
-        match self {
-            Self::Present => "present",
-            Self::Missing => "missing",
-            Self::Broken => "broken",
-            Self::NotExpected => "not expected",
-            Self::NotGiven => "not given",
-            Self::Open => "open",
-        }
-    }
-
-    pub(super) fn is_found(self) -> bool {
-        matches!(self, Self::Missing | Self::Broken)
-    }
-}
-
-/// A part of a session.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Part {
-    pub(super) part: &'static str,
-    /// For the parts of a recording.
+/// A part, for machines.
+#[derive(Debug, Serialize)]
+struct PartJson<'c> {
+    part: PartName,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) recording_id: Option<String>,
-    pub(super) status: Status,
-    /// In words; may quote ids as they came.
-    pub(super) detail: String,
-    /// Events that make it up, each counted once.
-    pub(super) events: u64,
-    /// Numbers of lines or chunks that are not there.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) missing: Vec<Range>,
-    /// Numbers that came more than once.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) repeated: Vec<Range>,
+    recording_id: Option<&'c str>,
+    status: Status,
+    /// In words. Ids are as they were received.
+    detail: String,
+    events: u64,
+    /// Numbers of lines or chunks that are missing.
+    #[serde(skip_serializing_if = "<[Range]>::is_empty")]
+    missing: &'c [Range],
+    /// Numbers that were delivered more than once.
+    #[serde(skip_serializing_if = "<[Range]>::is_empty")]
+    duplicates: &'c [Range],
     /// Time of a recording that no chunk covers.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) gaps: Vec<Gap>,
+    #[serde(skip_serializing_if = "<[Gap]>::is_empty")]
+    gaps: &'c [Gap],
     /// The same, while it was paused.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) paused: Vec<Gap>,
+    #[serde(skip_serializing_if = "<[Gap]>::is_empty")]
+    paused: &'c [Gap],
 }
 
-impl Part {
-    fn new(part: &'static str, status: Status, events: u64, detail: impl Into<String>) -> Self {
-        Self {
-            part,
-            recording_id: None,
-            status,
-            detail: detail.into(),
+/// Judges the session `id`, as far as it is archived. `None` if the archive has no event of it.
+pub(super) async fn check(
+    archive: &Archive,
+    caller: &holdfast_query::Session,
+    id: &str,
+) -> anyhow::Result<Option<Checked>> {
+    // Only columns of the operational tier, so that its key is enough. The JSON is read only where a field of it is used.
+    let sql = format!(
+        "SELECT CASE WHEN time_implausible THEN archived_at ELSE time END AS time, kafka_topic, kafka_partition, \
+             kafka_offset, source, id, type, seq, recording_id, first_ms, last_ms, last, participant_id, \
+             problems IS NOT NULL AS has_problems, \
+             CASE WHEN type IN ('recording.ended', 'recording.paused', 'recording.resumed', 'consent.recorded') \
+                 THEN operational END AS operational \
+         FROM archive.events WHERE subject = {} ORDER BY time, kafka_offset",
+        literal(id)
+    );
+    let rows = answer::objects(caller.sql(&sql).await?).await?;
+    let deliveries = rows.iter().map(facts::delivery).collect::<anyhow::Result<Vec<Delivery>>>()?;
+    let Some(report) = completeness(&deliveries, Utc::now()) else { return Ok(None) };
+    let letters = archive.table(Table::DeadLetters).snapshot().await?;
+    let dead_letters_in_archive = letters.files.iter().map(|file| file.rows).sum();
+    Ok(Some(Checked { session: id.to_owned(), report, dead_letters_in_archive }))
+}
+
+impl Checked {
+    pub(super) fn verdict(&self) -> Verdict {
+        self.report.verdict
+    }
+
+    /// For machines.
+    pub(super) fn json(&self) -> impl Serialize {
+        let Self { session, report, dead_letters_in_archive } = self;
+        let Completeness { verdict, state, events, duplicates, with_problems, newest_event, ref parts } = *report;
+        CheckedJson {
+            session,
+            verdict,
+            state,
             events,
-            missing: Vec::new(),
-            repeated: Vec::new(),
-            gaps: Vec::new(),
-            paused: Vec::new(),
+            duplicates,
+            with_problems,
+            newest_event,
+            parts: parts.iter().map(|part| PartJson::new(part, state)).collect(),
+            dead_letters_in_archive: *dead_letters_in_archive,
         }
     }
 
-    /// What people call it.
-    pub(super) fn name(&self) -> String {
-        match &self.recording_id {
-            Some(recording) => format!("{} of {recording}", self.part.trim_start_matches("recording_")),
-            None => self.part.to_owned(),
+    /// For people. `limit` is the terminal's width.
+    pub(super) fn text(&self, limit: Option<usize>, is_coloured: bool) -> String {
+        table::text(&self.session, &self.report, self.dead_letters_in_archive, limit, is_coloured)
+    }
+}
+
+impl<'c> PartJson<'c> {
+    fn new(part: &'c Part, state: State) -> Self {
+        let numbers = part.detail.numbers();
+        let (gaps, paused): (&[Gap], &[Gap]) = match &part.detail {
+            Detail::Chunks(chunks) => (&chunks.gaps, &chunks.paused),
+            _ => (&[], &[]),
+        };
+        Self {
+            part: part.part,
+            recording_id: part.recording_id.as_deref(),
+            status: part.status,
+            detail: detail::text(part, state),
+            events: part.events,
+            missing: numbers.map_or(&[], |numbers| &numbers.missing),
+            duplicates: numbers.map_or(&[], |numbers| &numbers.duplicates),
+            gaps,
+            paused,
         }
     }
 }
 
-/// Judges a session by the deliveries of its events. `None` when none of them is an event of a session.
-pub(super) fn completeness(facts: &[Fact], now: DateTime<Utc>) -> Option<Completeness> {
-    let mut delivered: Vec<&Fact> = facts.iter().collect();
-    delivered.sort();
-    let mut known = BTreeSet::new();
-    let (once, again): (Vec<&Fact>, Vec<&Fact>) = delivered.into_iter().partition(|fact| known.insert(fact.name()));
-    if !once.iter().any(|fact| FAMILIES.contains(&fact.family())) {
-        return None;
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::cli::session::rows::Row;
+    use crate::render::text::width;
+
+    fn row(value: Value) -> Row {
+        match value {
+            Value::Object(row) => row,
+            _ => panic!("not an object"),
+        }
     }
-    let newest = *once.last()?;
-    let mut repetitions = Repetitions::new();
-    for fact in &again {
-        *repetitions.entry(fact.name()).or_default() += 1;
+
+    /// A session that broke off in its recording.
+    fn checked() -> Checked {
+        let event = |id: u32, kind: &str, more: Value| {
+            let mut event = row(json!({
+                "time": format!("2026-05-10T08:{:02}:{:02}Z", id / 60, id % 60), "kafka_topic": "t", "kafka_partition": 0,
+                "kafka_offset": id, "source": "urn:x", "id": id.to_string(), "type": kind, "has_problems": id == 3,
+            }));
+            event.extend(row(more));
+            facts::delivery(&event).unwrap()
+        };
+        let consent = r#"{"what":"recording","granted":true}"#;
+        let deliveries = [
+            event(1, "session.requested", json!({})),
+            event(2, "consent.recorded", json!({"operational": consent})),
+            event(3, "session.started", json!({})),
+            event(4, "chat.line", json!({"seq": 0})),
+            event(5, "chat.line", json!({"seq": 2})),
+            event(5, "chat.line", json!({"seq": 2})),
+            event(6, "recording.started", json!({"recording_id": "r\u{1b}"})),
+            event(7, "recording.chunk", json!({"recording_id": "r\u{1b}", "seq": 0, "first_ms": 0, "last_ms": 999})),
+            event(8, "recording.paused", json!({"recording_id": "r\u{1b}", "operational": r#"{"at_ms":1000}"#})),
+            event(9, "recording.resumed", json!({"recording_id": "r\u{1b}", "operational": r#"{"at_ms":3000}"#})),
+            event(
+                10,
+                "recording.chunk",
+                json!({"recording_id": "r\u{1b}", "seq": 1, "first_ms": 3500, "last_ms": 4000}),
+            ),
+        ];
+        let now = "2026-05-10T12:00:10Z".parse().unwrap();
+        let report = completeness(&deliveries, now).unwrap();
+        Checked { session: "s-1".to_owned(), report, dead_letters_in_archive: 2 }
     }
-    let story = Story::new(once, repetitions, newest, now);
-    let mut parts = vec![
-        story.request(),
-        story.queue(),
-        story.start(),
-        story.consent(),
-        story.participants(),
-        story.pairs("pauses", "pause", "session.paused", "session.resumed"),
-        story.pairs("connection", "loss", "connection.lost", "connection.restored"),
-        story.chat(),
-    ];
-    parts.extend(story.recordings());
-    parts.extend([story.end(), story.survey(), story.diagnostics(), story.files()]);
-    let any = |wanted: fn(Status) -> bool| parts.iter().any(|part| wanted(part.status));
-    Some(Completeness {
-        verdict: if any(Status::is_found) {
-            Verdict::Incomplete
-        } else if any(|status| status == Status::Open) {
-            Verdict::Open
-        } else {
-            Verdict::Complete
-        },
-        state: story.state,
-        events: story.facts.len() as u64,
-        repetitions: again.len() as u64,
-        with_problems: story.facts.iter().filter(|fact| fact.has_problems).count() as u64,
-        newest_event: newest.time,
-        parts,
-    })
+
+    #[test]
+    fn people_get_an_aligned_table_and_a_sentence() {
+        let text = checked().text(None, false);
+        let expected = r"Session s-1
+
+part               status        detail
+─────────────────  ────────────  ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+request            present       2026-05-10 08:00:01 UTC
+queue              not expected  no event shows one
+start              present       2026-05-10 08:00:03 UTC
+consent            present       recording granted
+participants       not expected  no participant was seen joining or leaving
+pauses             not expected  no event shows any
+connection         not expected  no event shows any
+chat               broken        2 lines, 0-2; missing 1; more than once 2
+start of r\u{1b}   present       2026-05-10 08:00:06 UTC
+chunks of r\u{1b}  broken        2 chunks, 0-1; not covered 500 ms between 0 and 1 (from 3000 ms); paused 2,000 ms between 0 and 1 (from 1000 ms); none is the last one, and no event states how many there were
+pauses of r\u{1b}  present       1 pause, 1 resumed
+end of r\u{1b}     missing       recording.ended is not there
+end                missing       it broke off: nothing since recording.chunk 4 h ago, more than 1 h
+survey             not expected  it follows session.ended
+diagnostics        not expected  none
+files              not expected  none
+
+10 events, 1 duplicate, 1 event with problems (column `problems` of archive.events).
+2 dead letters in the archive, of unknown sessions.
+2 parts are missing: end of r\u{1b}, end; 2 parts are broken: chat, chunks of r\u{1b}.
+";
+        let without_rule = |text: &str| text.lines().filter(|line| !line.contains('─')).collect::<Vec<_>>().join("\n");
+        assert_eq!(without_rule(&text), without_rule(expected), "{text}");
+        assert_eq!(checked().verdict(), Verdict::Incomplete);
+    }
+
+    #[test]
+    fn words_stay_in_their_column_of_a_narrow_terminal() {
+        let text = checked().text(Some(72), true);
+        assert!(text.lines().all(|line| width(&line.replace("\x1b[31m", "").replace("\x1b[0m", "")) <= 90), "{text}");
+        assert!(text.contains("\x1b[31mend  "), "{text}");
+    }
+
+    #[test]
+    fn machines_get_one_object() {
+        let value = serde_json::to_value(checked().json()).unwrap();
+        assert_eq!(value["session"], "s-1");
+        assert_eq!((&value["verdict"], &value["state"]), (&json!("incomplete"), &json!("broken_off")));
+        assert_eq!((&value["with_problems"], &value["dead_letters_in_archive"]), (&json!(1), &json!(2)));
+        let part = |name: &str| value["parts"].as_array().unwrap().iter().find(|part| part["part"] == name).unwrap();
+        assert_eq!(value["duplicates"], 1);
+        assert_eq!(part("chat")["missing"], json!([{"first": 1, "last": 1}]));
+        assert_eq!(part("chat")["duplicates"], json!([{"first": 2, "last": 2}]));
+        assert_eq!(part("recording_chunks")["recording_id"], "r\u{1b}");
+        assert_eq!(
+            part("recording_chunks")["gaps"],
+            json!([{"after": 0, "before": 1, "first_ms": 3000, "last_ms": 3499, "milliseconds": 500}])
+        );
+        assert_eq!(part("recording_chunks")["paused"][0]["milliseconds"], 2000);
+        assert_eq!(
+            part("queue"),
+            &json!({"part": "queue", "status": "not_expected", "detail": "no event shows one", "events": 0})
+        );
+    }
 }

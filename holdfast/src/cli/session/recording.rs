@@ -8,10 +8,9 @@ use holdfast_archive::Archive;
 use holdfast_archive::recordings::read_chunk;
 use holdfast_query::Session;
 use serde::Serialize;
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::words::text;
+use super::rows::{count, integer, text};
 use crate::progress::Bars;
 use crate::render::answer;
 use crate::render::text::{bytes, counted};
@@ -23,7 +22,7 @@ pub(super) struct Written {
     recording: String,
     chunks: u64,
     bytes: u64,
-    /// Numbers of chunks that are not in the archive, as far as later ones show it.
+    /// Numbers of chunks that are not in the archive. Only a later chunk shows that one is missing.
     missing: Vec<i64>,
     sha256: String,
 }
@@ -38,7 +37,7 @@ impl Written {
     }
 
     pub(super) fn describe(&self, out: &Path) -> String {
-        let mut told = format!(
+        let mut text = format!(
             "Wrote {} ({}, {}) to {}; sha256 {}\n",
             self.recording,
             counted(self.chunks, "chunk", "chunks"),
@@ -48,14 +47,14 @@ impl Written {
         );
         if !self.missing.is_empty() {
             let numbers: Vec<String> = self.missing.iter().take(20).map(ToString::to_string).collect();
-            told.push_str(&format!(
+            text.push_str(&format!(
                 "{} not in the archive: {}{}\n",
                 counted(self.missing.len() as u64, "chunk is", "chunks are"),
                 numbers.join(", "),
                 if self.missing.len() > 20 { ", ..." } else { "" }
             ));
         }
-        told
+        text
     }
 }
 
@@ -85,18 +84,17 @@ pub(super) async fn write(
     let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let failed = || format!("write {}", out.display());
     let mut file = tempfile::Builder::new().prefix(".holdfast-").tempfile_in(folder).with_context(failed)?;
-    let total = chunks.iter().filter_map(|chunk| chunk.get("size")?.as_u64()).sum();
+    let total = chunks.iter().filter_map(|chunk| count(chunk, "size")).sum();
     let progress = bars.of_bytes(total, "decrypting");
     let mut written =
         Written { recording: recording.to_owned(), chunks: 0, bytes: 0, missing: Vec::new(), sha256: String::new() };
     let mut whole = Sha256::new();
     let mut next = 0;
     for chunk in &chunks {
-        let number =
-            |name: &str| chunk.get(name).and_then(Value::as_i64).with_context(|| format!("a chunk has no {name}"));
+        let number = |name: &str| integer(chunk, name).with_context(|| format!("a chunk has no {name}"));
         let seq = number("seq")?;
         if seq < next {
-            // Delivered once more.
+            // A duplicate.
             continue;
         }
         written.missing.extend(next..seq);
@@ -109,7 +107,7 @@ pub(super) async fn write(
             .with_context(|| format!("read chunk {seq}"))?;
         let hash: String = Sha256::digest(&plain).iter().map(|byte| format!("{byte:02x}")).collect();
         if hash != text(chunk, "sha256") {
-            bail!("chunk {seq} in {path} is not what its row says: another SHA-256; nothing was written");
+            bail!("chunk {seq} in {path} does not have the SHA-256 of its row; nothing was written");
         }
         whole.update(&plain);
         file.write_all(&plain).with_context(failed)?;

@@ -1,107 +1,28 @@
-//! Events as data, and what is said of each in words. Pure.
+//! What happened, in words. Pure.
 
-use std::collections::BTreeMap;
+use holdfast_timeline::Event;
+use serde_json::Value;
 
-use serde_json::{Map, Value};
-
-use super::Row;
+use crate::cli::session::rows::{Row, text};
 use crate::render::text::{bytes, duration, printable};
 
-/// Columns of an event that say where it stands, and not what happened.
-const ABOUT: [&str; 28] = [
-    "id",
-    "source",
-    "type",
-    "subject",
-    "time",
-    "ticket",
-    "agent",
-    "portal",
-    "customer",
-    "datacontenttype",
-    "dataschema",
-    "archived_at",
-    "kafka_topic",
-    "kafka_partition",
-    "kafka_offset",
-    "time_implausible",
-    "problems",
-    "operational",
-    "personal",
-    "extensions",
-    "data",
-    "data_binary",
-    "class",
-    "date",
-    "deliveries",
-    "object_path",
-    "object_offset",
-    "sha256",
-];
-
-/// Puts JSON in the place of the columns that hold it as text.
-pub(super) fn parse_data(event: &mut Row) {
-    for name in ["data", "operational", "personal", "extensions"] {
-        if let Some(Value::String(text)) = event.get(name)
-            && let Ok(value @ (Value::Object(_) | Value::Array(_))) = serde_json::from_str(text)
-        {
-            event.insert(name.to_owned(), value);
-        }
-    }
-}
-
-/// Takes the text out of chat lines that were redacted, as the view `archive.chat_lines` does.
-pub(super) fn redact(events: &mut [Row]) {
-    let reasons: BTreeMap<i64, String> = events
-        .iter()
-        .filter(|event| text(event, "type") == "chat.redacted")
-        .filter_map(|event| Some((event.get("seq")?.as_i64()?, text(event, "reason").to_owned())))
-        .collect();
-    for event in events.iter_mut().filter(|event| text(event, "type") == "chat.line") {
-        let Some(reason) = event.get("seq").and_then(Value::as_i64).and_then(|seq| reasons.get(&seq)) else { continue };
-        let reason = reason.clone();
-        if let Some(Value::Object(data)) = event.get_mut("data") {
-            data.remove("text");
-        }
-        event.insert("redacted".to_owned(), Value::String(reason));
-    }
-}
-
-/// A text of a row; empty when there is none.
-pub(super) fn text<'r>(row: &'r Row, name: &str) -> &'r str {
-    row.get(name).and_then(Value::as_str).unwrap_or_default()
-}
-
-/// All fields that an event has, whatever tier they are of.
-pub(super) fn fields(event: &Row) -> Row {
-    let mut fields: Row = event.iter().filter(|(name, _)| !ABOUT.contains(&name.as_str())).map(owned).collect();
-    for name in ["operational", "personal", "data"] {
-        if let Some(Value::Object(members)) = event.get(name) {
-            fields.extend(members.iter().map(owned));
-        }
-    }
-    fields
-}
-
-fn owned((name, value): (&String, &Value)) -> (String, Value) {
-    (name.clone(), value.clone())
-}
-
 /// What happened, in a few words, and more about it.
-pub(super) fn describe(kind: &str, fields: &Row) -> (String, String) {
+pub(super) fn describe(event: &Event) -> (String, String) {
+    let Event { type_, fields, redacted, .. } = event;
+    let type_ = type_.as_str();
     let say = |name: &str| printable(text(fields, name)).into_owned();
-    let label = match kind {
+    let label = match type_ {
         "chat.line" => format!("{}:", say("sender")),
-        "code.issued" | "code.redeemed" | "code.cancelled" | "code.expired" => kind.replace('.', " "),
-        _ => kind.replace("session.", "").replace(['.', '_'], " "),
+        "code.issued" | "code.redeemed" | "code.cancelled" | "code.expired" => type_.replace('.', " "),
+        _ => type_.replace("session.", "").replace(['.', '_'], " "),
     };
     let quoted = |name: &str| match say(name) {
         text if text.is_empty() => text,
         text => format!("\"{text}\""),
     };
-    let told = match kind {
-        "chat.line" => match fields.get("redacted") {
-            Some(reason) => format!("[redacted: {}]", printable(reason.as_str().unwrap_or_default())),
+    let words = match type_ {
+        "chat.line" => match redacted {
+            Some(reason) => format!("[redacted: {}]", printable(reason)),
             None if fields.contains_key("text") => say("text"),
             None => "[withheld]".to_owned(),
         },
@@ -141,7 +62,7 @@ pub(super) fn describe(kind: &str, fields: &Row) -> (String, String) {
         ]),
         "file.sent" | "file.received" => join([quoted("name"), size(fields), say("media_type")]),
         "control.viewed" | "control.granted" | "control.released" => {
-            join([say("participant_id"), words(fields.get("permissions"))])
+            join([say("participant_id"), list(fields.get("permissions"))])
         }
         "chat.redacted" => join([with("line", fields.get("seq")), prefixed("by ", &say("by")), say("reason")]),
         "recording.started" => join([say("recording_id"), say("media_type"), dimensions(fields)]),
@@ -166,7 +87,7 @@ pub(super) fn describe(kind: &str, fields: &Row) -> (String, String) {
         }
         _ => everything(fields),
     };
-    (label, told)
+    (label, words)
 }
 
 fn join<const N: usize>(parts: [String; N]) -> String {
@@ -216,12 +137,12 @@ fn listed(fields: &Row, name: &str, what: &str) -> String {
     fields.get(name).and_then(Value::as_array).map(|list| format!("{} {what}", list.len())).unwrap_or_default()
 }
 
-fn words(value: Option<&Value>) -> String {
+fn list(value: Option<&Value>) -> String {
     let list = value.and_then(Value::as_array);
     list.map(|list| list.iter().map(plain).collect::<Vec<_>>().join(" ")).unwrap_or_default()
 }
 
-/// A value as it is read aloud.
+/// A value as text.
 fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => printable(text).into_owned(),
@@ -229,8 +150,8 @@ fn plain(value: &Value) -> String {
     }
 }
 
-/// All fields of a type that nothing more is known about.
-fn everything(fields: &Map<String, Value>) -> String {
+/// All fields, for a type that has no words of its own.
+fn everything(fields: &Row) -> String {
     let parts: Vec<String> =
         fields.iter().map(|(name, value)| format!("{} {}", printable(name), plain(value))).collect();
     parts.join(", ")
@@ -238,9 +159,11 @@ fn everything(fields: &Map<String, Value>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use holdfast_timeline::{Entry, Facts, timeline};
     use serde_json::json;
 
     use super::*;
+    use crate::cli::session::facts::event;
 
     fn row(value: Value) -> Row {
         match value {
@@ -249,49 +172,56 @@ mod tests {
         }
     }
 
-    #[test]
-    fn redacted_lines_lose_their_text_and_others_do_not() {
-        let line = |seq: i64| {
-            row(
-                json!({"type": "chat.line", "seq": seq, "sender": "customer", "data": format!("{{\"seq\":{seq},\"text\":\"4111 1111\"}}")}),
-            )
-        };
-        let mut events = vec![line(0), line(1), row(json!({"type": "chat.redacted", "seq": 1, "reason": "pci"}))];
-        events.iter_mut().for_each(parse_data);
-        redact(&mut events);
-        assert_eq!(events[0]["data"]["text"], "4111 1111");
-        assert!(!serde_json::to_string(&events[1]).unwrap().contains("4111"));
-        let (label, told) = describe("chat.line", &fields(&events[1]));
-        assert_eq!((label.as_str(), told.as_str()), ("customer:", "[redacted: pci]"));
+    /// What is printed of events with these columns.
+    fn described(rows: impl IntoIterator<Item = Value>) -> Vec<(String, String)> {
+        let events = rows.into_iter().map(|columns| {
+            let mut columns = row(columns);
+            columns.insert("time".to_owned(), json!("2026-05-10T08:00:00Z"));
+            event(columns).unwrap()
+        });
+        let time_line = timeline(Facts { events: events.collect(), ..Facts::default() });
+        let entries = time_line.entries.iter().map(|entry| match entry {
+            Entry::Event(event) => describe(event),
+            Entry::Chunks(run) => panic!("{run:?} is no event"),
+        });
+        entries.collect()
     }
 
     #[test]
-    fn events_are_told_in_words() {
-        let tell = |kind: &str, value: Value| {
-            let mut event = row(json!({"id": "1", "type": kind, "data": value.to_string()}));
-            parse_data(&mut event);
-            let (label, told) = describe(kind, &fields(&event));
-            format!("{label} | {told}")
+    fn redacted_lines_lose_their_text_and_others_do_not() {
+        let line = |seq: i64| json!({"type": "chat.line", "seq": seq, "sender": "customer", "data": format!("{{\"seq\":{seq},\"text\":\"4111 1111\"}}")});
+        let described = described([line(0), line(1), json!({"type": "chat.redacted", "seq": 1, "reason": "pci"})]);
+        let (label, words) = &described[0];
+        assert_eq!((label.as_str(), words.as_str()), ("customer:", "4111 1111"));
+        let (label, words) = &described[1];
+        assert_eq!((label.as_str(), words.as_str()), ("customer:", "[redacted: pci]"));
+    }
+
+    #[test]
+    fn events_are_described_in_words() {
+        let describe = |type_: &str, value: Value| {
+            let described = described([json!({"id": "1", "type": type_, "data": value.to_string()})]);
+            format!("{} | {}", described[0].0, described[0].1)
         };
         assert_eq!(
-            tell(
+            describe(
                 "session.started",
                 json!({"agent_id": "a", "agent_name": "Ann", "waited": 65, "platform": "Windows 11"})
             ),
             "started | agent Ann, waited 1 min 5 s, Windows 11"
         );
-        assert_eq!(tell("file.sent", json!({"name": "a.exe", "size": 2048})), "file sent | \"a.exe\", 2.00 KiB");
+        assert_eq!(describe("file.sent", json!({"name": "a.exe", "size": 2048})), "file sent | \"a.exe\", 2.00 KiB");
         assert_eq!(
-            tell("survey.submitted", json!({"rating": 2, "resolved": "no", "feedback": "slow"})),
+            describe("survey.submitted", json!({"rating": 2, "resolved": "no", "feedback": "slow"})),
             "survey submitted | 2 of 5, not resolved, \"slow\""
         );
-        assert_eq!(tell("vendor.thing", json!({"a": 1, "b": "x\u{1b}"})), "vendor thing | a 1, b x\\u{1b}");
-        assert_eq!(tell("session.noted", json!({})), "noted | ");
+        assert_eq!(describe("vendor.thing", json!({"a": 1, "b": "x\u{1b}"})), "vendor thing | a 1, b x\\u{1b}");
+        assert_eq!(describe("session.noted", json!({})), "noted | ");
     }
 
     #[test]
-    fn what_is_withheld_is_said() {
-        let event = row(json!({"type": "chat.line", "seq": 3, "sender": "agent"}));
-        assert_eq!(describe("chat.line", &fields(&event)).1, "[withheld]");
+    fn a_withheld_text_is_named_as_withheld() {
+        let described = described([json!({"type": "chat.line", "seq": 3, "sender": "agent"})]);
+        assert_eq!(described[0].1, "[withheld]");
     }
 }
