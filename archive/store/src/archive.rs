@@ -1,4 +1,4 @@
-//! The archive as one thing to hand around.
+//! The archive at its location.
 
 use crate::location::Location;
 use crate::log::TableLog;
@@ -19,7 +19,7 @@ impl Archive {
         Self { location }
     }
 
-    /// Where it is.
+    /// Its URL.
     pub fn url(&self) -> &Url {
         &self.location.url
     }

@@ -1,16 +1,17 @@
-//! What can go wrong, at the grain at which callers act: try again, ask for another key, or mend the set-up.
+//! Errors, distinguished by what the caller does about them: try again, obtain another key, or correct the
+//! configuration.
 
 use crate::keys::MasterKeyId;
 
 /// Why an operation on the archive failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
-    /// The object store did not do what was asked; it may later.
+    /// A request to the object store failed. A later attempt may succeed.
     #[error("{doing}: {source}")]
     Store {
         /// What was being done, and to what.
         doing: String,
-        /// The store's answer.
+        /// The store's error.
         source: object_store::Error,
     },
     /// The Delta log could not be read or written.
@@ -18,7 +19,7 @@ pub enum ArchiveError {
     Log {
         /// What was being done.
         doing: &'static str,
-        /// The log's answer.
+        /// The Delta library's error.
         source: Box<deltalake_core::DeltaTableError>,
     },
     /// A data file could not be written or read.
@@ -26,7 +27,7 @@ pub enum ArchiveError {
     Parquet {
         /// What was being done.
         doing: String,
-        /// The reader's or writer's answer.
+        /// The reader's or writer's error.
         source: parquet::errors::ParquetError,
     },
     /// Encryption failed.
@@ -34,27 +35,27 @@ pub enum ArchiveError {
     Encrypt {
         /// What was being encrypted.
         what: String,
-        /// age's answer.
+        /// age's error.
         source: std::io::Error,
     },
-    /// Something could not be decrypted with the keys at hand.
+    /// Something could not be decrypted with the available keys.
     #[error("decrypt {what}: {source}")]
     Decrypt {
         /// What was being decrypted.
         what: String,
-        /// age's answer.
+        /// age's error.
         source: age::DecryptError,
     },
-    /// No holder would be able to open a new master key.
+    /// A new master key would have no holder.
     #[error(
-        "no holder has the tier {tier}: name one under [[keys.holders]], or nobody could ever read what is archived"
+        "no holder has the tier {tier}: name one under [[keys.holders]], or archived events could never be decrypted"
     )]
     NoHolder {
         /// The tier.
         tier: holdfast_events::Tier,
     },
-    /// The caller's identities do not open a master key.
-    #[error("no key for {id}: none of the given identities opens keys/{id}.age; ask a holder of that key")]
+    /// None of the caller's identities decrypts a master key.
+    #[error("no key for {id}: none of the given identities decrypts keys/{id}.age; ask a holder of that key")]
     NoKey {
         /// The master key.
         id: MasterKeyId,
@@ -70,7 +71,7 @@ pub enum ArchiveError {
     Sign {
         /// What was to be signed.
         what: &'static str,
-        /// Why it was not.
+        /// Why it failed.
         why: String,
     },
     /// An object could not be locked against deletion.
@@ -78,21 +79,21 @@ pub enum ArchiveError {
     Lock {
         /// The object.
         what: String,
-        /// Why it was not.
+        /// Why it failed.
         why: String,
     },
-    /// Something in the archive does not have the form that it must have.
+    /// An object, a file or an entry of the archive is missing or malformed.
     #[error("{what} is damaged: {why}")]
     Damaged {
-        /// What.
+        /// What is damaged.
         what: String,
-        /// Why it is thought so.
+        /// What is wrong with it.
         why: String,
     },
     /// The location cannot be used.
     #[error("the archive's location `{url}` cannot be used: {why}")]
     Location {
-        /// The location as it was given.
+        /// The location as configured.
         url: String,
         /// Why.
         why: String,
@@ -102,23 +103,24 @@ pub enum ArchiveError {
 /// Why a commit was not made.
 #[derive(Debug, thiserror::Error)]
 pub enum CommitError {
-    /// Somebody else moved the offset. What was to be committed must be dropped and read again from where the log says.
+    /// Another writer moved the offset. The caller must drop the rows and read the partition again from the log's
+    /// offset.
     #[error(
-        "fenced: the log says offset {found:?} for {topic} partition {partition}, this writer started from {expected:?}"
+        "fenced: the log has offset {found:?} for {topic} partition {partition}, this writer started from {expected:?}"
     )]
     Fenced {
         /// The topic.
         topic: String,
         /// The partition.
         partition: i32,
-        /// Where the writer started.
+        /// The offset that the writer started from.
         expected: Option<i64>,
-        /// What the log says.
+        /// The offset that the log has.
         found: Option<i64>,
     },
-    /// A file that was to be removed is not part of the table: somebody else was first.
-    #[error("the file {id} is no longer part of the table: somebody else has merged or removed it")]
-    Gone {
+    /// A file to be removed is no longer part of the table: another writer was first.
+    #[error("the file {id} is no longer part of the table: another writer has merged or removed it")]
+    ConcurrentRemove {
         /// The file.
         id: String,
     },

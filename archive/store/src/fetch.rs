@@ -1,4 +1,4 @@
-//! Some columns out of a file in the store, without fetching the others.
+//! Reads some columns of a file in the store, without fetching the others.
 
 use crate::error::ArchiveError;
 use crate::keys::Unlocker;
@@ -17,10 +17,10 @@ use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// The footer and what comes before it are fetched at once, up to this many bytes.
+/// Bytes at the end of a file that are fetched with the first request. They contain the footer of most files.
 const FOOTER_BYTES: usize = 64 * 1024;
 
-/// The columns `names` of a file, in the order of the file; one that the file does not have is left out.
+/// The columns `names` of a file, in the order of the file. A column that the file does not have is left out.
 pub(crate) async fn columns(
     store: &Arc<dyn ObjectStore>,
     unlocker: &Unlocker,

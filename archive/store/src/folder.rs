@@ -1,13 +1,13 @@
-//! A folder whose puts have reached the disk when they return.
+//! A local folder as a store whose puts are durable when they return.
 //!
-//! An event that was acknowledged leaves Kafka one day and must then be in the archive, also when the power failed in
-//! between. The local file system of object_store writes and renames, and leaves the rest to the kernel; this decorator
-//! syncs the file and the folders that its name is in.
+//! Kafka deletes an acknowledged event one day. The event must then be in the archive, also after a power failure. The
+//! local file system of object_store writes and renames without syncing. This decorator syncs the file and the folders
+//! on its path.
 //!
-//! Listings come in the order of names, as object stores give them and the Delta log's reader expects them.
+//! Listings are in the order of names, as object stores return them and the Delta log's reader expects them.
 //!
-//! Ranges of a file are read as they are asked for, with one opening. What lies between them is not read, as it is worth doing
-//! where each request costs a round trip.
+//! The ranges of one request are read with one open, each as requested. Unlike in a remote store, where each request
+//! costs a round trip, the bytes between them are not read.
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -25,7 +25,7 @@ use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::PathBuf;
 
-/// What errors call the store.
+/// The store's name in errors.
 const STORE: &str = "folder";
 
 /// A local folder that syncs.
@@ -39,7 +39,7 @@ impl DurableFolder {
         Self { inner }
     }
 
-    /// Syncs a file and the folders from the root to it, which a put may have made.
+    /// Syncs a file and the folders from the root to it, which a put may have created.
     async fn sync(&self, location: &Path) -> Result<()> {
         let mut paths: Vec<PathBuf> = vec![self.inner.path_to_filesystem(location)?];
         for _ in location.parts() {
@@ -134,7 +134,7 @@ mod tests {
     use object_store::ObjectStoreExt;
 
     #[tokio::test]
-    async fn ranges_are_read_as_they_are_asked_for() {
+    async fn ranges_are_read_as_requested() {
         let folder = tempfile::tempdir().unwrap();
         let store = DurableFolder::new(LocalFileSystem::new_with_prefix(folder.path()).unwrap());
         let path = Path::from("a/b");

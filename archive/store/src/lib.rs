@@ -1,4 +1,4 @@
-//! The archive on an object store: names, keys, encrypted data files, the Delta log, recordings.
+//! The archive on an object store: object names, keys, encrypted data files, the Delta log, recordings, proof, sealing.
 //!
 //! ```text
 //! RecordBatch ─▶ SegmentWriter ─▶ encrypted Parquet ─▶ put ─┐
@@ -6,22 +6,24 @@
 //!               KeyRing (recipients only)                   │
 //! chunk bytes ─▶ recordings::put ─▶ age object ─▶ put ──────┘
 //!
-//! small files of a closed date ─▶ seal ─▶ large sorted ones ─▶ TableLog::change (adds and removals, atomic) ─▶ sweep
+//! small files of a closed date ─▶ seal ─▶ large sorted files ─▶ TableLog::change (adds and removals, atomic) ─▶ sweep
 //!
 //! TableLog::snapshot ─▶ files ─▶ Unlocker (identities of one caller) ─▶ decryption properties ─▶ a Parquet reader
 //! ```
 //!
 //! Invariants:
-//! - A writer holds public keys. It cannot read back what it wrote.
-//! - What a commit makes visible is whole: files first, then one log entry with the files and the offsets they end at.
-//! - A commit succeeds only when the log still says the offsets that the writer started from.
-//! - Every column of every file is encrypted with its tier's key, and so is the footer.
+//! - A writer holds only public keys. It cannot decrypt what it wrote.
+//! - A commit is atomic: the files are put first, then one log entry names the files and the next offsets.
+//! - A commit succeeds only if the log still has the offsets that the writer started from.
+//! - Every column of every file is encrypted with its tier's key, and the footer with the operational key.
 //!
-//! The crate knows nothing of Kafka beyond the words topic, partition and offset, and nothing of SQL.
+//! The crate uses topic, partition and offset of Kafka as plain values. It depends neither on a Kafka client nor on
+//! SQL.
 
 mod archive;
 mod error;
 mod fetch;
+mod file_id;
 mod folder;
 pub mod keys;
 pub mod location;

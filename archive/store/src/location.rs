@@ -1,4 +1,4 @@
-//! Where the archive is: a folder, or a prefix in S3, GCS or Azure.
+//! The archive's location: a folder, or a prefix in S3, GCS or Azure.
 
 use crate::ArchiveError;
 use crate::folder::DurableFolder;
@@ -13,13 +13,13 @@ use url::Url;
 /// The archive's root as an object store.
 #[derive(Debug, Clone)]
 pub struct Location {
-    /// Where it is, for people.
+    /// Its URL, for messages.
     pub url: Url,
     /// The store, whose root is the archive's root.
     pub store: Arc<dyn ObjectStore>,
 }
 
-/// Opens the store at `url`: a folder's path (relative to `base`; made if it is not there), or `s3://bucket/prefix`,
+/// Opens the store at `url`: a folder's path (relative to `base`; created if missing), or `s3://bucket/prefix`,
 /// `gs://...`, `az://...` with `options` as the crate object_store names them (`aws_region`, `aws_endpoint`, ...).
 pub fn open_store(url: &str, base: &Path, options: &BTreeMap<String, String>) -> Result<Location, ArchiveError> {
     let refuse = |why: String| ArchiveError::Location { url: url.to_owned(), why };

@@ -1,137 +1,75 @@
-//! The Delta log of a table: which files it has, and up to which offset of each Kafka partition it goes.
+//! The Delta log of a table: its files, and the next offset of each Kafka partition.
 //!
 //! ```text
 //! Segment ─▶ put ─▶ file in the store, invisible
 //!                     └─▶ commit: one log entry with all files (`add`) and all offsets (`txn`) ─▶ visible
 //! ```
 //!
-//! Offsets stand in the log as `txn` actions: `appId` is `kafka:<topic>:<partition>`, `version` the next offset. A commit
-//! names the offsets that it starts from; when the log says others, somebody else has archived those events, and the
-//! commit is refused ([`CommitError::Fenced`]). Several writers may commit at the same time as long as they have
-//! different partitions: the loser of the race for a version reads the winner's entry and tries the next.
+//! The log stores offsets as `txn` actions: `appId` is `kafka:<topic>:<partition>`, `version` the next offset. A commit
+//! names the offsets that it starts from. If the log has other offsets, another writer has archived those events, and
+//! the commit is refused ([`CommitError::Fenced`]). Several writers may commit at the same time if they have different
+//! partitions: the loser of the race for a version reads the winner's entry and tries the next version.
 //!
-//! An entry also says which Kafka cluster its offsets are of ([`TableLog::set_cluster`]): offsets of one cluster mean
-//! nothing in another, and a writer must be able to notice.
+//! An entry also names the Kafka cluster of its offsets ([`TableLog::set_cluster`]): offsets of one cluster mean
+//! nothing in another, and a writer must detect the difference.
 //!
-//! A put of a log entry can succeed and answer an error. The entry bears the commit's own id, by which it is recognised.
+//! A put of a log entry can succeed although the store returns an error. The entry has the commit's own id, so the
+//! writer recognises it.
 
 mod actions;
-mod read;
+mod change;
+mod snapshot;
+mod state;
+mod storage;
 
-pub(crate) use actions::parse_app_id;
+pub(crate) use actions::{CLUSTER_ID, COMMIT_ID, parse_app_id};
+pub use change::{Advance, Change};
+pub use snapshot::{DataFile, Snapshot, TopicPartition};
 
 use crate::error::{ArchiveError, CommitError};
-use crate::proof::attest::{Attestation, PROOF_MEMBER};
+use crate::proof::attest::PROOF_MEMBER;
 use crate::segment::Segment;
 use crate::table::{PARTITION_COLUMNS, Table};
-use actions::{add_action, app_id, delta_type, relative_path};
+use actions::{add_action, app_id, data_file, delta_type, file_path, relative_path, remove_action};
+use change::check_offsets;
 use deltalake_core::DeltaTableError;
 use deltalake_core::kernel::transaction::{CommitBuilder, CommitProperties, TransactionError};
 use deltalake_core::kernel::{Action, DataType, PrimitiveType, StructField, Transaction};
-use deltalake_core::logstore::{LogStoreRef, StorageConfig, default_logstore};
 use deltalake_core::operations::create::CreateBuilder;
 use deltalake_core::protocol::{DeltaOperation, SaveMode};
 use holdfast_events::Timestamp;
 use object_store::path::Path;
-use object_store::prefix::PrefixStore;
 use object_store::{ObjectStore, ObjectStoreExt};
-use read::State;
+use state::LogState;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
+use storage::{LogStorage, log_error};
 use tokio::sync::Mutex;
-use url::Url;
 
-/// The commit's own id in the log entry's commit information.
-pub(crate) const COMMIT_ID: &str = "holdfastCommit";
-/// The Kafka cluster's id in the log entry's commit information.
-pub(crate) const CLUSTER_ID: &str = "kafkaCluster";
-/// A commit gives up after losing this many races, and may be tried again.
-const RACES: usize = 100;
+/// Attempts of one commit, each lost to another writer. The caller may then try the same commit again.
+const MAX_ATTEMPTS: usize = 100;
 
-/// The topic and the partition that an offset belongs to.
-pub type TopicPartition = (String, i32);
-
-/// How far a commit moves one partition's offset.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Advance {
-    /// The topic.
-    pub topic: String,
-    /// The partition.
-    pub partition: i32,
-    /// The next offset as the log must say it now; `None` when the log must say nothing.
-    pub expected: Option<i64>,
-    /// The next offset after the commit.
-    pub next: i64,
-}
-
-/// What a commit does, all of it or nothing.
-#[derive(Debug, Clone, Copy)]
-pub struct Change<'c> {
-    /// Files that were put and become visible.
-    pub segments: &'c [Segment],
-    /// Files that are no longer part of the table. They must be part of it, or somebody else was first.
-    pub removed: &'c [DataFile],
-    /// How far offsets move.
-    pub advances: &'c [Advance],
-    /// Unique to what is committed: a commit that is tried again after an error must bear the same id, and is then done
-    /// once.
-    pub commit_id: &'c str,
-    /// What is attested of it.
-    pub attestation: Option<&'c Attestation>,
-}
-
-/// A table at one version.
-#[derive(Debug, Clone, Default)]
-pub struct Snapshot {
-    /// The log's version; `None` when there is no table yet.
-    pub version: Option<u64>,
-    /// The data files.
-    pub files: Vec<DataFile>,
-    /// The next offset of every partition that the table has events of.
-    pub offsets: BTreeMap<TopicPartition, i64>,
-}
-
-/// A data file as the log describes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DataFile {
-    /// Its path, relative to the archive.
-    pub path: Path,
-    /// Its id: its name, and the AAD prefix that it must have been encrypted with.
-    pub id: String,
-    /// The retention class.
-    pub class: String,
-    /// The filing date, in days since 1970-01-01.
-    pub date: i32,
-    /// Its rows.
-    pub rows: u64,
-    /// Its size in bytes.
-    pub size: u64,
-    /// The smallest and the greatest value of the time column, in microseconds.
-    pub time: Option<(i64, i64)>,
-}
-
-/// The Delta log of one table. Clones share what they have read.
+/// The Delta log of one table. Clones share their state.
 #[derive(Debug, Clone)]
 pub struct TableLog {
-    store: Arc<dyn ObjectStore>,
-    table: Table,
-    state: Arc<Mutex<State>>,
+    storage: LogStorage,
+    state: Arc<Mutex<LogState>>,
 }
 
 impl TableLog {
     pub(crate) fn new(store: Arc<dyn ObjectStore>, table: Table) -> Self {
-        Self { store, table, state: Arc::default() }
+        Self { storage: LogStorage { store, table }, state: Arc::default() }
     }
 
     /// Which table it is.
     pub fn table(&self) -> Table {
-        self.table
+        self.storage.table
     }
 
     /// The table as it is now. Reads only what has been committed since the last call.
     pub async fn snapshot(&self) -> Result<Arc<Snapshot>, ArchiveError> {
         let mut state = self.state.lock().await;
-        self.refresh(&mut state).await?;
+        state.refresh(&self.storage).await?;
         let version = state.version();
         if let Some(snapshot) = &state.snapshot
             && snapshot.version == version
@@ -142,7 +80,7 @@ impl TableLog {
             None => Vec::new(),
             Some(delta) => {
                 let adds = delta.snapshot().map_err(log_error("read the Delta log"))?.log_data();
-                adds.iter().map(|add| self.data_file(&add)).collect::<Result<_, _>>()?
+                adds.iter().map(|add| data_file(self.table(), &add)).collect::<Result<_, _>>()?
             }
         };
         let snapshot = Arc::new(Snapshot { version, files, offsets: state.offsets.clone() });
@@ -153,25 +91,25 @@ impl TableLog {
     /// The log's newest version; `None` when there is no table yet.
     pub async fn version(&self) -> Result<Option<u64>, ArchiveError> {
         let mut state = self.state.lock().await;
-        self.refresh(&mut state).await?;
+        state.refresh(&self.storage).await?;
         Ok(state.version())
     }
 
-    /// The next offset of every partition, as the log says it now.
+    /// The next offset of every partition, as the log has it now.
     pub async fn offsets(&self) -> Result<BTreeMap<TopicPartition, i64>, ArchiveError> {
         let mut state = self.state.lock().await;
-        self.refresh(&mut state).await?;
+        state.refresh(&self.storage).await?;
         Ok(state.offsets.clone())
     }
 
-    /// The Kafka cluster whose offsets the log has, as its newest entry names it; `None` when none ever was named.
+    /// The Kafka cluster of the log's offsets, as its newest entry names it; `None` when no entry names one.
     pub async fn cluster(&self) -> Result<Option<String>, ArchiveError> {
         let mut state = self.state.lock().await;
-        self.refresh(&mut state).await?;
+        state.refresh(&self.storage).await?;
         Ok(state.cluster.clone())
     }
 
-    /// From now on our entries name this cluster.
+    /// Entries of this writer name the cluster `id` from now on.
     pub async fn set_cluster(&self, id: &str) {
         self.state.lock().await.own_cluster = Some(id.to_owned());
     }
@@ -179,15 +117,16 @@ impl TableLog {
     /// Puts a finished file into the store. It stays invisible until it is committed. Doing it twice does no harm.
     pub async fn put(&self, segment: &Segment) -> Result<(), ArchiveError> {
         let path = self.path_of(segment);
-        self.store
+        self.storage
+            .store
             .put(&path, segment.bytes.clone().into())
             .await
             .map_err(|source| ArchiveError::Store { doing: format!("put {path}"), source })?;
         Ok(())
     }
 
-    /// Makes `segments`, which must have been put, visible, and moves the offsets, without attesting anything: what comes in
-    /// this way is outside the proof log. See [`TableLog::change`].
+    /// Makes `segments`, which must have been put, visible, and moves the offsets. Nothing is attested, so these rows
+    /// are outside the proof log. See [`TableLog::change`].
     pub async fn commit(
         &self,
         segments: &[Segment],
@@ -203,19 +142,21 @@ impl TableLog {
     pub async fn change(&self, change: &Change<'_>, now: Timestamp) -> Result<u64, CommitError> {
         let Change { segments, removed, advances, commit_id, attestation } = *change;
         let mut state = self.state.lock().await;
-        self.refresh(&mut state).await?;
+        state.refresh(&self.storage).await?;
         if state.delta.is_none() {
             self.create(&mut state).await?;
         }
         let data_change = removed.is_empty();
         let mut actions: Vec<Action> =
             segments.iter().map(|segment| Action::Add(add_action(segment, now, data_change))).collect();
-        actions.extend(removed.iter().map(|file| Action::Remove(self.remove_action(file, now, segments.is_empty()))));
+        actions.extend(
+            removed.iter().map(|file| Action::Remove(remove_action(self.table(), file, now, segments.is_empty()))),
+        );
         let transactions: Vec<Transaction> = advances
             .iter()
             .map(|advance| Transaction::new(app_id(&advance.topic, advance.partition), advance.next))
             .collect();
-        for _ in 0..RACES {
+        for _ in 0..MAX_ATTEMPTS {
             if state.commits.iter().any(|known| known == commit_id) {
                 return Ok(state.version().unwrap_or_default());
             }
@@ -241,9 +182,9 @@ impl TableLog {
                 Err(DeltaTableError::VersionAlreadyExists(_)
                     | DeltaTableError::Transaction { source: TransactionError::MaxCommitAttempts(_) })
             );
-            // Whatever the answer was, the log says what happened: an entry may have been written although an error
-            // came back, and a later step may have failed although the entry stands.
-            let refreshed = self.refresh(&mut state).await;
+            // The log decides what happened, not the result: an entry may have been written although the store returned
+            // an error, and a later step may have failed although the entry is in the log.
+            let refreshed = state.refresh(&self.storage).await;
             refreshed?;
             match result {
                 Ok(committed) => return Ok(committed.version),
@@ -258,24 +199,24 @@ impl TableLog {
         }
         Err(CommitError::Archive(ArchiveError::Log {
             doing: "commit to the Delta log",
-            source: Box::new(DeltaTableError::Generic(format!("{RACES} races for a version were lost"))),
+            source: Box::new(DeltaTableError::Generic(format!("{MAX_ATTEMPTS} attempts lost against other writers"))),
         }))
     }
 
-    /// Refuses to remove what is not there.
-    fn check_removed(&self, state: &State, removed: &[DataFile]) -> Result<(), CommitError> {
+    /// Refuses to remove a file that is not part of the table.
+    fn check_removed(&self, state: &LogState, removed: &[DataFile]) -> Result<(), CommitError> {
         let delta = state.delta.as_ref().expect("the table was opened or created before");
         let live = delta.snapshot().map_err(log_error("read the Delta log"))?.log_data();
-        let live: HashSet<Path> = live.iter().map(|add| self.file_path(&add.path())).collect();
+        let live: HashSet<Path> = live.iter().map(|add| file_path(self.table(), &add.path())).collect();
         match removed.iter().find(|file| !live.contains(&file.path)) {
-            Some(file) => Err(CommitError::Gone { id: file.id.clone() }),
+            Some(file) => Err(CommitError::ConcurrentRemove { id: file.id.clone() }),
             None => Ok(()),
         }
     }
 
-    async fn create(&self, state: &mut State) -> Result<(), ArchiveError> {
+    async fn create(&self, state: &mut LogState) -> Result<(), ArchiveError> {
         let columns = self
-            .table
+            .table()
             .schema()
             .fields()
             .iter()
@@ -288,63 +229,29 @@ impl TableLog {
         let fields =
             columns.into_iter().chain(partitions).map(|(name, data_type)| StructField::nullable(name, data_type));
         let result = CreateBuilder::new()
-            .with_log_store(self.log_store()?)
-            .with_table_name(self.table.name())
+            .with_log_store(self.storage.log_store()?)
+            .with_table_name(self.table().name())
             .with_columns(fields)
             .with_partition_columns(PARTITION_COLUMNS)
-            // The log's history is evidence; nothing may delete it by itself.
+            // The log's history is evidence; Delta must not expire it.
             .with_configuration_property(deltalake_core::TableProperty::EnableExpiredLogCleanup, Some("false"))
             .await;
-        // Whoever was first, there is a table now. If there is none, opening it says so.
-        let refreshed = self.refresh(state).await;
+        // The table exists now, whichever writer created it. If it does not, opening it reports the error.
+        let refreshed = state.refresh(&self.storage).await;
         match (result, state.delta.is_some()) {
             (_, true) => refreshed,
             (Err(error), false) => Err(log_error("create the table")(error)),
             (Ok(_), false) => refreshed.and(Err(ArchiveError::Damaged {
-                what: format!("the Delta log of {}", self.table.name()),
-                why: "the table was created and is not there".to_owned(),
+                what: format!("the Delta log of {}", self.table().name()),
+                why: "the table was created and does not exist".to_owned(),
             })),
         }
     }
 
-    fn log_store(&self) -> Result<LogStoreRef, ArchiveError> {
-        let directory = self.table.directory();
-        // The Delta reader addresses its files by URL and looks them up in the root store by the URL's path; the scheme
-        // has no meaning here.
-        let url = Url::parse(&format!("memory:///{directory}/"))
-            .map_err(|error| ArchiveError::Location { url: directory.to_string(), why: error.to_string() })?;
-        let prefixed = Arc::new(PrefixStore::new(Arc::clone(&self.store), directory));
-        Ok(default_logstore(prefixed, Arc::clone(&self.store), &url, &StorageConfig::default()))
-    }
-
-    /// Where a file stands, or will.
+    /// The path of a segment's file in the store, whether or not it was put.
     pub(crate) fn path_of(&self, segment: &Segment) -> Path {
-        self.file_path(&relative_path(segment))
+        file_path(self.table(), &relative_path(segment))
     }
-
-    fn file_path(&self, relative: &str) -> Path {
-        Path::from(format!("{}/{relative}", self.table.directory()))
-    }
-}
-
-/// Refuses advances that do not start where the log is.
-fn check_offsets(offsets: &BTreeMap<TopicPartition, i64>, advances: &[Advance]) -> Result<(), CommitError> {
-    for advance in advances {
-        let found = offsets.get(&(advance.topic.clone(), advance.partition)).copied();
-        if found != advance.expected {
-            return Err(CommitError::Fenced {
-                topic: advance.topic.clone(),
-                partition: advance.partition,
-                expected: advance.expected,
-                found,
-            });
-        }
-    }
-    Ok(())
-}
-
-fn log_error(doing: &'static str) -> impl FnOnce(DeltaTableError) -> ArchiveError {
-    move |source| ArchiveError::Log { doing, source: Box::new(source) }
 }
 
 #[cfg(test)]

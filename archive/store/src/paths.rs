@@ -1,13 +1,13 @@
-//! The only maker of object names.
+//! Object names. No other module makes them.
 //!
 //! ```text
 //! tables/<table>/class=<class>/date=<YYYY-MM-DD>/<file id>.parquet
-//! tables/<table>/_delta_log/...                       made by the Delta log
+//! tables/<table>/_delta_log/...                       written by the Delta library
 //! recordings/<session>/<recording>/<first>-<last>.age
 //! keys/<tier>/<class>/<YYYY-MM>.pub and .age
 //! proof/checkpoint, proof/tile/...                    the transparency log (C2SP tlog-tiles)
-//! proof/checkpoints/<size>                            checkpoints that are kept
-//! proof/lease/<number>                                who integrates
+//! proof/checkpoints/<size>                            the kept checkpoints
+//! proof/lease/<number>                                the lease of the process that integrates
 //! ```
 
 use crate::keys::MasterKeyId;
@@ -16,13 +16,23 @@ use object_store::path::Path;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
 
-/// Names from outside that are longer than this when they are escaped are replaced by their hash: file systems end at
-/// 255 bytes a name.
-const LONGEST_NAME: usize = 180;
+/// Bytes of an escaped external name. A longer one is replaced by its hash, because file systems allow 255 bytes a
+/// name.
+const MAX_NAME_BYTES: usize = 180;
 
-/// Where a table stands.
+/// The folder of a table.
 pub fn table(table: Table) -> Path {
     Path::from_iter(["tables", table.name()])
+}
+
+/// The folder of a table's Delta log.
+pub fn delta_log(table: Table) -> Path {
+    self::table(table).join("_delta_log")
+}
+
+/// An entry of a table's Delta log.
+pub fn delta_log_entry(table: Table, version: u64) -> Path {
+    delta_log(table).join(format!("{version:020}.json"))
 }
 
 /// A data file's path relative to its table.
@@ -30,19 +40,19 @@ pub fn data_file(class: &str, date: &str, id: &str) -> String {
     format!("class={class}/date={date}/{id}.parquet")
 }
 
-/// Where all recordings stand.
+/// The folder of all recordings.
 pub fn recordings() -> Path {
     Path::from("recordings")
 }
 
-/// A recording object: the chunks `first` to `last`. `distinction` sets it apart from an object of that name that is
-/// there already.
-pub fn recording(session: &str, recording: &str, first: i64, last: i64, distinction: Option<&str>) -> Path {
-    let name = match distinction {
+/// A recording object with the chunks `first` to `last`. `suffix` distinguishes it from an object that already has the
+/// name without one.
+pub fn recording(session: &str, recording: &str, first: i64, last: i64, suffix: Option<&str>) -> Path {
+    let name = match suffix {
         None => format!("{first:08}-{last:08}.age"),
-        Some(distinction) => format!("{first:08}-{last:08}.{distinction}.age"),
+        Some(suffix) => format!("{first:08}-{last:08}.{suffix}.age"),
     };
-    Path::from_iter([recordings().to_string(), outside_name(session), outside_name(recording), name])
+    Path::from_iter([recordings().to_string(), external_name(session), external_name(recording), name])
 }
 
 /// The public half of a master key.
@@ -55,7 +65,7 @@ pub fn proof_checkpoint() -> Path {
     Path::from("proof/checkpoint")
 }
 
-/// Where the checkpoints that are kept stand, here and in a mirror.
+/// The folder of the kept checkpoints, in the archive and in a mirror.
 pub fn proof_checkpoints() -> Path {
     Path::from("proof/checkpoints")
 }
@@ -70,12 +80,12 @@ pub fn proof_tile(name: &str) -> Path {
     Path::from(format!("proof/{name}"))
 }
 
-/// Where the claims to integrate stand.
+/// The folder of the leases to integrate.
 pub fn proof_leases() -> Path {
     Path::from("proof/lease")
 }
 
-/// One claim to integrate.
+/// One lease to integrate.
 pub fn proof_lease(number: u64) -> Path {
     proof_leases().join(format!("{number:08}"))
 }
@@ -85,11 +95,11 @@ pub fn master_private(id: &MasterKeyId) -> Path {
     Path::from(format!("keys/{id}.age"))
 }
 
-/// A name from outside as one part of a path. [`Path::from_iter`] escapes what stores do not like.
-fn outside_name(name: &str) -> String {
+/// An external name as one part of a path. [`Path::from_iter`] escapes the characters that stores do not allow.
+fn external_name(name: &str) -> String {
     // An escaped byte takes three.
-    let longest = name.bytes().map(|byte| if byte.is_ascii_alphanumeric() || b"-_.".contains(&byte) { 1 } else { 3 });
-    if longest.sum::<usize>() <= LONGEST_NAME {
+    let lengths = name.bytes().map(|byte| if byte.is_ascii_alphanumeric() || b"-_.".contains(&byte) { 1 } else { 3 });
+    if lengths.sum::<usize>() <= MAX_NAME_BYTES {
         return name.to_owned();
     }
     Sha256::digest(name.as_bytes()).iter().fold("sha256-".to_owned(), |mut text, byte| {
@@ -103,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_from_outside_stay_one_part_of_a_path() {
+    fn an_external_name_is_one_part_of_a_path() {
         assert_eq!(recording("s-1", "r", 0, 7, None).as_ref(), "recordings/s-1/r/00000000-00000007.age");
         assert_eq!(recording("s-1", "r", 0, 7, Some("x")).as_ref(), "recordings/s-1/r/00000000-00000007.x.age");
         let hostile = recording("../../keys", "a/b", 0, 0, None);

@@ -1,13 +1,13 @@
-//! Reading rows without SQL, for what is derived from them.
+//! Reads rows without SQL, for tables that are derived from them.
 
 use crate::archive::Archive;
 use crate::error::ArchiveError;
 use crate::fetch;
 use crate::keys::Unlocker;
 use crate::log::{DataFile, TableLog};
-use crate::proof::entry::{AddedFile, Entry, entry_path, read_entry};
-use crate::seal::{SEALED, is_sealed_file};
+use crate::proof::entry::{AddedFile, Entry, read_entry};
 use crate::table::Table;
+use crate::{file_id, paths};
 use arrow_array::RecordBatch;
 use holdfast_events::Timestamp;
 use object_store::ObjectStoreExt;
@@ -25,18 +25,18 @@ pub async fn columns(
     fetch::columns(archive.store(), unlocker, file, names).await
 }
 
-/// Whether a file took the place of others.
+/// Whether a file is sealed: it has replaced others.
 pub fn is_sealed(file: &DataFile) -> bool {
-    is_sealed_file(file)
+    file_id::is_sealed(&file.id)
 }
 
-/// The id of a file that takes the place of others, out of one that no other file has.
+/// The id of a sealed file, made from `id`, which must be unique.
 pub fn sealed_id(id: &str) -> String {
-    format!("{SEALED}{id}")
+    file_id::sealed(id)
 }
 
-/// The files that came with new rows into `log`, by its entries behind `after` up to `through`. Some of them may have been
-/// sealed into others since.
+/// The files that brought new rows into `log`, by its entries after `after` up to and including `through`. Some of them
+/// may have been sealed into others since.
 ///
 /// # Errors
 /// When an entry is missing or cannot be read.
@@ -49,11 +49,12 @@ pub async fn added(
     let table = log.table();
     let mut files = Vec::new();
     for version in after.map_or(0, |after| after + 1)..=through {
-        let damaged = |why: String| ArchiveError::Damaged { what: entry_path(table, version).to_string(), why };
+        let damaged =
+            |why: String| ArchiveError::Damaged { what: paths::delta_log_entry(table, version).to_string(), why };
         let bytes = read_entry(archive.store().as_ref(), table, version).await?;
         let entry =
             Entry::parse(version, &bytes.ok_or_else(|| damaged("it is missing".to_owned()))?).map_err(&damaged)?;
-        // An entry that removes files has put their rows into those that it adds.
+        // An entry that removes files adds others with the same rows.
         if entry.removes.is_empty() {
             for add in entry.adds {
                 files.push(data_file(table, add).ok_or_else(|| damaged("a file's date cannot be read".to_owned()))?);
@@ -66,7 +67,7 @@ pub async fn added(
 fn data_file(table: Table, add: AddedFile) -> Option<DataFile> {
     let midnight = Timestamp::parse(&format!("{}T00:00:00Z", add.date)).ok()?;
     Some(DataFile {
-        path: format!("{}/{}", table.directory(), add.path).into(),
+        path: format!("{}/{}", paths::table(table), add.path).into(),
         id: add.id,
         class: add.class,
         date: i32::try_from(midnight.0.div_euclid(86_400_000_000)).ok()?,
@@ -76,7 +77,7 @@ fn data_file(table: Table, add: AddedFile) -> Option<DataFile> {
     })
 }
 
-/// Deletes a file that is no longer part of its table. One that is gone already is no error.
+/// Deletes a file that is no longer part of its table. A file that does not exist is no error.
 ///
 /// # Errors
 /// When the store refuses.

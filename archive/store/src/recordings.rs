@@ -1,8 +1,8 @@
 //! Recording objects: consecutive chunks of one recording, encrypted with age to the content key of their month.
 //!
-//! An object is never written over. When its name is taken (a replay after a crash, a chunk that came twice), the new one
-//! gets a name of its own; the index rows say which object holds which chunk, and an object that no row names is waste,
-//! not loss.
+//! An object is never overwritten. If its name is taken (a replay after a crash, a duplicate chunk), the new object
+//! gets a name with a suffix. The index rows name the object of each chunk. An object that no row names is waste, not
+//! loss.
 
 use crate::error::ArchiveError;
 use crate::keys::{KeyRing, MasterKeyId, Unlocker};
@@ -16,7 +16,7 @@ use object_store::{ObjectStoreExt, PutMode, PutOptions};
 use sha2::{Digest, Sha256};
 use std::io::{Read, Seek, SeekFrom};
 
-/// What a recording object holds.
+/// The chunks of a recording object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordingSpan<'s> {
     /// The session.
@@ -32,14 +32,14 @@ pub struct RecordingSpan<'s> {
 /// A recording object that was put.
 #[derive(Debug, Clone)]
 pub struct StoredObject {
-    /// Where it is, relative to the archive.
+    /// Its path, relative to the archive.
     pub path: Path,
-    /// What stands there.
+    /// Its encrypted bytes.
     pub bytes: Bytes,
 }
 
 impl StoredObject {
-    /// What the proof log says of it.
+    /// Its digest, as the proof log attests it.
     pub fn digest(&self) -> FileDigest {
         FileDigest {
             id: object_id(self.path.as_ref()),
@@ -51,28 +51,28 @@ impl StoredObject {
     }
 }
 
-/// Encrypts `chunks` for the holders of `master` and puts them under the span's name. `distinction` is the end of the
-/// name if that is taken.
+/// Encrypts `chunks` for the holders of `master` and puts them under the span's name. If that name is taken, `suffix`,
+/// which must be unique, is appended to it.
 pub async fn put(
     archive: &Archive,
     ring: &KeyRing,
     master: &MasterKeyId,
     span: &RecordingSpan<'_>,
     chunks: &[u8],
-    distinction: &str,
+    suffix: &str,
 ) -> Result<StoredObject, ArchiveError> {
     let recipient = ring.recipient(master).await?;
     let path = paths::recording(span.session, span.recording, span.first, span.last, None);
     let object: Bytes = crate::keys::encrypt(&[&recipient], chunks)
         .map_err(|source| ArchiveError::Encrypt { what: path.to_string(), source })?
         .into();
-    let other = paths::recording(span.session, span.recording, span.first, span.last, Some(distinction));
+    let other = paths::recording(span.session, span.recording, span.first, span.last, Some(suffix));
     for path in [path, other] {
         let create = PutOptions::from(PutMode::Create);
         match archive.store().put_opts(&path, object.clone().into(), create).await {
             Ok(_) => return Ok(StoredObject { path, bytes: object }),
             Err(object_store::Error::AlreadyExists { .. }) => {
-                // A put whose answer was lost is found here by its bytes: no two encryptions are equal.
+                // A put whose response was lost is recognised by its bytes: no two encryptions are equal.
                 if get(archive, &path).await? == object {
                     return Ok(StoredObject { path, bytes: object });
                 }
@@ -81,24 +81,39 @@ pub async fn put(
         }
     }
     Err(ArchiveError::Damaged {
-        what: paths::recording(span.session, span.recording, span.first, span.last, Some(distinction)).to_string(),
-        why: "an object of that name, which is made up anew every time, is there already".to_owned(),
+        what: paths::recording(span.session, span.recording, span.first, span.last, Some(suffix)).to_string(),
+        why: "an object with this name exists already, although the suffix must be unique".to_owned(),
     })
 }
 
 /// The tier of recordings.
 pub const TIER: Tier = Tier::Content;
 
-/// Reads `length` bytes at `offset` of the decrypted object at `path`. `class` and `date` are those of the index row.
+/// Where a chunk is, as its index row names it.
+#[derive(Debug, Clone, Copy)]
+pub struct ChunkLocation<'r> {
+    /// The retention class.
+    pub class: &'r str,
+    /// The filing date, in days since 1970-01-01.
+    pub date: i32,
+    /// The object's path, relative to the archive.
+    pub path: &'r str,
+    /// The first byte of the chunk in the decrypted object.
+    pub offset: u64,
+    /// The bytes of the chunk.
+    pub length: u64,
+}
+
+/// Reads and decrypts one chunk.
+///
+/// # Errors
+/// When the caller's keys do not decrypt the object, or the object cannot be read or ends before the chunk does.
 pub async fn read_chunk(
     archive: &Archive,
     unlocker: &Unlocker,
-    class: &str,
-    date: i32,
-    path: &str,
-    offset: u64,
-    length: u64,
+    chunk: &ChunkLocation<'_>,
 ) -> Result<Bytes, ArchiveError> {
+    let ChunkLocation { class, date, path, offset, length } = *chunk;
     let identity = unlocker.master(&MasterKeyId::of(TIER, class, date)).await?;
     let location = Path::parse(path).map_err(|error| ArchiveError::Damaged {
         what: format!("the path `{path}` of a recording object"),

@@ -1,10 +1,10 @@
 //! A data file: Parquet, every column encrypted with its tier's key, the footer with the operational key.
 //!
-//! Each file has an id of its own, which is its name and its AAD prefix: whatever is decrypted from it is authenticated
-//! together with that id, so that a file in another's place is refused.
+//! Each file has its own id, which is its name and its AAD prefix. Everything decrypted from the file is authenticated
+//! together with that id, so a file in another's place is refused.
 //!
-//! Parquet's bloom filters stay off: parquet 59 writes those of encrypted columns in plain text. The footer says which subjects
-//! there are instead ([`crate::subjects`]).
+//! Parquet's bloom filters are off, because parquet 59 writes those of encrypted columns in plain text. The footer has
+//! a filter of the subjects instead ([`crate::subjects`]).
 
 use crate::error::ArchiveError;
 use crate::keys::{KeyRing, MasterKeyId};
@@ -23,16 +23,16 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPrope
 use parquet::schema::types::ColumnPath;
 use std::sync::Arc;
 
-/// Rows in a row group. One row group is one unit of pruning and of memory for a reader.
+/// Rows in a row group. A row group is a reader's unit of pruning and of memory.
 const ROW_GROUP_ROWS: usize = 256 * 1024;
-/// The same in a sealed file, whose rows are sorted: smaller ones leave out more of what a query does not want.
+/// Rows in a row group of a sealed file, whose rows are sorted: smaller groups let a query prune more.
 const SEALED_ROW_GROUP_ROWS: usize = 128 * 1024;
-/// Rows in a page of a sealed file. A page is what a reader can leave out inside a row group.
+/// Rows in a page of a sealed file. A page is a reader's unit of pruning inside a row group.
 const SEALED_PAGE_ROWS: usize = 16 * 1024;
-/// How hard sealed files are compressed: they are written once and kept for years.
+/// The compression level of sealed files, which are written once and kept for years.
 const SEALED_ZSTD_LEVEL: i32 = 3;
-/// Operational columns that queries select by: a sealed file has statistics of each of their pages.
-const SELECTED_BY: [&str; 11] = [
+/// Operational columns that queries filter by: a sealed file has statistics of each of their pages.
+const FILTER_COLUMNS: [&str; 11] = [
     "subject",
     "session",
     "time",
@@ -55,7 +55,7 @@ pub struct Partition {
     pub date: i32,
 }
 
-/// What a data file is encrypted with.
+/// The data keys of one data file.
 #[derive(Debug, Clone)]
 pub struct SegmentKeys {
     id: String,
@@ -86,7 +86,7 @@ impl SegmentKeys {
         Ok(Self { id, encryption: Some(encryption) })
     }
 
-    /// No encryption. For measuring what encryption costs, and for nothing else.
+    /// No encryption. Only for measuring the cost of encryption.
     pub fn unencrypted_for_measurement(id: String) -> Self {
         Self { id, encryption: None }
     }
@@ -127,7 +127,7 @@ impl SegmentWriter {
         Self::start(table, partition, keys, properties)
     }
 
-    /// Starts a file of `table` that takes the place of others: whoever writes to it has sorted its rows.
+    /// Starts a file of `table` that replaces others. The caller must write its rows in sorted order.
     pub fn sealed(table: Table, partition: Partition, keys: SegmentKeys) -> Result<Self, ArchiveError> {
         Self::start(table, partition, keys, sealed_properties(table))
     }
@@ -155,7 +155,7 @@ impl SegmentWriter {
             self.time = Some((low.min(least), high.max(most)));
         }
         if let Some(subject) = self.table.subject_column() {
-            self.subjects.note(batch.column(subject).as_string::<i32>().iter());
+            self.subjects.add(batch.column(subject).as_string::<i32>().iter());
         }
         self.rows += batch.num_rows() as u64;
         self.writer.write(batch).map_err(|source| ArchiveError::Parquet { doing: format!("write {}", self.id), source })
@@ -196,8 +196,8 @@ impl Partition {
     }
 }
 
-/// How the columns are encoded. Numbers that grow are written as differences; texts that hardly ever repeat are not worth
-/// a dictionary; statistics are kept for what queries select by.
+/// The encoding of the columns. Growing numbers are delta encoded. Texts that hardly ever repeat have no dictionary.
+/// Columns that queries filter by have statistics.
 fn column_properties(table: Table) -> WriterPropertiesBuilder {
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).expect("1 is a level of zstd")))
@@ -226,9 +226,9 @@ fn column_properties(table: Table) -> WriterPropertiesBuilder {
     properties
 }
 
-/// How the columns of a sealed file are encoded: as those of any other, compressed harder, in smaller pieces, and with
-/// statistics of operational columns alone. The least and the greatest value of a column of another tier would stand where
-/// only that tier's key opens them, and still are values that nobody selects by.
+/// The encoding of the columns of a sealed file: as in any other file, but with a higher compression level, smaller row
+/// groups and pages, and statistics of operational columns only. Statistics of the other tiers would be encrypted with
+/// their keys, but no query filters by those columns.
 fn sealed_properties(table: Table) -> WriterPropertiesBuilder {
     let mut properties = column_properties(table)
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(SEALED_ZSTD_LEVEL).expect("3 is a level of zstd")))
@@ -236,8 +236,8 @@ fn sealed_properties(table: Table) -> WriterPropertiesBuilder {
         .set_data_page_row_count_limit(SEALED_PAGE_ROWS);
     for (index, field) in table.schema().fields().iter().enumerate() {
         let statistics = match table.tier(index) {
-            Tier::Operational if SELECTED_BY.contains(&field.name().as_str()) => EnabledStatistics::Page,
-            // What no statement sees is selected by nobody.
+            Tier::Operational if FILTER_COLUMNS.contains(&field.name().as_str()) => EnabledStatistics::Page,
+            // Not visible to statements, so no query filters by it.
             Tier::Operational if field.name() == "fold" => EnabledStatistics::None,
             Tier::Operational => EnabledStatistics::Chunk,
             Tier::Personal | Tier::Content => EnabledStatistics::None,

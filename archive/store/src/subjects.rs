@@ -1,13 +1,14 @@
-//! Which subjects a data file may have rows of, told by the file itself.
+//! The bloom filter in a data file's footer that shows which subjects the file may have rows of.
 //!
 //! ```text
-//! rows ─▶ SubjectsBuilder ─▶ split block bloom filter ─▶ base64 in the encrypted footer ─▶ Subjects ─▶ reader: no need to open
+//! rows ─▶ SubjectsBuilder ─▶ split block bloom filter ─▶ encrypted footer ─▶ Subjects ─▶ reader skips files
 //! ```
 //!
-//! The filter is the one of the [Parquet format](https://github.com/apache/parquet-format/blob/master/BloomFilter.md), with its
-//! header. It stands in the footer's key-value metadata and not where Parquet has it, because parquet 59 writes that place in
-//! plain text, and whoever sees a filter can ask it for a session, a ticket or an agent. A reader that does not know it loses
-//! nothing but time. `verify` holds it against the rows, because what it lacks is not found.
+//! The filter is the one of the [Parquet format](https://github.com/apache/parquet-format/blob/master/BloomFilter.md),
+//! with its header. It is in the footer's key-value metadata and not where Parquet has it, because parquet 59 writes
+//! that place in plain text, and anybody with a plain filter can test it for a session, a ticket or an agent. A reader
+//! that ignores it only reads more files. `verify` compares it with the rows, because rows of a subject that it lacks
+//! are not found.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -19,10 +20,10 @@ use std::fmt;
 
 /// The key in the footer's metadata.
 const KEY: &str = "holdfast.subjects";
-/// How often a file is opened in vain that does not have a subject.
-const FALSE_POSITIVES: f64 = 0.01;
+/// The rate of false positives: how often a file without rows of a subject is opened for it.
+const FALSE_POSITIVE_RATE: f64 = 0.01;
 
-/// The subjects of a file, of which it may name some too many and none too few.
+/// The subjects of a file. There may be false positives and no false negatives.
 pub struct Subjects(Sbbf);
 
 impl fmt::Debug for Subjects {
@@ -32,15 +33,15 @@ impl fmt::Debug for Subjects {
 }
 
 impl Subjects {
-    /// What the footer of a file says. `None` when it says nothing that can be read.
+    /// The filter in the footer of a file. `None` if there is none, or if it cannot be read.
     pub fn in_footer(footer: &FileMetaData) -> Option<Self> {
         let entry = footer.key_value_metadata()?.iter().find(|entry| entry.key == KEY)?;
         let bytes = BASE64_STANDARD.decode(entry.value.as_ref()?).ok()?;
-        // One without bits cannot be asked.
+        // A filter without blocks cannot be checked.
         Sbbf::from_bytes(&bytes).ok().filter(|filter| filter.num_blocks() > 0).map(Self)
     }
 
-    /// Whether there may be rows of `subject`.
+    /// Whether the file may have rows of `subject`.
     pub fn may_have(&self, subject: &str) -> bool {
         self.0.check(subject)
     }
@@ -51,7 +52,7 @@ impl Subjects {
     }
 }
 
-/// Takes note of the subjects of a file that is being written.
+/// Records the subjects of a file that is being written.
 #[derive(Debug, Default)]
 pub(crate) struct SubjectsBuilder {
     seen: HashSet<Box<str>>,
@@ -59,8 +60,8 @@ pub(crate) struct SubjectsBuilder {
 }
 
 impl SubjectsBuilder {
-    pub(crate) fn note<'s>(&mut self, subjects: impl Iterator<Item = Option<&'s str>>) {
-        // Rows of a subject often stand together.
+    pub(crate) fn add<'s>(&mut self, subjects: impl Iterator<Item = Option<&'s str>>) {
+        // Rows of a subject are often adjacent.
         let mut last = None;
         for subject in subjects.flatten() {
             if last == Some(subject) {
@@ -80,12 +81,12 @@ impl SubjectsBuilder {
     }
 
     pub(crate) fn subjects(&self) -> Result<Subjects, ParquetError> {
-        let mut filter = Sbbf::new_with_ndv_fpp(self.seen.len().max(1) as u64, FALSE_POSITIVES)?;
+        let mut filter = Sbbf::new_with_ndv_fpp(self.seen.len().max(1) as u64, FALSE_POSITIVE_RATE)?;
         self.seen.iter().for_each(|subject| filter.insert(subject.as_ref()));
         Ok(Subjects(filter))
     }
 
-    /// What the footer is to say.
+    /// The entry for the footer's metadata.
     pub(crate) fn finish(&self) -> Result<KeyValue, ParquetError> {
         let mut bytes = Vec::new();
         self.subjects()?.0.write(&mut bytes)?;
@@ -112,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_footer_that_says_nothing_or_nonsense_names_no_subjects() {
+    fn a_footer_without_a_readable_filter_has_no_subjects() {
         assert!(Subjects::in_footer(&footer(None)).is_none());
         assert!(of("").is_none());
         assert!(of("not base64!").is_none());
@@ -123,7 +124,7 @@ mod tests {
         #[test]
         fn every_subject_is_found(subjects in proptest::collection::vec(".{0,12}", 0..200)) {
             let mut builder = SubjectsBuilder::default();
-            builder.note(subjects.iter().map(|subject| Some(subject.as_str())).chain([None]));
+            builder.add(subjects.iter().map(|subject| Some(subject.as_str())).chain([None]));
             let found = Subjects::in_footer(&footer(Some(builder.finish().unwrap()))).unwrap();
             prop_assert!(subjects.iter().all(|subject| found.may_have(subject)));
         }

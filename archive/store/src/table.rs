@@ -1,25 +1,24 @@
-//! The tables: their columns, and who may decrypt each.
+//! The tables: their columns, and the tier of each column.
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use holdfast_events::{COLUMNS, Column, Tier, arrow_schema};
-use object_store::path::Path;
 use std::sync::Arc;
 
 /// A table of the archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Table {
-    /// Every event that could be read.
+    /// Every event that could be decoded.
     Events,
-    /// Every message that could not, with the reason.
+    /// Every message that could not be decoded, with the reason.
     DeadLetters,
-    /// One row per session, derived from the events: it can be made anew from them, and is not evidence.
+    /// One row per session. The table is derived from the events, can be rebuilt from them, and is not evidence.
     Sessions,
 }
 
-/// The retention class of everything, until policies say otherwise.
+/// The retention class of every event for which no policy names another.
 pub const GENERAL_CLASS: &str = "general";
 
-/// The names of the partition columns, which stand in the log and not in the files.
+/// The names of the partition columns, which are in the log and not in the files.
 pub const PARTITION_COLUMNS: [&str; 2] = ["class", "date"];
 
 /// The columns of `dead_letters`, in order.
@@ -37,7 +36,7 @@ pub const DEAD_LETTER_COLUMNS: [(&str, Tier); 11] = [
     ("proof_secret", Tier::Content),
 ];
 
-/// The columns of `sessions`, in order. Times without a zone are not here: all are UTC microseconds.
+/// The columns of `sessions`, in order. All times are UTC microseconds.
 const SESSION_COLUMNS: [(&str, ColumnType, Tier); 30] = {
     use ColumnType::{Binary, Count, Number, Rating, Text, Time};
     use Tier::{Content, Operational};
@@ -75,7 +74,7 @@ const SESSION_COLUMNS: [(&str, ColumnType, Tier); 30] = {
     ]
 };
 
-/// What stands in a column of `sessions`.
+/// The type of a column of `sessions`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ColumnType {
     Text,
@@ -86,10 +85,10 @@ enum ColumnType {
     Binary,
 }
 
-/// The place of `first_time` in `sessions`: every session has one.
+/// The index of `first_time` in `sessions`. Every session has one.
 const SESSION_TIME: usize = 12;
 
-/// The column with the secret that the salts of a row's hash are derived from, in the tables that are evidence.
+/// The column with the secret from which the salt of a row's hash is derived, in the tables that are evidence.
 pub const PROOF_SECRET: &str = "proof_secret";
 
 impl Table {
@@ -100,11 +99,6 @@ impl Table {
             Self::DeadLetters => "dead_letters",
             Self::Sessions => "sessions",
         }
-    }
-
-    /// The table's folder, relative to the archive.
-    pub fn directory(self) -> Path {
-        crate::paths::table(self)
     }
 
     /// The columns of its data files.
@@ -142,9 +136,9 @@ impl Table {
                         ColumnType::Count => DataType::Int64,
                         ColumnType::Binary => DataType::Binary,
                     };
-                    let is_always_there =
+                    let is_required =
                         index == 0 || index == SESSION_TIME || index == SESSION_TIME + 1 || *kind == ColumnType::Count;
-                    Field::new(*name, data_type, !is_always_there)
+                    Field::new(*name, data_type, !is_required)
                 });
                 Arc::new(Schema::new(fields.collect::<Vec<_>>()))
             }
@@ -169,8 +163,8 @@ impl Table {
         }
     }
 
-    /// The index of the text column that says whose row it is: a session, a ticket or an agent. `None` where no row is
-    /// anybody's.
+    /// The index of the text column that names the row's subject: a session, a ticket or an agent. `None` if the rows
+    /// have no subject.
     pub fn subject_column(self) -> Option<usize> {
         match self {
             Self::Events => Some(Column::Subject as usize),
@@ -192,7 +186,7 @@ mod tests {
         }
         for table in [Table::Events, Table::DeadLetters] {
             let schema = table.schema();
-            // Statements see all columns but the last.
+            // All columns but the last are visible to statements.
             assert_eq!(schema.fields().last().map(|field| field.name().as_str()), Some(PROOF_SECRET));
         }
     }

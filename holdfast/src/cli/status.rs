@@ -17,7 +17,7 @@ use anyhow::Context as _;
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::Args;
 use futures::TryStreamExt;
-use holdfast_archive::{Archive, Snapshot, Table};
+use holdfast_archive::{Archive, Snapshot, Table, paths};
 use object_store::path::Path;
 use object_store::{ObjectStore as _, ObjectStoreExt as _};
 use serde::Serialize;
@@ -181,7 +181,7 @@ async fn table_report(
 ) -> anyhow::Result<TableReport> {
     let mut newest = None;
     if let Some(version) = snapshot.version {
-        let entry = table.directory().join("_delta_log").join(format!("{version:020}.json"));
+        let entry = paths::delta_log_entry(table, version);
         let entry = archive.store().head(&entry).await.context("read the time of the newest commit")?;
         newest = Some(entry.last_modified);
     }

@@ -8,7 +8,7 @@ use age::secrecy::ExposeSecret;
 use anyhow::{Context as _, bail};
 use async_trait::async_trait;
 use bytes::Bytes;
-use holdfast_archive::proof::{IntegrateSettings, Integrated, Integrator, Mirror, Witness, WitnessAnswer};
+use holdfast_archive::proof::{IntegrateSettings, Integrated, Integrator, Mirror, Witness, WitnessResponse};
 use holdfast_archive::{Archive, ArchiveError};
 use holdfast_ingest::gateway::Clock;
 use holdfast_proof::note::{SigningKey, TrustedKeys};
@@ -237,7 +237,7 @@ impl Witness for HttpWitness {
         &self.key
     }
 
-    async fn add_checkpoint(&self, body: String) -> Result<WitnessAnswer, String> {
+    async fn add_checkpoint(&self, body: String) -> Result<WitnessResponse, String> {
         let mut request = HttpRequest::new(Bytes::from(body).into());
         *request.method_mut() = "POST".parse().map_err(|_| "no method")?;
         *request.uri_mut() = self.url.parse().map_err(|_| format!("{} is no URL", self.url))?;
@@ -247,9 +247,9 @@ impl Witness for HttpWitness {
         let text =
             std::str::from_utf8(&body[..body.len().min(MAX_RESPONSE_BYTES)]).map_err(|_| "it answers no text")?;
         match parts.status.as_u16() {
-            200 => Ok(WitnessAnswer::Cosigned(text.to_owned())),
+            200 => Ok(WitnessResponse::Cosigned(text.to_owned())),
             // The size of its latest checkpoint, on a line by itself (C2SP tlog-witness).
-            409 => text.trim().parse().map(WitnessAnswer::Knows).map_err(|_| "it answers 409 and no size".to_owned()),
+            409 => text.trim().parse().map(WitnessResponse::Conflict).map_err(|_| "it answers 409 and no size".to_owned()),
             status => Err(format!("it answers {status}")),
         }
     }

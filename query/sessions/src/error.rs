@@ -37,7 +37,7 @@ impl From<CommitError> for SessionsError {
     fn from(error: CommitError) -> Self {
         match error {
             CommitError::Archive(error) => Self::Archive(error),
-            CommitError::Fenced { .. } | CommitError::Gone { .. } => Self::Overtaken,
+            CommitError::Fenced { .. } | CommitError::ConcurrentRemove { .. } => Self::Overtaken,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The key metadata that stands in every data file: Parquet's key-tools JSON (`PKMT1`, internal storage, single
+//! The key metadata in every data file: Parquet's key-tools JSON (`PKMT1`, internal storage, single
 //! wrapping), with age as the key management service. The wrapped data key is the base64 of an age file.
 
 use super::MasterKeyId;
@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 
-/// What the metadata of one key says.
+/// The metadata of one key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyMaterial {
     /// The master key that wraps the data key.
@@ -36,7 +36,7 @@ struct Pkmt1<'a> {
 }
 
 impl KeyMaterial {
-    /// The JSON that stands in the file.
+    /// The JSON in the file.
     pub fn to_json(&self, footer: bool) -> Vec<u8> {
         let material = Pkmt1 {
             material_type: "PKMT1",
@@ -51,14 +51,15 @@ impl KeyMaterial {
         serde_json::to_vec(&material).expect("texts and booleans are always JSON")
     }
 
-    /// Reads the JSON of a file. The error says what is wrong with it.
+    /// Reads the JSON of a file. The error describes what is wrong with it.
     pub fn parse(json: &[u8]) -> Result<Self, &'static str> {
         let material: Pkmt1<'_> = serde_json::from_slice(json).map_err(|_| "the key metadata is not PKMT1 JSON")?;
         if material.material_type != "PKMT1" || !material.internal_storage || material.double_wrapping {
             return Err("the key metadata is not PKMT1 with internal storage and single wrapping");
         }
         Ok(Self {
-            master: MasterKeyId::parse(material.master_key_id).ok_or("the key metadata names no master key of ours")?,
+            master: MasterKeyId::parse(material.master_key_id)
+                .ok_or("the key metadata names no master key of Holdfast")?,
             wrapped: BASE64.decode(material.wrapped_dek).map_err(|_| "the wrapped data key is not base64")?,
         })
     }

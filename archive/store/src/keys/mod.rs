@@ -1,4 +1,4 @@
-//! Keys: age is the key management.
+//! Keys, with age as the key management.
 //!
 //! ```text
 //! holder's age identity ──opens──▶ keys/<tier>/<class>/<YYYY-MM>.age ──holds──▶ master identity
@@ -6,8 +6,8 @@
 //!                                                                         └─encrypts─▶ recording objects
 //! ```
 //!
-//! A writer ([`KeyRing`]) knows recipients only. A reader ([`Unlocker`]) has the identities of one caller and opens what
-//! they open. Adding or removing holders re-wraps the small `.age` files and never a data file.
+//! A writer ([`KeyRing`]) has only recipients. A reader ([`Unlocker`]) has the identities of one caller and decrypts
+//! the keys that they decrypt. Adding or removing holders re-wraps the small `.age` files and never a data file.
 
 mod material;
 mod ring;
@@ -15,7 +15,7 @@ mod unlock;
 
 pub use material::KeyMaterial;
 pub use ring::{Holder, KeyRing};
-pub(crate) use ring::{announced, encrypt};
+pub(crate) use ring::{encrypt, recipient_in_header};
 pub use unlock::Unlocker;
 
 use holdfast_events::{Tier, Timestamp};
@@ -24,7 +24,7 @@ use std::fmt;
 /// The name of a master key: one for each tier, retention class and month.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MasterKeyId {
-    /// Whose key it is.
+    /// The tier.
     pub tier: Tier,
     /// The retention class.
     pub class: String,

@@ -1,9 +1,9 @@
-//! The writer's half of the key ring: recipients, and master keys made on first use.
+//! The writer's half of the key ring: recipients, and master keys generated on first use.
 //!
-//! A new master key is an age identity that is encrypted to the tier's holders and then forgotten. Two processes may
-//! need the same month at the same moment; the one whose `.age` is created first wins. The recipient stands in the
-//! header of that very file (as a stanza that age implementations skip), so that the `.pub` can always be made from it,
-//! also when its maker died between the two writes.
+//! A new master key is an age identity. It is encrypted to the tier's holders and then dropped. Two processes may need
+//! the same month at the same moment; the one whose `.age` is created first wins. The header of that file names the
+//! recipient (as a stanza that age implementations skip), so that the `.pub` can always be written from it, also when
+//! the process that created the key died between the two writes.
 
 use super::{KeyMaterial, MasterKeyId};
 use crate::{ArchiveError, paths};
@@ -19,14 +19,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// The tag of the stanza that names the recipient of the master key inside.
 const RECIPIENT_TAG: &str = "holdfast-recipient";
 
-/// Somebody who may decrypt.
+/// A person or role that may decrypt.
 #[derive(Debug, Clone)]
 pub struct Holder {
-    /// Who it is.
+    /// The name.
     pub name: String,
-    /// Their age recipient.
+    /// The age recipient.
     pub recipient: age::x25519::Recipient,
-    /// What they may decrypt.
+    /// The tiers that the holder may decrypt.
     pub tiers: Vec<Tier>,
 }
 
@@ -49,7 +49,7 @@ impl KeyRing {
         Ok(Self { store, holders, known: Mutex::default() })
     }
 
-    /// The recipient of a master key, which is made if it is not there.
+    /// The recipient of a master key, which is generated if it does not exist.
     pub async fn recipient(&self, id: &MasterKeyId) -> Result<age::x25519::Recipient, ArchiveError> {
         if let Some(recipient) = self.known().get(id) {
             return Ok(recipient.clone());
@@ -79,12 +79,13 @@ impl KeyRing {
         let private = paths::master_private(id);
         let create = PutOptions::from(PutMode::Create);
         match self.store.put_opts(&private, file.into(), create).await {
-            // Somebody may have been first, or this very put may have succeeded with a lost answer. The file says.
+            // Another process may have been first, or this put may have succeeded with a lost response. The file
+            // decides.
             Ok(_) | Err(object_store::Error::AlreadyExists { .. }) => {}
             Err(source) => return Err(ArchiveError::Store { doing: format!("create keys/{id}.age"), source }),
         }
         let file = self.get(&private).await?.ok_or_else(|| ArchiveError::MissingKey { id: id.clone() })?;
-        let recipient = announced(&file).ok_or_else(|| ArchiveError::Damaged {
+        let recipient = recipient_in_header(&file).ok_or_else(|| ArchiveError::Damaged {
             what: format!("keys/{id}.age"),
             why: "its header names no recipient".to_owned(),
         })?;
@@ -99,8 +100,8 @@ impl KeyRing {
     /// The file of a new master key.
     fn new_master(&self, id: &MasterKeyId) -> std::io::Result<Vec<u8>> {
         let identity = age::x25519::Identity::generate();
-        let announcement = Announcement(identity.to_public().to_string());
-        let mut recipients: Vec<&dyn age::Recipient> = vec![&announcement];
+        let stanza = RecipientStanza(identity.to_public().to_string());
+        let mut recipients: Vec<&dyn age::Recipient> = vec![&stanza];
         for holder in self.holders.iter().filter(|holder| holder.tiers.contains(&id.tier)) {
             recipients.push(&holder.recipient);
         }
@@ -118,7 +119,7 @@ impl KeyRing {
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, HashMap<MasterKeyId, age::x25519::Recipient>> {
-        // A map of copies is whole at every moment, also when a holder of the lock panicked.
+        // Every insert is atomic, so the map is consistent also after a panic under the lock.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -138,7 +139,7 @@ fn parse_recipient(text: &str, what: impl Fn() -> String) -> Result<age::x25519:
 }
 
 /// The recipient that the header of a master key's file names.
-pub(crate) fn announced(file: &[u8]) -> Option<String> {
+pub(crate) fn recipient_in_header(file: &[u8]) -> Option<String> {
     // The header is text and ends with a line that begins with three dashes (age-encryption.org/v1).
     let header = file.split(|byte| *byte == b'\n').take_while(|line| !line.starts_with(b"---"));
     header
@@ -146,10 +147,10 @@ pub(crate) fn announced(file: &[u8]) -> Option<String> {
         .find_map(|line| line.strip_prefix("-> ")?.strip_prefix(RECIPIENT_TAG)?.strip_prefix(' ').map(str::to_owned))
 }
 
-/// A stanza that tells and does not wrap.
-struct Announcement(String);
+/// A stanza that names a recipient and wraps no key.
+struct RecipientStanza(String);
 
-impl age::Recipient for Announcement {
+impl age::Recipient for RecipientStanza {
     fn wrap_file_key(&self, _: &FileKey) -> Result<(Vec<Stanza>, HashSet<String>), age::EncryptError> {
         let stanza = Stanza { tag: RECIPIENT_TAG.to_owned(), args: vec![self.0.clone()], body: Vec::new() };
         Ok((vec![stanza], HashSet::new()))

@@ -1,4 +1,4 @@
-//! The ring makes keys that its holders open and nobody else does.
+//! Master keys are decrypted by their holders and by no other caller.
 
 use super::*;
 use crate::{Archive, ArchiveError, Location, paths};
@@ -49,7 +49,7 @@ fn key_metadata_is_the_key_tools_json() {
 }
 
 #[tokio::test]
-async fn a_master_key_opens_for_its_holders_only() {
+async fn only_its_holders_decrypt_a_master_key() {
     let archive = archive();
     let (manager, first) = holder("manager", &[Tier::Operational]);
     let (officer, second) = holder("compliance", &Tier::ALL);
@@ -59,14 +59,14 @@ async fn a_master_key_opens_for_its_holders_only() {
     }
     let manager = Unlocker::new(archive.clone(), vec![manager]);
     let officer = Unlocker::new(archive.clone(), vec![officer]);
-    let nobody = Unlocker::new(archive.clone(), vec![]);
+    let without_identity = Unlocker::new(archive.clone(), vec![]);
     let stranger = Unlocker::new(archive.clone(), vec![age::x25519::Identity::generate()]);
     for tier in Tier::ALL {
         let id = november(tier);
         let recipient = ring.recipient(&id).await.unwrap().to_string();
         assert_eq!(officer.master(&id).await.unwrap().to_public().to_string(), recipient);
         assert_eq!(manager.master(&id).await.is_ok(), tier == Tier::Operational);
-        for other in [&nobody, &stranger] {
+        for other in [&without_identity, &stranger] {
             assert!(matches!(other.master(&id).await, Err(ArchiveError::NoKey { .. })));
         }
     }
@@ -76,7 +76,7 @@ async fn a_master_key_opens_for_its_holders_only() {
 }
 
 #[tokio::test]
-async fn two_rings_agree_on_one_key() {
+async fn rings_that_race_agree_on_one_key() {
     let archive = archive();
     let (_, officer) = holder("compliance", &Tier::ALL);
     let rings: Vec<_> =
@@ -97,7 +97,7 @@ async fn two_rings_agree_on_one_key() {
 }
 
 #[tokio::test]
-async fn a_public_half_that_was_never_written_is_made_from_the_private_one() {
+async fn a_missing_public_half_is_written_from_the_header_of_the_private_one() {
     let archive = archive();
     let (identity, officer) = holder("compliance", &Tier::ALL);
     let ring = || KeyRing::new(Arc::clone(archive.store()), vec![officer.clone()]).unwrap();
@@ -107,7 +107,7 @@ async fn a_public_half_that_was_never_written_is_made_from_the_private_one() {
     assert_eq!(ring().recipient(&id).await.unwrap().to_string(), before);
     let opened = Unlocker::new(archive.clone(), vec![identity]).master(&id).await.unwrap();
     assert_eq!(opened.to_public().to_string(), before);
-    // No private half stands anywhere in plain text.
+    // No object contains a private half in plain text.
     let mut objects = archive.store().list(None);
     while let Some(object) = futures::StreamExt::next(&mut objects).await {
         let bytes = archive.store().get(&object.unwrap().location).await.unwrap().bytes().await.unwrap();

@@ -1,4 +1,4 @@
-//! What the log's actions look like: our shapes to Delta's, and back.
+//! The actions of the log: from the archive's types to Delta's, and back.
 //!
 //! ```text
 //! Segment          ─▶ add      ─▶ DataFile
@@ -8,69 +8,72 @@
 //! ```
 //!
 //! Invariants:
-//! - The log is plain text. Besides class and date, all it says of a file's content is how many rows it has, and the time's
-//!   bounds.
+//! - The log is plain text. Besides class and date, it contains of a file's content only the number of rows and the
+//!   bounds of the time column.
 //! - A removal names a file as its addition did: by the path relative to the table.
 
-use super::{DataFile, TableLog, TopicPartition};
+use super::snapshot::{DataFile, TopicPartition};
 use crate::error::ArchiveError;
+use crate::paths;
 use crate::segment::Segment;
-use crate::table::PARTITION_COLUMNS;
+use crate::table::{PARTITION_COLUMNS, Table};
 use arrow_schema::DataType as ArrowType;
 use deltalake_core::kernel::{Add, DataType, LogicalFileView, PrimitiveType, Remove};
 use holdfast_events::Timestamp;
+use object_store::path::Path;
 use std::collections::HashMap;
 
-impl TableLog {
-    pub(super) fn remove_action(&self, file: &DataFile, now: Timestamp, data_change: bool) -> Remove {
-        let directory = format!("{}/", self.table.directory());
-        let path = file.path.as_ref();
-        let date = Timestamp(0).plus_days(file.date.into()).date_text();
-        Remove {
-            path: path.strip_prefix(&directory).unwrap_or(path).to_owned(),
-            data_change,
-            deletion_timestamp: Some(now.0 / 1_000),
-            extended_file_metadata: Some(true),
-            partition_values: Some(HashMap::from([
-                (PARTITION_COLUMNS[0].to_owned(), Some(file.class.clone())),
-                (PARTITION_COLUMNS[1].to_owned(), Some(date)),
-            ])),
-            size: Some(file.size as i64),
-            tags: None,
-            deletion_vector: None,
-            base_row_id: None,
-            default_row_commit_version: None,
-        }
-    }
+/// The member of a log entry's commit information that holds the commit's own id.
+pub(crate) const COMMIT_ID: &str = "holdfastCommit";
+/// The member of a log entry's commit information that holds the Kafka cluster's id.
+pub(crate) const CLUSTER_ID: &str = "kafkaCluster";
 
-    pub(super) fn data_file(&self, add: &LogicalFileView) -> Result<DataFile, ArchiveError> {
-        let path = add.path();
-        let damaged = |why: &str| ArchiveError::Damaged {
-            what: format!("the Delta log's entry for {path}"),
-            why: why.to_owned(),
-        };
-        let partitions = add.partition_values_map();
-        let partition = |name: &str| partitions.get(name).cloned().flatten();
-        let date = partition("date").ok_or_else(|| damaged("it has no date"))?;
-        let date = Timestamp::parse(&format!("{date}T00:00:00Z")).map_err(|_| damaged("its date is not a date"))?;
-        let stats: serde_json::Value = match add.stats() {
-            Some(stats) => serde_json::from_str(&stats).map_err(|_| damaged("its statistics are not JSON"))?,
-            None => serde_json::Value::Null,
-        };
-        let schema = self.table.schema();
-        let column = schema.field(self.table.time_column()).name();
-        let bound = |which: &str| Timestamp::parse(stats[which][column].as_str()?).ok();
-        let id = path.rsplit('/').next().and_then(|name| name.strip_suffix(".parquet"));
-        Ok(DataFile {
-            path: self.file_path(&path),
-            id: id.ok_or_else(|| damaged("its name does not end in .parquet"))?.to_owned(),
-            class: partition("class").ok_or_else(|| damaged("it has no class"))?,
-            date: date.days() as i32,
-            rows: stats["numRecords"].as_u64().ok_or_else(|| damaged("it does not say how many rows it has"))?,
-            size: add.size() as u64,
-            time: bound("minValues").zip(bound("maxValues")).map(|(low, high)| (low.0, high.0)),
-        })
+pub(super) fn remove_action(table: Table, file: &DataFile, now: Timestamp, data_change: bool) -> Remove {
+    let directory = format!("{}/", paths::table(table));
+    let path = file.path.as_ref();
+    let date = Timestamp(0).plus_days(file.date.into()).date_text();
+    Remove {
+        path: path.strip_prefix(&directory).unwrap_or(path).to_owned(),
+        data_change,
+        deletion_timestamp: Some(now.0 / 1_000),
+        extended_file_metadata: Some(true),
+        partition_values: Some(HashMap::from([
+            (PARTITION_COLUMNS[0].to_owned(), Some(file.class.clone())),
+            (PARTITION_COLUMNS[1].to_owned(), Some(date)),
+        ])),
+        size: Some(file.size as i64),
+        tags: None,
+        deletion_vector: None,
+        base_row_id: None,
+        default_row_commit_version: None,
     }
+}
+
+pub(super) fn data_file(table: Table, add: &LogicalFileView) -> Result<DataFile, ArchiveError> {
+    let path = add.path();
+    let damaged =
+        |why: &str| ArchiveError::Damaged { what: format!("the Delta log's entry for {path}"), why: why.to_owned() };
+    let partitions = add.partition_values_map();
+    let partition = |name: &str| partitions.get(name).cloned().flatten();
+    let date = partition("date").ok_or_else(|| damaged("it has no date"))?;
+    let date = Timestamp::parse(&format!("{date}T00:00:00Z")).map_err(|_| damaged("its date is not a date"))?;
+    let stats: serde_json::Value = match add.stats() {
+        Some(stats) => serde_json::from_str(&stats).map_err(|_| damaged("its statistics are not JSON"))?,
+        None => serde_json::Value::Null,
+    };
+    let schema = table.schema();
+    let column = schema.field(table.time_column()).name();
+    let bound = |which: &str| Timestamp::parse(stats[which][column].as_str()?).ok();
+    let id = path.rsplit('/').next().and_then(|name| name.strip_suffix(".parquet"));
+    Ok(DataFile {
+        path: file_path(table, &path),
+        id: id.ok_or_else(|| damaged("its name does not end in .parquet"))?.to_owned(),
+        class: partition("class").ok_or_else(|| damaged("it has no class"))?,
+        date: date.days() as i32,
+        rows: stats["numRecords"].as_u64().ok_or_else(|| damaged("it has no number of rows"))?,
+        size: add.size() as u64,
+        time: bound("minValues").zip(bound("maxValues")).map(|(low, high)| (low.0, high.0)),
+    })
 }
 
 pub(super) fn app_id(topic: &str, partition: i32) -> String {
@@ -83,10 +86,15 @@ pub(crate) fn parse_app_id(id: &str) -> Option<TopicPartition> {
 }
 
 pub(super) fn relative_path(segment: &Segment) -> String {
-    crate::paths::data_file(&segment.partition.class, &segment.partition.date_text(), &segment.id)
+    paths::data_file(&segment.partition.class, &segment.partition.date_text(), &segment.id)
 }
 
-/// The log is plain text: of all columns, only the time's bounds stand in it.
+/// The path of a file relative to the archive, from its path relative to the table.
+pub(super) fn file_path(table: Table, relative: &str) -> Path {
+    Path::from(format!("{}/{relative}", paths::table(table)))
+}
+
+/// The log is plain text: the only column with bounds is the time column.
 pub(super) fn add_action(segment: &Segment, now: Timestamp, data_change: bool) -> Add {
     let schema = segment.table.schema();
     let column = schema.field(segment.table.time_column()).name();

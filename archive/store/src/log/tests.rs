@@ -1,9 +1,10 @@
-//! Commits: all or nothing, once, and only from where the log is.
+//! Commits: atomic, idempotent, and only from the offsets of the log.
 
 use super::*;
 use crate::segment::{Partition, SegmentKeys, SegmentWriter};
 use crate::{Archive, Location};
 use object_store::memory::InMemory;
+use url::Url;
 
 fn archive() -> Archive {
     let url = Url::parse("memory:///").unwrap();
@@ -26,7 +27,7 @@ fn advance(partition: i32, expected: Option<i64>, next: i64) -> Advance {
 const NOW: Timestamp = Timestamp(1_795_000_000_000_000);
 
 #[tokio::test]
-async fn a_table_that_is_not_there_is_empty() {
+async fn a_missing_table_is_empty() {
     let log = archive().table(Table::Events);
     let snapshot = log.snapshot().await.unwrap();
     assert_eq!((snapshot.version, snapshot.files.len(), snapshot.offsets.len()), (None, 0, 0));
@@ -41,7 +42,7 @@ async fn files_and_offsets_become_visible_together() {
     assert_eq!(log.snapshot().await.unwrap().files, []);
     log.commit(std::slice::from_ref(&one), &[advance(0, None, 5), advance(1, None, 2)], "c1", NOW).await.unwrap();
     log.commit(&[segment("two")], &[advance(0, Some(5), 9)], "c2", NOW).await.unwrap();
-    // A reader that begins here sees what the writer sees.
+    // A new reader reads the same as the writer.
     for log in [&log, &archive.table(Table::Events)] {
         let snapshot = log.snapshot().await.unwrap();
         let mut files = snapshot.files.clone();
@@ -65,7 +66,7 @@ async fn files_and_offsets_become_visible_together() {
 }
 
 #[tokio::test]
-async fn a_commit_from_elsewhere_than_the_log_is_fenced() {
+async fn a_commit_that_starts_from_other_offsets_is_fenced() {
     let archive = archive();
     let (log, other) = (archive.table(Table::Events), archive.table(Table::Events));
     log.commit(&[segment("one")], &[advance(0, None, 5)], "c1", NOW).await.unwrap();
@@ -74,14 +75,14 @@ async fn a_commit_from_elsewhere_than_the_log_is_fenced() {
         assert!(matches!(fenced, Err(CommitError::Fenced { found: Some(5), .. })), "{fenced:?}");
     }
     assert_eq!(log.snapshot().await.unwrap().files.len(), 1);
-    // Another partition's owner is not disturbed, though its version is taken.
+    // A writer of another partition can commit, although its version is taken.
     other.commit(&[segment("three")], &[advance(1, None, 1)], "c3", NOW).await.unwrap();
     log.commit(&[segment("four")], &[advance(0, Some(5), 6)], "c4", NOW).await.unwrap();
     assert_eq!(other.snapshot().await.unwrap().files.len(), 3);
 }
 
 #[tokio::test]
-async fn the_same_commit_is_done_once() {
+async fn the_same_commit_is_made_once() {
     let log = archive().table(Table::Events);
     let first = log.commit(&[segment("one")], &[advance(0, None, 5)], "c1", NOW).await.unwrap();
     let again = log.commit(&[segment("one")], &[advance(0, None, 5)], "c1", NOW).await.unwrap();
@@ -107,7 +108,7 @@ async fn offsets_survive_checkpoints() {
 }
 
 #[tokio::test]
-async fn the_cluster_is_remembered_across_checkpoints() {
+async fn the_cluster_is_kept_across_checkpoints() {
     let archive = archive();
     let log = archive.table(Table::Events);
     assert_eq!(log.cluster().await.unwrap(), None);

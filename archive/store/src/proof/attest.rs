@@ -1,4 +1,4 @@
-//! What an archiver attests of a commit before it makes it: the leaves that the commit brings into the log, signed.
+//! The attestation of a commit: the leaves that the commit adds to the proof log, signed before the commit is made.
 //!
 //! ```text
 //! rows ─▶ BatchTrees: salted hashes by class, date, topic, partition ─▶ Batch leaves ─┐
@@ -6,8 +6,9 @@
 //! advances, gaps ─▶ Span leaves ──────────────────────────────────────────────────────┘
 //! ```
 //!
-//! The signature is over the RFC 6962 root of the leaves, as a signed note of its own kind (`<origin>/commit`), so that
-//! whoever can write to the store and has no signing key cannot bring anything into the log.
+//! The signature is over the RFC 6962 root of the leaves, as a signed note with an origin of its own
+//! (`<origin>/commit`). Write access to the store without the signing key is therefore not enough to add leaves to the
+//! log.
 
 use super::record::RecordColumns;
 use super::secrets::with_secret;
@@ -23,10 +24,10 @@ use std::collections::BTreeMap;
 
 /// The member of a log entry's commit information.
 pub(crate) const PROOF_MEMBER: &str = "holdfastProof";
-/// A batch with more groups than this names none of them, so that its leaf stays below 65,535 bytes.
-const MOST_GROUPS: usize = 1_300;
+/// Groups that a batch's leaf lists. A batch with more lists none of them, so that its leaf stays below 65,535 bytes.
+const MAX_GROUPS: usize = 1_300;
 
-/// The leaves that a commit brings, and the signature over them.
+/// The leaves that a commit adds, and the signature over them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attestation {
     /// The leaves' bytes, in the order in which they enter the log.
@@ -66,7 +67,7 @@ pub struct BatchTrees {
     table: Table,
     trees: BTreeMap<Partition, Vec<BatchTree>>,
     hasher: RecordHasher,
-    /// Of a batch: the rows behind the last of each run, and the number of its tree.
+    /// Runs of rows of one tree in the current batch: the end of each run, and the index of its tree.
     runs: Vec<(usize, usize)>,
 }
 
@@ -76,7 +77,7 @@ struct BatchTree {
     partition: i32,
     secret: Secret,
     salts: Salts,
-    /// Of the records, in the order in which they came.
+    /// Offsets of the records, in the order in which they were added.
     offsets: Vec<i64>,
     hashes: Vec<Hash>,
 }
@@ -87,7 +88,7 @@ impl BatchTrees {
         Self { table, trees: BTreeMap::new(), hasher: RecordHasher::default(), runs: Vec::new() }
     }
 
-    /// Takes in rows that are filed under `partition`. Gives them back under `secret`.
+    /// Adds rows that are filed under `partition`. Returns them with `secret` in their column of secrets.
     pub fn add(
         &mut self,
         partition: &Partition,
@@ -106,7 +107,7 @@ impl BatchTrees {
                     && tree.secret == *secret
                     && tree.topic == topic.unwrap_or_else(|| columns.topic.value(row))
             };
-            // Kafka delivers runs of one partition, mostly of one topic.
+            // Kafka delivers runs of rows of one partition, mostly of one topic.
             let is_same = |tree: &BatchTree| if topic.is_some() { tree.partition == number } else { fits(tree) };
             if trees.get(newest).is_none_or(|tree| !is_same(tree)) {
                 newest = trees.iter().position(fits).unwrap_or_else(|| {
@@ -140,7 +141,7 @@ impl BatchTrees {
         with_secret(batch, secret).map_err(|error| damaged(&error.to_string()))
     }
 
-    /// The leaves of all batches, and nothing left.
+    /// Takes the leaves of all batches.
     pub fn finish(&mut self) -> Vec<Leaf> {
         let trees = std::mem::take(&mut self.trees);
         let table = self.table;
@@ -150,7 +151,7 @@ impl BatchTrees {
         leaves.collect()
     }
 
-    /// Forgets everything.
+    /// Drops all rows.
     pub fn clear(&mut self) {
         self.trees.clear();
     }
@@ -158,7 +159,7 @@ impl BatchTrees {
 
 impl BatchTree {
     fn finish(mut self, table: Table, partition: &Partition) -> Option<Batch> {
-        // The chunks of recordings come behind the other rows.
+        // The chunks of recordings are added after the other rows.
         if !self.offsets.is_sorted() {
             let mut records: Vec<(i64, Hash)> = self.offsets.into_iter().zip(self.hashes).collect();
             records.sort_unstable_by_key(|(offset, _)| *offset);
@@ -168,7 +169,7 @@ impl BatchTree {
         let count = self.hashes.len() as u64;
         let groups = tree::subtree_roots(self.hashes, GROUP_HEIGHT);
         let root = tree::root_of_subtrees(&groups);
-        let groups = if (2..=MOST_GROUPS).contains(&groups.len()) { groups } else { Vec::new() };
+        let groups = if (2..=MAX_GROUPS).contains(&groups.len()) { groups } else { Vec::new() };
         Some(Batch {
             table: table.name().to_owned(),
             class: partition.class.clone(),
@@ -184,7 +185,7 @@ impl BatchTree {
     }
 }
 
-/// The digests of files that are to be committed.
+/// The digests of files to be committed.
 pub fn file_digests<'s>(segments: impl IntoIterator<Item = &'s Segment>) -> Vec<FileDigest> {
     let digest = |segment: &Segment| FileDigest {
         id: segment.id.clone(),
@@ -196,8 +197,8 @@ pub fn file_digests<'s>(segments: impl IntoIterator<Item = &'s Segment>) -> Vec<
     segments.into_iter().map(digest).collect()
 }
 
-/// The name of a recording object in the log: objects have the ids of sessions in their paths, and the log is kept for
-/// longer than they are.
+/// The id of a recording object in the log: the SHA-256 of its path. The path contains a session's id, and the log is
+/// kept for longer than the session.
 pub fn object_id(path: &str) -> String {
     Sha256::digest(path.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,8 +1,9 @@
-//! The entries of a Delta log, as evidence: what each does and what its maker attested of it.
+//! The entries of a Delta log, as evidence: the actions of each, and the attestation of them.
 
 use super::attest::{Attestation, PROOF_MEMBER};
 use crate::error::ArchiveError;
-use crate::log::{COMMIT_ID, TopicPartition, parse_app_id};
+use crate::log::{CLUSTER_ID, COMMIT_ID, TopicPartition, parse_app_id};
+use crate::paths;
 use crate::table::Table;
 use bytes::Bytes;
 use holdfast_events::Timestamp;
@@ -21,7 +22,7 @@ pub(crate) struct Entry {
     pub(crate) commit_id: Option<String>,
     pub(crate) cluster: Option<String>,
     pub(crate) attestation: Option<Attestation>,
-    /// Milliseconds since 1970, as the Delta library wrote it.
+    /// Milliseconds since 1970, by the clock of the Delta library.
     pub(crate) written: Option<i64>,
     /// Whether it is missing or cannot be read.
     pub(crate) is_unreadable: bool,
@@ -45,17 +46,17 @@ pub(crate) struct AddedFile {
 pub(crate) struct RemovedFile {
     /// Relative to the table.
     pub(crate) path: String,
-    /// Milliseconds since 1970, as whoever removed it says.
+    /// Milliseconds since 1970, by the clock of the writer that removed it.
     pub(crate) removed_at: Option<i64>,
 }
 
 impl Entry {
-    /// Whether it changes what the table holds.
+    /// Whether it changes files or offsets.
     pub(crate) fn changes(&self) -> bool {
         !self.adds.is_empty() || !self.removes.is_empty() || !self.offsets.is_empty()
     }
 
-    /// Up to which version it names the entries of dead letters, as its first leaf says. Its signature is not looked at.
+    /// The version up to which it names the entries of dead letters, by its first leaf. The signature is not checked.
     pub(crate) fn names_dead_letters(&self) -> Option<u64> {
         match Leaf::parse(self.attestation.as_ref()?.leaves.first()?).ok()? {
             Leaf::Commit(commit) => commit.dead_letters,
@@ -63,7 +64,7 @@ impl Entry {
         }
     }
 
-    /// Reads the bytes of an entry. The error says what is wrong with them.
+    /// Reads the bytes of an entry. The error describes what is wrong with them.
     pub(crate) fn parse(version: u64, bytes: &[u8]) -> Result<Self, String> {
         let mut entry = Self { version, ..Self::default() };
         for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
@@ -72,7 +73,7 @@ impl Entry {
                 return Err("a line is not an action".to_owned());
             };
             match name.as_str() {
-                "add" => entry.adds.push(added(content).ok_or("an add action is not whole")?),
+                "add" => entry.adds.push(added(content).ok_or("an add action is incomplete")?),
                 "remove" => {
                     let path = content["path"].as_str().ok_or("a remove action has no path")?.to_owned();
                     entry.removes.push(RemovedFile { path, removed_at: content["deletionTimestamp"].as_i64() });
@@ -85,7 +86,7 @@ impl Entry {
                 }
                 "commitInfo" => {
                     entry.commit_id = content[COMMIT_ID].as_str().map(str::to_owned);
-                    entry.cluster = content[crate::log::CLUSTER_ID].as_str().map(str::to_owned);
+                    entry.cluster = content[CLUSTER_ID].as_str().map(str::to_owned);
                     entry.written = content["timestamp"].as_i64();
                     entry.attestation = Attestation::of_json(&content[PROOF_MEMBER]);
                 }
@@ -99,7 +100,7 @@ impl Entry {
 fn added(content: &Value) -> Option<AddedFile> {
     let path = content["path"].as_str()?;
     let stats: Value = serde_json::from_str(content["stats"].as_str()?).ok()?;
-    // The log has bounds of one column alone.
+    // The log has bounds of only one column.
     let bound = |which: &str| {
         let (_, value) = stats[which].as_object()?.iter().next()?;
         Some(Timestamp::parse(value.as_str()?).ok()?.0)
@@ -115,21 +116,16 @@ fn added(content: &Value) -> Option<AddedFile> {
     })
 }
 
-/// Where an entry stands.
-pub(crate) fn entry_path(table: Table, version: u64) -> Path {
-    table.directory().join("_delta_log").join(format!("{version:020}.json"))
-}
-
-/// The bytes of an entry; `None` when there is none of this version.
+/// The bytes of an entry; `None` if there is no entry of this version.
 pub(crate) async fn read_entry(
     store: &dyn ObjectStore,
     table: Table,
     version: u64,
 ) -> Result<Option<Bytes>, ArchiveError> {
-    get(store, &entry_path(table, version)).await
+    get(store, &paths::delta_log_entry(table, version)).await
 }
 
-/// An object's bytes; `None` when it is not there.
+/// An object's bytes; `None` if it does not exist.
 pub(crate) async fn get(store: &dyn ObjectStore, path: &Path) -> Result<Option<Bytes>, ArchiveError> {
     let read = async { store.get(path).await?.bytes().await };
     match read.await {

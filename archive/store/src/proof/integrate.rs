@@ -1,14 +1,15 @@
-//! The integrator: leaves of new commits into tiles and a signed checkpoint.
+//! The integrator: adds the leaves of new commits to the tiles, and signs a checkpoint.
 //!
 //! ```text
-//! lease ─▶ checkpoint: how far ─▶ sequence: new leaves ─▶ tiles, entry bundles ─▶ sign ─▶ witnesses ─▶ checkpoint
-//!                                                                                              └─▶ kept, mirrored
+//! lease ─▶ checkpoint: position ─▶ sequence: new leaves ─▶ tiles, entry bundles ─▶ sign ─▶ witnesses ─▶ checkpoint
+//!                                                                                               └─▶ kept, mirrored
 //! ```
 //!
-//! Tiles first, then the checkpoint, so that whoever has the checkpoint finds its tiles. A crash in between is healed by doing
-//! the same again: the same leaves in the same order give the same tiles.
+//! Tiles are written before the checkpoint, so that every tile of a published checkpoint exists. After a crash in
+//! between, the next round repeats the work: the same leaves in the same order give the same tiles.
 //!
-//! A witness that does not answer and a mirror that cannot be written to are told and do not keep the log from growing.
+//! The log grows without a witness that does not respond and without a mirror that cannot be written. Both are
+//! reported.
 
 use super::entry::get;
 use super::lease::Lease;
@@ -30,47 +31,47 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Leaves that one round takes in at the most. What is left is taken in by the next.
-const MOST_LEAVES: usize = 20_000;
+/// Leaves that one round integrates. The next round integrates the rest.
+const MAX_LEAVES: usize = 20_000;
 /// Leaves in an entry bundle.
-const BUNDLE: u64 = 256;
+const BUNDLE_WIDTH: u64 = 256;
 
 /// How the log is integrated.
 #[derive(Debug, Clone)]
 pub struct IntegrateSettings {
     /// Unique to the process.
     pub holder: String,
-    /// How long the lease is, after which another process takes over from one that is gone.
+    /// How long the lease lasts. Then another process takes over from one that has ended.
     pub lease: Duration,
     /// A checkpoint is kept when the one before is older than this. 0 keeps each.
     pub keep_every: Duration,
 }
 
-/// A second place for checkpoints that the operator of the archive cannot rewrite.
+/// A second store of checkpoints, which the operator of the archive cannot rewrite.
 #[derive(Debug, Clone)]
 pub struct Mirror {
-    /// What it is called in messages.
+    /// Its name in messages.
     pub name: String,
     /// Its store.
     pub store: Arc<dyn ObjectStore>,
 }
 
-/// What a witness answered.
+/// The response of a witness to `add-checkpoint`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum WitnessAnswer {
-    /// Its signature lines.
+pub enum WitnessResponse {
+    /// Its signature lines (status 200).
     Cosigned(String),
-    /// It knows a tree of this size, and not the one that we thought it knew.
-    Knows(u64),
+    /// It last cosigned a tree of this size, which is not the size in the request (status 409).
+    Conflict(u64),
 }
 
 /// A witness by the C2SP protocol tlog-witness: it cosigns a checkpoint when that is consistent with the one before.
 #[async_trait]
 pub trait Witness: fmt::Debug + Send + Sync {
-    /// What it is called, and the key that it signs with.
+    /// Its name, and the key that it signs with.
     fn key(&self) -> &WitnessKey;
-    /// Sends the body of `add-checkpoint`. The error says why there was no answer.
-    async fn add_checkpoint(&self, body: String) -> Result<WitnessAnswer, String>;
+    /// Sends the body of `add-checkpoint`. The error describes why there was no response.
+    async fn add_checkpoint(&self, body: String) -> Result<WitnessResponse, String>;
 }
 
 /// What a round did.
@@ -78,13 +79,14 @@ pub trait Witness: fmt::Debug + Send + Sync {
 pub struct Integrated {
     /// Whether this process has the lease.
     pub is_ours: bool,
-    /// Leaves that were taken in.
+    /// Leaves that were integrated.
     pub leaves: u64,
     /// The tree's size afterwards.
     pub size: u64,
-    /// Whether more leaves wait.
+    /// Whether there are more leaves to integrate.
     pub more: bool,
-    /// Entries of a Delta log that bring nothing into the log, and why: somebody wrote them who may not.
+    /// Entries of a Delta log whose leaves were not integrated because no valid attestation covers them, with the
+    /// reason.
     pub unattested: Vec<String>,
     /// Witnesses and mirrors that failed, and why.
     pub failed: Vec<String>,
@@ -100,13 +102,21 @@ pub struct Integrator {
     witnesses: Vec<Arc<dyn Witness>>,
     mirrors: Vec<Mirror>,
     lease: Lease,
-    /// The sizes that witnesses know, as far as we know.
+    /// The size that each witness last cosigned, as far as this process knows.
     witnessed: BTreeMap<String, u64>,
-    /// When a checkpoint was last kept, and which sizes each mirror has still to get.
+    /// When a checkpoint was last kept, and the checkpoints that are still to be put into each mirror.
     kept_at: Option<Timestamp>,
     to_mirror: Vec<(usize, Path, Bytes)>,
-    /// The size before the last round, whose partial tiles nobody needs any longer when the next one is published.
+    /// The size before the last round. Its partial tiles are obsolete when the next checkpoint is published.
     before: Option<u64>,
+}
+
+/// A tree to be published in place of the one with `old_size` leaves.
+struct NewTree {
+    old_size: u64,
+    size: u64,
+    root: Hash,
+    position: Position,
 }
 
 /// The newest checkpoint.
@@ -141,7 +151,7 @@ impl Integrator {
         }
     }
 
-    /// Takes in what was committed since the last time, if no other process does.
+    /// Integrates what was committed since the last round, if this process has the lease.
     pub async fn round(&mut self, now: Timestamp) -> Result<Integrated, ArchiveError> {
         if !self.lease.keep(now).await? {
             return Ok(Integrated::default());
@@ -155,7 +165,7 @@ impl Integrator {
 
         let mut sequence = Sequence::new(store.as_ref(), &self.trusted, position);
         let mut leaves: Vec<String> = Vec::new();
-        while leaves.len() < MOST_LEAVES || !sequence.is_between_commits() {
+        while leaves.len() < MAX_LEAVES || !sequence.is_between_commits() {
             let Some(next) = sequence.next().await? else { break };
             let at = size + leaves.len() as u64;
             match next.leaves {
@@ -163,7 +173,7 @@ impl Integrator {
                     done.unattested.push(format!("entry {} of {}: {RETIRED}", next.entry.version, next.table.name()));
                 }
                 Ok(_) => leaves.extend(next.entry.attestation.into_iter().flat_map(|attestation| attestation.leaves)),
-                // What cannot be read now may be readable later, and must not be left out.
+                // An entry that cannot be read now may be readable later, and must not be left out.
                 Err(why) if next.entry.is_unreadable => {
                     return Err(ArchiveError::Damaged {
                         what: format!("entry {} of the Delta log of {}", next.entry.version, next.table.name()),
@@ -178,7 +188,7 @@ impl Integrator {
             }
         }
         let reached = sequence.position();
-        done.more = leaves.len() >= MOST_LEAVES;
+        done.more = leaves.len() >= MAX_LEAVES;
         if !leaves.is_empty() {
             let hashes: Vec<Hash> = leaves.iter().map(|leaf| record_hash(leaf.as_bytes())).collect();
             let edge = read_tiles(store.as_ref(), &tiles::edge_tiles(size)).await?;
@@ -192,17 +202,20 @@ impl Integrator {
             }
             done.leaves = hashes.len() as u64;
             done.size = grown.size;
-            self.publish(size, grown.size, grown.root, reached, now, &mut done).await?;
+            let tree = NewTree { old_size: size, size: grown.size, root: grown.root, position: reached };
+            self.publish(tree, now, &mut done).await?;
             self.drop_partial_tiles(size).await;
         } else if reached != position && size > 0 {
-            // Entries that bring nothing are passed over once.
-            self.publish(size, size, root, reached, now, &mut done).await?;
+            // The new position skips entries without leaves, so that the next round does not read them again.
+            let tree = NewTree { old_size: size, size, root, position: reached };
+            self.publish(tree, now, &mut done).await?;
         }
         self.mirror(&mut done).await;
         Ok(done)
     }
 
-    /// Keeps and mirrors the newest checkpoint, whatever the interval, and gives the lease back.
+    /// Integrates all that is left, keeps and mirrors the newest checkpoint whatever the interval, and releases the
+    /// lease.
     pub async fn finish(&mut self, now: Timestamp) -> Result<Integrated, ArchiveError> {
         let mut done = self.round(now).await?;
         while done.is_ours && done.more {
@@ -219,30 +232,23 @@ impl Integrator {
         Ok(done)
     }
 
-    /// Signs the tree, lets the witnesses cosign it, and makes it the log's checkpoint.
-    async fn publish(
-        &mut self,
-        old: u64,
-        size: u64,
-        root: Hash,
-        reached: Position,
-        now: Timestamp,
-        done: &mut Integrated,
-    ) -> Result<(), ArchiveError> {
+    /// Signs the tree, has the witnesses cosign it, and makes it the log's checkpoint.
+    async fn publish(&mut self, new: NewTree, now: Timestamp, done: &mut Integrated) -> Result<(), ArchiveError> {
+        let NewTree { old_size, size, root, position } = new;
         let tree = SignedTree {
-            extensions: reached.to_lines(),
+            extensions: position.to_lines(),
             ..SignedTree::new(&self.key, Purpose::Checkpoint, size, root)
         };
         let sign = |error: NoteError| ArchiveError::Sign { what: "a checkpoint", why: error.to_string() };
         let mut note = tree.sign(&self.key).map_err(sign)?;
         for witness in self.witnesses.clone() {
-            match self.cosigned(witness.as_ref(), old, &tree, &note).await {
+            match self.cosigned(witness.as_ref(), old_size, &tree, &note).await {
                 Ok(line) => note.push_str(&line),
                 Err(why) => done.failed.push(format!("witness {}: {why}", witness.key().name())),
             }
         }
         if !self.lease.is_held().await? {
-            // Somebody took over while this process was suspended, and is further by now.
+            // Another process took over while this one was suspended, and may have published a larger tree.
             done.is_ours = false;
             return Ok(());
         }
@@ -261,12 +267,12 @@ impl Integrator {
     async fn cosigned(
         &mut self,
         witness: &dyn Witness,
-        old: u64,
+        old_size: u64,
         tree: &SignedTree,
         note: &str,
     ) -> Result<String, String> {
         let name = witness.key().name().to_owned();
-        let mut from = self.witnessed.get(&name).copied().unwrap_or(old);
+        let mut from = self.witnessed.get(&name).copied().unwrap_or(old_size);
         for _ in 0..2 {
             let proof = if from == 0 || from == tree.size {
                 Vec::new()
@@ -277,11 +283,11 @@ impl Integrator {
                 tiles::prove_consistency(&set, from, tree.size, tree.root).map_err(|error| error.to_string())?
             };
             match witness.add_checkpoint(witness::add_checkpoint_body(from, &proof, note)).await? {
-                WitnessAnswer::Knows(size) if size <= tree.size => from = size,
-                WitnessAnswer::Knows(size) => {
-                    return Err(format!("it knows a tree of {size} leaves, and ours has {}", tree.size));
+                WitnessResponse::Conflict(size) if size <= tree.size => from = size,
+                WitnessResponse::Conflict(size) => {
+                    return Err(format!("it has cosigned a tree of {size} leaves, and ours has {}", tree.size));
                 }
-                WitnessAnswer::Cosigned(lines) => {
+                WitnessResponse::Cosigned(lines) => {
                     let cosigned = format!("{note}{lines}");
                     let checked = witness::check_cosignatures(&cosigned, std::slice::from_ref(witness.key()));
                     let checked = checked.map_err(|error| error.to_string())?;
@@ -293,7 +299,7 @@ impl Integrator {
                 }
             }
         }
-        Err("it does not say which tree it knows".to_owned())
+        Err("it reports a conflict twice".to_owned())
     }
 
     /// Keeps a checkpoint, here and in every mirror.
@@ -305,7 +311,7 @@ impl Integrator {
         Ok(())
     }
 
-    /// Brings what is due into the mirrors. What fails is tried again in the next round.
+    /// Puts outstanding checkpoints into the mirrors. The next round tries again what fails.
     async fn mirror(&mut self, done: &mut Integrated) {
         let mut left = Vec::new();
         for (index, path, note) in std::mem::take(&mut self.to_mirror) {
@@ -318,11 +324,11 @@ impl Integrator {
         self.to_mirror = left;
     }
 
-    /// Writes the entry bundles that `leaves`, which come behind the first `size`, are in.
+    /// Writes the entry bundles of `leaves`, which follow the first `size` leaves.
     async fn write_bundles(&self, size: u64, leaves: &[String]) -> Result<(), ArchiveError> {
         let store = self.archive.store().as_ref();
         let damaged = |what: String, why: String| ArchiveError::Damaged { what, why };
-        let (mut bundle, within) = (size / BUNDLE, size % BUNDLE);
+        let (mut bundle, within) = (size / BUNDLE_WIDTH, size % BUNDLE_WIDTH);
         let mut entries: Vec<Vec<u8>> = Vec::new();
         if within > 0 {
             let path = paths::proof_tile(&tiles::entries_path(bundle, within as u32));
@@ -335,7 +341,9 @@ impl Integrator {
         }
         let mut leaves = leaves.iter();
         loop {
-            entries.extend(leaves.by_ref().take(BUNDLE as usize - entries.len()).map(|leaf| leaf.as_bytes().to_vec()));
+            entries.extend(
+                leaves.by_ref().take(BUNDLE_WIDTH as usize - entries.len()).map(|leaf| leaf.as_bytes().to_vec()),
+            );
             if entries.is_empty() {
                 return Ok(());
             }
@@ -343,7 +351,7 @@ impl Integrator {
             let bytes =
                 tiles::encode_entries(&entries).map_err(|error| damaged(path.to_string(), error.to_string()))?;
             put(store, &path, bytes.into()).await?;
-            if (entries.len() as u64) < BUNDLE {
+            if (entries.len() as u64) < BUNDLE_WIDTH {
                 return Ok(());
             }
             entries.clear();
@@ -351,8 +359,8 @@ impl Integrator {
         }
     }
 
-    /// Deletes the partial tiles and bundles of the tree before the one that was just replaced: a reader of that one is done.
-    /// What is left behind when this fails is waste and nothing else.
+    /// Deletes the partial tiles and bundles of the tree before the one that was just replaced. Readers of that tree
+    /// have finished. What remains when a deletion fails is only waste.
     async fn drop_partial_tiles(&mut self, replaced: u64) {
         if let Some(size) = self.before.replace(replaced).filter(|size| *size > 0 && *size != replaced) {
             let needed: Vec<String> = partial_names(replaced);
@@ -365,15 +373,18 @@ impl Integrator {
 
 /// The names of the partial tiles and the partial bundle of a tree.
 fn partial_names(size: u64) -> Vec<String> {
-    let mut names: Vec<String> =
-        tiles::edge_tiles(size).iter().filter(|tile| tile.width() < BUNDLE as u32).map(tiles::tile_path).collect();
-    if !size.is_multiple_of(BUNDLE) {
-        names.push(tiles::entries_path(size / BUNDLE, (size % BUNDLE) as u32));
+    let mut names: Vec<String> = tiles::edge_tiles(size)
+        .iter()
+        .filter(|tile| tile.width() < BUNDLE_WIDTH as u32)
+        .map(tiles::tile_path)
+        .collect();
+    if !size.is_multiple_of(BUNDLE_WIDTH) {
+        names.push(tiles::entries_path(size / BUNDLE_WIDTH, (size % BUNDLE_WIDTH) as u32));
     }
     names
 }
 
-/// The newest checkpoint, if there is one and a trusted key signed it.
+/// The newest checkpoint, if there is one. It must be signed by a trusted key.
 pub(crate) async fn head(store: &dyn ObjectStore, keys: &TrustedKeys) -> Result<Option<Head>, ArchiveError> {
     let path = paths::proof_checkpoint();
     let Some(bytes) = get(store, &path).await? else { return Ok(None) };
@@ -383,7 +394,7 @@ pub(crate) async fn head(store: &dyn ObjectStore, keys: &TrustedKeys) -> Result<
     Ok(Some(Head { tree, note }))
 }
 
-/// Reads tiles; those that are missing are left out.
+/// Reads tiles. Missing tiles are left out.
 pub(crate) async fn read_tiles(store: &dyn ObjectStore, wanted: &[Tile]) -> Result<TileSet, ArchiveError> {
     let mut set = TileSet::default();
     for tile in wanted {
@@ -402,7 +413,7 @@ async fn put(store: &dyn ObjectStore, path: &Path, bytes: Bytes) -> Result<(), A
     Ok(())
 }
 
-/// Puts an object that may be there already.
+/// Puts an object that may exist already.
 async fn create(store: &dyn ObjectStore, path: &Path, bytes: Bytes) -> Result<(), ArchiveError> {
     match store.put_opts(path, bytes.into(), PutOptions::from(PutMode::Create)).await {
         Ok(_) | Err(object_store::Error::AlreadyExists { .. }) => Ok(()),

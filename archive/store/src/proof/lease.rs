@@ -1,12 +1,12 @@
-//! Who may integrate: one process at a time, by conditional puts alone.
+//! The lease of the one process that integrates, by conditional puts alone.
 //!
 //! ```text
-//! proof/lease/00000007    {"holder":"...","until":"2026-..."}    written anew by its holder, often
-//! proof/lease/00000008    created (If-None-Match) by whoever finds 7 expired; from then on 7's holder has lost it
+//! proof/lease/00000007    {"holder":"...","until":"2026-..."}    rewritten by its holder to renew it
+//! proof/lease/00000008    created (If-None-Match) by a process that finds 7 expired: 7 is lost
 //! ```
 //!
-//! The lease saves work and keeps the checkpoint from going back; it does not have to keep the log from forking, because
-//! what is integrated, and in which order, follows from the Delta logs alone.
+//! The lease saves work and prevents an older checkpoint from replacing a newer one. It is not needed to prevent a
+//! fork, because the leaves and their order follow from the Delta logs alone.
 
 use super::entry::get;
 use crate::error::ArchiveError;
@@ -23,13 +23,13 @@ struct Claim {
     until: String,
 }
 
-/// A process's claim to integrate.
+/// A process's lease to integrate.
 #[derive(Debug)]
 pub(crate) struct Lease {
     store: Arc<dyn ObjectStore>,
     holder: String,
     length: Duration,
-    /// The lease that is ours, and until when.
+    /// The lease of this process, and its end.
     held: Option<(u64, Timestamp)>,
 }
 
@@ -39,12 +39,12 @@ impl Lease {
         Self { store, holder, length, held: None }
     }
 
-    /// Takes or keeps the lease. `false` when somebody else has it.
+    /// Takes or renews the lease. `false` when another process has it.
     pub(crate) async fn keep(&mut self, now: Timestamp) -> Result<bool, ArchiveError> {
         let newest = self.newest().await?;
         if let Some((number, until)) = self.held {
             if newest == Some(number) {
-                // Renewed when half of it is gone, so that most rounds write nothing.
+                // Renewed after half of its length, so that most rounds write nothing.
                 if now.0 + self.micros() / 2 >= until.0 {
                     self.write(number, now, PutMode::Overwrite).await?;
                 }
@@ -55,26 +55,26 @@ impl Lease {
         let next = match newest {
             None => 1,
             Some(number) => match self.claim(number).await? {
-                Some(claim) if claim.holder != self.holder && !is_over(&claim, now) => return Ok(false),
+                Some(claim) if claim.holder != self.holder && !is_expired(&claim, now) => return Ok(false),
                 _ => number + 1,
             },
         };
         if !self.write(next, now, PutMode::Create).await? {
             return Ok(false);
         }
-        // Whoever comes later looks at the newest alone.
+        // Only the newest lease counts.
         if let Some(before) = newest {
             let _ = self.store.delete(&paths::proof_lease(before)).await;
         }
         Ok(true)
     }
 
-    /// Whether the lease is still ours, asked before something is written that only its holder may write.
+    /// Whether this process still has the lease. Checked before it writes what only the holder may write.
     pub(crate) async fn is_held(&self) -> Result<bool, ArchiveError> {
         Ok(self.held.is_some() && self.newest().await? == self.held.map(|(number, _)| number))
     }
 
-    /// Gives the lease back, so that the next one need not wait.
+    /// Releases the lease, so that the next process need not wait.
     pub(crate) async fn release(&mut self) -> Result<(), ArchiveError> {
         if let Some((number, _)) = self.held.take() {
             let claim = Claim { holder: String::new(), until: Timestamp(0).to_string() };
@@ -96,7 +96,7 @@ impl Lease {
 
     async fn claim(&self, number: u64) -> Result<Option<Claim>, ArchiveError> {
         let bytes = get(self.store.as_ref(), &paths::proof_lease(number)).await?;
-        // A claim that cannot be read is over: nobody could keep it.
+        // A claim that cannot be read has expired: its holder could not renew it.
         Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
     }
 
@@ -121,7 +121,7 @@ impl Lease {
     }
 }
 
-fn is_over(claim: &Claim, now: Timestamp) -> bool {
+fn is_expired(claim: &Claim, now: Timestamp) -> bool {
     Timestamp::parse(&claim.until).map_or(true, |until| until < now)
 }
 
@@ -134,17 +134,17 @@ mod tests {
     const SECOND: i64 = 1_000_000;
 
     #[tokio::test]
-    async fn one_has_it_until_it_is_over_or_given_back() {
+    async fn one_process_has_the_lease_until_it_expires_or_is_released() {
         let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
         let lease = |holder: &str| Lease::new(Arc::clone(&store), holder.to_owned(), LENGTH);
         let (mut one, mut two) = (lease("one"), lease("two"));
         let at = |seconds: i64| Timestamp(1_795_000_000_000_000 + seconds * SECOND);
         assert!(one.keep(at(0)).await.unwrap());
         assert!(!two.keep(at(1)).await.unwrap());
-        // Renewed in time, it is kept beyond its first end.
+        // Renewed in time, it lasts beyond its first end.
         assert!(one.keep(at(20)).await.unwrap());
         assert!(!two.keep(at(40)).await.unwrap());
-        // Its holder was suspended: another takes it, and the first one notices.
+        // Its holder was suspended: another process takes it, and the first one detects that.
         assert!(two.keep(at(60)).await.unwrap());
         assert!(!one.is_held().await.unwrap());
         assert!(!one.keep(at(61)).await.unwrap());

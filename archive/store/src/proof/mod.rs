@@ -1,4 +1,4 @@
-//! The proof log: what is archived is attested in the commit that archives it, and integrated into a transparency log.
+//! The proof log: every commit attests what it archives, and the attestation is integrated into a transparency log.
 //!
 //! ```text
 //! archiver ─▶ attest: leaves in the commit of the Delta log, signed
@@ -8,9 +8,9 @@
 //! ```
 //!
 //! Invariants:
-//! - Which leaves the log has, and in which order, follows from the Delta logs. Integrating twice gives the same bytes.
-//! - A leaf enters the log only under the signature of whoever holds the signing key.
-//! - Leaves speak of records by their place in Kafka, and so stay true when files are merged.
+//! - The leaves of the log and their order follow from the Delta logs. Integrating twice gives the same bytes.
+//! - A leaf enters the log only under the signature of a trusted signing key.
+//! - Leaves name records by their topic, partition and offset in Kafka, so they remain valid when files are merged.
 
 pub(crate) mod attest;
 pub(crate) mod entry;
@@ -22,6 +22,6 @@ pub(crate) mod secrets;
 pub(crate) mod sequence;
 
 pub use attest::{Attestation, BatchTrees, file_digests, object_id};
-pub use integrate::{IntegrateSettings, Integrated, Integrator, Mirror, Witness, WitnessAnswer};
+pub use integrate::{IntegrateSettings, Integrated, Integrator, Mirror, Witness, WitnessResponse};
 pub use prove::{ProveError, RecordPlace, prove};
 pub use record::{ReadRecord, read_record};

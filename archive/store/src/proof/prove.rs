@@ -1,8 +1,8 @@
-//! The proof of one record: a small file that whoever has the log's public key can check without the archive.
+//! The proof of one record: a small file that can be verified with the log's public key alone, without the archive.
 //!
 //! ```text
-//! where it stood in Kafka ─▶ its batch's leaf (entries of the Delta log) ─▶ rows of the batch ─▶ path in the batch
-//!                                        └─▶ place in the log ─▶ tiles ─▶ path in the log ─▶ checkpoint
+//! topic, partition, offset ─▶ its batch's leaf (entries of the Delta log) ─▶ rows of the batch ─▶ path in the batch
+//!                                        └─▶ index in the log ─▶ tiles ─▶ path in the log ─▶ checkpoint
 //! ```
 
 use super::integrate::{head, read_tiles};
@@ -16,12 +16,12 @@ use crate::table::Table;
 use crate::{Archive, DataFile};
 use bytes::Bytes;
 use holdfast_events::Timestamp;
-use holdfast_proof::bundle::{EventProof, Place};
+use holdfast_proof::bundle::{EventProof, InclusionProof};
 use holdfast_proof::note::TrustedKeys;
 use holdfast_proof::{Batch, Hash, Leaf, Salts, record_hash, tiles, tree};
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 
-/// Where a record stands.
+/// Where a record is in the archive and in Kafka.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordPlace {
     /// The table.
@@ -46,13 +46,13 @@ pub enum ProveError {
         "the record is in no checkpoint yet; wait until the proof log has been integrated, some seconds, and try again"
     )]
     Pending,
-    /// The log does not speak of it.
-    #[error("nobody attested a record at this offset; `holdfast verify` says more")]
+    /// No leaf of the log covers it.
+    #[error("no record at this offset was attested; `holdfast verify` reports more")]
     Unattested,
-    /// The batch's records are not those that were attested.
+    /// The records of its batch are not those that were attested.
     #[error("the records of its batch are not those that were attested; `holdfast verify` names them")]
     Changed,
-    /// The archive refused.
+    /// The archive could not be read.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
 }
@@ -84,14 +84,17 @@ pub async fn prove(
     })?;
     Ok(EventProof {
         record,
-        batch: Place { index: number, path: tree::inclusion_path(&hashes, number).ok_or(ProveError::Changed)? },
+        batch: InclusionProof {
+            index: number,
+            path: tree::inclusion_path(&hashes, number).ok_or(ProveError::Changed)?,
+        },
         leaf,
-        log: Place { index, path },
+        log: InclusionProof { index, path },
         checkpoint: head.note,
     })
 }
 
-/// The leaf of the batch that the record belongs to, and its place in the log.
+/// The index in the log of the leaf of the record's batch, the leaf's bytes, and the batch.
 async fn find_leaf(
     archive: &Archive,
     keys: &TrustedKeys,
@@ -121,7 +124,7 @@ async fn find_leaf(
     Err(ProveError::Unattested)
 }
 
-/// The record, its number in the batch, and the hashes of the batch.
+/// The record, its index in the batch, and the hashes of the batch.
 async fn read_batch(
     archive: &Archive,
     unlocker: &Unlocker,
@@ -132,62 +135,68 @@ async fn read_batch(
     let files: Vec<DataFile> =
         snapshot.files.iter().filter(|file| file.class == place.class && file.date == place.date).cloned().collect();
     unlocker.prepare(&files).await?;
-    let mut records: Vec<(i64, Hash)> = Vec::new();
-    let mut own = None;
+    let mut found = BatchRecords { place, batch, hashes: Vec::new(), record: None };
     for file in &files {
         let bytes = get(archive.store().as_ref(), &file.path)
             .await?
             .ok_or_else(|| ArchiveError::Damaged { what: file.path.to_string(), why: "it is missing".to_owned() })?;
-        read_file(file, bytes, unlocker, place, batch, &mut records, &mut own)?;
+        found.read(file, bytes, unlocker)?;
     }
-    records.sort_unstable_by_key(|(offset, _)| *offset);
-    let number = records.iter().position(|(offset, _)| *offset == place.offset).ok_or(ProveError::Unattested)?;
-    let record = own.ok_or(ProveError::Unattested)?;
-    Ok((record, number as u64, records.into_iter().map(|(_, hash)| hash).collect()))
+    let BatchRecords { mut hashes, record, .. } = found;
+    hashes.sort_unstable_by_key(|(offset, _)| *offset);
+    let number = hashes.iter().position(|(offset, _)| *offset == place.offset).ok_or(ProveError::Unattested)?;
+    let record = record.ok_or(ProveError::Unattested)?;
+    Ok((record, number as u64, hashes.into_iter().map(|(_, hash)| hash).collect()))
 }
 
-fn read_file(
-    file: &DataFile,
-    bytes: Bytes,
-    unlocker: &Unlocker,
-    place: &RecordPlace,
-    batch: &Batch,
-    records: &mut Vec<(i64, Hash)>,
-    own: &mut Option<Vec<u8>>,
-) -> Result<(), ArchiveError> {
-    let failed = |source| ArchiveError::Parquet { doing: format!("read {}", file.path), source };
-    let damaged = || ArchiveError::Damaged {
-        what: file.path.to_string(),
-        why: "it lacks columns of its table, or its secrets".to_owned(),
-    };
-    let options = ArrowReaderOptions::new().with_file_decryption_properties(unlocker.decryption(&file.id)?);
-    let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, options)
-        .and_then(|builder| builder.build())
-        .map_err(failed)?;
-    let mut record = Vec::new();
-    let mut secrets = Secrets::default();
-    for rows in reader {
-        let rows = rows.map_err(|error| failed(error.into()))?;
-        let columns = RecordColumns::of(place.table, &rows).ok_or_else(damaged)?;
-        let column = Secrets::column(&rows).ok_or_else(damaged)?;
-        for row in 0..rows.num_rows() {
-            // Every row is asked, because a secret may stand in a row that is not ours.
-            let secret = secrets.next(column, row);
-            if !(batch.first..batch.next).contains(&columns.offset.value(row))
-                || columns.partition.value(row) != batch.partition
-                || columns.topic.value(row) != batch.topic
-            {
-                continue;
-            }
-            let mut salts = Salts::new(&secret.ok_or_else(damaged)?, &batch.topic, batch.partition);
-            record.clear();
-            columns.append(row, &mut salts, &mut record);
-            let offset = columns.offset.value(row);
-            records.push((offset, record_hash(&record)));
-            if offset == place.offset {
-                *own = Some(record.clone());
+/// The records of one batch, as far as its files were read.
+struct BatchRecords<'b> {
+    place: &'b RecordPlace,
+    batch: &'b Batch,
+    /// Offset and hash of each record.
+    hashes: Vec<(i64, Hash)>,
+    /// The record at `place`.
+    record: Option<Vec<u8>>,
+}
+
+impl BatchRecords<'_> {
+    /// Adds the records of the batch that are in `file`.
+    fn read(&mut self, file: &DataFile, bytes: Bytes, unlocker: &Unlocker) -> Result<(), ArchiveError> {
+        let (place, batch) = (self.place, self.batch);
+        let failed = |source| ArchiveError::Parquet { doing: format!("read {}", file.path), source };
+        let damaged = || ArchiveError::Damaged {
+            what: file.path.to_string(),
+            why: "it lacks columns of its table, or its secrets".to_owned(),
+        };
+        let options = ArrowReaderOptions::new().with_file_decryption_properties(unlocker.decryption(&file.id)?);
+        let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, options)
+            .and_then(|builder| builder.build())
+            .map_err(failed)?;
+        let mut record = Vec::new();
+        let mut secrets = Secrets::default();
+        for rows in reader {
+            let rows = rows.map_err(|error| failed(error.into()))?;
+            let columns = RecordColumns::of(place.table, &rows).ok_or_else(damaged)?;
+            let column = Secrets::column(&rows).ok_or_else(damaged)?;
+            for row in 0..rows.num_rows() {
+                // Every row's secret is read, because the secret may be stored in a row of another batch.
+                let secret = secrets.next(column, row);
+                if !(batch.first..batch.next).contains(&columns.offset.value(row))
+                    || columns.partition.value(row) != batch.partition
+                    || columns.topic.value(row) != batch.topic
+                {
+                    continue;
+                }
+                let mut salts = Salts::new(&secret.ok_or_else(damaged)?, &batch.topic, batch.partition);
+                record.clear();
+                columns.append(row, &mut salts, &mut record);
+                let offset = columns.offset.value(row);
+                self.hashes.push((offset, record_hash(&record)));
+                if offset == place.offset {
+                    self.record = Some(record.clone());
+                }
             }
         }
+        Ok(())
     }
-    Ok(())
 }

@@ -1,4 +1,4 @@
-//! The record of a row: the bytes that its hash is made over, which are all its columns.
+//! The record of a row: the bytes that are hashed. They contain the row's columns.
 //!
 //! ```text
 //! salt (16 bytes) ‖ for every column that is not NULL, in the order of their numbers: u8 number ‖ value
@@ -7,10 +7,10 @@
 //! integer       varint, zigzag                        boolean        one byte
 //! ```
 //!
-//! Varints are those of Kafka and protobuf: seven bits a byte, the lowest first. Left out are topic and partition, which stand
-//! in the log's leaf, where a chunk's bytes lie, which may change, and the secret of the salts. Everything else that is stored
-//! is covered, also what was derived from the payload. A column that is added to a table later is NULL in older rows, so their
-//! records stay what they were.
+//! Varints are those of Kafka and protobuf: seven bits a byte, the lowest first. A record leaves out topic and
+//! partition, which are in the log's leaf, the object and offset of a chunk's bytes, which may change, and the secret
+//! of the salts. It covers every other column, also those derived from the payload. A column that is added to a table
+//! later is NULL in older rows, so their records do not change.
 
 use crate::table::Table;
 use arrow_array::cast::AsArray;
@@ -21,7 +21,7 @@ use arrow_schema::DataType;
 use holdfast_events::Timestamp;
 use holdfast_proof::{SALT_BYTES, Salts};
 
-/// Columns, of either table, that a record leaves out.
+/// Columns of either table that a record leaves out.
 const LEFT_OUT: [&str; 5] = ["kafka_topic", "kafka_partition", "object_path", "object_offset", "proof_secret"];
 
 /// The columns of a batch from which records are made.
@@ -38,7 +38,7 @@ enum RecordColumn<'b> {
         nulls: Option<&'b NullBuffer>,
         values: Values<'b>,
     },
-    /// One or several that have one value in all rows: encoded, with their numbers.
+    /// Adjacent columns with one value in all rows: encoded, with their numbers.
     Constant(Vec<u8>),
 }
 
@@ -52,7 +52,7 @@ enum Values<'b> {
 }
 
 impl<'b> RecordColumns<'b> {
-    /// The columns of `batch`, which has the columns of `table`. `None` where it does not have them all.
+    /// The columns of `batch`. `None` if it does not have all columns of `table`.
     pub(crate) fn of(table: Table, batch: &'b RecordBatch) -> Option<Self> {
         let mut columns: Vec<RecordColumn<'_>> = Vec::new();
         for (number, field) in table.schema().fields().iter().enumerate() {
@@ -60,7 +60,7 @@ impl<'b> RecordColumns<'b> {
                 continue;
             }
             let column = batch.column_by_name(field.name())?;
-            // Most columns of a batch have no value at all.
+            // Most columns of a batch have no value.
             if column.null_count() == column.len() {
                 continue;
             }
@@ -87,7 +87,7 @@ impl<'b> RecordColumns<'b> {
         })
     }
 
-    /// The topic of all rows, where it is one.
+    /// The topic of all rows, if they have the same.
     pub(crate) fn only_topic(&self) -> Option<&'b str> {
         let topic = self.topic;
         (!topic.is_empty() && Values::of(topic)?.is_constant()).then(|| topic.value(0))
@@ -158,10 +158,10 @@ impl<'b> Values<'b> {
             Self::Bytes { ends, bytes } => {
                 let (first, last) = (ends[0] as usize, ends[ends.len() - 1] as usize);
                 let length = ends[1] - ends[0];
-                // Without a way out in between and checks of overflow, many are compared at once.
+                // Without an early exit and overflow checks, the compiler vectorises the comparison.
                 let is_even = ends.windows(2).fold(true, |even, pair| even & (pair[1].wrapping_sub(pair[0]) == length));
                 let length = length as usize;
-                // Where all are as long as the first, all are the same when each is the one before it.
+                // If all are as long as the first, all are equal when each equals the one before it.
                 is_even && bytes[first..last - length] == bytes[first + length..last]
             }
             Self::Time(values) | Self::Int64(values) => values[1..] == values[..values.len() - 1],
@@ -172,8 +172,8 @@ impl<'b> Values<'b> {
     }
 }
 
-/// Appends `bytes[start..end]`. Most values are short: to copy more than there is and cut it off takes a few instructions,
-/// where a copy of any length is a call.
+/// Appends `bytes[start..end]`. Most values are short: copying a fixed length and truncating takes a few instructions,
+/// while a copy of any length is a call.
 #[inline]
 fn append_bytes(bytes: &[u8], start: usize, end: usize, record: &mut Vec<u8>) {
     const SHORT: usize = 32;
@@ -199,17 +199,17 @@ fn append_varint(mut number: u64, record: &mut Vec<u8>) {
     record.push(number as u8);
 }
 
-/// What an event's record says.
+/// The contents of an event's record.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReadRecord {
     /// The offset.
     pub offset: i64,
-    /// The attributes as text, and `data` where there is one: JSON, text, or base64 of bytes as `data_base64`. Columns that
-    /// were derived from the payload are not repeated.
+    /// The attributes as text, and the payload if there is one: JSON or text as `data`, base64 of bytes as
+    /// `data_base64`. Columns derived from the payload are not repeated.
     pub event: serde_json::Value,
 }
 
-/// Reads the record of an event; `None` where the bytes are none.
+/// Reads the record of an event; `None` if the bytes are not one.
 pub fn read_record(record: &[u8]) -> Option<ReadRecord> {
     use base64::Engine;
     let schema = Table::Events.schema();
@@ -265,7 +265,7 @@ pub fn read_record(record: &[u8]) -> Option<ReadRecord> {
     Some(ReadRecord { offset: offset?, event: event.into() })
 }
 
-/// The columns of the attributes that have one come first.
+/// The number of columns that hold attributes. They are the first columns.
 const ATTRIBUTES: u8 = 11;
 
 fn take<'r, const N: usize>(rest: &mut &'r [u8]) -> Option<&'r [u8; N]> {
@@ -281,7 +281,7 @@ fn take_bytes<'r>(rest: &mut &'r [u8]) -> Option<&'r [u8]> {
     Some(bytes)
 }
 
-/// `None` also where the number is not written as short as it can be, or does not fit.
+/// `None` also if the encoding is not the shortest one, or the number does not fit.
 fn take_varint(rest: &mut &[u8]) -> Option<u64> {
     let mut number = 0u64;
     for shift in (0..64).step_by(7) {
@@ -357,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn every_column_is_covered_but_those_that_stand_elsewhere_or_may_change() {
+    fn every_column_is_covered_but_those_in_the_leaf_and_those_that_may_change() {
         // The numbers are part of the format: columns are added at the end and never moved.
         assert_eq!((COLUMNS[42].name, COLUMNS[47].name, COLUMNS.len()), ("operational", "proof_secret", 48));
         assert_eq!(COLUMNS[usize::from(ATTRIBUTES)].column, Column::ArchivedAt);
@@ -384,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn one_value_in_all_rows_is_seen_as_such() {
+    fn one_value_in_all_rows_is_detected_as_constant() {
         let is_constant = |texts: &StringArray| Values::of(texts).unwrap().is_constant();
         for texts in [&["a"][..], &["ab", "ab", "ab"], &["", ""]] {
             assert!(is_constant(&StringArray::from(texts.to_vec())), "{texts:?}");
@@ -467,7 +467,7 @@ mod tests {
         }
 
         #[test]
-        fn whatever_is_read_was_written_in_one_way(bytes in proptest::collection::vec(any::<u8>(), 1..12)) {
+        fn every_number_has_exactly_one_encoding(bytes in proptest::collection::vec(any::<u8>(), 1..12)) {
             let mut rest = bytes.as_slice();
             if let Some(number) = take_varint(&mut rest) {
                 let mut again = Vec::new();

@@ -1,12 +1,12 @@
-//! The column of secrets, from which the salts of records are derived.
+//! The column of secrets. The salts of records are derived from them.
 //!
 //! ```text
 //! written                       read
 //! secret  NULL  NULL  other     secret  secret  secret  other
 //! ```
 //!
-//! A secret stands where it begins, and a NULL says that it is that of the row before, in whatever order the file has its rows.
-//! A file whose first row has none is not attested.
+//! A NULL means the secret of the row before, in the file's order of rows. A file whose first row has no secret is not
+//! attested.
 
 use crate::table::PROOF_SECRET;
 use arrow_array::builder::BinaryBuilder;
@@ -16,19 +16,19 @@ use arrow_schema::ArrowError;
 use holdfast_proof::Secret;
 use std::sync::Arc;
 
-/// The secrets of a file's rows, which are asked for one after the other from the first row on.
+/// The secrets of a file's rows, which must be read in order from the first row on.
 #[derive(Debug, Default)]
 pub(crate) struct Secrets {
     last: Option<Secret>,
 }
 
 impl Secrets {
-    /// The column of secrets, where the batch has it.
+    /// The column of secrets, if the batch has it.
     pub(crate) fn column(batch: &RecordBatch) -> Option<&BinaryArray> {
         batch.column_by_name(PROOF_SECRET)?.as_binary_opt()
     }
 
-    /// The secret of the next row. What is no secret counts as zeros, with which no record fits.
+    /// The secret of the next row. A value that is not a secret is read as zeros, with which no record's hash matches.
     pub(crate) fn next(&mut self, column: &BinaryArray, row: usize) -> Option<Secret> {
         if column.is_valid(row) {
             self.last = Some(Secret(column.value(row).try_into().unwrap_or([0; 32])));
@@ -36,7 +36,7 @@ impl Secrets {
         self.last
     }
 
-    /// The file's next batch with the secret in every row. `None` where it has none.
+    /// The next batch of a file that is read, with the secret in every row. `None` if a row has none.
     pub(crate) fn spread(&mut self, batch: &RecordBatch) -> Option<Result<RecordBatch, ArrowError>> {
         let column = Self::column(batch)?;
         let mut builder = BinaryBuilder::with_capacity(column.len(), column.len() * 32);
@@ -46,7 +46,7 @@ impl Secrets {
         Some(replace(batch, builder.finish()))
     }
 
-    /// The opposite: the next batch of a file that is written.
+    /// The inverse: the next batch of a file that is written, with each secret only where it begins.
     pub(crate) fn gather(&mut self, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
         let Some(column) = Self::column(batch) else { return Ok(batch.clone()) };
         let mut builder = BinaryBuilder::with_capacity(column.len(), 1024);
@@ -59,7 +59,7 @@ impl Secrets {
     }
 }
 
-/// The batch under one secret.
+/// The batch with one secret.
 pub(crate) fn with_secret(batch: &RecordBatch, secret: &Secret) -> Result<RecordBatch, ArrowError> {
     let rows = batch.num_rows();
     let mut builder = BinaryBuilder::with_capacity(rows, secret.0.len());
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_stands_where_it_begins() {
+    fn a_secret_is_stored_in_the_first_row_that_has_it() {
         let mut secrets = Secrets::default();
         assert_eq!(secrets.gather(&batch(&[Some(1), Some(1), Some(2)])).unwrap(), batch(&[Some(1), None, Some(2)]));
         assert_eq!(secrets.gather(&batch(&[Some(2), Some(1)])).unwrap(), batch(&[None, Some(1)]));
@@ -103,7 +103,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_gathered_is_spread_again(rows in proptest::collection::vec(0u8..3, 0..40), at in 0usize..40) {
+        fn spreading_is_the_inverse_of_gathering(rows in proptest::collection::vec(0u8..3, 0..40), at in 0usize..40) {
             let (first, second) = rows.split_at(at.min(rows.len()));
             let (mut writing, mut reading) = (Secrets::default(), Secrets::default());
             for part in [first, second] {

@@ -1,4 +1,4 @@
-//! The order of the log: both Delta logs in one sequence that follows from them alone.
+//! The order of the log: both Delta logs in one sequence, which follows from them alone.
 //!
 //! ```text
 //! events        0      1 (dead letters up to 0)      2      3 (dead letters up to 2)
@@ -6,8 +6,8 @@
 //! sequence      e0  d0 e1                            e2     d1 d2 e3
 //! ```
 //!
-//! An entry of events names the version of the log of dead letters whose leaves come before its own. Whoever reads both
-//! logs, today or in ten years, gets the same sequence.
+//! An entry of events names the version of the log of dead letters whose leaves precede its own. Every reader of both
+//! logs gets the same sequence, at any time.
 
 use super::entry::{Entry, read_entry};
 use crate::error::ArchiveError;
@@ -18,7 +18,7 @@ use holdfast_proof::{Commit, Leaf, tree};
 use object_store::ObjectStore;
 use std::collections::VecDeque;
 
-/// How far a log has come: the newest version of each Delta log whose leaves it has.
+/// The newest version of each Delta log whose leaves are in the proof log.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Position {
     pub(crate) events: Option<u64>,
@@ -47,7 +47,7 @@ impl Position {
 pub(crate) struct Sequenced {
     pub(crate) table: Table,
     pub(crate) entry: Entry,
-    /// Its leaves and who signed them, or why it brings none although it should.
+    /// Its leaves and the keys that signed them, or why it adds none although it should.
     pub(crate) leaves: Result<Attested, String>,
 }
 
@@ -59,45 +59,46 @@ pub(crate) struct Attested {
 }
 
 impl Attested {
-    /// Whether the key may still sign what comes behind `size` leaves: a key that was taken out of use may not.
+    /// Whether one of the keys may sign for leaves after the first `size`. A key that was retired before may not.
     pub(crate) fn is_timely(&self, keys: &TrustedKeys, size: u64) -> bool {
         let size = size + self.leaves.len() as u64;
         self.leaves.is_empty() || self.signed_by.iter().any(|key| keys.may_sign(*key, size))
     }
 }
 
-/// Why leaves of a key that was taken out of use bring nothing.
+/// Why the leaves of a retired key are not integrated.
 pub(crate) const RETIRED: &str = "it was signed with a key that is no longer in use";
 
-/// Walks both Delta logs.
+/// Reads both Delta logs in order.
 pub(crate) struct Sequence<'s> {
     store: &'s dyn ObjectStore,
     keys: &'s TrustedKeys,
     position: Position,
     ready: VecDeque<Sequenced>,
-    events: Ahead,
-    dead_letters: Ahead,
+    events: ReadAhead,
+    dead_letters: ReadAhead,
 }
 
-/// Entries that were read before they are asked for: a store that is far away answers many at once as fast as one.
+/// Read-ahead of the entries of one Delta log: a remote store serves many requests at once as fast as one.
 #[derive(Debug)]
-struct Ahead {
+struct ReadAhead {
     /// The version of the first of them.
     first: u64,
     entries: VecDeque<Bytes>,
-    /// How many are read the next time: more each time, as long as there are so many.
+    /// How many are read the next time. It doubles as long as all of them exist.
     count: usize,
 }
 
-const MOST_AHEAD: usize = 32;
+/// Entries that are read at the same time.
+const MAX_READ_AHEAD: usize = 32;
 
-impl Default for Ahead {
+impl Default for ReadAhead {
     fn default() -> Self {
         Self { first: 0, entries: VecDeque::new(), count: 1 }
     }
 }
 
-impl Ahead {
+impl ReadAhead {
     async fn entry(
         &mut self,
         store: &dyn ObjectStore,
@@ -107,10 +108,10 @@ impl Ahead {
         if self.first != version || self.entries.is_empty() {
             let versions = version..version + self.count as u64;
             let read = futures::future::try_join_all(versions.map(|version| read_entry(store, table, version))).await?;
-            // What is not there now may be there when it is asked for.
+            // An entry that does not exist now may exist when it is needed.
             self.entries = read.into_iter().map_while(|bytes| bytes).collect();
             let found_all = self.entries.len() == self.count;
-            self.count = if found_all { (self.count * 2).min(MOST_AHEAD) } else { 1 };
+            self.count = if found_all { (self.count * 2).min(MAX_READ_AHEAD) } else { 1 };
         }
         self.first = version + 1;
         Ok(self.entries.pop_front())
@@ -118,17 +119,24 @@ impl Ahead {
 }
 
 impl<'s> Sequence<'s> {
-    /// Goes on behind `position`.
+    /// Starts after `position`.
     pub(crate) fn new(store: &'s dyn ObjectStore, keys: &'s TrustedKeys, position: Position) -> Self {
-        Self { store, keys, position, ready: VecDeque::new(), events: Ahead::default(), dead_letters: Ahead::default() }
+        Self {
+            store,
+            keys,
+            position,
+            ready: VecDeque::new(),
+            events: ReadAhead::default(),
+            dead_letters: ReadAhead::default(),
+        }
     }
 
-    /// Where it stands: everything up to here was given out by [`Sequence::next`] once that has returned `None`.
+    /// The current position. Once [`Sequence::next`] has returned `None`, it has returned every entry up to here.
     pub(crate) fn position(&self) -> Position {
         self.position
     }
 
-    /// Whether the last entry was given out together with all dead letters that come before it.
+    /// Whether the last entry of events and all dead letters that precede it were returned.
     pub(crate) fn is_between_commits(&self) -> bool {
         self.ready.is_empty()
     }
@@ -174,12 +182,12 @@ impl<'s> Sequence<'s> {
         Ok(Some(Sequenced { table, entry, leaves }))
     }
 
-    /// Passes over an entry of events that is missing.
+    /// Skips a missing entry of events.
     pub(crate) fn skip(&mut self) {
         self.position.events = Some(self.position.events.map_or(0, |version| version + 1));
     }
 
-    /// Passes over an entry of dead letters that is missing.
+    /// Skips a missing entry of dead letters.
     pub(crate) fn skip_dead_letters(&mut self) {
         self.position.dead_letters = Some(self.position.dead_letters.map_or(0, |version| version + 1));
     }
@@ -195,10 +203,10 @@ impl<'s> Sequence<'s> {
     }
 }
 
-/// The leaves of an entry, if whoever signed them may. An entry that changes nothing needs none.
+/// The leaves of an entry, if a trusted key signed them. An entry that changes nothing needs none.
 pub(crate) fn attested(entry: &Entry, table: Table, keys: &TrustedKeys) -> Result<Attested, String> {
     let Some(attestation) = &entry.attestation else {
-        return if entry.changes() { Err("nobody attested it".to_owned()) } else { Ok(Attested::default()) };
+        return if entry.changes() { Err("it has no attestation".to_owned()) } else { Ok(Attested::default()) };
     };
     let opened = keys.open(&attestation.note, Purpose::Commit).map_err(|error| error.to_string())?;
     let tree = opened.tree;
@@ -225,21 +233,21 @@ pub(crate) fn attested(entry: &Entry, table: Table, keys: &TrustedKeys) -> Resul
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proof::entry::entry_path;
+    use crate::paths::delta_log_entry;
     use object_store::ObjectStoreExt;
     use object_store::memory::InMemory;
 
     #[tokio::test]
-    async fn entries_are_read_ahead_in_order_and_those_that_come_later_are_found() {
+    async fn entries_are_read_ahead_in_order_and_later_entries_are_found() {
         let store = InMemory::new();
         let put = async |version: u64| {
-            let path = entry_path(Table::Events, version);
+            let path = delta_log_entry(Table::Events, version);
             store.put(&path, version.to_string().into()).await.unwrap();
         };
         for version in (0..100).chain(102..110) {
             put(version).await;
         }
-        let mut ahead = Ahead::default();
+        let mut ahead = ReadAhead::default();
         let mut read = async |version| {
             let bytes = ahead.entry(&store, Table::Events, version).await.unwrap();
             bytes.map(|bytes| String::from_utf8(bytes.to_vec()).unwrap())
@@ -251,7 +259,7 @@ mod tests {
         put(100).await;
         assert_eq!(read(100).await.as_deref(), Some("100"));
         assert_eq!(read(101).await, None);
-        // Passed over, and then somewhere else altogether.
+        // Skipped ahead, then back, then ahead again.
         for version in [102, 103, 104, 7, 8, 9, 103] {
             assert_eq!(read(version).await, Some(version.to_string()));
         }

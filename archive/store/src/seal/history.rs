@@ -1,14 +1,15 @@
-//! What the entries of a Delta log say of files that are no longer new: what was attested of them, and when they were
-//! removed.
+//! The history of files in a Delta log: the attestation of each, and when it was removed.
 //!
 //! ```text
-//! a file's id has the time at which it was begun ─▶ the first entry that may speak of it ─▶ that one and all that follow
+//! a file's id has the time at which it was begun ─▶ the first entry that may name it ─▶ that one and all that follow
 //! ```
 //!
-//! A log has an entry every few seconds, for years. Entries bear the time at which they were written, so the first one that
-//! may matter is found by bisection. An entry that is missing or cannot be read is passed over: the verification tells.
+//! A log has an entry every few seconds, for years. Entries have the time at which they were written, so the first
+//! relevant one is found by binary search. An entry that is missing or cannot be read is skipped: verification reports
+//! it.
 
 use crate::error::ArchiveError;
+use crate::file_id::begun;
 use crate::proof::entry::{Entry, read_entry};
 use crate::table::Table;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
@@ -19,19 +20,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// Entries that are read at the same time.
-const READS: usize = 16;
+const CONCURRENT_READS: usize = 16;
 /// How far the clocks of processes that write to one log may differ.
-const SLACK_MILLIS: i64 = 60 * 60 * 1_000;
-
-/// When a file was begun, in milliseconds since 1970, by its id. 0 when the id does not tell.
-pub(crate) fn begun(id: &str) -> i64 {
-    let id = id.strip_prefix(super::plan::SEALED).unwrap_or(id);
-    let time = uuid::Uuid::try_parse(id).ok().and_then(|id| id.get_timestamp());
-    time.map_or(0, |time| {
-        let (seconds, nanos) = time.to_unix();
-        i64::try_from(seconds).unwrap_or(0) * 1_000 + i64::from(nanos / 1_000_000)
-    })
-}
+const MAX_CLOCK_SKEW_MILLIS: i64 = 60 * 60 * 1_000;
 
 /// The entries of one Delta log.
 #[derive(Debug, Clone)]
@@ -49,17 +40,17 @@ impl History {
         self.table
     }
 
-    /// The first of the versions below `end` that may speak of a file that was begun at `begun`.
+    /// The first of the versions below `end` whose entry may name a file that was begun at `begun`.
     pub(crate) async fn first_version(&self, begun: i64, end: u64) -> Result<u64, ArchiveError> {
         let (mut low, mut high) = (0, end);
         while low < high {
             let middle = low + (high - low) / 2;
-            // An entry that cannot be read is taken for one that may matter.
+            // An entry that cannot be read counts as relevant.
             let is_before = self
                 .entry(middle)
                 .await?
                 .and_then(|entry| entry.written)
-                .is_some_and(|written| written < begun - SLACK_MILLIS);
+                .is_some_and(|written| written < begun - MAX_CLOCK_SKEW_MILLIS);
             if is_before {
                 low = middle + 1;
             } else {
@@ -77,12 +68,12 @@ impl History {
                 let history = history.clone();
                 async move { history.entry(version).await }
             })
-            .buffered(READS)
+            .buffered(CONCURRENT_READS)
             .try_filter_map(|entry| std::future::ready(Ok(entry)))
     }
 
-    /// What was attested of the files with these ids, by the entries below `end` that add them. A file of which nothing was
-    /// attested is not among them. Signatures are not looked at, which the verification does.
+    /// The attested digests of the files with these ids, from the entries below `end` that add them. Files without
+    /// attestation are left out. Signatures are not checked here but by verification.
     pub(crate) async fn digests(
         &self,
         ids: BTreeSet<&str>,
@@ -99,14 +90,14 @@ impl History {
             next = self.take_digests(next..end, true, &mut wanted, &mut digests).await?;
         }
         if !wanted.is_empty() {
-            // What a clock that was set back has hidden stands before.
+            // After a clock was set back, entries before may add newer files.
             self.take_digests(0..end, false, &mut wanted, &mut digests).await?;
         }
         Ok(digests)
     }
 
-    /// Reads entries until all that is wanted was found or, with `leaps`, is far ahead. Returns the first version that was not
-    /// read.
+    /// Reads entries until all wanted files were found or, with `leaps`, until all that are left were begun much later.
+    /// Returns the first version that was not read.
     async fn take_digests(
         &self,
         versions: Range<u64>,
@@ -129,7 +120,7 @@ impl History {
                 }
             }
             let written = entry.written.unwrap_or(i64::MAX);
-            let is_far = |begun: &i64| *begun - 2 * SLACK_MILLIS > written;
+            let is_far = |begun: &i64| *begun - 2 * MAX_CLOCK_SKEW_MILLIS > written;
             if wanted.is_empty() || (leaps && wanted.values().all(is_far)) {
                 return Ok(entry.version + 1);
             }
@@ -137,7 +128,7 @@ impl History {
         Ok(end)
     }
 
-    /// One entry. `None` where it is missing or cannot be read.
+    /// One entry. `None` if it is missing or cannot be read.
     pub(crate) async fn entry(&self, version: u64) -> Result<Option<Entry>, ArchiveError> {
         let bytes = read_entry(self.store.as_ref(), self.table, version).await?;
         Ok(bytes.and_then(|bytes| Entry::parse(version, &bytes).ok()))
@@ -150,21 +141,13 @@ mod tests {
     use object_store::ObjectStoreExt;
     use object_store::memory::InMemory;
 
-    #[test]
-    fn a_files_id_tells_when_it_was_begun() {
-        let id = "0198a0c8-5a00-7000-8000-000000000000";
-        assert_eq!(begun(id), 0x0198_a0c8_5a00);
-        assert_eq!(begun(&format!("sealed-{id}")), 0x0198_a0c8_5a00);
-        assert_eq!(begun("one"), 0);
-    }
-
     #[tokio::test]
-    async fn the_first_entry_that_matters_is_found_by_its_time() {
+    async fn the_first_relevant_entry_is_found_by_its_time() {
         let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
-        let hour = SLACK_MILLIS;
+        let hour = MAX_CLOCK_SKEW_MILLIS;
         for version in 0..50u64 {
             let line = format!("{{\"commitInfo\":{{\"timestamp\":{}}}}}\n", version as i64 * hour);
-            let path = crate::proof::entry::entry_path(Table::Events, version);
+            let path = crate::paths::delta_log_entry(Table::Events, version);
             store.put(&path, line.into()).await.unwrap();
         }
         let history = History::new(store, Table::Events);
@@ -182,10 +165,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn digests_are_found_over_gaps_of_time_and_behind_clocks_that_were_set_back() {
+    async fn digests_are_found_across_gaps_of_time_and_after_clocks_were_set_back() {
         let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
-        let hour = SLACK_MILLIS;
-        // Hours of the entries, and when their files were begun: the fourth by a clock that was an age ahead.
+        let hour = MAX_CLOCK_SKEW_MILLIS;
+        // Hours of the entries, and of the begin of their files: the fourth by a clock that was far ahead.
         let entries = [(1_000, 1_000), (1_001, 1_001), (5_000, 4_999), (5_001, 9_000), (9_000, 8_999)];
         for (version, (written, begun)) in entries.into_iter().enumerate() {
             let id = id(begun * hour);
@@ -200,7 +183,7 @@ mod tests {
             let info = serde_json::json!({ "commitInfo": {
                 "timestamp": written * hour, "holdfastProof": { "leaves": [leaf], "note": "" },
             }});
-            let path = crate::proof::entry::entry_path(Table::Events, version as u64);
+            let path = crate::paths::delta_log_entry(Table::Events, version as u64);
             store.put(&path, format!("{add}\n{info}\n").into()).await.unwrap();
         }
         let history = History::new(store, Table::Events);
@@ -210,7 +193,7 @@ mod tests {
             let found = history.digests(wanted.clone(), 5).await.unwrap();
             assert!(wanted.iter().all(|id| found.contains_key(*id)), "{wanted:?}");
         }
-        let nobody = id(1_002 * hour);
-        assert!(!history.digests(BTreeSet::from([nobody.as_str()]), 5).await.unwrap().contains_key(&nobody));
+        let unknown = id(1_002 * hour);
+        assert!(!history.digests(BTreeSet::from([unknown.as_str()]), 5).await.unwrap().contains_key(&unknown));
     }
 }

@@ -1,14 +1,14 @@
-//! The chunks of one recording out of several small objects into one.
+//! Joins the chunks of one recording from several small objects into one.
 //!
 //! ```text
-//! rows with chunks ─▶ by recording ─▶ runs of consecutive chunks ─┬─ in one object already ─▶ left
-//!                                                                 └─ in several ─▶ decrypt, check SHA-256 ─▶ one object
+//! rows with chunks ─▶ by recording ─▶ runs of consecutive chunks ─┬─ in one object ─▶ kept
+//!                                                                 └─ in several ─▶ decrypt, check ─▶ one object
 //! ```
 //!
-//! Each chunk is held against the SHA-256 that its row has before it is written again. One that differs is damage, and
-//! nothing is sealed together with it: a new object, freshly attested, would make it look whole.
+//! Each chunk is compared with the SHA-256 in its row before it is written again. One that differs is damage, and its
+//! group is not sealed: a new attestation over the damaged bytes would hide the damage.
 //!
-//! A chunk that came twice with the same bytes is written once, and both rows point there.
+//! A duplicate chunk with the same bytes is written once, and both rows name that place.
 
 use crate::Archive;
 use crate::error::ArchiveError;
@@ -28,22 +28,22 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write;
 use std::sync::Arc;
 
-/// What became of the recordings of some rows.
+/// The outcome of joining the recordings of some rows.
 #[derive(Debug, Default)]
 pub(crate) struct Joined {
-    /// What is to be attested of the new objects.
+    /// The digests of the new objects, to be attested.
     pub(crate) digests: Vec<FileDigest>,
-    /// All objects that the rows point to.
+    /// All objects that the rows name.
     pub(crate) objects: Vec<Path>,
-    /// How many objects the rows pointed to before.
+    /// The number of objects that the rows named before.
     pub(crate) before: u64,
 }
 
-/// Joins the recordings whose chunks `batches`, all of one class and date, have rows of, and lets the rows point to where
-/// the chunks are then.
+/// Joins the recordings that `batches`, all of one class and date, have chunks of, and updates the rows with the new
+/// place of each chunk.
 ///
 /// # Errors
-/// `Damaged` with the chunk's place when one is not what its row says.
+/// `Damaged` with the chunk's place when a chunk does not match its row.
 pub(crate) async fn join(
     archive: &Archive,
     ring: &KeyRing,
@@ -76,9 +76,9 @@ pub(crate) async fn join(
                 }
                 let bytes = source.copy(&rows, &run).await?;
                 let span = RecordingSpan { session, recording: name, first: run.first, last: run.last };
-                // Made up anew for every object: an attempt that came to nothing may have left one of that name.
-                let distinction = uuid::Uuid::now_v7().to_string();
-                let object = recordings::put(archive, ring, &master, &span, &bytes, &distinction).await?;
+                // Unique for every object: an attempt that failed may have left an object with the plain name.
+                let suffix = uuid::Uuid::now_v7().to_string();
+                let object = recordings::put(archive, ring, &master, &span, &bytes, &suffix).await?;
                 let path: Arc<str> = object.path.as_ref().into();
                 for (chunk, offset) in run.placed(&rows) {
                     let place = Place { row: chunk.row, object: Arc::clone(&path), offset };
@@ -96,13 +96,13 @@ pub(crate) async fn join(
     Ok(joined)
 }
 
-/// The objects that `batches` point to.
+/// The objects that `batches` name.
 pub(crate) fn objects_of(batches: &[RecordBatch]) -> BTreeSet<String> {
     let columns = batches.iter().filter_map(|batch| batch.column_by_name("object_path")?.as_string_opt::<i32>());
     columns.flat_map(|paths| paths.iter().flatten().map(str::to_owned)).collect()
 }
 
-/// The path of an object as rows have it.
+/// The path of an object that a row names.
 pub(crate) fn object_path(path: &str) -> Result<Path, ArchiveError> {
     Path::parse(path).map_err(|error| ArchiveError::Damaged {
         what: format!("the path `{path}` of a recording object"),
@@ -110,14 +110,14 @@ pub(crate) fn object_path(path: &str) -> Result<Path, ArchiveError> {
     })
 }
 
-/// Where a row with a chunk stands.
+/// A row with a chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct ChunkRow {
     batch: usize,
     row: usize,
 }
 
-/// Where a row's chunk lies from now on.
+/// The new place of a row's chunk.
 struct Place {
     row: usize,
     object: Arc<str>,
@@ -150,10 +150,10 @@ impl<'b> ChunkRows<'b> {
             let own = ChunkColumns::of(rows).filter(|own| own.object.null_count() < own.object.len());
             if let Some(own) = &own {
                 for row in (0..rows.num_rows()).filter(|row| own.object.is_valid(*row)) {
-                    if !own.is_whole(row) {
+                    if !own.is_complete(row) {
                         return Err(ArchiveError::Damaged {
                             what: own.name(row),
-                            why: "its row lacks what describes a chunk".to_owned(),
+                            why: "its row lacks columns that describe a chunk".to_owned(),
                         });
                     }
                     chunks.push(ChunkRow { batch, row });
@@ -180,7 +180,7 @@ impl<'b> ChunkRows<'b> {
         self.columns(chunk).seq.value(chunk.row)
     }
 
-    /// Length and hash: chunks of which both are equal are equal.
+    /// Length and hash. Chunks with equal length and hash are equal.
     fn content(&self, chunk: &ChunkRow) -> (i64, &'b str) {
         let columns = self.columns(chunk);
         (columns.size.value(chunk.row), columns.sha256.value(chunk.row))
@@ -215,7 +215,7 @@ impl<'b> ChunkColumns<'b> {
         })
     }
 
-    fn is_whole(&self, row: usize) -> bool {
+    fn is_complete(&self, row: usize) -> bool {
         let (numbers, texts) = ([self.seq, self.size, self.offset], [self.recording, self.sha256]);
         numbers.iter().all(|column| column.is_valid(row))
             && texts.iter().all(|column| column.is_valid(row))
@@ -223,7 +223,7 @@ impl<'b> ChunkColumns<'b> {
             && self.offset.value(row) >= 0
     }
 
-    /// The chunk's place in Kafka and in the store, for people.
+    /// The chunk's place in Kafka and in the store, for messages.
     fn name(&self, row: usize) -> String {
         format!(
             "the chunk at {} partition {} offset {} in {}",
@@ -241,14 +241,14 @@ struct Run {
     first: i64,
     last: i64,
     bytes: u64,
-    /// The rows of each chunk; more than one where it came more than once.
+    /// The rows of each chunk; several if there are duplicates.
     chunks: Vec<Vec<ChunkRow>>,
 }
 
 /// Splits the chunks of one recording, which are in order, into runs of at most `max_bytes`.
 fn runs(rows: &ChunkRows<'_>, chunks: &[ChunkRow], max_bytes: u64) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
-    // The runs that end before a number. Two chunks of one number that differ begin two runs side by side.
+    // The runs that end before a number. Two different chunks of one number begin two parallel runs.
     let mut open: BTreeMap<i64, Vec<usize>> = BTreeMap::new();
     for same in
         chunks.chunk_by(|one, other| (rows.seq(one), rows.content(one)) == (rows.seq(other), rows.content(other)))
@@ -269,14 +269,14 @@ fn runs(rows: &ChunkRows<'_>, chunks: &[ChunkRow], max_bytes: u64) -> Vec<Run> {
 }
 
 impl Run {
-    /// The object that all of it lies in already.
+    /// The one object that contains the whole run, if there is one.
     fn object<'b>(&self, rows: &ChunkRows<'b>) -> Option<&'b str> {
         let mut objects = self.chunks.iter().flatten().map(|chunk| rows.object(chunk));
         let first = objects.next()?;
         objects.all(|object| object == first).then_some(first)
     }
 
-    /// Every row with the place of its chunk.
+    /// Every row with the offset of its chunk in the joined object.
     fn placed<'r>(&'r self, rows: &'r ChunkRows<'_>) -> impl Iterator<Item = (ChunkRow, i64)> + 'r {
         let mut end = 0;
         self.chunks.iter().flat_map(move |same| {
@@ -287,7 +287,7 @@ impl Run {
     }
 }
 
-/// The objects that chunks are copied from. Those of a run lie in one object after the other.
+/// The objects that chunks are copied from. A run takes them one after the other, so only one is kept decrypted.
 struct Source<'s> {
     archive: &'s Archive,
     identity: age::x25519::Identity,
@@ -299,7 +299,7 @@ impl Source<'_> {
     async fn copy(&mut self, rows: &ChunkRows<'_>, run: &Run) -> Result<Vec<u8>, ArchiveError> {
         let mut bytes = Vec::with_capacity(run.bytes as usize);
         for same in &run.chunks {
-            // One of them is copied. The others must be what their rows say as well: their objects are given up.
+            // One of them is copied. The others must match their rows as well, because their objects are swept later.
             for (number, chunk) in same.iter().enumerate() {
                 let found = self.chunk(rows, chunk).await?;
                 if number == 0 {
@@ -329,13 +329,13 @@ impl Source<'_> {
         let bytes = bytes.ok_or_else(|| damaged("its object ends before it does".to_owned()))?;
         let found = hexadecimal(&Sha256::digest(bytes));
         if found != sha256 {
-            return Err(damaged(format!("its SHA-256 is {found}, and its row says {sha256}")));
+            return Err(damaged(format!("its SHA-256 is {found}, and its row has {sha256}")));
         }
         Ok(bytes)
     }
 }
 
-/// The batch with new places of chunks.
+/// The batch with the new places of its chunks.
 fn with_places(batch: &RecordBatch, places: Vec<Place>) -> Result<RecordBatch, ArchiveError> {
     let failed = |why: &str| ArchiveError::Damaged { what: "a batch of rows".to_owned(), why: why.to_owned() };
     let lacks = || failed("it lacks the columns of chunks");

@@ -1,4 +1,4 @@
-//! Many files into one: rows are decrypted, sorted, and written into one sealed file.
+//! Merges many files into one: decrypts their rows, sorts them, and writes them into one sealed file.
 //!
 //! ```text
 //! file ─▶ digest as attested? ─▶ decrypt ─▶ columns ─┐
@@ -7,16 +7,17 @@
 //! ```
 //!
 //! Invariants:
-//! - What goes in comes out: every column of every row bit by bit, NULLs included, and with the secret of the proof log that
-//!   it had. Only where a chunk's bytes lie may change, and that is done in between ([`super::join`]).
-//! - A file that is not the one that was attested is refused, although its rows might decrypt: public keys are enough to
-//!   write a file, and merging it would take away what shows that it was exchanged.
-//! - Memory is bounded by what a group may hold and by `max_memory`, whichever is reached first.
+//! - Every column of every row is preserved bit by bit, NULLs included, and so is the row's secret of the proof log.
+//!   Only the place of a chunk's bytes may change, which [`super::join`] does in between.
+//! - A file that is not the one that was attested is refused, even if its rows decrypt: public keys are enough to write
+//!   a file, and merging it would remove the evidence that it was exchanged.
+//! - Memory is bounded by the bounds of a group and by `max_memory`, whichever is smaller.
 //!
-//! Rows move column by column. A key of sorting has fixed size: subjects and places in Kafka are replaced by their ranks.
+//! Rows are copied column by column. A sort key has a fixed size: subjects and Kafka partitions are replaced by their
+//! ranks.
 
-use super::plan::SEALED;
 use crate::error::ArchiveError;
+use crate::file_id;
 use crate::keys::{KeyRing, Unlocker};
 use crate::log::DataFile;
 use crate::proof::entry::get;
@@ -40,32 +41,32 @@ use std::sync::Arc;
 
 const BATCH_ROWS: usize = 16 * 1024;
 /// Files that are fetched ahead.
-const READS: usize = 4;
-/// Rows that are put in order at a time.
-const MOST_ROWS_AT_ONCE: usize = 64 * 1024;
-/// A column's values of so many rows stay below this. Offsets of 32 bits end at twice as much.
-const MOST_BYTES_AT_ONCE: usize = 1 << 30;
+const CONCURRENT_READS: usize = 4;
+/// Rows of a sorted batch.
+const MAX_BATCH_ROWS: usize = 64 * 1024;
+/// Bytes of one column in a sorted batch: half of what offsets of 32 bits can address.
+const MAX_COLUMN_BYTES: usize = 1 << 30;
 
-/// Why a file stays as it is.
+/// Why a file is not merged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum LeftOut {
-    /// No entry of the log attests it: it is from before the proof log, or was committed outside of it.
+    /// No entry of the log attests it: it is older than the proof log, or was committed without attestation.
     Unattested,
-    /// It has columns that this version does not know.
+    /// It has columns that this version does not support.
     NewerColumns,
 }
 
 /// Rows of several files.
 #[derive(Debug, Default)]
 pub(crate) struct Gathered {
-    /// The files whose rows these are.
+    /// The files of these rows.
     pub(crate) files: Vec<DataFile>,
     pub(crate) batches: Vec<RecordBatch>,
-    /// Files that stay as they are.
+    /// Files that are not merged.
     pub(crate) left: Vec<(DataFile, LeftOut)>,
 }
 
-/// Takes files from the front of `waiting` and reads them, until there are none or `max_memory` bytes are used.
+/// Takes files from the front of `waiting` and reads them, until none is left or `max_memory` bytes are used.
 ///
 /// # Errors
 /// `Damaged` when a file is missing, is not the one that was attested, or cannot be decrypted.
@@ -88,7 +89,7 @@ pub(crate) async fn gather(
                 Ok::<_, ArchiveError>((file, bytes))
             }
         })
-        .buffered(READS);
+        .buffered(CONCURRENT_READS);
     while let Some((file, bytes)) = reads.try_next().await? {
         let damaged = |why: &str| ArchiveError::Damaged { what: file.path.to_string(), why: why.to_owned() };
         let Some(digest) = digests.get(&file.id).cloned() else {
@@ -146,12 +147,12 @@ fn read(
     }
     let rows: u64 = batches.iter().map(|batch| batch.num_rows() as u64).sum();
     if rows != file.rows {
-        return Err(damaged(format!("it has {rows} rows, and the log says {}", file.rows)));
+        return Err(damaged(format!("it has {rows} rows, and the log has {}", file.rows)));
     }
     Ok(Ok(batches))
 }
 
-/// The batch with the table's columns. One that the file is too old to have is NULL.
+/// The batch with the table's columns. A column that an older file lacks is NULL.
 fn with_schema(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, String> {
     let columns = schema.fields().iter().map(|field| match batch.column_by_name(field.name()) {
         Some(column) => Arc::clone(column),
@@ -160,14 +161,14 @@ fn with_schema(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, S
     RecordBatch::try_new(Arc::clone(schema), columns.collect()).map_err(|error| error.to_string())
 }
 
-/// Writes the rows of `batches` in order into one sealed file.
+/// Writes the sorted rows of `batches` into one sealed file.
 pub(crate) async fn write(
     ring: &KeyRing,
     table: Table,
     partition: &Partition,
     batches: Vec<RecordBatch>,
 ) -> Result<Segment, ArchiveError> {
-    let id = format!("{SEALED}{}", uuid::Uuid::now_v7());
+    let id = file_id::sealed(uuid::Uuid::now_v7());
     let keys = SegmentKeys::new(ring, table, partition, id.clone()).await?;
     let partition = partition.clone();
     let written = tokio::task::spawn_blocking(move || {
@@ -185,12 +186,12 @@ fn write_sorted(writer: &mut SegmentWriter, table: Table, batches: &[RecordBatch
     let columns: Vec<Option<Vec<&dyn Array>>> = (0..schema.fields().len())
         .map(|index| {
             let parts: Vec<&dyn Array> = batches.iter().map(|batch| batch.column(index).as_ref()).collect();
-            // Most columns have no value at all, and then there is nothing to put in order.
+            // Most columns have no value, so there is nothing to sort.
             parts.iter().any(|part| part.null_count() < part.len()).then_some(parts)
         })
         .collect();
     let mut secrets = Secrets::default();
-    for keys in order.chunks(rows_at_once(batches)) {
+    for keys in order.chunks(batch_rows(batches)) {
         let rows: Vec<(usize, usize)> = keys.iter().map(|key| (key.batch as usize, key.row as usize)).collect();
         let ordered = columns.iter().zip(schema.fields()).map(|(parts, field)| match parts {
             Some(parts) => interleave(parts, &rows).map_err(|error| failed(error.to_string())),
@@ -203,9 +204,9 @@ fn write_sorted(writer: &mut SegmentWriter, table: Table, batches: &[RecordBatch
     Ok(())
 }
 
-/// What rows are sorted by, and where the row stands. Dead letters have neither subject nor time.
+/// A sort key, and the row's place in `batches`. Dead letters have neither subject nor time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Key {
+struct SortKey {
     /// The subject's rank.
     subject: u32,
     time: i64,
@@ -216,8 +217,8 @@ struct Key {
     row: u32,
 }
 
-/// The order of the rows. `None` when a column is not there.
-fn order(table: Table, batches: &[RecordBatch]) -> Option<Vec<Key>> {
+/// The order of the rows. `None` if a column is missing.
+fn order(table: Table, batches: &[RecordBatch]) -> Option<Vec<SortKey>> {
     let (mut subjects, mut places) = (Ranks::default(), Ranks::default());
     let mut keys = Vec::with_capacity(batches.iter().map(RecordBatch::num_rows).sum());
     for (number, batch) in batches.iter().enumerate() {
@@ -233,7 +234,7 @@ fn order(table: Table, batches: &[RecordBatch]) -> Option<Vec<Key>> {
         };
         for row in 0..batch.num_rows() {
             let (subject, time) = sessions.map_or(("", 0), |(subjects, times)| (subjects.value(row), times.value(row)));
-            keys.push(Key {
+            keys.push(SortKey {
                 subject: subjects.number(subject),
                 time,
                 place: places.number((topics.value(row), partitions.value(row))),
@@ -252,7 +253,7 @@ fn order(table: Table, batches: &[RecordBatch]) -> Option<Vec<Key>> {
     Some(keys)
 }
 
-/// Numbers for values as they come, and then their ranks.
+/// Numbers the values in the order of their first appearance, and then gives their ranks.
 struct Ranks<T> {
     numbers: HashMap<T, u32>,
     /// Rows often have the value of the row before.
@@ -290,10 +291,10 @@ impl<T: Copy + Ord + Hash> Ranks<T> {
     }
 }
 
-/// How many rows may be put in order at a time, so that no column outgrows its offsets.
-fn rows_at_once(batches: &[RecordBatch]) -> usize {
+/// How many rows a sorted batch may have, so that no column exceeds [`MAX_COLUMN_BYTES`].
+fn batch_rows(batches: &[RecordBatch]) -> usize {
     let longest = batches.iter().flat_map(RecordBatch::columns).map(longest_value).max().unwrap_or(0);
-    (MOST_BYTES_AT_ONCE / longest.max(1)).clamp(1, MOST_ROWS_AT_ONCE)
+    (MAX_COLUMN_BYTES / longest.max(1)).clamp(1, MAX_BATCH_ROWS)
 }
 
 fn longest_value(column: &ArrayRef) -> usize {
@@ -323,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn events_are_in_the_order_of_session_time_and_place() {
+    fn events_are_sorted_by_session_time_and_kafka_position() {
         let (early, late) = ("2026-01-01T00:00:00Z", "2026-01-01T00:00:01Z");
         let batches = [
             batch(&[("b", late, 0, 7), ("a", late, 1, 1), ("a", late, 0, 9)]),
@@ -332,17 +333,17 @@ mod tests {
         let order = order(Table::Events, &batches).unwrap();
         let places: Vec<_> = order.iter().map(|key| (key.batch, key.row)).collect();
         assert_eq!(places, [(1, 1), (1, 2), (0, 2), (0, 1), (1, 0), (0, 0)]);
-        // The order of dead letters is that of Kafka alone.
+        // Dead letters are sorted by their Kafka position alone.
         let order = super::order(Table::DeadLetters, &batches).unwrap();
         let places: Vec<_> = order.iter().map(|key| (key.batch, key.row)).collect();
         assert_eq!(places, [(1, 2), (0, 0), (1, 0), (0, 2), (0, 1), (1, 1)]);
     }
 
     #[test]
-    fn long_values_are_put_in_order_in_small_pieces() {
-        assert_eq!(rows_at_once(&[]), MOST_ROWS_AT_ONCE);
-        assert_eq!(rows_at_once(&[batch(&[("a", "2026-01-01T00:00:00Z", 0, 0)])]), MOST_ROWS_AT_ONCE);
+    fn long_values_are_sorted_in_small_batches() {
+        assert_eq!(batch_rows(&[]), MAX_BATCH_ROWS);
+        assert_eq!(batch_rows(&[batch(&[("a", "2026-01-01T00:00:00Z", 0, 0)])]), MAX_BATCH_ROWS);
         let long = "x".repeat(1 << 20);
-        assert_eq!(rows_at_once(&[batch(&[(&long, "2026-01-01T00:00:00Z", 0, 0)])]), 1024);
+        assert_eq!(batch_rows(&[batch(&[(&long, "2026-01-01T00:00:00Z", 0, 0)])]), 1024);
     }
 }

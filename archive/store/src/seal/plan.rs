@@ -1,24 +1,22 @@
-//! Which files are sealed together. Pure.
+//! The plan: which files are sealed together. Pure.
 //!
 //! ```text
 //! live files of a table ─▶ without the sealed ones ─▶ by class and date ─▶ closed dates only
 //!                                                        └─▶ in the order of their times ─▶ groups within the bounds
 //! ```
 //!
-//! The rule is the simplest one: every file of a closed date that is not sealed is sealed, also when it is the only one, so
-//! that all rows of a closed date are sorted and in files with the properties of sealed ones. A file that is sealed is never
-//! sealed again. What arrives late for a sealed date becomes one more sealed file of that date in the next run.
+//! Every file of a closed date that is not sealed is sealed, also when it is the only one. So all rows of a closed date
+//! are sorted and in files with the properties of sealed ones. A sealed file is never sealed again. Events that arrive
+//! late for a sealed date become one more sealed file of that date in the next run.
 
-use super::SealSettings;
+use super::settings::SealSettings;
+use crate::file_id;
 use crate::log::DataFile;
 use crate::segment::Partition;
 use holdfast_events::Timestamp;
 use std::collections::BTreeMap;
 
-/// How the ids of sealed files begin.
-pub(crate) const SEALED: &str = "sealed-";
-
-/// Files of one class and date that become one.
+/// Files of one class and date that are merged into one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Group {
     pub(crate) partition: Partition,
@@ -32,12 +30,7 @@ impl Group {
     }
 }
 
-/// Whether a file is one that took the place of others.
-pub(crate) fn is_sealed(file: &DataFile) -> bool {
-    file.id.starts_with(SEALED)
-}
-
-/// When a date is over: the first instant of the next.
+/// The end of a date: the first instant of the next.
 pub(crate) fn end_of(date: i32) -> Timestamp {
     Timestamp(0).plus_days(i64::from(date) + 1)
 }
@@ -47,7 +40,7 @@ pub(crate) fn plan(files: &[DataFile], now: Timestamp, everything: bool, setting
     let after = i64::try_from(settings.after.as_micros()).unwrap_or(i64::MAX);
     let is_closed = |date: i32| now.0 >= end_of(date).0.saturating_add(after);
     let mut by_partition: BTreeMap<Partition, Vec<DataFile>> = BTreeMap::new();
-    for file in files.iter().filter(|file| !is_sealed(file) && (everything || is_closed(file.date))) {
+    for file in files.iter().filter(|file| !file_id::is_sealed(&file.id) && (everything || is_closed(file.date))) {
         let partition = Partition { class: file.class.clone(), date: file.date };
         by_partition.entry(partition).or_default().push(file.clone());
     }
@@ -58,7 +51,7 @@ pub(crate) fn plan(files: &[DataFile], now: Timestamp, everything: bool, setting
         let mut group: Vec<DataFile> = Vec::new();
         for file in files {
             let fits = rows + file.rows <= settings.max_rows && bytes + file.size <= settings.max_bytes;
-            // A file that is too large by itself is a group by itself.
+            // A file that exceeds the bounds alone is a group of its own.
             if !group.is_empty() && !fits {
                 groups.push(Group { partition: partition.clone(), files: std::mem::take(&mut group) });
                 (rows, bytes) = (0, 0);
@@ -82,10 +75,9 @@ mod tests {
     const TODAY: i32 = 20_780;
 
     fn file(number: usize, (class, date, sealed, rows, size, time): (bool, i32, bool, u64, u64, i64)) -> DataFile {
-        let prefix = if sealed { SEALED } else { "" };
         DataFile {
             path: format!("{number}").into(),
-            id: format!("{prefix}{number}"),
+            id: if sealed { file_id::sealed(number) } else { number.to_string() },
             class: if class { "general" } else { "other" }.to_owned(),
             date,
             rows,
@@ -118,7 +110,7 @@ mod tests {
             let groups = plan(&files, end_of(TODAY - 1), everything, &settings);
             let eligible: BTreeSet<&str> = files
                 .iter()
-                .filter(|file| !is_sealed(file) && (everything || file.date < TODAY))
+                .filter(|file| !file_id::is_sealed(&file.id) && (everything || file.date < TODAY))
                 .map(|file| file.id.as_str())
                 .collect();
             let planned: Vec<&str> =

@@ -1,13 +1,13 @@
-//! Object Lock: what is sealed cannot be deleted or written over before its time, not even by whoever has the store's
-//! credentials.
+//! Object Lock: sealed files and their recording objects cannot be deleted or overwritten before their retain-until
+//! date, not even with the store's credentials.
 //!
 //! ```text
 //! sealed file, recording object ─▶ put ─▶ PutObjectRetention (mode, retain until) ─▶ commit
 //! ```
 //!
-//! The crate object_store has no word for it, so the request is made here, signed as object_store signs its own. The bucket
-//! must have been made with Object Lock. The retention is that of the newest version of the object, which is the one that
-//! was just put.
+//! The crate object_store does not support Object Lock, so this module makes the request and signs it as object_store
+//! signs its own. The bucket must have been created with Object Lock. The retention applies to the newest version of
+//! the object, which is the one that was just put.
 
 use crate::error::ArchiveError;
 use async_trait::async_trait;
@@ -21,27 +21,37 @@ use object_store::path::Path;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
-/// Tries of one request, and the pause before the second. Each further pause is twice as long.
-const TRIES: u32 = 5;
-const PAUSE: Duration = Duration::from_millis(200);
+/// Attempts of one request, and the pause before the second. Each further pause is twice as long.
+const MAX_ATTEMPTS: u32 = 5;
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
-/// Keeps objects from being deleted.
+/// Protects objects against deletion.
 #[async_trait]
 pub trait Retention: fmt::Debug + Send + Sync {
-    /// Keeps the object at `path`, relative to the archive, until then. Doing it twice does no harm.
+    /// Protects the object at `path`, relative to the archive, until `until`. Idempotent.
     async fn retain(&self, path: &Path, until: Timestamp) -> Result<(), ArchiveError>;
 }
 
-/// How strictly S3 locks.
+/// The retention mode of S3 Object Lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LockMode {
-    /// Whoever has the permission `s3:BypassGovernanceRetention` may shorten it.
+    /// Users with the permission `s3:BypassGovernanceRetention` may shorten the retention.
     Governance,
-    /// Nobody may shorten it, the account's owner included.
+    /// No user may shorten the retention, not even the owner of the account.
     Compliance,
+}
+
+/// How sealed objects are locked.
+#[derive(Debug, Clone)]
+pub struct Lock {
+    /// The store's lock.
+    pub retention: Arc<dyn Retention>,
+    /// Days of retention after the end of an object's date.
+    pub days: u32,
 }
 
 /// Retention by S3 Object Lock.
@@ -49,7 +59,7 @@ pub struct S3Retention {
     client: HttpClient,
     credential: AwsCredential,
     region: String,
-    /// The address of the archive's root, with a slash behind it.
+    /// The URL of the archive's root, with a trailing slash.
     root: String,
     mode: LockMode,
 }
@@ -64,11 +74,11 @@ impl S3Retention {
     /// For the archive at `url` (`s3://bucket/prefix`), with the `options` that its store was opened with.
     ///
     /// # Errors
-    /// `Location` when it is not in S3, or its credentials do not stand in the options.
+    /// `Location` when it is not in S3, or the options have no credentials.
     pub fn new(url: &Url, options: &BTreeMap<String, String>, mode: LockMode) -> Result<Self, ArchiveError> {
         let refuse = |why: &str| ArchiveError::Location { url: url.to_string(), why: why.to_owned() };
         let bucket = url.host_str().filter(|_| matches!(url.scheme(), "s3" | "s3a"));
-        let bucket = bucket.ok_or_else(|| refuse("Object Lock is there for s3://bucket/prefix alone"))?;
+        let bucket = bucket.ok_or_else(|| refuse("Object Lock is supported for s3://bucket/prefix only"))?;
         let (mut key_id, mut secret_key, mut token, mut region, mut endpoint) = (None, None, None, None, None);
         let mut names_host = false;
         let mut client = ClientOptions::new();
@@ -89,7 +99,7 @@ impl S3Retention {
         let (Some(key_id), Some(secret_key)) = (key_id, secret_key) else {
             return Err(refuse(
                 "to lock objects, the store's options must have aws_access_key_id and aws_secret_access_key: credentials \
-                 that a machine is given by its surroundings are not looked for",
+                 from the environment or an instance profile are not used",
             ));
         };
         let region = region.unwrap_or_else(|| "us-east-1".to_owned());
@@ -119,19 +129,19 @@ impl S3Retention {
              <RetainUntilDate>{}Z</RetainUntilDate></Retention>",
             &until.as_str()[..19]
         );
-        // S3 wants a checksum of every body that configures something.
+        // S3 requires a checksum of every request body that changes a configuration.
         let checksum = BASE64.encode(Sha256::digest(&body));
         let mut request = HttpRequest::new(body.into());
-        *request.method_mut() = "PUT".parse().map_err(|_| "no method of HTTP".to_owned())?;
+        *request.method_mut() = "PUT".parse().map_err(|_| "not a method of HTTP".to_owned())?;
         let address = format!("{}{}?retention", self.root, escaped(path.as_ref()));
-        *request.uri_mut() = address.parse().map_err(|_| format!("`{address}` is no address"))?;
-        let checksum = checksum.parse().map_err(|_| "no value of a header".to_owned())?;
+        *request.uri_mut() = address.parse().map_err(|_| format!("`{address}` is not a URL"))?;
+        let checksum = checksum.parse().map_err(|_| "not a value of a header".to_owned())?;
         request.headers_mut().insert("x-amz-checksum-sha256", checksum);
         AwsAuthorizer::new(&self.credential, "s3", &self.region).authorize(&mut request, None);
         Ok(request)
     }
 
-    /// One try. The error says whether another may help.
+    /// One attempt. The error has whether it is transient.
     async fn once(&self, path: &Path, until: Timestamp) -> Result<(), (bool, String)> {
         let request = self.request(path, until).map_err(|why| (false, why))?;
         let response = self.client.execute(request).await.map_err(|error| (true, error.to_string()))?;
@@ -140,19 +150,19 @@ impl S3Retention {
             return Ok(());
         }
         let body = body.bytes().await.unwrap_or_default();
-        let passes = parts.status.is_server_error() || parts.status.as_u16() == 429;
-        Err((passes, format!("{}: {}", parts.status, String::from_utf8_lossy(&body))))
+        let is_transient = parts.status.is_server_error() || parts.status.as_u16() == 429;
+        Err((is_transient, format!("{}: {}", parts.status, String::from_utf8_lossy(&body))))
     }
 }
 
 #[async_trait]
 impl Retention for S3Retention {
     async fn retain(&self, path: &Path, until: Timestamp) -> Result<(), ArchiveError> {
-        let mut pause = PAUSE;
+        let mut pause = FIRST_PAUSE;
         for attempt in 1.. {
             match self.once(path, until).await {
                 Ok(()) => break,
-                Err((true, _)) if attempt < TRIES => tokio::time::sleep(pause).await,
+                Err((true, _)) if attempt < MAX_ATTEMPTS => tokio::time::sleep(pause).await,
                 Err((_, why)) => return Err(ArchiveError::Lock { what: path.to_string(), why }),
             }
             pause *= 2;
@@ -192,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn the_address_is_that_of_the_object() {
+    fn the_request_has_the_url_of_the_object() {
         let name = "class%3Da/x%252Fy?retention";
         assert_eq!(
             address("s3://b/p/q", &[("aws_region", "eu-west-3")]),
@@ -204,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_must_be_given() {
+    fn credentials_are_required() {
         let options = BTreeMap::from([("aws_region".to_owned(), "eu-west-3".to_owned())]);
         let refused = S3Retention::new(&Url::parse("s3://b/p").unwrap(), &options, LockMode::Compliance);
         let why = refused.unwrap_err().to_string();
@@ -214,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn the_time_is_told_in_whole_seconds() {
+    fn the_retain_until_date_is_in_whole_seconds() {
         let retention = retention("s3://b", &[]).unwrap();
         let request = retention.request(&"x".into(), Timestamp(1_795_000_000_999_999)).unwrap();
         let body = String::from_utf8(request.body().as_bytes().unwrap().to_vec()).unwrap();

@@ -1,24 +1,26 @@
-//! Files that were merged into others, after the time of grace in which readers of an older version may still want them.
+//! Deletes files that were merged into others, after a grace period in which readers of an older version may still need
+//! them.
 //!
 //! ```text
-//! in the store ─ live ─▶ candidates ─▶ removed by an entry longer than the grace ago?
-//!                                         └─▶ objects of its rows ─ objects of live rows ─▶ delete those, then the file
+//! in the store ─ live ─▶ candidates ─▶ removed by an entry before the grace period began?
+//!                                         └─▶ objects of its rows, but not of live rows ─▶ delete, then the file
 //! ```
 //!
 //! Invariants:
-//! - Nothing is deleted that a live file needs: the live files are those of a version that is as new as the removal, and an
-//!   object is referred to by rows of one class and date alone.
-//! - Objects first, then the file that names them, so that a sweep that was broken off is repeated and nothing is forgotten.
-//! - What no entry removes is left alone: it may belong to a commit that is about to be made.
+//! - Nothing that a live file needs is deleted: the live files are those of a version at least as new as the removal,
+//!   and only rows of one class and date refer to an object.
+//! - Objects are deleted before the file that names them. An interrupted sweep is therefore repeated completely.
+//! - A file that no entry removes is not deleted: it may belong to a commit that is about to be made.
 //!
-//! Whoever sweeps remembers up to which entry it has looked for removals. At its start it begins with the first entry that
-//! may speak of the oldest file that is in the store and not live; when there is no such file, no entry is read at all. It
-//! goes back by [`MOST_ENTRIES`] at the most, for the sake of waste that a crash has left years ago.
+//! The sweeper keeps the version up to which it has read the removals. Its first sweep begins with the first entry that
+//! may name the oldest file that is in the store and not live. Without such a file it reads no entry. It reads at most
+//! [`MAX_ENTRIES`] entries, because waste of a crash may be years old.
 
-use super::history::{History, begun};
+use super::history::History;
 use super::join::{object_path, objects_of};
 use crate::error::ArchiveError;
 use crate::fetch;
+use crate::file_id::begun;
 use crate::keys::Unlocker;
 use crate::log::DataFile;
 use crate::segment::Partition;
@@ -31,23 +33,23 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Entries that are looked through at the start.
-const MOST_ENTRIES: u64 = 500_000;
+/// Entries that the first sweep reads.
+const MAX_ENTRIES: u64 = 500_000;
 
-/// Deletes what was merged. Keep it between sweeps: it remembers how far it has looked.
+/// Deletes merged files. Keep it between sweeps: it holds the version up to which it has read.
 pub struct Sweeper {
     archive: Archive,
     unlocker: Arc<Unlocker>,
     grace: Duration,
-    known: HashMap<&'static str, Known>,
+    removals: HashMap<&'static str, Removals>,
 }
 
-/// What is known of the removals of a table.
+/// The removals of a table, as far as they were read.
 #[derive(Debug, Default)]
-struct Known {
-    /// The first entry that was not looked at; `None` before the first look.
+struct Removals {
+    /// The first version that was not read; `None` before the first sweep.
     next: Option<u64>,
-    /// Files that were removed and may still be there, with the time in milliseconds.
+    /// Files that were removed and may still exist, with the time of the removal in milliseconds since 1970.
     removed: HashMap<Path, i64>,
 }
 
@@ -60,24 +62,24 @@ pub struct Swept {
     pub bytes: u64,
     /// Recording objects that were deleted.
     pub objects: u64,
-    /// Removed files whose time of grace is not over.
+    /// Removed files whose grace period is not over.
     pub waiting: u64,
-    /// Files and objects that the store refuses to delete, because they are locked or we may not.
+    /// Files and objects that the store refuses to delete, because they are locked or the permission is missing.
     pub refused: Vec<String>,
-    /// Removed files that stay, because no key at hand tells which objects belong to them.
-    pub closed: Vec<String>,
+    /// Removed files that were kept because no available key decrypts the names of their objects.
+    pub no_key: Vec<String>,
 }
 
 impl Sweeper {
-    /// Nothing is remembered yet.
+    /// A sweeper that has read no entry yet.
     pub fn new(archive: Archive, unlocker: Arc<Unlocker>, grace: Duration) -> Self {
-        Self { archive, unlocker, grace, known: HashMap::new() }
+        Self { archive, unlocker, grace, removals: HashMap::new() }
     }
 
-    /// Deletes what was removed long enough before `now`.
+    /// Deletes files whose grace period is over at `now`, and the recording objects that only they name.
     ///
     /// # Errors
-    /// When the store cannot be reached or a live file cannot be read. What was done stays done.
+    /// When the store cannot be reached or a live file cannot be read. Deletions before the error stay.
     pub async fn sweep(&mut self, now: Timestamp) -> Result<Swept, ArchiveError> {
         let mut swept = Swept::default();
         for table in [Table::Events, Table::DeadLetters, Table::Sessions] {
@@ -91,16 +93,17 @@ impl Sweeper {
         let snapshot = log.snapshot().await?;
         let Some(version) = snapshot.version else { return Ok(()) };
         let live: HashSet<&Path> = snapshot.files.iter().map(|file| &file.path).collect();
-        let mut there = self.data_files(table).await?;
-        there.retain(|path, _| !live.contains(path));
-        let known = self.known.entry(table.name()).or_default();
-        learn(known, History::new(Arc::clone(self.archive.store()), table), &there, version + 1).await?;
-        known.removed.retain(|path, _| there.contains_key(path));
+        let mut unused = self.data_files(table).await?;
+        unused.retain(|path, _| !live.contains(path));
+        let removals = self.removals.entry(table.name()).or_default();
+        let history = History::new(Arc::clone(self.archive.store()), table);
+        read_removals(removals, history, &unused, version + 1).await?;
+        removals.removed.retain(|path, _| unused.contains_key(path));
 
         let latest = now.0 / 1_000 - i64::try_from(self.grace.as_millis()).unwrap_or(i64::MAX);
         let due: BTreeSet<Path> =
-            known.removed.iter().filter(|(_, at)| **at <= latest).map(|(path, _)| path.clone()).collect();
-        swept.waiting += (known.removed.len() - due.len()) as u64;
+            removals.removed.iter().filter(|(_, at)| **at <= latest).map(|(path, _)| path.clone()).collect();
+        swept.waiting += (removals.removed.len() - due.len()) as u64;
         let mut in_use: BTreeMap<Partition, BTreeSet<String>> = BTreeMap::new();
         for path in due {
             if table == Table::Events && !self.sweep_objects(&path, &snapshot.files, &mut in_use, swept).await? {
@@ -108,14 +111,14 @@ impl Sweeper {
             }
             if self.delete(&path, swept).await? {
                 swept.files += 1;
-                swept.bytes += there.get(&path).copied().unwrap_or(0);
-                self.known.entry(table.name()).or_default().removed.remove(&path);
+                swept.bytes += unused.get(&path).copied().unwrap_or(0);
+                self.removals.entry(table.name()).or_default().removed.remove(&path);
             }
         }
         Ok(())
     }
 
-    /// Deletes the objects that only this removed file refers to. Returns whether the file itself may go.
+    /// Deletes the objects that only this removed file names. Returns whether the file itself may be deleted.
     async fn sweep_objects(
         &self,
         path: &Path,
@@ -126,7 +129,7 @@ impl Sweeper {
         let Some(file) = removed_file(path) else { return Ok(false) };
         self.unlocker.prepare(std::slice::from_ref(&file)).await?;
         if !self.unlocker.can_read(Tier::Operational, &file) {
-            swept.closed.push(path.to_string());
+            swept.no_key.push(path.to_string());
             return Ok(false);
         }
         let own = self.objects(&file).await?;
@@ -143,7 +146,7 @@ impl Sweeper {
         }
         let mut all = true;
         for object in own.difference(&in_use[&partition]) {
-            // Rows are from outside to whoever deletes: nothing but recordings is deleted for their sake.
+            // Rows are untrusted input to a deletion: only recordings may be deleted because of them.
             let object = object_path(object)?;
             if !object.prefix_matches(&paths::recordings()) {
                 continue;
@@ -156,13 +159,13 @@ impl Sweeper {
         Ok(all)
     }
 
-    /// The objects that the rows of a file refer to.
+    /// The objects that the rows of a file name.
     async fn objects(&self, file: &DataFile) -> Result<BTreeSet<String>, ArchiveError> {
         let paths = fetch::columns(self.archive.store(), &self.unlocker, file, &["object_path"]).await?;
         Ok(objects_of(&paths))
     }
 
-    /// Deletes an object. Returns whether it is gone; a refusal is told.
+    /// Deletes an object. Returns whether it no longer exists; a refusal is reported in `swept`.
     async fn delete(&self, path: &Path, swept: &mut Swept) -> Result<bool, ArchiveError> {
         match self.archive.store().delete(path).await {
             Ok(()) => Ok(true),
@@ -175,10 +178,10 @@ impl Sweeper {
         }
     }
 
-    /// The data files in the store, with their sizes. The log beside them, which has many more objects, is not listed.
+    /// The data files in the store, with their sizes. The log, which has many more objects, is not listed.
     async fn data_files(&self, table: Table) -> Result<BTreeMap<Path, u64>, ArchiveError> {
         let store = self.archive.store();
-        let directory = table.directory();
+        let directory = paths::table(table);
         let failed = |source| ArchiveError::Store { doing: format!("list {directory}"), source };
         let folders = store.list_with_delimiter(Some(&directory)).await.map_err(failed)?.common_prefixes;
         let mut files = BTreeMap::new();
@@ -190,36 +193,36 @@ impl Sweeper {
     }
 }
 
-/// Takes in the removals of the entries below `end` that were not looked at yet.
-async fn learn(
-    known: &mut Known,
+/// Reads the removals of the entries below `end` that were not read yet.
+async fn read_removals(
+    removals: &mut Removals,
     history: History,
     candidates: &BTreeMap<Path, u64>,
     end: u64,
 ) -> Result<(), ArchiveError> {
-    let next = match known.next {
+    let next = match removals.next {
         Some(next) => next,
         None => {
             let ids = candidates.keys().filter_map(|path| path.filename()?.strip_suffix(".parquet"));
             match ids.map(begun).min() {
-                Some(oldest) => history.first_version(oldest, end).await?.max(end.saturating_sub(MOST_ENTRIES)),
+                Some(oldest) => history.first_version(oldest, end).await?.max(end.saturating_sub(MAX_ENTRIES)),
                 None => end,
             }
         }
     };
-    let directory = history.table().directory();
+    let directory = paths::table(history.table());
     let mut entries = std::pin::pin!(history.entries(next..end));
     while let Some(entry) = entries.try_next().await? {
         for removed in entry.removes {
             let Some(at) = removed.removed_at.or(entry.written) else { continue };
-            known.removed.insert(Path::from(format!("{directory}/{}", removed.path)), at);
+            removals.removed.insert(Path::from(format!("{directory}/{}", removed.path)), at);
         }
     }
-    known.next = Some(end);
+    removals.next = Some(end);
     Ok(())
 }
 
-/// What a removed file's path tells of it.
+/// The description of a removed file, as far as its path contains it.
 fn removed_file(path: &Path) -> Option<DataFile> {
     let mut parts = path.parts().rev();
     let (name, date, class) = (parts.next()?, parts.next()?, parts.next()?);
@@ -235,7 +238,7 @@ fn removed_file(path: &Path) -> Option<DataFile> {
     })
 }
 
-/// Whether the store understood and will not. S3 answers a deletion with a list that has a code for each object.
+/// Whether the store refused the request. The response of S3 to a deletion is a list with a code for each object.
 fn is_refusal(error: &object_store::Error) -> bool {
     use object_store::Error::{PermissionDenied, Unauthenticated};
     let text = || {

@@ -1,4 +1,4 @@
-//! Files are read back with the keys, refused without them, and hold no plain text.
+//! Files are read back with the keys, refused without them, and contain no plain text.
 
 use super::*;
 use crate::keys::{Holder, Unlocker};
@@ -79,7 +79,7 @@ fn read(
 }
 
 #[tokio::test]
-async fn a_file_gives_back_its_events_to_those_who_have_the_keys() {
+async fn a_caller_with_the_keys_reads_the_events_of_a_file() {
     let fixture = fixture();
     let segment = segment(&fixture, "one").await;
     let instant = Timestamp::parse("2026-11-23T10:00:00Z").unwrap().0;
@@ -97,8 +97,8 @@ async fn a_file_gives_back_its_events_to_those_who_have_the_keys() {
     for column in ["personal", "data", "extensions"] {
         assert!(read(&segment, &manager, "one", &[column]).is_err(), "{column}");
     }
-    let nobody = unlocker(&fixture, vec![]).await;
-    assert!(read(&segment, &nobody, "one", &["id"]).is_err());
+    let without_identity = unlocker(&fixture, vec![]).await;
+    assert!(read(&segment, &without_identity, "one", &["id"]).is_err());
 }
 
 #[tokio::test]
@@ -121,7 +121,7 @@ async fn every_column_is_encrypted() {
         // Short names occur by chance, and the footer key's metadata names its tier.
         assert!(
             !named || column.name.len() < 5 || column.name == "operational",
-            "the name `{}` stands in plain text",
+            "the name `{}` is in plain text",
             column.name
         );
     }
@@ -138,7 +138,8 @@ async fn a_changed_byte_is_refused() {
         bytes[at] ^= 1;
         let changed = Segment { bytes: bytes.into(), ..segment.clone() };
         let result = read(&changed, &officer, "one", &all);
-        // Lengths, key metadata and the magic number are not authenticated themselves, but nothing decrypts wrongly.
+        // Lengths, key metadata and the magic number are not authenticated themselves, but no row decrypts to other
+        // values.
         if let Ok(batches) = result {
             let whole = canonical(&batches);
             let before = canonical(&read(&segment, &officer, "one", &all).unwrap());
@@ -148,7 +149,7 @@ async fn a_changed_byte_is_refused() {
 }
 
 #[tokio::test]
-async fn a_sealed_file_has_statistics_of_operational_columns_alone() {
+async fn a_sealed_file_has_statistics_of_operational_columns_only() {
     use parquet::file::metadata::{PageIndexPolicy, ParquetMetaDataReader};
     use parquet::file::page_index::column_index::ColumnIndexMetaData;
     let fixture = fixture();
@@ -174,7 +175,7 @@ async fn a_sealed_file_has_statistics_of_operational_columns_alone() {
                 metadata.column_index().is_some_and(|pages| !matches!(pages[0][index], ColumnIndexMetaData::NONE));
             if table.tier(index) == Tier::Operational {
                 assert!(least.is_some(), "{name} has no statistics");
-                assert_eq!(has_pages, SELECTED_BY.contains(&name.as_str()), "{name}");
+                assert_eq!(has_pages, FILTER_COLUMNS.contains(&name.as_str()), "{name}");
             } else {
                 assert!(column.statistics().is_none(), "{name} has statistics");
                 assert!(!has_pages, "{name} has statistics of its pages");
@@ -210,7 +211,7 @@ fn canonical(batches: &[RecordBatch]) -> Vec<Vec<u8>> {
 
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(24))]
-    /// Written, encrypted, decrypted and read: the canonical bytes are those of the events that came.
+    /// Written, encrypted, decrypted and read: the canonical bytes are those of the original events.
     #[test]
     fn canonical_bytes_survive_the_archive(
         rows in proptest::collection::vec(("\\PC{1,8}", "\\PC{0,40}", proptest::option::of("\\PC{1,8}"), 0u8..4), 1..12)
@@ -261,7 +262,7 @@ proptest::proptest! {
 }
 
 #[tokio::test]
-async fn whoever_has_the_operational_key_can_ask_the_footer_for_a_subject() {
+async fn the_operational_key_decrypts_the_filter_of_subjects_in_the_footer() {
     use crate::Subjects;
     use parquet::file::metadata::ParquetMetaDataReader;
     let fixture = fixture();
@@ -283,8 +284,8 @@ async fn whoever_has_the_operational_key_can_ask_the_footer_for_a_subject() {
     let manager = footer(&unlocker(&fixture, vec![fixture.manager.clone()]).await).unwrap();
     let subjects = Subjects::in_footer(manager.file_metadata()).unwrap();
     assert!((0..1000).all(|number| subjects.may_have(&format!("s-{number}"))));
-    let in_vain = (1000..3000).filter(|number| subjects.may_have(&format!("s-{number}"))).count();
-    assert!(in_vain < 60, "{in_vain} of 2000");
+    let false_positives = (1000..3000).filter(|number| subjects.may_have(&format!("s-{number}"))).count();
+    assert!(false_positives < 60, "{false_positives} of 2000");
     assert!(footer(&unlocker(&fixture, Vec::new()).await).is_err());
     assert!(!segment.bytes.windows(17).any(|bytes| bytes == b"holdfast.subjects"));
     assert!(manager.row_group(0).columns().iter().all(|column| column.bloom_filter_offset().is_none()));

@@ -1,19 +1,20 @@
-//! Completeness: every offset from the first to the last that the archive took over is accounted for. Pure.
+//! Completeness: accounts for every offset from the first to the last that the archive consumed. Pure.
 //!
 //! ```text
 //! spans   [0 ─────────── 100)[100 ──────── 180)      signed; each begins where the one before ends
-//! events   ████ ██████ █████  ███████ ██████         read from rows, or known by their number alone
+//! events   ████ ██████ █████  ███████ ██████         read from rows, or only counted
 //! dead         █                     █
 //! skipped             █               (transactions)
 //! ```
 //!
-//! A batch whose rows were not read (no keys, another date, disposed of) is known by its first and last offset and its
-//! number of records. Then the sums must agree; where all rows were read, each offset must.
+//! Of a batch whose rows were not read (no keys, another date, disposed of), only the first offset, the last offset and
+//! the number of records are available. Then the sums must agree. If all rows were read, each offset must be accounted
+//! for.
 
 use super::report::{Finding, Kind, PartitionAccount};
 use holdfast_proof::{Skip, SkipReason};
 
-/// What is known of one partition.
+/// The evidence about one partition.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Evidence {
     /// In the order of the log.
@@ -21,7 +22,7 @@ pub(crate) struct Evidence {
     /// Runs of offsets that were read from rows, as events or dead letters; each offset once.
     pub(crate) runs: Vec<Run>,
     /// Batches that were not read.
-    pub(crate) blind: Vec<Blind>,
+    pub(crate) unread: Vec<UnreadBatch>,
 }
 
 /// A span.
@@ -50,9 +51,9 @@ pub(crate) struct Run {
     pub(crate) place: Place,
 }
 
-/// Records that are known by their number.
+/// A batch whose rows were not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Blind {
+pub(crate) struct UnreadBatch {
     pub(crate) first: i64,
     pub(crate) next: i64,
     pub(crate) count: u64,
@@ -84,7 +85,7 @@ pub(crate) fn account(topic: &str, partition: i32, evidence: &Evidence) -> (Part
         let start = span.from.unwrap_or(0);
         if start != account.next || (span.from.is_none() && !spans.is_empty()) {
             let what =
-                format!("entry {} of events goes on at another offset than the one before ended at", span.version);
+                format!("entry {} of events does not continue at the offset where the one before ended", span.version);
             let (low, high) = (start.min(account.next), start.max(account.next));
             let finding = Finding::new(Kind::SpansDisjoint, what).at(topic, partition, low, high);
             findings.push(finding.expected(account.next, start));
@@ -101,26 +102,26 @@ pub(crate) fn account(topic: &str, partition: i32, evidence: &Evidence) -> (Part
     for run in &runs {
         add(&mut account, run.place, length(run.start, run.end));
     }
-    for blind in &evidence.blind {
-        add(&mut account, blind.place, blind.count);
+    for batch in &evidence.unread {
+        add(&mut account, batch.place, batch.count);
     }
 
-    let mut blind = evidence.blind.clone();
-    blind.sort_unstable_by_key(|blind| blind.first);
-    for (start, end, members) in groups(&spans, &blind) {
-        let begun = &blind[blind.partition_point(|blind| blind.first < start)..];
-        let unread: u64 = begun.iter().take_while(|blind| blind.first < end).map(|blind| blind.count).sum();
+    let mut batches = evidence.unread.clone();
+    batches.sort_unstable_by_key(|batch| batch.first);
+    for (start, end, members) in groups(&spans, &batches) {
+        let begun = &batches[batches.partition_point(|batch| batch.first < start)..];
+        let unread: u64 = begun.iter().take_while(|batch| batch.first < end).map(|batch| batch.count).sum();
         let skips = members.iter().flat_map(|span| &span.skipped).map(|skip| (skip.start, skip.end));
         let known = &runs[runs.partition_point(|run| run.end <= start)..];
         let known = known.iter().take_while(|run| run.start < end).map(|run| (run.start, run.end));
-        let holes = holes(start, end, skips.chain(known));
-        let missing: u64 = holes.iter().map(|(start, end)| length(*start, *end)).sum();
+        let gaps = gaps(start, end, skips.chain(known));
+        let missing: u64 = gaps.iter().map(|(start, end)| length(*start, *end)).sum();
         if missing == unread {
             continue;
         }
         if unread == 0 {
             account.missing += missing;
-            findings.extend(holes.iter().map(|(start, end)| {
+            findings.extend(gaps.iter().map(|(start, end)| {
                 let what = "acknowledged offsets are neither archived, nor dead letters, nor skipped by Kafka";
                 Finding::new(Kind::OffsetsMissing, what).at(topic, partition, *start, *end)
             }));
@@ -134,11 +135,14 @@ pub(crate) fn account(topic: &str, partition: i32, evidence: &Evidence) -> (Part
     (account, findings)
 }
 
-/// Spans, joined where a batch that was not read reaches over their edge. `blind` is sorted.
-fn groups<'s>(spans: &[(i64, i64, &'s SpanEvidence)], blind: &[Blind]) -> Vec<(i64, i64, Vec<&'s SpanEvidence>)> {
-    let mut reaches = blind.iter().map(|blind| (blind.first, blind.next)).peekable();
+/// Spans, joined where an unread batch extends over their edge. `unread` is sorted.
+fn groups<'s>(
+    spans: &[(i64, i64, &'s SpanEvidence)],
+    unread: &[UnreadBatch],
+) -> Vec<(i64, i64, Vec<&'s SpanEvidence>)> {
+    let mut reaches = unread.iter().map(|batch| (batch.first, batch.next)).peekable();
     let mut groups: Vec<(i64, i64, Vec<&SpanEvidence>)> = Vec::new();
-    // How far the batches that begin in the spans so far reach.
+    // The greatest end of the batches that begin in the spans so far.
     let mut reach = i64::MIN;
     for (start, end, span) in spans {
         match groups.last_mut() {
@@ -155,15 +159,15 @@ fn groups<'s>(spans: &[(i64, i64, &'s SpanEvidence)], blind: &[Blind]) -> Vec<(i
     groups
 }
 
-/// What of `start..end` none of `parts` covers.
-fn holes(start: i64, end: i64, parts: impl Iterator<Item = (i64, i64)>) -> Vec<(i64, i64)> {
+/// The parts of `start..end` that none of `parts` covers.
+fn gaps(start: i64, end: i64, parts: impl Iterator<Item = (i64, i64)>) -> Vec<(i64, i64)> {
     let mut parts: Vec<(i64, i64)> = parts.collect();
     parts.sort_unstable();
-    let mut holes = Vec::new();
+    let mut gaps = Vec::new();
     let mut at = start;
     for (first, next) in parts {
         if first > at {
-            holes.push((at, first.min(end)));
+            gaps.push((at, first.min(end)));
         }
         at = at.max(next);
         if at >= end {
@@ -171,9 +175,9 @@ fn holes(start: i64, end: i64, parts: impl Iterator<Item = (i64, i64)>) -> Vec<(
         }
     }
     if at < end {
-        holes.push((at, end));
+        gaps.push((at, end));
     }
-    holes
+    gaps
 }
 
 fn add(account: &mut PartitionAccount, place: Place, count: u64) {
@@ -188,7 +192,7 @@ fn length(start: i64, end: i64) -> u64 {
     u64::try_from(end.saturating_sub(start)).unwrap_or(0)
 }
 
-/// The reason as a word.
+/// The name of the reason in the report.
 fn reason(why: SkipReason) -> &'static str {
     match why {
         SkipReason::Transactions => "transactions",
@@ -213,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn gaps_of_transactions_are_told_from_losses() {
+    fn skipped_transactions_are_distinguished_from_losses() {
         let mut evidence = Evidence {
             spans: vec![span(None, 5, &[(0, 2)]), span(Some(5), 10, &[(7, 8)])],
             runs: vec![
@@ -222,7 +226,7 @@ mod tests {
                 Run { start: 6, end: 7, place: Place::Events },
                 Run { start: 8, end: 10, place: Place::Events },
             ],
-            blind: Vec::new(),
+            unread: Vec::new(),
         };
         assert_eq!(found(&evidence), []);
         let (account, _) = account("t", 0, &evidence);
@@ -240,35 +244,35 @@ mod tests {
             (vec![span(None, 4, &[]), span(Some(3), 9, &[])], (3, 4)),
             (vec![span(None, 9, &[]), span(None, 9, &[])], (0, 9)),
         ] {
-            let evidence = Evidence { spans, runs: whole.to_vec(), blind: Vec::new() };
+            let evidence = Evidence { spans, runs: whole.to_vec(), unread: Vec::new() };
             assert!(found(&evidence).contains(&(Kind::SpansDisjoint, Some(offsets))));
         }
     }
 
     #[test]
-    fn what_was_not_read_must_add_up() {
-        let blind = |first, next, count| Blind { first, next, count, place: Place::Disposed };
+    fn the_counts_of_unread_batches_must_add_up() {
+        let unread = |first, next, count| UnreadBatch { first, next, count, place: Place::Disposed };
         let mut evidence = Evidence {
             spans: vec![span(None, 4, &[]), span(Some(4), 8, &[]), span(Some(8), 12, &[])],
             runs: vec![Run { start: 1, end: 2, place: Place::Events }, Run { start: 8, end: 12, place: Place::Events }],
-            // A batch of dead letters that a crash left over the edge of two spans, and one of events.
-            blind: vec![blind(0, 6, 3), blind(2, 8, 4)],
+            // A batch of dead letters that, after a crash, extends over the edge of two spans, and one of events.
+            unread: vec![unread(0, 6, 3), unread(2, 8, 4)],
         };
         assert_eq!(found(&evidence), []);
-        evidence.blind[1].count = 3;
+        evidence.unread[1].count = 3;
         assert_eq!(found(&evidence), [(Kind::OffsetsMissing, Some((0, 8)))]);
     }
 
     proptest! {
         #[test]
-        fn any_offset_that_is_taken_out_is_named(total in 1i64..200, cuts in prop::collection::vec(1i64..199, 0..6), lost in 0i64..200) {
+        fn any_missing_offset_is_named(total in 1i64..200, cuts in prop::collection::vec(1i64..199, 0..6), lost in 0i64..200) {
             let lost = lost % total;
             let mut edges: Vec<i64> = cuts.into_iter().filter(|cut| *cut < total).collect();
             edges.extend([0, total]);
             edges.sort_unstable();
             edges.dedup();
             let spans = edges.windows(2).map(|edge| span((edge[0] > 0).then_some(edge[0]), edge[1], &[])).collect();
-            let mut evidence = Evidence { spans, runs: runs_of(0..total, Place::Events), blind: Vec::new() };
+            let mut evidence = Evidence { spans, runs: runs_of(0..total, Place::Events), unread: Vec::new() };
             prop_assert_eq!(found(&evidence), []);
             evidence.runs = runs_of((0..total).filter(|offset| *offset != lost), Place::Events);
             prop_assert_eq!(found(&evidence), [(Kind::OffsetsMissing, Some((lost, lost + 1)))]);

@@ -1,10 +1,11 @@
-//! Recordings, chunk by chunk: each object against its digest, each chunk against the hash that its row has.
+//! Recordings, chunk by chunk: compares each object with its digest, and each chunk with the hash in its row.
 
-use super::report::{Checked, Finding, Kind, Report};
+use super::report::{Finding, Kind, Report};
 use super::rows::ChunkRow;
 use crate::Archive;
 use crate::error::ArchiveError;
 use crate::keys::{MasterKeyId, Unlocker};
+use crate::paths;
 use crate::proof::entry::get;
 use crate::proof::object_id;
 use crate::recordings::{TIER, decrypt_object};
@@ -16,15 +17,14 @@ use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write;
 
-/// Checks the objects that `chunks`, all of one class and date, lie in.
+/// Checks the objects of `chunks`, which all have one class and date.
 pub(crate) async fn check(
     archive: &Archive,
     unlocker: &Unlocker,
     (class, date): (&str, i32),
     chunks: Vec<ChunkRow>,
     digests: &HashMap<String, FileDigest>,
-    checked: &mut Checked,
-    findings: &mut Vec<Finding>,
+    report: &mut Report,
 ) -> Result<(), ArchiveError> {
     let mut by_object: BTreeMap<String, Vec<ChunkRow>> = BTreeMap::new();
     for chunk in chunks {
@@ -38,50 +38,56 @@ pub(crate) async fn check(
                 .at(&chunk.topic, chunk.partition, chunk.offset, chunk.offset + 1)
                 .events(vec![chunk.event.clone()])
         };
-        checked.objects += 1;
+        report.checked.objects += 1;
         let bytes = match Path::parse(&name) {
             Ok(path) => get(archive.store().as_ref(), &path).await?,
             Err(_) => None,
         };
         let Some(bytes) = bytes else {
-            findings
+            report
+                .findings
                 .extend(chunks.iter().map(|chunk| named(Kind::Object, "the object of a recording is missing", chunk)));
             continue;
         };
-        check_digest(&name, &bytes, digests, findings);
+        check_digest(&name, &bytes, digests, &mut report.findings);
         let plain = match decrypt_object(&name, bytes, &identity) {
             Ok(plain) => plain,
             Err(error) => {
-                findings.push(Finding::new(Kind::Object, format!("the object of a recording: {error}")).file(&name));
+                report
+                    .findings
+                    .push(Finding::new(Kind::Object, format!("the object of a recording: {error}")).file(&name));
                 continue;
             }
         };
         for chunk in &chunks {
-            checked.chunks += 1;
+            report.checked.chunks += 1;
             let range = usize::try_from(chunk.at).ok().zip(usize::try_from(chunk.size).ok());
             let bytes = range.and_then(|(at, size)| plain.get(at..at.checked_add(size)?));
             let Some(bytes) = bytes else {
-                findings.push(named(Kind::Chunk, "the object of a recording ends before this chunk does", chunk));
+                report.findings.push(named(
+                    Kind::Chunk,
+                    "the object of a recording ends before this chunk does",
+                    chunk,
+                ));
                 continue;
             };
             let found = hexadecimal(&Sha256::digest(bytes));
             if found != chunk.sha256 {
                 let finding = named(Kind::Chunk, "a chunk of a recording is not the one that arrived", chunk);
-                findings.push(finding.expected(&chunk.sha256, found));
+                report.findings.push(finding.expected(&chunk.sha256, found));
             }
         }
     }
     Ok(())
 }
 
-/// Checks every object that is there, without a key: whether it is one that was attested, and whether all of these are there.
+/// Checks every stored object without a key: whether each is attested, and whether all attested ones are stored.
 pub(crate) async fn check_ciphertext(
     archive: &Archive,
     digests: &HashMap<String, FileDigest>,
     report: &mut Report,
-    findings: &mut Vec<Finding>,
 ) -> Result<(), ArchiveError> {
-    let folder = Path::from("recordings");
+    let folder = paths::recordings();
     let failed = |source| ArchiveError::Store { doing: format!("list {folder}"), source };
     let listed: Vec<_> = archive.store().list(Some(&folder)).try_collect().await.map_err(failed)?;
     let mut missing: HashSet<&String> = digests.keys().collect();
@@ -90,27 +96,27 @@ pub(crate) async fn check_ciphertext(
         let name = object.location.to_string();
         let id = object_id(&name);
         if !digests.contains_key(&id) {
-            // Left by a commit that was never made, or joined into another one and not yet swept.
+            // Of a commit that was never made, or joined into another object and not yet swept.
             unnamed += 1;
             continue;
         }
         missing.remove(&id);
         if let Some(bytes) = get(archive.store().as_ref(), &object.location).await? {
             report.checked.objects += 1;
-            check_digest(&name, &bytes, digests, findings);
+            check_digest(&name, &bytes, digests, &mut report.findings);
         }
     }
     if unnamed > 0 {
         report.notices.push(format!("{unnamed} objects of recordings belong to no commit, or were joined into others"));
     }
     for id in missing {
-        let what = "an object of a recording is missing; its path has the SHA-256 that is expected here";
-        findings.push(Finding::new(Kind::Object, what).file("recordings").expected(id, "no such object"));
+        let what = "an object of a recording is missing; the expected value is the SHA-256 of its path";
+        report.findings.push(Finding::new(Kind::Object, what).file("recordings").expected(id, "no such object"));
     }
     Ok(())
 }
 
-/// The bytes of an object against what was attested of it.
+/// Compares the bytes of an object with its attested digest.
 pub(crate) fn check_digest(
     name: &str,
     bytes: &[u8],
@@ -119,7 +125,7 @@ pub(crate) fn check_digest(
 ) {
     let found = Digest32(Sha256::digest(bytes).into());
     match digests.get(&object_id(name)) {
-        None => findings.push(Finding::new(Kind::Object, "nobody attested this object of a recording").file(name)),
+        None => findings.push(Finding::new(Kind::Object, "this object of a recording was not attested").file(name)),
         Some(digest) if digest.sha256 != found => {
             let finding = Finding::new(Kind::Object, "an object of a recording is not the one that was written");
             findings.push(finding.file(name).expected(digest.sha256, found));

@@ -1,25 +1,25 @@
-//! What a verification found, for people and for machines.
+//! The report of a verification: what was checked, and the findings.
 
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// What kind of thing is wrong. The names stay the same between versions.
+/// The kind of a finding. The names stay the same between versions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// The checkpoint is missing, damaged, or not signed by a trusted key.
     Checkpoint,
-    /// Another checkpoint (kept, mirrored, or given) is not one of this log's past, or says more than this one.
+    /// Another checkpoint (kept, mirrored, or given) is not of a prefix of this log, or has more leaves than the log.
     Fork,
-    /// A tile or an entry bundle is missing or not what the checkpoint's root says.
+    /// A tile or an entry bundle is missing or does not match the checkpoint's root.
     Tile,
     /// An entry of a Delta log is missing, damaged, or not what was integrated.
     Entry,
-    /// An entry of a Delta log was written by nobody who may.
+    /// An entry of a Delta log has no valid attestation.
     Unattested,
-    /// What was committed long ago is in no checkpoint.
+    /// A commit is in no checkpoint, although it should be by now.
     NotIntegrated,
-    /// What readers of the Delta log see is not what its entries say.
+    /// The files in a reader's snapshot of a Delta log are not those of its entries.
     Snapshot,
     /// A data file is missing.
     FileMissing,
@@ -29,13 +29,13 @@ pub enum Kind {
     FileUnreadable,
     /// Records are not those that were attested.
     RecordsChanged,
-    /// A record stands more than once.
+    /// A record is stored more than once.
     RecordRepeated,
-    /// A record that nobody attested.
+    /// A record is stored that was not attested.
     RecordAdded,
-    /// Records are there, and a question for their session does not find them.
+    /// Records are stored, but the file's filter lacks their session, so a query for the session does not find them.
     RecordsHidden,
-    /// Records that were attested are not there.
+    /// Attested records are missing.
     RecordsMissing,
     /// Offsets that were acknowledged are neither archived, nor dead letters, nor skipped, nor disposed of.
     OffsetsMissing,
@@ -45,24 +45,24 @@ pub enum Kind {
     Object,
     /// A recording's chunk is not the one that arrived.
     Chunk,
-    /// What a source counted did not all arrive.
+    /// Events that a source numbered did not arrive.
     SourceCount,
     /// A public key does not belong to its private half.
     Key,
 }
 
-/// One thing that is wrong.
+/// One finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// What kind of thing it is.
+    /// The kind.
     pub kind: Kind,
     /// What is wrong, in a sentence.
     pub what: String,
     /// The file, object, tile or entry, relative to the archive.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
-    /// The events that are concerned, by id, where they could be read. Of changed records these are the ones whose columns
-    /// do not follow from their payload, or else all among which the changed ones are.
+    /// The ids of the affected events, if they could be read. Of changed records these are the ones whose columns do
+    /// not follow from their payload, or else all candidates.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<String>,
     /// The topic.
@@ -117,9 +117,9 @@ impl Finding {
 /// How the offsets of one partition are accounted for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct PartitionAccount {
-    /// The first offset that is accounted for.
+    /// The first offset.
     pub first: i64,
-    /// The offset behind the last.
+    /// The offset after the last.
     pub next: i64,
     /// Archived as events.
     pub archived: u64,
@@ -129,11 +129,11 @@ pub struct PartitionAccount {
     pub disposed: u64,
     /// Not delivered by Kafka, by the reason.
     pub skipped: BTreeMap<String, u64>,
-    /// Neither.
+    /// None of these.
     pub missing: u64,
 }
 
-/// What was looked at.
+/// What was checked.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Checked {
     /// Leaves of the proof log.
@@ -148,9 +148,9 @@ pub struct Checked {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Records whose hash was made from decrypted rows.
+    /// Records that were hashed from decrypted rows.
     pub records: u64,
-    /// Batches whose root was made from them.
+    /// Batches whose root was computed from them.
     pub batches: u64,
     /// Recording objects.
     pub objects: u64,
@@ -169,15 +169,15 @@ pub struct Report {
     pub size: u64,
     /// Its root, base64.
     pub root: String,
-    /// What was looked at.
+    /// What was checked.
     pub checked: Checked,
     /// How each partition's offsets are accounted for, by `topic/partition`.
     pub offsets: BTreeMap<String, PartitionAccount>,
-    /// Everything that is wrong.
+    /// All findings.
     pub findings: Vec<Finding>,
-    /// What was not looked at, and why.
+    /// What was not checked, and why.
     pub not_checked: Vec<String>,
-    /// What is worth knowing and not wrong.
+    /// Remarks that are not findings.
     pub notices: Vec<String>,
     /// Witnesses that cosigned the checkpoint, with the time of each.
     pub witnesses: Vec<String>,

@@ -1,4 +1,4 @@
-//! Records out of data files: every row is decrypted, its hash is made, and it is held against the batch that it belongs to.
+//! Records from data files: decrypts and hashes every row, and compares the hashes with the batch of the row.
 //!
 //! ```text
 //! file ─▶ digest of its bytes ─▶ decrypt ─▶ rows ─▶ (batch, offset, hash) ─┐
@@ -6,7 +6,7 @@
 //! file ─▶ ...                                                              ┘
 //! ```
 
-use super::ledger::{LedgerBatch, LiveFile};
+use super::attested::{AttestedBatch, LiveFile};
 use super::report::{Finding, Kind};
 use crate::keys::Unlocker;
 use crate::proof::record::RecordColumns;
@@ -25,23 +25,23 @@ use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderB
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
 
-/// Findings of one kind that one file names singly.
-const NAMED: usize = 20;
+/// Findings of one kind that are listed for one file.
+const MAX_LISTED: usize = 20;
 const BATCH_ROWS: usize = 8192;
 
-/// A batch's first offset, the one behind its last, and its number.
-type Reach = (i64, i64, usize);
+/// A batch's first offset, the offset after its last, and its index.
+type BatchRange = (i64, i64, usize);
 
-/// Which batch a record belongs to: by topic and partition, and then by offset.
+/// The batches by topic and partition, and then by offset, to find the batch of a record.
 #[derive(Debug)]
 pub(crate) struct BatchIndex<'l> {
-    by_partition: HashMap<(&'l str, i32), Vec<Reach>>,
+    by_partition: HashMap<(&'l str, i32), Vec<BatchRange>>,
 }
 
 impl<'l> BatchIndex<'l> {
-    pub(crate) fn new(batches: &'l [LedgerBatch]) -> Self {
-        let mut by_partition: HashMap<(&str, i32), Vec<Reach>> = HashMap::new();
-        for (index, LedgerBatch { batch, .. }) in batches.iter().enumerate() {
+    pub(crate) fn new(batches: &'l [AttestedBatch]) -> Self {
+        let mut by_partition: HashMap<(&str, i32), Vec<BatchRange>> = HashMap::new();
+        for (index, AttestedBatch { batch, .. }) in batches.iter().enumerate() {
             let key = (batch.topic.as_str(), batch.partition);
             by_partition.entry(key).or_default().push((batch.first, batch.next, index));
         }
@@ -51,13 +51,13 @@ impl<'l> BatchIndex<'l> {
         Self { by_partition }
     }
 
-    fn list(&self, topic: &str, partition: i32) -> &[Reach] {
+    fn list(&self, topic: &str, partition: i32) -> &[BatchRange] {
         let mut lists = self.by_partition.iter();
         lists.find(|((known, number), _)| *known == topic && *number == partition).map_or(&[], |(_, list)| list)
     }
 }
 
-fn find(list: &[Reach], offset: i64) -> Option<usize> {
+fn find(list: &[BatchRange], offset: i64) -> Option<usize> {
     let place = list.partition_point(|(first, _, _)| *first <= offset).checked_sub(1)?;
     let (_, next, index) = list[place];
     (offset < next).then_some(index)
@@ -71,7 +71,7 @@ pub(crate) struct Read {
     pub(crate) hash: Hash,
 }
 
-/// A chunk that a row speaks of.
+/// A chunk that a row describes.
 #[derive(Debug, Clone)]
 pub(crate) struct ChunkRow {
     pub(crate) object: String,
@@ -84,26 +84,24 @@ pub(crate) struct ChunkRow {
     pub(crate) offset: i64,
 }
 
-/// What a source counted: the extensions `sequence` and `sequencetype` of CloudEvents.
+/// The number that a source gave to an event: the extensions `sequence` and `sequencetype` of CloudEvents.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Counted {
+pub(crate) struct NumberedEvent {
     pub(crate) source: String,
     pub(crate) sequence: i64,
 }
 
-/// What a file gave.
+/// The contents of a file.
 #[derive(Debug, Default)]
 pub(crate) struct FileRead {
     pub(crate) records: Vec<Read>,
     pub(crate) chunks: Vec<ChunkRow>,
-    pub(crate) counted: Vec<Counted>,
+    pub(crate) numbered: Vec<NumberedEvent>,
     pub(crate) findings: Vec<Finding>,
     pub(crate) bytes: u64,
-    /// Rows from before the proof log.
-    pub(crate) unproven: u64,
 }
 
-/// The bytes of a file against what was attested of it.
+/// Compares the bytes of a file with its attested digest.
 pub(crate) fn check_digest(file: &LiveFile, path: &Path, bytes: &[u8], findings: &mut Vec<Finding>) {
     let Some(digest) = &file.digest else { return };
     if digest.size != bytes.len() as u64 {
@@ -118,114 +116,114 @@ pub(crate) fn check_digest(file: &LiveFile, path: &Path, bytes: &[u8], findings:
     }
 }
 
-/// Reads the rows of a file. Decryption authenticates each page together with the file's id, so a file in another's place
-/// is refused here.
-pub(crate) fn read_file(
-    table: Table,
-    file: &LiveFile,
-    path: &Path,
-    bytes: Bytes,
-    unlocker: &Unlocker,
-    index: &BatchIndex<'_>,
-) -> FileRead {
-    let mut read = FileRead { bytes: bytes.len() as u64, ..FileRead::default() };
-    check_digest(file, path, &bytes, &mut read.findings);
-    if let Err(error) = rows(table, file, path, bytes, unlocker, index, &mut read) {
-        let what = format!("a data file cannot be read: {error}");
-        read.findings.push(Finding::new(Kind::FileUnreadable, what).file(path));
-    }
-    read
+/// A data file to be read.
+pub(crate) struct FileReader<'f> {
+    pub(crate) table: Table,
+    pub(crate) file: &'f LiveFile,
+    pub(crate) path: &'f Path,
+    pub(crate) unlocker: &'f Unlocker,
+    /// The batches that its records may belong to.
+    pub(crate) index: &'f BatchIndex<'f>,
 }
 
-fn rows(
-    table: Table,
-    file: &LiveFile,
-    path: &Path,
-    bytes: Bytes,
-    unlocker: &Unlocker,
-    index: &BatchIndex<'_>,
-    read: &mut FileRead,
-) -> Result<(), String> {
-    let decryption = unlocker.decryption(&file.added.id).map_err(|error| error.to_string())?;
-    let options = ArrowReaderOptions::new().with_file_decryption_properties(decryption);
-    let builder =
-        ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, options).map_err(|error| error.to_string())?;
-    let subjects = Subjects::in_footer(builder.metadata().file_metadata());
-    let reader = builder.with_batch_size(BATCH_ROWS).build().map_err(|error| error.to_string())?;
-    let mut hidden = Vec::new();
-    let (mut hasher, mut secrets) = (RecordHasher::default(), Secrets::default());
-    let mut salts: Vec<(Secret, String, i32, Salts)> = Vec::new();
-    let (mut added, mut count) = (Vec::new(), 0u64);
-    for batch in reader {
-        let batch = batch.map_err(|error| error.to_string())?;
-        let lacks = || "it lacks columns of its table".to_owned();
-        count += batch.num_rows() as u64;
-        if file.is_old {
-            read.unproven += batch.num_rows() as u64;
-            continue;
+impl FileReader<'_> {
+    /// Reads the rows of the file. Decryption authenticates each page together with the file's id, so a file in
+    /// another's place is refused here.
+    pub(crate) fn read(&self, bytes: Bytes) -> FileRead {
+        let mut read = FileRead { bytes: bytes.len() as u64, ..FileRead::default() };
+        check_digest(self.file, self.path, &bytes, &mut read.findings);
+        if let Err(error) = self.read_rows(bytes, &mut read) {
+            let what = format!("a data file cannot be read: {error}");
+            read.findings.push(Finding::new(Kind::FileUnreadable, what).file(self.path));
         }
-        let columns = RecordColumns::of(table, &batch).ok_or_else(lacks)?;
-        let column = Secrets::column(&batch).ok_or_else(lacks)?;
-        let mut last = (usize::MAX, &[][..]);
-        let before = read.records.len();
-        for row in 0..batch.num_rows() {
-            let (topic, partition) = (columns.topic.value(row), columns.partition.value(row));
-            let offset = columns.offset.value(row);
-            let secret = secrets.next(column, row).unwrap_or(Secret([0; 32]));
-            let same = |(known, known_topic, known_partition, _): &(Secret, String, i32, Salts)| {
-                *known == secret && *known_partition == partition && known_topic == topic
-            };
-            if salts.get(last.0).is_none_or(|known| !same(known)) {
-                let place = salts.iter().position(same);
-                let place = place.unwrap_or_else(|| {
-                    salts.push((secret, topic.to_owned(), partition, Salts::new(&secret, topic, partition)));
-                    salts.len() - 1
-                });
-                last = (place, index.list(topic, partition));
-            }
-            let Some(number) = find(last.1, offset) else {
-                added.push((event_id(&batch, row), topic.to_owned(), partition, offset));
+        read
+    }
+
+    fn read_rows(&self, bytes: Bytes, read: &mut FileRead) -> Result<(), String> {
+        let Self { table, file, path, unlocker, index } = *self;
+        let decryption = unlocker.decryption(&file.added.id).map_err(|error| error.to_string())?;
+        let options = ArrowReaderOptions::new().with_file_decryption_properties(decryption);
+        let builder =
+            ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, options).map_err(|error| error.to_string())?;
+        let subjects = Subjects::in_footer(builder.metadata().file_metadata());
+        let reader = builder.with_batch_size(BATCH_ROWS).build().map_err(|error| error.to_string())?;
+        let mut hidden = Vec::new();
+        let (mut hasher, mut secrets) = (RecordHasher::default(), Secrets::default());
+        let mut salts: Vec<(Secret, String, i32, Salts)> = Vec::new();
+        let (mut added, mut count) = (Vec::new(), 0u64);
+        for batch in reader {
+            let batch = batch.map_err(|error| error.to_string())?;
+            let lacks = || "it lacks columns of its table".to_owned();
+            count += batch.num_rows() as u64;
+            if file.predates_log {
                 continue;
-            };
-            hasher.add(|record| columns.append(row, &mut salts[last.0].3, record));
-            read.records.push(Read { batch: number as u32, offset, hash: Hash([0; 32]) });
+            }
+            let columns = RecordColumns::of(table, &batch).ok_or_else(lacks)?;
+            let column = Secrets::column(&batch).ok_or_else(lacks)?;
+            let mut last = (usize::MAX, &[][..]);
+            let before = read.records.len();
+            for row in 0..batch.num_rows() {
+                let (topic, partition) = (columns.topic.value(row), columns.partition.value(row));
+                let offset = columns.offset.value(row);
+                let secret = secrets.next(column, row).unwrap_or(Secret([0; 32]));
+                let same = |(known, known_topic, known_partition, _): &(Secret, String, i32, Salts)| {
+                    *known == secret && *known_partition == partition && known_topic == topic
+                };
+                if salts.get(last.0).is_none_or(|known| !same(known)) {
+                    let place = salts.iter().position(same);
+                    let place = place.unwrap_or_else(|| {
+                        salts.push((secret, topic.to_owned(), partition, Salts::new(&secret, topic, partition)));
+                        salts.len() - 1
+                    });
+                    last = (place, index.list(topic, partition));
+                }
+                let Some(number) = find(last.1, offset) else {
+                    added.push((event_id(&batch, row), topic.to_owned(), partition, offset));
+                    continue;
+                };
+                hasher.add(|record| columns.append(row, &mut salts[last.0].3, record));
+                read.records.push(Read { batch: number as u32, offset, hash: Hash([0; 32]) });
+            }
+            for (record, hash) in read.records[before..].iter_mut().zip(hasher.hashes()) {
+                record.hash = *hash;
+            }
+            hasher.clear();
+            if table == Table::Events {
+                chunks(&batch, &columns, &mut read.chunks);
+                numbered_events(&batch, &mut read.numbered);
+                hidden.extend(
+                    subjects
+                        .iter()
+                        .flat_map(|subjects| rows_outside(&batch, subjects))
+                        .map(|row| event_id(&batch, row)),
+                );
+            }
         }
-        for (record, hash) in read.records[before..].iter_mut().zip(hasher.hashes()) {
-            record.hash = *hash;
+        if !hidden.is_empty() {
+            let what = format!("a query for their session does not find {} records", hidden.len());
+            hidden.truncate(MAX_LISTED);
+            read.findings.push(Finding::new(Kind::RecordsHidden, what).file(path).events(hidden));
         }
-        hasher.clear();
-        if table == Table::Events {
-            chunks(&batch, &columns, &mut read.chunks);
-            counts(&batch, &mut read.counted);
-            hidden.extend(
-                subjects.iter().flat_map(|subjects| not_found(&batch, subjects)).map(|row| event_id(&batch, row)),
-            );
+        if count != file.added.rows {
+            let finding = Finding::new(Kind::RecordsMissing, "a data file has another number of rows than the log");
+            read.findings.push(finding.file(path).expected(file.added.rows, count));
         }
+        let more = added.len().saturating_sub(MAX_LISTED);
+        for (event, topic, partition, offset) in added.into_iter().take(MAX_LISTED) {
+            let finding = Finding::new(Kind::RecordAdded, "a record that was not attested");
+            read.findings.push(finding.file(path).at(&topic, partition, offset, offset + 1).events(vec![event]));
+        }
+        if more > 0 {
+            let what = format!("{more} more records in this file that were not attested");
+            read.findings.push(Finding::new(Kind::RecordAdded, what).file(path));
+        }
+        Ok(())
     }
-    if !hidden.is_empty() {
-        let what = format!("a question for their session does not find {} records", hidden.len());
-        hidden.truncate(NAMED);
-        read.findings.push(Finding::new(Kind::RecordsHidden, what).file(path).events(hidden));
-    }
-    if count != file.added.rows {
-        let finding = Finding::new(Kind::RecordsMissing, "a data file has another number of rows than the log says");
-        read.findings.push(finding.file(path).expected(file.added.rows, count));
-    }
-    let more = added.len().saturating_sub(NAMED);
-    for (event, topic, partition, offset) in added.into_iter().take(NAMED) {
-        let finding = Finding::new(Kind::RecordAdded, "a record that nobody attested");
-        read.findings.push(finding.file(path).at(&topic, partition, offset, offset + 1).events(vec![event]));
-    }
-    if more > 0 {
-        let what = format!("{more} more records in this file that nobody attested");
-        read.findings.push(Finding::new(Kind::RecordAdded, what).file(path));
-    }
-    Ok(())
 }
 
-/// The events of a finding, by id: those whose columns do not follow from their own payload, if there are any, and otherwise all
-/// that it speaks of.
-pub(crate) fn suspects(file: &LiveFile, bytes: Bytes, unlocker: &Unlocker, finding: &Finding) -> Vec<String> {
+/// The ids of the events of a finding: those whose columns do not follow from their own payload, or all events in the
+/// finding's range if there are none.
+pub(crate) fn affected_events(file: &LiveFile, bytes: Bytes, unlocker: &Unlocker, finding: &Finding) -> Vec<String> {
     let (Some(topic), Some(partition), Some((first, end))) = (&finding.topic, finding.partition, finding.offsets)
     else {
         return Vec::new();
@@ -263,8 +261,8 @@ fn event_id(batch: &RecordBatch, row: usize) -> String {
     text(batch, Column::Id).map(|ids| ids.value(row).to_owned()).unwrap_or_default()
 }
 
-/// The rows whose subject is none of `subjects`.
-fn not_found(batch: &RecordBatch, subjects: &Subjects) -> Vec<usize> {
+/// The rows whose subject is not in `subjects`.
+fn rows_outside(batch: &RecordBatch, subjects: &Subjects) -> Vec<usize> {
     let Some(column) = text(batch, Column::Subject) else { return Vec::new() };
     (0..batch.num_rows()).filter(|row| column.is_valid(*row) && !subjects.may_have(column.value(*row))).collect()
 }
@@ -293,7 +291,7 @@ fn chunks(batch: &RecordBatch, columns: &RecordColumns<'_>, chunks: &mut Vec<Chu
     }
 }
 
-fn counts(batch: &RecordBatch, counted: &mut Vec<Counted>) {
+fn numbered_events(batch: &RecordBatch, numbered: &mut Vec<NumberedEvent>) {
     let (Some(extensions), Some(sources)) = (text(batch, Column::Extensions), text(batch, Column::Source)) else {
         return;
     };
@@ -306,16 +304,16 @@ fn counts(batch: &RecordBatch, counted: &mut Vec<Counted>) {
             continue;
         }
         let Ok(all) = serde_json::from_str::<BTreeMap<String, String>>(json) else { continue };
-        let is_count = all.get("sequencetype").is_some_and(|kind| kind == "Integer");
-        if let (true, Some(Ok(sequence))) = (is_count, all.get("sequence").map(|text| text.parse())) {
-            counted.push(Counted { source: sources.value(row).to_owned(), sequence });
+        let is_integer = all.get("sequencetype").is_some_and(|kind| kind == "Integer");
+        if let (true, Some(Ok(sequence))) = (is_integer, all.get("sequence").map(|text| text.parse())) {
+            numbered.push(NumberedEvent { source: sources.value(row).to_owned(), sequence });
         }
     }
 }
 
-/// Holds the records of a class and date against their batches. Returns the offsets of each batch that were found.
+/// Compares the records of a class and date with their batches. Returns the offsets of each batch that were found.
 pub(crate) fn check_batches(
-    batches: &[LedgerBatch],
+    batches: &[AttestedBatch],
     mut records: Vec<(Read, u32)>,
     files: &[Path],
     findings: &mut Vec<Finding>,
@@ -323,7 +321,7 @@ pub(crate) fn check_batches(
     records.sort_unstable_by_key(|(read, _)| (read.batch, read.offset));
     let mut offsets = vec![Vec::new(); batches.len()];
     let mut at = 0;
-    for (number, LedgerBatch { batch, .. }) in batches.iter().enumerate() {
+    for (number, AttestedBatch { batch, .. }) in batches.iter().enumerate() {
         let end = at + records[at..].partition_point(|(read, _)| read.batch as usize == number);
         let own = &records[at..end];
         at = end;
@@ -332,7 +330,7 @@ pub(crate) fn check_batches(
         let found = &mut offsets[number];
         for (read, file) in own {
             if found.last() == Some(&read.offset) {
-                let finding = Finding::new(Kind::RecordRepeated, "a record stands twice").file(file_of(*file));
+                let finding = Finding::new(Kind::RecordRepeated, "a record is stored twice").file(file_of(*file));
                 findings.push(finding.at(&batch.topic, batch.partition, read.offset, read.offset + 1));
                 continue;
             }
@@ -385,7 +383,7 @@ mod tests {
     use holdfast_events::{EventBatchBuilder, Position, Timestamp, decode_structured};
 
     #[test]
-    fn rows_of_subjects_that_the_footer_keeps_silent_about_are_named() {
+    fn rows_whose_subject_the_footer_lacks_are_named() {
         let mut builder = EventBatchBuilder::new();
         for (offset, subject) in ["a", "b", "a", "c"].into_iter().enumerate() {
             let line = format!(
@@ -395,13 +393,13 @@ mod tests {
             builder.append(&decode_structured(line.as_bytes()).unwrap(), position, Timestamp(0), false, None);
         }
         let batch = builder.finish();
-        let said = |subjects: &[&str]| {
+        let filter = |subjects: &[&str]| {
             let mut builder = SubjectsBuilder::default();
-            builder.note(subjects.iter().copied().map(Some));
+            builder.add(subjects.iter().copied().map(Some));
             builder.subjects().unwrap()
         };
-        assert!(not_found(&batch, &said(&["a", "b", "c"])).is_empty());
-        assert_eq!(not_found(&batch, &said(&["b", "c"])), [0, 2]);
-        assert_eq!(not_found(&batch, &said(&[])), [0, 1, 2, 3]);
+        assert!(rows_outside(&batch, &filter(&["a", "b", "c"])).is_empty());
+        assert_eq!(rows_outside(&batch, &filter(&["b", "c"])), [0, 2]);
+        assert_eq!(rows_outside(&batch, &filter(&[])), [0, 1, 2, 3]);
     }
 }

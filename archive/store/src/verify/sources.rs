@@ -1,25 +1,25 @@
-//! What sources counted themselves, against what arrived: the CloudEvents extension `sequence` with the sequence type
+//! Gaps in the numbers that sources give to their events: the CloudEvents extension `sequence` with the sequence type
 //! `Integer`, which counts a source's events from 1.
 
 use super::report::{Finding, Kind};
-use super::rows::Counted;
+use super::rows::NumberedEvent;
 use std::collections::BTreeMap;
 
-/// Gaps of one source that are named singly.
-const NAMED: usize = 20;
+/// Gaps of one source that a finding lists.
+const MAX_LISTED: usize = 20;
 
-/// The numbers that each source gave.
+/// The numbers of each source's events.
 #[derive(Debug, Default)]
 pub(crate) struct Sources(BTreeMap<String, Vec<i64>>);
 
 impl Sources {
-    pub(crate) fn add(&mut self, counted: Vec<Counted>) {
-        for Counted { source, sequence } in counted {
+    pub(crate) fn add(&mut self, numbered: Vec<NumberedEvent>) {
+        for NumberedEvent { source, sequence } in numbered {
             self.0.entry(source).or_default().push(sequence);
         }
     }
 
-    /// The numbers that are missing between the first that a source may give and the last that it gave.
+    /// A finding for each source whose numbers from 1 to the last have gaps.
     pub(crate) fn findings(self) -> Vec<Finding> {
         let mut findings = Vec::new();
         for (source, mut numbers) in self.0 {
@@ -40,10 +40,10 @@ impl Sources {
             }
             let names: Vec<String> = gaps
                 .iter()
-                .take(NAMED)
+                .take(MAX_LISTED)
                 .map(|(first, last)| if first == last { first.to_string() } else { format!("{first} to {last}") })
                 .collect();
-            let more = if gaps.len() > NAMED { ", and more" } else { "" };
+            let more = if gaps.len() > MAX_LISTED { ", and more" } else { "" };
             let what = format!("the source {source} counted events that never arrived: {}{more}", names.join(", "));
             let found = format!("{} events", last - missing);
             findings.push(Finding::new(Kind::SourceCount, what).expected(format!("{last} events"), found));
@@ -59,9 +59,9 @@ mod tests {
     #[test]
     fn numbers_that_never_arrived_are_named() {
         let mut sources = Sources::default();
-        let counted = |source: &str, sequence| Counted { source: source.to_owned(), sequence };
-        sources.add(vec![counted("a", 3), counted("a", 1), counted("b", 1), counted("a", 7), counted("a", 3)]);
-        sources.add(vec![counted("b", 2)]);
+        let numbered = |source: &str, sequence| NumberedEvent { source: source.to_owned(), sequence };
+        sources.add(vec![numbered("a", 3), numbered("a", 1), numbered("b", 1), numbered("a", 7), numbered("a", 3)]);
+        sources.add(vec![numbered("b", 2)]);
         let findings = sources.findings();
         assert_eq!(findings.len(), 1);
         assert!(

@@ -1,6 +1,6 @@
-//! The proof log itself: checkpoint, tiles and bundles, and every other checkpoint that must be a past of it.
+//! The proof log itself: the checkpoint, the tiles and bundles, and every other checkpoint, which must be of a prefix.
 
-use super::report::{Checked, Finding, Kind};
+use super::report::{Finding, Kind, Report};
 use crate::error::ArchiveError;
 use crate::paths;
 use crate::proof::entry::get;
@@ -14,18 +14,18 @@ use object_store::path::Path;
 use std::collections::{BTreeMap, HashMap};
 
 /// Objects that are read at the same time.
-const READS: usize = 8;
+const CONCURRENT_READS: usize = 8;
 
 /// The leaves of the log.
 #[derive(Debug, Default)]
 pub(crate) struct LogTree {
     leaves: Vec<Hash>,
-    places: HashMap<[u8; 32], u64>,
-    /// The checkpoint; `None` when there is none that can be trusted.
+    indexes: HashMap<[u8; 32], u64>,
+    /// The checkpoint; `None` if there is none that a trusted key signed.
     pub(crate) head: Option<SignedTree>,
-    /// The checkpoint as it stands there.
+    /// The checkpoint's bytes as stored.
     pub(crate) note: String,
-    /// How far the Delta logs are integrated.
+    /// The position up to which the Delta logs are integrated.
     pub(crate) position: Position,
 }
 
@@ -40,30 +40,29 @@ impl LogTree {
         self.leaves.get(usize::try_from(index).ok()?).copied()
     }
 
-    /// Where a leaf with this hash stands.
+    /// The index of a leaf with this hash.
     pub(crate) fn find(&self, hash: &Hash) -> Option<u64> {
-        self.places.get(&hash.0).copied()
+        self.indexes.get(&hash.0).copied()
     }
 
     /// Reads and checks the checkpoint and all tiles.
     pub(crate) async fn read(
         store: &dyn ObjectStore,
         keys: &TrustedKeys,
-        checked: &mut Checked,
-        findings: &mut Vec<Finding>,
+        report: &mut Report,
     ) -> Result<Self, ArchiveError> {
         let mut log = Self::default();
         let path = paths::proof_checkpoint();
         let Some(bytes) = get(store, &path).await? else {
-            findings.push(Finding::new(Kind::Checkpoint, "there is no checkpoint").file(&path));
+            report.findings.push(Finding::new(Kind::Checkpoint, "there is no checkpoint").file(&path));
             return Ok(log);
         };
-        checked.checkpoints += 1;
+        report.checked.checkpoints += 1;
         log.note = String::from_utf8_lossy(&bytes).into_owned();
         let head = match keys.open(&log.note, Purpose::Checkpoint) {
             Ok(opened) => opened.tree,
             Err(error) => {
-                findings.push(Finding::new(Kind::Checkpoint, format!("the checkpoint: {error}")).file(&path));
+                report.findings.push(Finding::new(Kind::Checkpoint, format!("the checkpoint: {error}")).file(&path));
                 return Ok(log);
             }
         };
@@ -72,8 +71,8 @@ impl LogTree {
         let all = tiles::all_tiles(size);
         let names: Vec<String> = all.iter().map(tiles::tile_path).collect();
         let tiles_read = read_all(store, &names).await?;
-        checked.tiles += tiles_read.len() as u64;
-        // The lowest level holds the hashes of the leaves; all else follows from them.
+        report.checked.tiles += tiles_read.len() as u64;
+        // The lowest level contains the hashes of the leaves. All other levels follow from them.
         let mut leaves: Vec<Hash> = Vec::with_capacity(size as usize);
         for (tile, bytes) in all.iter().zip(&tiles_read).filter(|(tile, _)| tile.level() == 0) {
             let wanted = tile.width() as usize;
@@ -82,7 +81,7 @@ impl LogTree {
             leaves.resize(leaves.len() + wanted - hashes.len().min(wanted), Hash([0; 32]));
         }
         let root = tree::root(&leaves);
-        leaves = check_lowest(store, leaves, root, head.root, checked, findings).await?;
+        leaves = check_lowest(store, leaves, root, head.root, report).await?;
         let mut above: Vec<Hash> = leaves.clone();
         let mut level = 0;
         for ((tile, name), bytes) in all.iter().zip(&names).zip(&tiles_read) {
@@ -96,30 +95,30 @@ impl LogTree {
                 above[start..start + tile.width() as usize].iter().flat_map(|hash| hash.0).collect();
             let what = match bytes {
                 None => "a tile of the proof log is missing",
-                Some(bytes) if **bytes != *expected => "a tile of the proof log does not hold the hashes that it must",
+                Some(bytes) if **bytes != *expected => "a tile of the proof log does not have the expected hashes",
                 Some(_) => continue,
             };
-            findings.push(Finding::new(Kind::Tile, what).file(paths::proof_tile(name)));
+            report.findings.push(Finding::new(Kind::Tile, what).file(paths::proof_tile(name)));
         }
         if root != head.root {
             let what = "the tiles of the proof log do not have the root that was signed";
-            findings.push(Finding::new(Kind::Tile, what).file(&path).expected(head.root, root));
+            report.findings.push(Finding::new(Kind::Tile, what).file(&path).expected(head.root, root));
         }
-        log.places = leaves.iter().enumerate().map(|(index, hash)| (hash.0, index as u64)).collect();
+        log.indexes = leaves.iter().enumerate().map(|(index, hash)| (hash.0, index as u64)).collect();
         log.leaves = leaves;
         log.head = Some(head);
         Ok(log)
     }
 
-    /// Holds other checkpoints against the tree: those that are kept in the archive and in its mirrors, and `given` ones.
+    /// Compares other checkpoints with the tree: those that are kept in the archive and in its mirrors, and `given`
+    /// ones.
     pub(crate) async fn check_others(
         &self,
         store: &dyn ObjectStore,
         mirrors: &[Mirror],
         given: &[(String, String)],
         keys: &TrustedKeys,
-        checked: &mut Checked,
-        findings: &mut Vec<Finding>,
+        report: &mut Report,
     ) -> Result<(), ArchiveError> {
         let mut others: Vec<(String, String)> = given.to_vec();
         others.extend(kept(store, "kept in the archive").await?);
@@ -128,58 +127,59 @@ impl LogTree {
                 Ok(mirrored) => others.extend(mirrored),
                 Err(error) => {
                     let what = format!("the mirror {} cannot be read: {error}", mirror.name);
-                    findings.push(Finding::new(Kind::Checkpoint, what));
+                    report.findings.push(Finding::new(Kind::Checkpoint, what));
                 }
             }
         }
         let mut by_size: BTreeMap<u64, Vec<(String, SignedTree)>> = BTreeMap::new();
         for (place, note) in others {
-            checked.checkpoints += 1;
+            report.checked.checkpoints += 1;
             match keys.open(&note, Purpose::Checkpoint) {
                 Ok(opened) => by_size.entry(opened.tree.size).or_default().push((place, opened.tree)),
-                Err(error) => findings.push(Finding::new(Kind::Checkpoint, format!("the checkpoint {place}: {error}"))),
+                Err(error) => {
+                    report.findings.push(Finding::new(Kind::Checkpoint, format!("the checkpoint {place}: {error}")))
+                }
             }
         }
-        let mut past = PastRoots::default();
+        let mut prefixes = PrefixRoots::default();
         for (size, trees) in by_size {
-            let root = past.advance(&self.leaves, size);
+            let root = prefixes.advance(&self.leaves, size);
             for (place, tree) in trees {
                 let what = match root {
                     None => format!(
-                        "the checkpoint {place} speaks of {size} leaves, and the log has {}: it was cut or put back",
+                        "the checkpoint {place} has {size} leaves, and the log has {}: it was cut or rolled back",
                         self.size()
                     ),
                     Some(root) if root != tree.root => {
                         format!(
-                            "the checkpoint {place} is not a past of this log: at {size} leaves its root is another"
+                            "the checkpoint {place} is not of a prefix of this log: at {size} leaves its root differs"
                         )
                     }
                     Some(_) => continue,
                 };
                 let found = root.map_or_else(|| format!("{} leaves", self.size()), |root| root.to_string());
-                findings.push(Finding::new(Kind::Fork, what).expected(tree.root, found));
+                report.findings.push(Finding::new(Kind::Fork, what).expected(tree.root, found));
             }
         }
         Ok(())
     }
 }
 
-/// Holds the lowest tiles against the entry bundles, which have the leaves themselves, and returns the hashes to go on with: where
-/// the tiles do not have the signed root and the bundles have, the bundles are right.
+/// Compares the lowest tiles with the entry bundles, which contain the leaves themselves. Returns the hashes to
+/// continue with: those of the bundles if only they have the signed root, otherwise those of the tiles.
 async fn check_lowest(
     store: &dyn ObjectStore,
     leaves: Vec<Hash>,
     root: Hash,
     signed: Hash,
-    checked: &mut Checked,
-    findings: &mut Vec<Finding>,
+    report: &mut Report,
 ) -> Result<Vec<Hash>, ArchiveError> {
     let bundles = leaves.chunks(256).enumerate();
     let names: Vec<String> =
         bundles.map(|(number, chunk)| tiles::entries_path(number as u64, chunk.len() as u32)).collect();
     let (mut of_bundles, mut wrong) = (Vec::with_capacity(leaves.len()), Vec::new());
     for ((name, chunk), bytes) in names.iter().zip(leaves.chunks(256)).zip(read_all(store, &names).await?) {
-        checked.tiles += 1;
+        report.checked.tiles += 1;
         let what = match bytes {
             None => "an entry bundle of the proof log is missing",
             Some(bytes) => {
@@ -192,7 +192,7 @@ async fn check_lowest(
                         continue;
                     }
                 }
-                "an entry bundle of the proof log does not hold the leaves of its tile"
+                "an entry bundle of the proof log does not have the leaves of its tile"
             }
         };
         wrong.push(Finding::new(Kind::Tile, what).file(paths::proof_tile(name)));
@@ -200,19 +200,19 @@ async fn check_lowest(
     if root != signed && of_bundles.len() == leaves.len() && tree::root(&of_bundles) == signed {
         return Ok(of_bundles);
     }
-    findings.append(&mut wrong);
+    report.findings.append(&mut wrong);
     Ok(leaves)
 }
 
-/// The root of the first leaves, for growing numbers of them: each leaf is hashed once.
+/// The roots of prefixes of the log, in the order of their sizes: each leaf is hashed once.
 #[derive(Default)]
-struct PastRoots {
+struct PrefixRoots {
     taken: usize,
     /// Roots of complete subtrees from the left, with their sizes.
     edge: Vec<(u64, Hash)>,
 }
 
-impl PastRoots {
+impl PrefixRoots {
     fn advance(&mut self, leaves: &[Hash], size: u64) -> Option<Hash> {
         let size = usize::try_from(size).ok().filter(|size| *size <= leaves.len())?;
         for leaf in &leaves[self.taken..size] {
@@ -248,10 +248,14 @@ async fn kept(store: &dyn ObjectStore, place: &str) -> Result<Vec<(String, Strin
     Ok(notes)
 }
 
-/// Reads objects of the log in order; `None` for those that are missing.
+/// Reads objects of the log in order; `None` for missing ones.
 async fn read_all(store: &dyn ObjectStore, names: &[String]) -> Result<Vec<Option<bytes::Bytes>>, ArchiveError> {
     let paths: Vec<Path> = names.iter().map(|name| paths::proof_tile(name)).collect();
-    stream::iter(paths).map(|path| async move { get(store, &path).await }).buffered(READS).try_collect().await
+    stream::iter(paths)
+        .map(|path| async move { get(store, &path).await })
+        .buffered(CONCURRENT_READS)
+        .try_collect()
+        .await
 }
 
 #[cfg(test)]
@@ -259,12 +263,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn past_roots_are_those_of_the_prefixes() {
+    fn prefix_roots_are_the_roots_of_the_first_leaves() {
         let leaves: Vec<Hash> = (0..600u32).map(|n| record_hash(&n.to_be_bytes())).collect();
-        let mut past = PastRoots::default();
+        let mut prefixes = PrefixRoots::default();
         for size in [0, 1, 2, 3, 255, 256, 257, 511, 600] {
-            assert_eq!(past.advance(&leaves, size), Some(tree::root(&leaves[..size as usize])), "{size}");
+            assert_eq!(prefixes.advance(&leaves, size), Some(tree::root(&leaves[..size as usize])), "{size}");
         }
-        assert_eq!(past.advance(&leaves, 601), None);
+        assert_eq!(prefixes.advance(&leaves, 601), None);
     }
 }

@@ -1,4 +1,4 @@
-//! The archive as a whole, in memory and on a real S3 server: what is attested is verified, and what is sealed stays what it is.
+//! The archive as a whole, in memory and on a real S3 server: attestation, verification and sealing.
 
 mod proof;
 mod seal;

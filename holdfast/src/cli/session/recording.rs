@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use holdfast_archive::Archive;
-use holdfast_archive::recordings::read_chunk;
+use holdfast_archive::recordings::{ChunkLocation, read_chunk};
 use holdfast_query::Session;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -102,7 +102,8 @@ pub(super) async fn write(
         let (offset, size) = (u64::try_from(number("object_offset")?)?, u64::try_from(number("size")?)?);
         let day = i32::try_from(number("day")?)?;
         let (class, path) = (text(chunk, "class"), text(chunk, "object_path"));
-        let plain = read_chunk(archive, caller.unlocker(), class, day, path, offset, size)
+        let location = ChunkLocation { class, date: day, path, offset, length: size };
+        let plain = read_chunk(archive, caller.unlocker(), &location)
             .await
             .with_context(|| format!("read chunk {seq}"))?;
         let hash: String = Sha256::digest(&plain).iter().map(|byte| format!("{byte:02x}")).collect();

@@ -200,7 +200,7 @@ impl Writer {
                     return Ok(Outcome::Dropped);
                 }
                 Err(CommitError::Archive(error)) => self.wait(&mut tries, "commit", error)?,
-                Err(CommitError::Gone { .. }) => unreachable!("nothing is removed"),
+                Err(CommitError::ConcurrentRemove { .. }) => unreachable!("nothing is removed"),
             }
         }
     }
@@ -265,7 +265,7 @@ impl Writer {
             match self.runtime.block_on(self.dead_letters.change(&change, now)) {
                 Ok(_) => return Ok(()),
                 // Somebody else has put some of them there: look again which are left.
-                Err(CommitError::Fenced { .. } | CommitError::Gone { .. }) => {}
+                Err(CommitError::Fenced { .. } | CommitError::ConcurrentRemove { .. }) => {}
                 Err(CommitError::Archive(error)) => self.wait(&mut tries, "commit dead letters", error)?,
             }
         }

@@ -4,7 +4,8 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, RecordBatch};
 use holdfast_archive::keys::Unlocker;
-use holdfast_archive::{Archive, DataFile, Table, recordings};
+use holdfast_archive::recordings::{self, ChunkLocation};
+use holdfast_archive::{Archive, DataFile, Table};
 use holdfast_events::canonical_bytes_of_row;
 use object_store::ObjectStoreExt;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
@@ -155,5 +156,6 @@ pub(crate) async fn chunk_bytes(archive: &Archive, officer: &age::x25519::Identi
     let unlocker = Unlocker::new(archive.clone(), vec![officer.clone()]);
     let (path, offset) = row.object.as_ref().unwrap_or_else(|| panic!("the row of {} names no object", row.id));
     let (offset, length) = (u64::try_from(*offset).unwrap(), u64::try_from(row.size.unwrap()).unwrap());
-    recordings::read_chunk(archive, &unlocker, &row.class, row.date, path, offset, length).await.unwrap().to_vec()
+    let location = ChunkLocation { class: &row.class, date: row.date, path, offset, length };
+    recordings::read_chunk(archive, &unlocker, &location).await.unwrap().to_vec()
 }

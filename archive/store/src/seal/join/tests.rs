@@ -1,4 +1,4 @@
-//! Which chunks go together, and what is refused.
+//! Which chunks are joined, and which rows are refused.
 
 use super::*;
 use holdfast_events::{ChunkPlace, EventBatchBuilder, Position, Timestamp, decode_structured};
@@ -29,7 +29,7 @@ fn runs_of(chunks: &[Given], max_bytes: u64) -> Vec<(i64, i64, u64, Option<Strin
 }
 
 #[test]
-fn consecutive_chunks_go_together_up_to_the_bound() {
+fn consecutive_chunks_are_joined_up_to_the_bound() {
     let chunks =
         [("r", 2, 4, "c", 0), ("r", 0, 4, "a", 0), ("r", 1, 4, "b", 0), ("r", 4, 4, "d", 0), ("q", 0, 4, "e", 0)];
     let one = |object: &str| Some(object.to_owned());
@@ -38,13 +38,13 @@ fn consecutive_chunks_go_together_up_to_the_bound() {
 }
 
 #[test]
-fn a_recording_in_one_object_of_its_own_is_left() {
+fn a_recording_in_one_object_is_not_joined_again() {
     let chunks = [("r", 0, 4, "a", 0), ("r", 1, 4, "a", 0), ("r", 2, 4, "a", 0)];
     assert_eq!(runs_of(&chunks, 100), [(0, 2, 12, Some("a".to_owned()))]);
 }
 
 #[test]
-fn chunks_of_one_number_are_one_when_they_are_equal_and_two_when_not() {
+fn chunks_of_one_number_are_duplicates_only_if_they_are_equal() {
     let same = [("r", 0, 4, "a", 1), ("r", 0, 4, "b", 1), ("r", 1, 4, "a", 1)];
     assert_eq!(runs_of(&same, 100), [(0, 1, 8, None)]);
     let other = [("r", 0, 4, "a", 1), ("r", 0, 4, "b", 2), ("r", 1, 4, "c", 1), ("r", 1, 4, "d", 2)];
@@ -52,7 +52,7 @@ fn chunks_of_one_number_are_one_when_they_are_equal_and_two_when_not() {
 }
 
 #[test]
-fn a_row_without_what_describes_a_chunk_is_damage() {
+fn a_row_that_lacks_columns_of_its_chunk_is_damage() {
     let batch = batch(&[("r", 0, 4, "a", 1)]);
     let mut columns = batch.columns().to_vec();
     columns[Column::Sha256 as usize] = arrow_array::new_null_array(&arrow_schema::DataType::Utf8, 1);

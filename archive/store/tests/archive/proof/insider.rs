@@ -1,4 +1,4 @@
-//! What somebody can do who knows how the archive is made and has some of its keys. Each is found, and named.
+//! Alterations by an insider who understands the archive and has some of its keys. Each is found and named.
 
 use super::world::{DATE, Draft, EVENTS, NOW, World, kinds, partition, signing_key};
 use arrow_array::cast::AsArray;
@@ -43,7 +43,7 @@ fn with_column(rows: &RecordBatch, name: &str, column: ArrayRef) -> RecordBatch 
     RecordBatch::try_new(rows.schema(), columns).unwrap()
 }
 
-/// An event that nobody sent, encrypted to the archive's public keys.
+/// An event that no producer sent, encrypted to the archive's public keys.
 async fn forged(world: &World) -> holdfast_archive::segment::Segment {
     let json = br#"{"specversion":"1.0","id":"forged","source":"urn:test","type":"survey.submitted","subject":"s-1","time":"2026-11-23T12:00:00Z","data":{"rating":5}}"#;
     let mut builder = EventBatchBuilder::new();
@@ -60,7 +60,7 @@ async fn an_event_under_a_stolen_public_key_is_found() {
     let segment = forged(&altered).await;
     let log = altered.archive.table(Table::Events);
     log.commit(&[segment], &[], "forged", NOW).await.unwrap();
-    // The integrator does not take it in, and says so.
+    // The integrator does not integrate it, and reports it.
     let done = altered.integrator("two").finish(NOW).await.unwrap();
     assert_eq!((done.leaves, done.unattested.len()), (0, 1));
     let report = altered.verify().await;
@@ -70,7 +70,7 @@ async fn an_event_under_a_stolen_public_key_is_found() {
 }
 
 #[tokio::test]
-async fn a_commit_that_somebody_else_signed_is_found() {
+async fn a_commit_signed_by_an_untrusted_key_is_found() {
     let world = World::whole().await;
     for name in ["holdfast/test", "holdfast/other"] {
         let mut altered = world.copy().await;
@@ -102,14 +102,14 @@ async fn an_attestation_that_is_used_twice_is_found() {
 }
 
 #[tokio::test]
-async fn a_changed_record_is_found_by_whoever_has_the_keys_and_narrowed_down() {
+async fn a_changed_record_is_found_with_the_keys_and_narrowed_down() {
     let world = World::whole().await;
     let file = largest(&world).await;
     let rows = rows_of(&world, &file).await;
     let row = (0..rows.num_rows())
         .find(|row| rows.column_by_name("kafka_offset").unwrap().as_primitive::<Int64Type>().value(*row) == 300)
         .unwrap();
-    // The payload, and a column that was made from it: queries read the latter.
+    // The payload, and a column derived from it: queries read the column.
     let data = rows.column_by_name("data").unwrap().as_string::<i32>();
     let other: StringArray = (0..data.len())
         .map(|at| Some(if at == row { data.value(at).replace("hello", "goodbye") } else { data.value(at).to_owned() }))
@@ -128,7 +128,8 @@ async fn a_changed_record_is_found_by_whoever_has_the_keys_and_narrowed_down() {
         // Offset 300 is in the second 256 records of its batch.
         assert_eq!(changed.offsets, Some((256, 512)));
         assert_eq!(changed.file.as_deref(), Some(file.path.as_ref()));
-        // A column that does not fit its payload tells which; a payload does not, and its group is named.
+        // A column that does not match its payload shows which record was changed. A changed payload does not, so its
+        // whole group is named.
         let is_named = changed.events == ["e-300"];
         let is_among = changed.events.len() == 256 && changed.events.iter().any(|event| event == "e-300");
         assert!(if name == "data" { is_among } else { is_named }, "{name}: {:?}", changed.events);
@@ -136,7 +137,7 @@ async fn a_changed_record_is_found_by_whoever_has_the_keys_and_narrowed_down() {
 }
 
 #[tokio::test]
-async fn a_record_that_was_taken_out_or_doubled_is_found() {
+async fn a_removed_or_duplicated_record_is_found() {
     let world = World::whole().await;
     let file = largest(&world).await;
     let rows = rows_of(&world, &file).await;
@@ -159,7 +160,7 @@ async fn a_record_that_was_taken_out_or_doubled_is_found() {
 
 #[tokio::test]
 async fn a_log_that_was_forked_by_its_own_key_is_found_by_the_mirror() {
-    // Whoever has the signing key can make another history. What others kept of the first tells.
+    // The signing key can sign another history. The checkpoints that others kept of the first reveal it.
     let mut other = World::new();
     let world = World::whole().await;
     other.mirror = Arc::clone(&world.mirror);
@@ -188,13 +189,13 @@ async fn a_checkpoint_of_another_key_is_found() {
 }
 
 #[tokio::test]
-async fn a_public_key_that_was_put_in_anothers_place_is_found() {
+async fn a_replaced_public_key_is_found() {
     let world = World::whole().await;
     let altered = world.copy().await;
     let stranger = age::x25519::Identity::generate().to_public().to_string();
     let path = "keys/content/general/2026-11.pub";
     altered.write(path, format!("{stranger}\n").into_bytes()).await;
-    // Found with the keys, and without them by what the private half's header says.
+    // Found with the keys, and without them by the header of the private half.
     let without = Arc::new(holdfast_archive::keys::Unlocker::new(altered.archive.clone(), Vec::new()));
     for report in [altered.verify().await, altered.verify_with(Default::default(), without).await] {
         let found = report.findings.iter().find(|finding| finding.kind == Kind::Key).unwrap();
@@ -203,7 +204,7 @@ async fn a_public_key_that_was_put_in_anothers_place_is_found() {
 }
 
 #[tokio::test]
-async fn an_offset_that_was_moved_on_without_its_events_is_found() {
+async fn an_offset_advanced_without_its_events_is_found() {
     let world = World::whole().await;
     let altered = world.copy().await;
     let log = altered.archive.table(Table::Events);
@@ -216,12 +217,12 @@ async fn an_offset_that_was_moved_on_without_its_events_is_found() {
 }
 
 #[tokio::test]
-async fn removed_files_that_nobody_attested_are_found() {
+async fn an_unattested_removal_of_files_is_found() {
     let world = World::whole().await;
     let altered = world.copy().await;
     let log = altered.archive.table(Table::Events);
     let removed = [largest(&altered).await];
-    let change = Change { segments: &[], removed: &removed, advances: &[], commit_id: "gone", attestation: None };
+    let change = Change { segments: &[], removed: &removed, advances: &[], commit_id: "removed", attestation: None };
     log.change(&change, NOW).await.unwrap();
     let report = altered.verify().await;
     assert!(kinds(&report).contains(&Kind::Unattested) && kinds(&report).contains(&Kind::OffsetsMissing));

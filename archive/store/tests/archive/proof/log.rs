@@ -1,4 +1,4 @@
-//! The log itself: it grows, a crash does not fork it, and what lawfully goes is accounted for.
+//! The log itself: it grows, a crash does not fork it, and lawful disposals are accounted for.
 
 use super::world::{DATE, Draft, EVENTS, NOW, World, commit, kinds, partition};
 use holdfast_archive::keys::Unlocker;
@@ -15,8 +15,8 @@ async fn integrating_twice_or_after_a_crash_gives_the_same_log() {
     let mut draft = Draft::default();
     world.chat(&mut draft, 0, DATE, 900, "a line");
     world.commit_signed(draft, Some(Arc::clone(&world.key))).await;
-    // One integrates as usual. The other died after its tiles were written and before its checkpoint was: the first's tiles
-    // beside the old checkpoint.
+    // One integrates as usual. The other died after its tiles were written and before its checkpoint was: the first's
+    // tiles beside the old checkpoint.
     let crashed = world.copy().await;
     world.integrate().await;
     for path in world.objects("proof/tile/").await {
@@ -24,7 +24,7 @@ async fn integrating_twice_or_after_a_crash_gives_the_same_log() {
     }
     crashed.integrate().await;
     assert_eq!(world.read("proof/checkpoint").await, crashed.read("proof/checkpoint").await);
-    // And from nothing, the same tree comes out again.
+    // Integrated from scratch, the tree is the same.
     let anew = world.copy().await;
     for path in anew.objects("proof/").await {
         anew.delete(path.as_ref()).await;
@@ -62,7 +62,7 @@ async fn a_log_of_many_tiles_verifies() {
 }
 
 #[tokio::test]
-async fn what_a_source_counted_and_never_arrived_is_named() {
+async fn numbered_events_that_never_arrived_are_named() {
     let mut world = World::whole().await;
     let mut draft = Draft::default();
     for count in [1, 2, 4, 5] {
@@ -79,7 +79,7 @@ async fn what_a_source_counted_and_never_arrived_is_named() {
 }
 
 #[tokio::test]
-async fn two_integrators_do_not_disturb_each_other() {
+async fn two_integrators_do_not_interfere_with_each_other() {
     let mut world = World::whole().await;
     let (mut one, mut two) = (world.integrator("one"), world.integrator("two"));
     let mut ours = 0;
@@ -97,7 +97,7 @@ async fn two_integrators_do_not_disturb_each_other() {
 }
 
 #[tokio::test]
-async fn an_event_is_proven_and_the_proof_stands_alone() {
+async fn the_proof_of_an_event_verifies_without_the_archive() {
     let world = World::whole().await;
     for offset in [0, 300, 599] {
         let place = RecordPlace {
@@ -130,7 +130,7 @@ async fn an_event_is_proven_and_the_proof_stands_alone() {
 }
 
 #[tokio::test]
-async fn without_keys_digests_and_numbers_are_checked() {
+async fn without_keys_digests_and_counts_are_checked() {
     let world = World::whole().await;
     let without = |world: &World| Arc::new(Unlocker::new(world.archive.clone(), Vec::new()));
     let report = world.verify_with(Scope::default(), without(&world)).await;
@@ -138,12 +138,12 @@ async fn without_keys_digests_and_numbers_are_checked() {
     assert_eq!((report.checked.records, report.checked.objects), (0, 2));
     assert!(!report.not_checked.is_empty());
     assert_eq!(report.offsets["holdfast.events/0"].archived, 601);
-    // What ciphertext shows is found.
+    // Changes of the ciphertext are found.
     for prefix in ["tables/events/class", "tables/dead_letters/class", "recordings/"] {
-        for gone in [false, true] {
+        for deleted in [false, true] {
             let altered = world.copy().await;
             let path = altered.objects(prefix).await[0].to_string();
-            if gone {
+            if deleted {
                 altered.delete(&path).await;
             } else {
                 let mut bytes = altered.read(&path).await;
@@ -157,7 +157,7 @@ async fn without_keys_digests_and_numbers_are_checked() {
 }
 
 #[tokio::test]
-async fn a_scope_reads_less_and_says_so() {
+async fn a_verification_with_a_scope_reads_less_and_reports_that() {
     let world = World::whole().await;
     let scope = Scope { from: Some("2026-11-24".to_owned()), ..Scope::default() };
     let report = world.verify_with(scope, world.unlocker()).await;
@@ -169,7 +169,7 @@ async fn a_scope_reads_less_and_says_so() {
 }
 
 #[tokio::test]
-async fn what_is_lawfully_disposed_of_is_accounted_for() {
+async fn lawfully_disposed_records_are_accounted_for() {
     let world = World::whole().await;
     let log = world.archive.table(Table::Events);
     let snapshot = log.snapshot().await.unwrap();
@@ -212,7 +212,7 @@ async fn what_is_lawfully_disposed_of_is_accounted_for() {
 }
 
 #[tokio::test]
-async fn a_key_that_was_rotated_out_still_verifies_what_it_signed() {
+async fn a_retired_key_still_verifies_what_it_signed() {
     let mut world = World::whole().await;
     let size = world.verify().await.size;
     let old = world.key.verifier_key().to_owned();
@@ -224,7 +224,7 @@ async fn a_key_that_was_rotated_out_still_verifies_what_it_signed() {
     world.chat(&mut draft, 0, DATE, 900, "after the rotation");
     world.commit(draft).await;
     assert_eq!(world.verify().await.findings, []);
-    // What the old key signs from now on counts for nothing.
+    // Signatures that the old key makes from now on are not valid.
     world.key = super::world::signing_key("holdfast/test", 1);
     let mut draft = Draft::default();
     world.chat(&mut draft, 0, DATE, 901, "by the old key");

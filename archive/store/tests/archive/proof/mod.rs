@@ -1,4 +1,4 @@
-//! The proof log at work: what is attested is integrated and verified, and every way of altering an archive is found.
+//! The proof log: attestations are integrated and verified, and every kind of alteration of an archive is found.
 
 mod insider;
 mod log;

@@ -1,4 +1,4 @@
-//! Bytes that somebody altered, took away or moved, without any key. Each is found, and named.
+//! Bytes that were altered, deleted or moved without any key. Each alteration is found and named.
 
 use super::world::{DATE, Draft, World, kinds};
 use holdfast_archive::Table;
@@ -38,7 +38,7 @@ fn assert_found(report: &Report, kind: Kind, name: &str) {
 }
 
 #[tokio::test]
-async fn nothing_is_found_in_an_archive_that_nobody_altered() {
+async fn an_unaltered_archive_has_no_findings() {
     let world = World::whole().await;
     let report = world.verify().await;
     assert_eq!(report.findings, []);
@@ -71,7 +71,7 @@ async fn a_flipped_bit_is_found_wherever_it_is() {
         [("proof/tile/0/", Kind::Tile), ("proof/tile/entries/", Kind::Tile), ("proof/checkpoints/", Kind::Checkpoint)]
     {
         for path in world.objects(prefix).await {
-            // Partial tiles of trees before the newest are nobody's any longer.
+            // Partial tiles of trees before the newest are not read.
             if prefix.contains("tile") && !path.as_ref().ends_with(&format!("/{}", world.verify().await.size)) {
                 continue;
             }
@@ -119,7 +119,7 @@ async fn a_changed_entry_of_the_delta_log_is_found() {
 }
 
 #[tokio::test]
-async fn what_was_taken_away_is_found() {
+async fn deleted_objects_and_entries_are_found() {
     let world = World::whole().await;
     for table in [Table::Events, Table::DeadLetters] {
         for file in data_files(&world, table).await {
@@ -137,7 +137,7 @@ async fn what_was_taken_away_is_found() {
         altered.delete(&path).await;
         assert_found(&altered.verify().await, kind, &path);
     }
-    // A file and the entry that added it: the newest, so that readers notice nothing.
+    // A file and the entry that added it: the newest, so that readers do not notice.
     let altered = world.copy().await;
     let newest = format!("{EVENTS_LOG}/{:020}.json", 3);
     altered.delete(&newest).await;
@@ -166,7 +166,7 @@ async fn what_was_taken_away_is_found() {
 }
 
 #[tokio::test]
-async fn what_was_moved_is_found() {
+async fn swapped_objects_are_found() {
     let world = World::whole().await;
     for prefix in ["tables/events/class=", "recordings/", "tables/events/_delta_log/"] {
         let altered = world.copy().await;
@@ -184,7 +184,7 @@ async fn what_was_moved_is_found() {
 }
 
 #[tokio::test]
-async fn an_older_state_is_found_by_what_others_kept() {
+async fn a_restored_older_state_is_found_by_checkpoints_that_others_kept() {
     let mut world = World::whole().await;
     let old = world.copy().await;
     let note = String::from_utf8(world.read("proof/checkpoint").await).unwrap();
@@ -192,20 +192,20 @@ async fn an_older_state_is_found_by_what_others_kept() {
     world.chat(&mut draft, 0, DATE, 900, "one more");
     world.commit(draft).await;
     assert_eq!(world.verify().await.findings, []);
-    // All of it put back: consistent in itself, and older than what the mirror knows.
+    // All of it restored: consistent in itself, and older than the mirror.
     let report = old.verify().await;
     assert_eq!(kinds(&report), [Kind::Fork]);
     assert!(report.findings[0].what.contains("second place"), "{}", report.findings[0].what);
-    // The same by a checkpoint that an auditor kept.
+    // The same with a checkpoint that an auditor kept.
     let newer = String::from_utf8(world.read("proof/checkpoint").await).unwrap();
     let scope = Scope { since: Some(newer), ..Scope::default() };
     let report = old.verify_with(scope, old.unlocker()).await;
     assert!(report.findings.iter().any(|finding| finding.what.contains("that was given")), "{:#?}", report.findings);
-    // Forwards, the old checkpoint is a past of the log.
+    // In the other direction, the old checkpoint is of a prefix of the log.
     let scope = Scope { since: Some(note), ..Scope::default() };
     let report = world.verify_with(scope, world.unlocker()).await;
     assert_eq!(report.findings, []);
-    // The checkpoint alone, put back by one: the entries behind it are in none.
+    // Only the checkpoint restored, by one: the entries after it are in none.
     let altered = world.copy().await;
     altered.write("proof/checkpoint", old.read("proof/checkpoint").await).await;
     let report = altered.verify().await;
@@ -213,7 +213,7 @@ async fn an_older_state_is_found_by_what_others_kept() {
 }
 
 #[tokio::test]
-async fn what_nobody_integrates_is_found_after_a_while() {
+async fn a_commit_that_is_not_integrated_in_time_is_found() {
     let mut world = World::whole().await;
     let mut draft = Draft::default();
     world.chat(&mut draft, 0, DATE, 900, "waits");

@@ -1,5 +1,6 @@
-//! A small archive that is written as the archiver writes it, with everything that an archive has: two dates, two partitions, a
-//! recording in two objects, a dead letter, offsets that Kafka skipped, and a checkpoint after each commit.
+//! A small archive that is written as the archiver writes it, with everything that an archive has: two dates, two
+//! partitions, a recording in two objects, a dead letter, offsets that Kafka skipped, and a checkpoint after each
+//! commit.
 
 use arrow_array::builder::{BinaryBuilder, Int32Builder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder};
 use arrow_array::{RecordBatch, new_null_array};
@@ -30,7 +31,7 @@ pub(crate) const RECORDING: &str = "r-1";
 pub(crate) const DATE: i32 = 20_780;
 pub(crate) const NOW: Timestamp = Timestamp(1_795_550_000_000_000);
 
-/// A commit that is being put together.
+/// A commit under construction.
 #[derive(Default)]
 pub(crate) struct Draft {
     rows: BTreeMap<Partition, EventBatchBuilder>,
@@ -39,7 +40,7 @@ pub(crate) struct Draft {
     reach: BTreeMap<(String, i32), (Vec<Skip>, i64)>,
 }
 
-/// The archive, its keys, and where each partition stands.
+/// The archive, its keys, and the next offset of each partition.
 pub(crate) struct World {
     pub(crate) archive: Archive,
     pub(crate) mirror: Arc<dyn ObjectStore>,
@@ -82,7 +83,7 @@ impl World {
     pub(crate) async fn whole() -> Self {
         let mut world = Self::new();
         let mut draft = Draft::default();
-        // More than 256 records in one batch, so that a change is told within groups.
+        // More than 256 records in one batch, so that a change is located within groups.
         for number in 0..600 {
             world.chat(&mut draft, 0, DATE, number, "hello");
         }
@@ -218,7 +219,7 @@ impl World {
         log.change(&change, NOW).await.unwrap();
     }
 
-    /// A dead letter. Its offset is taken over by the next commit of events.
+    /// A dead letter. The next commit of events advances over its offset.
     pub(crate) async fn letter(&mut self, value: &[u8]) {
         let mut draft = Draft::default();
         let offset = self.take_offset(&mut draft, EVENTS, 0);
@@ -290,7 +291,7 @@ impl World {
         self.archive.store().delete(&Path::from(path)).await.unwrap();
     }
 
-    /// The names of all objects that begin so, sorted.
+    /// The names of all objects that begin with `prefix`, sorted.
     pub(crate) async fn objects(&self, prefix: &str) -> Vec<Path> {
         let listed: Vec<_> = self.archive.store().list(None).try_collect().await.unwrap();
         let mut paths: Vec<Path> = listed.into_iter().map(|object| object.location).collect();

@@ -1,4 +1,4 @@
-//! Sealing that is disturbed: by other writers, by a store that fails, by a crash anywhere, by damage.
+//! Sealing under interference: other writers, a failing store, a crash at any point, damage.
 
 use super::world::*;
 use holdfast_archive::keys::Unlocker;
@@ -16,7 +16,7 @@ fn faulty(world: &World) -> (Arc<FaultyStore>, Arc<dyn ObjectStore>) {
 }
 
 #[tokio::test]
-async fn archivers_go_on_while_a_date_is_sealed() {
+async fn archivers_commit_while_a_date_is_sealed() {
     let world = World::new();
     filled(&world).await;
     let (store, handle) = faulty(&world);
@@ -41,7 +41,7 @@ async fn archivers_go_on_while_a_date_is_sealed() {
     assert_eq!((sealed.groups, sealed.rows, sealed.skipped.len()), (4, 146, 0));
     assert_eq!(world.rows(Table::Events).await.len(), 141);
     World::is_intact(&world.verify().await);
-    // They come next.
+    // The next run seals them.
     assert_eq!(world.seal().await.rows, 6);
     world.sweep_later().await;
     world.has_no_waste().await;
@@ -49,7 +49,7 @@ async fn archivers_go_on_while_a_date_is_sealed() {
 }
 
 #[tokio::test]
-async fn of_two_sealers_one_seals_and_the_other_gives_up() {
+async fn of_two_sealers_one_seals_and_the_other_skips() {
     let world = World::new();
     filled(&world).await;
     let before = world.rows(Table::Events).await;
@@ -69,15 +69,15 @@ async fn of_two_sealers_one_seals_and_the_other_gives_up() {
     let slow = slow.unwrap();
     assert_eq!((fast.groups, fast.rows), (4, 146));
     assert_eq!(slow.groups, 0);
-    // The slow one had planned both dates of dead letters only: the events it looked at afterwards.
+    // The slow one had planned only the dead letters of both dates; it read the events afterwards.
     assert!(!slow.skipped.is_empty());
-    assert!(slow.skipped.iter().all(|skipped| skipped.reason == SkipReason::Gone), "{:?}", slow.skipped);
+    assert!(slow.skipped.iter().all(|skipped| skipped.reason == SkipReason::Conflict), "{:?}", slow.skipped);
     assert_eq!(world.rows(Table::Events).await, before);
     World::is_intact(&world.verify().await);
 }
 
 #[tokio::test]
-async fn a_lost_answer_of_the_commit_is_recognised() {
+async fn a_commit_with_a_lost_response_is_recognised() {
     let world = World::new();
     filled(&world).await;
     let (store, handle) = faulty(&world);
@@ -106,7 +106,7 @@ async fn a_crash_after_any_effect_of_sealing_leaves_a_whole_archive() {
         crashes += 1;
         World::is_intact(&world.verify().await);
         assert_eq!((world.rows(Table::Events).await, world.rows(Table::DeadLetters).await), before);
-        // The next one does the rest.
+        // The next run does the rest.
         world.seal().await;
         world.sweep_later().await;
         assert!(world.files(Table::Events).await.iter().all(|file| file.id.starts_with("sealed-")));
@@ -118,7 +118,7 @@ async fn a_crash_after_any_effect_of_sealing_leaves_a_whole_archive() {
 }
 
 #[tokio::test]
-async fn a_crash_after_any_deletion_forgets_and_loses_nothing() {
+async fn after_a_crash_at_any_deletion_the_next_sweep_completes_it() {
     let mut crashes = 0;
     for effect in 1.. {
         let world = World::new();
@@ -145,7 +145,7 @@ async fn a_crash_after_any_deletion_forgets_and_loses_nothing() {
 }
 
 #[tokio::test]
-async fn what_the_store_refuses_to_delete_is_told() {
+async fn files_that_the_store_refuses_to_delete_are_reported() {
     let world = World::new();
     filled(&world).await;
     world.seal().await;
@@ -153,7 +153,7 @@ async fn what_the_store_refuses_to_delete_is_told() {
     store.faults().inject(Rule::new(Fault::FailBefore(Failure::PermissionDenied)).on(&[Operation::Delete]));
     let mut sweeper = Sweeper::new(world.through(handle), world.unlocker(), Duration::from_secs(60));
     let swept = sweeper.sweep(later(120)).await.unwrap();
-    // Files whose objects stay are not tried.
+    // A file is not deleted while its objects exist.
     assert_eq!((swept.files, swept.objects, swept.refused.len()), (0, 0, 16));
     store.faults().clear();
     let swept = sweeper.sweep(later(120)).await.unwrap();
@@ -171,12 +171,12 @@ async fn without_the_operational_key_removed_files_stay_and_are_named() {
     let mut sweeper = Sweeper::new(world.archive.clone(), unlocker, Duration::ZERO);
     let swept = sweeper.sweep(later(120)).await.unwrap();
     // Dead letters have no objects.
-    assert_eq!((swept.files, swept.closed.len()), (8, 8));
+    assert_eq!((swept.files, swept.no_key.len()), (8, 8));
     World::is_intact(&world.verify().await);
 }
 
 #[tokio::test]
-async fn a_chunk_that_was_altered_is_not_sealed() {
+async fn an_altered_chunk_is_not_sealed() {
     let world = World::new();
     filled(&world).await;
     let altered = world.names("recordings/s-a").await.into_iter().nth(1).unwrap();
@@ -193,14 +193,14 @@ async fn a_chunk_that_was_altered_is_not_sealed() {
     assert!(why.contains(&altered), "{why}");
     let left = world.files(Table::Events).await;
     assert!(files.iter().filter(|file| file.date == DATE).all(|file| left.contains(file)));
-    // What shows the damage is still there.
+    // The evidence of the damage still exists.
     world.sweep_later().await;
     let report = world.verify().await;
     assert_eq!(report.findings.len(), 2, "{:#?}", report.findings);
 }
 
 #[tokio::test]
-async fn a_file_that_was_exchanged_is_not_sealed_although_it_decrypts() {
+async fn an_exchanged_file_is_not_sealed_although_it_decrypts() {
     let world = World::new();
     filled(&world).await;
     let file = world.files(Table::Events).await.into_iter().find(|file| file.date == DATE).unwrap();
@@ -221,7 +221,7 @@ async fn a_file_that_was_exchanged_is_not_sealed_although_it_decrypts() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_missing_or_torn_is_not_sealed() {
+async fn a_missing_or_truncated_file_is_not_sealed() {
     for tear in [false, true] {
         let world = World::new();
         filled(&world).await;
@@ -240,7 +240,7 @@ async fn a_file_that_is_missing_or_torn_is_not_sealed() {
 }
 
 #[tokio::test]
-async fn a_store_that_fails_is_an_error_and_not_a_reason() {
+async fn a_failing_store_is_an_error_and_not_a_skip_reason() {
     let world = World::new();
     filled(&world).await;
     let (store, handle) = faulty(&world);

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 #[tokio::test]
-async fn what_is_sealed_cannot_be_deleted_before_its_time() {
+async fn sealed_objects_cannot_be_deleted_before_their_retain_until_date() {
     let server = require!(S3Server::start().await);
     let options: BTreeMap<String, String> = server.options().into_iter().collect();
     let url = format!("s3://{LOCKED_BUCKET}/archive");
@@ -42,7 +42,7 @@ async fn what_is_sealed_cannot_be_deleted_before_its_time() {
         let text = answer.success().unwrap().text();
         let until = Timestamp(0).plus_days(i64::from(date) + 1 + i64::from(days)).date_text();
         assert!(text.contains("GOVERNANCE") && text.contains(&until), "{path}: {text}");
-        // The version itself, which is what the lock keeps; a deletion without one only hides it.
+        // The version itself, which the lock protects. A deletion without a version only adds a delete marker.
         let head = server.request("HEAD", &address, &[], Bytes::new()).await.unwrap().success().unwrap();
         let version = head.header("x-amz-version-id").expect("the bucket is versioned").to_owned();
         let deleted =
@@ -55,7 +55,7 @@ async fn what_is_sealed_cannot_be_deleted_before_its_time() {
 }
 
 #[tokio::test]
-async fn a_bucket_without_object_lock_is_an_error_that_says_so() {
+async fn a_bucket_without_object_lock_is_reported_as_an_error() {
     let server = require!(S3Server::start().await);
     let options: BTreeMap<String, String> = server.options().into_iter().collect();
     let location = open_store(&format!("s3://{BUCKET}/archive"), Path::new("."), &options).unwrap();
@@ -74,7 +74,7 @@ async fn a_bucket_without_object_lock_is_an_error_that_says_so() {
 }
 
 #[tokio::test]
-async fn an_object_that_is_not_there_cannot_be_locked() {
+async fn a_missing_object_cannot_be_locked() {
     let server = require!(S3Server::start().await);
     let options: BTreeMap<String, String> = server.options().into_iter().collect();
     let url = format!("s3://{LOCKED_BUCKET}/archive").parse().unwrap();

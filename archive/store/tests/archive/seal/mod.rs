@@ -1,5 +1,5 @@
-//! Sealing and sweeping against a whole archive: rows stay what they are, the proof goes on to hold, and nothing is lost when
-//! it is broken off anywhere.
+//! Sealing and sweeping against a whole archive: rows do not change, the proof remains valid, and nothing is lost when
+//! a run is interrupted at any point.
 //!
 //! ```text
 //! World ─▶ units as an archiver commits them ─▶ seal ─▶ sweep

@@ -1,4 +1,4 @@
-//! What sealing does when nothing goes wrong, and what it leaves alone.
+//! Sealing without interference: what it merges, and what it does not.
 
 use super::world::*;
 use holdfast_archive::keys::Unlocker;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 #[tokio::test]
-async fn rows_and_proof_are_the_same_before_between_and_after() {
+async fn rows_and_proof_are_the_same_before_during_and_after_sealing() {
     let world = World::new();
     filled(&world).await;
     World::is_intact(&world.verify().await);
@@ -24,7 +24,7 @@ async fn rows_and_proof_are_the_same_before_between_and_after() {
     let sealed = world.seal().await;
     assert_eq!(sealed.skipped, []);
     assert_eq!((sealed.groups, sealed.files_before, sealed.files_after, sealed.rows), (4, 16, 4, 146));
-    // Four pieces of one recording became one, and the one that was whole stayed.
+    // Four objects of one recording became one, and the recording in one object was not touched.
     assert_eq!((sealed.objects_before, sealed.objects_after), (5, 2));
     for table in [Table::Events, Table::DeadLetters] {
         let files = world.files(table).await;
@@ -34,7 +34,7 @@ async fn rows_and_proof_are_the_same_before_between_and_after() {
     assert_eq!(world.rows(Table::Events).await, events);
     assert_eq!(world.rows(Table::DeadLetters).await, letters);
     World::is_intact(&world.verify().await);
-    // Whoever began to read before still reads.
+    // Readers of the version before can still read.
     assert_eq!(world.rows_of(Table::Events, &old.files).await, events);
 
     let mut sweeper = Sweeper::new(world.archive.clone(), world.unlocker(), Duration::from_secs(60));
@@ -81,7 +81,7 @@ async fn rows_of_a_sealed_file_are_in_the_order_of_session_and_time() {
 async fn late_events_of_a_sealed_date_get_a_sealed_file_of_their_own() {
     let world = World::new();
     filled(&world).await;
-    // It looks before there is anything, and remembers how far it has looked.
+    // Its first sweep finds nothing, and it keeps the version up to which it has read.
     let mut sweeper = Sweeper::new(world.archive.clone(), world.unlocker(), Duration::from_secs(60));
     assert_eq!(sweeper.sweep(later(120)).await.unwrap(), Default::default());
     world.seal().await;
@@ -121,7 +121,7 @@ async fn sealed_dead_letters_enter_the_proof_log_without_an_event() {
     let report = world.verify().await;
     World::is_intact(&report);
     assert_eq!(report.notices, [""; 0], "nothing waits");
-    // Once is enough, also when an archiver that has not seen the sealing names less in the newest entry.
+    // One entry is enough, also when an archiver that has not read the sealed entries names fewer in the newest entry.
     assert_eq!((world.seal().await.rows, version().await), (0, before.map(|version| version + 1)));
     world.commit_naming(Some(0), Table::Events, Vec::new(), Vec::new(), &[]).await;
     assert_eq!((world.seal().await.rows, version().await), (0, before.map(|version| version + 2)));
@@ -138,7 +138,7 @@ async fn rows_that_need_too_much_memory_become_several_files() {
     let sealed = seal(&sealer).await.unwrap();
     assert_eq!((sealed.groups, sealed.files_before, sealed.rows), (16, 16, 146));
     assert_eq!(world.rows(Table::Events).await, before);
-    // The parts of the recording that are in different files stay apart.
+    // Chunks of the recording in different files are not joined.
     assert_eq!((sealed.objects_before, sealed.objects_after), (5, 5));
     world.sweep_later().await;
     world.has_no_waste().await;
@@ -146,7 +146,7 @@ async fn rows_that_need_too_much_memory_become_several_files() {
 }
 
 #[tokio::test]
-async fn a_date_whose_keys_are_not_at_hand_is_left_and_named() {
+async fn a_date_without_available_keys_is_skipped_and_named() {
     let world = World::new();
     filled(&world).await;
     let mut sealer = world.sealer();
@@ -160,7 +160,7 @@ async fn a_date_whose_keys_are_not_at_hand_is_left_and_named() {
 }
 
 #[tokio::test]
-async fn files_that_nobody_attested_are_left_and_named() {
+async fn unattested_files_are_skipped_and_named() {
     let world = World::new();
     let partition = Partition { class: CLASS.to_owned(), date: DATE };
     let log = world.archive.table(Table::Events);
@@ -186,7 +186,7 @@ async fn files_that_nobody_attested_are_left_and_named() {
 }
 
 #[tokio::test]
-async fn the_cluster_is_remembered_when_a_checkpoint_is_made_at_a_sealed_file() {
+async fn the_cluster_is_kept_when_a_checkpoint_is_made_at_a_sealed_file() {
     let world = World::new();
     let log = world.archive.table(Table::Events);
     log.set_cluster("one").await;
@@ -208,7 +208,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
     /// Whatever the rows are and however they are spread over commits, dates and partitions.
     #[test]
-    fn any_rows_come_out_as_they_went_in(
+    fn any_rows_are_unchanged_after_sealing(
         units in prop::collection::vec(
             prop::collection::vec((0i32..2, 0i32..2, "[a-c]", 0i64..5, "\\PC{0,20}", prop::option::of("\\PC{1,5}")), 1..8), 1..5),
         max_rows in 1u64..12,

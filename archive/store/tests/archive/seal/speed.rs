@@ -1,4 +1,5 @@
-//! How fast chat lines are sealed. Not run by itself: `cargo test -p holdfast-archive --test archive -- --ignored speed`.
+//! How fast chat lines are sealed. Not run by itself: `cargo test -p holdfast-archive --test archive -- --ignored
+//! speed`.
 
 use super::world::*;
 use holdfast_archive::{Advance, Table};

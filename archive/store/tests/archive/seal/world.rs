@@ -1,4 +1,4 @@
-//! A small archive that is written to as an archiver does, and what a reader finds in it.
+//! A small archive that is written as an archiver writes it, and what a reader reads from it.
 
 use arrow_array::builder::{BinaryBuilder, Int32Builder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder};
 use arrow_array::cast::AsArray;
@@ -8,7 +8,7 @@ use arrow_row::{RowConverter, SortField};
 use bytes::Bytes;
 use holdfast_archive::keys::{Holder, KeyRing, MasterKeyId, Unlocker};
 use holdfast_archive::proof::{Attestation, BatchTrees, IntegrateSettings, Integrator, file_digests};
-use holdfast_archive::recordings::{self, RecordingSpan};
+use holdfast_archive::recordings::{self, ChunkLocation, RecordingSpan};
 use holdfast_archive::seal::{Progress, SealSettings, Sealed, Sealer, Sweeper, Swept};
 use holdfast_archive::segment::{Partition, SegmentKeys, SegmentWriter};
 use holdfast_archive::verify::{Report, Scope, Verification};
@@ -34,7 +34,7 @@ pub(crate) const CLASS: &str = "general";
 const TOPIC: &str = "holdfast.events";
 const RECORDINGS: &str = "holdfast.recordings";
 
-/// The place of a topic's partition and the next offset there.
+/// Topic and partition, and the next offset.
 type Offsets = BTreeMap<(String, i32), i64>;
 
 pub(crate) struct World {
@@ -52,7 +52,7 @@ pub(crate) struct World {
 /// Filing date, session, recording, and its chunks from this number on.
 pub(crate) type Pieces = (i32, &'static str, &'static str, i64, Vec<Vec<u8>>);
 
-/// What one commit brings.
+/// The contents of one commit.
 #[derive(Default, Clone)]
 pub(crate) struct Unit {
     /// Kafka partition, filing date, the event in structured JSON.
@@ -200,7 +200,7 @@ impl World {
         let batches = batches.into_iter().map(|(date, rows)| (date, dead_letters(&rows))).collect();
         let advance = Advance { topic: key.0.clone(), partition: 0, expected: before, next };
         self.commit(Table::DeadLetters, batches, Vec::new(), std::slice::from_ref(&advance)).await;
-        // The log of events takes over these offsets as well.
+        // The log of events advances over these offsets as well.
         self.commit(Table::Events, Vec::new(), Vec::new(), &[advance]).await;
         self.offsets.lock().unwrap().insert(key, next);
     }
@@ -292,8 +292,7 @@ impl World {
         self.archive.table(table).snapshot().await.unwrap().files.clone()
     }
 
-    /// All rows of the table, each as bytes that are equal when the rows are, except for where chunks lie; and the content
-    /// of every chunk instead.
+    /// All rows of the table as comparable bytes, with the content of every chunk instead of its place.
     pub(crate) async fn rows(&self, table: Table) -> Vec<Vec<u8>> {
         self.rows_of(table, &self.files(table).await).await
     }
@@ -309,7 +308,7 @@ impl World {
         rows
     }
 
-    /// What a file holds, with its secret in every row.
+    /// The rows of a file, with the secret in every row.
     pub(crate) async fn batches(&self, file: &DataFile) -> Vec<RecordBatch> {
         let unlocker = self.unlocker();
         unlocker.prepare(std::slice::from_ref(file)).await.unwrap();
@@ -352,14 +351,15 @@ impl World {
         let unlocker = self.unlocker();
         for row in (0..batch.num_rows()).filter(|row| paths.is_valid(*row)) {
             let (offset, size) = (offsets.value(row) as u64, sizes.value(row) as u64);
-            let (class, path) = (&file.class, paths.value(row));
-            let chunk = recordings::read_chunk(&self.archive, &unlocker, class, file.date, path, offset, size).await;
+            let (class, path) = (file.class.as_str(), paths.value(row));
+            let location = ChunkLocation { class, date: file.date, path, offset, length: size };
+            let chunk = recordings::read_chunk(&self.archive, &unlocker, &location).await;
             rows[row].extend_from_slice(&chunk.unwrap());
         }
         rows
     }
 
-    /// The objects that live rows of events point to.
+    /// The objects that live rows of events name.
     pub(crate) async fn objects(&self) -> BTreeSet<String> {
         let mut objects = BTreeSet::new();
         for file in self.files(Table::Events).await {
@@ -380,7 +380,7 @@ impl World {
         names.filter(|name| !name.contains("_delta_log")).collect()
     }
 
-    /// Exactly the files and objects that are live stand in the store.
+    /// Asserts that the store has exactly the live files and objects.
     pub(crate) async fn has_no_waste(&self) {
         let live = |files: Vec<DataFile>| files.into_iter().map(|file| file.path.to_string()).collect::<BTreeSet<_>>();
         for table in [Table::Events, Table::DeadLetters] {
@@ -402,7 +402,7 @@ pub(crate) async fn seal(sealer: &Sealer) -> Result<Sealed, ArchiveError> {
     Ok(sealed)
 }
 
-/// So many seconds after [`NOW`].
+/// This many seconds after [`NOW`].
 pub(crate) fn later(seconds: i64) -> Timestamp {
     Timestamp(NOW.0 + seconds * 1_000_000)
 }
@@ -478,7 +478,7 @@ pub(crate) fn media(number: u8, length: usize) -> Vec<u8> {
     (0..length).map(|at| number ^ (at % 251) as u8).collect()
 }
 
-/// Puts other bytes where an object stands, encrypted for the same readers: a change that decrypts.
+/// Replaces the bytes of an object, encrypted to the same master key: a change that decrypts.
 pub(crate) async fn exchange_object(world: &World, path: &str, date: i32, bytes: &[u8]) {
     let master = MasterKeyId::of(recordings::TIER, CLASS, date);
     let recipient = world.ring.recipient(&master).await.unwrap();
@@ -486,7 +486,7 @@ pub(crate) async fn exchange_object(world: &World, path: &str, date: i32, bytes:
     world.archive.store().put(&path.into(), Bytes::from(object).into()).await.unwrap();
 }
 
-/// SHA-256 of everything that stands in the store.
+/// SHA-256 of every object in the store.
 pub(crate) async fn fingerprint(world: &World) -> BTreeMap<String, [u8; 32]> {
     use futures::TryStreamExt;
     let listed: Vec<_> = world.archive.store().list(None).try_collect().await.unwrap();

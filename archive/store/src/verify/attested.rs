@@ -1,8 +1,8 @@
-//! What the Delta logs say, entry by entry, held against what was attested and integrated.
+//! The Delta logs, entry by entry, compared with what was attested and integrated.
 //!
 //! ```text
-//! sequence ─▶ each entry: attested? its leaves at their place in the tree? its actions those that its leaves name?
-//!                └─▶ Ledger: live files with their digests, objects, batches, spans, disposals
+//! sequence ─▶ each entry: attested? its leaves at their index in the tree? its actions those that its leaves name?
+//!                └─▶ AttestedLog: live files with their digests, objects, batches, spans, disposals
 //! ```
 
 use super::report::{Finding, Kind};
@@ -17,66 +17,66 @@ use holdfast_proof::{Batch, Commit, Disposal, FileDigest, Leaf, Operation, Span,
 use object_store::ObjectStore;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-/// How long a commit may wait until it is in a checkpoint.
-const PATIENCE_MICROS: i64 = 120 * 1_000_000;
+/// The time within which a commit must be in a checkpoint.
+const INTEGRATION_TIMEOUT_MICROS: i64 = 120 * 1_000_000;
 
-/// The rows of one class and date of a table.
+/// A table whose rows are attested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum TableName {
+pub(crate) enum AttestedTable {
     Events,
     DeadLetters,
 }
 
-/// A table's class and date.
-pub(crate) type Part = (TableName, String, String);
+/// A partition of a table: the table, the retention class and the filing date.
+pub(crate) type TablePartition = (AttestedTable, String, String);
 
 /// A live file.
 #[derive(Debug, Clone)]
 pub(crate) struct LiveFile {
     pub(crate) added: AddedFile,
-    /// What was attested of it; `None` when nothing was.
+    /// Its attested digest; `None` if it is not attested.
     pub(crate) digest: Option<FileDigest>,
-    /// Whether it is from before the archive had a proof log.
-    pub(crate) is_old: bool,
+    /// Whether it is older than the proof log.
+    pub(crate) predates_log: bool,
 }
 
-/// A batch with its place in the log.
+/// A batch with its index in the log.
 #[derive(Debug, Clone)]
-pub(crate) struct LedgerBatch {
+pub(crate) struct AttestedBatch {
     pub(crate) index: u64,
     pub(crate) batch: Batch,
-    /// Whether it was lawfully disposed of later.
+    /// Whether a later entry disposes of it lawfully.
     pub(crate) disposed: bool,
 }
 
-/// What the entries say.
+/// What the entries attest, and which files are live.
 #[derive(Debug, Default)]
-pub(crate) struct Ledger {
+pub(crate) struct AttestedLog {
     pub(crate) entries: u64,
     /// By table and path relative to the table.
-    pub(crate) live: BTreeMap<(TableName, String), LiveFile>,
+    pub(crate) live: BTreeMap<(AttestedTable, String), LiveFile>,
     pub(crate) objects: HashMap<String, FileDigest>,
-    pub(crate) batches: BTreeMap<Part, Vec<LedgerBatch>>,
+    pub(crate) batches: BTreeMap<TablePartition, Vec<AttestedBatch>>,
     /// By topic and partition, in the order of the log, with the version of the entry.
     pub(crate) spans: BTreeMap<(String, i32), Vec<(u64, Span)>>,
     pub(crate) position: Position,
     /// Leaves that are in no checkpoint yet.
     pub(crate) pending: u64,
-    /// Entries from before the archive had a proof log.
+    /// Entries that are older than the proof log.
     pub(crate) before: u64,
     pub(crate) findings: Vec<Finding>,
     commit_ids: HashSet<String>,
     expected_index: u64,
 }
 
-impl From<Table> for TableName {
+impl From<Table> for AttestedTable {
     fn from(table: Table) -> Self {
-        // Sessions are derived, and stand in no ledger.
+        // Sessions are derived and not attested.
         if table == Table::Events { Self::Events } else { Self::DeadLetters }
     }
 }
 
-impl TableName {
+impl AttestedTable {
     pub(crate) fn table(self) -> Table {
         match self {
             Self::Events => Table::Events,
@@ -85,8 +85,8 @@ impl TableName {
     }
 }
 
-impl Ledger {
-    /// Reads both Delta logs up to `until`, and all of what the checkpoint has.
+impl AttestedLog {
+    /// Reads both Delta logs up to `until`, and at least up to the position of the checkpoint.
     pub(crate) async fn read(
         store: &dyn ObjectStore,
         keys: &TrustedKeys,
@@ -94,7 +94,7 @@ impl Ledger {
         until: Position,
         now: Timestamp,
     ) -> Result<Self, ArchiveError> {
-        let mut ledger = Self::default();
+        let mut log = Self::default();
         let integrated = tree.position;
         let mut sequence = Sequence::new(store, keys, Position::default());
         loop {
@@ -104,13 +104,13 @@ impl Ledger {
                 break;
             }
             match sequence.next().await? {
-                Some(next) => ledger.take(next, keys, tree, now),
+                Some(next) => log.add(next, keys, tree, now),
                 None if reached < wanted => {
                     let missing = reached.map_or(0, |version| version + 1);
                     let what = format!("entry {missing} of the Delta log of events is missing");
                     let finding = Finding::new(Kind::Entry, what).file(entry_path(Table::Events, missing));
                     let wanted = wanted.unwrap_or_default();
-                    ledger.findings.push(
+                    log.findings.push(
                         finding.expected(format!("entries up to {wanted}"), format!("none of version {missing}")),
                     );
                     sequence.skip();
@@ -121,46 +121,46 @@ impl Ledger {
         // Dead letters that no entry of events names yet.
         while sequence.position().dead_letters < until.dead_letters.max(integrated.dead_letters) {
             match sequence.next_dead_letters().await? {
-                Some(next) => ledger.take_unordered(&next),
+                Some(next) => log.add_unordered(&next),
                 None => {
                     let missing = sequence.position().dead_letters.map_or(0, |version| version + 1);
                     let what = format!("entry {missing} of the Delta log of dead_letters is missing");
-                    ledger.findings.push(Finding::new(Kind::Entry, what).file(entry_path(Table::DeadLetters, missing)));
+                    log.findings.push(Finding::new(Kind::Entry, what).file(entry_path(Table::DeadLetters, missing)));
                     sequence.skip_dead_letters();
                 }
             }
         }
-        ledger.position = sequence.position();
-        if ledger.expected_index < tree.size() {
+        log.position = sequence.position();
+        if log.expected_index < tree.size() {
             let what = format!(
-                "leaves {}..{} of the proof log stand in no entry of a Delta log",
-                ledger.expected_index,
+                "leaves {}..{} of the proof log are in no entry of a Delta log",
+                log.expected_index,
                 tree.size()
             );
-            let found = format!("{} leaves", ledger.expected_index);
-            ledger.findings.push(Finding::new(Kind::Entry, what).expected(format!("{} leaves", tree.size()), found));
+            let found = format!("{} leaves", log.expected_index);
+            log.findings.push(Finding::new(Kind::Entry, what).expected(format!("{} leaves", tree.size()), found));
         }
-        Ok(ledger)
+        Ok(log)
     }
 
-    fn take(&mut self, next: Sequenced, keys: &TrustedKeys, tree: &LogTree, now: Timestamp) {
+    fn add(&mut self, next: Sequenced, keys: &TrustedKeys, tree: &LogTree, now: Timestamp) {
         self.entries += 1;
         let Sequenced { table, entry, leaves } = next;
         let place = || format!("entry {} of the Delta log of {}", entry.version, table.name());
-        let mut is_old = false;
+        let mut predates_log = false;
         let leaves = leaves.and_then(|attested| match attested.is_timely(keys, self.expected_index) {
             true => Ok(attested.leaves),
             false => Err(RETIRED.to_owned()),
         });
         let leaves = match leaves {
             Ok(leaves) => {
-                self.place_leaves(&entry, table, tree, now);
+                self.check_leaves(&entry, table, tree, now);
                 leaves
             }
             Err(why) => {
-                // An archive that was there before the proof log has entries without.
-                is_old = self.expected_index == 0 && entry.attestation.is_none() && !entry.is_unreadable;
-                if is_old {
+                // An archive that is older than its proof log has entries without attestation.
+                predates_log = self.expected_index == 0 && entry.attestation.is_none() && !entry.is_unreadable;
+                if predates_log {
                     self.before += 1;
                 } else {
                     let kind = if entry.is_unreadable { Kind::Entry } else { Kind::Unattested };
@@ -176,11 +176,11 @@ impl Ledger {
             let what = format!("{} repeats the commit {id}", place());
             self.findings.push(Finding::new(Kind::Entry, what).file(entry_path(table, entry.version)));
         }
-        self.apply(table, &entry, &leaves, is_old);
+        self.apply(table, &entry, &leaves, predates_log);
     }
 
-    /// Takes in dead letters that are not integrated yet, because the events that they came with are not committed.
-    fn take_unordered(&mut self, next: &Sequenced) {
+    /// Adds dead letters that are not integrated yet, because the events consumed with them are not committed.
+    fn add_unordered(&mut self, next: &Sequenced) {
         self.entries += 1;
         let leaves = next.leaves.as_ref().map_or_else(|_| Vec::new(), |attested| attested.leaves.clone());
         self.pending += leaves.len() as u64;
@@ -192,8 +192,8 @@ impl Ledger {
         self.apply(next.table, &next.entry, &leaves, false);
     }
 
-    /// Holds the leaves of an entry against the tree.
-    fn place_leaves(&mut self, entry: &Entry, table: Table, tree: &LogTree, now: Timestamp) {
+    /// Compares the leaves of an entry with the tree.
+    fn check_leaves(&mut self, entry: &Entry, table: Table, tree: &LogTree, now: Timestamp) {
         let Some(attestation) = &entry.attestation else { return };
         let file = entry_path(table, entry.version);
         for (number, leaf) in attestation.leaves.iter().enumerate() {
@@ -201,7 +201,7 @@ impl Ledger {
             if self.expected_index >= tree.size() {
                 if let Some(index) = tree.find(&hash) {
                     let what = format!(
-                        "entry {} of the Delta log of {} says what leaf {index} of the proof log says, at another place",
+                        "entry {} of the Delta log of {} has leaf {index} of the proof log, at another place",
                         entry.version,
                         table.name()
                     );
@@ -210,7 +210,7 @@ impl Ledger {
                 }
                 self.pending += 1;
                 let waited = entry.written.map_or(0, |written| now.0 - written * 1_000);
-                if waited > PATIENCE_MICROS && number == 0 {
+                if waited > INTEGRATION_TIMEOUT_MICROS && number == 0 {
                     let what = format!(
                         "entry {} of the Delta log of {} was written {} s ago and is in no checkpoint",
                         entry.version,
@@ -226,14 +226,14 @@ impl Ledger {
                 continue;
             }
             let what = format!(
-                "leaf {} of the proof log is not what entry {} of the Delta log of {} says",
+                "leaf {} of the proof log is not the one in entry {} of the Delta log of {}",
                 self.expected_index,
                 entry.version,
                 table.name()
             );
             let expected = tree.leaf(self.expected_index).map_or_else(String::new, |hash| hash.to_string());
             self.findings.push(Finding::new(Kind::Entry, what).file(&file).expected(expected, hash));
-            // Go on behind it, if the leaf stands further on.
+            // Continue after the leaf, if it is further on in the tree.
             if let Some(index) = tree.find(&hash).filter(|index| *index >= self.expected_index) {
                 self.expected_index = index + 1;
             } else {
@@ -242,9 +242,9 @@ impl Ledger {
         }
     }
 
-    /// Takes in what an entry does, and holds it against what its leaves say.
-    fn apply(&mut self, table: Table, entry: &Entry, leaves: &[Leaf], is_old: bool) {
-        let name = TableName::from(table);
+    /// Applies the actions of an entry, and compares them with its leaves.
+    fn apply(&mut self, table: Table, entry: &Entry, leaves: &[Leaf], predates_log: bool) {
+        let name = AttestedTable::from(table);
         let at = entry_path(table, entry.version);
         let first_index = self.expected_index.saturating_sub(leaves.len() as u64);
         let mut digests: HashMap<&str, &FileDigest> = HashMap::new();
@@ -270,7 +270,7 @@ impl Ledger {
                 Leaf::Batch(batch) => {
                     let part = (name, batch.class.clone(), batch.date.clone());
                     let index = first_index + number as u64;
-                    let batch = LedgerBatch { index, batch: batch.clone(), disposed: false };
+                    let batch = AttestedBatch { index, batch: batch.clone(), disposed: false };
                     self.batches.entry(part).or_default().push(batch);
                 }
                 Leaf::Disposal(disposal) => self.dispose(name, disposal),
@@ -297,7 +297,7 @@ impl Ledger {
                 );
                 self.findings.push(Finding::new(Kind::Unattested, what).file(&at).expected(expected, found));
             }
-            self.live.insert((name, added.path.clone()), LiveFile { added: added.clone(), digest, is_old });
+            self.live.insert((name, added.path.clone()), LiveFile { added: added.clone(), digest, predates_log });
         }
         if attested {
             for (id, digest) in digests {
@@ -309,7 +309,7 @@ impl Ledger {
         for path in entry.removes.iter().map(|removed| &removed.path) {
             let id = path.rsplit('/').next().and_then(|name| name.strip_suffix(".parquet")).unwrap_or(path);
             if !removed.remove(id) || operation == Operation::Append {
-                let what = format!("the entry removes the file {id}, and nobody attested that");
+                let what = format!("the entry removes the file {id}, which was not attested");
                 self.findings.push(Finding::new(Kind::Unattested, what).file(&at));
             }
             self.live.remove(&(name, path.clone()));
@@ -330,7 +330,7 @@ impl Ledger {
         }
     }
 
-    fn dispose(&mut self, name: TableName, disposal: &Disposal) {
+    fn dispose(&mut self, name: AttestedTable, disposal: &Disposal) {
         let part = (name, disposal.class.clone(), disposal.date.clone());
         for batch in self.batches.entry(part).or_default() {
             batch.disposed = true;

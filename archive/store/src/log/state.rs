@@ -1,46 +1,47 @@
-//! What has been read of the log, and how it is brought up to the newest version.
+//! The state of the log as far as it was read, and its refresh to the newest version.
 //!
 //! ```text
 //! first time   _last_checkpoint ─▶ checkpoint: `txn` ─▶ its entry and all that follow ─┐
 //! later                            the entries since the last call ────────────────────┴─▶ offsets, commits, cluster
 //! ```
 //!
-//! The files of the table are the Delta reader's; it keeps them itself. Offsets, the ids of commits and the cluster are
-//! taken from the entries here, one entry after the other.
+//! The Delta reader keeps the files of the table. This module reads offsets, commit ids and the cluster from the
+//! entries, one entry after the other.
 //!
 //! Invariants:
-//! - No entry from the checkpoint's own on is passed over: one that is missing is damage, and one that could not be read is
-//!   read again the next time.
-//! - What was taken in is of entries that stand in the log, never of a commit that was only tried.
+//! - No entry is skipped from the checkpoint's own entry on. A missing entry is damage. An entry that could not be read
+//!   is read again at the next refresh.
+//! - The state reflects only entries that are in the log, never a commit that was only tried.
 
-use super::actions::parse_app_id;
-use super::{CLUSTER_ID, COMMIT_ID, Snapshot, TableLog, TopicPartition, log_error};
+use super::actions::{CLUSTER_ID, COMMIT_ID, parse_app_id};
+use super::snapshot::{Snapshot, TopicPartition};
+use super::storage::{LogStorage, log_error};
 use crate::error::ArchiveError;
+use crate::paths;
 use crate::table::Table;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Array, StructArray};
 use deltalake_core::{DeltaTable, DeltaTableError};
-use futures::StreamExt;
-use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Ids of this many entries are remembered, for recognising our own.
-const REMEMBERED_COMMITS: usize = 256;
+/// Commit ids that are kept, so that a writer recognises its own commits.
+const MAX_COMMIT_IDS: usize = 256;
 
-/// How often a listing with a gap is made again, and the pause before.
-const LISTINGS: u32 = 10;
+/// How often a listing with a gap is repeated, and the pause before each repetition.
+const MAX_LISTINGS: u32 = 10;
 const LISTING_PAUSE: Duration = Duration::from_millis(20);
 
+/// What was read of one log.
 #[derive(Debug, Default)]
-pub(super) struct State {
+pub(super) struct LogState {
     pub(super) delta: Option<DeltaTable>,
-    /// The newest version whose offsets and commit were taken in. It lags behind `delta` when reading an entry failed.
+    /// The newest version whose offsets and commit id were applied. It lags behind `delta` when an entry could not be
+    /// read.
     applied: Option<u64>,
     pub(super) offsets: BTreeMap<TopicPartition, i64>,
     pub(super) commits: VecDeque<String>,
@@ -51,73 +52,55 @@ pub(super) struct State {
     pub(super) snapshot: Option<Arc<Snapshot>>,
 }
 
-impl TableLog {
+impl LogState {
     /// Brings the state up to the log's newest version.
-    pub(super) async fn refresh(&self, state: &mut State) -> Result<(), ArchiveError> {
-        match state.version() {
-            None if !self.exists().await? => return Ok(()),
-            // Most statements find nothing new, and one question for the next entry is less than a listing of all.
-            Some(version) if state.applied == Some(version) && !self.has_entry(version + 1).await? => return Ok(()),
+    pub(super) async fn refresh(&mut self, storage: &LogStorage) -> Result<(), ArchiveError> {
+        match self.version() {
+            None if !storage.exists().await? => return Ok(()),
+            // Most statements find nothing new, and one request for the next entry costs less than a listing of all.
+            Some(version) if self.applied == Some(version) && !storage.has_entry(version + 1).await? => return Ok(()),
             _ => {}
         }
         for attempt in 1.. {
-            let read = match &mut state.delta {
+            let read = match &mut self.delta {
                 Some(delta) => delta.update_state().await,
                 None => {
-                    let mut delta = DeltaTable::new(self.log_store()?);
-                    delta.load().await.map(|()| state.delta = Some(delta))
+                    let mut delta = DeltaTable::new(storage.log_store()?);
+                    delta.load().await.map(|()| self.delta = Some(delta))
                 }
             };
             match read {
                 Ok(()) => break,
-                Err(error) if attempt < LISTINGS && is_torn_listing(&error) => tokio::time::sleep(LISTING_PAUSE).await,
+                Err(error) if attempt < MAX_LISTINGS && is_torn_listing(&error) => {
+                    tokio::time::sleep(LISTING_PAUSE).await;
+                }
                 Err(error) => return Err(log_error("read the Delta log")(error)),
             }
         }
-        let Some(newest) = state.version() else { return Ok(()) };
-        let first = match state.applied {
+        let Some(newest) = self.version() else { return Ok(()) };
+        let first = match self.applied {
             Some(applied) => applied + 1,
-            None => self.read_checkpoint(state, newest).await?,
+            None => self.read_checkpoint(storage, newest).await?,
         };
-        let log_store = self.log_store()?;
+        let log_store = storage.log_store()?;
         for version in first..=newest {
             let entry =
                 log_store.read_commit_entry(version).await.map_err(log_error("read an entry of the Delta log"))?;
             let entry = entry.ok_or_else(|| ArchiveError::Damaged {
-                what: format!("the Delta log of {}", self.table.name()),
+                what: format!("the Delta log of {}", storage.table.name()),
                 why: format!("its entry {version} is missing"),
             })?;
-            state.apply(&entry, version, self.table)?;
-            state.applied = Some(version);
+            self.apply(&entry, version, storage.table)?;
+            self.applied = Some(version);
         }
         Ok(())
     }
 
-    /// Whether the log has any entry.
-    async fn exists(&self) -> Result<bool, ArchiveError> {
-        let directory = self.table.directory().join("_delta_log");
-        let first = self.store.list(Some(&directory)).next().await;
-        match first.transpose() {
-            Ok(found) => Ok(found.is_some()),
-            Err(object_store::Error::NotFound { .. }) => Ok(false),
-            Err(source) => Err(ArchiveError::Store { doing: format!("list {directory}"), source }),
-        }
-    }
-
-    async fn has_entry(&self, version: u64) -> Result<bool, ArchiveError> {
-        let entry = self.table.directory().join("_delta_log").join(format!("{version:020}.json"));
-        match self.store.head(&entry).await {
-            Ok(_) => Ok(true),
-            Err(object_store::Error::NotFound { .. }) => Ok(false),
-            Err(source) => Err(ArchiveError::Store { doing: format!("look for {entry}"), source }),
-        }
-    }
-
-    /// Takes the offsets from the newest checkpoint up to `newest`. Returns the version from which on entries are to be
-    /// read: the checkpoint's own, because the checkpoint does not keep what an entry says of its commit.
-    async fn read_checkpoint(&self, state: &mut State, newest: u64) -> Result<u64, ArchiveError> {
-        let directory = self.table.directory().join("_delta_log");
-        let hint = match self.get(&directory.clone().join("_last_checkpoint")).await {
+    /// Reads the offsets from the newest checkpoint up to `newest`. Returns the first version whose entry must be read:
+    /// the checkpoint's own, because a checkpoint does not keep the commit information of its entry.
+    async fn read_checkpoint(&mut self, storage: &LogStorage, newest: u64) -> Result<u64, ArchiveError> {
+        let directory = paths::delta_log(storage.table);
+        let hint = match storage.get(&directory.clone().join("_last_checkpoint")).await {
             Ok(hint) => hint,
             Err(ArchiveError::Store { source: object_store::Error::NotFound { .. }, .. }) => return Ok(0),
             Err(error) => return Err(error),
@@ -128,7 +111,7 @@ impl TableLog {
         if version > newest {
             return Ok(0);
         }
-        let file = self.get(&directory.clone().join(format!("{version:020}.checkpoint.parquet"))).await?;
+        let file = storage.get(&directory.clone().join(format!("{version:020}.checkpoint.parquet"))).await?;
         let parquet = |source| ArchiveError::Parquet { doing: format!("read the checkpoint {version}"), source };
         let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(parquet)?;
         let mask = ProjectionMask::columns(builder.parquet_schema(), ["txn.appId", "txn.version"]);
@@ -147,28 +130,21 @@ impl TableLog {
             let (ids, versions) = (ids.as_string::<i32>(), versions.as_primitive::<Int64Type>());
             for row in 0..transactions.len() {
                 if transactions.is_valid(row) && ids.is_valid(row) {
-                    state.set_offset(ids.value(row), versions.value(row));
+                    self.set_offset(ids.value(row), versions.value(row));
                 }
             }
         }
         Ok(version)
     }
 
-    async fn get(&self, path: &Path) -> Result<bytes::Bytes, ArchiveError> {
-        let read = async { self.store.get(path).await?.bytes().await };
-        read.await.map_err(|source| ArchiveError::Store { doing: format!("read {path}"), source })
-    }
-}
-
-impl State {
     pub(super) fn version(&self) -> Option<u64> {
         self.delta.as_ref().and_then(DeltaTable::version)
     }
 
-    /// Takes the offsets and the commit's id from one entry of the log.
+    /// Reads the offsets, the commit id and the cluster from one entry of the log.
     fn apply(&mut self, entry: &[u8], version: u64, table: Table) -> Result<(), ArchiveError> {
         for line in entry.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-            // Most lines are files, which are not wanted here.
+            // Most lines are files, which are not needed here.
             if !line.starts_with(b"{\"txn\"") && !line.starts_with(b"{\"commitInfo\"") {
                 continue;
             }
@@ -183,7 +159,7 @@ impl State {
                 self.cluster = Some(id.to_owned());
             }
             if let Some(id) = action["commitInfo"][COMMIT_ID].as_str() {
-                if self.commits.len() == REMEMBERED_COMMITS {
+                if self.commits.len() == MAX_COMMIT_IDS {
                     self.commits.pop_front();
                 }
                 self.commits.push_back(id.to_owned());
@@ -199,8 +175,8 @@ impl State {
     }
 }
 
-/// Whether the log's entries do not follow each other. A folder that is written to while it is listed may show a new
-/// entry and not the one before; the next listing does. A gap that stays is damage.
+/// Whether the listing has a gap in the versions. A folder that is written to while it is listed may show a new entry
+/// and not the one before; the next listing shows both. A gap that remains is damage.
 fn is_torn_listing(error: &DeltaTableError) -> bool {
     error.to_string().contains("contiguous commit files")
 }

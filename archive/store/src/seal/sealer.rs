@@ -1,19 +1,22 @@
-//! One run: group after group is read, merged, put, locked and committed.
+//! The sealer: reads, merges, puts, locks and commits one group after the other.
 //!
 //! ```text
 //! group ─▶ keys? ─▶ gather ─▶ still live? ─▶ join ─▶ write ─▶ put ─▶ lock ─▶ commit
-//!            └ NoKey    └ Unattested, Damaged  └ Damaged                        └ Gone
+//!            └ NoKey    └ Unattested, Damaged  └ Damaged                        └ Conflict
 //! ```
 //!
-//! What is wrong with one group is told, and the others go on. What is wrong with the store ends the run.
+//! A problem of one group is reported, and the run continues with the others. An error of the store ends the run.
 
 use super::history::History;
 use super::join::{self, Joined};
 use super::merge::{self, Gathered, LeftOut};
+use super::outcome::{Progress, Sealed, SkipReason};
 use super::plan::{self, Group};
-use super::{Progress, Sealed, Sealer, SkipReason};
+use super::retention::Lock;
+use super::settings::SealSettings;
+use crate::Archive;
 use crate::error::{ArchiveError, CommitError};
-use crate::keys::MasterKeyId;
+use crate::keys::{KeyRing, MasterKeyId, Unlocker};
 use crate::log::{Change, DataFile, TableLog};
 use crate::proof::entry::get;
 use crate::proof::sequence::Position;
@@ -21,20 +24,54 @@ use crate::proof::{Attestation, file_digests};
 use crate::segment::{Partition, Segment};
 use crate::table::Table;
 use holdfast_events::{Tier, Timestamp};
+use holdfast_proof::note::SigningKey;
 use holdfast_proof::{Commit, FileDigest, Files, Leaf, Operation};
 use object_store::path::Path;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Tries of one commit, and the pause before the second. Each further pause is twice as long.
-const TRIES: u32 = 5;
-const PAUSE: Duration = Duration::from_millis(200);
-/// Files that one reason names singly.
-const NAMED: usize = 10;
+/// Attempts of one commit, and the pause before the second. Each further pause is twice as long.
+const MAX_ATTEMPTS: u32 = 5;
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+/// Files that one reason lists.
+const MAX_LISTED: usize = 10;
+
+/// Seals an archive.
+#[derive(Clone)]
+pub struct Sealer {
+    /// The archive.
+    pub archive: Archive,
+    /// The public keys, for writing.
+    pub ring: Arc<KeyRing>,
+    /// The private keys, for reading.
+    pub unlocker: Arc<Unlocker>,
+    /// Signs the commits.
+    pub key: Arc<SigningKey>,
+    /// How it is sealed.
+    pub settings: SealSettings,
+    /// Locks sealed files and their recording objects; `None` locks nothing.
+    pub lock: Option<Lock>,
+}
+
+impl Sealer {
+    /// Seals every date that is closed at `now`; with `everything` also those that are not closed.
+    ///
+    /// # Errors
+    /// When the store or the log cannot be reached. Groups that were sealed before stay sealed. Groups that cannot be
+    /// sealed for another reason are named in the outcome.
+    pub async fn seal(
+        &self,
+        now: Timestamp,
+        everything: bool,
+        progress: impl Fn(Progress),
+    ) -> Result<Sealed, ArchiveError> {
+        Run::new(self, now).seal(everything, progress).await
+    }
+}
 
 /// One run of a sealer.
-pub(super) struct Run<'s> {
+struct Run<'s> {
     sealer: &'s Sealer,
     dead_letters: TableLog,
     now: Timestamp,
@@ -42,7 +79,7 @@ pub(super) struct Run<'s> {
     sealed: Sealed,
 }
 
-/// The files of one group and what the log says of them.
+/// One group of files, and their attested digests.
 struct Work {
     log: TableLog,
     group: Group,
@@ -51,18 +88,18 @@ struct Work {
 
 /// How a commit ended.
 enum Outcome {
-    Done,
-    /// Somebody else was first.
-    Gone,
+    Committed,
+    /// Another process was first.
+    Conflict,
 }
 
 impl<'s> Run<'s> {
-    pub(super) fn new(sealer: &'s Sealer, now: Timestamp) -> Self {
+    fn new(sealer: &'s Sealer, now: Timestamp) -> Self {
         let dead_letters = sealer.archive.table(Table::DeadLetters);
         Self { sealer, dead_letters, now, started: Instant::now(), sealed: Sealed::default() }
     }
 
-    pub(super) async fn seal(mut self, everything: bool, progress: impl Fn(Progress)) -> Result<Sealed, ArchiveError> {
+    async fn seal(mut self, everything: bool, progress: impl Fn(Progress)) -> Result<Sealed, ArchiveError> {
         let mut work = Vec::new();
         // Dead letters first: their entries enter the proof log with the next entry of events.
         for log in [self.dead_letters.clone(), self.sealer.archive.table(Table::Events)] {
@@ -84,12 +121,12 @@ impl<'s> Run<'s> {
         Ok(self.sealed)
     }
 
-    /// Makes an entry of events that changes nothing where there are entries of dead letters that none has named: their
-    /// leaves enter the proof log with it, and not whenever the next event comes.
+    /// Commits an empty entry of events if no entry has named the newest entries of dead letters. Their leaves enter
+    /// the proof log with it, instead of with the next event.
     async fn name_dead_letters(&self) -> Result<(), ArchiveError> {
         let Some(newest) = self.dead_letters.version().await? else { return Ok(()) };
         let (store, events) = (self.sealer.archive.store(), self.sealer.archive.table(Table::Events));
-        // What is in a checkpoint was named. Archivers name what they have seen themselves, which may be less.
+        // Entries in a checkpoint were named. Archivers name the entries that they have read, which may be fewer.
         let checkpoint = get(store.as_ref(), &crate::paths::proof_checkpoint()).await?.unwrap_or_default();
         let lines: Vec<String> = String::from_utf8_lossy(&checkpoint).lines().map(str::to_owned).collect();
         let mut named = Position::of_lines(&lines).dead_letters;
@@ -104,7 +141,7 @@ impl<'s> Run<'s> {
         Ok(())
     }
 
-    /// What there is to do in a table.
+    /// The groups to seal in a table.
     async fn work(&self, log: TableLog, everything: bool) -> Result<Vec<Work>, ArchiveError> {
         let snapshot = log.snapshot().await?;
         let groups = plan::plan(&snapshot.files, self.now, everything, &self.sealer.settings);
@@ -119,7 +156,7 @@ impl<'s> Run<'s> {
         Ok(groups.into_iter().map(work).collect())
     }
 
-    /// Who reads the log from one of our entries on must find there whose offsets it has.
+    /// Repeats the Kafka cluster in the sealer's entries, so that a reader that begins at one of them finds it.
     async fn set_cluster(&self, log: &TableLog) -> Result<(), ArchiveError> {
         if let Some(cluster) = log.cluster().await? {
             log.set_cluster(&cluster).await;
@@ -130,19 +167,19 @@ impl<'s> Run<'s> {
     /// Seals a group: into one file, or several when its rows need too much memory.
     async fn seal_group(&mut self, work: &Work) -> Result<(), ArchiveError> {
         let (table, partition) = (work.log.table(), &work.group.partition);
-        if let Some(closed) = self.closed(&work.group.files).await? {
-            self.sealed.skip(table, partition, SkipReason::NoKey, closed);
+        if let Some(missing) = self.missing_keys(&work.group.files).await? {
+            self.sealed.skip(table, partition, SkipReason::NoKey, missing);
             return Ok(());
         }
         let mut waiting: VecDeque<DataFile> = work.group.files.clone().into();
         let mut left = Vec::new();
         while !waiting.is_empty() {
-            let (store, most) = (self.sealer.archive.store(), self.sealer.settings.max_memory);
+            let (store, max_memory) = (self.sealer.archive.store(), self.sealer.settings.max_memory);
             let unlocker = &self.sealer.unlocker;
-            let gathered = merge::gather(store, unlocker, table, &mut waiting, &work.digests, most).await;
+            let gathered = merge::gather(store, unlocker, table, &mut waiting, &work.digests, max_memory).await;
             let outcome = match gathered {
-                // What somebody else has sealed may be swept by now.
-                Err(_) if are_gone(&work.log, waiting.iter()).await? => Outcome::Gone,
+                // Files that another process has sealed may be swept already.
+                Err(_) if were_removed(&work.log, waiting.iter()).await? => Outcome::Conflict,
                 Err(error) => return Err(error),
                 Ok(mut gathered) => {
                     left.append(&mut gathered.left);
@@ -152,9 +189,9 @@ impl<'s> Run<'s> {
                     self.seal_files(&work.log, partition, gathered).await?
                 }
             };
-            if let Outcome::Gone = outcome {
-                let why = "somebody else has sealed or removed some of its files meanwhile".to_owned();
-                self.sealed.skip(table, partition, SkipReason::Gone, why);
+            if let Outcome::Conflict = outcome {
+                let why = "another process has sealed or removed some of its files meanwhile".to_owned();
+                self.sealed.skip(table, partition, SkipReason::Conflict, why);
                 break;
             }
         }
@@ -170,9 +207,9 @@ impl<'s> Run<'s> {
         gathered: Gathered,
     ) -> Result<Outcome, ArchiveError> {
         let Gathered { files, mut batches, .. } = gathered;
-        // Whatever is put for nothing is waste, and may be locked for years.
-        if are_gone(log, files.iter()).await? {
-            return Ok(Outcome::Gone);
+        // An object that is put and not committed is waste, and may be locked for years.
+        if were_removed(log, files.iter()).await? {
+            return Ok(Outcome::Conflict);
         }
         let Sealer { archive, ring, unlocker, settings, .. } = self.sealer;
         let joined = match log.table() {
@@ -184,8 +221,8 @@ impl<'s> Run<'s> {
         let segment = merge::write(ring, log.table(), partition, batches).await?;
         log.put(&segment).await?;
         self.retain(&log.path_of(&segment), &joined.objects, partition.date).await?;
-        if let Outcome::Gone = self.commit(log, std::slice::from_ref(&segment), &files, joined.digests).await? {
-            return Ok(Outcome::Gone);
+        if let Outcome::Conflict = self.commit(log, std::slice::from_ref(&segment), &files, joined.digests).await? {
+            return Ok(Outcome::Conflict);
         }
         let sealed = &mut self.sealed;
         sealed.groups += 1;
@@ -196,10 +233,10 @@ impl<'s> Run<'s> {
         sealed.bytes_after += segment.bytes.len() as u64;
         sealed.objects_before += joined.before;
         sealed.objects_after += joined.objects.len() as u64;
-        Ok(Outcome::Done)
+        Ok(Outcome::Committed)
     }
 
-    /// Commits sealed files in the place of others, in one entry.
+    /// Commits sealed files and the removal of the files that they replace, in one entry.
     async fn commit(
         &self,
         log: &TableLog,
@@ -219,26 +256,29 @@ impl<'s> Run<'s> {
         let leaves: Vec<Leaf> = std::iter::once(commit).chain(files.into_leaves()).collect();
         let attestation = Attestation::sign(&self.sealer.key, &leaves)?;
         let change = Change { segments, removed, advances: &[], commit_id: &id, attestation: Some(&attestation) };
-        // The time of grace begins with the commit, which may come hours after the start of the run.
+        // The grace period begins with the commit, which may be hours after the start of the run.
         let elapsed = i64::try_from(self.started.elapsed().as_micros()).unwrap_or(i64::MAX);
         let now = Timestamp(self.now.0.saturating_add(elapsed));
-        let mut pause = PAUSE;
+        let mut pause = FIRST_PAUSE;
         for attempt in 1.. {
             match log.change(&change, now).await {
                 Ok(_) => break,
-                Err(CommitError::Gone { .. }) => return Ok(Outcome::Gone),
+                Err(CommitError::ConcurrentRemove { .. }) => return Ok(Outcome::Conflict),
                 Err(CommitError::Fenced { .. }) => unreachable!("no offset is moved"),
-                Err(CommitError::Archive(ArchiveError::Store { .. } | ArchiveError::Log { .. })) if attempt < TRIES => {
+                Err(CommitError::Archive(ArchiveError::Store { .. } | ArchiveError::Log { .. }))
+                    if attempt < MAX_ATTEMPTS =>
+                {
                     tokio::time::sleep(pause).await;
                 }
                 Err(CommitError::Archive(error)) => return Err(error),
             }
             pause *= 2;
         }
-        Ok(Outcome::Done)
+        Ok(Outcome::Committed)
     }
 
-    /// Locks a sealed file and the objects that its rows point to, if they are to be locked and the time is not over.
+    /// Locks a sealed file and the objects that its rows name, if there is a lock and the retain-until date is not
+    /// past.
     async fn retain(&self, file: &Path, objects: &[Path], date: i32) -> Result<(), ArchiveError> {
         let Some(lock) = &self.sealer.lock else { return Ok(()) };
         let until = plan::end_of(date).plus_days(lock.days.into());
@@ -251,39 +291,39 @@ impl<'s> Run<'s> {
         Ok(())
     }
 
-    /// Which keys of a group's date are not at hand, in a sentence.
-    async fn closed(&self, files: &[DataFile]) -> Result<Option<String>, ArchiveError> {
+    /// A sentence about the keys of a group's date that are not available; `None` if all are.
+    async fn missing_keys(&self, files: &[DataFile]) -> Result<Option<String>, ArchiveError> {
         let unlocker = &self.sealer.unlocker;
         unlocker.prepare(files).await?;
         let Some(file) = files.first() else { return Ok(None) };
-        let closed: Vec<String> = Tier::ALL
+        let missing: Vec<String> = Tier::ALL
             .into_iter()
             .filter(|tier| !unlocker.can_read(*tier, file))
             .map(|tier| MasterKeyId::of(tier, &file.class, file.date).to_string())
             .collect();
-        Ok((!closed.is_empty()).then(|| format!("no key for {}; sealing needs all tiers", closed.join(", "))))
+        Ok((!missing.is_empty()).then(|| format!("no key for {}; sealing needs all tiers", missing.join(", "))))
     }
 
-    /// Names the files that stay as they are, by the reason.
+    /// Reports the files that are not merged, by reason.
     fn skip_left(&mut self, table: Table, partition: &Partition, left: &[(DataFile, LeftOut)]) {
         for (kind, reason, what) in [
-            (LeftOut::Unattested, SkipReason::Unattested, "stand in no entry of the proof log"),
-            (LeftOut::NewerColumns, SkipReason::NewerColumns, "have columns that this version does not know"),
+            (LeftOut::Unattested, SkipReason::Unattested, "are in no entry of the proof log"),
+            (LeftOut::NewerColumns, SkipReason::NewerColumns, "have columns that this version does not support"),
         ] {
             let ids: Vec<&str> =
                 left.iter().filter(|(_, own)| *own == kind).map(|(file, _)| file.id.as_str()).collect();
             if ids.is_empty() {
                 continue;
             }
-            let more = if ids.len() > NAMED { ", and more" } else { "" };
-            let names = ids[..ids.len().min(NAMED)].join(", ");
+            let more = if ids.len() > MAX_LISTED { ", and more" } else { "" };
+            let names = ids[..ids.len().min(MAX_LISTED)].join(", ");
             self.sealed.skip(table, partition, reason, format!("{} files {what}: {names}{more}", ids.len()));
         }
     }
 }
 
 /// Whether one of these files is no longer part of the table.
-async fn are_gone(log: &TableLog, mut files: impl Iterator<Item = &DataFile>) -> Result<bool, ArchiveError> {
+async fn were_removed(log: &TableLog, mut files: impl Iterator<Item = &DataFile>) -> Result<bool, ArchiveError> {
     let snapshot = log.snapshot().await?;
     let live: HashSet<&str> = snapshot.files.iter().map(|file| file.id.as_str()).collect();
     Ok(files.any(|file| !live.contains(file.id.as_str())))
