@@ -1,4 +1,4 @@
-//! The proof of one event: a file that convinces whoever has the log's verifier keys, without the archive.
+//! The proof of one event: a file that can be verified with the log's verifier keys alone, without the archive.
 //!
 //! ```text
 //! record ──hash──▶ batch tree ──root──▶ leaf ──hash──▶ log tree ──root──▶ checkpoint ◀── signed by a trusted key
@@ -11,9 +11,9 @@
 //! ```
 //!
 //! Invariants:
-//! - The record's and the leaf's bytes are kept as they are in the file; what is hashed is never serialized anew.
-//! - A file has one meaning: unknown and repeated members are refused.
-//! - The file comes from outside and is bounded: [`MAX_PROOF_BYTES`], and [`MAX_PATH`] hashes a path.
+//! - The record's and the leaf's bytes are in the file as they were hashed, and are never serialized again.
+//! - A file has one interpretation: unknown and duplicate members are refused.
+//! - The file is untrusted and bounded: [`MAX_PROOF_BYTES`], and [`MAX_PATH`] hashes a path.
 
 use crate::leaf::{Batch, Leaf, LeafError};
 use crate::note::{KeyId, NoteError, Purpose, SignedTree, TrustedKeys};
@@ -24,12 +24,12 @@ use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use tlog_tiles::{Hash, record_hash};
 
-/// Bytes that a proof's file may have.
+/// Maximum of bytes of a proof's file.
 pub const MAX_PROOF_BYTES: usize = 16 * 1024 * 1024;
-/// What the member `holdfast` says.
+/// The value of the member `holdfast`.
 const FORMAT: &str = "proof 1";
 
-/// Why a proof does not prove. The variants are the steps of [`EventProof::verify`].
+/// Why a proof is not valid. The variants are the steps of [`EventProof::verify`].
 #[derive(Debug, thiserror::Error)]
 pub enum ProofError {
     /// The file is not a proof.
@@ -41,38 +41,38 @@ pub enum ProofError {
     /// The leaf cannot be read.
     #[error("the proof's leaf: {0}")]
     Leaf(#[from] LeafError),
-    /// The leaf says nothing of records.
+    /// The leaf is not that of a batch.
     #[error("the proof's leaf is not that of a batch of records")]
     NoBatch,
     /// The record is not in the batch.
     #[error("the record is not number {index} of the {count} records of the batch, whose root is {root}")]
     Record {
-        /// Where in the batch it is said to be.
+        /// The claimed index in the batch.
         index: u64,
         /// Records of the batch.
         count: u64,
-        /// The root that the leaf says, in base64.
+        /// The root in the leaf, in base64.
         root: String,
     },
-    /// The checkpoint is not believed.
+    /// The checkpoint is not accepted.
     #[error("the checkpoint: {0}")]
     Checkpoint(#[from] NoteError),
     /// The leaf is not in the log.
     #[error("the leaf is not number {index} of the {size} leaves of the log, whose root is {root}")]
     Log {
-        /// Where in the log it is said to be.
+        /// The claimed index in the log.
         index: u64,
         /// Leaves of the log.
         size: u64,
-        /// The root that the checkpoint says, in base64.
+        /// The root in the checkpoint, in base64.
         root: String,
     },
 }
 
-/// Where something stands in a tree, and the audit path that proves it.
+/// An inclusion proof (RFC 6962, section 2.1.1): the index of a leaf in a tree, and its audit path.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Place {
-    /// The leaf's number, from 0.
+pub struct InclusionProof {
+    /// The leaf's index, from 0.
     pub index: u64,
     /// The path, from the leaf's sibling upwards.
     pub path: Vec<Hash>,
@@ -83,24 +83,24 @@ pub struct Place {
 pub struct EventProof {
     /// The record, as it was hashed: its salt and its canonical bytes.
     pub record: Vec<u8>,
-    /// Where in its batch the record stands.
-    pub batch: Place,
-    /// The leaf of the log that speaks of the batch, byte for byte.
+    /// The record's inclusion in its batch.
+    pub batch: InclusionProof,
+    /// The leaf of the batch, byte for byte.
     pub leaf: String,
-    /// Where in the log the leaf stands.
-    pub log: Place,
+    /// The leaf's inclusion in the log.
+    pub log: InclusionProof,
     /// The log's checkpoint, a signed note.
     pub checkpoint: String,
 }
 
-/// What a proof has proven.
+/// The contents of a verified proof.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Verified {
     /// The log's tree that was signed.
     pub checkpoint: SignedTree,
     /// The trusted keys that signed it.
     pub keys: Vec<KeyId>,
-    /// What the log says of the batch that the record is in.
+    /// The record's batch, as the log attests it.
     pub batch: Batch,
 }
 
@@ -110,21 +110,21 @@ pub struct Verified {
 struct ProofFile {
     holdfast: String,
     record: String,
-    batch: PlaceInFile,
+    batch: InclusionProofFile,
     leaf: String,
-    log: PlaceInFile,
+    log: InclusionProofFile,
     checkpoint: String,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct PlaceInFile {
+struct InclusionProofFile {
     index: u64,
     #[serde(deserialize_with = "bounded_path")]
     path: Vec<String>,
 }
 
-/// A path is not read further than it may go, so that a file cannot ask for many times its own size in memory.
+/// Reads a path of at most [`MAX_PATH`] hashes, so that a file cannot require many times its own size in memory.
 fn bounded_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     struct Bounded;
     impl<'de> Visitor<'de> for Bounded {
@@ -148,15 +148,15 @@ fn bounded_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String
     deserializer.deserialize_seq(Bounded)
 }
 
-impl Place {
-    fn to_file(&self) -> PlaceInFile {
-        PlaceInFile { index: self.index, path: self.path.iter().map(Hash::to_string).collect() }
+impl InclusionProof {
+    fn to_file(&self) -> InclusionProofFile {
+        InclusionProofFile { index: self.index, path: self.path.iter().map(Hash::to_string).collect() }
     }
 
-    fn of_file(place: &PlaceInFile, member: &str) -> Result<Self, ProofError> {
-        let path: Option<_> = place.path.iter().map(|hash| Hash::parse_hash(hash).ok()).collect();
+    fn of_file(proof: &InclusionProofFile, member: &str) -> Result<Self, ProofError> {
+        let path: Option<_> = proof.path.iter().map(|hash| Hash::parse_hash(hash).ok()).collect();
         let path = path.ok_or_else(|| format(format!("a hash of `{member}.path` is not the base64 of 32 bytes")))?;
-        Ok(Self { index: place.index, path })
+        Ok(Self { index: proof.index, path })
     }
 }
 
@@ -180,7 +180,7 @@ impl EventProof {
         json
     }
 
-    /// Reads a file. What it says is not checked yet.
+    /// Parses a file. Its contents are not verified yet.
     ///
     /// # Errors
     /// When it is not a proof, is not one of this version, or is too large.
@@ -193,7 +193,7 @@ impl EventProof {
             let what = match error.classify() {
                 serde_json::error::Category::Eof => "it ends too early",
                 serde_json::error::Category::Data => {
-                    "a member is missing, unknown, repeated, too long or of another type"
+                    "a member is missing, unknown, duplicate, too long or of another type"
                 }
                 _ => "it is not JSON",
             };
@@ -205,9 +205,9 @@ impl EventProof {
         let record = BASE64.decode(&file.record).map_err(|_| format("`record` is not base64"))?;
         Ok(Self {
             record,
-            batch: Place::of_file(&file.batch, "batch")?,
+            batch: InclusionProof::of_file(&file.batch, "batch")?,
             leaf: file.leaf,
-            log: Place::of_file(&file.log, "log")?,
+            log: InclusionProof::of_file(&file.log, "log")?,
             checkpoint: file.checkpoint,
         })
     }

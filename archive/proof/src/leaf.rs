@@ -1,30 +1,30 @@
-//! What the leaves of the log say: JSON on one line each, one kind of statement each.
+//! The leaves of the log: one line of JSON each.
 //!
 //! ```text
-//! one commit ─▶ Commit   what the entry of the Delta log is, and which entries of the other log come before it
+//! one commit ─▶ Commit   the entry of the Delta log, and the version of the other log whose entries precede it
 //!               Files    the files that it adds and removes, with the digests of their ciphertext
-//!               Span     which offsets of a partition it takes over, and which of them Kafka did not deliver
+//!               Span     the offsets of a partition that it advances over, and those that Kafka did not deliver
 //!               Batch    the records that it adds: class, date, topic, partition, offsets, count, root of their tree
-//!               Disposal what it lawfully disposes of
+//!               Disposal the records that it lawfully disposes of
 //! ```
 //!
-//! A batch speaks of records and not of files, so it stays true when files are merged. The bytes that were written are what
-//! is hashed: a leaf is never written anew from what was parsed.
+//! A batch names records and not files, so it remains valid when files are merged. The stored bytes are what is hashed:
+//! a leaf is never serialized again from its parsed form.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Records that one inner hash of a batch stands for: 2 to the power of this.
+/// The height of the subtrees whose roots a batch lists: each covers 2^8 records.
 pub const GROUP_HEIGHT: u32 = 8;
-/// Files or pauses that one leaf names at the most, so that every leaf fits into 65,535 bytes.
-pub const ITEMS_A_LEAF: usize = 250;
+/// Files or gaps that one leaf lists, so that every leaf fits into 65,535 bytes.
+pub const MAX_ITEMS_PER_LEAF: usize = 250;
 
 /// A hash in its text form: base64 with padding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest32(pub [u8; 32]);
 
-/// One statement of the log.
+/// One leaf of the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "leaf", rename_all = "snake_case")]
 pub enum Leaf {
@@ -32,23 +32,23 @@ pub enum Leaf {
     Commit(Commit),
     /// Files and objects of the entry.
     Files(Files),
-    /// Offsets that the entry takes over.
+    /// Offsets that the entry advances over.
     Span(Span),
     /// Records that the entry adds.
     Batch(Batch),
-    /// Records that are lawfully gone.
+    /// Records that are lawfully disposed of.
     Disposal(Disposal),
 }
 
-/// What an entry of a Delta log does.
+/// The operation of an entry of a Delta log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Operation {
     /// Adds records.
     Append,
-    /// Puts the same records into other files.
+    /// Moves the same records into other files.
     Seal,
-    /// Takes records out of the archive for good.
+    /// Removes records from the archive for good.
     Dispose,
 }
 
@@ -60,14 +60,14 @@ pub struct Commit {
     pub table: String,
     /// The commit's own id.
     pub id: String,
-    /// What it does.
+    /// Its operation.
     pub operation: Operation,
-    /// In the log of events: the version of the log of dead letters up to which its leaves come before these.
+    /// In the log of events: the version of the log of dead letters up to which its leaves precede these.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub dead_letters: Option<u64>,
 }
 
-/// A file with the digest of its bytes as they stand in the store.
+/// A file with the digest of its bytes in the store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FileDigest {
@@ -80,7 +80,7 @@ pub struct FileDigest {
     pub size: u64,
     /// SHA-256 of the bytes.
     pub sha256: Digest32,
-    /// The least and the greatest time in it, as the Delta log has them: microseconds since 1970.
+    /// The smallest and the greatest time in it, as in the Delta log: microseconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub time: Option<(i64, i64)>,
 }
@@ -95,7 +95,7 @@ pub struct Files {
     /// The ids of the data files that it removes.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub remove: Vec<String>,
-    /// The recording objects that its rows point to.
+    /// The recording objects that its rows name.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub objects: Vec<FileDigest>,
 }
@@ -107,11 +107,12 @@ pub enum SkipReason {
     /// The topic deletes by age alone, so only markers and aborted messages of transactions have offsets and are not
     /// delivered.
     Transactions,
-    /// The topic is compacted: a newer message with the same key took the place of an older one, or transactions as above.
+    /// The topic is compacted: a newer message with the same key took the place of an older one, or transactions as
+    /// above.
     Compaction,
     /// Kafka had deleted it before the archive first read the partition.
     BeforeFirst,
-    /// The topic's policy could not be asked for.
+    /// The topic's cleanup policy could not be read.
     Unknown,
 }
 
@@ -121,13 +122,13 @@ pub enum SkipReason {
 pub struct Skip {
     /// The first offset.
     pub start: i64,
-    /// The offset behind the last.
+    /// The offset after the last.
     pub end: i64,
     /// Why.
     pub why: SkipReason,
 }
 
-/// The offsets of one partition that an entry takes over. Whatever is in between is a record, a dead letter, or skipped.
+/// The offsets of one partition that an entry advances over. Each is a record, a dead letter, or skipped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Span {
@@ -138,11 +139,11 @@ pub struct Span {
     pub topic: String,
     /// Its partition.
     pub partition: i32,
-    /// The next offset before; `null` when the archive had nothing of the partition.
+    /// The next offset before the entry; `null` if the archive had no offset of the partition.
     pub from: Option<i64>,
-    /// The next offset afterwards.
+    /// The next offset after the entry.
     pub next: i64,
-    /// What was not delivered.
+    /// Offsets that were not delivered.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub skipped: Vec<Skip>,
 }
@@ -161,21 +162,21 @@ pub struct Batch {
     pub topic: String,
     /// Its partition.
     pub partition: i32,
-    /// The least offset.
+    /// The smallest offset.
     pub first: i64,
-    /// The offset behind the greatest.
+    /// The offset after the greatest.
     pub next: i64,
     /// Records.
     pub count: u64,
     /// The RFC 6962 root over their hashes.
     pub root: Digest32,
-    /// Where there are more than 256 records, the roots of each 256 of them, of which `root` is made: they tell where a
-    /// change is.
+    /// If there are more than 256 records, the root of each 256 of them, from which `root` is computed. They locate a
+    /// change.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub groups: Vec<Digest32>,
 }
 
-/// What is lawfully gone: every record of a class and date that the log spoke of before.
+/// A lawful disposal: it covers every record of a class and date in earlier leaves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Disposal {
@@ -191,13 +192,13 @@ pub struct Disposal {
     pub rows: u64,
 }
 
-/// Bytes are not a leaf.
+/// Why bytes are not a leaf.
 #[derive(Debug, thiserror::Error)]
 #[error("not a leaf of the log: {0}")]
 pub struct LeafError(#[from] serde_json::Error);
 
 impl Leaf {
-    /// The bytes that are hashed and kept.
+    /// The bytes that are hashed and stored.
     pub fn to_text(&self) -> String {
         serde_json::to_string(self).expect("texts, numbers and lists are always JSON")
     }
@@ -205,34 +206,34 @@ impl Leaf {
     /// Reads a leaf.
     ///
     /// # Errors
-    /// When it is none, or has members that this version does not know.
+    /// When it is not a leaf, or has members that this version does not support.
     pub fn parse(text: &str) -> Result<Self, LeafError> {
         Ok(serde_json::from_str(text)?)
     }
 }
 
 impl Files {
-    /// As many leaves as are needed for all of them.
+    /// As many leaves as all of them need.
     pub fn into_leaves(self) -> Vec<Leaf> {
         let mut leaves = Vec::new();
         let chunks = |files: Vec<FileDigest>| -> Vec<Vec<FileDigest>> {
-            files.chunks(ITEMS_A_LEAF).map(<[FileDigest]>::to_vec).collect()
+            files.chunks(MAX_ITEMS_PER_LEAF).map(<[FileDigest]>::to_vec).collect()
         };
         leaves.extend(chunks(self.add).into_iter().map(|add| Self { add, ..Self::default() }));
         leaves.extend(chunks(self.objects).into_iter().map(|objects| Self { objects, ..Self::default() }));
         let removed =
-            self.remove.chunks(ITEMS_A_LEAF).map(|remove| Self { remove: remove.to_vec(), ..Self::default() });
+            self.remove.chunks(MAX_ITEMS_PER_LEAF).map(|remove| Self { remove: remove.to_vec(), ..Self::default() });
         leaves.extend(removed);
         leaves.into_iter().map(Leaf::Files).collect()
     }
 }
 
 impl Span {
-    /// As many leaves as are needed for all of the skipped offsets; each begins where the one before ends.
+    /// As many leaves as the skipped offsets need. Each begins where the one before ends.
     pub fn into_leaves(self) -> Vec<Leaf> {
         let mut leaves = Vec::new();
         let mut from = self.from;
-        let mut chunks = self.skipped.chunks(ITEMS_A_LEAF).peekable();
+        let mut chunks = self.skipped.chunks(MAX_ITEMS_PER_LEAF).peekable();
         while let Some(skipped) = chunks.next() {
             let next = match (chunks.peek(), skipped.last()) {
                 (Some(_), Some(last)) => last.end,
@@ -270,7 +271,7 @@ impl<'de> Deserialize<'de> for Digest32 {
         use serde::de::Error;
         let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
         let bytes = BASE64.decode(text.as_bytes()).map_err(|_| D::Error::custom("a hash is not base64"))?;
-        Ok(Self(bytes.try_into().map_err(|_| D::Error::custom("a hash has not 32 bytes"))?))
+        Ok(Self(bytes.try_into().map_err(|_| D::Error::custom("a hash does not have 32 bytes"))?))
     }
 }
 
@@ -309,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn a_span_with_many_gaps_is_told_in_pieces_that_join() {
+    fn a_span_with_many_gaps_is_split_into_adjacent_leaves() {
         let skipped: Vec<Skip> =
             (0..600).map(|n| Skip { start: n * 2 + 1, end: n * 2 + 2, why: SkipReason::Transactions }).collect();
         let span = Span { cluster: None, topic: "t".to_owned(), partition: 0, from: Some(0), next: 1300, skipped };
@@ -327,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn many_files_are_told_in_several_leaves() {
+    fn many_files_are_split_into_several_leaves() {
         let file = |n: u64| FileDigest {
             id: format!("{n:036}"),
             rows: n,

@@ -1,16 +1,16 @@
-//! The transparency log as arithmetic: what its leaves say, the trees, tiles, signed notes and proofs. No I/O.
+//! The transparency log without I/O: leaves, trees, tiles, signed notes and proofs.
 //!
 //! ```text
 //! records ─▶ salted hashes ─▶ batch tree ─▶ its root in a leaf ─▶ log tree ─▶ tiles, checkpoint (signed note)
 //!                                  └──────────── path ───────────────┴── path ──▶ proof of one event, a file
 //! ```
 //!
-//! Everything that lasts is in a published format: RFC 6962 trees, C2SP tlog-tiles, tlog-checkpoint, signed-note and
-//! tlog-cosignature. Only the leaves' JSON is ours.
+//! The stored formats are published ones: RFC 6962 trees, C2SP tlog-tiles, tlog-checkpoint, signed-note and
+//! tlog-cosignature. Only the leaves' JSON is Holdfast's own.
 //!
 //! Invariants:
-//! - What was signed or hashed is what was written: nothing is serialized anew before it is checked.
-//! - Nothing panics on bytes from outside.
+//! - Hashes and signatures are checked over the stored bytes: nothing is serialized again before the check.
+//! - No function panics on untrusted bytes.
 
 pub mod bundle;
 pub mod leaf;

@@ -3,7 +3,7 @@
 //! ```text
 //! SignedTree ──sign(SigningKey)──▶ note text ──TrustedKeys::open──▶ Opened { tree, keys }
 //!
-//! example.com/log            the origin: the keys' name, and `/commit` behind it in an attestation of one commit
+//! example.com/log            the origin: the keys' name, followed by `/commit` in an attestation of one commit
 //! 20852163                   leaves
 //! CsUYapGGPo4dkMgIAUqom...   root
 //!
@@ -11,11 +11,11 @@
 //! ```
 //!
 //! Invariants:
-//! - Nothing of a note is believed before a trusted key has signed it.
-//! - A checkpoint can never stand for an attestation of a commit, nor the other way round: their origin lines differ,
-//!   and no key's name ends in `/commit`.
-//! - A note says the same to every reader: text that is not exactly what [`SignedTree`] writes is refused.
-//! - A private key is never shown, neither by Debug nor in an error.
+//! - A note is used only after the signature of a trusted key was verified.
+//! - A checkpoint is never accepted as the attestation of a commit, nor the reverse: their origin lines differ, and no
+//!   key's name ends in `/commit`.
+//! - A note has one interpretation: text that is not exactly what [`SignedTree`] writes is refused.
+//! - A private key is never printed, neither by Debug nor in an error.
 
 mod rotate;
 
@@ -32,12 +32,12 @@ use tlog_tiles::{Checkpoint, Hash};
 
 /// The type of an Ed25519 key that signs notes (C2SP signed-note, signature types).
 const ED25519: u8 = 1;
-/// What stands behind the origin of an attestation of a commit.
+/// The suffix of the origin of an attestation of a commit.
 const COMMIT_SUFFIX: &str = "/commit";
-/// Keys that an error names; a note may carry a hundred, with names of any length.
-const KEYS_IN_AN_ERROR: usize = 8;
+/// Keys that an error names. A note may have a hundred, with names of any length.
+const MAX_KEYS_IN_ERROR: usize = 8;
 
-/// The 32 bits by which a signature names its key.
+/// The 32-bit id by which a signature names its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(pub u32);
 
@@ -47,13 +47,13 @@ impl fmt::Display for KeyId {
     }
 }
 
-/// Why a text is not a key, or a file not one of keys.
+/// Why a text is not a key, or a file is not a list of keys.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     /// The text of one key.
     #[error("not a {kind}: {what}")]
     Key {
-        /// What it had to be.
+        /// The expected kind.
         kind: &'static str,
         /// What is wrong.
         what: &'static str,
@@ -67,11 +67,11 @@ pub enum KeyError {
         what: String,
     },
     /// A file without a key.
-    #[error("there is no key; write one verifier key a line")]
+    #[error("there is no key; write one verifier key per line")]
     NoKey,
 }
 
-/// Why a note is not believed, or was not made.
+/// Why a note is not accepted, or was not made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoteError {
     /// It is not a note, or not one of a tree.
@@ -81,38 +81,38 @@ pub enum NoteError {
         what: &'static str,
     },
     /// No trusted key signed it.
-    #[error("signed by none of the trusted keys; it carries signatures of {}", .found.join(", "))]
+    #[error("signed by none of the trusted keys; it has signatures of {}", .found.join(", "))]
     Untrusted {
         /// The keys that it names, as `<name>+<id>`; the first few of them.
         found: Vec<String>,
     },
-    /// A signature is not of the key that it names.
+    /// A signature was not made by the key that it names.
     #[error("the signature of {key} is wrong: the note was changed, or was not signed by that key")]
     WrongSignature {
         /// The key, as `<name>+<id>`.
         key: String,
     },
-    /// It speaks of something else.
+    /// Its origin is another one.
     #[error("the note is of `{found}`, not of `{expected}`")]
     OtherOrigin {
-        /// The origin line that it had to have.
+        /// The expected origin line.
         expected: String,
-        /// The origin line that it has.
+        /// The actual origin line.
         found: String,
     },
-    /// It was signed only by keys that were retired before.
+    /// Only retired keys signed it, for a tree that is too large for them.
     #[error("signed by {key}, which is retired: it signs for trees of at most {retired_at} leaves, not of {size}")]
     Retired {
         /// The key, as `<name>+<id>`.
         key: String,
-        /// The greatest tree that it signs for.
+        /// The size of the largest tree that it signs for.
         retired_at: u64,
         /// The tree's leaves.
         size: u64,
     },
 }
 
-/// What a signed tree is of.
+/// The purpose of a signed tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// The log's tree: a checkpoint.
@@ -140,7 +140,7 @@ pub struct SignedTree {
     pub size: u64,
     /// Root.
     pub root: Hash,
-    /// Lines behind these three, none of them empty.
+    /// The lines after these three, none of them empty.
     pub extensions: Vec<String>,
 }
 
@@ -178,7 +178,7 @@ impl SignedTree {
         String::from_utf8(note.to_bytes()).map_err(|_| NoteError::Malformed { what: "it is not UTF-8" })
     }
 
-    /// What is signed.
+    /// The signed text.
     fn to_text(&self) -> String {
         let mut text = format!("{}\n{}\n{}\n", self.origin, self.size, self.root);
         for line in &self.extensions {
@@ -188,7 +188,7 @@ impl SignedTree {
         text
     }
 
-    /// Reads what is signed. Whether it is signed is another question.
+    /// Parses the signed text. Does not check a signature.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let checkpoint = Checkpoint::from_bytes(text.as_bytes()).ok()?;
         let tree = Self {
@@ -197,7 +197,7 @@ impl SignedTree {
             root: *checkpoint.hash(),
             extensions: checkpoint.extension().lines().map(str::to_owned).collect(),
         };
-        // Two readings of one text must not be possible.
+        // A text must have exactly one interpretation.
         (tree.to_text() == text).then_some(tree)
     }
 }
@@ -212,9 +212,9 @@ pub(crate) fn split(note: &str) -> Result<(&str, Vec<Signature>), NoteError> {
     Ok((text, signatures.map_err(|_| malformed)?))
 }
 
-/// `<name>+<id>`, the way keys are named in messages.
+/// `<name>+<id>`, the form of keys in messages.
 fn key_text(name: &str, id: KeyId) -> String {
-    // Names come from outside and may be as long as a note.
+    // Names are untrusted and may be as long as a note.
     let short: String = name.chars().take(100).collect();
     format!("{short}+{id}")
 }
@@ -232,12 +232,12 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-/// A new key in its two texts.
+/// A new key in its two text forms.
 #[derive(Clone, PartialEq, Eq)]
 pub struct KeyPair {
-    /// `PRIVATE+KEY+<name>+<id>+<base64>`: whoever has it signs for the log.
+    /// `PRIVATE+KEY+<name>+<id>+<base64>`: signs for the log.
     pub private_key: String,
-    /// `<name>+<id>+<base64>`: whoever has it verifies.
+    /// `<name>+<id>+<base64>`: verifies.
     pub verifier_key: String,
 }
 
@@ -247,10 +247,10 @@ impl fmt::Debug for KeyPair {
     }
 }
 
-/// Makes a key named `name` from 32 random bytes.
+/// Generates a key named `name` from 32 random bytes.
 ///
 /// # Errors
-/// When the name cannot be one of a log.
+/// When the name is not valid for a log.
 pub fn generate(name: &str, seed: [u8; 32]) -> Result<KeyPair, KeyError> {
     check_name(name).map_err(|what| KeyError::Key { kind: "name of a log", what })?;
     let public = ed25519_dalek::SigningKey::from_bytes(&seed).verifying_key();
@@ -262,14 +262,14 @@ pub fn generate(name: &str, seed: [u8; 32]) -> Result<KeyPair, KeyError> {
     })
 }
 
-/// What a name of a log must be beyond what signed-note asks.
+/// The rules for a log's name. They are stricter than those of signed-note.
 pub(crate) fn check_name(name: &str) -> Result<(), &'static str> {
     if !signed_note::is_key_name_valid(name) {
         Err("a name has at least one character, and neither spaces nor `+`")
     } else if name.chars().any(char::is_control) {
         Err("a name has no control characters")
     } else if name.ends_with(COMMIT_SUFFIX) {
-        Err("a name does not end in `/commit`: that marks what is signed for one commit")
+        Err("a name does not end in `/commit`: that marks the attestation of one commit")
     } else {
         Ok(())
     }
@@ -294,7 +294,7 @@ impl SigningKey {
             })
         })?;
         check_name(signer.name()).map_err(wrong)?;
-        // The signer keeps its public half to itself. Base64 has `+` in its alphabet.
+        // The signer does not expose its public half. Base64 has `+` in its alphabet.
         let material = text.splitn(5, '+').nth(4).and_then(|encoded| BASE64.decode(encoded).ok());
         let seed = material.and_then(|material| material.get(1..).and_then(|seed| <[u8; 32]>::try_from(seed).ok()));
         let seed = seed.ok_or(wrong("its key has not 32 bytes"))?;
@@ -322,11 +322,11 @@ impl SigningKey {
 #[derive(Clone)]
 struct TrustedKey {
     verifier: StandardVerifier,
-    /// The greatest tree that it signs for, once it has been replaced.
+    /// The size of the largest tree that it signs for, if it was replaced.
     retired_at: Option<u64>,
 }
 
-/// The keys of one log whose signatures are believed.
+/// The keys of one log whose signatures are trusted.
 #[derive(Clone)]
 pub struct TrustedKeys {
     origin: String,
@@ -340,7 +340,7 @@ impl fmt::Debug for TrustedKeys {
     }
 }
 
-/// Signatures of unknown keys are passed over, as signed-note demands.
+/// Signatures of unknown keys are ignored, as signed-note requires.
 impl Verifiers for TrustedKeys {
     fn verifier(&self, name: &str, id: u32) -> Result<&dyn Verifier, VerificationError> {
         let known = self.keys.iter().find(|key| key.verifier.name() == name && key.verifier.key_id() == id);
@@ -352,8 +352,8 @@ impl Verifiers for TrustedKeys {
 }
 
 impl TrustedKeys {
-    /// Reads a file: one verifier key a line, and behind it ` retired-at <leaves>` when the key was replaced, so that
-    /// it counts for trees of at most that size. Empty lines and lines that begin with `#` are passed over.
+    /// Parses a file with one verifier key per line. ` retired-at <leaves>` after a key means that it was replaced and
+    /// counts only for trees of at most that size. Empty lines and lines that begin with `#` are ignored.
     ///
     /// # Errors
     /// When a line is something else, when the keys are not all of one name, and when there is none.
@@ -370,7 +370,7 @@ impl TrustedKeys {
                 )));
             }
             if keys.iter().any(|known| known.verifier.key_id() == key.verifier.key_id()) {
-                return Err(wrong(format!("the key {} stands here twice", KeyId(key.verifier.key_id()))));
+                return Err(wrong(format!("the key {} is listed twice", KeyId(key.verifier.key_id()))));
             }
             keys.push(key);
         }
@@ -389,12 +389,12 @@ impl TrustedKeys {
         known.is_some_and(|key| key.retired_at.is_none_or(|retired_at| tree_size <= retired_at))
     }
 
-    /// Reads a note and believes it if trusted keys signed it. For a checkpoint one of them must not be retired; an
-    /// attestation of a commit does not say where in the log it stands, so there the caller asks [`Self::may_sign`].
+    /// Verifies the signatures of a note and parses it. For a checkpoint, one of the keys must not be retired. An
+    /// attestation of a commit does not contain its place in the log, so its caller must check [`Self::may_sign`].
     ///
     /// # Errors
-    /// When it is no note of a tree, no trusted key signed it, a signature of a trusted key is wrong, it is of
-    /// something else than `purpose` and this log, or only retired keys signed it.
+    /// When it is not a note of a tree, no trusted key signed it, a signature of a trusted key is wrong, its origin is
+    /// not that of `purpose` and this log, or only retired keys signed it.
     pub fn open(&self, note: &str, purpose: Purpose) -> Result<Opened, NoteError> {
         let (text, signatures) = split(note)?;
         let parsed = Note::new(text.as_bytes(), &signatures)
@@ -407,7 +407,7 @@ impl TrustedKeys {
                 let mut found: Vec<String> = Vec::new();
                 for signature in &signatures {
                     let key = key_text(signature.name(), KeyId(signature.id()));
-                    if found.len() < KEYS_IN_AN_ERROR && !found.contains(&key) {
+                    if found.len() < MAX_KEYS_IN_ERROR && !found.contains(&key) {
                         found.push(key);
                     }
                 }
@@ -445,12 +445,12 @@ impl TrustedKey {
         let retired_at = match (words.next(), words.next(), words.next()) {
             (None, ..) => None,
             (Some("retired-at"), Some(size), None) => {
-                Some(size.parse().map_err(|_| "the size behind `retired-at` is not a whole number")?)
+                Some(size.parse().map_err(|_| "the size after `retired-at` is not a whole number")?)
             }
-            _ => return Err("behind the key may stand `retired-at` and a tree's size, and nothing else"),
+            _ => return Err("only `retired-at` and a tree's size may follow the key"),
         };
         if key.starts_with("PRIVATE+KEY+") {
-            return Err("a private key has no place here; write the verifier key, and replace that private key");
+            return Err("this is a private key; write the verifier key, and replace that private key");
         }
         let verifier = StandardVerifier::new(key).map_err(|error| match error {
             signed_note::VerifierError::Format => "the key does not have the form <name>+<id>+<base64>",

@@ -1,9 +1,9 @@
 //! The salts of event hashes.
 //!
-//! A hash of a short text can be guessed back: whoever has the hash of "yes" can try "yes". So every record is hashed with
-//! a salt of its own, which is derived from a secret that stands in an encrypted column of the data file. When the file
-//! and its keys are destroyed, what remains in the log tells nothing; and a proof of one event shows the salt of that
-//! event alone.
+//! The hash of a short text can be reversed by guessing: anybody with the hash of "yes" can try "yes". So every record
+//! is hashed with its own salt, which is derived from a secret in an encrypted column of the data file. After the file
+//! and its keys are destroyed, the hashes that remain in the log reveal nothing. The proof of one event contains only
+//! the salt of that event.
 //!
 //! ```text
 //! secret (32 random bytes, one for each class and date of one writer)
@@ -35,7 +35,7 @@ impl std::fmt::Debug for Secret {
 #[derive(Clone)]
 pub struct Salts {
     stream: [u8; 32],
-    /// The pairs that were made last, and the half that the first of them belongs to.
+    /// The pairs that were derived last. `first` is the half of the first of them.
     pairs: [Hash; LANES],
     count: usize,
     first: i64,
@@ -64,9 +64,9 @@ impl Salts {
         let half = offset >> 1;
         let place = match usize::try_from(half.wrapping_sub(self.first)) {
             Ok(place) if place < self.count => place,
-            // Whoever goes on in order goes on for a while.
-            Ok(place) if place == self.count => self.make(half, LANES),
-            _ => self.make(half, 1),
+            // Offsets are mostly read in order, so the next ones will be needed.
+            Ok(place) if place == self.count => self.derive(half, LANES),
+            _ => self.derive(half, 1),
         };
         let pair = &self.pairs[place].0;
         let mut salt = [0; SALT_BYTES];
@@ -74,8 +74,8 @@ impl Salts {
         salt
     }
 
-    /// Makes `count` pairs from that of `half` on, which gets the place that is returned.
-    fn make(&mut self, half: i64, count: usize) -> usize {
+    /// Derives `count` pairs from that of `half` on. Returns the index of the pair of `half`.
+    fn derive(&mut self, half: i64, count: usize) -> usize {
         // 40 bytes and their padding are one block.
         let mut blocks = [0u8; LANES * BLOCK];
         let blocks = &mut blocks[..count * BLOCK];
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn the_derivation_is_what_the_format_says() {
+    fn the_derivation_is_as_specified() {
         let stream = Sha256::digest([b"holdfast salts 1\n".as_slice(), &[7; 32], &[0, 0, 0, 3], b"t"].concat());
         let pair = Sha256::digest([stream.as_slice(), &4u64.to_be_bytes()].concat());
         let mut salts = Salts::new(&Secret([7; 32]), "t", 3);
@@ -121,7 +121,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn a_salt_does_not_depend_on_what_was_asked_before(steps in proptest::collection::vec(-40i64..40, 1..200), far: i64) {
+        fn a_salt_does_not_depend_on_earlier_ones(steps in proptest::collection::vec(-40i64..40, 1..200), far: i64) {
             let mut salts = Salts::new(&Secret([7; 32]), "t", 3);
             let mut offset = 0i64;
             for step in steps {

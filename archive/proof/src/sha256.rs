@@ -1,15 +1,15 @@
-//! SHA-256 (FIPS 180-4) over messages that are put together in place, one by one or many at once. Every archived record goes
-//! through it three times: as a record, as its share of the tree, and for its salt.
+//! SHA-256 (FIPS 180-4) of messages that are assembled in place, one by one or many at once. Every archived record is
+//! hashed three times: as a record, as its share of the tree, and for its salt.
 //!
 //! ```text
-//! messages of one number of blocks ─┬─ 16 lanes, where the processor has AVX-512 ─┬─▶ hashes, in the order of the messages
-//!                                   └─ one after the other everywhere else ───────┘
+//! messages with equal block counts ─┬─ 16 lanes, if the processor has AVX-512 ─┬─▶ hashes, in the order of the messages
+//!                                   └─ otherwise one after the other ──────────┘
 //! ```
 //!
-//! One message alone cannot be hashed faster than its rounds follow each other. Sixteen that know nothing of each other can
-//! share every instruction, which takes half the time even where the processor has instructions for SHA-256.
+//! The rounds of one message depend on each other. Sixteen independent messages can share every instruction, which
+//! takes half the time even on processors with instructions for SHA-256.
 //!
-//! Invariant: it is the same function on either way.
+//! Invariant: both ways compute the same function.
 
 mod lanes;
 
@@ -20,17 +20,18 @@ use tlog_tiles::Hash;
 
 /// Bytes of a block.
 pub(crate) const BLOCK: usize = 64;
-/// Messages that are hashed at once.
+/// Messages that are hashed at the same time.
 pub(crate) const LANES: usize = 16;
-/// Below this many messages, one after the other is faster than all at once.
-const FEWEST: usize = 9;
-/// Messages of more blocks are hashed by themselves: they are rare, and would be waited for.
-const MOST_BLOCKS: usize = 16;
+/// Messages from which on the lanes are faster than one after the other.
+const MIN_LANES: usize = 9;
+/// Blocks of a message that is hashed together with others. Longer messages are hashed alone, because they are too rare
+/// to fill the lanes.
+const MAX_BLOCKS: usize = 16;
 /// FIPS 180-4, section 5.3.3.
 const INITIAL: [u32; 8] =
     [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
 
-/// The hash of a message that is padded already.
+/// The hash of a padded message.
 pub(crate) fn of_blocks(blocks: &[u8]) -> [u8; 32] {
     let mut state = INITIAL;
     for block in blocks.chunks_exact(BLOCK) {
@@ -43,13 +44,13 @@ pub(crate) fn of_blocks(blocks: &[u8]) -> [u8; 32] {
     digest
 }
 
-/// The hashes of padded messages of `count` blocks each, which stand in `blocks` one behind the other.
+/// The hashes of the padded messages of `count` blocks each that `blocks` contains one after the other.
 pub(crate) fn of_many(blocks: &[u8], count: usize, hashes: &mut [Hash]) {
     debug_assert_eq!(blocks.len(), hashes.len() * count * BLOCK);
     let lanes = Lanes::new();
     for (messages, hashes) in blocks.chunks(LANES * count * BLOCK).zip(hashes.chunks_mut(LANES)) {
         match lanes {
-            Some(lanes) if hashes.len() >= FEWEST => lanes.hash(messages, count, hashes),
+            Some(lanes) if hashes.len() >= MIN_LANES => lanes.hash(messages, count, hashes),
             _ => {
                 for (message, hash) in messages.chunks_exact(count * BLOCK).zip(hashes) {
                     hash.0 = of_blocks(message);
@@ -59,7 +60,7 @@ pub(crate) fn of_many(blocks: &[u8], count: usize, hashes: &mut [Hash]) {
     }
 }
 
-/// Pads the message that stands in `bytes` from `start` on (FIPS 180-4, section 5.1.1).
+/// Pads the message in `bytes` from `start` on (FIPS 180-4, section 5.1.1).
 fn pad(bytes: &mut Vec<u8>, start: usize) {
     let length = bytes.len() - start;
     bytes.push(0x80);
@@ -68,15 +69,15 @@ fn pad(bytes: &mut Vec<u8>, start: usize) {
     bytes.extend_from_slice(&(length as u64 * 8).to_be_bytes());
 }
 
-/// Hashes records as leaves (RFC 6962, section 2.1), many at once. To be kept from one batch to the next, so that nothing is
-/// allocated anew.
+/// Hashes records as leaves (RFC 6962, section 2.1), many at once. Keep it between batches, so that its buffers are
+/// reused.
 #[derive(Debug, Default)]
 pub struct RecordHasher {
-    /// Messages that wait for others of as many blocks: at place n those of n + 1.
-    waiting: [Waiting; MOST_BLOCKS],
-    /// The place of the last message.
+    /// Messages that wait for others with as many blocks: at index n those of n + 1 blocks.
+    waiting: [Waiting; MAX_BLOCKS],
+    /// The index of the last message's block count.
     last: usize,
-    /// Of every record that was added; made up for those that wait.
+    /// The hash of every record that was added; zeros for those that wait.
     hashes: Vec<Hash>,
     moved: Vec<u8>,
 }
@@ -90,7 +91,7 @@ struct Waiting {
 impl RecordHasher {
     /// Adds the record that `write` appends.
     pub fn add(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-        // Records are alike: most likely this one has as many blocks as the last, and can be put together in its place.
+        // Records are similar: this one probably has as many blocks as the last, and can be assembled in place.
         let blocks = &mut self.waiting[self.last].blocks;
         let start = blocks.len();
         blocks.push(0);
@@ -101,7 +102,7 @@ impl RecordHasher {
             self.moved.clear();
             self.moved.extend_from_slice(&blocks[start..]);
             blocks.truncate(start);
-            if count > MOST_BLOCKS {
+            if count > MAX_BLOCKS {
                 self.hashes.push(Hash(of_blocks(&self.moved)));
                 return;
             }
@@ -116,7 +117,8 @@ impl RecordHasher {
         }
     }
 
-    /// The hashes of all records that were added since the last [`RecordHasher::clear`], in the order in which they were.
+    /// The hashes of all records that were added since the last [`RecordHasher::clear`], in the order in which they
+    /// were added.
     pub fn hashes(&mut self) -> &[Hash] {
         for (index, waiting) in self.waiting.iter_mut().enumerate() {
             waiting.hash(index + 1, &mut self.hashes);
@@ -124,7 +126,7 @@ impl RecordHasher {
         &self.hashes
     }
 
-    /// Begins anew.
+    /// Removes all records.
     pub fn clear(&mut self) {
         for waiting in &mut self.waiting {
             waiting.blocks.clear();
@@ -154,14 +156,14 @@ mod tests {
     use tlog_tiles::record_hash;
 
     #[test]
-    fn it_is_the_same_function_for_every_length_alone_and_among_others() {
+    fn every_length_has_the_same_hash_alone_and_among_others() {
         for length in 0..1100 {
             let message: Vec<u8> = (0..length).map(|n| (n * 7) as u8).collect();
             let mut padded = message.clone();
             pad(&mut padded, 0);
             let expected: [u8; 32] = Sha256::digest(&message).into();
             assert_eq!(of_blocks(&padded), expected, "{length}");
-            for among in [1, FEWEST - 1, FEWEST, LANES - 1, LANES, LANES + 1, 3 * LANES - 2] {
+            for among in [1, MIN_LANES - 1, MIN_LANES, LANES - 1, LANES, LANES + 1, 3 * LANES - 2] {
                 let mut hashes = vec![Hash([0; 32]); among];
                 // Every lane has another message.
                 let messages: Vec<Vec<u8>> =
@@ -180,7 +182,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn records_are_hashed_in_the_order_in_which_they_come(
+        fn records_are_hashed_in_the_order_in_which_they_are_added(
             lengths in proptest::collection::vec(0usize..1500, 0..200)
         ) {
             let mut hasher = RecordHasher::default();

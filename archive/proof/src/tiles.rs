@@ -1,5 +1,5 @@
-//! The log's tree as files (C2SP tlog-tiles): names, entry bundles, growth and proofs. The callers do the reading and
-//! the writing.
+//! The log's tree as files (C2SP tlog-tiles): names, entry bundles, growth and proofs. The callers read and write the
+//! files.
 //!
 //! ```text
 //! size ──edge_tiles──▶ tiles to read ──TileSet──┬─ grow(new leaves) ──▶ tiles to write, root ─▶ checkpoint
@@ -7,14 +7,12 @@
 //! old size, size ──tiles_for_consistency──▶ "   └─ prove_consistency ─▶ path
 //! ```
 //!
-//! A tile of level L holds up to 256 hashes, each of which is the root of 256^L leaves. Full tiles never change; of
-//! each level the last tile may be partial, and its width is part of its name, so that nothing is ever overwritten with
-//! other bytes.
+//! A tile of level L has up to 256 hashes, each the root of 256^L leaves. Full tiles never change. The last tile of
+//! each level may be partial, and its width is part of its name, so no file is overwritten with other bytes.
 //!
 //! Invariants:
-//! - Tiles come from outside. Growth and proofs are made of tiles only after they hashed to the root that the caller
-//!   trusts.
-//! - grow writes exactly the tiles that the new tree has and the old one had not.
+//! - Tiles are untrusted. Growth and proofs use tiles only after their hashes match the root that the caller trusts.
+//! - grow returns exactly the tiles that the new tree has and the old one does not have.
 //! - A tree has at most [`MAX_TREE_SIZE`] leaves.
 
 mod growth;
@@ -30,10 +28,9 @@ use tlog_tiles::{HASH_SIZE, Hash, Tile};
 pub const TILE_HEIGHT: u8 = 8;
 /// Hashes of a full tile, and entries of a full bundle.
 pub const TILE_WIDTH: u32 = 1 << TILE_HEIGHT;
-/// Bytes that one entry may have: its length is written in 16 bits.
+/// Maximum of bytes of one entry: its length is written in 16 bits.
 pub const MAX_ENTRY_BYTES: usize = u16::MAX as usize;
-/// Leaves that a tree may have. A tile that would have to hold the root of more has a level beyond what can be
-/// computed.
+/// Maximum of leaves of a tree. The root of more leaves would need a tile of a level that cannot be computed.
 pub const MAX_TREE_SIZE: u64 = 1 << 56;
 
 /// Why tiles or bundles cannot be used.
@@ -42,15 +39,15 @@ pub enum TileError {
     /// A tile that is needed was not read.
     #[error("{path} is missing; the tree of {size} leaves needs it")]
     Missing {
-        /// Where it has to be, relative to the log.
+        /// Its path, relative to the log.
         path: String,
         /// The tree's size.
         size: u64,
     },
-    /// A tile has not as many bytes as its name says.
+    /// A tile does not have the length that its name requires.
     #[error("{path} has {found} bytes and must have {expected}")]
     Length {
-        /// Where it is, relative to the log.
+        /// Its path, relative to the log.
         path: String,
         /// The bytes that it must have.
         expected: usize,
@@ -67,10 +64,10 @@ pub enum TileError {
         /// What differs.
         what: String,
     },
-    /// What was asked for does not exist.
+    /// The requested leaf or tree does not exist.
     #[error("{what} is outside the tree of {size} leaves")]
     Outside {
-        /// What was asked for.
+        /// The requested leaf or tree.
         what: String,
         /// The tree's size.
         size: u64,
@@ -78,7 +75,7 @@ pub enum TileError {
     /// The tree would be too large.
     #[error("a tree has at most {MAX_TREE_SIZE} leaves, not {size}")]
     TooLarge {
-        /// The size that was asked for.
+        /// The requested size.
         size: u64,
     },
     /// An entry is too long for a bundle.
@@ -87,7 +84,7 @@ pub enum TileError {
         /// Bytes that it has.
         bytes: usize,
     },
-    /// An entry bundle cannot be read or made.
+    /// An entry bundle cannot be decoded or encoded.
     #[error("an entry bundle is damaged: {what}")]
     Bundle {
         /// What is wrong.
@@ -95,13 +92,13 @@ pub enum TileError {
     },
 }
 
-/// Where a tile stands, relative to the log's prefix: `tile/<L>/<N>`, and `.p/<W>` behind it when it is partial.
+/// The path of a tile, relative to the log's prefix: `tile/<L>/<N>`, followed by `.p/<W>` if it is partial.
 pub fn tile_path(tile: &Tile) -> String {
     format!("tile/{}/{}", tile.level(), numbered(tile.level_index(), tile.width()))
 }
 
-/// Where the bundle of the entries of level-0 tile `n` stands, relative to the log's prefix. It has `width` entries,
-/// and is partial when these are fewer than 256.
+/// The path of the bundle of the entries of level-0 tile `n`, relative to the log's prefix. It has `width` entries, and
+/// is partial if these are fewer than 256.
 pub fn entries_path(n: u64, width: u32) -> String {
     format!("tile/entries/{}", numbered(n, width))
 }
@@ -138,8 +135,7 @@ pub fn encode_entries<E: AsRef<[u8]>>(entries: &[E]) -> Result<Vec<u8>, TileErro
     Ok(bundle)
 }
 
-/// The entries of a bundle. Whether they are those of the log is a matter of their hashes, and how many they must be is
-/// a matter of the bundle's name.
+/// The entries of a bundle. The caller checks their hashes against the log, and their number against the bundle's name.
 ///
 /// # Errors
 /// When it ends within an entry or has more than 256.
@@ -169,8 +165,8 @@ fn levels(size: u64) -> impl Iterator<Item = (u8, u64)> {
     (0..8u8).map(move |level| (level, size >> (level * TILE_HEIGHT))).take_while(|(_, hashes)| *hashes > 0)
 }
 
-/// The partial tile of each level of the tree of `size` leaves. They hold the roots of which the tree's root is made,
-/// and all that [`grow`] needs.
+/// The partial tile of each level of the tree of `size` leaves. They have the roots from which the tree's root is
+/// computed, and all that [`grow`] needs.
 pub fn edge_tiles(size: u64) -> Vec<Tile> {
     levels(size).filter_map(|(level, hashes)| tile_within(level, hashes >> TILE_HEIGHT, hashes)).collect()
 }
@@ -195,18 +191,18 @@ fn tile_within(level: u8, number: u64, hashes: u64) -> Option<Tile> {
 pub struct TileSet(HashMap<Tile, Vec<u8>>);
 
 impl TileSet {
-    /// None yet.
+    /// An empty set.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes up a tile with its bytes. They need not be right: they are checked when they are used.
+    /// Adds a tile with its bytes. They are checked when they are used.
     pub fn insert(&mut self, tile: Tile, bytes: Vec<u8>) {
         self.0.insert(tile, bytes);
     }
 
-    /// A tile's bytes. A partial tile may also be the beginning of the full one, because a log may delete a partial
-    /// tile once the full one is there.
+    /// A tile's bytes. For a partial tile these may be the first bytes of the full one, because a log may delete a
+    /// partial tile once the full one exists.
     pub fn get(&self, tile: &Tile) -> Option<&[u8]> {
         if let Some(bytes) = self.0.get(tile) {
             return Some(bytes);
@@ -215,7 +211,7 @@ impl TileSet {
         self.0.get(&full)?.get(..tile.width() as usize * HASH_SIZE)
     }
 
-    /// A tile's bytes, as many as it must have, or why not.
+    /// A tile's bytes, if it is in the set and has its length.
     fn checked(&self, tile: &Tile, size: u64) -> Result<&[u8], TileError> {
         let bytes = self.get(tile).ok_or_else(|| TileError::Missing { path: tile_path(tile), size })?;
         let expected = tile.width() as usize * HASH_SIZE;

@@ -1,4 +1,4 @@
-//! Merkle trees over leaf hashes that are at hand (RFC 6962, section 2.1), and the checks of their proofs.
+//! Merkle trees over leaf hashes in memory (RFC 6962, section 2.1), and the checks of their proofs.
 //!
 //! ```text
 //! leaf hashes ──root──▶ root                     leaf hashes ──subtree_roots──▶ roots ──root_of_subtrees──▶ root
@@ -6,13 +6,14 @@
 //! ```
 //!
 //! A tree of n > 1 leaves is split at the greatest power of two that is less than n. Its full subtrees of one height
-//! are therefore the leaves of a tree with the same root; storage may keep the subtrees' roots in place of the leaves. And it
-//! can be built level by level, many nodes at once, when a last hash without a neighbour goes up as it is.
+//! are therefore the leaves of a tree with the same root, and the roots of the subtrees can be stored in place of the
+//! leaves. The tree can be built level by level, many nodes at once, if a last hash without a sibling is promoted
+//! unchanged.
 //!
 //! Invariants:
 //! - root(leaves) = root_of_subtrees(subtree_roots(leaves, height)) for every height.
 //! - check_inclusion accepts what inclusion_path returns, at its index and at no other.
-//! - The checks take bytes from outside: they return false, and never panic.
+//! - The checks take untrusted bytes: they return false and never panic.
 
 use crate::sha256::{BLOCK, LANES, of_many};
 use tlog_tiles::{EMPTY_HASH, Hash, check_record, check_tree};
@@ -20,9 +21,9 @@ use tlog_tiles::{EMPTY_HASH, Hash, check_record, check_tree};
 /// Hashes of the longest path that a tree of 2^64 leaves could have.
 pub const MAX_PATH: usize = 64;
 
-/// Puts the level above in place of `hashes`: inner nodes over neighbours, SHA-256 of 0x01, left and right. A last hash
-/// without a neighbour goes up as it is.
-fn go_up(hashes: &mut Vec<Hash>) {
+/// Replaces `hashes` with the level above: inner nodes over neighbours, SHA-256 of 0x01, left and right. A last hash
+/// without a sibling is promoted unchanged.
+fn replace_with_parents(hashes: &mut Vec<Hash>) {
     // 65 bytes and their padding are two blocks (FIPS 180-4, section 5.1.1).
     const NODE: usize = 2 * BLOCK;
     let mut nodes = [0u8; LANES * NODE];
@@ -38,7 +39,7 @@ fn go_up(hashes: &mut Vec<Hash>) {
             node[1..33].copy_from_slice(&children[0].0);
             node[33..65].copy_from_slice(&children[1].0);
         }
-        // Parents stand where nobody looks for children any more.
+        // The parents overwrite children that were read already.
         of_many(&nodes[..(last - first) * NODE], 2, &mut hashes[first..last]);
     }
     if hashes.len() % 2 == 1 {
@@ -47,7 +48,7 @@ fn go_up(hashes: &mut Vec<Hash>) {
     hashes.truncate(hashes.len().div_ceil(2));
 }
 
-/// The root of the tree over `leaves`; that of no leaves is the hash of nothing.
+/// The root of the tree over `leaves`. The root of an empty tree is the hash of the empty string.
 pub fn root(leaves: &[Hash]) -> Hash {
     subtree_roots(leaves.to_vec(), usize::BITS).first().copied().unwrap_or(EMPTY_HASH)
 }
@@ -59,7 +60,7 @@ pub fn subtree_roots(leaves: Vec<Hash>, height: u32) -> Vec<Hash> {
         if level.len() <= 1 {
             break;
         }
-        go_up(&mut level);
+        replace_with_parents(&mut level);
     }
     level
 }
@@ -69,8 +70,8 @@ pub fn root_of_subtrees(roots: &[Hash]) -> Hash {
     root(roots)
 }
 
-/// The audit path of leaf `index` (RFC 6962, section 2.1.1), from the leaf's sibling upwards; `None` for a leaf that is
-/// not there.
+/// The audit path of leaf `index` (RFC 6962, section 2.1.1), from the leaf's sibling upwards; `None` for a leaf that
+/// does not exist.
 pub fn inclusion_path(leaves: &[Hash], index: u64) -> Option<Vec<Hash>> {
     let mut index = usize::try_from(index).ok().filter(|index| *index < leaves.len())?;
     let mut rest = leaves;
@@ -97,7 +98,7 @@ pub fn check_inclusion(path: &[Hash], size: u64, root: Hash, index: u64, leaf_ha
 
 /// Whether `path` proves that the tree of `old_size` leaves with the root `old_root` is a prefix of the tree of `size`
 /// leaves with the root `root` (RFC 6962, section 2.1.2). The proof for an empty old tree is empty, as tlog-witness
-/// wants it.
+/// requires.
 pub fn check_consistency(path: &[Hash], old_size: u64, old_root: Hash, size: u64, root: Hash) -> bool {
     if old_size == 0 {
         return path.is_empty() && old_root == EMPTY_HASH && (size > 0 || root == EMPTY_HASH);

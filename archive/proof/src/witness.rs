@@ -1,19 +1,18 @@
-//! Witnesses: who else saw a checkpoint (C2SP tlog-cosignature, Ed25519, and tlog-witness, add-checkpoint).
+//! Witnesses, which cosign checkpoints (C2SP tlog-cosignature, Ed25519, and tlog-witness, add-checkpoint).
 //!
 //! ```text
 //! log:      checkpoint, consistency proof ──add_checkpoint_body──▶ request
 //! witness:  request ──parse_add_checkpoint──▶ AddCheckpoint ── checks ──cosign──▶ signature line
-//! log:      signature line ──append_signature_line──▶ checkpoint with one signature more
-//! reader:   checkpoint, witnesses' keys ──check_cosignatures──▶ who saw it, and when
+//! log:      signature line ──append_signature_line──▶ checkpoint with one more signature
+//! reader:   checkpoint, witnesses' keys ──check_cosignatures──▶ valid witnesses, with their times
 //! ```
 //!
-//! A cosignature is over `cosignature/v1`, a line with the time, and the checkpoint's text. It does not say whether the
-//! log's own signature is right: that is [`crate::note::TrustedKeys::open`].
+//! A cosignature is over `cosignature/v1`, a line with the time, and the checkpoint's text. It does not prove the log's
+//! own signature, which [`crate::note::TrustedKeys::open`] verifies.
 //!
 //! Invariants:
-//! - Lines of unknown keys are passed over, as signed-note demands; a line of a known witness is either right or
-//!   reported.
-//! - A witness counts once, however many lines it has.
+//! - Lines of unknown keys are ignored, as signed-note requires. A line of a known witness is either valid or reported.
+//! - A witness counts once, whatever the number of its lines.
 
 use crate::note::{KeyError, KeyId, NoteError, SignedTree, check_name, key_lines, split};
 use base64::Engine;
@@ -26,7 +25,7 @@ use tlog_tiles::Hash;
 const COSIGNATURE_V1: u8 = 4;
 /// Consistency proof lines that a request may have (C2SP tlog-witness).
 pub const MAX_PROOF_LINES: usize = 63;
-/// The greatest time that a cosignature may have (C2SP tlog-cosignature).
+/// The latest time that a cosignature may have (C2SP tlog-cosignature).
 const MAX_TIMESTAMP: u64 = i64::MAX as u64;
 
 /// The public key of a witness.
@@ -66,22 +65,22 @@ impl WitnessKey {
         Ok(Self { name: name.to_owned(), id, key })
     }
 
-    /// The witness's key that [`cosign`] signs with, given the same name and seed.
+    /// The public key of the key that [`cosign`] signs with, for the same name and seed.
     ///
     /// # Errors
-    /// When the name cannot be one.
+    /// When the name is not valid.
     pub fn of_seed(name: &str, seed: &[u8; 32]) -> Result<Self, KeyError> {
         check_name(name).map_err(|what| KeyError::Key { kind: "name of a witness", what })?;
         let key = ed25519_dalek::SigningKey::from_bytes(seed).verifying_key();
         Ok(Self { name: name.to_owned(), id: KeyId(signed_note::key_id(name, &material(&key))), key })
     }
 
-    /// Reads a file: one witness's key a line; empty lines and lines that begin with `#` are passed over. It may have
-    /// none.
+    /// Parses a file with one witness's key per line. Empty lines and lines that begin with `#` are ignored. It may
+    /// have no key.
     ///
     /// # Errors
-    /// When a line is something else, or a key stands there twice, be it under two names: a cosignature does not say
-    /// the name, so that one witness could count for two.
+    /// When a line is something else, or a key is listed twice, also under two names: a cosignature does not cover the
+    /// name, so one witness could count as two.
     pub fn parse_all(text: &str) -> Result<Vec<Self>, KeyError> {
         let mut witnesses: Vec<Self> = Vec::new();
         for (line, content) in key_lines(text) {
@@ -110,13 +109,13 @@ impl WitnessKey {
         format!("{}+{}+{}", self.name, self.id, BASE64.encode(material(&self.key)))
     }
 
-    /// The time that the cosignature of `text` says, if it is one of this key.
+    /// The time in the cosignature of `text`, if this key made it.
     fn check(&self, text: &str, cosignature: &[u8]) -> Result<u64, &'static str> {
         let (timestamp, signature) = cosignature.split_first_chunk().ok_or("it is too short")?;
         let timestamp = u64::from_be_bytes(*timestamp);
-        let signature = <[u8; 64]>::try_from(signature).map_err(|_| "it has not 72 bytes")?;
+        let signature = <[u8; 64]>::try_from(signature).map_err(|_| "it does not have 72 bytes")?;
         if timestamp > MAX_TIMESTAMP {
-            return Err("its time is beyond all times");
+            return Err("its time is out of range");
         }
         let signature = ed25519_dalek::Signature::from_bytes(&signature);
         self.key
@@ -130,21 +129,21 @@ fn material(key: &VerifyingKey) -> Vec<u8> {
     [&[COSIGNATURE_V1], key.as_bytes().as_slice()].concat()
 }
 
-/// What a witness signs.
+/// The text that a witness signs.
 fn message(text: &str, timestamp: u64) -> String {
     format!("cosignature/v1\ntime {timestamp}\n{text}")
 }
 
-/// A witness's word that it saw a checkpoint.
+/// A witness's statement that it has seen a checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cosignature {
     /// The witness.
     pub witness: String,
-    /// When: seconds since 1970.
+    /// The time, in seconds since 1970.
     pub timestamp: u64,
 }
 
-/// A line that names a known witness and is not from it.
+/// A line that names a known witness but was not signed by it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WrongCosignature {
     /// The witness that it names.
@@ -153,12 +152,12 @@ pub struct WrongCosignature {
     pub what: &'static str,
 }
 
-/// What the known witnesses' lines on a note are worth.
+/// The cosignatures of known witnesses on a note.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Cosignatures {
-    /// The witnesses that saw it, each once, with the newest time that it gave.
+    /// The witnesses that have cosigned it, each once, with its latest time.
     pub valid: Vec<Cosignature>,
-    /// Lines that are wrong.
+    /// Lines that are not valid.
     pub invalid: Vec<WrongCosignature>,
 }
 
@@ -185,16 +184,16 @@ pub fn check_cosignatures(note: &str, witnesses: &[WitnessKey]) -> Result<Cosign
 }
 
 /// A witness's signature line on `note`, with its line break. `timestamp` is the time in seconds since 1970. The
-/// witness has checked the log's signature and the consistency with what it saw before.
+/// witness has checked the log's signature and the consistency with the last checkpoint that it cosigned.
 ///
 /// # Errors
-/// When it is not a note, or the name cannot be one.
+/// When it is not a note, or the name is not valid.
 pub fn cosign(note: &str, seed: &[u8; 32], name: &str, timestamp: u64) -> Result<String, NoteError> {
     let (text, _) = split(note)?;
     if timestamp > MAX_TIMESTAMP {
-        return Err(NoteError::Malformed { what: "the time is beyond all times" });
+        return Err(NoteError::Malformed { what: "the time is out of range" });
     }
-    let bad_name = || NoteError::Malformed { what: "the witness's name cannot be one" };
+    let bad_name = || NoteError::Malformed { what: "the witness's name is not valid" };
     let witness = WitnessKey::of_seed(name, seed).map_err(|_| bad_name())?;
     let signature = ed25519_dalek::SigningKey::from_bytes(seed).sign(message(text, timestamp).as_bytes());
     let cosignature = [timestamp.to_be_bytes().as_slice(), &signature.to_bytes()].concat();
@@ -202,15 +201,15 @@ pub fn cosign(note: &str, seed: &[u8; 32], name: &str, timestamp: u64) -> Result
     String::from_utf8(line.to_bytes()).map_err(|_| bad_name())
 }
 
-/// `note` with one signature line more. A line that it has already is not repeated.
+/// `note` with one more signature line. A line that it already has is not repeated.
 ///
 /// # Errors
-/// When the one is not a note or the other not a line of one, and when the note would have too many.
+/// When `note` is not a note or `line` is not a signature line, and when the note would have too many lines.
 pub fn append_signature_line(note: &str, line: &str) -> Result<String, NoteError> {
     let (_, signatures) = split(note)?;
     let line = line.strip_suffix('\n').unwrap_or(line);
     let signature = Signature::from_bytes(line.as_bytes())
-        .map_err(|_| NoteError::Malformed { what: "what is to be appended is not a signature line" })?;
+        .map_err(|_| NoteError::Malformed { what: "the line to append is not a signature line" })?;
     if signatures.contains(&signature) {
         return Ok(note.to_owned());
     }
@@ -219,14 +218,14 @@ pub fn append_signature_line(note: &str, line: &str) -> Result<String, NoteError
     Ok(longer)
 }
 
-/// What a log sends to a witness.
+/// The request of a log to a witness.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AddCheckpoint {
-    /// The size of the tree that the log believes the witness saw last; 0 for none.
+    /// The size of the tree that, to the log's knowledge, the witness cosigned last; 0 for none.
     pub old_size: u64,
     /// The proof that this tree is a prefix of the checkpoint's.
     pub consistency: Vec<Hash>,
-    /// The checkpoint, a signed note that nobody has checked yet.
+    /// The checkpoint, a signed note that is not verified yet.
     pub checkpoint: String,
 }
 
@@ -241,7 +240,7 @@ pub fn add_checkpoint_body(old_size: u64, consistency: &[Hash], checkpoint_note:
     body
 }
 
-/// Reads such a body. A witness answers 400 when it cannot be read.
+/// Parses such a body. A witness responds with status 400 if it cannot be parsed.
 ///
 /// # Errors
 /// When it does not have that form.
@@ -250,7 +249,7 @@ pub fn parse_add_checkpoint(body: &str) -> Result<AddCheckpoint, NoteError> {
     let (head, checkpoint) = body.split_once("\n\n").ok_or(malformed("there is no empty line"))?;
     let mut lines = head.split('\n');
     let size = lines.next().and_then(|line| line.strip_prefix("old "));
-    // Only the shortest way to write a number is one.
+    // Only the shortest notation of a number is valid.
     let old_size = size.and_then(|text| text.parse::<u64>().ok().filter(|size| size.to_string() == text));
     let old_size = old_size.ok_or(malformed("the first line is not `old` and a size"))?;
     let mut consistency = Vec::new();
@@ -258,10 +257,11 @@ pub fn parse_add_checkpoint(body: &str) -> Result<AddCheckpoint, NoteError> {
         if consistency.len() == MAX_PROOF_LINES {
             return Err(malformed("the consistency proof has more than 63 lines"));
         }
-        consistency.push(Hash::parse_hash(line).map_err(|_| malformed("a line of the consistency proof is no hash"))?);
+        consistency
+            .push(Hash::parse_hash(line).map_err(|_| malformed("a line of the consistency proof is not a hash"))?);
     }
     let (text, _) = split(checkpoint)?;
-    SignedTree::parse(text).ok_or(malformed("what stands behind the empty line is not a checkpoint"))?;
+    SignedTree::parse(text).ok_or(malformed("the text after the empty line is not a checkpoint"))?;
     Ok(AddCheckpoint { old_size, consistency, checkpoint: checkpoint.to_owned() })
 }
 

@@ -1,4 +1,4 @@
-//! A proof convinces as it was made, and in no other form.
+//! A proof verifies as it was made, and in no other form.
 
 use super::*;
 use crate::leaf::{Digest32, Disposal};
@@ -33,21 +33,26 @@ fn proof(index: u64, count: u64, size: u64) -> EventProof {
         groups: Vec::new(),
     })
     .to_text();
-    proof_of_leaf(record(index), Place { index, path: tree::inclusion_path(&records, index).unwrap() }, leaf, size)
+    proof_of_leaf(
+        record(index),
+        InclusionProof { index, path: tree::inclusion_path(&records, index).unwrap() },
+        leaf,
+        size,
+    )
 }
 
-fn proof_of_leaf(record: Vec<u8>, batch: Place, leaf: String, size: u64) -> EventProof {
+fn proof_of_leaf(record: Vec<u8>, batch: InclusionProof, leaf: String, size: u64) -> EventProof {
     let place = size / 2;
     let mut leaves: Vec<Hash> = (0..size).map(|n| record_hash(&n.to_be_bytes())).collect();
     leaves[place as usize] = record_hash(leaf.as_bytes());
     let key = signing_key(1);
     let head = SignedTree::new(&key, Purpose::Checkpoint, size, tree::root(&leaves));
-    let log = Place { index: place, path: tree::inclusion_path(&leaves, place).unwrap() };
+    let log = InclusionProof { index: place, path: tree::inclusion_path(&leaves, place).unwrap() };
     EventProof { record, batch, leaf, log, checkpoint: head.sign(&key).unwrap() }
 }
 
 #[test]
-fn a_proof_is_read_back_and_convinces() {
+fn a_proof_is_read_back_and_verifies() {
     let proof = proof(4, 9, 7);
     let file = proof.to_json();
     let read = EventProof::parse(file.as_bytes()).unwrap();
@@ -63,21 +68,21 @@ fn a_proof_is_read_back_and_convinces() {
 }
 
 #[test]
-fn every_flipped_bit_of_a_proof_is_noticed() {
+fn every_flipped_bit_of_a_proof_is_detected() {
     let file = proof(2, 5, 3).to_json().into_bytes();
     let keys = keys();
     for at in 0..file.len() {
         for bit in 0..8 {
             let mut changed = file.clone();
             changed[at] ^= 1 << bit;
-            let believed = EventProof::parse(&changed).is_ok_and(|proof| proof.verify(&keys).is_ok());
-            assert!(!believed, "byte {at}, bit {bit}: {}", String::from_utf8_lossy(&changed));
+            let verified = EventProof::parse(&changed).is_ok_and(|proof| proof.verify(&keys).is_ok());
+            assert!(!verified, "byte {at}, bit {bit}: {}", String::from_utf8_lossy(&changed));
         }
     }
 }
 
 #[test]
-fn every_changed_byte_says_which_step_failed() {
+fn every_changed_byte_fails_in_its_step() {
     let good = proof(2, 5, 3);
     let keys = keys();
     let refused = |change: &dyn Fn(&mut EventProof)| {
@@ -115,7 +120,7 @@ fn every_changed_byte_says_which_step_failed() {
 }
 
 #[test]
-fn a_truncated_file_is_no_proof() {
+fn a_truncated_file_is_not_a_proof() {
     let file = proof(0, 1, 1).to_json();
     for length in 0..file.trim_end().len() {
         assert!(matches!(EventProof::parse(&file.as_bytes()[..length]), Err(ProofError::Format { .. })), "{length}");
@@ -124,7 +129,7 @@ fn a_truncated_file_is_no_proof() {
 }
 
 #[test]
-fn another_key_is_not_believed() {
+fn a_proof_signed_by_another_key_is_refused() {
     let strange = TrustedKeys::parse(signing_key(2).verifier_key()).unwrap();
     let error = proof(0, 1, 1).verify(&strange).unwrap_err();
     assert!(matches!(error, ProofError::Checkpoint(NoteError::Untrusted { .. })), "{error}");
@@ -136,7 +141,7 @@ fn another_key_is_not_believed() {
 }
 
 #[test]
-fn an_attestation_of_a_commit_is_no_checkpoint() {
+fn an_attestation_of_a_commit_is_not_a_checkpoint() {
     let mut proof = proof(0, 1, 1);
     let key = signing_key(1);
     let head = SignedTree::new(&key, Purpose::Commit, 1, record_hash(proof.leaf.as_bytes()));
@@ -154,7 +159,7 @@ fn a_leaf_that_is_not_of_a_batch_proves_no_record() {
         plan: "p".to_owned(),
         rows: 1,
     });
-    let place = Place { index: 0, path: Vec::new() };
+    let place = InclusionProof { index: 0, path: Vec::new() };
     let proof = proof_of_leaf(b"record".to_vec(), place.clone(), disposal.to_text(), 1);
     assert!(matches!(proof.verify(&keys()), Err(ProofError::NoBatch)));
     let proof = proof_of_leaf(b"record".to_vec(), place, "{}".to_owned(), 1);
@@ -162,7 +167,7 @@ fn a_leaf_that_is_not_of_a_batch_proves_no_record() {
 }
 
 #[test]
-fn what_is_not_exactly_a_proof_is_refused() {
+fn anything_but_exactly_a_proof_is_refused() {
     let file = proof(0, 2, 2).to_json();
     let hash = "\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"";
     let path = |count: usize| format!("\"path\": [{}]", vec![hash; count].join(","));

@@ -1,11 +1,11 @@
-//! What becomes of the file of trusted keys when a key takes the place of another.
+//! Key rotation in the file of trusted keys.
 //!
 //! ```text
 //! old                 new                   new
 //!          with_key   old    (new signs)    old retired-at SIZE     with_others_retired
 //! ```
 //!
-//! Each of the three files is one that everything verifies with, so that a crash in between leaves an archive that works.
+//! Everything verifies with each of the three files, so a crash in between leaves a working archive.
 
 use super::{KeyError, KeyId, TrustedKey, TrustedKeys, key_lines};
 use signed_note::Verifier;
@@ -13,17 +13,17 @@ use signed_note::Verifier;
 /// The file of trusted keys `text` with one more key, `verifier_key`.
 ///
 /// # Errors
-/// When the file, or what it would become, is none that [`TrustedKeys::parse`] reads.
+/// When [`TrustedKeys::parse`] refuses the file or the result.
 pub fn with_key(text: &str, verifier_key: &str) -> Result<String, KeyError> {
     let text = format!("{verifier_key}\n{text}");
     TrustedKeys::parse(&text).map(|_| text)
 }
 
-/// The file of trusted keys `text` with all keys retired at a tree of `size` leaves that are not retired yet, but for that of
-/// id `kept`. Everything else stays as it stands.
+/// The file of trusted keys `text` in which all keys but that with the id `kept` are retired at a tree of `size`
+/// leaves, unless they are retired already. Everything else is unchanged.
 ///
 /// # Errors
-/// When `text` is no file that [`TrustedKeys::parse`] reads.
+/// When [`TrustedKeys::parse`] refuses `text`.
 pub fn with_others_retired(text: &str, kept: KeyId, size: u64) -> Result<String, KeyError> {
     TrustedKeys::parse(text)?;
     let mut retired = String::new();
@@ -46,7 +46,7 @@ mod tests {
     use crate::note::{SigningKey, generate};
 
     #[test]
-    fn a_new_key_stands_before_the_old_ones_and_these_are_retired() {
+    fn a_new_key_precedes_the_old_ones_and_these_are_retired() {
         let pairs = [1, 2, 3].map(|seed| generate("log", [seed; 32]).unwrap());
         let [first, second, third] = pairs.each_ref().map(|pair| pair.verifier_key.as_str());
         let id = |pair: usize| SigningKey::parse(&pairs[pair].private_key).unwrap().id();

@@ -47,13 +47,13 @@ fn the_published_example_is_signed_as_published() {
     let mut note = Note::new(text.as_bytes(), &[]).unwrap();
     note.add_sigs(&[&key().signer]).unwrap();
     assert_eq!(note.to_bytes(), format!("{text}\n{published}").as_bytes());
-    // It is signed, and is no tree.
+    // It is signed, but it is not a tree.
     let error = trusted().open(&format!("{text}\n{published}"), Purpose::Checkpoint).unwrap_err();
     assert!(matches!(error, NoteError::Malformed { .. }), "{error}");
 }
 
 #[test]
-fn a_checkpoint_does_not_stand_for_a_commit_nor_the_other_way_round() {
+fn a_checkpoint_is_not_accepted_for_a_commit_nor_the_reverse() {
     assert!(trusted().open(COMMIT, Purpose::Commit).is_ok());
     assert_eq!(
         trusted().open(COMMIT, Purpose::Checkpoint).unwrap_err().to_string(),
@@ -88,7 +88,7 @@ fn a_note_of_unknown_keys_names_them() {
 fn a_changed_text_has_a_wrong_signature() {
     let error = trusted().open(&CHECKPOINT.replace("1000", "1001"), Purpose::Checkpoint).unwrap_err();
     assert_eq!(error, NoteError::WrongSignature { key: "PeterNeumann+c74f20a3".to_owned() });
-    // One right signature does not excuse a wrong one by another trusted key.
+    // A valid signature does not outweigh a wrong one of another trusted key.
     let (second, pair) = other();
     let keys = TrustedKeys::parse(&format!("{PUBLIC}\n{}", pair.verifier_key)).unwrap();
     let elsewhere = SignedTree::new(&second, Purpose::Checkpoint, 999, root()).sign(&second).unwrap();
@@ -122,11 +122,11 @@ fn a_retired_key_counts_for_the_trees_before() {
 }
 
 #[test]
-fn a_file_of_keys_says_which_line_is_wrong() {
+fn the_error_of_a_file_of_keys_names_the_line() {
     let other_name = generate("example.com/log", [1; 32]).unwrap().verifier_key;
     for (text, expected) in [
-        (String::new(), "there is no key; write one verifier key a line"),
-        ("# none\n".to_owned(), "there is no key; write one verifier key a line"),
+        (String::new(), "there is no key; write one verifier key per line"),
+        ("# none\n".to_owned(), "there is no key; write one verifier key per line"),
         (format!("{PUBLIC}\n\nnonsense"), "line 3: the key does not have the form <name>+<id>+<base64>"),
         (PUBLIC.replace("Peter", "Petra"), "line 1: the key's id is not that of the key; a character is wrong"),
         (
@@ -134,20 +134,11 @@ fn a_file_of_keys_says_which_line_is_wrong() {
             "line 2: the key is named `example.com/log`, the ones before it `PeterNeumann`; all keys of a log have its \
              name",
         ),
-        (format!("{PUBLIC}\n{PUBLIC}"), "line 2: the key c74f20a3 stands here twice"),
-        (
-            PRIVATE.to_owned(),
-            "line 1: a private key has no place here; write the verifier key, and replace that private key",
-        ),
-        (format!("{PUBLIC} retired-at -1"), "line 1: the size behind `retired-at` is not a whole number"),
-        (
-            format!("{PUBLIC} retired 7"),
-            "line 1: behind the key may stand `retired-at` and a tree's size, and nothing else",
-        ),
-        (
-            format!("{PUBLIC} retired-at 7 8"),
-            "line 1: behind the key may stand `retired-at` and a tree's size, and nothing else",
-        ),
+        (format!("{PUBLIC}\n{PUBLIC}"), "line 2: the key c74f20a3 is listed twice"),
+        (PRIVATE.to_owned(), "line 1: this is a private key; write the verifier key, and replace that private key"),
+        (format!("{PUBLIC} retired-at -1"), "line 1: the size after `retired-at` is not a whole number"),
+        (format!("{PUBLIC} retired 7"), "line 1: only `retired-at` and a tree's size may follow the key"),
+        (format!("{PUBLIC} retired-at 7 8"), "line 1: only `retired-at` and a tree's size may follow the key"),
     ] {
         assert_eq!(TrustedKeys::parse(&text).unwrap_err().to_string(), expected, "{text}");
     }
@@ -156,7 +147,7 @@ fn a_file_of_keys_says_which_line_is_wrong() {
 }
 
 #[test]
-fn a_private_key_is_never_shown() {
+fn a_private_key_is_never_printed() {
     let (key, pair) = other();
     for shown in [format!("{key:?}"), format!("{pair:?}"), format!("{:?}", TrustedKeys::parse(PUBLIC).unwrap())] {
         assert!(!shown.contains("PRIVATE"), "{shown}");
@@ -176,7 +167,7 @@ fn a_private_key_is_never_shown() {
 }
 
 #[test]
-fn lines_that_would_be_read_otherwise_are_not_signed() {
+fn lines_with_another_interpretation_are_not_signed() {
     let tree = |extensions: &[&str]| SignedTree {
         extensions: extensions.iter().map(|line| (*line).to_owned()).collect(),
         ..SignedTree::new(&key(), Purpose::Checkpoint, 7, root())
@@ -189,14 +180,14 @@ fn lines_that_would_be_read_otherwise_are_not_signed() {
 }
 
 #[test]
-fn names_that_cannot_be_a_log_are_refused() {
+fn invalid_names_of_a_log_are_refused() {
     for name in ["", "a b", "a+b", "a\u{1}", "a\n", "x/commit"] {
         assert!(generate(name, [1; 32]).is_err(), "{name:?}");
     }
 }
 
 #[test]
-fn every_flipped_bit_of_a_note_is_noticed() {
+fn every_flipped_bit_of_a_note_is_detected() {
     for at in 0..CHECKPOINT.len() {
         for bit in 0..8 {
             let mut bytes = CHECKPOINT.as_bytes().to_vec();
@@ -210,7 +201,7 @@ fn every_flipped_bit_of_a_note_is_noticed() {
 
 proptest! {
     #[test]
-    fn what_is_signed_is_read_back(
+    fn a_signed_tree_is_read_back(
         size in any::<u64>(),
         seed in any::<[u8; 32]>(),
         lines in prop::collection::vec("[ -~é]{1,20}", 0..3),

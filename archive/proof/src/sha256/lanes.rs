@@ -1,15 +1,15 @@
-//! SHA-256 of sixteen messages at once, with AVX-512: word n of all messages stands in one register, a message in each lane.
+//! SHA-256 of sixteen messages at once, with AVX-512: one register has word n of all messages, a message in each lane.
 //!
 //! ```text
-//! a block of each message ─▶ words, turned round ─▶ 16 × 16 transposed ─▶ 64 rounds ─▶ state, a message in each lane
+//! a block of each message ─▶ words, byte-swapped ─▶ 16 × 16 transposed ─▶ 64 rounds ─▶ state, a message in each lane
 //! ```
 //!
-//! Where the processor or the platform has no AVX-512 there are no [`Lanes`].
+//! If the processor or the platform has no AVX-512, there are no [`Lanes`].
 
 #[cfg(target_arch = "x86_64")]
 pub(super) use avx512::Lanes;
 
-/// There are none here.
+/// This platform has no lanes.
 #[cfg(not(target_arch = "x86_64"))]
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Lanes {}
@@ -100,7 +100,7 @@ mod avx512 {
         0xc671_78f2,
     ];
 
-    /// A processor that has what it takes.
+    /// Evidence that the processor has AVX-512.
     #[derive(Debug, Clone, Copy)]
     pub(in crate::sha256) struct Lanes(V4);
 
@@ -125,7 +125,7 @@ mod avx512 {
     impl pulp::NullaryFnOnce for Job<'_> {
         type Output = ();
 
-        // Everything has to become one function, compiled for a processor with AVX-512.
+        // Everything must be inlined into one function that is compiled for AVX-512.
         #[inline(always)]
         fn call(self) {
             let mut state = INITIAL.map(|word| splat(self.simd, word));
@@ -147,7 +147,7 @@ mod avx512 {
         simd.avx512f._mm512_set1_epi32(word as i32)
     }
 
-    /// Word n of block number `block` of all messages, at place n. Lanes without a message have what the first one has.
+    /// Word n of block `block` of all messages, at index n. Lanes without a message repeat the first message.
     #[inline(always)]
     fn words(simd: V4, messages: &[u8], count: usize, block: usize) -> [__m512i; 16] {
         const BIG_ENDIAN: [u8; BLOCK] = {
@@ -207,7 +207,7 @@ mod avx512 {
                 instructions._mm512_ror_epi32::<$by>($word)
             };
         }
-        // Written out sixteen times, so that state and words stay in registers and nothing is moved between them.
+        // Unrolled sixteen times, so that state and words stay in registers without moves.
         macro_rules! sixteen {
             ($step:ident) => {
                 $step!(0);

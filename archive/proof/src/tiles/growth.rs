@@ -1,12 +1,12 @@
-//! Appending to a tree of which only the edge is at hand.
+//! Appends to a tree of which only the edge was read.
 //!
 //! ```text
 //! level 1   partial tile ++ roots of the tiles that level 0 filled ──▶ full tiles, new partial tile
 //! level 0   partial tile ++ new leaves                             ──▶ full tiles, new partial tile
 //! ```
 //!
-//! Each level is a list that grows at its end. What fills a tile goes up as one hash; what is left is the new partial
-//! tile. The root is that of the partial tiles, from the highest level to the lowest.
+//! Each level is a list that grows at its end. The root of each full tile is appended to the level above; the rest is
+//! the new partial tile. The root of the tree is computed from the partial tiles, from the highest level to the lowest.
 
 use super::{MAX_TREE_SIZE, TILE_WIDTH, TileError, TileSet, edge_tiles, tile_within};
 use crate::tree;
@@ -19,8 +19,8 @@ pub struct Grown {
     pub size: u64,
     /// Its root.
     pub root: Hash,
-    /// The tiles that it has and the tree before had not, with their bytes. They must be in the store before a
-    /// checkpoint speaks of the new size.
+    /// The tiles that the tree before did not have, with their bytes. They must be in the store before a checkpoint
+    /// with the new size.
     pub tiles: Vec<(Tile, Vec<u8>)>,
 }
 
@@ -68,8 +68,8 @@ pub fn grow(old_size: u64, old_root: Hash, edge: &TileSet, new_leaves: &[Hash]) 
     Ok(Grown { size, root: root_of_partial(&partial), tiles })
 }
 
-/// The root of the tree whose partial tiles, lowest level first, have these hashes. What lies under a level's hashes is
-/// one more subtree at that level's end.
+/// The root of the tree whose partial tiles, lowest level first, have these hashes. The levels below a level's
+/// hashes are one more subtree at that level's end.
 pub(super) fn root_of_partial(partial: &[Vec<Hash>]) -> Hash {
     let mut below = None;
     for hashes in partial {

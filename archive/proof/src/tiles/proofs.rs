@@ -1,13 +1,13 @@
 //! Proofs from tiles.
 //!
 //! Which tiles suffice: a proof consists of roots of full subtrees, the tree's edge among them. The siblings along the
-//! way of a leaf stand in the tiles along that way; the edge stands in the partial tiles. The proof of an old tree has
-//! what the ways of its last leaf and of the leaf behind that have.
+//! path of a leaf are in the tiles along that path; the edge is in the partial tiles. The consistency proof of an old
+//! tree needs the paths of its last leaf and of the leaf after that.
 //!
-//! Every tile is vouched for before a hash is taken from it: the partial ones together by the tree's root, each full
-//! one by the hash that the tile above it holds. `tlog_tiles` has a reader for that, `TileHashReader`, but version 0.2
-//! of it does not look at every full tile (CVE-2026-56865, in the Go code that it is a port of), and it panics on tiles
-//! that are not there. So only the arithmetic of proofs is taken from it.
+//! Every tile is authenticated before a hash is taken from it: the partial ones together by the tree's root, each full
+//! one by its hash in the tile above. `tlog_tiles` has a reader for that, `TileHashReader`, but version 0.2 does not
+//! check every full tile (CVE-2026-56865, in the Go code that it is a port of), and it panics on missing tiles. So only
+//! the arithmetic of proofs is taken from it.
 
 use super::growth::root_of_partial;
 use super::{MAX_TREE_SIZE, TILE_HEIGHT, TILE_WIDTH, TileError, TileSet, edge_tiles, levels, tile_path, tile_within};
@@ -22,24 +22,24 @@ pub fn tiles_for_record(size: u64, index: u64) -> Vec<Tile> {
         return Vec::new();
     }
     let mut tiles = edge_tiles(size);
-    add_way(&mut tiles, size, index);
+    add_path(&mut tiles, size, index);
     tiles
 }
 
 /// The tiles that prove that the tree of `old_size` leaves is a prefix of the tree of `size` leaves: at most three a
-/// level. Empty when nothing has to be proven, and for an old tree that is larger.
+/// level. Empty if there is nothing to prove, and for an old tree that is larger.
 pub fn tiles_for_consistency(old_size: u64, size: u64) -> Vec<Tile> {
     if old_size == 0 || old_size >= size {
         return Vec::new();
     }
     let mut tiles = edge_tiles(size);
-    add_way(&mut tiles, size, old_size - 1);
-    add_way(&mut tiles, size, old_size);
+    add_path(&mut tiles, size, old_size - 1);
+    add_path(&mut tiles, size, old_size);
     tiles
 }
 
-/// The tiles from leaf `index` up to the root, as far as they are not there yet.
-fn add_way(tiles: &mut Vec<Tile>, size: u64, index: u64) {
+/// Adds the tiles from leaf `index` up to the root that are not in `tiles` yet.
+fn add_path(tiles: &mut Vec<Tile>, size: u64, index: u64) {
     let mut number = index;
     for (level, hashes) in levels(size) {
         number >>= TILE_HEIGHT;
@@ -58,7 +58,7 @@ pub fn prove_record(tiles: &TileSet, size: u64, root: Hash, index: u64) -> Resul
     if index >= size {
         return Err(TileError::Outside { what: format!("leaf {index}"), size });
     }
-    let reader = VouchedTiles::check(tiles, size, root, tiles_for_record(size, index))?;
+    let reader = AuthenticatedTiles::check(tiles, size, root, tiles_for_record(size, index))?;
     tlog_tiles::prove_record(size, index, &reader).map_err(|error| other_tree(size, root, error.to_string()))
 }
 
@@ -75,7 +75,7 @@ pub fn prove_consistency(tiles: &TileSet, old_size: u64, size: u64, root: Hash) 
     if old_size == 0 || old_size == size {
         return Ok(Vec::new());
     }
-    let reader = VouchedTiles::check(tiles, size, root, tiles_for_consistency(old_size, size))?;
+    let reader = AuthenticatedTiles::check(tiles, size, root, tiles_for_consistency(old_size, size))?;
     tlog_tiles::prove_tree(size, old_size, &reader).map_err(|error| other_tree(size, root, error.to_string()))
 }
 
@@ -83,41 +83,41 @@ fn other_tree(size: u64, root: Hash, what: String) -> TileError {
     TileError::OtherTree { size, root: root.to_string(), what }
 }
 
-/// Tiles that belong to the tree for certain: level and number, and the hashes.
-struct VouchedTiles(HashMap<(u8, u64), Vec<Hash>>);
+/// The hashes of authenticated tiles, by level and number.
+struct AuthenticatedTiles(HashMap<(u8, u64), Vec<Hash>>);
 
-impl VouchedTiles {
-    /// Takes those that are `needed`, the tree's edge among them, if the tree's root vouches for them.
+impl AuthenticatedTiles {
+    /// Checks the `needed` tiles and the tree's edge against the tree's root.
     fn check(tiles: &TileSet, size: u64, root: Hash, mut needed: Vec<Tile>) -> Result<Self, TileError> {
         if size > MAX_TREE_SIZE {
             return Err(TileError::TooLarge { size });
         }
-        let mut vouched = HashMap::new();
+        let mut authenticated = HashMap::new();
         let mut partial: [Vec<Hash>; 8] = Default::default();
         for tile in edge_tiles(size) {
             let hashes = tiles.hashes(&tile, size)?;
             partial[usize::from(tile.level())].clone_from(&hashes);
-            vouched.insert((tile.level(), tile.level_index()), hashes);
+            authenticated.insert((tile.level(), tile.level_index()), hashes);
         }
         let found = root_of_partial(&partial);
         if found != root {
             return Err(other_tree(size, root, format!("the partial tiles at its edge have the root {found}")));
         }
-        // From the top down, so that the tile above is there already.
+        // From the top down, so that the tile above is authenticated first.
         needed.sort_by_key(|tile| std::cmp::Reverse(tile.level()));
         for tile in needed.iter().filter(|tile| tile.width() == TILE_WIDTH) {
             let hashes = tiles.hashes(tile, size)?;
-            let above: Option<&Vec<Hash>> = vouched.get(&(tile.level() + 1, tile.level_index() >> TILE_HEIGHT));
+            let above: Option<&Vec<Hash>> = authenticated.get(&(tile.level() + 1, tile.level_index() >> TILE_HEIGHT));
             let place = (tile.level_index() % u64::from(TILE_WIDTH)) as usize;
             if above.and_then(|above| above.get(place)) != Some(&tree::root(&hashes)) {
                 return Err(other_tree(size, root, format!("{} has another root", tile_path(tile))));
             }
-            vouched.insert((tile.level(), tile.level_index()), hashes);
+            authenticated.insert((tile.level(), tile.level_index()), hashes);
         }
-        Ok(Self(vouched))
+        Ok(Self(authenticated))
     }
 
-    /// The root of full subtree number `number` of those that have 2^`height` leaves.
+    /// The root of full subtree `number` among those of 2^`height` leaves.
     fn subtree(&self, height: u8, number: u64) -> Option<Hash> {
         let (level, within) = (height / TILE_HEIGHT, height % TILE_HEIGHT);
         let first = number.checked_shl(within.into())?;
@@ -127,7 +127,7 @@ impl VouchedTiles {
     }
 }
 
-impl HashReader for VouchedTiles {
+impl HashReader for AuthenticatedTiles {
     fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<Hash>, tlog_tiles::Error> {
         let read = |index: &u64| {
             let (height, number) = split_stored_hash_index(*index);

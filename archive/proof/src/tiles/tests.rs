@@ -47,7 +47,7 @@ impl Log {
         grown
     }
 
-    /// Proves leaf `index` in the tree of now from the tiles that are said to suffice.
+    /// Proves leaf `index` in the current tree from the tiles that [`tiles_for_record`] returns.
     fn prove(&self, index: u64) {
         let tiles = tiles_for_record(self.size(), index);
         assert!(tiles.len() <= 16);
@@ -55,7 +55,7 @@ impl Log {
         assert!(check_inclusion(&path, self.size(), self.root(), index, self.leaves[index as usize]));
     }
 
-    /// Proves that the tree of `old` leaves is a prefix of that of now.
+    /// Proves that the tree of `old` leaves is a prefix of the current one.
     fn prove_prefix(&self, old: u64) {
         let tiles = tiles_for_consistency(old, self.size());
         assert!(tiles.len() <= 24);
@@ -76,7 +76,7 @@ fn sorted(tiles: impl IntoIterator<Item = Tile>) -> Vec<String> {
 }
 
 #[test]
-fn tiles_are_named_as_the_specification_says() {
+fn tiles_are_named_as_specified() {
     let tile = |level, number, width| tile_path(&Tile::new(TILE_HEIGHT, level, number, width, false));
     assert_eq!(tile(0, 0, 256), "tile/0/000");
     assert_eq!(tile(0, 7, 1), "tile/0/007.p/1");
@@ -87,7 +87,7 @@ fn tiles_are_named_as_the_specification_says() {
 }
 
 #[test]
-fn the_tiles_of_a_log_are_those_that_go_makes() {
+fn the_tiles_of_a_log_are_those_that_go_writes() {
     // The example of the specification: 273 full tiles and a partial one, one full and one partial, one partial.
     let log = Log::of(70_000);
     assert_eq!(log.root().to_string(), "25Wlw4AqrnlkUtIrNNU+dJybwG++mtIplU2A2Oqj7hY=");
@@ -120,7 +120,7 @@ fn a_log_grows_across_a_full_tile_of_level_one() {
 
 #[test]
 fn a_tree_reaches_the_greatest_size_and_not_beyond() {
-    // Nobody can have such a tree, but every edge has a root.
+    // Such a tree cannot be built, but every edge has a root.
     let old_size = MAX_TREE_SIZE - 3;
     let fake = |tile: &Tile| (*tile, vec![tile.level(); tile.width() as usize * HASH_SIZE]);
     let mut tiles: TileSet = edge_tiles(old_size).iter().map(fake).collect();
@@ -143,7 +143,7 @@ fn a_tree_reaches_the_greatest_size_and_not_beyond() {
 }
 
 #[test]
-fn what_is_missing_or_of_another_length_is_named() {
+fn a_tile_that_is_missing_or_of_another_length_is_named() {
     let log = Log::of(300);
     let edge = log.read(&edge_tiles(300));
     assert_eq!(
@@ -166,7 +166,7 @@ fn what_is_missing_or_of_another_length_is_named() {
 }
 
 #[test]
-fn a_full_tile_stands_in_for_the_partial_one_that_was_deleted() {
+fn a_full_tile_replaces_the_partial_one_that_was_deleted() {
     let mut log = Log::of(300);
     let root = log.root();
     log.append(400);
@@ -238,7 +238,7 @@ proptest! {
     }
 
     #[test]
-    fn one_wrong_bit_in_a_tile_is_noticed(
+    fn one_wrong_bit_in_a_tile_is_detected(
         size in 2u64..1500,
         leaf in any::<prop::sample::Index>(),
         place in any::<prop::sample::Index>(),

@@ -64,7 +64,7 @@ fn paths_are_those_that_go_computes() {
 }
 
 #[test]
-fn a_consistency_proof_that_go_made_is_accepted_for_its_two_trees_alone() {
+fn a_consistency_proof_that_go_made_is_accepted_for_its_two_trees_only() {
     let proof = hashes(
         "UAY9Z86bAmPM71c1+2wmGxhXqulR7Pvd1UBemhAkrvI= T7LIU36xR5ZS2dLK/AEGiILdLgRylV4///+9kCtCG5Q= \
         BwAl1lkfH1Fu+RLO5xSCcQc32AVTRaXrDkBtCAGGR9g= IJdCR5R3fA6Uz4Bp77f3p+B4U1IF9fP2+3NrfpHbTrw= \
@@ -108,7 +108,7 @@ fn hostile_proofs_are_refused_without_a_panic() {
 }
 
 #[test]
-fn a_height_beyond_the_machine_is_one_group() {
+fn a_height_beyond_the_word_size_is_one_group() {
     let leaves = leaves(5);
     assert_eq!(subtree_roots(leaves.clone(), 64), [root(&leaves)]);
     assert_eq!(subtree_roots(leaves.clone(), u32::MAX), [root(&leaves)]);

@@ -34,7 +34,7 @@ fn a_cosignature_is_byte_for_byte_that_of_go() {
 }
 
 #[test]
-fn the_logs_signature_stays_good_beneath_a_cosignature() {
+fn the_logs_signature_remains_valid_beside_a_cosignature() {
     let pair = generate("example.com/log", [1; 32]).unwrap();
     let key = SigningKey::parse(&pair.private_key).unwrap();
     let note = SignedTree::new(&key, Purpose::Checkpoint, 3, record_hash(b"")).sign(&key).unwrap();
@@ -48,7 +48,7 @@ fn the_logs_signature_stays_good_beneath_a_cosignature() {
 }
 
 #[test]
-fn a_witness_counts_once_and_with_its_newest_word() {
+fn a_witness_counts_once_and_with_its_latest_time() {
     let mut note = CHECKPOINT.to_owned();
     for time in [5, 9, 7, 7] {
         note = append_signature_line(&note, &cosign(CHECKPOINT, &seed(), NAME, time).unwrap()).unwrap();
@@ -67,9 +67,9 @@ fn a_cosignature_of_another_tree_or_time_is_reported() {
     let right = Signature::from_bytes(LINE.trim_end().as_bytes()).unwrap();
     for (bytes, what) in [
         (vec![0; 3], "it is too short"),
-        (right.signature()[..71].to_vec(), "it has not 72 bytes"),
-        ([right.signature(), &[0]].concat(), "it has not 72 bytes"),
-        ([&[0xff; 8], &right.signature()[8..]].concat(), "its time is beyond all times"),
+        (right.signature()[..71].to_vec(), "it does not have 72 bytes"),
+        ([right.signature(), &[0]].concat(), "it does not have 72 bytes"),
+        ([&[0xff; 8], &right.signature()[8..]].concat(), "its time is out of range"),
         ([&[0; 8], &right.signature()[8..]].concat(), "it was made for another text or by another key"),
     ] {
         let line = Signature::new(NAME.to_owned(), right.id(), bytes).unwrap();
@@ -81,7 +81,7 @@ fn a_cosignature_of_another_tree_or_time_is_reported() {
 }
 
 #[test]
-fn unknown_witnesses_are_passed_over() {
+fn unknown_witnesses_are_ignored() {
     let found = check_cosignatures(&format!("{CHECKPOINT}{LINE}"), &[]).unwrap();
     assert_eq!(found, Cosignatures::default());
     assert!(check_cosignatures("nonsense", &[]).is_err());
