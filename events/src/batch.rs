@@ -1,5 +1,5 @@
-//! Events to columns. Values are copied from the event's bytes straight into the column's buffer; columns that an event
-//! lacks cost nothing until one that has them comes by.
+//! Events to columns. Values are copied from the event's bytes straight into the column's buffer. A column costs
+//! nothing for the events that lack it.
 
 use crate::catalogue::{TypeSpec, type_spec};
 use crate::event::{Data, Event, Field};
@@ -14,7 +14,7 @@ use arrow_array::{ArrayRef, RecordBatch, new_null_array};
 use arrow_schema::SchemaRef;
 use std::sync::Arc;
 
-/// Where in Kafka an event stood.
+/// The position of an event in Kafka.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Position<'p> {
     /// The topic.
@@ -25,12 +25,12 @@ pub struct Position<'p> {
     pub offset: i64,
 }
 
-/// Where a recording chunk's bytes stand.
+/// The place of a recording chunk's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChunkPlace<'p> {
     /// The object's path, relative to the archive.
     pub path: &'p str,
-    /// Where the chunk begins in the decrypted object.
+    /// The first byte of the chunk in the decrypted object.
     pub offset: i64,
 }
 
@@ -41,9 +41,9 @@ pub struct EventBatchBuilder {
     columns: Vec<ColumnBuilder>,
     rows: usize,
     bytes: usize,
-    /// The catalogue's entry of the event before: most events have the type of their neighbour.
+    /// The catalogue's entry for the previous event: adjacent events mostly have the same type.
     spec: Option<&'static TypeSpec>,
-    /// Scratch space for the columns that are put together from several fields.
+    /// Scratch space for the columns that are assembled from several fields.
     problems: String,
     operational: String,
     personal: String,
@@ -60,7 +60,7 @@ enum ColumnBuilder {
     Binary(BinaryBuilder),
 }
 
-/// Appends to the builder of one kind, with nulls for the rows that went by since the last value.
+/// Appends to the builder of one kind, with nulls for the rows since the last value.
 macro_rules! append {
     ($self:ident, $column:expr, $kind:ident, $value:expr) => {
         if let ColumnBuilder::$kind(builder) = &mut $self.columns[$column as usize] {
@@ -194,7 +194,7 @@ impl EventBatchBuilder {
             (Some(column), _) => self.append_field(column, field),
             (None, Tier::Operational) => append_member(&mut operational, known.name, field),
             (None, Tier::Personal) => append_member(&mut personal, known.name, field),
-            // A content field lives in `data` alone.
+            // A content field is stored only in `data`.
             (None, Tier::Content) => {}
         });
         if !problems.is_empty() {
@@ -211,7 +211,7 @@ impl EventBatchBuilder {
         (self.problems, self.operational, self.personal) = (problems, operational, personal);
     }
 
-    /// Appends a field that has a column and keeps the catalogue's rules.
+    /// Appends a field that has a column and follows the catalogue's rules.
     fn append_field(&mut self, column: Column, field: &Field<'_>) {
         match COLUMNS[column as usize].kind {
             ColumnKind::Text => append!(self, column, Text, field.text()),
@@ -231,12 +231,12 @@ impl EventBatchBuilder {
                 }
             }
             ColumnKind::Bool => append!(self, column, Bool, field.raw == "true"),
-            // No field of the catalogue has a column of these kinds; a test of the catalogue says so.
+            // No field of the catalogue has a column of these kinds, which a test of the catalogue checks.
             ColumnKind::Time | ColumnKind::Binary => {}
         }
     }
 
-    /// Takes what was collected as a record batch and leaves the builder empty.
+    /// Takes the collected events as a record batch and leaves the builder empty.
     pub fn finish(&mut self) -> RecordBatch {
         let rows = std::mem::take(&mut self.rows);
         self.bytes = 0;
@@ -274,7 +274,7 @@ impl ColumnBuilder {
     }
 }
 
-/// Appends a member to a JSON object that is being written; the closing brace comes at the end.
+/// Appends a member to a JSON object under construction. The caller appends the closing brace.
 fn append_member(json: &mut String, name: &str, field: &Field<'_>) {
     json.push(if json.is_empty() { '{' } else { ',' });
     escape_into(json, name);

@@ -1,18 +1,18 @@
-//! The canonical bytes of an event: one form, whatever mode it came in, and the same from the row that it became. By it one
-//! sees whether two events are the same one; nothing that lasts holds it.
+//! The canonical bytes of an event: the same in every CloudEvents mode, and the same when computed from the event's
+//! row. They serve to compare two events, and are not stored.
 //!
 //! ```text
 //! "holdfast event 1\n"
-//! for every attribute that is there, in the order of the names' bytes:
+//! for every attribute that is present, in the order of the names' bytes:
 //!     u32 length of the name, name, u32 length of the value, value
 //! u32 0                      end of the attributes
 //! u8  kind of the payload    0 none, 1 text, 2 binary
 //! u64 length, payload        (absent for kind 0)
 //! ```
 //!
-//! Lengths are big-endian, texts UTF-8. `time` is RFC 3339 in UTC with six digits behind the second; `specversion` is
-//! the first line's business and not an attribute here. The payload is byte for byte what came; for a recording's chunk
-//! it is the chunk's metadata, which names the SHA-256 of its bytes.
+//! Lengths are big-endian, texts UTF-8. `time` is RFC 3339 in UTC with six digits after the second. The first line
+//! implies `specversion`, which is not an attribute here. The payload is byte for byte as received; for a recording's
+//! chunk it is the chunk's metadata, which contains the SHA-256 of its bytes.
 
 use crate::event::{Data, Event};
 use crate::schema::{COLUMNS, Column};
@@ -57,7 +57,7 @@ fn append_payload(bytes: &mut Vec<u8>, kind: u8, payload: &[u8]) {
     bytes.extend_from_slice(payload);
 }
 
-/// The attributes that are texts and have a column.
+/// The attributes of type text that have a column.
 const TEXTS: [Column; 10] = [
     Column::Agent,
     Column::Customer,
@@ -71,8 +71,8 @@ const TEXTS: [Column; 10] = [
     Column::Type,
 ];
 
-/// The canonical bytes of the event in one row of a batch that has all columns of a data file. `None` where the batch
-/// lacks a column, or its extensions are not what they must be.
+/// The canonical bytes of the event in one row of a batch that has all columns of a data file. `None` if the batch
+/// lacks a column, or the row's extensions are not an object of strings.
 pub fn canonical_bytes_of_row(batch: &RecordBatch, row: usize) -> Option<Vec<u8>> {
     let column = |column: Column| batch.column_by_name(COLUMNS[column as usize].name);
     let text = |of: Column| column(of)?.as_string_opt::<i32>();

@@ -1,7 +1,8 @@
-//! The catalogue of event types: which fields `data` has, of what kind, of which tier, and in which column they go.
+//! The catalogue of event types: the fields of `data`, with the kind, the tier and the column of each.
 //!
-//! Types are open. An event whose type is not here is archived as it is; a field that its type does not list stays in
-//! `data`, tier content. An event that breaks its type's rules is archived too, with the breach named in `problems`.
+//! Types are open. An event whose type is not in the catalogue is archived as it is. A field that is not in its type's
+//! list stays in `data`, tier content. An event that violates its type's rules is archived too, and `problems` names
+//! the violation.
 
 use crate::event::{Data, Event, Field};
 use crate::json::JsonKind;
@@ -23,17 +24,17 @@ pub struct TypeSpec {
 pub struct FieldSpec {
     /// Its name.
     pub name: &'static str,
-    /// What value it has.
+    /// The kind of its value.
     pub kind: FieldKind,
-    /// Who may decrypt it.
+    /// Its tier.
     pub tier: Tier,
     /// Whether every event of the type has it.
     pub required: bool,
-    /// The column that holds it, for the fields that have one.
+    /// Its column, if it has one.
     pub column: Option<Column>,
 }
 
-/// What value a field has.
+/// The kind of a field's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FieldKind {
     /// A string.
@@ -195,7 +196,7 @@ types! {
     "archive.queried" | "archive.viewed" | "archive.exported" | "archive.denied" => [
         must("user", Text), may("purpose", Text), may("rows", Integer), may("bytes", Integer), may("subjects", Array),
         may("duration", Number).into(Column::Duration),
-        // A statement quotes what it looks for, and an address is somebody's.
+        // A statement contains the values that it searches for, and an address is personal data.
         may("statement", Text).content(), may("remote_ip", Text).personal(),
         may("access_id", Text), may("stage", OneOf(&["begun", "ended"])), may("outcome", Text), may("role", Text),
         may("interface", Text), may("reason", Text).into(Column::Reason), may("all_subjects", Boolean),
@@ -230,8 +231,8 @@ impl TypeSpec {
 }
 
 impl FieldSpec {
-    /// What is wrong with a value, or `None`. `null` is taken as absent.
-    pub(crate) fn breach(&self, field: &Field<'_>) -> Option<&'static str> {
+    /// How a value violates the field's rules; `None` if it does not. `null` counts as absent.
+    pub(crate) fn violation(&self, field: &Field<'_>) -> Option<&'static str> {
         let right_kind = match self.kind {
             Text | OneOf(_) | Time => field.kind == JsonKind::String,
             Integer | Range(..) | Number => field.kind == JsonKind::Number,
@@ -267,30 +268,30 @@ impl FieldSpec {
 }
 
 impl Event<'_> {
-    /// What is wrong with the event by the catalogue, in words that quote no value; `None` when nothing is, or when the
-    /// catalogue does not know the type.
+    /// The event's violations of the catalogue, without values; `None` if there are none, or if its type is not in the
+    /// catalogue.
     pub fn problems(&self) -> Option<String> {
         let mut problems = String::new();
         self.match_fields(type_spec(&self.type_)?, &mut problems, |_, _| {});
         (!problems.is_empty()).then_some(problems)
     }
 
-    /// Walks the fields that `spec` knows and that keep its rules, and writes down in `problems` what does not.
+    /// Calls `on_field` for each field of `spec` that follows its rules, and appends the violations to `problems`.
     pub(crate) fn match_fields(
         &self,
         spec: &'static TypeSpec,
         problems: &mut String,
         mut on_field: impl FnMut(&'static FieldSpec, &Field<'_>),
     ) {
-        let mut say = |name: &str, what: &str| {
+        let mut report = |name: &str, what: &str| {
             let separator = if problems.is_empty() { "" } else { "; " };
             let _ = write!(problems, "{separator}{name} {what}");
         };
         match &self.data {
-            Data::Text(text) if !text.starts_with('{') => return say("data", "is not an object"),
+            Data::Text(text) if !text.starts_with('{') => return report("data", "is not an object"),
             Data::Text(_) => {}
             Data::None | Data::Binary(_) if spec.fields.iter().any(|field| field.required) => {
-                return say("data", "is missing");
+                return report("data", "is missing");
             }
             Data::None | Data::Binary(_) => return,
         }
@@ -302,14 +303,14 @@ impl Event<'_> {
             }
             found |= 1 << place;
             let known = &spec.fields[place];
-            match known.breach(&field) {
-                Some(what) => say(known.name, what),
+            match known.violation(&field) {
+                Some(what) => report(known.name, what),
                 None => on_field(known, &field),
             }
         }
         for (place, field) in spec.fields.iter().enumerate() {
             if field.required && found & (1 << place) == 0 {
-                say(field.name, "is missing");
+                report(field.name, "is missing");
             }
         }
     }
@@ -322,10 +323,10 @@ mod tests {
     use crate::{decode_structured, schema::ColumnKind};
 
     #[test]
-    fn types_are_there_once_and_their_fields_fit_their_columns() {
+    fn types_are_listed_once_and_their_fields_fit_their_columns() {
         for (index, spec) in TYPES.iter().enumerate() {
             for name in spec.names {
-                assert!(TYPES[..index].iter().all(|other| !other.names.contains(name)), "{name} stands twice");
+                assert!(TYPES[..index].iter().all(|other| !other.names.contains(name)), "{name} is listed twice");
             }
             assert!(spec.fields.len() <= 64);
             for field in spec.fields {
@@ -353,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn breaches_are_named_without_values() {
+    fn violations_are_named_without_values() {
         assert_eq!(problems("chat.line", r#"{"seq":0,"sender":"agent","text":"hello"}"#), None);
         assert_eq!(
             problems("chat.line", r#"{"seq":"first","sender":"nobody"}"#).unwrap(),

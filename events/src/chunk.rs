@@ -5,7 +5,7 @@
 //!                                        └─▶ Event with JSON about the chunk: a row like any other
 //! ```
 //!
-//! CloudEvents allows only lower-case letters and digits in the names of attributes, so `recording_id` travels as
+//! CloudEvents allows only lower-case letters and digits in the names of attributes, so `recording_id` is sent as
 //! `recordingid`, `first_ms` as `firstms` and `last_ms` as `lastms`.
 
 use crate::decode::Decoder;
@@ -14,7 +14,7 @@ use crate::event::{Data, Event};
 use crate::json::escape_into;
 use std::fmt::Write;
 
-/// The type of events that carry a chunk.
+/// The type of events with a chunk.
 pub const CHUNK_TYPE: &str = "recording.chunk";
 
 /// The attributes that describe a chunk.
@@ -27,11 +27,11 @@ pub struct Chunk<'e> {
     pub recording_id: &'e str,
     /// Its number in the recording, from 0.
     pub seq: i64,
-    /// The first millisecond of the recording that it holds.
+    /// Its first millisecond in the recording.
     pub first_ms: i64,
-    /// The last millisecond that it holds.
+    /// Its last millisecond in the recording.
     pub last_ms: i64,
-    /// Whether it is the recording's last chunk; absent when the source does not say.
+    /// Whether it is the recording's last chunk; absent if the source does not send it.
     pub last: Option<bool>,
     /// Its bytes.
     pub bytes: &'e [u8],
@@ -40,7 +40,7 @@ pub struct Chunk<'e> {
 }
 
 impl<'e> Chunk<'e> {
-    /// The chunk that `event` carries; `None` for an event without one.
+    /// The chunk of `event`; `None` for an event without one.
     pub fn of(event: &'e Event<'_>) -> Result<Option<Self>, DecodeError> {
         let Data::Binary(bytes) = &event.data else { return Ok(None) };
         if event.type_ != CHUNK_TYPE {
@@ -80,7 +80,7 @@ impl<'e> Chunk<'e> {
         }))
     }
 
-    /// What stands in `data` of the chunk's row.
+    /// The `data` of the chunk's row.
     fn metadata(&self, media_type: Option<&str>) -> String {
         let mut json = String::with_capacity(200);
         json.push_str("{\"recording_id\":");
@@ -107,8 +107,8 @@ impl<'e> Chunk<'e> {
 }
 
 impl<'a> Event<'a> {
-    /// The event that stands in the archive for a chunk: the same attributes, with what describes the chunk in `data`
-    /// instead of its bytes.
+    /// The event that is archived for a chunk: the same attributes, with the chunk's metadata in `data` instead of its
+    /// bytes.
     pub fn describing_chunk(mut self, decoder: &mut Decoder) -> Result<Self, DecodeError> {
         let Some(chunk) = Chunk::of(&self)? else { return Ok(self) };
         let json = chunk.metadata(self.datacontenttype.as_deref());

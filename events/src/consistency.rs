@@ -1,11 +1,11 @@
-//! Whether a row's columns are those that its own payload makes.
+//! Whether a row's columns follow from its attributes and its payload.
 //!
 //! ```text
 //! row ─▶ attributes and payload ─▶ event ─▶ columns again ─▶ the same?
 //! ```
 //!
-//! Rows that an older version wrote may have other columns than this version would make. So this narrows a change down that
-//! was found otherwise; by itself it proves nothing.
+//! Rows of an older version may have other columns than this version derives. So this check only narrows down a change
+//! that was found otherwise; alone it proves nothing.
 
 use crate::batch::{ChunkPlace, EventBatchBuilder, Position};
 use crate::decode::decode_structured;
@@ -18,7 +18,7 @@ use arrow_array::{Array, RecordBatch};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// Whether the columns of a row follow from its attributes and its payload. `None` where the batch lacks columns.
+/// Whether the columns of a row follow from its attributes and its payload. `None` if the batch lacks columns.
 pub fn is_consistent(batch: &RecordBatch, row: usize) -> Option<bool> {
     let column = |column: Column| batch.column_by_name(COLUMNS[column as usize].name);
     let text = |name: Column| -> Option<Option<&str>> {
@@ -87,7 +87,7 @@ mod tests {
     use std::sync::Arc;
 
     #[test]
-    fn a_column_that_does_not_follow_from_the_payload_is_told() {
+    fn a_column_that_does_not_follow_from_the_payload_is_detected() {
         let mut builder = EventBatchBuilder::new();
         for (offset, data) in
             [(0, r#"{"seq":3,"sender":"agent","text":"hello"}"#), (1, r#"{"seq":4,"sender":"agent","text":"x"}"#)]

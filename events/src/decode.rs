@@ -54,13 +54,13 @@ pub fn split_batch(json: &[u8]) -> Result<Vec<&[u8]>, DecodeError> {
 
 fn utf8(bytes: &[u8]) -> Result<&str, DecodeError> {
     simdutf8::basic::from_utf8(bytes).map_err(|_| {
-        // The fast check does not say where; the exact one does.
+        // The fast check does not return the offset; the exact one does.
         let offset = std::str::from_utf8(bytes).err().map_or(0, |error| error.valid_up_to());
         DecodeError::InvalidUtf8 { offset }
     })
 }
 
-/// The attributes as they are collected, before it is known whether all required ones are there.
+/// The attributes under collection, before the check that all required ones are present.
 #[derive(Default)]
 struct Attributes<'a> {
     specversion: Option<Cow<'a, str>>,
@@ -110,12 +110,12 @@ impl<'a> Attributes<'a> {
         Ok(())
     }
 
-    /// Sets an attribute whose value may hold anything.
+    /// Sets an attribute whose value is not checked yet.
     fn set_checked(&mut self, name: Cow<'a, str>, value: Cow<'a, str>) -> Result<(), DecodeError> {
         if value.bytes().any(|byte| byte < 0x20) {
             return Err(DecodeError::InvalidAttribute {
                 name: format!("`{}`", name.escape_default()),
-                what: "it holds a control character (U+0000 to U+001F)",
+                what: "it contains a control character (U+0000 to U+001F)",
             });
         }
         self.set(name, value)
@@ -150,7 +150,7 @@ impl<'a> Attributes<'a> {
     }
 }
 
-/// Where the payload of a structured-mode event stands.
+/// The place of the payload of a structured-mode event.
 #[derive(Clone, Copy)]
 enum Payload {
     None,
@@ -159,7 +159,7 @@ enum Payload {
 }
 
 impl Decoder {
-    /// Gives the scratch space of a decoded event back.
+    /// Returns the scratch space of a decoded event for reuse.
     pub fn recycle(&mut self, event: Event<'_>) {
         self.members = event.members;
     }
@@ -234,7 +234,7 @@ impl Decoder {
             Payload::Json(value) => {
                 let json_by_type = is_json(attributes.datacontenttype.as_deref());
                 match value.kind {
-                    // The text of a payload that is not JSON travels as a JSON string (section 3.1).
+                    // A payload that is text and not JSON is sent as a JSON string (section 3.1).
                     JsonKind::String if !json_by_type => Data::Text(scanner.name(value)),
                     JsonKind::String => {
                         Data::Text(Cow::Borrowed(&text[value.start as usize - 1..value.end as usize + 1]))
@@ -244,7 +244,7 @@ impl Decoder {
             }
         };
         if let Payload::Json(value) = payload {
-            // Members were found relative to the whole text; from here on they are relative to `data`.
+            // The places of members are relative to the whole text, and become relative to `data`.
             rebase(&mut members, value.start);
         }
         attributes.into_event(data, members)
@@ -263,7 +263,7 @@ impl Decoder {
             if names.contains(&name) {
                 return Err(DecodeError::InvalidAttribute {
                     name: format!("`{}`", name.escape_default()),
-                    what: "it stands twice in the headers",
+                    what: "it occurs twice in the headers",
                 });
             }
             if name == "data" || name == "data_base64" {
@@ -310,7 +310,7 @@ impl Decoder {
     }
 }
 
-/// Scans the value of `data`, collecting its members where it is an object.
+/// Scans the value of `data`, and collects its members if it is an object.
 fn data_value(scanner: &mut Scanner<'_, '_>, members: &mut Vec<Member>) -> Result<Value, DecodeError> {
     scanner.skip_space();
     if !scanner.at_object() {

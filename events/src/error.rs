@@ -1,5 +1,5 @@
-//! Why bytes are not an event. Every message says what is wrong, where, and what to do about it; none quotes a value,
-//! because values may be personal.
+//! Decoding errors. Every message states what is wrong, where, and how to correct it. None quotes a value, because
+//! values may be personal.
 
 /// Why bytes are not an event.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -13,7 +13,7 @@ pub enum DecodeError {
     /// The bytes are not JSON (RFC 8259).
     #[error("invalid JSON at byte {offset}: {what}")]
     InvalidJson {
-        /// Offset at which the reader gave up.
+        /// Offset at which the scanner stopped.
         offset: usize,
         /// What was expected or found there.
         what: &'static str,
@@ -23,21 +23,21 @@ pub enum DecodeError {
     NestedTooDeep {
         /// Offset of the first value that is too deep.
         offset: usize,
-        /// The deepest nesting that is accepted.
+        /// The maximum nesting depth.
         limit: usize,
     },
-    /// A key stands twice in one object, so that readers would differ about its value.
-    #[error("the key at byte {offset} stands twice in one object; send each key once")]
+    /// A key is duplicate in one object, so readers could differ about its value.
+    #[error("the key at byte {offset} occurs twice in one object; send each key once")]
     DuplicateKey {
-        /// Offset of the repetition.
+        /// Offset of the duplicate.
         offset: usize,
     },
     /// The JSON is not an object (or, in a batch, not an array of objects).
     #[error("expected {expected}, found {found}")]
     NotAnEvent {
-        /// What had to stand there.
+        /// What was expected.
         expected: &'static str,
-        /// What stands there.
+        /// What was found.
         found: &'static str,
     },
     /// A required attribute is absent, null or empty.
@@ -51,7 +51,7 @@ pub enum DecodeError {
     /// An attribute has a value or a name that CloudEvents does not allow.
     #[error("the attribute {name} is invalid: {what}")]
     InvalidAttribute {
-        /// The attribute's name, or where it stands.
+        /// The attribute's name, or its offset.
         name: String,
         /// What is wrong and what is allowed.
         what: &'static str,
@@ -65,8 +65,8 @@ pub enum DecodeError {
     /// `data_base64` is not base64 (RFC 4648, section 4).
     #[error("`data_base64` is not base64; use the standard alphabet with padding")]
     InvalidBase64,
-    /// Both `data` and `data_base64` are there.
-    #[error("both `data` and `data_base64` are there; send one of them")]
+    /// Both `data` and `data_base64` are present.
+    #[error("both `data` and `data_base64` are present; send one of them")]
     TwoPayloads,
     /// A recording chunk lacks an attribute or has one that cannot be read.
     #[error("the recording chunk's attribute `{name}` is {what}")]
@@ -82,7 +82,7 @@ pub enum DecodeError {
 }
 
 impl DecodeError {
-    /// A short word that stays the same between versions, for metrics, dead letters and machines.
+    /// A short code that stays the same between versions, for metrics, dead letters and programs.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::InvalidUtf8 { .. } => "invalid_utf8",

@@ -9,11 +9,11 @@ use std::borrow::Cow;
 pub struct Event<'a> {
     /// Unique per source.
     pub id: Cow<'a, str>,
-    /// Where the event comes from.
+    /// The source of the event.
     pub source: Cow<'a, str>,
-    /// Dotted, past tense; unknown types are welcome. (`type` in CloudEvents.)
+    /// Dotted, past tense; unknown types are accepted. (`type` in CloudEvents.)
     pub type_: Cow<'a, str>,
-    /// The session's id, or what the catalogue names for the type.
+    /// The session's id, or the id that the catalogue defines for the type.
     pub subject: Cow<'a, str>,
     /// When it happened, as the source claims.
     pub time: Timestamp,
@@ -34,7 +34,7 @@ pub struct Event<'a> {
     pub extensions: Vec<(Cow<'a, str>, Cow<'a, str>)>,
     /// The payload.
     pub data: Data<'a>,
-    /// The members of `data` where it is a JSON object.
+    /// The members of `data` if it is a JSON object.
     pub(crate) members: Vec<Member>,
 }
 
@@ -43,14 +43,14 @@ pub struct Event<'a> {
 pub enum Data<'a> {
     /// There is none.
     None,
-    /// JSON, byte for byte as it came, or the text of a payload whose media type is not JSON.
+    /// JSON, byte for byte as received, or the text of a payload whose media type is not JSON.
     Text(Cow<'a, str>),
     /// Anything else.
     Binary(Cow<'a, [u8]>),
 }
 
 impl<'a> Event<'a> {
-    /// The same event with bytes of its own.
+    /// The same event with owned bytes.
     pub fn into_owned(self) -> Event<'static> {
         let own = |text: Cow<'a, str>| Cow::Owned(text.into_owned());
         let own_option = |text: Option<Cow<'a, str>>| text.map(own);
@@ -76,7 +76,7 @@ impl<'a> Event<'a> {
         }
     }
 
-    /// All attributes that are there but `specversion`, in the string form of CloudEvents 1.0, section 3.1.
+    /// All attributes that are present, without `specversion`, in the string form of CloudEvents 1.0, section 3.1.
     pub fn attributes(&self) -> Vec<(&str, Cow<'_, str>)> {
         let required = [
             ("id", Cow::Borrowed(self.id.as_ref())),
@@ -98,7 +98,7 @@ impl<'a> Event<'a> {
         required.into_iter().chain(optional).chain(others).collect()
     }
 
-    /// The members of `data`: name, kind and raw JSON (a string's inside, with its escapes). Empty where `data` is not
+    /// The members of `data`: name, kind and raw JSON (a string's inside, with its escapes). Empty if `data` is not
     /// a JSON object.
     pub fn fields(&self) -> impl Iterator<Item = Field<'_>> {
         let text = match &self.data {
@@ -164,7 +164,7 @@ impl<'a> Event<'a> {
 pub struct Field<'e> {
     /// The field's name.
     pub name: Cow<'e, str>,
-    /// What kind of value it has.
+    /// The kind of its value.
     pub kind: JsonKind,
     /// The raw value; a string's inside, with its escapes.
     pub raw: &'e str,

@@ -1,17 +1,17 @@
-//! Under which date an event is filed: its own where that is plausible, the day of its arrival where it is not.
+//! The filing date of an event: its own date if that is plausible, otherwise the day of its arrival.
 //!
-//! Sources with a dead clock battery date events to 1970, and broken ones to 2090. Each date is a partition, and a
-//! partition is kept for as long as its date says; neither may follow a date that nobody believes. The claimed time stays
-//! in the event; the row says that it was not filed under it.
+//! Sources with an empty clock battery date events to 1970, and faulty ones to 2090. Each date is a partition, and the
+//! date decides how long the partition is kept, so an implausible date must not become one. The claimed time stays in
+//! the event; the row records that it is not filed under it.
 
 use crate::time::Timestamp;
 
-/// How far an event's time may lie from its arrival, in days.
+/// How far an event's time may be from its arrival, in days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FilingBounds {
     /// Days before the arrival. Generous, because archives of other systems are imported late.
     pub days_before: i64,
-    /// Days after the arrival: room for a clock that is ahead and a zone that is wrong.
+    /// Days after the arrival: tolerance for a clock that is ahead and a zone that is wrong.
     pub days_after: i64,
 }
 

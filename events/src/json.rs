@@ -1,8 +1,8 @@
-//! A validating JSON scanner that builds nothing: it walks the bytes once and answers with spans.
+//! A validating JSON scanner that builds no values: it reads the bytes once and returns the places of values.
 //!
-//! It is stricter than RFC 8259 in what two readers could understand differently: a key that stands twice in an object
-//! and an unpaired surrogate are errors (as in I-JSON, RFC 7493, sections 2.1 and 2.3). Nesting is bounded by
-//! [`crate::MAX_DEPTH`]. This is the path of every event, which is why it is ours; the tests hold it against serde_json.
+//! It is stricter than RFC 8259 where two readers could differ: a duplicate key in an object and an unpaired surrogate
+//! are errors (as in I-JSON, RFC 7493, sections 2.1 and 2.3). [`crate::MAX_DEPTH`] bounds the nesting. Every event
+//! passes this scanner, so it is optimised; the tests compare it with serde_json.
 
 use crate::{DecodeError, MAX_DEPTH};
 use std::borrow::Cow;
@@ -46,7 +46,7 @@ pub(crate) struct Value {
     pub(crate) start: u32,
     pub(crate) end: u32,
     pub(crate) kind: JsonKind,
-    /// Whether a string holds escapes.
+    /// Whether a string contains escapes.
     pub(crate) escaped: bool,
 }
 
@@ -57,13 +57,13 @@ pub(crate) struct Member {
     pub(crate) value: Value,
 }
 
-/// Above this many keys in one object, repetitions are looked for with a hash set instead of one by one.
-const MANY_KEYS: usize = 32;
+/// Keys of one object above which duplicates are found with a hash set instead of comparisons.
+const MAX_COMPARED_KEYS: usize = 32;
 
-/// A key that was seen, with a short print of its text: different prints, different keys.
+/// An earlier key, with a fingerprint of its text: different fingerprints mean different keys.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Key {
-    print: u64,
+    fingerprint: u64,
     place: Value,
 }
 
@@ -75,7 +75,7 @@ pub(crate) struct Scanner<'a, 'k> {
 }
 
 impl<'a, 'k> Scanner<'a, 'k> {
-    /// `keys` is scratch space, handed in so that it can be used again.
+    /// `keys` is scratch space, which the caller reuses.
     pub(crate) fn new(text: &'a str, keys: &'k mut Vec<Key>) -> Self {
         keys.clear();
         Self { text, at: 0, keys }
@@ -118,7 +118,7 @@ impl<'a, 'k> Scanner<'a, 'k> {
         &self.text[value.start as usize..value.end as usize]
     }
 
-    /// Scans one value with everything in it. `depth` is the depth at which the value stands, from 0.
+    /// Scans one value with everything in it. `depth` is the depth of the value, from 0.
     pub(crate) fn value(&mut self, depth: usize) -> Result<Value, DecodeError> {
         self.skip_space();
         let start = self.at;
@@ -145,7 +145,7 @@ impl<'a, 'k> Scanner<'a, 'k> {
         Ok(Value { start: start as u32, end: self.at as u32, kind, escaped: false })
     }
 
-    /// Walks an object. `on_key` is called behind the colon and must consume the value.
+    /// Scans an object. `on_key` is called after the colon and must scan the value.
     pub(crate) fn members(
         &mut self,
         depth: usize,
@@ -166,7 +166,7 @@ impl<'a, 'k> Scanner<'a, 'k> {
                 return self.fail("expected a key in double quotes");
             }
             let key = self.string()?;
-            self.refuse_repetition(base, key, &mut seen)?;
+            self.refuse_duplicate(base, key, &mut seen)?;
             self.skip_space();
             if self.peek() != Some(b':') {
                 return self.fail("expected `:` after the key");
@@ -186,7 +186,7 @@ impl<'a, 'k> Scanner<'a, 'k> {
         }
     }
 
-    /// Walks an array, handing each element's place to `on_element`.
+    /// Scans an array, and passes each element's place to `on_element`.
     pub(crate) fn elements(&mut self, depth: usize, mut on_element: impl FnMut(Value)) -> Result<(), DecodeError> {
         self.check_depth(depth)?;
         self.at += 1;
@@ -217,28 +217,28 @@ impl<'a, 'k> Scanner<'a, 'k> {
         Ok(())
     }
 
-    fn refuse_repetition(
+    fn refuse_duplicate(
         &mut self,
         base: usize,
         key: Value,
         seen: &mut Option<HashSet<Cow<'a, str>>>,
     ) -> Result<(), DecodeError> {
-        let repeated = if let Some(seen) = seen {
+        let duplicate = if let Some(seen) = seen {
             !seen.insert(self.name(key))
         } else {
-            let print = print(&self.name(key));
+            let fingerprint = fingerprint(&self.name(key));
             let earlier = &self.keys[base..];
-            let same = |other: &Key| other.print == print && self.name(other.place) == self.name(key);
-            let repeated = earlier.iter().any(same);
-            if earlier.len() == MANY_KEYS {
+            let same = |other: &Key| other.fingerprint == fingerprint && self.name(other.place) == self.name(key);
+            let duplicate = earlier.iter().any(same);
+            if earlier.len() == MAX_COMPARED_KEYS {
                 let mut all: HashSet<_> = earlier.iter().map(|other| self.name(other.place)).collect();
                 all.insert(self.name(key));
                 *seen = Some(all);
             }
-            self.keys.push(Key { print, place: key });
-            repeated
+            self.keys.push(Key { fingerprint, place: key });
+            duplicate
         };
-        if repeated {
+        if duplicate {
             return Err(DecodeError::DuplicateKey { offset: key.start as usize });
         }
         Ok(())
@@ -271,7 +271,7 @@ impl<'a, 'k> Scanner<'a, 'k> {
         if self.peek() == Some(b'.') {
             self.at += 1;
             if !matches!(self.peek(), Some(b'0'..=b'9')) {
-                return self.fail("expected a digit behind the point");
+                return self.fail("expected a digit after the point");
             }
             self.digits();
         }
@@ -357,8 +357,8 @@ impl<'a, 'k> Scanner<'a, 'k> {
     }
 }
 
-/// The first seven bytes of a key and its length.
-fn print(key: &str) -> u64 {
+/// The first seven bytes of a key, and its length.
+fn fingerprint(key: &str) -> u64 {
     let mut bytes = [0; 8];
     let length = key.len().min(7);
     bytes[..length].copy_from_slice(&key.as_bytes()[..length]);
@@ -397,7 +397,7 @@ fn plain_length(bytes: &[u8]) -> usize {
     at
 }
 
-/// Resolves the escapes of a string's inside, which a scanner has accepted. Whatever else is not an escape stays as it is.
+/// Resolves the escapes of a string's inside, which a scanner has accepted. All other text is unchanged.
 pub fn unescape(raw: &str) -> Cow<'_, str> {
     if !raw.contains('\\') {
         return Cow::Borrowed(raw);
@@ -459,7 +459,7 @@ pub fn escape_into(out: &mut String, text: &str) {
     out.push('"');
 }
 
-/// The top-level members of a JSON object, read once, for callers that look fields up by name.
+/// The top-level members of a JSON object, parsed once, for callers that read fields by name.
 #[derive(Debug)]
 pub struct JsonObject<'a> {
     text: &'a str,
@@ -506,7 +506,7 @@ impl<'a> JsonObject<'a> {
     }
 }
 
-/// Scans an object and collects its members. `depth` is the depth at which the object stands.
+/// Scans an object and collects its members. `depth` is the depth of the object.
 pub(crate) fn object_members(
     scanner: &mut Scanner<'_, '_>,
     depth: usize,

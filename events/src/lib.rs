@@ -1,18 +1,18 @@
-//! What an event is: the CloudEvents envelope, the catalogue of types, and the columns that an event becomes.
+//! Events: the CloudEvents envelope, the catalogue of types, and the columns of an event.
 //!
 //! ```text
 //! bytes ──decode──▶ Event<'_> ──┬─▶ EventBatchBuilder ──▶ Arrow RecordBatch (one column a hot field)
-//!  (JSON, batch,    borrows     ├─▶ canonical bytes     (what two events are compared by)
-//!   or binary mode) the bytes   └─▶ structured JSON     (what goes to Kafka)
+//!  (JSON, batch,    borrows     ├─▶ canonical bytes     (to compare two events)
+//!   or binary mode) the bytes   └─▶ structured JSON     (the message to Kafka)
 //! ```
 //!
-//! The crate is pure: it knows nothing of Kafka, files or SQL, reads no clock and keeps no state between events.
+//! The crate is pure: it uses no Kafka client, no files and no SQL, reads no clock and keeps no state between events.
 //!
 //! Invariants:
-//! - Whatever decodes is well-formed throughout: valid UTF-8 and JSON, no duplicate key at any depth, bounded nesting.
-//! - `data` is kept byte for byte as it came.
+//! - A decoded event is well-formed throughout: valid UTF-8 and JSON, no duplicate key at any depth, bounded nesting.
+//! - `data` is kept byte for byte as received.
 //! - canonical(event) = canonical(event read back from its columns).
-//! - A field's tier is decided here and nowhere else; what the catalogue does not know is tier content.
+//! - Only the catalogue decides a field's tier. A field that is not in the catalogue is tier content.
 
 mod batch;
 mod canonical;
@@ -46,6 +46,6 @@ pub use time::{InvalidTime, TimeText, Timestamp};
 pub const STRUCTURED_MEDIA_TYPE: &str = "application/cloudevents+json";
 /// The media type of a JSON batch of CloudEvents (CloudEvents JSON format 1.0, section 4).
 pub const BATCH_MEDIA_TYPE: &str = "application/cloudevents-batch+json";
-/// How deeply the values of an event may be nested. Deeper ones are refused: no support system makes them, and
-/// unbounded recursion is the oldest way to bring a JSON reader down.
+/// The maximum nesting depth of an event's values. Deeper ones are refused: no support system sends them, and unbounded
+/// recursion could overflow the stack.
 pub const MAX_DEPTH: usize = 128;

@@ -1,7 +1,7 @@
-//! The columns of `archive.events` as they stand in a data file, and the tier that each belongs to.
+//! The columns of `archive.events` in a data file, and the tier of each.
 //!
-//! Three columns hold JSON: `operational` and `personal` the fields of their tier that have no column of their own, and
-//! `data` the whole payload, byte for byte. A content field lives in `data` alone. The retention class and the date are
+//! Three columns have JSON: `operational` and `personal` the fields of their tier without a column of their own, and
+//! `data` the whole payload, byte for byte. A content field is only in `data`. The retention class and the date are
 //! partition values of the table and not columns of a file.
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
@@ -9,14 +9,14 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// Who may decrypt: each tier has master keys of its own.
+/// Decides who may decrypt a column: each tier has its own master keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Tier {
     /// Ids, times, agent, portal, rating, resolution.
     Operational,
     /// Names, addresses, device ids, serials.
     Personal,
-    /// Chat text, diagnostics, feedback, recordings, and whatever the catalogue does not know.
+    /// Chat text, diagnostics, feedback, recordings, and all fields that are not in the catalogue.
     Content,
 }
 
@@ -66,7 +66,7 @@ macro_rules! columns {
 
 columns! {
     Id "id" Text Operational false "Unique per source.",
-    Source "source" Text Operational false "Where the event comes from.",
+    Source "source" Text Operational false "The source of the event.",
     Type "type" Text Operational false "The event's type.",
     Subject "subject" Text Operational false "The session's id.",
     Time "time" Time Operational false "When it happened, as the source claims.",
@@ -76,21 +76,21 @@ columns! {
     Customer "customer" Text Operational true "The customer's account.",
     DataContentType "datacontenttype" Text Operational true "The media type of `data`.",
     DataSchema "dataschema" Text Operational true "The schema of `data`.",
-    ArchivedAt "archived_at" Time Operational false "When the archive took it in.",
-    KafkaTopic "kafka_topic" Text Operational false "The topic that it came through.",
+    ArchivedAt "archived_at" Time Operational false "When it was archived.",
+    KafkaTopic "kafka_topic" Text Operational false "The Kafka topic.",
     KafkaPartition "kafka_partition" Int32 Operational false "The topic's partition.",
     KafkaOffset "kafka_offset" Int64 Operational false "The offset in the partition.",
-    TimeImplausible "time_implausible" Bool Operational false "Whether the claimed time was too far off to file the event under its date.",
-    Problems "problems" Text Operational true "What is wrong with it by the catalogue, in words without values.",
+    TimeImplausible "time_implausible" Bool Operational false "Whether the claimed time was too implausible to file the event under its date.",
+    Problems "problems" Text Operational true "Its violations of the catalogue, without values.",
     Seq "seq" Int64 Operational true "The number within the session or the recording.",
     Sender "sender" Text Operational true "Who wrote the chat line.",
     ParticipantId "participant_id" Text Operational true "The participant.",
     Role "role" Text Operational true "The participant's role.",
-    Visibility "visibility" Text Operational true "Who saw the chat line.",
-    Mode "mode" Text Operational true "How the session was asked for.",
+    Visibility "visibility" Text Operational true "To whom the chat line is visible.",
+    Mode "mode" Text Operational true "How the session was requested.",
     Queue "queue" Text Operational true "The queue.",
-    Skill "skill" Text Operational true "The skill asked for.",
-    Reason "reason" Text Operational true "Why.",
+    Skill "skill" Text Operational true "The requested skill.",
+    Reason "reason" Text Operational true "The reason.",
     Kind "kind" Text Operational true "The kind of diagnostics.",
     Rating "rating" Int32 Operational true "The customer's rating, 1 to 5.",
     Resolved "resolved" Text Operational true "The customer's answer: yes or no.",
@@ -105,27 +105,27 @@ columns! {
     Last "last" Bool Operational true "Whether it is the recording's last chunk.",
     Size "size" Int64 Operational true "Bytes.",
     Sha256 "sha256" Text Operational true "SHA-256 of a file or a chunk, hexadecimal.",
-    ObjectPath "object_path" Text Operational true "The object that holds the chunk's bytes.",
-    ObjectOffset "object_offset" Int64 Operational true "Where the chunk begins in the decrypted object.",
+    ObjectPath "object_path" Text Operational true "The object with the chunk's bytes.",
+    ObjectOffset "object_offset" Int64 Operational true "The first byte of the chunk in the decrypted object.",
     Operational "operational" Text Operational true "JSON of the operational fields without a column.",
     Personal "personal" Text Personal true "JSON of the personal fields.",
     Extensions "extensions" Text Content true "JSON of the extension attributes without a column.",
-    Data "data" Text Content true "The payload where it is text, byte for byte.",
-    DataBinary "data_binary" Binary Content true "The payload where it is not text.",
-    ProofSecret "proof_secret" Binary Content true "What the salt of the event's hash is derived from.",
+    Data "data" Text Content true "The payload if it is text, byte for byte.",
+    DataBinary "data_binary" Binary Content true "The payload if it is not text.",
+    ProofSecret "proof_secret" Binary Content true "The secret from which the salt of the event's hash is derived.",
 }
 
-/// What a column is.
+/// The definition of a column.
 #[derive(Debug, Clone, Copy)]
 pub struct ColumnSpec {
-    /// Which one.
+    /// The column.
     pub column: Column,
     /// Its name in files and in SQL.
     pub name: &'static str,
     pub(crate) kind: ColumnKind,
-    /// Who may decrypt it.
+    /// Its tier.
     pub tier: Tier,
-    /// Whether rows may lack it.
+    /// Whether it may be NULL.
     pub nullable: bool,
 }
 
@@ -172,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_stand_at_their_index_under_one_name_each() {
+    fn columns_are_at_their_index_and_have_unique_names() {
         for (index, spec) in COLUMNS.iter().enumerate() {
             assert_eq!(spec.column as usize, index, "{}", spec.name);
             assert_eq!(column_index(spec.name), Some(index));

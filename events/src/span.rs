@@ -1,30 +1,30 @@
-//! Half-open spans of Kafka offsets, and the rule by which they join: end to start, or not at all.
+//! Half-open spans of Kafka offsets. Two spans join only if one ends where the other begins.
 
-/// The offsets `start..end` of one partition. `start` is where reading began, `end` is where it goes on; offsets
-/// between them that hold no event (transaction markers, compaction) belong to the span.
+/// The offsets `start..end` of one partition. Reading began at `start` and continues at `end`. Offsets in between
+/// without an event (transaction markers, compaction) belong to the span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OffsetSpan {
     start: i64,
     end: i64,
 }
 
-/// Why two spans do not make one.
+/// Why spans are not valid or do not join.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SpanError {
-    /// The end lies before the start.
+    /// The end is before the start.
     #[error("offset span ends at {end}, before its start {start}")]
     Reversed {
         /// First offset.
         start: i64,
-        /// Offset behind the last.
+        /// Offset after the last.
         end: i64,
     },
     /// The second span does not begin where the first ends.
     #[error("expected offset {expected}, found {found}")]
     Disjoint {
-        /// Where the next span had to begin.
+        /// The expected start of the next span.
         expected: i64,
-        /// Where it begins.
+        /// Its actual start.
         found: i64,
     },
 }
@@ -45,7 +45,7 @@ impl OffsetSpan {
         self.start
     }
 
-    /// The offset behind the last one.
+    /// The offset after the last one.
     pub fn end(self) -> i64 {
         self.end
     }
@@ -55,7 +55,7 @@ impl OffsetSpan {
         self.start == self.end
     }
 
-    /// Grows the span over `offset`, which must not lie inside it already.
+    /// Extends the span over `offset`, which must not be in it already.
     pub fn extend_over(&mut self, offset: i64) -> Result<(), SpanError> {
         if offset < self.end {
             return Err(SpanError::Disjoint { expected: self.end, found: offset });
@@ -64,7 +64,7 @@ impl OffsetSpan {
         Ok(())
     }
 
-    /// Joins the span that begins where this one ends.
+    /// Joins the span `next`, which must begin where this one ends.
     pub fn join(self, next: Self) -> Result<Self, SpanError> {
         if next.start == self.end {
             Ok(Self { start: self.start, end: next.end })
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_join_end_to_start_or_not_at_all() {
+    fn spans_join_only_end_to_start() {
         let first = OffsetSpan::new(0, 5).unwrap();
         assert_eq!(first.join(OffsetSpan::new(5, 9).unwrap()), OffsetSpan::new(0, 9));
         assert_eq!(first.join(OffsetSpan::new(4, 9).unwrap()), Err(SpanError::Disjoint { expected: 5, found: 4 }));
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_belongs_to_the_span_and_a_repetition_does_not() {
+    fn a_gap_belongs_to_the_span_and_a_duplicate_does_not() {
         let mut span = OffsetSpan::at(10);
         assert!(span.is_empty());
         span.extend_over(10).unwrap();

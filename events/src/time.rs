@@ -1,8 +1,8 @@
-//! Times as the archive keeps them: microseconds since 1970-01-01T00:00:00Z.
+//! Times in the archive: microseconds since 1970-01-01T00:00:00Z.
 //!
-//! The reader takes RFC 3339 (section 5.6) and nothing more lenient; a time without a zone is refused, because nobody
-//! can say later which instant it meant. Digits past the microsecond are cut off. A leap second (`:60`) is the first
-//! instant of the next minute.
+//! The parser accepts RFC 3339 (section 5.6) and nothing more lenient. A time without a zone is refused, because its
+//! instant is ambiguous. Digits after the microsecond are truncated. A leap second (`:60`) is the first instant of the
+//! next minute.
 
 use std::fmt;
 
@@ -28,10 +28,10 @@ pub enum InvalidTime {
 const DAY: i64 = 86_400_000_000;
 
 impl Timestamp {
-    /// Reads an RFC 3339 date and time.
+    /// Parses an RFC 3339 date and time.
     pub fn parse(text: &str) -> Result<Self, InvalidTime> {
         let bytes = text.as_bytes();
-        // The shortest form is 2026-01-31T09:30:00 with a zone behind it.
+        // The shortest form is 2026-01-31T09:30:00 followed by a zone.
         if bytes.len() < 19 {
             return Err(InvalidTime::Form);
         }
@@ -131,7 +131,7 @@ impl TimeText {
 }
 
 impl Timestamp {
-    /// RFC 3339 in UTC with six digits behind the second.
+    /// RFC 3339 in UTC with six digits after the second.
     pub fn text(self) -> TimeText {
         let (year, month, day) = self.date();
         let rest = self.0.rem_euclid(DAY);
@@ -139,7 +139,7 @@ impl Timestamp {
         let mut text = TimeText { bytes: *b"0000-00-00T00:00:00.000000Z     ", length: 27 };
         let mut at = 0;
         if !(0..=9999).contains(&year) {
-            // RFC 3339 knows no such years; a zone can move a time over the edge.
+            // RFC 3339 has no such years; a zone offset can move a time there.
             let year = format!("{year:04}");
             let rest = text.bytes;
             text.bytes[..year.len()].copy_from_slice(year.as_bytes());
@@ -167,7 +167,7 @@ fn write_digits(place: &mut [u8], value: i64) {
 }
 
 impl fmt::Display for Timestamp {
-    /// RFC 3339 in UTC with six digits behind the second.
+    /// RFC 3339 in UTC with six digits after the second.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.text().as_str())
     }

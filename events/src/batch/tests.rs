@@ -1,4 +1,4 @@
-//! Rows hold what the events held, and give back the same canonical bytes.
+//! Rows contain the values of their events, and have the same canonical bytes.
 
 use super::*;
 use crate::{canonical_bytes, canonical_bytes_of_row, decode_structured};
@@ -32,7 +32,7 @@ fn text(batch: &RecordBatch, column: Column, row: usize) -> Option<&str> {
 }
 
 #[test]
-fn fields_go_to_the_column_of_their_tier() {
+fn fields_are_stored_in_the_column_of_their_tier() {
     let batch = batch_of(&[
         event_json("ticket.opened", "", r#"{"issue_type":"vpn","title":"secret"}"#),
         event_json(

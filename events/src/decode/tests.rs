@@ -26,7 +26,7 @@ fn broken(find: &str, replace: &str) -> DecodeError {
 }
 
 #[test]
-fn what_is_not_an_event_is_refused_with_its_reason() {
+fn invalid_events_are_refused_with_their_reason() {
     for (error, reason) in [
         (broken(r#""id":"a-1","#, ""), "missing_attribute"),
         (broken(r#""a-1""#, r#""""#), "missing_attribute"),

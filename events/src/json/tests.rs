@@ -1,4 +1,4 @@
-//! The scanner against serde_json: same verdict, same strings.
+//! The scanner compared with serde_json: the same results, the same strings.
 
 use super::*;
 use proptest::prelude::*;
@@ -62,7 +62,7 @@ proptest! {
 }
 
 #[test]
-fn finds_repeated_keys_at_any_depth_and_in_any_spelling() {
+fn finds_duplicate_keys_at_any_depth_and_in_any_spelling() {
     for text in
         [r#"{"a":1,"a":2}"#, r#"{"x":[{"a":1,"b":{},"a":2}]}"#, r#"{"a":1,"\u0061":2}"#, r#"{"b":{"c":1},"b":1}"#]
     {
@@ -72,7 +72,7 @@ fn finds_repeated_keys_at_any_depth_and_in_any_spelling() {
 }
 
 #[test]
-fn finds_repeated_keys_among_many() {
+fn finds_duplicate_keys_among_many() {
     let mut keys: Vec<String> = (0..500).map(|n| format!("\"key{n}\":{n}")).collect();
     accepts(&format!("{{{}}}", keys.join(","))).unwrap();
     for repeated in [3, 32, 33, 499] {
