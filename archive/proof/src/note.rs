@@ -297,7 +297,7 @@ impl SigningKey {
         // The signer does not expose its public half. Base64 has `+` in its alphabet.
         let material = text.splitn(5, '+').nth(4).and_then(|encoded| BASE64.decode(encoded).ok());
         let seed = material.and_then(|material| material.get(1..).and_then(|seed| <[u8; 32]>::try_from(seed).ok()));
-        let seed = seed.ok_or(wrong("its key has not 32 bytes"))?;
+        let seed = seed.ok_or(wrong("its key does not have 32 bytes"))?;
         let public = ed25519_dalek::SigningKey::from_bytes(&seed).verifying_key();
         Ok(Self { verifier_key: new_ed25519_verifier_key(signer.name(), &public), signer })
     }

@@ -93,7 +93,7 @@ async fn signing(settings: &Settings, session: &Session) -> anyhow::Result<Rotat
     let archive = archive::open(settings)?;
     let mut integrator = proof::integrator(settings, &archive, old.clone())?;
     let done = integrator.finish(Timestamp(Utc::now().timestamp_micros())).await?;
-    if !done.is_ours {
+    if !done.has_lease {
         bail!("another process writes to the proof log; stop everything that archives or seals, and try again");
     }
     for failed in done.failed {

@@ -108,8 +108,8 @@ impl Metrics {
     }
 
     fn count(&self, done: &Integrated) {
-        self.has_lease.set(i64::from(done.is_ours));
-        if done.is_ours {
+        self.has_lease.set(i64::from(done.has_lease));
+        if done.has_lease {
             self.leaves.inc_by(done.leaves);
             self.size.set(i64::try_from(done.size).unwrap_or(i64::MAX));
             self.unattested.inc_by(done.unattested.len() as u64);

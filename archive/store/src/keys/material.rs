@@ -1,7 +1,7 @@
 //! The key metadata in every data file: Parquet's key-tools JSON (`PKMT1`, internal storage, single
 //! wrapping), with age as the key management service. The wrapped data key is the base64 of an age file.
 
-use super::MasterKeyId;
+use super::master_key::MasterKeyId;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};

@@ -9,54 +9,16 @@
 //! A writer ([`KeyRing`]) has only recipients. A reader ([`Unlocker`]) has the identities of one caller and decrypts
 //! the keys that they decrypt. Adding or removing holders re-wraps the small `.age` files and never a data file.
 
+mod master_key;
 mod material;
 mod ring;
 mod unlock;
 
+pub use master_key::MasterKeyId;
 pub use material::KeyMaterial;
 pub use ring::{Holder, KeyRing};
 pub(crate) use ring::{encrypt, recipient_in_header};
 pub use unlock::Unlocker;
-
-use holdfast_events::{Tier, Timestamp};
-use std::fmt;
-
-/// The name of a master key: one for each tier, retention class and month.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct MasterKeyId {
-    /// The tier.
-    pub tier: Tier,
-    /// The retention class.
-    pub class: String,
-    /// The month of the filing date, `YYYY-MM`.
-    pub month: String,
-}
-
-impl MasterKeyId {
-    /// The master key of what is filed under a date (days since 1970-01-01).
-    pub fn of(tier: Tier, class: &str, date: i32) -> Self {
-        let mut month = Timestamp(0).plus_days(date.into()).date_text();
-        month.truncate(7);
-        Self { tier, class: class.to_owned(), month }
-    }
-
-    /// Reads the form that [`fmt::Display`] writes.
-    pub fn parse(text: &str) -> Option<Self> {
-        let mut parts = text.split('/');
-        let (tier, class, month) = (parts.next()?, parts.next()?, parts.next()?);
-        let plain = |part: &str| {
-            !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
-        };
-        (parts.next().is_none() && plain(class) && plain(month)).then_some(())?;
-        Some(Self { tier: tier.parse().ok()?, class: class.to_owned(), month: month.to_owned() })
-    }
-}
-
-impl fmt::Display for MasterKeyId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}/{}", self.tier, self.class, self.month)
-    }
-}
 
 #[cfg(test)]
 mod tests;

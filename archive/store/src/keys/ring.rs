@@ -5,7 +5,8 @@
 //! recipient (as a stanza that age implementations skip), so that the `.pub` can always be written from it, also when
 //! the process that created the key died between the two writes.
 
-use super::{KeyMaterial, MasterKeyId};
+use super::master_key::MasterKeyId;
+use super::material::KeyMaterial;
 use crate::{ArchiveError, paths};
 use age::secrecy::ExposeSecret;
 use age_core::format::{FileKey, Stanza};

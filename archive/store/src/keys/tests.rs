@@ -3,6 +3,7 @@
 use super::*;
 use crate::{Archive, ArchiveError, Location, paths};
 use age::secrecy::ExposeSecret;
+use holdfast_events::Tier;
 use object_store::memory::InMemory;
 use object_store::{ObjectStore, ObjectStoreExt};
 use std::sync::Arc;

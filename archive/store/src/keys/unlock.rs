@@ -1,6 +1,7 @@
 //! The reader's half of the key ring: the keys that the identities of one caller decrypt.
 
-use super::{KeyMaterial, MasterKeyId};
+use super::master_key::MasterKeyId;
+use super::material::KeyMaterial;
 use crate::{Archive, ArchiveError, DataFile, paths};
 use holdfast_events::Tier;
 use object_store::ObjectStoreExt;

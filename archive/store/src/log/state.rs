@@ -47,7 +47,7 @@ pub(super) struct LogState {
     pub(super) commits: VecDeque<String>,
     /// The cluster that the newest entry names.
     pub(super) cluster: Option<String>,
-    /// The cluster that our entries name.
+    /// The cluster that the entries of this writer name.
     pub(super) own_cluster: Option<String>,
     pub(super) snapshot: Option<Arc<Snapshot>>,
 }

@@ -78,7 +78,7 @@ pub trait Witness: fmt::Debug + Send + Sync {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Integrated {
     /// Whether this process has the lease.
-    pub is_ours: bool,
+    pub has_lease: bool,
     /// Leaves that were integrated.
     pub leaves: u64,
     /// The tree's size afterwards.
@@ -156,7 +156,7 @@ impl Integrator {
         if !self.lease.keep(now).await? {
             return Ok(Integrated::default());
         }
-        let mut done = Integrated { is_ours: true, ..Integrated::default() };
+        let mut done = Integrated { has_lease: true, ..Integrated::default() };
         let store = Arc::clone(self.archive.store());
         let head = head(store.as_ref(), &self.trusted).await?;
         let position = head.as_ref().map_or_else(Position::default, |head| Position::of_lines(&head.tree.extensions));
@@ -218,10 +218,10 @@ impl Integrator {
     /// lease.
     pub async fn finish(&mut self, now: Timestamp) -> Result<Integrated, ArchiveError> {
         let mut done = self.round(now).await?;
-        while done.is_ours && done.more {
+        while done.has_lease && done.more {
             done = self.round(now).await?;
         }
-        if done.is_ours {
+        if done.has_lease {
             let store = Arc::clone(self.archive.store());
             if let Some(head) = head(store.as_ref(), &self.trusted).await? {
                 self.keep(head.tree.size, head.note.into(), now).await?;
@@ -249,7 +249,7 @@ impl Integrator {
         }
         if !self.lease.is_held().await? {
             // Another process took over while this one was suspended, and may have published a larger tree.
-            done.is_ours = false;
+            done.has_lease = false;
             return Ok(());
         }
         put(self.archive.store().as_ref(), &paths::proof_checkpoint(), note.clone().into()).await?;
@@ -285,7 +285,7 @@ impl Integrator {
             match witness.add_checkpoint(witness::add_checkpoint_body(from, &proof, note)).await? {
                 WitnessResponse::Conflict(size) if size <= tree.size => from = size,
                 WitnessResponse::Conflict(size) => {
-                    return Err(format!("it has cosigned a tree of {size} leaves, and ours has {}", tree.size));
+                    return Err(format!("it has cosigned a tree of {size} leaves, and this log has {}", tree.size));
                 }
                 WitnessResponse::Cosigned(lines) => {
                     let cosigned = format!("{note}{lines}");

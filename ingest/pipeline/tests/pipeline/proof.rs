@@ -26,7 +26,7 @@ pub(crate) async fn verify(archive: &Archive, officer: &age::x25519::Identity) -
     };
     let mut integrator = Integrator::new(archive.clone(), settings, key, keys.clone(), Vec::new(), Vec::new());
     let done = integrator.finish(now).await.expect("the log is integrated");
-    assert!(done.is_ours && done.unattested.is_empty(), "{done:?}");
+    assert!(done.has_lease && done.unattested.is_empty(), "{done:?}");
     let verification = Verification {
         archive,
         keys: &keys,

@@ -1,6 +1,6 @@
 //! Alterations by an insider who understands the archive and has some of its keys. Each is found and named.
 
-use super::world::{DATE, Draft, EVENTS, NOW, World, kinds, partition, signing_key};
+use super::fixture::{DATE, Draft, EVENTS, Fixture, NOW, kinds, partition, signing_key};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray};
@@ -12,15 +12,15 @@ use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderB
 use std::sync::Arc;
 
 /// The file with the most rows.
-async fn largest(world: &World) -> holdfast_archive::DataFile {
-    let snapshot = world.archive.table(Table::Events).snapshot().await.unwrap();
+async fn largest(fixture: &Fixture) -> holdfast_archive::DataFile {
+    let snapshot = fixture.archive.table(Table::Events).snapshot().await.unwrap();
     snapshot.files.iter().max_by_key(|file| file.rows).unwrap().clone()
 }
 
-async fn rows_of(world: &World, file: &holdfast_archive::DataFile) -> RecordBatch {
-    let unlocker = world.unlocker();
+async fn rows_of(fixture: &Fixture, file: &holdfast_archive::DataFile) -> RecordBatch {
+    let unlocker = fixture.unlocker();
     unlocker.prepare(std::slice::from_ref(file)).await.unwrap();
-    let bytes = bytes::Bytes::from(world.read(file.path.as_ref()).await);
+    let bytes = bytes::Bytes::from(fixture.read(file.path.as_ref()).await);
     let options = ArrowReaderOptions::new().with_file_decryption_properties(unlocker.decryption(&file.id).unwrap());
     let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, options).unwrap();
     let mut reader = builder.with_batch_size(1 << 20).build().unwrap();
@@ -28,13 +28,13 @@ async fn rows_of(world: &World, file: &holdfast_archive::DataFile) -> RecordBatc
 }
 
 /// Writes other rows in a file's place: well-formed, encrypted to the right keys, under the right id.
-async fn rewrite(world: &World, file: &holdfast_archive::DataFile, rows: &RecordBatch) {
+async fn rewrite(fixture: &Fixture, file: &holdfast_archive::DataFile, rows: &RecordBatch) {
     let partition = partition(file.date);
-    let keys = SegmentKeys::new(&world.ring, Table::Events, &partition, file.id.clone()).await.unwrap();
+    let keys = SegmentKeys::new(&fixture.ring, Table::Events, &partition, file.id.clone()).await.unwrap();
     let mut writer = SegmentWriter::new(Table::Events, partition, keys).unwrap();
     writer.write(rows).unwrap();
     let segment = writer.finish().unwrap();
-    world.write(file.path.as_ref(), segment.bytes.to_vec()).await;
+    fixture.write(file.path.as_ref(), segment.bytes.to_vec()).await;
 }
 
 fn with_column(rows: &RecordBatch, name: &str, column: ArrayRef) -> RecordBatch {
@@ -44,19 +44,19 @@ fn with_column(rows: &RecordBatch, name: &str, column: ArrayRef) -> RecordBatch 
 }
 
 /// An event that no producer sent, encrypted to the archive's public keys.
-async fn forged(world: &World) -> holdfast_archive::segment::Segment {
+async fn forged(fixture: &Fixture) -> holdfast_archive::segment::Segment {
     let json = br#"{"specversion":"1.0","id":"forged","source":"urn:test","type":"survey.submitted","subject":"s-1","time":"2026-11-23T12:00:00Z","data":{"rating":5}}"#;
     let mut builder = EventBatchBuilder::new();
-    let offset = world.next[&(EVENTS.to_owned(), 0)];
+    let offset = fixture.next[&(EVENTS.to_owned(), 0)];
     let position = Position { topic: EVENTS, partition: 0, offset };
     builder.append(&decode_structured(json).unwrap(), position, NOW, false, None);
-    world.file(&world.archive.table(Table::Events), &partition(DATE), &builder.finish()).await
+    fixture.file(&fixture.archive.table(Table::Events), &partition(DATE), &builder.finish()).await
 }
 
 #[tokio::test]
 async fn an_event_under_a_stolen_public_key_is_found() {
-    let world = World::whole().await;
-    let altered = world.copy().await;
+    let fixture = Fixture::whole().await;
+    let altered = fixture.copy().await;
     let segment = forged(&altered).await;
     let log = altered.archive.table(Table::Events);
     log.commit(&[segment], &[], "forged", NOW).await.unwrap();
@@ -71,9 +71,9 @@ async fn an_event_under_a_stolen_public_key_is_found() {
 
 #[tokio::test]
 async fn a_commit_signed_by_an_untrusted_key_is_found() {
-    let world = World::whole().await;
+    let fixture = Fixture::whole().await;
     for name in ["holdfast/test", "holdfast/other"] {
-        let mut altered = world.copy().await;
+        let mut altered = fixture.copy().await;
         let mut draft = Draft::default();
         altered.chat(&mut draft, 0, DATE, 901, "never said");
         altered.commit_signed(draft, Some(signing_key(name, 9))).await;
@@ -85,8 +85,8 @@ async fn a_commit_signed_by_an_untrusted_key_is_found() {
 
 #[tokio::test]
 async fn an_attestation_that_is_used_twice_is_found() {
-    let world = World::whole().await;
-    let altered = world.copy().await;
+    let fixture = Fixture::whole().await;
+    let altered = fixture.copy().await;
     let entry = |version: u64| format!("tables/events/_delta_log/{version:020}.json");
     // The newest entry once more, with its true signature.
     let again = altered.read(&entry(3)).await;
@@ -103,9 +103,9 @@ async fn an_attestation_that_is_used_twice_is_found() {
 
 #[tokio::test]
 async fn a_changed_record_is_found_with_the_keys_and_narrowed_down() {
-    let world = World::whole().await;
-    let file = largest(&world).await;
-    let rows = rows_of(&world, &file).await;
+    let fixture = Fixture::whole().await;
+    let file = largest(&fixture).await;
+    let rows = rows_of(&fixture, &file).await;
     let row = (0..rows.num_rows())
         .find(|row| rows.column_by_name("kafka_offset").unwrap().as_primitive::<Int64Type>().value(*row) == 300)
         .unwrap();
@@ -120,7 +120,7 @@ async fn a_changed_record_is_found_with_the_keys_and_narrowed_down() {
     let columns: [(&str, ArrayRef); 3] =
         [("data", Arc::new(other)), ("seq", Arc::new(numbers)), ("sender", Arc::new(senders))];
     for (name, column) in columns {
-        let altered = world.copy().await;
+        let altered = fixture.copy().await;
         rewrite(&altered, &file, &with_column(&rows, name, column)).await;
         let report = altered.verify().await;
         assert_eq!(kinds(&report), [Kind::FileChanged, Kind::RecordsChanged], "{name}");
@@ -138,20 +138,20 @@ async fn a_changed_record_is_found_with_the_keys_and_narrowed_down() {
 
 #[tokio::test]
 async fn a_removed_or_duplicated_record_is_found() {
-    let world = World::whole().await;
-    let file = largest(&world).await;
-    let rows = rows_of(&world, &file).await;
+    let fixture = Fixture::whole().await;
+    let file = largest(&fixture).await;
+    let rows = rows_of(&fixture, &file).await;
     let join = |parts: &[RecordBatch]| arrow_select::concat::concat_batches(&rows.schema(), parts).unwrap();
     let without = join(&[rows.slice(0, 100), rows.slice(101, rows.num_rows() - 101)]);
     let offset = rows.column_by_name("kafka_offset").unwrap().as_primitive::<Int64Type>().value(100);
-    let altered = world.copy().await;
+    let altered = fixture.copy().await;
     rewrite(&altered, &file, &without).await;
     let report = altered.verify().await;
     let missing: Vec<_> = report.findings.iter().filter(|finding| finding.kind == Kind::OffsetsMissing).collect();
     assert_eq!(missing.len(), 1);
     assert_eq!(missing[0].offsets, Some((offset, offset + 1)));
 
-    let altered = world.copy().await;
+    let altered = fixture.copy().await;
     rewrite(&altered, &file, &join(&[rows.clone(), rows.slice(100, 1)])).await;
     let report = altered.verify().await;
     let repeated = report.findings.iter().find(|finding| finding.kind == Kind::RecordRepeated).unwrap();
@@ -161,9 +161,9 @@ async fn a_removed_or_duplicated_record_is_found() {
 #[tokio::test]
 async fn a_log_that_was_forked_by_its_own_key_is_found_by_the_mirror() {
     // The signing key can sign another history. The checkpoints that others kept of the first reveal it.
-    let mut other = World::new();
-    let world = World::whole().await;
-    other.mirror = Arc::clone(&world.mirror);
+    let mut other = Fixture::new();
+    let fixture = Fixture::whole().await;
+    other.mirror = Arc::clone(&fixture.mirror);
     let mut draft = Draft::default();
     for number in 0..50 {
         other.chat(&mut draft, 0, DATE, number, "another history");
@@ -176,11 +176,11 @@ async fn a_log_that_was_forked_by_its_own_key_is_found_by_the_mirror() {
 
 #[tokio::test]
 async fn a_checkpoint_of_another_key_is_found() {
-    let world = World::whole().await;
+    let fixture = Fixture::whole().await;
     for name in ["holdfast/test", "holdfast/other"] {
-        let altered = world.copy().await;
+        let altered = fixture.copy().await;
         let note = String::from_utf8(altered.read("proof/checkpoint").await).unwrap();
-        let tree = world.trusted.open(&note, holdfast_proof::note::Purpose::Checkpoint).unwrap().tree;
+        let tree = fixture.trusted.open(&note, holdfast_proof::note::Purpose::Checkpoint).unwrap().tree;
         let tree = holdfast_proof::note::SignedTree { origin: name.to_owned(), ..tree };
         let note = tree.sign(&signing_key(name, 9)).unwrap();
         altered.write("proof/checkpoint", note.into_bytes()).await;
@@ -190,8 +190,8 @@ async fn a_checkpoint_of_another_key_is_found() {
 
 #[tokio::test]
 async fn a_replaced_public_key_is_found() {
-    let world = World::whole().await;
-    let altered = world.copy().await;
+    let fixture = Fixture::whole().await;
+    let altered = fixture.copy().await;
     let stranger = age::x25519::Identity::generate().to_public().to_string();
     let path = "keys/content/general/2026-11.pub";
     altered.write(path, format!("{stranger}\n").into_bytes()).await;
@@ -205,8 +205,8 @@ async fn a_replaced_public_key_is_found() {
 
 #[tokio::test]
 async fn an_offset_advanced_without_its_events_is_found() {
-    let world = World::whole().await;
-    let altered = world.copy().await;
+    let fixture = Fixture::whole().await;
+    let altered = fixture.copy().await;
     let log = altered.archive.table(Table::Events);
     let at = altered.next[&(EVENTS.to_owned(), 0)];
     let advance = Advance { topic: EVENTS.to_owned(), partition: 0, expected: Some(at), next: at + 50 };
@@ -218,8 +218,8 @@ async fn an_offset_advanced_without_its_events_is_found() {
 
 #[tokio::test]
 async fn an_unattested_removal_of_files_is_found() {
-    let world = World::whole().await;
-    let altered = world.copy().await;
+    let fixture = Fixture::whole().await;
+    let altered = fixture.copy().await;
     let log = altered.archive.table(Table::Events);
     let removed = [largest(&altered).await];
     let change = Change { segments: &[], removed: &removed, advances: &[], commit_id: "removed", attestation: None };

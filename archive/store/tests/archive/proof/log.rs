@@ -1,6 +1,6 @@
 //! The log itself: it grows, a crash does not fork it, and lawful disposals are accounted for.
 
-use super::world::{DATE, Draft, EVENTS, NOW, World, commit, kinds, partition};
+use super::fixture::{DATE, Draft, EVENTS, Fixture, NOW, commit, kinds, partition};
 use holdfast_archive::keys::Unlocker;
 use holdfast_archive::proof::{Attestation, ProveError, RecordPlace, prove};
 use holdfast_archive::verify::{Kind, Scope};
@@ -11,48 +11,48 @@ use std::sync::Arc;
 
 #[tokio::test]
 async fn integrating_twice_or_after_a_crash_gives_the_same_log() {
-    let mut world = World::whole().await;
+    let mut fixture = Fixture::whole().await;
     let mut draft = Draft::default();
-    world.chat(&mut draft, 0, DATE, 900, "a line");
-    world.commit_signed(draft, Some(Arc::clone(&world.key))).await;
+    fixture.chat(&mut draft, 0, DATE, 900, "a line");
+    fixture.commit_signed(draft, Some(Arc::clone(&fixture.key))).await;
     // One integrates as usual. The other died after its tiles were written and before its checkpoint was: the first's
     // tiles beside the old checkpoint.
-    let crashed = world.copy().await;
-    world.integrate().await;
-    for path in world.objects("proof/tile/").await {
-        crashed.write(path.as_ref(), world.read(path.as_ref()).await).await;
+    let crashed = fixture.copy().await;
+    fixture.integrate().await;
+    for path in fixture.objects("proof/tile/").await {
+        crashed.write(path.as_ref(), fixture.read(path.as_ref()).await).await;
     }
     crashed.integrate().await;
-    assert_eq!(world.read("proof/checkpoint").await, crashed.read("proof/checkpoint").await);
+    assert_eq!(fixture.read("proof/checkpoint").await, crashed.read("proof/checkpoint").await);
     // Integrated from scratch, the tree is the same.
-    let anew = world.copy().await;
+    let anew = fixture.copy().await;
     for path in anew.objects("proof/").await {
         anew.delete(path.as_ref()).await;
     }
     anew.integrate().await;
-    assert_eq!(world.read("proof/checkpoint").await, anew.read("proof/checkpoint").await);
+    assert_eq!(fixture.read("proof/checkpoint").await, anew.read("proof/checkpoint").await);
     assert_eq!(anew.verify().await.findings, []);
 }
 
 #[tokio::test]
 async fn a_log_of_many_tiles_verifies() {
-    let mut world = World::new();
+    let mut fixture = Fixture::new();
     for number in 0..120 {
         let mut draft = Draft::default();
-        world.chat(&mut draft, number % 3, DATE, number as u32, "line");
-        world.commit_signed(draft, Some(Arc::clone(&world.key))).await;
+        fixture.chat(&mut draft, number % 3, DATE, number as u32, "line");
+        fixture.commit_signed(draft, Some(Arc::clone(&fixture.key))).await;
         if number % 7 == 0 {
-            world.integrate().await;
+            fixture.integrate().await;
         }
     }
-    world.integrate().await;
-    let report = world.verify().await;
+    fixture.integrate().await;
+    let report = fixture.verify().await;
     assert_eq!(report.findings, []);
     assert!(report.size > 256 && report.checked.checkpoints > 10, "{}", report.size);
     // Readers begin at the Delta log's own checkpoint, which the library wrote. One that is damaged is found.
-    let paths = world.objects("tables/events/_delta_log/").await;
+    let paths = fixture.objects("tables/events/_delta_log/").await;
     let checkpoint = paths.iter().find(|path| path.as_ref().ends_with(".checkpoint.parquet"));
-    let altered = world.copy().await;
+    let altered = fixture.copy().await;
     let mut bytes = altered.read(checkpoint.expect("there were a hundred commits").as_ref()).await;
     let middle = bytes.len() / 2;
     bytes[middle..middle + 64].fill(0);
@@ -63,16 +63,16 @@ async fn a_log_of_many_tiles_verifies() {
 
 #[tokio::test]
 async fn numbered_events_that_never_arrived_are_named() {
-    let mut world = World::whole().await;
+    let mut fixture = Fixture::whole().await;
     let mut draft = Draft::default();
     for count in [1, 2, 4, 5] {
         let json = format!(
             r#"{{"specversion":"1.0","id":"n-{count}","source":"urn:counting","type":"agent.presence","subject":"ann","time":"2026-11-23T12:00:00Z","sequencetype":"Integer","sequence":"{count}","data":{{"state":"away"}}}}"#
         );
-        world.event(&mut draft, 0, DATE, &json);
+        fixture.event(&mut draft, 0, DATE, &json);
     }
-    world.commit(draft).await;
-    let report = world.verify().await;
+    fixture.commit(draft).await;
+    let report = fixture.verify().await;
     assert_eq!(kinds(&report), [Kind::SourceCount]);
     let what = &report.findings[0].what;
     assert!(what.contains("urn:counting") && what.ends_with(": 3"), "{what}");
@@ -80,25 +80,25 @@ async fn numbered_events_that_never_arrived_are_named() {
 
 #[tokio::test]
 async fn two_integrators_do_not_interfere_with_each_other() {
-    let mut world = World::whole().await;
-    let (mut one, mut two) = (world.integrator("one"), world.integrator("two"));
-    let mut ours = 0;
+    let mut fixture = Fixture::whole().await;
+    let (mut one, mut two) = (fixture.integrator("one"), fixture.integrator("two"));
+    let mut holders = 0;
     for number in 0..6 {
         let mut draft = Draft::default();
-        world.chat(&mut draft, 0, DATE, 900 + number, "line");
-        world.commit_signed(draft, Some(Arc::clone(&world.key))).await;
+        fixture.chat(&mut draft, 0, DATE, 900 + number, "line");
+        fixture.commit_signed(draft, Some(Arc::clone(&fixture.key))).await;
         let (first, second) = tokio::join!(one.round(NOW), two.round(NOW));
-        ours += u32::from(first.unwrap().is_ours) + u32::from(second.unwrap().is_ours);
+        holders += u32::from(first.unwrap().has_lease) + u32::from(second.unwrap().has_lease);
     }
-    assert_eq!(ours, 6, "one of them each time");
+    assert_eq!(holders, 6, "one of them each time");
     one.finish(NOW).await.unwrap();
     two.finish(NOW).await.unwrap();
-    assert_eq!(world.verify().await.findings, []);
+    assert_eq!(fixture.verify().await.findings, []);
 }
 
 #[tokio::test]
 async fn the_proof_of_an_event_verifies_without_the_archive() {
-    let world = World::whole().await;
+    let fixture = Fixture::whole().await;
     for offset in [0, 300, 599] {
         let place = RecordPlace {
             table: Table::Events,
@@ -108,14 +108,14 @@ async fn the_proof_of_an_event_verifies_without_the_archive() {
             partition: 0,
             offset,
         };
-        let proof = prove(&world.archive, &world.trusted, &world.unlocker(), &place).await.unwrap();
-        let verified = proof.verify(&world.trusted).unwrap();
-        assert_eq!((verified.batch.count, verified.checkpoint.size), (600, world.verify().await.size));
+        let proof = prove(&fixture.archive, &fixture.trusted, &fixture.unlocker(), &place).await.unwrap();
+        let verified = proof.verify(&fixture.trusted).unwrap();
+        assert_eq!((verified.batch.count, verified.checkpoint.size), (600, fixture.verify().await.size));
         let record = holdfast_archive::proof::read_record(&proof.record).unwrap();
         assert_eq!((record.offset, &record.event["id"]), (offset, &format!("e-{offset}").into()));
         let mut other = proof.clone();
         other.record[60] ^= 1;
-        assert!(other.verify(&world.trusted).is_err());
+        assert!(other.verify(&fixture.trusted).is_err());
     }
     let nowhere = RecordPlace {
         table: Table::Events,
@@ -125,15 +125,15 @@ async fn the_proof_of_an_event_verifies_without_the_archive() {
         partition: 0,
         offset: 602,
     };
-    let refused = prove(&world.archive, &world.trusted, &world.unlocker(), &nowhere).await;
+    let refused = prove(&fixture.archive, &fixture.trusted, &fixture.unlocker(), &nowhere).await;
     assert!(matches!(refused, Err(ProveError::Unattested)), "{refused:?}");
 }
 
 #[tokio::test]
 async fn without_keys_digests_and_counts_are_checked() {
-    let world = World::whole().await;
-    let without = |world: &World| Arc::new(Unlocker::new(world.archive.clone(), Vec::new()));
-    let report = world.verify_with(Scope::default(), without(&world)).await;
+    let fixture = Fixture::whole().await;
+    let without = |fixture: &Fixture| Arc::new(Unlocker::new(fixture.archive.clone(), Vec::new()));
+    let report = fixture.verify_with(Scope::default(), without(&fixture)).await;
     assert_eq!(report.findings, []);
     assert_eq!((report.checked.records, report.checked.objects), (0, 2));
     assert!(!report.not_checked.is_empty());
@@ -141,7 +141,7 @@ async fn without_keys_digests_and_counts_are_checked() {
     // Changes of the ciphertext are found.
     for prefix in ["tables/events/class", "tables/dead_letters/class", "recordings/"] {
         for deleted in [false, true] {
-            let altered = world.copy().await;
+            let altered = fixture.copy().await;
             let path = altered.objects(prefix).await[0].to_string();
             if deleted {
                 altered.delete(&path).await;
@@ -158,20 +158,20 @@ async fn without_keys_digests_and_counts_are_checked() {
 
 #[tokio::test]
 async fn a_verification_with_a_scope_reads_less_and_reports_that() {
-    let world = World::whole().await;
+    let fixture = Fixture::whole().await;
     let scope = Scope { from: Some("2026-11-24".to_owned()), ..Scope::default() };
-    let report = world.verify_with(scope, world.unlocker()).await;
+    let report = fixture.verify_with(scope, fixture.unlocker()).await;
     assert_eq!((report.findings.as_slice(), report.checked.records), (&[][..], 10));
     assert!(!report.not_checked.is_empty());
     let scope = Scope { sample: Some((0.5, 1)), ..Scope::default() };
-    let report = world.verify_with(scope, world.unlocker()).await;
+    let report = fixture.verify_with(scope, fixture.unlocker()).await;
     assert_eq!(report.findings, []);
 }
 
 #[tokio::test]
 async fn lawfully_disposed_records_are_accounted_for() {
-    let world = World::whole().await;
-    let log = world.archive.table(Table::Events);
+    let fixture = Fixture::whole().await;
+    let log = fixture.archive.table(Table::Events);
     let snapshot = log.snapshot().await.unwrap();
     let removed: Vec<_> = snapshot.files.iter().filter(|file| file.date == DATE + 1).cloned().collect();
     assert_eq!(removed.len(), 1);
@@ -191,7 +191,7 @@ async fn lawfully_disposed_records_are_accounted_for() {
             rows: 10,
         }),
     ];
-    let attestation = Attestation::sign(&world.key, &leaves).unwrap();
+    let attestation = Attestation::sign(&fixture.key, &leaves).unwrap();
     let change = Change {
         segments: &[],
         removed: &removed,
@@ -200,9 +200,9 @@ async fn lawfully_disposed_records_are_accounted_for() {
         attestation: Some(&attestation),
     };
     log.change(&change, NOW).await.unwrap();
-    world.integrate().await;
-    world.delete(removed[0].path.as_ref()).await;
-    let report = world.verify().await;
+    fixture.integrate().await;
+    fixture.delete(removed[0].path.as_ref()).await;
+    let report = fixture.verify().await;
     assert_eq!(report.findings, []);
     assert_eq!(report.offsets["holdfast.events/1"].disposed, 10);
     assert_eq!(
@@ -213,24 +213,24 @@ async fn lawfully_disposed_records_are_accounted_for() {
 
 #[tokio::test]
 async fn a_retired_key_still_verifies_what_it_signed() {
-    let mut world = World::whole().await;
-    let size = world.verify().await.size;
-    let old = world.key.verifier_key().to_owned();
-    let new = super::world::signing_key("holdfast/test", 2);
-    world.key = Arc::clone(&new);
-    world.trusted = TrustedKeys::parse(&format!("{}\n{old} retired-at {size}\n", new.verifier_key())).unwrap();
-    assert_eq!(world.verify().await.findings, []);
+    let mut fixture = Fixture::whole().await;
+    let size = fixture.verify().await.size;
+    let old = fixture.key.verifier_key().to_owned();
+    let new = super::fixture::signing_key("holdfast/test", 2);
+    fixture.key = Arc::clone(&new);
+    fixture.trusted = TrustedKeys::parse(&format!("{}\n{old} retired-at {size}\n", new.verifier_key())).unwrap();
+    assert_eq!(fixture.verify().await.findings, []);
     let mut draft = Draft::default();
-    world.chat(&mut draft, 0, DATE, 900, "after the rotation");
-    world.commit(draft).await;
-    assert_eq!(world.verify().await.findings, []);
+    fixture.chat(&mut draft, 0, DATE, 900, "after the rotation");
+    fixture.commit(draft).await;
+    assert_eq!(fixture.verify().await.findings, []);
     // Signatures that the old key makes from now on are not valid.
-    world.key = super::world::signing_key("holdfast/test", 1);
+    fixture.key = super::fixture::signing_key("holdfast/test", 1);
     let mut draft = Draft::default();
-    world.chat(&mut draft, 0, DATE, 901, "by the old key");
-    world.commit_signed(draft, Some(Arc::clone(&world.key))).await;
-    world.key = new;
-    let done = world.integrator("two").finish(NOW).await.unwrap();
+    fixture.chat(&mut draft, 0, DATE, 901, "by the old key");
+    fixture.commit_signed(draft, Some(Arc::clone(&fixture.key))).await;
+    fixture.key = new;
+    let done = fixture.integrator("two").finish(NOW).await.unwrap();
     assert_eq!(done.unattested.len(), 1);
-    assert!(!kinds(&world.verify().await).is_empty());
+    assert!(!kinds(&fixture.verify().await).is_empty());
 }

@@ -1,6 +1,6 @@
 //! Object Lock, against a real S3 server.
 
-use super::world::*;
+use super::fixture::*;
 use bytes::Bytes;
 use holdfast_archive::seal::{Lock, LockMode, Retention, S3Retention};
 use holdfast_archive::{Table, open_store};
@@ -18,20 +18,22 @@ async fn sealed_objects_cannot_be_deleted_before_their_retain_until_date() {
     let url = format!("s3://{LOCKED_BUCKET}/archive");
     let location = open_store(&url, Path::new("."), &options).unwrap();
     let retention = S3Retention::new(&location.url, &options, LockMode::Governance).unwrap();
-    let world = World::over(location.store);
-    filled(&world).await;
+    let fixture = Fixture::over(location.store);
+    filled(&fixture).await;
 
     let days = 36_500;
-    let sealer =
-        holdfast_archive::seal::Sealer { lock: Some(Lock { retention: Arc::new(retention), days }), ..world.sealer() };
+    let sealer = holdfast_archive::seal::Sealer {
+        lock: Some(Lock { retention: Arc::new(retention), days }),
+        ..fixture.sealer()
+    };
     let sealed = seal(&sealer).await.unwrap();
     assert_eq!((sealed.groups, sealed.skipped.len()), (4, 0), "{:?}", sealed.skipped);
 
     let mut locked: Vec<(String, i32)> = Vec::new();
     for table in [Table::Events, Table::DeadLetters] {
-        locked.extend(world.files(table).await.into_iter().map(|file| (file.path.to_string(), file.date)));
+        locked.extend(fixture.files(table).await.into_iter().map(|file| (file.path.to_string(), file.date)));
     }
-    locked.extend(world.objects().await.into_iter().map(|path| {
+    locked.extend(fixture.objects().await.into_iter().map(|path| {
         let date = if path.contains("whole") { DATE + 1 } else { DATE };
         (path, date)
     }));
@@ -49,9 +51,9 @@ async fn sealed_objects_cannot_be_deleted_before_their_retain_until_date() {
             server.request("DELETE", &format!("{address}?versionId={version}"), &[], Bytes::new()).await.unwrap();
         assert_eq!(deleted.status, 403, "{path}: {}", deleted.text());
     }
-    World::is_intact(&world.verify().await);
-    world.sweep_later().await;
-    World::is_intact(&world.verify().await);
+    Fixture::is_intact(&fixture.verify().await);
+    fixture.sweep_later().await;
+    Fixture::is_intact(&fixture.verify().await);
 }
 
 #[tokio::test]
@@ -60,17 +62,17 @@ async fn a_bucket_without_object_lock_is_reported_as_an_error() {
     let options: BTreeMap<String, String> = server.options().into_iter().collect();
     let location = open_store(&format!("s3://{BUCKET}/archive"), Path::new("."), &options).unwrap();
     let retention = S3Retention::new(&location.url, &options, LockMode::Governance).unwrap();
-    let world = World::over(location.store);
-    world.append(Unit { events: vec![(0, DATE, line("s", 1, DATE, "x"))], ..Unit::default() }).await;
+    let fixture = Fixture::over(location.store);
+    fixture.append(Unit { events: vec![(0, DATE, line("s", 1, DATE, "x"))], ..Unit::default() }).await;
     let sealer = holdfast_archive::seal::Sealer {
         lock: Some(Lock { retention: Arc::new(retention), days: 36_500 }),
-        ..world.sealer()
+        ..fixture.sealer()
     };
     let why = seal(&sealer).await.unwrap_err().to_string();
     assert!(why.starts_with("lock tables/events/class=general/date="), "{why}");
     // Nothing was committed.
-    assert!(world.files(Table::Events).await.iter().all(|file| !file.id.starts_with("sealed-")));
-    World::is_intact(&world.verify().await);
+    assert!(fixture.files(Table::Events).await.iter().all(|file| !file.id.starts_with("sealed-")));
+    Fixture::is_intact(&fixture.verify().await);
 }
 
 #[tokio::test]

@@ -2,13 +2,13 @@
 //! a run is interrupted at any point.
 //!
 //! ```text
-//! World ─▶ units as an archiver commits them ─▶ seal ─▶ sweep
+//! Fixture ─▶ units as an archiver commits them ─▶ seal ─▶ sweep
 //!   │          └─ rows, chunks, verification before   └───────┴─ the same afterwards
 //!   └─▶ FaultyStore: held, refused, crashed after every effect
 //! ```
 
 mod broken;
+mod fixture;
 mod locked;
 mod sealed;
 mod speed;
-mod world;

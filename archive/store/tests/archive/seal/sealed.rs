@@ -1,6 +1,6 @@
 //! Sealing without interference: what it merges, and what it does not.
 
-use super::world::*;
+use super::fixture::*;
 use holdfast_archive::keys::Unlocker;
 use holdfast_archive::seal::{SealSettings, SkipReason, Sweeper};
 use holdfast_archive::segment::{Partition, SegmentKeys, SegmentWriter};
@@ -13,59 +13,59 @@ use std::time::Duration;
 
 #[tokio::test]
 async fn rows_and_proof_are_the_same_before_during_and_after_sealing() {
-    let world = World::new();
-    filled(&world).await;
-    World::is_intact(&world.verify().await);
-    let events = world.rows(Table::Events).await;
-    let letters = world.rows(Table::DeadLetters).await;
-    let old = world.archive.table(Table::Events).snapshot().await.unwrap();
+    let fixture = Fixture::new();
+    filled(&fixture).await;
+    Fixture::is_intact(&fixture.verify().await);
+    let events = fixture.rows(Table::Events).await;
+    let letters = fixture.rows(Table::DeadLetters).await;
+    let old = fixture.archive.table(Table::Events).snapshot().await.unwrap();
     assert_eq!((events.len(), letters.len(), old.files.len()), (138, 8, 8));
 
-    let sealed = world.seal().await;
+    let sealed = fixture.seal().await;
     assert_eq!(sealed.skipped, []);
     assert_eq!((sealed.groups, sealed.files_before, sealed.files_after, sealed.rows), (4, 16, 4, 146));
     // Four objects of one recording became one, and the recording in one object was not touched.
     assert_eq!((sealed.objects_before, sealed.objects_after), (5, 2));
     for table in [Table::Events, Table::DeadLetters] {
-        let files = world.files(table).await;
+        let files = fixture.files(table).await;
         assert_eq!(files.len(), 2);
         assert!(files.iter().all(|file| file.id.starts_with("sealed-")));
     }
-    assert_eq!(world.rows(Table::Events).await, events);
-    assert_eq!(world.rows(Table::DeadLetters).await, letters);
-    World::is_intact(&world.verify().await);
+    assert_eq!(fixture.rows(Table::Events).await, events);
+    assert_eq!(fixture.rows(Table::DeadLetters).await, letters);
+    Fixture::is_intact(&fixture.verify().await);
     // Readers of the version before can still read.
-    assert_eq!(world.rows_of(Table::Events, &old.files).await, events);
+    assert_eq!(fixture.rows_of(Table::Events, &old.files).await, events);
 
-    let mut sweeper = Sweeper::new(world.archive.clone(), world.unlocker(), Duration::from_secs(60));
+    let mut sweeper = Sweeper::new(fixture.archive.clone(), fixture.unlocker(), Duration::from_secs(60));
     let early = sweeper.sweep(later(59)).await.unwrap();
     assert_eq!((early.files, early.objects, early.waiting), (0, 0, 16));
     let swept = sweeper.sweep(later(120)).await.unwrap();
     assert_eq!((swept.files, swept.objects, swept.waiting), (16, 4, 0));
     assert_eq!(swept.bytes, sealed.bytes_before);
-    world.has_no_waste().await;
-    assert_eq!(world.rows(Table::Events).await, events);
-    assert_eq!(world.rows(Table::DeadLetters).await, letters);
-    World::is_intact(&world.verify().await);
+    fixture.has_no_waste().await;
+    assert_eq!(fixture.rows(Table::Events).await, events);
+    assert_eq!(fixture.rows(Table::DeadLetters).await, letters);
+    Fixture::is_intact(&fixture.verify().await);
 
     // There is nothing left to do.
-    let before = fingerprint(&world).await;
-    let again = world.seal().await;
+    let before = fingerprint(&fixture).await;
+    let again = fixture.seal().await;
     assert_eq!((again.groups, again.files_before, again.rows), (0, 0, 0));
-    assert_eq!(world.sweep_later().await.files, 0);
-    assert_eq!(fingerprint(&world).await, before);
+    assert_eq!(fixture.sweep_later().await.files, 0);
+    assert_eq!(fingerprint(&fixture).await, before);
 }
 
 #[tokio::test]
 async fn rows_of_a_sealed_file_are_in_the_order_of_session_and_time() {
     use arrow_array::cast::AsArray;
     use arrow_array::types::TimestampMicrosecondType;
-    let world = World::new();
-    filled(&world).await;
-    world.seal().await;
-    for file in world.files(Table::Events).await {
+    let fixture = Fixture::new();
+    filled(&fixture).await;
+    fixture.seal().await;
+    for file in fixture.files(Table::Events).await {
         let mut keys = Vec::new();
-        for batch in world.batches(&file).await {
+        for batch in fixture.batches(&file).await {
             let subjects = batch.column_by_name("subject").unwrap().as_string::<i32>();
             let times = batch.column_by_name("time").unwrap().as_primitive::<TimestampMicrosecondType>();
             keys.extend((0..batch.num_rows()).map(|row| (subjects.value(row).to_owned(), times.value(row))));
@@ -79,78 +79,78 @@ async fn rows_of_a_sealed_file_are_in_the_order_of_session_and_time() {
 
 #[tokio::test]
 async fn late_events_of_a_sealed_date_get_a_sealed_file_of_their_own() {
-    let world = World::new();
-    filled(&world).await;
+    let fixture = Fixture::new();
+    filled(&fixture).await;
     // Its first sweep finds nothing, and it keeps the version up to which it has read.
-    let mut sweeper = Sweeper::new(world.archive.clone(), world.unlocker(), Duration::from_secs(60));
+    let mut sweeper = Sweeper::new(fixture.archive.clone(), fixture.unlocker(), Duration::from_secs(60));
     assert_eq!(sweeper.sweep(later(120)).await.unwrap(), Default::default());
-    world.seal().await;
+    fixture.seal().await;
     assert_eq!(sweeper.sweep(later(30)).await.unwrap().waiting, 16);
     let chunks = vec![(DATE, "s-a", "r-1", 12, vec![media(90, 500)]), (DATE, "s-a", "r-1", 13, vec![media(91, 500)])];
     let events = vec![(0, DATE, line("late", 1, DATE, "late"))];
-    world.append(Unit { events, chunks, ..Unit::default() }).await;
-    let before = world.rows(Table::Events).await;
-    let sealed = world.seal().await;
+    fixture.append(Unit { events, chunks, ..Unit::default() }).await;
+    let before = fixture.rows(Table::Events).await;
+    let sealed = fixture.seal().await;
     assert_eq!((sealed.groups, sealed.files_before, sealed.rows, sealed.objects_after), (1, 1, 3, 1));
-    assert_eq!(world.files(Table::Events).await.len(), 3);
+    assert_eq!(fixture.files(Table::Events).await.len(), 3);
     let swept = sweeper.sweep(later(120)).await.unwrap();
     assert_eq!((swept.files, swept.objects, swept.waiting), (17, 6, 0));
-    world.has_no_waste().await;
-    assert_eq!(world.rows(Table::Events).await, before);
-    World::is_intact(&world.verify().await);
+    fixture.has_no_waste().await;
+    assert_eq!(fixture.rows(Table::Events).await, before);
+    Fixture::is_intact(&fixture.verify().await);
 }
 
 #[tokio::test]
 async fn dates_that_are_not_closed_are_sealed_only_on_demand() {
-    let world = World::new();
-    world.append(Unit { events: vec![(0, DATE, line("s", 1, DATE, "today"))], ..Unit::default() }).await;
-    let sealer = world.sealer();
+    let fixture = Fixture::new();
+    fixture.append(Unit { events: vec![(0, DATE, line("s", 1, DATE, "today"))], ..Unit::default() }).await;
+    let sealer = fixture.sealer();
     let evening = holdfast_events::Timestamp(0).plus_days(i64::from(DATE) + 1);
     assert_eq!(sealer.seal(evening, false, |_| ()).await.unwrap().groups, 0);
     assert_eq!(sealer.seal(evening, true, |_| ()).await.unwrap().groups, 1);
-    World::is_intact(&world.verify().await);
+    Fixture::is_intact(&fixture.verify().await);
 }
 
 #[tokio::test]
 async fn sealed_dead_letters_enter_the_proof_log_without_an_event() {
-    let world = World::new();
-    world.append(Unit { dead_letters: vec![(DATE, b"x")], ..Unit::default() }).await;
-    let version = async || world.archive.table(Table::Events).version().await.unwrap();
+    let fixture = Fixture::new();
+    fixture.append(Unit { dead_letters: vec![(DATE, b"x")], ..Unit::default() }).await;
+    let version = async || fixture.archive.table(Table::Events).version().await.unwrap();
     let before = version().await;
-    assert_eq!((world.seal().await.rows, version().await), (1, before.map(|version| version + 1)));
-    let report = world.verify().await;
-    World::is_intact(&report);
+    assert_eq!((fixture.seal().await.rows, version().await), (1, before.map(|version| version + 1)));
+    let report = fixture.verify().await;
+    Fixture::is_intact(&report);
     assert_eq!(report.notices, [""; 0], "nothing waits");
     // One entry is enough, also when an archiver that has not read the sealed entries names fewer in the newest entry.
-    assert_eq!((world.seal().await.rows, version().await), (0, before.map(|version| version + 1)));
-    world.commit_naming(Some(0), Table::Events, Vec::new(), Vec::new(), &[]).await;
-    assert_eq!((world.seal().await.rows, version().await), (0, before.map(|version| version + 2)));
-    World::is_intact(&world.verify().await);
+    assert_eq!((fixture.seal().await.rows, version().await), (0, before.map(|version| version + 1)));
+    fixture.commit_naming(Some(0), Table::Events, Vec::new(), Vec::new(), &[]).await;
+    assert_eq!((fixture.seal().await.rows, version().await), (0, before.map(|version| version + 2)));
+    Fixture::is_intact(&fixture.verify().await);
 }
 
 #[tokio::test]
 async fn rows_that_need_too_much_memory_become_several_files() {
-    let world = World::new();
-    filled(&world).await;
-    let before = world.rows(Table::Events).await;
-    let mut sealer = world.sealer();
+    let fixture = Fixture::new();
+    filled(&fixture).await;
+    let before = fixture.rows(Table::Events).await;
+    let mut sealer = fixture.sealer();
     sealer.settings = SealSettings { max_memory: 1, ..SealSettings::default() };
     let sealed = seal(&sealer).await.unwrap();
     assert_eq!((sealed.groups, sealed.files_before, sealed.rows), (16, 16, 146));
-    assert_eq!(world.rows(Table::Events).await, before);
+    assert_eq!(fixture.rows(Table::Events).await, before);
     // Chunks of the recording in different files are not joined.
     assert_eq!((sealed.objects_before, sealed.objects_after), (5, 5));
-    world.sweep_later().await;
-    world.has_no_waste().await;
-    World::is_intact(&world.verify().await);
+    fixture.sweep_later().await;
+    fixture.has_no_waste().await;
+    Fixture::is_intact(&fixture.verify().await);
 }
 
 #[tokio::test]
 async fn a_date_without_available_keys_is_skipped_and_named() {
-    let world = World::new();
-    filled(&world).await;
-    let mut sealer = world.sealer();
-    sealer.unlocker = Arc::new(Unlocker::new(world.archive.clone(), vec![world.manager.clone()]));
+    let fixture = Fixture::new();
+    filled(&fixture).await;
+    let mut sealer = fixture.sealer();
+    sealer.unlocker = Arc::new(Unlocker::new(fixture.archive.clone(), vec![fixture.manager.clone()]));
     let sealed = seal(&sealer).await.unwrap();
     assert_eq!(sealed.groups, 0);
     assert_eq!(sealed.skipped.len(), 4);
@@ -161,10 +161,10 @@ async fn a_date_without_available_keys_is_skipped_and_named() {
 
 #[tokio::test]
 async fn unattested_files_are_skipped_and_named() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let partition = Partition { class: CLASS.to_owned(), date: DATE };
-    let log = world.archive.table(Table::Events);
-    let keys = SegmentKeys::new(&world.ring, Table::Events, &partition, "old".to_owned()).await.unwrap();
+    let log = fixture.archive.table(Table::Events);
+    let keys = SegmentKeys::new(&fixture.ring, Table::Events, &partition, "old".to_owned()).await.unwrap();
     let mut builder = EventBatchBuilder::new();
     let event = line("s", 1, DATE, "old");
     let position = Position { topic: "t", partition: 0, offset: 0 };
@@ -175,20 +175,20 @@ async fn unattested_files_are_skipped_and_named() {
     log.put(&segment).await.unwrap();
     let advance = Advance { topic: "t".to_owned(), partition: 0, expected: None, next: 1 };
     log.commit(&[segment], &[advance], "old", NOW).await.unwrap();
-    world.append(Unit { events: vec![(0, DATE, line("s", 2, DATE, "new"))], ..Unit::default() }).await;
+    fixture.append(Unit { events: vec![(0, DATE, line("s", 2, DATE, "new"))], ..Unit::default() }).await;
 
-    let sealed = world.seal().await;
+    let sealed = fixture.seal().await;
     assert_eq!((sealed.groups, sealed.rows), (1, 1));
     assert_eq!(sealed.skipped.len(), 1);
     assert_eq!(sealed.skipped[0].reason, SkipReason::Unattested);
     assert!(sealed.skipped[0].why.contains("old"), "{}", sealed.skipped[0].why);
-    assert_eq!(world.rows(Table::Events).await.len(), 2);
+    assert_eq!(fixture.rows(Table::Events).await.len(), 2);
 }
 
 #[tokio::test]
 async fn the_cluster_is_kept_when_a_checkpoint_is_made_at_a_sealed_file() {
-    let world = World::new();
-    let log = world.archive.table(Table::Events);
+    let fixture = Fixture::new();
+    let log = fixture.archive.table(Table::Events);
     log.set_cluster("one").await;
     let mut expected = None;
     // The table's first entry has version 0, and the hundredth version makes a checkpoint.
@@ -197,10 +197,10 @@ async fn the_cluster_is_kept_when_a_checkpoint_is_made_at_a_sealed_file() {
         log.commit(&[], &[advance], &format!("c{next}"), NOW).await.unwrap();
         expected = Some(next);
     }
-    world.append(Unit { events: vec![(0, DATE, line("s", 1, DATE, "x"))], ..Unit::default() }).await;
-    assert_eq!(world.seal().await.groups, 1);
+    fixture.append(Unit { events: vec![(0, DATE, line("s", 1, DATE, "x"))], ..Unit::default() }).await;
+    assert_eq!(fixture.seal().await.groups, 1);
     assert_eq!(log.version().await.unwrap(), Some(99));
-    let other = world.archive.table(Table::Events);
+    let other = fixture.archive.table(Table::Events);
     assert_eq!(other.cluster().await.unwrap().as_deref(), Some("one"));
 }
 
@@ -215,7 +215,7 @@ proptest! {
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let world = World::new();
+            let fixture = Fixture::new();
             for unit in units {
                 let events = unit.into_iter().map(|(partition, date, session, seq, text, ticket)| {
                     let mut event: serde_json::Value =
@@ -225,17 +225,17 @@ proptest! {
                     }
                     (partition, DATE + date, event.to_string())
                 });
-                world.append(Unit { events: events.collect(), ..Unit::default() }).await;
+                fixture.append(Unit { events: events.collect(), ..Unit::default() }).await;
             }
-            let before = world.rows(Table::Events).await;
-            let mut sealer = world.sealer();
+            let before = fixture.rows(Table::Events).await;
+            let mut sealer = fixture.sealer();
             sealer.settings.max_rows = max_rows;
             let sealed = seal(&sealer).await.unwrap();
             assert_eq!(sealed.rows, before.len() as u64);
-            world.sweep_later().await;
-            world.has_no_waste().await;
-            assert_eq!(world.rows(Table::Events).await, before);
-            World::is_intact(&world.verify().await);
+            fixture.sweep_later().await;
+            fixture.has_no_waste().await;
+            assert_eq!(fixture.rows(Table::Events).await, before);
+            Fixture::is_intact(&fixture.verify().await);
         });
     }
 }

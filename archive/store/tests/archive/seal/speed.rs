@@ -1,7 +1,7 @@
 //! How fast chat lines are sealed. Not run by itself: `cargo test -p holdfast-archive --test archive -- --ignored
 //! speed`.
 
-use super::world::*;
+use super::fixture::*;
 use holdfast_archive::{Advance, Table};
 use holdfast_events::{EventBatchBuilder, Position, decode_structured};
 use std::io::Write;
@@ -17,7 +17,7 @@ const WORDS: [&str; 16] = [
 #[tokio::test]
 #[ignore = "a measurement"]
 async fn speed_of_sealing_a_million_chat_lines() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let mut random = 1u64;
     let mut next = |below: u64| {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -36,10 +36,10 @@ async fn speed_of_sealing_a_million_chat_lines() {
         }
         let expected = (file > 0).then_some(file * ROWS);
         let advance = Advance { topic: "t".to_owned(), partition: 0, expected, next: (file + 1) * ROWS };
-        world.commit(Table::Events, vec![(DATE, builder.finish())], Vec::new(), &[advance]).await;
+        fixture.commit(Table::Events, vec![(DATE, builder.finish())], Vec::new(), &[advance]).await;
     }
     let started = Instant::now();
-    let sealed = world.seal().await;
+    let sealed = fixture.seal().await;
     let seconds = started.elapsed().as_secs_f64();
     let _ = writeln!(
         std::io::stderr(),

@@ -37,7 +37,7 @@ const RECORDINGS: &str = "holdfast.recordings";
 /// Topic and partition, and the next offset.
 type Offsets = BTreeMap<(String, i32), i64>;
 
-pub(crate) struct World {
+pub(crate) struct Fixture {
     pub(crate) archive: Archive,
     pub(crate) ring: Arc<KeyRing>,
     pub(crate) officer: age::x25519::Identity,
@@ -63,7 +63,7 @@ pub(crate) struct Unit {
     pub(crate) dead_letters: Vec<(i32, &'static [u8])>,
 }
 
-impl World {
+impl Fixture {
     pub(crate) fn new() -> Self {
         Self::over(Arc::new(InMemory::new()))
     }
@@ -479,27 +479,27 @@ pub(crate) fn media(number: u8, length: usize) -> Vec<u8> {
 }
 
 /// Replaces the bytes of an object, encrypted to the same master key: a change that decrypts.
-pub(crate) async fn exchange_object(world: &World, path: &str, date: i32, bytes: &[u8]) {
+pub(crate) async fn exchange_object(fixture: &Fixture, path: &str, date: i32, bytes: &[u8]) {
     let master = MasterKeyId::of(recordings::TIER, CLASS, date);
-    let recipient = world.ring.recipient(&master).await.unwrap();
+    let recipient = fixture.ring.recipient(&master).await.unwrap();
     let object = age::encrypt(&recipient, bytes).unwrap();
-    world.archive.store().put(&path.into(), Bytes::from(object).into()).await.unwrap();
+    fixture.archive.store().put(&path.into(), Bytes::from(object).into()).await.unwrap();
 }
 
 /// SHA-256 of every object in the store.
-pub(crate) async fn fingerprint(world: &World) -> BTreeMap<String, [u8; 32]> {
+pub(crate) async fn fingerprint(fixture: &Fixture) -> BTreeMap<String, [u8; 32]> {
     use futures::TryStreamExt;
-    let listed: Vec<_> = world.archive.store().list(None).try_collect().await.unwrap();
+    let listed: Vec<_> = fixture.archive.store().list(None).try_collect().await.unwrap();
     let mut fingerprint = BTreeMap::new();
     for object in listed {
-        let bytes = world.archive.store().get(&object.location).await.unwrap().bytes().await.unwrap();
+        let bytes = fixture.archive.store().get(&object.location).await.unwrap().bytes().await.unwrap();
         fingerprint.insert(object.location.to_string(), Sha256::digest(&bytes).into());
     }
     fingerprint
 }
 
 /// Two dates, two partitions, recordings in pieces, dead letters, in several commits.
-pub(crate) async fn filled(world: &World) {
+pub(crate) async fn filled(fixture: &Fixture) {
     for round in 0..4i64 {
         let mut unit = Unit::default();
         for number in 0..30 {
@@ -517,6 +517,6 @@ pub(crate) async fn filled(world: &World) {
         }
         unit.dead_letters.push((DATE, b"{"));
         unit.dead_letters.push((DATE + 1, b"\xff\x00"));
-        world.append(unit).await;
+        fixture.append(unit).await;
     }
 }

@@ -41,7 +41,7 @@ pub(crate) struct Draft {
 }
 
 /// The archive, its keys, and the next offset of each partition.
-pub(crate) struct World {
+pub(crate) struct Fixture {
     pub(crate) archive: Archive,
     pub(crate) mirror: Arc<dyn ObjectStore>,
     pub(crate) identity: age::x25519::Identity,
@@ -65,7 +65,7 @@ pub(crate) fn signing_key(name: &str, seed: u8) -> Arc<SigningKey> {
     Arc::new(SigningKey::parse(&generate(name, [seed; 32]).unwrap().private_key).unwrap())
 }
 
-impl World {
+impl Fixture {
     /// An empty archive.
     pub(crate) fn new() -> Self {
         let archive = archive_in(Arc::new(InMemory::new()));
@@ -81,27 +81,27 @@ impl World {
 
     /// An archive with everything.
     pub(crate) async fn whole() -> Self {
-        let mut world = Self::new();
+        let mut fixture = Self::new();
         let mut draft = Draft::default();
         // More than 256 records in one batch, so that a change is located within groups.
         for number in 0..600 {
-            world.chat(&mut draft, 0, DATE, number, "hello");
+            fixture.chat(&mut draft, 0, DATE, number, "hello");
         }
         for number in 600..610 {
-            world.chat(&mut draft, 1, DATE + 1, number, "good morning");
+            fixture.chat(&mut draft, 1, DATE + 1, number, "good morning");
         }
-        world.commit(draft).await;
-        world.letter(b"{").await;
+        fixture.commit(draft).await;
+        fixture.letter(b"{").await;
         let mut draft = Draft::default();
-        world.skip(&mut draft, EVENTS, 0, 2);
-        world.chat(&mut draft, 0, DATE, 700, "still there?");
-        world.chunks(&mut draft, 0, &[b"first chunk", b"second"]).await;
-        world.commit(draft).await;
+        fixture.skip(&mut draft, EVENTS, 0, 2);
+        fixture.chat(&mut draft, 0, DATE, 700, "still there?");
+        fixture.chunks(&mut draft, 0, &[b"first chunk", b"second"]).await;
+        fixture.commit(draft).await;
         let mut draft = Draft::default();
-        world.chunks(&mut draft, 2, &[b"third chunk of the recording"]).await;
-        world.chat(&mut draft, 1, DATE, 800, "thanks");
-        world.commit(draft).await;
-        world
+        fixture.chunks(&mut draft, 2, &[b"third chunk of the recording"]).await;
+        fixture.chat(&mut draft, 1, DATE, 800, "thanks");
+        fixture.commit(draft).await;
+        fixture
     }
 
     fn take_offset(&mut self, draft: &mut Draft, topic: &str, number: i32) -> i64 {
@@ -255,7 +255,7 @@ impl World {
 
     pub(crate) async fn integrate(&self) {
         let done = self.integrator("one").finish(NOW).await.unwrap();
-        assert_eq!((done.is_ours, done.unattested, done.failed), (true, Vec::new(), Vec::new()));
+        assert_eq!((done.has_lease, done.unattested, done.failed), (true, Vec::new(), Vec::new()));
     }
 
     /// The same archive in another place, to be altered. The mirror is the same one.
