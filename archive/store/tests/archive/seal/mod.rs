@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! Fixture ─▶ units as an archiver commits them ─▶ seal ─▶ sweep
-//!   │          └─ rows, chunks, verification before   └───────┴─ the same afterwards
+//!   │            └─ rows, chunks, verification before └───────┴─ the same afterwards
 //!   └─▶ FaultyStore: held, refused, crashed after every effect
 //! ```
 
