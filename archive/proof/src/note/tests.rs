@@ -81,7 +81,7 @@ fn a_note_of_unknown_keys_names_them() {
     let Err(NoteError::Untrusted { found }) = keys.open(&format!("{CHECKPOINT}{many}"), Purpose::Checkpoint) else {
         panic!("opened")
     };
-    assert_eq!(found.len(), KEYS_IN_AN_ERROR);
+    assert_eq!(found.len(), MAX_KEYS_IN_ERROR);
 }
 
 #[test]

@@ -8,7 +8,8 @@
 use super::report::{Finding, Kind};
 use super::tree::LogTree;
 use crate::error::ArchiveError;
-use crate::proof::entry::{AddedFile, Entry, entry_path};
+use crate::paths::delta_log_entry;
+use crate::proof::entry::{AddedFile, Entry};
 use crate::proof::sequence::{Position, RETIRED, Sequence, Sequenced};
 use crate::table::Table;
 use holdfast_events::Timestamp;
@@ -108,7 +109,7 @@ impl AttestedLog {
                 None if reached < wanted => {
                     let missing = reached.map_or(0, |version| version + 1);
                     let what = format!("entry {missing} of the Delta log of events is missing");
-                    let finding = Finding::new(Kind::Entry, what).file(entry_path(Table::Events, missing));
+                    let finding = Finding::new(Kind::Entry, what).file(delta_log_entry(Table::Events, missing));
                     let wanted = wanted.unwrap_or_default();
                     log.findings.push(
                         finding.expected(format!("entries up to {wanted}"), format!("none of version {missing}")),
@@ -125,7 +126,8 @@ impl AttestedLog {
                 None => {
                     let missing = sequence.position().dead_letters.map_or(0, |version| version + 1);
                     let what = format!("entry {missing} of the Delta log of dead_letters is missing");
-                    log.findings.push(Finding::new(Kind::Entry, what).file(entry_path(Table::DeadLetters, missing)));
+                    log.findings
+                        .push(Finding::new(Kind::Entry, what).file(delta_log_entry(Table::DeadLetters, missing)));
                     sequence.skip_dead_letters();
                 }
             }
@@ -165,7 +167,7 @@ impl AttestedLog {
                 } else {
                     let kind = if entry.is_unreadable { Kind::Entry } else { Kind::Unattested };
                     let finding = Finding::new(kind, format!("{}: {why}", place()));
-                    self.findings.push(finding.file(entry_path(table, entry.version)));
+                    self.findings.push(finding.file(delta_log_entry(table, entry.version)));
                 }
                 Vec::new()
             }
@@ -174,7 +176,7 @@ impl AttestedLog {
             && !self.commit_ids.insert(format!("{}/{id}", table.name()))
         {
             let what = format!("{} repeats the commit {id}", place());
-            self.findings.push(Finding::new(Kind::Entry, what).file(entry_path(table, entry.version)));
+            self.findings.push(Finding::new(Kind::Entry, what).file(delta_log_entry(table, entry.version)));
         }
         self.apply(table, &entry, &leaves, predates_log);
     }
@@ -186,7 +188,7 @@ impl AttestedLog {
         self.pending += leaves.len() as u64;
         if let Err(why) = &next.leaves {
             let what = format!("entry {} of the Delta log of {}: {why}", next.entry.version, next.table.name());
-            let file = entry_path(next.table, next.entry.version);
+            let file = delta_log_entry(next.table, next.entry.version);
             self.findings.push(Finding::new(Kind::Unattested, what).file(file));
         }
         self.apply(next.table, &next.entry, &leaves, false);
@@ -195,7 +197,7 @@ impl AttestedLog {
     /// Compares the leaves of an entry with the tree.
     fn check_leaves(&mut self, entry: &Entry, table: Table, tree: &LogTree, now: Timestamp) {
         let Some(attestation) = &entry.attestation else { return };
-        let file = entry_path(table, entry.version);
+        let file = delta_log_entry(table, entry.version);
         for (number, leaf) in attestation.leaves.iter().enumerate() {
             let hash = record_hash(leaf.as_bytes());
             if self.expected_index >= tree.size() {
@@ -245,7 +247,7 @@ impl AttestedLog {
     /// Applies the actions of an entry, and compares them with its leaves.
     fn apply(&mut self, table: Table, entry: &Entry, leaves: &[Leaf], predates_log: bool) {
         let name = AttestedTable::from(table);
-        let at = entry_path(table, entry.version);
+        let at = delta_log_entry(table, entry.version);
         let first_index = self.expected_index.saturating_sub(leaves.len() as u64);
         let mut digests: HashMap<&str, &FileDigest> = HashMap::new();
         let mut removed: BTreeSet<&str> = BTreeSet::new();

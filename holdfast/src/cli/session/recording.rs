@@ -103,9 +103,8 @@ pub(super) async fn write(
         let day = i32::try_from(number("day")?)?;
         let (class, path) = (text(chunk, "class"), text(chunk, "object_path"));
         let location = ChunkLocation { class, date: day, path, offset, length: size };
-        let plain = read_chunk(archive, caller.unlocker(), &location)
-            .await
-            .with_context(|| format!("read chunk {seq}"))?;
+        let plain =
+            read_chunk(archive, caller.unlocker(), &location).await.with_context(|| format!("read chunk {seq}"))?;
         let hash: String = Sha256::digest(&plain).iter().map(|byte| format!("{byte:02x}")).collect();
         if hash != text(chunk, "sha256") {
             bail!("chunk {seq} in {path} does not have the SHA-256 of its row; nothing was written");

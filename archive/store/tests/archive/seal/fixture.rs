@@ -12,7 +12,7 @@ use holdfast_archive::recordings::{self, ChunkLocation, RecordingSpan};
 use holdfast_archive::seal::{Progress, SealSettings, Sealed, Sealer, Sweeper, Swept};
 use holdfast_archive::segment::{Partition, SegmentKeys, SegmentWriter};
 use holdfast_archive::verify::{Report, Scope, Verification};
-use holdfast_archive::{Advance, Archive, ArchiveError, Change, DataFile, Location, Table};
+use holdfast_archive::{Advance, Archive, ArchiveError, Change, DataFile, Location, Table, paths};
 use holdfast_events::{
     ChunkPlace, Decoder, EventBatchBuilder, Position, Tier, Timestamp, decode_binary, decode_structured,
 };
@@ -384,7 +384,7 @@ impl Fixture {
     pub(crate) async fn has_no_waste(&self) {
         let live = |files: Vec<DataFile>| files.into_iter().map(|file| file.path.to_string()).collect::<BTreeSet<_>>();
         for table in [Table::Events, Table::DeadLetters] {
-            assert_eq!(self.names(table.directory().as_ref()).await, live(self.files(table).await));
+            assert_eq!(self.names(paths::table(table).as_ref()).await, live(self.files(table).await));
         }
         assert_eq!(self.names("recordings").await, self.objects().await);
     }
