@@ -249,7 +249,9 @@ impl Witness for HttpWitness {
         match parts.status.as_u16() {
             200 => Ok(WitnessResponse::Cosigned(text.to_owned())),
             // The size of its latest checkpoint, on a line by itself (C2SP tlog-witness).
-            409 => text.trim().parse().map(WitnessResponse::Conflict).map_err(|_| "it answers 409 and no size".to_owned()),
+            409 => {
+                text.trim().parse().map(WitnessResponse::Conflict).map_err(|_| "it answers 409 and no size".to_owned())
+            }
             status => Err(format!("it answers {status}")),
         }
     }
