@@ -1,8 +1,9 @@
-//! Why somebody was not let in. The message is for the record; a client gets [`Denied::public_message`].
+//! Why a request was not authenticated or not authorized. The message is for the audit trail; the client gets
+//! [`Denied::public_message`].
 
 use std::time::Duration;
 
-/// Why somebody was not let in.
+/// Why a request was not authenticated or not authorized.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
     /// There is no such user.
@@ -11,7 +12,7 @@ pub enum Denied {
     /// There is no token with this id.
     #[error("there is no token with this id")]
     UnknownToken,
-    /// The password or the token's secret is another.
+    /// The password or the token's secret is wrong.
     #[error("the password or the token's secret is wrong")]
     WrongSecret,
     /// The user has no password, only tokens.
@@ -20,96 +21,96 @@ pub enum Denied {
     /// The user is disabled.
     #[error("the user is disabled")]
     Disabled,
-    /// The user or the token was valid until a time that has passed.
-    #[error("the user or the token is expired")]
+    /// The user or the token has expired.
+    #[error("the user or the token has expired")]
     Expired,
     /// The token was revoked.
     #[error("the token was revoked")]
     TokenRevoked,
-    /// What was shown does not have the form of a token.
-    #[error("this is not a token of this archive")]
+    /// The text does not have the form of a token.
+    #[error("this is not an API token of Holdfast")]
     MalformedToken,
-    /// What was shown is longer than anything that could be right.
-    #[error("{what} has {bytes} bytes; at most {limit} are looked at")]
+    /// The input is longer than any valid one.
+    #[error("{what} has {bytes} bytes; the limit is {limit}")]
     TooLong {
         /// What is too long.
         what: &'static str,
-        /// How long it is.
+        /// Its length.
         bytes: usize,
-        /// How long it may be.
+        /// The greatest length that is accepted.
         limit: usize,
     },
-    /// The token of an OpenID provider does not hold.
-    #[error("the OpenID token does not hold: {0}")]
-    BadJwt(#[from] JwtFault),
-    /// The OpenID token names a key that is not known yet; its provider may have a new one.
-    #[error("the OpenID token is signed with a key that is not known; fetch the provider's keys again")]
+    /// The token of an OpenID provider is invalid.
+    #[error("the OpenID token is invalid: {0}")]
+    BadJwt(#[from] JwtError),
+    /// No loaded key has the key id of the OpenID token. The provider may have a new key.
+    #[error("the OpenID token is signed with an unknown key; fetch the provider's keys again")]
     NeedsKeys,
-    /// No role is mapped to what the OpenID token says.
-    #[error("no role is given to what the OpenID token says in its role claim")]
+    /// No value of the role claim is mapped to a role.
+    #[error("no value of the OpenID token's role claim is mapped to a role")]
     NoRole,
-    /// More than one role is mapped to what the OpenID token says.
-    #[error("the OpenID token's role claim gives more than one role; map one of them only")]
+    /// The values of the role claim are mapped to more than one role.
+    #[error("the OpenID token's role claim is mapped to more than one role; map only one of them")]
     SeveralRoles,
-    /// The role needs a bound on its rows, and what was shown has none.
-    #[error("the role {role} needs {needs}, and there is none")]
+    /// The role needs a scope, and the OpenID token has none.
+    #[error("the role {role} needs a claim with {needs}, and the OpenID token has none")]
     NoScope {
         /// The role.
         role: &'static str,
-        /// What it needs.
+        /// `portals` or `agents`.
         needs: &'static str,
     },
-    /// Too many tries failed.
-    #[error("too many tries failed; the next may be made in {} s", wait.as_secs_f64().ceil())]
+    /// Too many attempts failed.
+    #[error("too many failed attempts; the next is allowed in {} s", wait.as_secs_f64().ceil())]
     Throttled {
         /// How long to wait.
         wait: Duration,
     },
-    /// The user may not do what was asked for.
-    #[error("the role {role} may not {right}")]
-    NoRight {
+    /// The role does not have the permission.
+    #[error("the role {role} does not have the permission {permission}")]
+    NoPermission {
         /// The role.
         role: &'static str,
-        /// What was asked for.
-        right: &'static str,
+        /// The permission.
+        permission: &'static str,
     },
 }
 
 /// What is wrong with the token of an OpenID provider (RFC 7515, 7519).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum JwtFault {
+pub enum JwtError {
     /// It does not have three parts of base64url, or they are not JSON objects.
     #[error("it is not a signed JWT")]
     Form,
-    /// Its algorithm is none that is allowed here.
+    /// Its algorithm is not one of those that are allowed.
     #[error("its algorithm is not allowed; RS256, RS384, RS512, ES256, ES384 and EdDSA are")]
     Algorithm,
-    /// Its algorithm is not that of the key it names.
-    #[error("its algorithm is not that of its key")]
+    /// Its algorithm does not fit the key that it names.
+    #[error("its algorithm does not fit its key")]
     AlgorithmOfAnotherKey,
-    /// It is of another kind than those that let in: a logout token, for instance, that the same provider signs.
+    /// It is not an access or ID token but, for instance, a logout token that the same provider signs.
     #[error("its `typ` is neither JWT nor at+jwt")]
     Kind,
-    /// It does not say which of several keys it is signed with.
-    #[error("it does not say which of several keys it is signed with")]
+    /// It has no key id, and several keys fit.
+    #[error("it has no key id, and several keys fit")]
     NoKeyId,
-    /// It has a header that must be understood, and is not.
-    #[error("it has critical headers that are not understood")]
+    /// It has critical headers (`crit`), and none is supported.
+    #[error("it has critical headers, which are not supported")]
     Critical,
-    /// The signature does not hold.
-    #[error("its signature does not hold")]
+    /// The signature is invalid.
+    #[error("its signature is invalid")]
     Signature,
-    /// The issuer is another.
-    #[error("its issuer is another")]
+    /// The issuer is not the expected one.
+    #[error("its issuer is not the expected one")]
     Issuer,
-    /// It is for somebody else.
-    #[error("its audience is another")]
+    /// The audience is not the expected one.
+    #[error("its audience is not the expected one")]
     Audience,
     /// It has no `exp`.
     #[error("it has no expiry")]
     NoExpiry,
-    /// It is expired.
-    #[error("it is expired")]
+    /// It has expired.
+    #[error("it has expired")]
     Expired,
     /// It is not valid yet.
     #[error("it is not valid yet")]
@@ -117,25 +118,25 @@ pub enum JwtFault {
     /// It was issued in the future.
     #[error("it was issued in the future")]
     IssuedInFuture,
-    /// The claim that names the user is missing, or no name.
-    #[error("the claim that names the user is missing or is no name")]
+    /// The claim with the user's name is missing or is not a name.
+    #[error("the claim with the user's name is missing or is not a name")]
     User,
-    /// The claims for portals or agents are no lists of names.
-    #[error("a claim for portals or agents is no list of names")]
+    /// The claim with portals or with agents is not a list of names.
+    #[error("the claim with portals or with agents is not a list of names")]
     Scope,
 }
 
 impl Denied {
-    /// What the client may be told. It does not tell an unknown user from a wrong password.
+    /// The message for the client. It is the same for an unknown user and a wrong password.
     pub fn public_message(&self) -> &'static str {
         match self {
-            Self::Throttled { .. } => "too many tries failed; wait a while, and try again",
-            Self::NoRight { .. } => "your role does not allow this",
+            Self::Throttled { .. } => "too many failed attempts; wait a while, and try again",
+            Self::NoPermission { .. } => "your role does not allow this",
             _ => "not accepted: the name or the secret is wrong, or is no longer valid",
         }
     }
 
-    /// A word for the record that stays the same between versions.
+    /// The reason in the audit trail: a word that stays the same between versions.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Unknown => "unknown_user",
@@ -153,13 +154,13 @@ impl Denied {
             Self::SeveralRoles => "several_roles",
             Self::NoScope { .. } => "no_scope",
             Self::Throttled { .. } => "throttled",
-            Self::NoRight { .. } => "no_right",
+            Self::NoPermission { .. } => "no_right",
         }
     }
 
-    /// Whether it counts as a failed try: somebody may be guessing.
+    /// Whether it counts as a failed attempt, because the client may be guessing.
     pub fn is_guess(&self) -> bool {
-        !matches!(self, Self::Throttled { .. } | Self::NeedsKeys | Self::NoRight { .. })
+        !matches!(self, Self::Throttled { .. } | Self::NeedsKeys | Self::NoPermission { .. })
     }
 }
 
@@ -168,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clients_cannot_tell_an_unknown_user_from_a_wrong_password() {
+    fn the_public_message_is_the_same_for_an_unknown_user_and_a_wrong_password() {
         let alike = [
             Denied::Unknown,
             Denied::UnknownToken,
@@ -179,14 +180,14 @@ mod tests {
             Denied::TokenRevoked,
             Denied::MalformedToken,
             Denied::TooLong { what: "the password", bytes: 2000, limit: 1024 },
-            Denied::BadJwt(JwtFault::Signature),
+            Denied::BadJwt(JwtError::Signature),
             Denied::NeedsKeys,
             Denied::NoRole,
         ];
         for denied in &alike {
             assert_eq!(denied.public_message(), Denied::Unknown.public_message(), "{denied}");
         }
-        // The record does tell them apart.
+        // The audit trail distinguishes them.
         let reasons: std::collections::BTreeSet<&str> = alike.iter().map(Denied::reason).collect();
         assert_eq!(reasons.len(), alike.len());
     }

@@ -4,12 +4,12 @@ use chrono::{DateTime, SecondsFormat, TimeZone as _, Utc};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A time as the file has it.
+/// A time in whole seconds, as the file stores it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Moment(pub(crate) DateTime<Utc>);
 
 impl Moment {
-    /// Cuts off what the file would lose.
+    /// Drops the fraction of a second, which the file does not store.
     pub(crate) fn of(time: DateTime<Utc>) -> Self {
         Self(Utc.timestamp_opt(time.timestamp(), 0).single().unwrap_or(time))
     }
@@ -26,6 +26,6 @@ impl<'de> Deserialize<'de> for Moment {
         let text = String::deserialize(deserializer)?;
         DateTime::parse_from_rfc3339(&text)
             .map(|time| Self::of(time.to_utc()))
-            .map_err(|_| D::Error::custom(format!("{text:?} is no time; write it as \"2026-01-31T09:30:00Z\"")))
+            .map_err(|_| D::Error::custom(format!("{text:?} is not a time; write it as \"2026-01-31T09:30:00Z\"")))
     }
 }

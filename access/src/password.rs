@@ -10,17 +10,17 @@ use zeroize::Zeroizing;
 
 use crate::randomness::{NoRandomness, Randomness, draw};
 
-/// Characters that a password must have at least.
+/// The least number of characters of a password.
 pub const MIN_PASSWORD_CHARACTERS: usize = 12;
-/// Bytes that a password may have. Longer ones are not even hashed.
+/// The greatest number of bytes of a password. Longer ones are not hashed.
 pub const MAX_PASSWORD_BYTES: usize = 1024;
 
-/// What a hash may cost that stands in the file: it is computed for everybody who asks.
+/// Bounds on the cost of a hash in the file: it is computed for every client that sends a password.
 const MAX_MEMORY_KIB: u32 = 1 << 20;
 const MAX_PASSES: u32 = 32;
 const MAX_LANES: u32 = 64;
 
-/// What one hash costs.
+/// The cost of one hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Cost {
     pub(crate) memory_kib: u32,
@@ -31,22 +31,22 @@ pub(crate) struct Cost {
 impl Cost {
     /// The second recommended option of RFC 9106, section 4.
     pub(crate) const PASSWORD: Self = Self { memory_kib: 64 * 1024, passes: 3, lanes: 4 };
-    /// A token's secret is random, so that no hash has to make guessing dearer: the least that is sound.
+    /// A token's secret has 256 random bits, so the hash need not make guessing more expensive.
     pub(crate) const TOKEN: Self = Self { memory_kib: 8 * 1024, passes: 1, lanes: 1 };
-    /// For tests of everything but the cost.
+    /// For tests in which the cost does not matter.
     #[cfg(test)]
-    pub(crate) const LEAST: Self = Self { memory_kib: 8, passes: 1, lanes: 1 };
+    pub(crate) const MINIMUM: Self = Self { memory_kib: 8, passes: 1, lanes: 1 };
 
     fn argon2(self) -> Option<Argon2<'static>> {
         let params = Params::new(self.memory_kib, self.passes, self.lanes, Some(Params::DEFAULT_OUTPUT_LEN)).ok()?;
         Some(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
     }
 
-    /// Spends the time that checking a secret costs, for one that there is no hash of.
+    /// Spends the time of checking a secret when there is no hash to check it against.
     pub(crate) fn spend(self, secret: &str) {
         if let Some(argon2) = self.argon2() {
             let mut out = Zeroizing::new([0; Params::DEFAULT_OUTPUT_LEN]);
-            // The outcome is of no interest, and neither is why there would be none.
+            // Neither the hash nor an error is needed.
             let _ = argon2.hash_password_into(secret.as_bytes(), &[0; argon2::RECOMMENDED_SALT_LEN], &mut *out);
         }
     }
@@ -61,7 +61,7 @@ pub(crate) enum HashFailed {
     Refused,
 }
 
-/// The hash of a secret. As good as the secret to whoever can guess many of them, so it is not shown.
+/// The hash of a secret. It allows offline guessing, so `Debug` does not print it.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct SecretHash(Zeroizing<String>);
 
@@ -81,7 +81,7 @@ impl SecretHash {
         ))))
     }
 
-    /// Takes a PHC string whose hash can be computed with bounded means.
+    /// Reads a PHC string whose cost is within the bounds.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let hash = PasswordHash::new(text).ok()?;
         let params = Params::try_from(&hash).ok()?;
@@ -93,7 +93,7 @@ impl SecretHash {
     }
 
     pub(crate) fn matches(&self, secret: &str) -> bool {
-        // The comparison of the hashes takes the same time wherever they differ.
+        // The comparison of the hashes takes constant time.
         PasswordHash::new(&self.0).is_ok_and(|hash| Argon2::default().verify_password(secret.as_bytes(), &hash).is_ok())
     }
 
@@ -108,8 +108,8 @@ impl fmt::Debug for SecretHash {
     }
 }
 
-/// The form of a password in which two ways of typing it are the same (SASLprep, RFC 4013). One that has no such form stays as
-/// it is, as in PostgreSQL and its clients.
+/// Normalizes a password (SASLprep, RFC 4013), so that two ways of typing it are equal. One that SASLprep prohibits stays as it
+/// is, as in PostgreSQL and its clients.
 pub(crate) fn prepared(password: &str) -> Zeroizing<String> {
     let prepared = stringprep::saslprep(password).unwrap_or(Cow::Borrowed(password));
     Zeroizing::new(prepared.into_owned())
@@ -121,21 +121,21 @@ mod tests {
     use crate::SystemRandomness;
 
     #[test]
-    fn a_hash_matches_its_secret_alone() {
-        let hash = SecretHash::make("correct horse", Cost::LEAST, &mut SystemRandomness).unwrap();
+    fn a_hash_matches_only_its_secret() {
+        let hash = SecretHash::make("correct horse", Cost::MINIMUM, &mut SystemRandomness).unwrap();
         assert!(hash.as_str().starts_with("$argon2id$v=19$m=8,t=1,p=1$"), "{}", hash.as_str());
         let read = SecretHash::parse(hash.as_str()).unwrap();
         assert!(read.matches("correct horse"));
         for other in ["", "correct horse ", "Correct horse"] {
             assert!(!read.matches(other), "{other}");
         }
-        let again = SecretHash::make("correct horse", Cost::LEAST, &mut SystemRandomness).unwrap();
+        let again = SecretHash::make("correct horse", Cost::MINIMUM, &mut SystemRandomness).unwrap();
         assert!(again != hash, "each hash has a salt of its own");
         assert_eq!(format!("{hash:?}"), "SecretHash");
     }
 
     #[test]
-    fn a_hash_that_another_program_made_is_understood() {
+    fn a_hash_that_another_program_made_is_read() {
         // `argon2 somesalt -id -t 2 -m 16 -p 1 -l 32` of the reference implementation's test vectors, password "password".
         let text = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
         let hash = SecretHash::parse(text).unwrap();
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn other_algorithms_and_ruinous_costs_are_refused() {
+    fn other_algorithms_and_excessive_costs_are_refused() {
         for text in [
             "",
             "secret",
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn two_ways_of_typing_a_password_are_one() {
+    fn two_ways_of_typing_a_password_are_equal() {
         assert_eq!(*prepared("cafe\u{301} secret"), *prepared("caf\u{e9} secret"));
         assert_eq!(*prepared("a\u{a0}b"), "a b");
         // What SASLprep prohibits stays as it is.
@@ -170,6 +170,6 @@ mod tests {
     #[test]
     fn without_randomness_there_is_no_hash() {
         let mut none = |_: &mut [u8]| Err(NoRandomness);
-        assert!(matches!(SecretHash::make("x", Cost::LEAST, &mut none), Err(HashFailed::NoRandomness(_))));
+        assert!(matches!(SecretHash::make("x", Cost::MINIMUM, &mut none), Err(HashFailed::NoRandomness(_))));
     }
 }

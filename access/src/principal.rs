@@ -1,12 +1,12 @@
-//! Somebody whose identity was shown, with everything that bounds what they see.
+//! An authenticated user, with everything that bounds the data that is visible to them.
 
 use holdfast_events::Tier;
 
 use crate::{Role, Rows};
 
-/// How an identity was shown.
+/// How a user was authenticated.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Proof {
+pub enum AuthenticationMethod {
     /// A password.
     Password,
     /// An API token.
@@ -14,19 +14,19 @@ pub enum Proof {
         /// Its id, which is no secret.
         id: String,
     },
-    /// A SCRAM-SHA-256 exchange: the password without its being sent.
+    /// A SCRAM-SHA-256 exchange, in which the password is not sent.
     Scram,
     /// A token of an OpenID provider.
     Oidc {
-        /// Who issued it.
+        /// The issuer.
         issuer: String,
     },
-    /// A command on the machine itself, bounded by the key files at hand and by nothing else.
+    /// A local command. Only its key files bound what it can decrypt.
     Local,
 }
 
-impl Proof {
-    /// The proof's name in records.
+impl AuthenticationMethod {
+    /// The method's name in the audit trail.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Password => "password",
@@ -38,29 +38,28 @@ impl Proof {
     }
 }
 
-/// Somebody whose identity was shown.
+/// An authenticated user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
-    /// Who, as the records name them.
+    /// The name in the audit trail.
     pub user: String,
-    /// What they are.
+    /// Their role.
     pub role: Role,
-    /// What they may see; among the tiers of the role.
+    /// The tiers that are visible to them, among those of the role.
     pub tiers: Vec<Tier>,
-    /// Which rows they see.
+    /// The rows that are visible to them.
     pub rows: Rows,
-    /// How they showed it.
-    pub proof: Proof,
+    /// How they were authenticated.
+    pub method: AuthenticationMethod,
 }
 
 impl Principal {
-    /// Whoever runs a command on the machine itself. They hold key files, and those alone decide what opens: everything
-    /// that `tiers` says, of all rows.
+    /// The user of a local command. Their key files alone decide what can be decrypted: the tiers in `tiers`, of all rows.
     pub fn local(user: impl Into<String>, tiers: Vec<Tier>) -> Self {
-        Self { user: user.into(), role: Role::Compliance, tiers, rows: Rows::All, proof: Proof::Local }
+        Self { user: user.into(), role: Role::Compliance, tiers, rows: Rows::All, method: AuthenticationMethod::Local }
     }
 
-    /// Whether a tier may be shown.
+    /// Whether a tier is visible.
     pub fn sees(&self, tier: Tier) -> bool {
         self.tiers.contains(&tier)
     }

@@ -1,4 +1,4 @@
-//! Where random bytes come from, so that tests can say which they are.
+//! The source of random bytes, which tests can replace.
 
 use std::fmt;
 
@@ -6,19 +6,19 @@ use ring::hmac;
 use ring::rand::SecureRandom as _;
 use zeroize::Zeroizing;
 
-/// A source of random bytes that nobody can guess.
+/// A source of random bytes that cannot be guessed.
 pub trait Randomness {
     /// Fills `bytes`.
     ///
     /// # Errors
     ///
-    /// [`NoRandomness`] when there are none; `bytes` must not be used then.
+    /// [`NoRandomness`] if the source failed. `bytes` must not be used then.
     fn fill(&mut self, bytes: &mut [u8]) -> Result<(), NoRandomness>;
 }
 
-/// There were no random bytes.
+/// The source of random bytes failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the system gave no random numbers")]
+#[error("the system returned no random numbers")]
 pub struct NoRandomness;
 
 /// The operating system's random numbers.
@@ -37,15 +37,15 @@ impl<F: FnMut(&mut [u8]) -> Result<(), NoRandomness>> Randomness for F {
     }
 }
 
-/// Random bytes of a fixed number.
+/// `N` random bytes.
 pub(crate) fn draw<const N: usize>(randomness: &mut dyn Randomness) -> Result<Zeroizing<[u8; N]>, NoRandomness> {
     let mut bytes = Zeroizing::new([0; N]);
     randomness.fill(&mut *bytes)?;
     Ok(bytes)
 }
 
-/// A secret of this process: it keys what is remembered of tokens, and the verifiers of users that do not exist. Keep it when
-/// the directory is read again, so that these verifiers stay what they are.
+/// A secret of this process. It keys the cache of verified tokens and the mock SCRAM verifiers of unknown users. Keep it when the
+/// directory is reloaded, so that these verifiers do not change.
 #[derive(Clone)]
 pub struct ProcessKey(hmac::Key);
 
@@ -60,7 +60,7 @@ impl ProcessKey {
         Ok(Self(hmac::Key::new(hmac::HMAC_SHA256, &*bytes)))
     }
 
-    /// A keyed hash of a text, apart from those for another use.
+    /// A keyed hash of a text, with domain separation by `used_for`.
     pub(crate) fn hash(&self, used_for: &str, text: &str) -> [u8; 32] {
         let mut context = hmac::Context::with_key(&self.0);
         context.update(used_for.as_bytes());

@@ -1,52 +1,52 @@
-//! Roles, and what each may do. The two tables of this file are the whole of it.
+//! Roles and their permissions. [`Role::tiers`] and [`Role::may`] are the complete tables.
 
 use std::fmt;
 use std::str::FromStr;
 
 use holdfast_events::Tier;
 
-/// What somebody is to the archive.
+/// A role of a user (role-based access control).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
-    /// Runs the system and its users; sees no personal data.
+    /// Operates the system and manages its users. Personal data is not visible.
     Admin,
-    /// Answers to the law: sees everything, and is recorded like everybody else.
+    /// The compliance officer. Everything is visible, and each access is recorded as for other users.
     Compliance,
-    /// Reports and reviews by numbers.
+    /// Reads reports and reviews sessions by their operational data.
     Manager,
-    /// Supports customers, and sees the own sessions.
+    /// Supports customers. Only their own sessions are visible.
     Agent,
-    /// A program that is told what happens.
+    /// A program that receives alerts.
     Alerting,
     /// A program that sends events.
     Ingest,
 }
 
-/// What can be asked of the archive.
+/// A permission on the archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Right {
-    /// Statements in SQL.
+pub enum Permission {
+    /// SQL statements.
     Query,
     /// The built-in reports.
     Report,
-    /// The whole story of one session, recordings included as far as the tiers go.
+    /// The time line of one session, with recordings if the tier content is visible.
     Session,
-    /// Bundles that leave the archive.
+    /// Exports.
     Export,
-    /// Putting events in.
+    /// Sending events.
     Ingest,
-    /// Users and tokens.
+    /// Managing users and tokens.
     Users,
-    /// State of the system and live state.
+    /// The state of the system and the live state of sessions.
     Monitor,
 }
 
-impl Right {
-    /// All rights.
+impl Permission {
+    /// All permissions.
     pub const ALL: [Self; 7] =
         [Self::Query, Self::Report, Self::Session, Self::Export, Self::Ingest, Self::Users, Self::Monitor];
 
-    /// The right's name in messages and records.
+    /// The permission's name in messages and in the audit trail.
     pub fn name(self) -> &'static str {
         match self {
             Self::Query => "query",
@@ -60,13 +60,13 @@ impl Right {
     }
 }
 
-impl fmt::Display for Right {
+impl fmt::Display for Permission {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.name())
     }
 }
 
-/// A word that is not a role.
+/// A name that is not a role.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown role {0:?}; the roles are admin, compliance, manager, agent, alerting and ingest")]
 pub struct UnknownRole(pub String);
@@ -76,7 +76,7 @@ impl Role {
     pub const ALL: [Self; 6] =
         [Self::Admin, Self::Compliance, Self::Manager, Self::Agent, Self::Alerting, Self::Ingest];
 
-    /// The role's name in files, on the command line and in records.
+    /// The role's name in files, on the command line and in the audit trail.
     pub fn name(self) -> &'static str {
         match self {
             Self::Admin => "admin",
@@ -88,7 +88,7 @@ impl Role {
         }
     }
 
-    /// What the role may see at most. An agent sees all tiers, but only of the own sessions.
+    /// The tiers that can be visible to the role. For an agent all tiers are visible, but only of their own sessions.
     pub fn tiers(self) -> &'static [Tier] {
         match self {
             Self::Compliance | Self::Agent => &Tier::ALL,
@@ -97,7 +97,7 @@ impl Role {
         }
     }
 
-    /// Whether the role may ask for something. What it then sees is bounded by tiers and rows.
+    /// Whether the role has a permission. Tiers and rows bound the data that is then visible.
     ///
     /// |            | query | report | session | export | ingest | users | monitor |
     /// |------------|-------|--------|---------|--------|--------|-------|---------|
@@ -108,17 +108,17 @@ impl Role {
     /// | alerting   | yes   |        |         |        |        |       | yes     |
     /// | ingest     |       |        |         |        | yes    |       |         |
     ///
-    /// Whoever makes users does not export, and whoever exports does not make users: one person alone cannot give away
-    /// the archive under another name.
-    pub fn may(self, right: Right) -> bool {
-        use Right::{Export, Ingest, Monitor, Query, Report, Session, Users};
+    /// Separation of duty: no role has both `export` and `users`, so one person alone cannot export the archive under another
+    /// name.
+    pub fn may(self, permission: Permission) -> bool {
+        use Permission::{Export, Ingest, Monitor, Query, Report, Session, Users};
         match self {
-            Self::Admin => matches!(right, Query | Report | Users | Monitor),
-            Self::Compliance => matches!(right, Query | Report | Session | Export | Monitor),
-            Self::Manager => matches!(right, Query | Report | Session | Monitor),
-            Self::Agent => matches!(right, Query | Report | Session),
-            Self::Alerting => matches!(right, Query | Monitor),
-            Self::Ingest => matches!(right, Ingest),
+            Self::Admin => matches!(permission, Query | Report | Users | Monitor),
+            Self::Compliance => matches!(permission, Query | Report | Session | Export | Monitor),
+            Self::Manager => matches!(permission, Query | Report | Session | Monitor),
+            Self::Agent => matches!(permission, Query | Report | Session),
+            Self::Alerting => matches!(permission, Query | Monitor),
+            Self::Ingest => matches!(permission, Ingest),
         }
     }
 }
@@ -142,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_whole_table_of_rights() {
+    fn the_complete_table_of_permissions() {
         let table = [
             (Role::Admin, "query report users monitor"),
             (Role::Compliance, "query report session export monitor"),
@@ -153,13 +153,14 @@ mod tests {
         ];
         assert_eq!(table.map(|(role, _)| role), Role::ALL);
         for (role, expected) in table {
-            let granted: Vec<&str> = Right::ALL.into_iter().filter(|right| role.may(*right)).map(Right::name).collect();
+            let granted: Vec<&str> =
+                Permission::ALL.into_iter().filter(|permission| role.may(*permission)).map(Permission::name).collect();
             assert_eq!(granted.join(" "), expected, "{role}");
         }
     }
 
     #[test]
-    fn the_whole_table_of_tiers() {
+    fn the_complete_table_of_tiers() {
         let tiers = |role: Role| role.tiers().iter().map(|tier| tier.name()).collect::<Vec<_>>().join(" ");
         assert_eq!(tiers(Role::Admin), "operational");
         assert_eq!(tiers(Role::Compliance), "operational personal content");
@@ -170,22 +171,23 @@ mod tests {
     }
 
     #[test]
-    fn nobody_both_makes_users_and_exports() {
+    fn no_role_both_manages_users_and_exports() {
         for role in Role::ALL {
-            assert!(!(role.may(Right::Users) && role.may(Right::Export)), "{role}");
+            assert!(!(role.may(Permission::Users) && role.may(Permission::Export)), "{role}");
         }
     }
 
     #[test]
-    fn a_role_that_sees_nothing_may_ask_for_nothing() {
+    fn a_role_without_a_tier_has_no_permission_to_read() {
         for role in Role::ALL {
-            let reads = [Right::Query, Right::Report, Right::Session, Right::Export].map(|right| role.may(right));
+            let reads = [Permission::Query, Permission::Report, Permission::Session, Permission::Export]
+                .map(|permission| role.may(permission));
             assert_eq!(role.tiers().is_empty(), reads == [false; 4], "{role}");
         }
     }
 
     #[test]
-    fn names_are_read_as_they_are_written() {
+    fn names_survive_writing_and_reading() {
         for role in Role::ALL {
             assert_eq!(role.to_string().parse::<Role>().unwrap(), role);
         }

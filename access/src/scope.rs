@@ -1,13 +1,13 @@
-//! Which sessions somebody sees: those of some portals, those of some agents, all, or none.
+//! Which sessions are visible to a user: those of some portals, those of some agents, all, or none.
 
 use std::collections::BTreeSet;
 
-/// Which rows a principal sees.
+/// The rows that are visible to a principal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rows {
     /// All of them.
     All,
-    /// Those that belong to the sessions of a scope, and none that belong to no session.
+    /// The rows of the sessions in a scope. Rows that belong to no session are not visible.
     Sessions(Scope),
     /// None.
     None,
@@ -24,19 +24,20 @@ impl Rows {
     }
 }
 
-/// A bound on sessions. A session is inside when every set that is given contains its portal, or one of its agents.
+/// A bound on sessions. A session is in the scope if `portals` (if given) contains its portal, and `agents` (if given) contains
+/// one of its agents.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Scope {
-    /// Portals; `a` also stands for what is below it, as `a/b`.
+    /// Portals. `a` includes the portals below it, such as `a/b`.
     pub portals: Option<BTreeSet<String>>,
     /// Agents, as the events name them.
     pub agents: Option<BTreeSet<String>>,
 }
 
-/// Why a scope is none.
+/// Why a scope is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidScope {
-    /// A list without an entry covers nothing, which nobody means.
+    /// A list without an entry covers nothing, which is a mistake.
     #[error("the list of {what} is empty; leave it out for all of them, or name one")]
     Empty {
         /// `portals` or `agents`.
@@ -44,7 +45,7 @@ pub enum InvalidScope {
     },
     /// An entry that no session can have.
     #[error(
-        "{name:?} is no {what}; give a name of 1 to 256 bytes without control characters, and without a slash at either end"
+        "{name:?} cannot be a {what}; give a name of 1 to 256 bytes without control characters, and without a slash at either end"
     )]
     Name {
         /// `portal` or `agent`.
@@ -52,7 +53,7 @@ pub enum InvalidScope {
         /// The entry.
         name: String,
     },
-    /// More entries than a filter should carry.
+    /// Too many entries for the filter of a scan.
     #[error("{count} {what} are too many; name at most {MAX_ENTRIES}")]
     TooMany {
         /// `portals` or `agents`.
@@ -68,7 +69,7 @@ const MAX_ENTRIES: usize = 1000;
 const MAX_NAME_BYTES: usize = 256;
 
 impl Scope {
-    /// A scope that is worth having: names that can occur, and no empty set.
+    /// A scope with names that can occur, and without an empty set.
     ///
     /// # Errors
     ///
@@ -85,12 +86,12 @@ impl Scope {
         Ok(Self { portals, agents })
     }
 
-    /// Whether nothing is bounded.
+    /// Whether all sessions are in the scope.
     pub fn is_unbounded(&self) -> bool {
         self.portals.is_none() && self.agents.is_none()
     }
 
-    /// Whether a session with this portal and these agents is inside.
+    /// Whether a session with this portal and these agents is in the scope.
     pub fn covers(&self, portal: Option<&str>, agents: &[&str]) -> bool {
         let in_portals = self.portals.as_ref().is_none_or(|portals| portal.is_some_and(|portal| has(portals, portal)));
         let in_agents = self.agents.as_ref().is_none_or(|own| agents.iter().any(|agent| own.contains(*agent)));
@@ -98,7 +99,7 @@ impl Scope {
     }
 }
 
-/// Whether the portal or one above it is in the set.
+/// Whether the portal or one of its ancestors is in the set.
 fn has(portals: &BTreeSet<String>, portal: &str) -> bool {
     let above = portal.match_indices('/').map(|(at, _)| &portal[..at]);
     above.chain([portal]).any(|prefix| portals.contains(prefix))
@@ -136,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_portal_covers_what_is_below_it_and_nothing_beside_it() {
+    fn a_portal_covers_the_portals_below_it_and_no_others() {
         let scope = Scope::new(set(&["a", "b/c"]), None).unwrap();
         for inside in ["a", "a/x", "a/x/y", "b/c", "b/c/d"] {
             assert!(scope.covers(Some(inside), &[]), "{inside}");
@@ -148,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn every_given_set_has_to_agree() {
+    fn a_session_must_be_in_every_given_set() {
         let scope = Scope::new(set(&["a"]), set(&["kim"])).unwrap();
         assert!(scope.covers(Some("a/b"), &["lee", "kim"]));
         assert!(!scope.covers(Some("a/b"), &["lee"]));
@@ -159,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn scopes_that_nobody_means_are_refused() {
+    fn empty_sets_and_impossible_names_are_refused() {
         assert_eq!(Scope::new(set(&[]), None), Err(InvalidScope::Empty { what: "portals" }));
         assert_eq!(Scope::new(None, set(&[])), Err(InvalidScope::Empty { what: "agents" }));
         for name in ["", "/a", "a/", "a//b", "a\nb", &"x".repeat(257)] {
@@ -188,7 +189,7 @@ mod tests {
         }
 
         #[test]
-        fn more_in_a_scope_never_hides_and_one_more_set_never_shows(
+        fn more_entries_never_hide_a_session_and_one_more_set_never_shows_one(
             portals in prop::collection::btree_set(portal(), 1..4),
             more in portal(),
             agents in prop::collection::btree_set("[ab]{1,2}", 1..3),

@@ -1,11 +1,11 @@
-//! What a server keeps of a password for SCRAM-SHA-256 (RFC 5802, 7677): enough to check who knows it, not to be them.
+//! SCRAM-SHA-256 verifiers (RFC 5802, 7677): enough to check a client that knows the password, not enough to be that client.
 //!
 //! ```text
 //! SaltedPassword = PBKDF2(password, salt, iterations)
 //! StoredKey = SHA-256(HMAC(SaltedPassword, "Client Key"))     ServerKey = HMAC(SaltedPassword, "Server Key")
 //! ```
 //!
-//! As text it is what PostgreSQL keeps in `pg_authid`: `SCRAM-SHA-256$4096:salt$StoredKey:ServerKey`.
+//! The text form is the one that PostgreSQL stores in `pg_authid`: `SCRAM-SHA-256$4096:salt$StoredKey:ServerKey`.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -19,16 +19,16 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::password::prepared;
 
-/// Iterations of a verifier that is made here: those of PostgreSQL, and the least that RFC 7677 allows.
+/// Iterations of a new verifier: the default of PostgreSQL and the minimum of RFC 7677.
 pub const SCRAM_ITERATIONS: u32 = 4096;
-/// Iterations that a verifier from a file may have; the client pays them.
+/// The greatest number of iterations of a verifier from a file. The client computes them.
 const MAX_ITERATIONS: u32 = 10_000_000;
 const MAX_SALT_BYTES: usize = 64;
 const KEY_BYTES: usize = 32;
-/// Bytes of the salt of a verifier that is made here, as in PostgreSQL.
+/// Bytes of the salt of a new verifier, as in PostgreSQL.
 pub(crate) const SALT_BYTES: usize = 16;
 
-/// What is kept of a password.
+/// A verifier: what the server stores of a password.
 #[derive(Clone)]
 pub struct ScramVerifier {
     iterations: NonZeroU32,
@@ -37,9 +37,9 @@ pub struct ScramVerifier {
     server_key: [u8; KEY_BYTES],
 }
 
-/// A text that is not a verifier. It does not repeat the text.
+/// A text is not a verifier. The message does not repeat the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("this is no SCRAM verifier; it must be SCRAM-SHA-256$iterations:salt$StoredKey:ServerKey")]
+#[error("this is not a SCRAM verifier; it must be SCRAM-SHA-256$iterations:salt$StoredKey:ServerKey")]
 pub struct InvalidVerifier;
 
 impl ScramVerifier {
@@ -53,27 +53,23 @@ impl ScramVerifier {
         Self { iterations, salt, stored_key: sha256(&*client_key), server_key }
     }
 
-    /// A verifier that no password belongs to: its keys are random, so nobody can show the proof that it asks for.
-    pub(crate) fn unanswerable(
-        salt: [u8; KEY_BYTES],
-        stored_key: [u8; KEY_BYTES],
-        server_key: [u8; KEY_BYTES],
-    ) -> Self {
+    /// A mock verifier: its keys are random, so no client can send a valid proof.
+    pub(crate) fn mock(salt: [u8; KEY_BYTES], stored_key: [u8; KEY_BYTES], server_key: [u8; KEY_BYTES]) -> Self {
         let iterations = NonZeroU32::new(SCRAM_ITERATIONS).unwrap_or(NonZeroU32::MIN);
         Self { iterations, salt: salt[..SALT_BYTES].to_vec(), stored_key, server_key }
     }
 
-    /// The salt that the client is sent.
+    /// The salt that is sent to the client.
     pub fn salt(&self) -> &[u8] {
         &self.salt
     }
 
-    /// The iterations that the client is sent.
+    /// The iterations that are sent to the client.
     pub fn iterations(&self) -> NonZeroU32 {
         self.iterations
     }
 
-    /// Whether a client's proof shows that it knows the password. `auth_message` is what RFC 5802 calls AuthMessage: the three
+    /// Whether a client's proof is valid, so that it knows the password. `auth_message` is the AuthMessage of RFC 5802: the three
     /// messages so far, without the proof, joined by commas.
     pub fn accepts(&self, auth_message: &[u8], client_proof: &[u8]) -> bool {
         let Ok(proof) = <[u8; KEY_BYTES]>::try_from(client_proof) else { return false };
@@ -85,12 +81,12 @@ impl ScramVerifier {
         sha256(&*client_key).ct_eq(&self.stored_key).into()
     }
 
-    /// What shows the client that the server knows the verifier.
+    /// The ServerSignature of RFC 5802, which proves to the client that the server has the verifier.
     pub fn server_signature(&self, auth_message: &[u8]) -> [u8; 32] {
         hmac(&self.server_key, auth_message)
     }
 
-    /// The text that PostgreSQL keeps. It belongs into files that only their owner reads.
+    /// The text that PostgreSQL stores. Store it only in files that only their owner can read.
     pub fn to_text(&self) -> Zeroizing<String> {
         Zeroizing::new(format!(
             "SCRAM-SHA-256${}:{}${}:{}",
@@ -113,9 +109,9 @@ impl FromStr for ScramVerifier {
             let key = |text: &str| <[u8; KEY_BYTES]>::try_from(STANDARD.decode(text).ok()?).ok();
             let iterations: u32 = iterations.parse().ok()?;
             let salt = STANDARD.decode(salt).ok()?;
-            let is_sound =
+            let is_valid =
                 (SCRAM_ITERATIONS..=MAX_ITERATIONS).contains(&iterations) && (1..=MAX_SALT_BYTES).contains(&salt.len());
-            let iterations = NonZeroU32::new(iterations).filter(|_| is_sound)?;
+            let iterations = NonZeroU32::new(iterations).filter(|_| is_valid)?;
             Some(Self { iterations, salt, stored_key: key(stored_key)?, server_key: key(server_key)? })
         };
         parts().ok_or(InvalidVerifier)
@@ -196,17 +192,17 @@ mod tests {
     }
 
     #[test]
-    fn the_text_is_the_one_of_postgresql_and_is_read_as_it_is_written() {
+    fn the_text_is_that_of_postgresql_and_survives_writing_and_reading() {
         let verifier = verifier("pencil");
         let text = verifier.to_text();
-        // The keys of RFC 7677's password, as other implementations derive them.
+        // The keys of the password of RFC 7677, as other implementations derive them.
         assert_eq!(
             *text,
             "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:\
              wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
         );
         assert!(text.parse::<ScramVerifier>().unwrap() == verifier);
-        assert!(!format!("{verifier:?}").contains("WG5d"), "keys are not shown");
+        assert!(!format!("{verifier:?}").contains("WG5d"), "keys are not printed");
     }
 
     #[test]

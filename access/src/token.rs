@@ -1,8 +1,8 @@
-//! API tokens: `hf_<id>_<secret>`. The id is public and finds the record; the secret has 256 random bits.
+//! API tokens: `hf_<id>_<secret>`. The id is public and identifies the record; the secret has 256 random bits.
 //!
-//! Checking an Argon2id hash for each request would cost more than many of the requests. So a token that was found right is
-//! remembered: as a hash keyed with a secret of this process, in memory alone, a bounded number of them. What has to be looked up
-//! each time (revoked, expired, disabled) is not remembered.
+//! Checking an Argon2id hash for each request would cost more than many requests do. So a verified token is cached: as a hash
+//! keyed with a secret of this process, only in memory, and a bounded number of them. What can change (revoked, expired,
+//! disabled) is not cached but checked each time.
 
 use std::collections::{HashSet, VecDeque};
 use std::fmt;
@@ -14,15 +14,15 @@ use zeroize::Zeroizing;
 
 use crate::randomness::{NoRandomness, ProcessKey, Randomness, draw};
 
-/// Bytes of a text that is looked at at all; a token has 63.
+/// The greatest number of bytes that is parsed. A token has 63.
 pub(crate) const MAX_TOKEN_BYTES: usize = 128;
 const PREFIX: &str = "hf_";
 const ID_DIGITS: usize = 16;
 const SECRET_BYTES: usize = 32;
-/// Tokens that are remembered. More than this in use at once cost their hash again.
-const REMEMBERED: usize = 1024;
+/// The greatest number of cached tokens. If more are in use at once, their hashes are computed again.
+const MAX_CACHED_TOKENS: usize = 1024;
 
-/// A token that was just issued. It is shown this once; the directory keeps a hash.
+/// A new token with its secret. The directory stores only a hash.
 pub struct ApiToken {
     id: String,
     text: Zeroizing<String>,
@@ -38,7 +38,7 @@ impl ApiToken {
         Ok(Self { id, text })
     }
 
-    /// Its id, which is no secret.
+    /// Its id, which is not secret.
     pub fn id(&self) -> &str {
         &self.id
     }
@@ -71,7 +71,7 @@ pub(crate) fn is_id(id: &str) -> bool {
     id.len() == ID_DIGITS && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// Takes a token apart, if it has the form of one.
+/// Splits a token into its parts. `None` if the text does not have the form of a token.
 pub(crate) fn parse(text: &str) -> Option<TokenParts<'_>> {
     // The secret may contain underscores, the id may not.
     let (id, secret) = text.strip_prefix(PREFIX)?.split_once('_')?;
@@ -79,43 +79,43 @@ pub(crate) fn parse(text: &str) -> Option<TokenParts<'_>> {
     (is_id(id) && is_secret).then_some(TokenParts { id, secret })
 }
 
-/// The tokens that were found right.
-pub(crate) struct TokenMemory {
+/// The verified tokens.
+pub(crate) struct TokenCache {
     key: ProcessKey,
-    seen: Mutex<Seen>,
+    entries: Mutex<Entries>,
 }
 
 #[derive(Default)]
-struct Seen {
+struct Entries {
     hashes: HashSet<[u8; 32]>,
     order: VecDeque<[u8; 32]>,
 }
 
-impl TokenMemory {
+impl TokenCache {
     pub(crate) fn new(key: ProcessKey) -> Self {
-        Self { key, seen: Mutex::default() }
+        Self { key, entries: Mutex::default() }
     }
 
-    pub(crate) fn knows(&self, token: &str) -> bool {
+    pub(crate) fn contains(&self, token: &str) -> bool {
         let hash = self.hash(token);
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).hashes.contains(&hash)
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner).hashes.contains(&hash)
     }
 
-    pub(crate) fn remember(&self, token: &str) {
+    pub(crate) fn insert(&self, token: &str) {
         let hash = self.hash(token);
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if seen.hashes.insert(hash) {
-            seen.order.push_back(hash);
-            if seen.order.len() > REMEMBERED
-                && let Some(oldest) = seen.order.pop_front()
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        if entries.hashes.insert(hash) {
+            entries.order.push_back(hash);
+            if entries.order.len() > MAX_CACHED_TOKENS
+                && let Some(oldest) = entries.order.pop_front()
             {
-                seen.hashes.remove(&oldest);
+                entries.hashes.remove(&oldest);
             }
         }
     }
 
-    pub(crate) fn forget_all(&self) {
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Seen::default();
+    pub(crate) fn clear(&self) {
+        *self.entries.lock().unwrap_or_else(PoisonError::into_inner) = Entries::default();
     }
 
     pub(crate) fn key(&self) -> &ProcessKey {
@@ -135,7 +135,7 @@ mod tests {
     use crate::SystemRandomness;
 
     #[test]
-    fn a_token_is_read_as_it_is_written_and_shown_once() {
+    fn a_token_survives_writing_and_reading_and_debug_hides_the_secret() {
         let token = ApiToken::generate(&mut SystemRandomness).unwrap();
         assert_eq!(token.reveal().len(), 63);
         let parts = parse(token.reveal()).unwrap();
@@ -145,27 +145,27 @@ mod tests {
     }
 
     #[test]
-    fn only_so_many_tokens_are_remembered_and_the_oldest_goes_first() {
-        let memory = TokenMemory::new(ProcessKey::generate(&mut SystemRandomness).unwrap());
-        for number in 0..=REMEMBERED {
-            memory.remember(&number.to_string());
-            memory.remember(&number.to_string());
+    fn the_cache_is_bounded_and_evicts_the_oldest_token() {
+        let cache = TokenCache::new(ProcessKey::generate(&mut SystemRandomness).unwrap());
+        for number in 0..=MAX_CACHED_TOKENS {
+            cache.insert(&number.to_string());
+            cache.insert(&number.to_string());
         }
-        assert!(!memory.knows("0"));
-        assert!(memory.knows("1") && memory.knows(&REMEMBERED.to_string()));
-        assert_eq!(memory.seen.lock().unwrap().hashes.len(), REMEMBERED);
-        memory.forget_all();
-        assert!(!memory.knows("1"));
+        assert!(!cache.contains("0"));
+        assert!(cache.contains("1") && cache.contains(&MAX_CACHED_TOKENS.to_string()));
+        assert_eq!(cache.entries.lock().unwrap().hashes.len(), MAX_CACHED_TOKENS);
+        cache.clear();
+        assert!(!cache.contains("1"));
     }
 
     proptest! {
         #[test]
-        fn no_text_breaks_the_reader(text in "\\PC{0,80}") {
+        fn no_text_makes_the_parser_panic(text in "\\PC{0,80}") {
             let _ = parse(&text);
         }
 
         #[test]
-        fn what_is_read_is_the_text_in_parts(text in "(hf_)?[0-9a-f]{15,17}_[A-Za-z0-9_-]{42,44}") {
+        fn the_parts_of_a_parsed_token_are_the_text(text in "(hf_)?[0-9a-f]{15,17}_[A-Za-z0-9_-]{42,44}") {
             if let Some(TokenParts { id, secret }) = parse(&text) {
                 prop_assert_eq!(format!("hf_{id}_{secret}"), text.as_str());
                 prop_assert_eq!((id.len(), secret.len()), (16, 43));
@@ -173,7 +173,7 @@ mod tests {
         }
 
         #[test]
-        fn every_generated_token_is_read(seed in any::<[u8; 40]>()) {
+        fn every_generated_token_is_parsed(seed in any::<[u8; 40]>()) {
             let mut bytes = seed.iter().copied().cycle();
             let mut randomness = |out: &mut [u8]| {
                 out.iter_mut().zip(&mut bytes).for_each(|(out, byte)| *out = byte);

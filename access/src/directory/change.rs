@@ -1,10 +1,12 @@
-//! Changes of the directory. Each checks everything first, so that a refused change changes nothing.
+//! Changes of the directory. Each checks everything first, so a refused change changes nothing.
 
 use chrono::{DateTime, Utc};
 
-use super::{
-    Directory, DirectoryError, MAX_ENTRIES, Password, TokenRecord, User, check_scope, check_token_name, check_user_name,
-};
+use super::Directory;
+use super::error::DirectoryError;
+use super::limits::MAX_ENTRIES;
+use super::record::{Password, TokenRecord, User};
+use super::validate::{check_scope, check_token_name, check_user_name};
 use crate::moment::Moment;
 use crate::password::{Cost, HashFailed, MAX_PASSWORD_BYTES, MIN_PASSWORD_CHARACTERS, SecretHash, prepared};
 use crate::randomness::{Randomness, draw};
@@ -15,13 +17,13 @@ use crate::{Role, Scope};
 /// A user to be added.
 #[derive(Debug, Clone)]
 pub struct NewUser {
-    /// The name they are let in by.
+    /// The name they authenticate with.
     pub name: String,
-    /// What they are.
+    /// Their role.
     pub role: Role,
-    /// Whose sessions they see.
+    /// The sessions that are visible to them.
     pub scope: Scope,
-    /// Until when they are let in.
+    /// When the account expires.
     pub expires_at: Option<DateTime<Utc>>,
 }
 
@@ -30,7 +32,7 @@ impl Directory {
     ///
     /// # Errors
     ///
-    /// [`DirectoryError`] when the name is taken, or anything about the user is not sound.
+    /// [`DirectoryError`] if the name is taken, or the name, scope or expiry is invalid.
     pub fn add(&mut self, new: NewUser, now: DateTime<Utc>) -> Result<(), DirectoryError> {
         let NewUser { name, role, scope, expires_at } = new;
         check_user_name(&name)?;
@@ -54,7 +56,7 @@ impl Directory {
         Ok(())
     }
 
-    /// Removes a user with their tokens, and returns how many those were.
+    /// Removes a user with their tokens, and returns the number of tokens.
     ///
     /// # Errors
     ///
@@ -63,11 +65,11 @@ impl Directory {
         self.users.remove(name).ok_or_else(|| no_such_user(name))?;
         let before = self.tokens.len();
         self.tokens.retain(|_, token| token.user != name);
-        self.memory.forget_all();
+        self.cache.clear();
         Ok(before - self.tokens.len())
     }
 
-    /// Disables a user and their tokens, or lets them in again.
+    /// Disables a user and their tokens, or enables them again.
     ///
     /// # Errors
     ///
@@ -77,11 +79,11 @@ impl Directory {
         Ok(())
     }
 
-    /// Gives a user a password.
+    /// Sets a user's password.
     ///
     /// # Errors
     ///
-    /// [`DirectoryError`] when there is no such user, or the password is too short or too long.
+    /// [`DirectoryError`] if there is no such user, or the password is too short, too long, or has control characters.
     pub fn set_password(
         &mut self,
         name: &str,
@@ -91,10 +93,10 @@ impl Directory {
     ) -> Result<(), DirectoryError> {
         let cost = self.costs.password;
         let user = self.user_mut(name)?;
-        let is_sound = password.len() <= MAX_PASSWORD_BYTES
+        let is_valid = password.len() <= MAX_PASSWORD_BYTES
             && password.chars().count() >= MIN_PASSWORD_CHARACTERS
             && !password.chars().any(char::is_control);
-        if !is_sound {
+        if !is_valid {
             return Err(DirectoryError::Password);
         }
         let password = prepared(password);
@@ -106,11 +108,11 @@ impl Directory {
         Ok(())
     }
 
-    /// Issues a token in a user's name. This is the only time that it can be seen.
+    /// Issues a token for a user. The secret is only in the returned value; the directory keeps a hash.
     ///
     /// # Errors
     ///
-    /// [`DirectoryError`] when there is no such user, or name or expiry are not sound.
+    /// [`DirectoryError`] if there is no such user, or the name or expiry is invalid.
     pub fn issue_token(
         &mut self,
         user: &str,
@@ -142,7 +144,7 @@ impl Directory {
         Ok(token)
     }
 
-    /// Revokes a token for good. Revoking it again changes nothing.
+    /// Revokes a token permanently. Revoking it again changes nothing.
     ///
     /// # Errors
     ///
@@ -150,7 +152,7 @@ impl Directory {
     pub fn revoke_token(&mut self, id: &str, now: DateTime<Utc>) -> Result<(), DirectoryError> {
         let token = self.tokens.get_mut(id).ok_or_else(|| DirectoryError::NoSuchToken { id: id.to_owned() })?;
         token.revoked_at.get_or_insert(Moment::of(now));
-        self.memory.forget_all();
+        self.cache.clear();
         Ok(())
     }
 

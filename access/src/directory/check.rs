@@ -1,129 +1,133 @@
-//! Who is let in.
+//! Authentication against the directory.
 //!
-//! The secret is checked before the state: whether a user is disabled or expired is told to nobody but those who know the
-//! password, and to the record.
+//! The secret is checked before the state of the account. So only a caller with the right secret, and the audit trail, can
+//! tell that a user is disabled or expired.
 
 use chrono::{DateTime, Utc};
 
-use super::{Directory, MAX_NAME_BYTES, User};
+use super::Directory;
+use super::limits::MAX_NAME_BYTES;
+use super::record::User;
 use crate::moment::Moment;
 use crate::password::{MAX_PASSWORD_BYTES, prepared};
 use crate::scram::ScramVerifier;
 use crate::token::{MAX_TOKEN_BYTES, TokenParts, parse};
-use crate::{Denied, Principal, Proof, Role, Rows, Scope};
+use crate::{AuthenticationMethod, Denied, Principal, Role, Rows, Scope};
 
 impl Directory {
-    /// Lets in who knows the password. Takes about as long for users who do not exist as for those who do: one Argon2id hash,
-    /// which is why the caller bounds how many of these run at once.
+    /// Authenticates a user by password. Takes about as long for a user who does not exist as for one who does: one Argon2id
+    /// hash. The caller therefore limits how many checks run at once.
     ///
     /// # Errors
     ///
-    /// [`Denied`] says why not; the client is told its public message.
+    /// [`Denied`] has the reason. The client gets its public message.
     pub fn check_password(&self, user: &str, password: &str, now: DateTime<Utc>) -> Result<Principal, Denied> {
         bounded("the user's name", user, MAX_NAME_BYTES)?;
         bounded("the password", password, MAX_PASSWORD_BYTES)?;
         let password = prepared(password);
         let found = self.users.get(user);
-        let Some(kept) = found.and_then(|user| user.password.as_ref()) else {
+        let Some(stored) = found.and_then(|user| user.password.as_ref()) else {
             self.costs.password.spend(&password);
             return Err(if found.is_some() { Denied::NoPassword } else { Denied::Unknown });
         };
-        if !kept.hash.matches(&password) {
+        if !stored.hash.matches(&password) {
             return Err(Denied::WrongSecret);
         }
-        self.admit(user, Proof::Password, now)
+        self.principal(user, AuthenticationMethod::Password, now)
     }
 
-    /// Lets in who has an API token, in the name of its user.
+    /// Authenticates the user of an API token.
     ///
     /// # Errors
     ///
-    /// [`Denied`] says why not; the client is told its public message.
+    /// [`Denied`] has the reason. The client gets its public message.
     pub fn check_token(&self, token: &str, now: DateTime<Utc>) -> Result<Principal, Denied> {
         bounded("the token", token, MAX_TOKEN_BYTES)?;
         let TokenParts { id, secret } = parse(token).ok_or(Denied::MalformedToken)?;
-        // An id is no secret, so that an unknown one may be answered at once.
+        // An id is no secret, so an unknown one needs no hash of equal cost.
         let record = self.tokens.get(id).ok_or(Denied::UnknownToken)?;
-        if !self.memory.knows(token) {
+        if !self.cache.contains(token) {
             if !record.hash.matches(secret) {
                 return Err(Denied::WrongSecret);
             }
-            self.memory.remember(token);
+            self.cache.insert(token);
         }
         if record.revoked_at.is_some() {
             return Err(Denied::TokenRevoked);
         }
         not_expired(record.expires_at, now)?;
-        self.admit(&record.user, Proof::Token { id: id.to_owned() }, now)
+        self.principal(&record.user, AuthenticationMethod::Token { id: id.to_owned() }, now)
     }
 
-    /// What a SCRAM exchange with this user is made with. Users who do not exist, or have no password, have one as well, that
-    /// stays the same as long as the process key does and that nobody can answer. `None` when the name is too long to be one.
+    /// The verifier for a SCRAM exchange with this user. A user who does not exist, or has no password, gets a mock verifier
+    /// that no password satisfies and that is the same for as long as the process key is (mock authentication, as in
+    /// PostgreSQL). `None` if the name is longer than a user's name can be.
     pub fn scram(&self, user: &str) -> Option<ScramVerifier> {
         if user.len() > MAX_NAME_BYTES {
             return None;
         }
-        let kept = self.users.get(user).and_then(|user| user.password.as_ref());
-        let key = self.memory.key();
-        Some(kept.map_or_else(
+        let stored = self.users.get(user).and_then(|user| user.password.as_ref());
+        let key = self.cache.key();
+        Some(stored.map_or_else(
             || {
-                ScramVerifier::unanswerable(
+                ScramVerifier::mock(
                     key.hash("scram salt", user),
                     key.hash("scram stored key", user),
                     key.hash("scram server key", user),
                 )
             },
-            |kept| kept.scram.clone(),
+            |stored| stored.scram.clone(),
         ))
     }
 
-    /// Lets in who has completed a SCRAM exchange with the verifier from [`Directory::scram`]. The caller has checked the proof.
+    /// The principal of a user who completed a SCRAM exchange with the verifier from [`Directory::scram`]. The caller has
+    /// checked the client's proof.
     ///
     /// # Errors
     ///
-    /// [`Denied`] when the user is disabled, expired, or gone meanwhile.
-    pub fn admit_after_scram(&self, user: &str, now: DateTime<Utc>) -> Result<Principal, Denied> {
-        self.admit(user, Proof::Scram, now)
+    /// [`Denied`] if the user is disabled or expired, or was removed meanwhile.
+    pub fn authenticate_after_scram(&self, user: &str, now: DateTime<Utc>) -> Result<Principal, Denied> {
+        self.principal(user, AuthenticationMethod::Scram, now)
     }
 
-    /// Whoever was let in before, as the directory sees them now: for connections that last. Not for OpenID users and commands
-    /// on the machine, who do not stand here.
+    /// Checks an authenticated principal again, for long connections: user and token may have changed meanwhile. Not for
+    /// OpenID users and local commands, which are not in the directory.
     ///
     /// # Errors
     ///
-    /// [`Denied`] when user or token are disabled, expired, revoked or gone meanwhile.
-    pub fn admit_again(&self, principal: &Principal, now: DateTime<Utc>) -> Result<Principal, Denied> {
-        if let Proof::Token { id } = &principal.proof {
+    /// [`Denied`] if the user or the token is disabled, expired or revoked, or was removed meanwhile.
+    pub fn reauthenticate(&self, principal: &Principal, now: DateTime<Utc>) -> Result<Principal, Denied> {
+        if let AuthenticationMethod::Token { id } = &principal.method {
             let record = self.tokens.get(id).ok_or(Denied::UnknownToken)?;
             if record.revoked_at.is_some() {
                 return Err(Denied::TokenRevoked);
             }
             not_expired(record.expires_at, now)?;
         }
-        self.admit(&principal.user, principal.proof.clone(), now)
+        self.principal(&principal.user, principal.method.clone(), now)
     }
 
-    fn admit(&self, user: &str, proof: Proof, now: DateTime<Utc>) -> Result<Principal, Denied> {
+    fn principal(&self, user: &str, method: AuthenticationMethod, now: DateTime<Utc>) -> Result<Principal, Denied> {
         let user = self.users.get(user).ok_or(Denied::Unknown)?;
         if user.is_disabled {
             return Err(Denied::Disabled);
         }
         not_expired(user.expires_at, now)?;
-        Ok(principal(user, proof))
+        Ok(principal(user, method))
     }
 }
 
-fn principal(user: &User, proof: Proof) -> Principal {
+fn principal(user: &User, method: AuthenticationMethod) -> Principal {
     Principal {
         user: user.name.clone(),
         role: user.role,
         tiers: user.role.tiers().to_vec(),
         rows: rows(user.role, user.scope.clone()),
-        proof,
+        method,
     }
 }
 
-/// Which rows a role sees inside a scope.
+/// The rows that are visible to a role with a scope.
 pub(crate) fn rows(role: Role, scope: Scope) -> Rows {
     if role.tiers().is_empty() {
         Rows::None

@@ -1,22 +1,22 @@
-//! The directory as text. The form is documented in `docs/formats.md`.
+//! The directory as TOML. `docs/formats.md` documents the format.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
-use super::{
-    DirectoryError, MAX_ENTRIES, MAX_TEXT_BYTES, Password, TokenRecord, User, check_scope, check_token_name,
-    check_user_name,
-};
+use super::error::DirectoryError;
+use super::limits::{MAX_ENTRIES, MAX_TEXT_BYTES};
+use super::record::{Password, TokenRecord, User};
+use super::validate::{check_scope, check_token_name, check_user_name};
 use crate::moment::Moment;
 use crate::password::SecretHash;
 use crate::scram::ScramVerifier;
 use crate::token::is_id;
 use crate::{Role, Scope};
 
-const HEADER: &str = "# Users and API tokens of Holdfast. `holdfast users` changes this file; running processes notice.\n\
-                      # Passwords and tokens stand here as hashes only. Keep it readable for its owner alone all the same.\n";
+const HEADER: &str = "# Users and API tokens of Holdfast. `holdfast users` changes this file; running processes reload it.\n\
+                      # It contains only hashes of passwords and tokens. Even so, only its owner should be able to read it.\n";
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -92,10 +92,10 @@ impl Serialize for HashText {
 impl<'de> Deserialize<'de> for HashText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Zeroizing::new(String::deserialize(deserializer)?);
-        // The text may be a password in the open, so the message does not repeat it.
+        // The text may be a plaintext password, so the message does not repeat it.
         SecretHash::parse(&text).map(Self).ok_or_else(|| {
             serde::de::Error::custom(
-                "this is no Argon2id hash in PHC format with bounded costs; set it with `holdfast users`",
+                "this is not an Argon2id hash in PHC format with bounded costs; set it with `holdfast users`",
             )
         })
     }
@@ -118,7 +118,7 @@ impl<'de> Deserialize<'de> for VerifierText {
 
 type Tables = (BTreeMap<String, User>, BTreeMap<String, TokenRecord>);
 
-/// Reads users and tokens, and checks what the types do not say.
+/// Reads users and tokens, and checks what the types do not express.
 pub(super) fn read(text: &str) -> Result<Tables, DirectoryError> {
     if text.len() > MAX_TEXT_BYTES {
         return Err(DirectoryError::TooLong { bytes: text.len() });
@@ -146,7 +146,7 @@ pub(super) fn read(text: &str) -> Result<Tables, DirectoryError> {
     for entry in file.tokens {
         let token = token(entry)?;
         if !users.contains_key(&token.user) {
-            return Err(DirectoryError::TokenOfNobody { id: token.id, user: token.user });
+            return Err(DirectoryError::TokenWithoutUser { id: token.id, user: token.user });
         }
         if let Some(twice) = tokens.insert(token.id.clone(), token) {
             return Err(DirectoryError::TokenExists { id: twice.id });
@@ -162,7 +162,7 @@ fn user(entry: UserText) -> Result<User, DirectoryError> {
     let password = match (entry.password, entry.scram, entry.password_set_at) {
         (Some(HashText(hash)), Some(VerifierText(scram)), Some(set_at)) => Some(Password { hash, scram, set_at }),
         (None, None, None) => None,
-        _ => return Err(DirectoryError::HalfAPassword { name }),
+        _ => return Err(DirectoryError::IncompletePassword { name }),
     };
     Ok(User { name, role, scope, is_disabled: disabled, created_at, expires_at, password })
 }

@@ -1,10 +1,11 @@
 use std::collections::BTreeSet;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 
+use super::limits::MAX_TEXT_BYTES;
 use super::*;
-use crate::{Denied, Proof, Randomness, Rows};
+use crate::{AuthenticationMethod, Denied, Randomness, Role, Rows, Scope};
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -25,7 +26,7 @@ fn key() -> ProcessKey {
 }
 
 fn cheap(directory: Directory) -> Directory {
-    directory.with_costs(Costs { password: Cost::LEAST, token: Cost::LEAST })
+    directory.with_costs(Costs { password: Cost::MINIMUM, token: Cost::MINIMUM })
 }
 
 fn new_user(name: &str, role: Role) -> NewUser {
@@ -48,12 +49,12 @@ fn read_again(directory: &Directory) -> Directory {
 }
 
 #[test]
-fn a_password_lets_in_with_what_the_role_sees() {
+fn a_password_authenticates_a_user_with_the_tiers_and_rows_of_the_role() {
     let directory = read_again(&directory());
     for role in Role::ALL {
         let principal = directory.check_password(role.name(), PASSWORD, now()).unwrap();
         assert_eq!((principal.role, principal.tiers.as_slice()), (role, role.tiers()));
-        assert_eq!(principal.proof, Proof::Password);
+        assert_eq!(principal.method, AuthenticationMethod::Password);
         match role {
             Role::Ingest => assert_eq!(principal.rows, Rows::None),
             Role::Agent => {
@@ -65,7 +66,7 @@ fn a_password_lets_in_with_what_the_role_sees() {
 }
 
 #[test]
-fn whoever_is_not_to_be_let_in_is_not() {
+fn wrong_secrets_and_unknown_disabled_or_expired_users_are_denied() {
     let mut directory = directory();
     let check = |directory: &Directory, user: &str, password: &str| directory.check_password(user, password, now());
     assert_eq!(check(&directory, "admin", "correct horse batterx"), Err(Denied::WrongSecret));
@@ -82,12 +83,12 @@ fn whoever_is_not_to_be_let_in_is_not() {
     directory.set_disabled("admin", true).unwrap();
     let mut again = read_again(&directory);
     assert_eq!(check(&again, "admin", PASSWORD), Err(Denied::Disabled));
-    // Who does not know the password is not told that the user is disabled.
+    // A caller without the password does not learn that the user is disabled.
     assert_eq!(check(&again, "admin", "another password"), Err(Denied::WrongSecret));
-    assert_eq!(again.admit_after_scram("admin", now()), Err(Denied::Disabled));
+    assert_eq!(again.authenticate_after_scram("admin", now()), Err(Denied::Disabled));
     again.set_disabled("admin", false).unwrap();
     assert!(check(&again, "admin", PASSWORD).is_ok());
-    assert_eq!(again.admit_after_scram("admin", now()).unwrap().proof, Proof::Scram);
+    assert_eq!(again.authenticate_after_scram("admin", now()).unwrap().method, AuthenticationMethod::Scram);
 
     let auditor = NewUser { expires_at: Some(later(60)), ..new_user("auditor", Role::Compliance) };
     again.add(auditor, now()).unwrap();
@@ -97,7 +98,7 @@ fn whoever_is_not_to_be_let_in_is_not() {
 }
 
 #[test]
-fn a_token_lets_in_in_its_users_name_until_it_is_revoked_or_expired() {
+fn a_token_authenticates_its_user_until_it_is_revoked_or_expired() {
     let mut directory = directory();
     let expires = Some(later(100));
     let token = directory.issue_token("manager", "grafana", expires, now(), &mut SystemRandomness).unwrap();
@@ -107,12 +108,12 @@ fn a_token_lets_in_in_its_users_name_until_it_is_revoked_or_expired() {
     for _ in 0..2 {
         let principal = again.check_token(&text, now()).unwrap();
         assert_eq!((principal.user.as_str(), principal.role), ("manager", Role::Manager));
-        assert_eq!(principal.proof, Proof::Token { id: token.id().to_owned() });
-        assert_eq!(again.admit_again(&principal, now()).as_ref(), Ok(&principal));
+        assert_eq!(principal.method, AuthenticationMethod::Token { id: token.id().to_owned() });
+        assert_eq!(again.reauthenticate(&principal, now()).as_ref(), Ok(&principal));
     }
     assert_eq!(again.check_token(&text, later(100)), Err(Denied::Expired));
 
-    // The secret of one under the id of the other.
+    // The secret of one token with the id of the other.
     let mixed = text.replace(token.id(), other.id());
     assert_eq!(again.check_token(&mixed, now()), Err(Denied::WrongSecret));
     let unknown = text.replace(token.id(), "0123456789abcdef");
@@ -122,14 +123,14 @@ fn a_token_lets_in_in_its_users_name_until_it_is_revoked_or_expired() {
     }
     assert!(matches!(again.check_token(&text.repeat(3), now()), Err(Denied::TooLong { .. })));
 
-    // Remembered or not, state is looked at each time.
+    // The state is checked each time, also for a cached token.
     again.set_disabled("manager", true).unwrap();
     assert_eq!(again.check_token(&text, now()), Err(Denied::Disabled));
     again.set_disabled("manager", false).unwrap();
     let principal = again.check_token(&text, now()).unwrap();
     again.revoke_token(token.id(), now()).unwrap();
     assert_eq!(again.check_token(&text, now()), Err(Denied::TokenRevoked));
-    assert_eq!(again.admit_again(&principal, now()), Err(Denied::TokenRevoked));
+    assert_eq!(again.reauthenticate(&principal, now()), Err(Denied::TokenRevoked));
     assert_eq!(read_again(&again).check_token(&text, now()), Err(Denied::TokenRevoked));
     assert!(again.check_token(other.reveal(), now()).is_ok());
 
@@ -138,9 +139,9 @@ fn a_token_lets_in_in_its_users_name_until_it_is_revoked_or_expired() {
 }
 
 #[test]
-fn a_token_that_was_found_right_is_not_hashed_again() {
+fn a_verified_token_is_not_hashed_again() {
     let mut directory = directory();
-    // Slow enough to be told from a look into memory, whatever the machine.
+    // Slow enough to differ from a lookup in memory on any machine.
     directory.costs.token = Cost { memory_kib: 32 * 1024, passes: 4, lanes: 1 };
     let token = directory.issue_token("manager", "n", None, now(), &mut SystemRandomness).unwrap();
     let timed = || {
@@ -153,28 +154,28 @@ fn a_token_that_was_found_right_is_not_hashed_again() {
 }
 
 #[test]
-fn scram_verifiers_do_not_tell_who_exists() {
+fn scram_verifiers_do_not_show_which_users_exist() {
     let mut directory = directory();
     let real = directory.scram("manager").unwrap();
-    let made_up = directory.scram("nobody").unwrap();
-    assert_eq!(made_up.salt().len(), real.salt().len());
-    assert_eq!(made_up.iterations(), real.iterations());
+    let mock = directory.scram("nobody").unwrap();
+    assert_eq!(mock.salt().len(), real.salt().len());
+    assert_eq!(mock.iterations(), real.iterations());
     // The same each time and after reading again, and another for another name.
     let again = read_again(&directory);
-    assert!(again.scram("nobody").unwrap() == made_up && again.scram("manager").unwrap() == real);
-    assert!(again.scram("nobody2").unwrap().salt() != made_up.salt());
-    // Without the process key it cannot be told in advance.
+    assert!(again.scram("nobody").unwrap() == mock && again.scram("manager").unwrap() == real);
+    assert!(again.scram("nobody2").unwrap().salt() != mock.salt());
+    // Without the process key it cannot be computed in advance.
     let other = ProcessKey::generate(&mut SystemRandomness).unwrap();
     let elsewhere = Directory::parse_with(&directory.to_toml(), other).unwrap();
-    assert!(elsewhere.scram("nobody").unwrap().salt() != made_up.salt());
+    assert!(elsewhere.scram("nobody").unwrap().salt() != mock.salt());
     assert!(directory.scram(&"x".repeat(1000)).is_none());
-    // A new password is a new verifier.
+    // A new password makes a new verifier.
     directory.set_password("manager", "another password", now(), &mut SystemRandomness).unwrap();
     assert!(directory.scram("manager").unwrap() != real);
 }
 
 #[test]
-fn unknown_users_take_as_long_as_known_ones() {
+fn checking_an_unknown_user_takes_as_long_as_checking_a_known_one() {
     let mut directory = directory();
     directory.costs.password = Cost { memory_kib: 16 * 1024, passes: 2, lanes: 1 };
     directory.set_password("admin", PASSWORD, now(), &mut SystemRandomness).unwrap();
@@ -196,7 +197,7 @@ fn unknown_users_take_as_long_as_known_ones() {
 }
 
 #[test]
-fn changes_that_are_not_sound_change_nothing() {
+fn invalid_changes_change_nothing() {
     let mut directory = directory();
     let before = directory.to_toml();
     let randomness: &mut dyn Randomness = &mut SystemRandomness;
@@ -225,7 +226,7 @@ fn changes_that_are_not_sound_change_nothing() {
 }
 
 #[test]
-fn broken_files_are_refused_with_the_place_and_without_a_secret() {
+fn broken_files_are_refused_with_the_line_and_without_a_secret() {
     let whole = directory().to_toml();
     let secret = whole.lines().find_map(|line| line.strip_prefix("password = ")).unwrap().to_owned();
     let refusal = |text: &str| Directory::parse_with(text, key()).unwrap_err().to_string();
@@ -252,7 +253,7 @@ fn broken_files_are_refused_with_the_place_and_without_a_secret() {
 }
 
 #[test]
-fn nothing_that_prints_a_directory_prints_a_secret() {
+fn debug_output_contains_no_secret() {
     let mut directory = directory();
     let token = directory.issue_token("admin", "n", None, now(), &mut SystemRandomness).unwrap();
     let text = directory.to_toml();
@@ -293,11 +294,11 @@ fn change() -> impl Strategy<Value = Change> {
 
 proptest! {
     #[test]
-    fn a_directory_is_read_as_it_is_written(changes in prop::collection::vec(change(), 0..24)) {
+    fn a_directory_survives_writing_and_reading(changes in prop::collection::vec(change(), 0..24)) {
         let mut directory = cheap(Directory::empty(key()));
         for (second, change) in changes.into_iter().enumerate() {
             let now = later(second as i64);
-            // Refused changes are part of the way; they must leave a directory that can be read, too.
+            // A refused change must also leave a directory that can be read.
             match change {
                 Change::Add(name, role, portals) => {
                     let mut user = new_user(&name, Role::ALL[role]);
@@ -327,7 +328,7 @@ proptest! {
     }
 
     #[test]
-    fn no_text_breaks_the_reader(text in "(\\[\\[(users|tokens)\\]\\]\n)?[\\PC\n]{0,200}") {
+    fn no_text_makes_the_parser_panic(text in "(\\[\\[(users|tokens)\\]\\]\n)?[\\PC\n]{0,200}") {
         let _ = Directory::parse_with(&text, key());
     }
 }

@@ -1,35 +1,35 @@
-//! What a token whose signature held says about somebody.
+//! From the claims of a verified token to a principal.
 
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
-use super::JwtRules;
+use super::rules::JwtRules;
 use crate::directory::rows;
-use crate::{Denied, JwtFault, Principal, Proof, Role, Scope};
+use crate::{AuthenticationMethod, Denied, JwtError, Principal, Role, Scope};
 
 pub(super) type Claims = Map<String, Value>;
 
 /// Bytes of a user's name from a token.
 const MAX_USER_BYTES: usize = 256;
-/// In the portals' claim: all of them.
+/// The value of the portals' claim that means all portals.
 const ALL: &str = "*";
 
-/// Whom the claims describe, if they are for us, now.
+/// The principal that the claims describe, if issuer, audience and times are as expected.
 pub(super) fn principal(claims: &Claims, rules: &JwtRules, now: DateTime<Utc>) -> Result<Principal, Denied> {
     if claims.get("iss").and_then(Value::as_str) != Some(&rules.issuer) {
-        return Err(JwtFault::Issuer.into());
+        return Err(JwtError::Issuer.into());
     }
     let audiences = claims.get("aud").and_then(names).unwrap_or_default();
     if !audiences.contains(&rules.audience.as_str()) {
-        return Err(JwtFault::Audience.into());
+        return Err(JwtError::Audience.into());
     }
     times(claims, rules, now)?;
 
-    let user = at(claims, &rules.user_claim).and_then(Value::as_str).ok_or(JwtFault::User)?;
+    let user = at(claims, &rules.user_claim).and_then(Value::as_str).ok_or(JwtError::User)?;
     if user.is_empty() || user.len() > MAX_USER_BYTES || user.chars().any(char::is_control) {
-        return Err(JwtFault::User.into());
+        return Err(JwtError::User.into());
     }
     let role = role(claims, rules)?;
     let scope = scope(claims, rules, role)?;
@@ -38,27 +38,27 @@ pub(super) fn principal(claims: &Claims, rules: &JwtRules, now: DateTime<Utc>) -
         role,
         tiers: role.tiers().to_vec(),
         rows: rows(role, scope),
-        proof: Proof::Oidc { issuer: rules.issuer.clone() },
+        method: AuthenticationMethod::Oidc { issuer: rules.issuer.clone() },
     })
 }
 
-fn times(claims: &Claims, rules: &JwtRules, now: DateTime<Utc>) -> Result<(), JwtFault> {
-    // NumericDate: seconds, maybe with a fraction.
+fn times(claims: &Claims, rules: &JwtRules, now: DateTime<Utc>) -> Result<(), JwtError> {
+    // NumericDate (RFC 7519, section 2): seconds, possibly with a fraction.
     let seconds = |name: &str| match claims.get(name) {
         None => Ok(None),
-        Some(value) => value.as_f64().filter(|seconds| seconds.is_finite()).map(Some).ok_or(JwtFault::Form),
+        Some(value) => value.as_f64().filter(|seconds| seconds.is_finite()).map(Some).ok_or(JwtError::Form),
     };
     let now = now.timestamp_millis() as f64 / 1000.0;
     let leeway = rules.leeway.num_milliseconds() as f64 / 1000.0;
-    let expires = seconds("exp")?.ok_or(JwtFault::NoExpiry)?;
+    let expires = seconds("exp")?.ok_or(JwtError::NoExpiry)?;
     if now >= expires + leeway {
-        return Err(JwtFault::Expired);
+        return Err(JwtError::Expired);
     }
     if seconds("nbf")?.is_some_and(|begins| now + leeway < begins) {
-        return Err(JwtFault::NotYet);
+        return Err(JwtError::NotYet);
     }
     if seconds("iat")?.is_some_and(|issued| now + leeway < issued) {
-        return Err(JwtFault::IssuedInFuture);
+        return Err(JwtError::IssuedInFuture);
     }
     Ok(())
 }
@@ -70,7 +70,7 @@ fn role(claims: &Claims, rules: &JwtRules) -> Result<Role, Denied> {
     match (roles.next(), roles.next()) {
         (Some(role), None) => Ok(role),
         (None, _) => Err(Denied::NoRole),
-        // Which of them was meant is not ours to guess.
+        // Choosing one of them would be a guess.
         (Some(_), Some(_)) => Err(Denied::SeveralRoles),
     }
 }
@@ -80,11 +80,11 @@ fn scope(claims: &Claims, rules: &JwtRules, role: Role) -> Result<Scope, Denied>
         None => Ok(None),
         Some(value) => names(value)
             .map(|names| Some(names.into_iter().map(str::to_owned).collect::<BTreeSet<String>>()))
-            .ok_or(JwtFault::Scope),
+            .ok_or(JwtError::Scope),
     };
     let portals = set(rules.portals_claim.as_ref())?;
     let agents = set(rules.agents_claim.as_ref())?;
-    // Where portals are given out at all, whoever was given none must not see all.
+    // If the provider assigns portals, a user without any must not see all.
     let needs_portals = rules.portals_claim.is_some() && matches!(role, Role::Manager | Role::Agent);
     if needs_portals && portals.is_none() {
         return Err(Denied::NoScope { role: role.name(), needs: "portals" });
@@ -93,7 +93,7 @@ fn scope(claims: &Claims, rules: &JwtRules, role: Role) -> Result<Scope, Denied>
         return Err(Denied::NoScope { role: role.name(), needs: "agents" });
     }
     let portals = portals.filter(|portals| !portals.contains(ALL));
-    Scope::new(portals, agents).map_err(|_| JwtFault::Scope.into())
+    Scope::new(portals, agents).map_err(|_| JwtError::Scope.into())
 }
 
 /// A string, or a list of strings.
@@ -105,7 +105,8 @@ fn names(value: &Value) -> Option<Vec<&str>> {
     }
 }
 
-/// The claim of this name, or the one that its dots lead to. Names that are URLs have dots of their own.
+/// The claim of this name, or the one at this path of names with dots. A name that is a URL contains dots itself, so the whole
+/// name is tried first.
 fn at<'a>(claims: &'a Claims, name: &str) -> Option<&'a Value> {
     if let Some(value) = claims.get(name) {
         return Some(value);

@@ -5,34 +5,34 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 
 use super::signature::{Algorithm, PublicKey};
-use crate::{Denied, JwtFault};
+use crate::{Denied, JwtError};
 
 /// Bytes of a key set.
 const MAX_JWKS_BYTES: usize = 256 << 10;
-/// Keys of a set. Providers have a handful.
+/// Keys of a set. Providers have a few.
 const MAX_KEYS: usize = 100;
 /// Bytes of an RSA modulus: 2048 to 8192 bits.
 const RSA_BYTES: std::ops::RangeInclusive<usize> = 256..=1024;
 
-/// Why a text is no usable key set.
+/// Why a text is not a usable key set.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JwksError {
-    /// It is longer than a key set is.
-    #[error("the key set has {bytes} bytes; at most {MAX_JWKS_BYTES} are looked at")]
+    /// It is too long.
+    #[error("the key set has {bytes} bytes; the limit is {MAX_JWKS_BYTES}")]
     TooLong {
-        /// How long it is.
+        /// Its length.
         bytes: usize,
     },
     /// It is not the JSON of a key set.
-    #[error("this is no JWK Set (RFC 7517): {0}")]
+    #[error("this is not a JWK Set (RFC 7517): {0}")]
     Text(String),
     /// It has too many keys.
-    #[error("the key set has {count} keys; at most {MAX_KEYS} are looked at")]
+    #[error("the key set has {count} keys; the limit is {MAX_KEYS}")]
     TooMany {
         /// How many there are.
         count: usize,
     },
-    /// None of its keys is for checking signatures with an allowed algorithm.
+    /// None of its keys verifies signatures with an allowed algorithm.
     #[error("none of the {count} keys is an RSA (2048 bits or more), P-256, P-384 or Ed25519 key for signatures")]
     NoUsableKey {
         /// How many there are.
@@ -63,7 +63,7 @@ struct Jwk {
 #[derive(Debug)]
 struct Key {
     id: Option<String>,
-    /// The only algorithm it may be used with, when it says so.
+    /// The only algorithm that it may be used with, if the key names one (`alg`).
     algorithm: Option<Algorithm>,
     public: PublicKey,
 }
@@ -88,7 +88,7 @@ impl Keys {
         if count > MAX_KEYS {
             return Err(JwksError::TooMany { count });
         }
-        // RFC 7517, section 5: what is not understood is left out, and does not spoil the rest.
+        // RFC 7517, section 5: keys that are not understood are ignored.
         let keys: Vec<Key> = set.keys.into_iter().filter_map(key).collect();
         if keys.is_empty() { Err(JwksError::NoUsableKey { count }) } else { Ok(Self(keys)) }
     }
@@ -97,13 +97,13 @@ impl Keys {
         self.0.len()
     }
 
-    /// The key that a token must be signed with.
+    /// The key for a token with this key id and algorithm.
     pub(super) fn find(&self, id: Option<&str>, algorithm: Algorithm) -> Result<&PublicKey, Denied> {
         let Some(id) = id else {
             let mut fitting = self.0.iter().filter(|key| key.fits(algorithm));
             return match (fitting.next(), fitting.next()) {
                 (Some(only), None) => Ok(&only.public),
-                (Some(_), Some(_)) => Err(JwtFault::NoKeyId.into()),
+                (Some(_), Some(_)) => Err(JwtError::NoKeyId.into()),
                 (None, _) => Err(Denied::NeedsKeys),
             };
         };
@@ -114,7 +114,7 @@ impl Keys {
         named
             .find(|key| key.fits(algorithm))
             .map(|key| &key.public)
-            .ok_or_else(|| JwtFault::AlgorithmOfAnotherKey.into())
+            .ok_or_else(|| JwtError::AlgorithmOfAnotherKey.into())
     }
 }
 
@@ -125,7 +125,7 @@ fn key(value: serde_json::Value) -> Option<Key> {
     if !is_for_signatures {
         return None;
     }
-    // A key that names an algorithm that is not allowed must not be used with another.
+    // A key that names a disallowed algorithm must not be used with another algorithm.
     let algorithm = match &jwk.alg {
         Some(name) => Some(Algorithm::of(name)?),
         None => None,
@@ -143,7 +143,7 @@ fn key(value: serde_json::Value) -> Option<Key> {
 fn rsa(modulus: &str, exponent: &str) -> Option<PublicKey> {
     let number = |text: &str| {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
-        // Some providers write a zero before a number whose first bit is set.
+        // Some providers put a zero byte before a number whose first bit is set.
         let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
         Some(bytes[zeros..].to_vec())
     };

@@ -1,24 +1,25 @@
-//! How often a provider's keys are fetched. Anybody can show a token with an invented key id, so their number must not decide.
+//! How often a provider's keys are fetched. Any client can send tokens with invented key ids, so the number of tokens must not
+//! decide.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 /// Decides whether keys may be fetched again.
 #[derive(Debug, Clone)]
 pub struct RefetchLimit {
-    least: TimeDelta,
+    interval: TimeDelta,
     last: Option<DateTime<Utc>>,
 }
 
 impl RefetchLimit {
-    /// At most once in this time, whether or not it succeeds.
-    pub fn new(least: TimeDelta) -> Self {
-        Self { least, last: None }
+    /// Allows one fetch in this time, whether or not it succeeds.
+    pub fn new(interval: TimeDelta) -> Self {
+        Self { interval, last: None }
     }
 
-    /// Whether to fetch now. A yes counts as a fetch.
+    /// Whether to fetch now. `true` counts as a fetch.
     pub fn may_fetch(&mut self, now: DateTime<Utc>) -> bool {
-        // A clock that went back must not close the door until it has caught up.
-        let may = self.last.is_none_or(|last| now - last >= self.least || now < last);
+        // A clock that was set back must not prevent fetches until it has caught up.
+        let may = self.last.is_none_or(|last| now - last >= self.interval || now < last);
         if may {
             self.last = Some(now);
         }
@@ -37,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn invented_key_ids_fetch_no_oftener_than_once_in_the_time() {
+    fn invented_key_ids_cause_at_most_one_fetch_per_interval() {
         let at = |second| DateTime::from_timestamp(1_795_000_000 + second, 0).unwrap();
         let mut limit = RefetchLimit::new(TimeDelta::seconds(30));
         let fetches: Vec<i64> = (0..100).filter(|second| limit.may_fetch(at(*second))).collect();

@@ -1,8 +1,8 @@
-//! The algorithms that are allowed (RFC 7518, 8037), and a public key of each kind.
+//! The allowed algorithms (RFC 7518, 8037), and the public keys for them.
 
 use ring::signature::{self, RsaPublicKeyComponents, UnparsedPublicKey};
 
-/// An algorithm that is allowed. Those with a shared secret, and `none`, do not exist here.
+/// An allowed algorithm. Algorithms with a shared secret, and `none`, are not supported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Algorithm {
     Rs256,
@@ -14,7 +14,7 @@ pub(super) enum Algorithm {
 }
 
 impl Algorithm {
-    /// By its name in a header or a key, which is case-sensitive.
+    /// The algorithm of this name in a header or a key. Names are case-sensitive.
     pub(super) fn of(name: &str) -> Option<Self> {
         Some(match name {
             "RS256" => Self::Rs256,
@@ -54,7 +54,7 @@ impl PublicKey {
         }
     }
 
-    /// Whether the signature of the message holds.
+    /// Whether the signature of the message is valid.
     pub(super) fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
         if !self.fits(algorithm) {
             return false;

@@ -1,4 +1,4 @@
-//! Tokens are signed by another implementation, with keys made here.
+//! Another implementation signs the tokens, with keys that are generated here.
 
 use std::sync::OnceLock;
 
@@ -12,8 +12,10 @@ use rsa::pkcs1::{EncodeRsaPrivateKey as _, EncodeRsaPublicKey as _};
 use rsa::traits::PublicKeyParts as _;
 use serde_json::{Value, json};
 
+use chrono::TimeDelta;
+
 use super::*;
-use crate::{Proof, Rows, Scope};
+use crate::{AuthenticationMethod, Role, Rows, Scope};
 
 const NOW: i64 = 1_795_000_000;
 
@@ -25,7 +27,7 @@ fn base64(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// A key pair as a provider has it: the private half, and the public one as a JWK.
+/// A key pair of a provider: the private key, and the public key as a JWK.
 struct Pair {
     private: EncodingKey,
     public: Value,
@@ -107,7 +109,7 @@ fn es256(pair: &Pair, claims: &Value) -> String {
 }
 
 #[test]
-fn every_allowed_algorithm_lets_in() {
+fn every_allowed_algorithm_is_verified() {
     use jsonwebtoken::Algorithm as A;
     let random = SystemRandom::new();
     let ed = Ed25519KeyPair::generate_pkcs8(&random).unwrap();
@@ -131,97 +133,97 @@ fn every_allowed_algorithm_lets_in() {
         let jwt = sign(pair, algorithm, Some(id), &claims());
         let principal = verifier.check(&jwt, now()).unwrap_or_else(|denied| panic!("{algorithm:?}: {denied}"));
         assert_eq!((principal.user.as_str(), principal.role, &principal.rows), ("kim", Role::Manager, &Rows::All));
-        assert_eq!(principal.proof, Proof::Oidc { issuer: "https://id.example".to_owned() });
+        assert_eq!(principal.method, AuthenticationMethod::Oidc { issuer: "https://id.example".to_owned() });
 
         // Any other payload under the same signature is refused.
         let parts: Vec<&str> = jwt.split('.').collect();
         let other = base64(with("sub", json!("admin")).to_string().as_bytes());
         let forged = format!("{}.{other}.{}", parts[0], parts[2]);
-        assert_eq!(verifier.check(&forged, now()), Err(JwtFault::Signature.into()), "{algorithm:?}");
+        assert_eq!(verifier.check(&forged, now()), Err(JwtError::Signature.into()), "{algorithm:?}");
     }
-    // The salted kind of RSA is not on the list, although the key could do it.
+    // RSA-PSS is not allowed, although the key would verify it.
     let pss = sign(&rsa, A::PS256, Some("rsa"), &claims());
-    assert_eq!(verifier.check(&pss, now()), Err(JwtFault::Algorithm.into()));
+    assert_eq!(verifier.check(&pss, now()), Err(JwtError::Algorithm.into()));
 }
 
 #[test]
-fn no_signature_and_the_public_key_as_a_secret_do_not_let_in() {
+fn unsigned_tokens_and_the_public_key_as_a_shared_secret_are_denied() {
     let rsa = rsa_pair("k");
     let verifier = verifier(&[&rsa.public]);
     for name in ["none", "None", "NONE", "", "HS256"] {
         let header = base64(json!({"alg": name, "typ": "JWT", "kid": "k"}).to_string().as_bytes());
         let unsigned = format!("{header}.{}.", base64(claims().to_string().as_bytes()));
-        assert_eq!(verifier.check(&unsigned, now()), Err(JwtFault::Algorithm.into()), "{name}");
+        assert_eq!(verifier.check(&unsigned, now()), Err(JwtError::Algorithm.into()), "{name}");
     }
-    // The public key is known to everybody; taken as the secret of an HMAC it must open nothing.
+    // The public key is public: used as the secret of an HMAC it must not authenticate.
     let der = rsa_private().to_public_key().to_pkcs1_der().unwrap();
     let secrets = [der.as_bytes().to_vec(), rsa.public["n"].as_str().unwrap().as_bytes().to_vec()];
     for secret in secrets {
         let pair = Pair { private: EncodingKey::from_secret(&secret), public: Value::Null };
         for algorithm in [jsonwebtoken::Algorithm::HS256, jsonwebtoken::Algorithm::HS512] {
             let jwt = sign(&pair, algorithm, Some("k"), &claims());
-            assert_eq!(verifier.check(&jwt, now()), Err(JwtFault::Algorithm.into()));
+            assert_eq!(verifier.check(&jwt, now()), Err(JwtError::Algorithm.into()));
         }
     }
 }
 
 #[test]
-fn a_key_serves_only_its_own_algorithm() {
+fn a_key_verifies_only_its_own_algorithm() {
     let (rsa, mut ec) = (rsa_pair("rsa"), p256("ec"));
     let verifier_of_both = verifier(&[&rsa.public, &ec.public]);
     let crossed = sign(&ec, jsonwebtoken::Algorithm::ES256, Some("rsa"), &claims());
-    assert_eq!(verifier_of_both.check(&crossed, now()), Err(JwtFault::AlgorithmOfAnotherKey.into()));
+    assert_eq!(verifier_of_both.check(&crossed, now()), Err(JwtError::AlgorithmOfAnotherKey.into()));
     ec.public["alg"] = json!("ES384");
     let jwt = sign(&ec, jsonwebtoken::Algorithm::ES256, Some("ec"), &claims());
-    assert_eq!(verifier(&[&ec.public]).check(&jwt, now()), Err(JwtFault::AlgorithmOfAnotherKey.into()));
+    assert_eq!(verifier(&[&ec.public]).check(&jwt, now()), Err(JwtError::AlgorithmOfAnotherKey.into()));
 }
 
 #[test]
-fn a_key_that_is_not_known_is_asked_for_and_then_lets_in() {
+fn an_unknown_key_is_requested_and_then_verifies() {
     let (old, new) = (p256("old"), p256("k"));
     let mut verifier = verifier(&[&old.public]);
     let jwt = es256(&new, &claims());
     assert_eq!(verifier.check(&jwt, now()), Err(Denied::NeedsKeys));
-    // A fetch that brought nonsense leaves the keys as they were.
+    // A fetch that returned no key set leaves the keys as they were.
     assert!(verifier.set_keys("<html>").is_err());
     let of_old = sign(&old, jsonwebtoken::Algorithm::ES256, Some("old"), &claims());
     assert!(verifier.check(&of_old, now()).is_ok());
     verifier.set_keys(&json!({"keys": [new.public]}).to_string()).unwrap();
     assert!(verifier.check(&jwt, now()).is_ok());
     assert_eq!(verifier.check(&of_old, now()), Err(Denied::NeedsKeys));
-    // Another's key under a known id.
-    assert_eq!(verifier.check(&es256(&p256("k"), &claims()), now()), Err(JwtFault::Signature.into()));
+    // Another key with a known id.
+    assert_eq!(verifier.check(&es256(&p256("k"), &claims()), now()), Err(JwtError::Signature.into()));
     assert_eq!(JwtVerifier::new(rules()).check(&jwt, now()), Err(Denied::NeedsKeys));
 }
 
 #[test]
-fn a_token_without_a_key_id_is_taken_when_only_one_key_can_be_meant() {
+fn a_token_without_a_key_id_is_accepted_if_only_one_key_fits() {
     let (one, two) = (p256("one"), p256("two"));
     let jwt = sign(&one, jsonwebtoken::Algorithm::ES256, None, &claims());
     assert!(verifier(&[&one.public, &rsa_pair("rsa").public]).check(&jwt, now()).is_ok());
-    assert_eq!(verifier(&[&one.public, &two.public]).check(&jwt, now()), Err(JwtFault::NoKeyId.into()));
+    assert_eq!(verifier(&[&one.public, &two.public]).check(&jwt, now()), Err(JwtError::NoKeyId.into()));
 }
 
 #[test]
-fn claims_for_others_and_other_times_are_refused() {
+fn tokens_for_another_audience_or_time_are_denied() {
     let pair = p256("k");
     let verifier = verifier(&[&pair.public]);
     let cases = [
-        (with("iss", json!("https://id.example/")), JwtFault::Issuer),
-        (without("iss"), JwtFault::Issuer),
-        (with("aud", json!("other")), JwtFault::Audience),
-        (with("aud", json!(["holdfast2", "xholdfast"])), JwtFault::Audience),
-        (without("aud"), JwtFault::Audience),
-        (without("exp"), JwtFault::NoExpiry),
-        (with("exp", json!("never")), JwtFault::Form),
-        (with("exp", json!(NOW - 60)), JwtFault::Expired),
-        (with("nbf", json!(NOW + 61)), JwtFault::NotYet),
-        (with("iat", json!(NOW + 61)), JwtFault::IssuedInFuture),
-        (without("sub"), JwtFault::User),
-        (with("sub", json!(7)), JwtFault::User),
-        (with("sub", json!("")), JwtFault::User),
-        (with("sub", json!("a\nb")), JwtFault::User),
-        (with("sub", json!("x".repeat(257))), JwtFault::User),
+        (with("iss", json!("https://id.example/")), JwtError::Issuer),
+        (without("iss"), JwtError::Issuer),
+        (with("aud", json!("other")), JwtError::Audience),
+        (with("aud", json!(["holdfast2", "xholdfast"])), JwtError::Audience),
+        (without("aud"), JwtError::Audience),
+        (without("exp"), JwtError::NoExpiry),
+        (with("exp", json!("never")), JwtError::Form),
+        (with("exp", json!(NOW - 60)), JwtError::Expired),
+        (with("nbf", json!(NOW + 61)), JwtError::NotYet),
+        (with("iat", json!(NOW + 61)), JwtError::IssuedInFuture),
+        (without("sub"), JwtError::User),
+        (with("sub", json!(7)), JwtError::User),
+        (with("sub", json!("")), JwtError::User),
+        (with("sub", json!("a\nb")), JwtError::User),
+        (with("sub", json!("x".repeat(257))), JwtError::User),
     ];
     for (claims, fault) in cases {
         assert_eq!(verifier.check(&es256(&pair, &claims), now()), Err(fault.into()), "{claims}");
@@ -239,7 +241,7 @@ fn claims_for_others_and_other_times_are_refused() {
 }
 
 #[test]
-fn roles_are_what_is_mapped_and_never_guessed() {
+fn only_mapped_claims_give_a_role() {
     let pair = p256("k");
     let verifier = verifier(&[&pair.public]);
     let check = |roles: Value| verifier.check(&es256(&pair, &with("realm_access", json!({ "roles": roles }))), now());
@@ -253,7 +255,7 @@ fn roles_are_what_is_mapped_and_never_guessed() {
 }
 
 #[test]
-fn scopes_come_from_their_claims_and_are_not_left_open() {
+fn scopes_come_from_their_claims_and_a_missing_claim_does_not_mean_all() {
     let pair = p256("k");
     let mut verifier = verifier(&[&pair.public]);
     let agent = |more: &[(&str, Value)]| {
@@ -267,7 +269,7 @@ fn scopes_come_from_their_claims_and_are_not_left_open() {
     assert_eq!(rows, Rows::Sessions(Scope { portals: None, agents }));
     assert_eq!(verifier.check(&agent(&[]), now()), Err(Denied::NoScope { role: "agent", needs: "agents" }));
     let wrong = agent(&[("https://example.com/agents", json!({"a": 1}))]);
-    assert_eq!(verifier.check(&wrong, now()), Err(JwtFault::Scope.into()));
+    assert_eq!(verifier.check(&wrong, now()), Err(JwtError::Scope.into()));
 
     verifier.rules.portals_claim = Some("portals".to_owned());
     assert_eq!(
@@ -281,11 +283,11 @@ fn scopes_come_from_their_claims_and_are_not_left_open() {
     let bounded = verifier.check(&es256(&pair, &with("portals", json!(["emea"]))), now()).unwrap().rows;
     assert!(bounded.covers(Some("emea/de"), &[]) && !bounded.covers(Some("apac"), &[]));
     assert_eq!(verifier.check(&es256(&pair, &with("portals", json!(["*"]))), now()).unwrap().rows, Rows::All);
-    assert_eq!(verifier.check(&es256(&pair, &with("portals", json!([]))), now()), Err(JwtFault::Scope.into()));
+    assert_eq!(verifier.check(&es256(&pair, &with("portals", json!([]))), now()), Err(JwtError::Scope.into()));
 }
 
 #[test]
-fn tokens_for_other_ends_and_broken_ones_are_refused() {
+fn tokens_of_other_types_and_broken_tokens_are_denied() {
     let pair = p256("k");
     let verifier = verifier(&[&pair.public]);
     let with_header = |header: SignedHeader| {
@@ -298,9 +300,9 @@ fn tokens_for_other_ends_and_broken_ones_are_refused() {
     }
     assert!(with_header(SignedHeader { typ: None, ..plain() }).is_ok());
     let logout = SignedHeader { typ: Some("logout+jwt".to_owned()), ..plain() };
-    assert_eq!(with_header(logout), Err(JwtFault::Kind.into()));
+    assert_eq!(with_header(logout), Err(JwtError::Kind.into()));
     let critical = SignedHeader { crit: Some(vec!["b64".to_owned()]), ..plain() };
-    assert_eq!(with_header(critical), Err(JwtFault::Critical.into()));
+    assert_eq!(with_header(critical), Err(JwtError::Critical.into()));
 
     let whole = es256(&pair, &claims());
     for end in 0..whole.len() {
@@ -313,7 +315,7 @@ fn tokens_for_other_ends_and_broken_ones_are_refused() {
 }
 
 #[test]
-fn key_sets_are_read_with_what_is_of_no_use_left_out() {
+fn unusable_keys_of_a_key_set_are_left_out() {
     let good = p256("k").public;
     let broken = [
         json!({"kty": "oct", "k": "c2VjcmV0"}),

@@ -15,7 +15,7 @@ use age::x25519::Identity;
 use anyhow::Context as _;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use holdfast_access::{Denied, Principal, Right, Rows as AccessRows, Throttle, ThrottleLimits, Verdict};
+use holdfast_access::{Attempt, Denied, Permission, Principal, Rows as AccessRows, Throttle, ThrottleLimits};
 use holdfast_archive::Archive;
 use holdfast_events::Tier;
 use holdfast_query::{
@@ -105,7 +105,7 @@ impl Authentication {
         };
         let session = self.session(&principal.tiers, &principal.rows);
         let may = |permission| principal.role.may(permission);
-        let permissions = Permissions { reports: may(Right::Report), timelines: may(Right::Session) };
+        let permissions = Permissions { reports: may(Permission::Report), timelines: may(Permission::Session) };
         Reader::new(session, user, Arc::clone(&self.audit_trail), self.without_record).with_permissions(permissions)
     }
 
@@ -136,8 +136,8 @@ impl Authentication {
             throttle.attempt(name, address(remote), Utc::now())
         };
         match verdict {
-            Verdict::Go => Ok(()),
-            Verdict::Wait(wait) => {
+            Attempt::Allowed => Ok(()),
+            Attempt::RetryAfter(wait) => {
                 self.record(name, interface, remote, "throttled").await?;
                 Err(AuthenticationError::TooManyTries(wait))
             }
@@ -164,7 +164,7 @@ impl Authentication {
             }
         };
         self.succeeded(name, remote.as_deref());
-        if !principal.role.may(Right::Query) {
+        if !principal.role.may(Permission::Query) {
             self.record(&principal.user, interface, remote.as_deref(), "no_right").await?;
             return Err(AuthenticationError::Forbidden(format!(
                 "the role {} may not query the archive",
@@ -250,7 +250,7 @@ impl Authenticator for Authentication {
         let mac = self.password_cache.mac(user, password);
         let set_at = directory.user(user).and_then(holdfast_access::User::password_set_at);
         if let Some(principal) = self.password_cache.get(&mac, set_at, instant)
-            && let Ok(principal) = directory.admit_again(&principal, now)
+            && let Ok(principal) = directory.reauthenticate(&principal, now)
         {
             return self.decide(user, Ok(principal), interface, remote).await;
         }
@@ -299,7 +299,7 @@ impl Authenticator for Authentication {
 
     async fn by_scram(&self, user: &str, remote: Option<String>) -> Result<Reader, AuthenticationError> {
         let (instant, now) = now();
-        let checked = self.credentials.directory(instant).admit_after_scram(user, now);
+        let checked = self.credentials.directory(instant).authenticate_after_scram(user, now);
         self.decide(user, checked, Interface::Postgres, remote).await
     }
 
