@@ -1,4 +1,4 @@
-//! Rules, and what they make of an event.
+//! Rules, and their evaluation on an event.
 
 use holdfast_events::{Event, Field, FieldKind, JsonKind, type_spec};
 use serde::{Deserialize, Serialize};
@@ -6,10 +6,10 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-/// The first line of what an alert's id is a hash of.
+/// The first line of the input of an alert's id.
 const ID_FORMAT: &[u8] = b"holdfast alert 1\n";
 
-/// When somebody is to be told.
+/// When an event causes an alert.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
@@ -17,35 +17,35 @@ pub struct Rule {
     pub name: String,
     /// The event's type.
     pub when: String,
-    /// What must be true of the event's `data`.
+    /// The condition on the event's `data`.
     #[serde(default)]
     pub condition: Condition,
-    /// How bad it is.
+    /// The severity of the alert.
     pub severity: Severity,
-    /// What a silence is confined to: alerts that differ in one of these do not silence each other.
+    /// The attributes that form the group: alerts that differ in one of them do not silence each other.
     pub group_by: Vec<Attribute>,
 }
 
-/// What must be true of a field of `data`. A field that is absent, null or against the catalogue makes it false, as it
-/// makes the field's column NULL.
+/// A condition on a field of `data`. It is false for a field that is absent, null or against the catalogue; the column of such
+/// a field is NULL.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Condition {
-    /// Nothing: every event of the type.
+    /// Every event of the type.
     #[default]
     Always,
     /// The field is a number of at most `limit`.
     AtMost {
         /// The field's name.
         field: String,
-        /// The greatest number that is true.
+        /// The greatest number for which the condition is true.
         limit: f64,
     },
     /// The field is a number of at least `limit`.
     AtLeast {
         /// The field's name.
         field: String,
-        /// The smallest number that is true.
+        /// The least number for which the condition is true.
         limit: f64,
     },
     /// The field is this text.
@@ -57,15 +57,15 @@ pub enum Condition {
     },
 }
 
-/// How bad it is.
+/// The severity of an alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// Good to know.
+    /// For information.
     Info,
-    /// To be looked at today.
+    /// To be handled today.
     Warning,
-    /// To be looked at now.
+    /// To be handled now.
     Critical,
 }
 
@@ -85,20 +85,20 @@ pub enum Attribute {
     Ticket,
 }
 
-/// Something that somebody is to be told.
+/// An alert.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Alert {
     /// 64 hexadecimal digits: the same for the same rule and the same event.
     pub id: String,
     /// The rule's name.
     pub rule: String,
-    /// How bad it is.
+    /// The severity.
     pub severity: Severity,
     /// The event's source and id.
     pub event: (String, String),
-    /// What the event is about.
+    /// The subject of the event.
     pub subject: String,
-    /// When it happened, in microseconds since 1970 UTC, as the source claims.
+    /// The event's time in microseconds since 1970 UTC, as stated by the source.
     pub time: i64,
     /// The group; `None` for an attribute that the event lacks.
     pub group: BTreeMap<Attribute, Option<String>>,
@@ -111,21 +111,21 @@ pub struct Rules(Vec<Rule>);
 /// Why rules cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RuleError {
-    /// A rule without a name, or without the type of event that it is for.
+    /// A rule without a name or an event type.
     #[error("rule {number} has no {what}; give it one")]
     Empty {
-        /// Which rule, from 1.
+        /// The number of the rule, from 1.
         number: usize,
         /// What it lacks.
         what: &'static str,
     },
-    /// Two rules of one name, whose alerts could not be told apart.
-    #[error("two rules have the name `{name}`; give each a name of its own")]
-    Repeated {
+    /// Two rules have the same name.
+    #[error("two rules have the name `{name}`; names must be unique")]
+    Duplicate {
         /// The name.
         name: String,
     },
-    /// A limit that no number is compared with.
+    /// A limit that is not a finite number.
     #[error("the limit of the rule `{name}` is not a finite number")]
     Limit {
         /// The rule's name.
@@ -133,7 +133,7 @@ pub enum RuleError {
     },
 }
 
-/// The built-in rule: a survey with at most `limit` of five stars, grouped by agent.
+/// The built-in rule: a survey with a rating of at most `limit` of five, grouped by agent.
 pub fn negative_rating(limit: u8) -> Rule {
     Rule {
         name: "negative-rating".to_owned(),
@@ -148,7 +148,7 @@ impl Rules {
     /// Checks rules.
     ///
     /// # Errors
-    /// The first rule that cannot be used.
+    /// [`RuleError`] for the first rule that cannot be used.
     pub fn new(rules: Vec<Rule>) -> Result<Self, RuleError> {
         for (index, rule) in rules.iter().enumerate() {
             for (what, text) in [("name", &rule.name), ("type in `when`", &rule.when)] {
@@ -157,7 +157,7 @@ impl Rules {
                 }
             }
             if rules[..index].iter().any(|other| other.name == rule.name) {
-                return Err(RuleError::Repeated { name: rule.name.clone() });
+                return Err(RuleError::Duplicate { name: rule.name.clone() });
             }
             if let Condition::AtMost { limit, .. } | Condition::AtLeast { limit, .. } = &rule.condition
                 && !limit.is_finite()
@@ -175,9 +175,9 @@ impl Rules {
 }
 
 impl Rule {
-    /// The alert that the event gives rise to, if it does.
+    /// The alert for the event, if the rule matches it.
     pub fn evaluate(&self, event: &Event<'_>) -> Option<Alert> {
-        if event.type_ != self.when || !self.condition.holds(event) {
+        if event.type_ != self.when || !self.condition.matches(event) {
             return None;
         }
         let group = self.group_by.iter().map(|attribute| (*attribute, attribute.of(event))).collect();
@@ -194,7 +194,7 @@ impl Rule {
 }
 
 impl Condition {
-    fn holds(&self, event: &Event<'_>) -> bool {
+    fn matches(&self, event: &Event<'_>) -> bool {
         let number = |name: &str| event.fields().find(|field| field.name == name).and_then(|f| number(event, &f));
         match self {
             Self::Always => true,
@@ -207,7 +207,7 @@ impl Condition {
     }
 }
 
-/// A field's number, as far as the catalogue believes it: a rating of 0 is not a bad rating but none.
+/// A field's number, if the catalogue allows it: a rating of 0 is not a bad rating but no rating.
 fn number(event: &Event<'_>, field: &Field<'_>) -> Option<f64> {
     if field.kind != JsonKind::Number {
         return None;
@@ -236,7 +236,7 @@ impl Attribute {
     }
 }
 
-/// SHA-256 over the three texts, each with its length before it, so that no two triples give the same bytes.
+/// SHA-256 over the three texts, each after its length, so that different triples give different bytes.
 fn alert_id(rule: &str, source: &str, id: &str) -> String {
     let mut hash = Sha256::new_with_prefix(ID_FORMAT);
     for text in [rule, source, id] {
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn conditions_are_of_the_whole_field() {
+    fn conditions_compare_the_whole_field() {
         let rule = |condition| Rule { condition, ..negative_rating(2) };
         let is = |value: &str| Condition::Is { field: "resolved".to_owned(), value: value.to_owned() };
         assert!(fires(&rule(is("no")), r#"{"rating":5,"resolved":"no"}"#));
@@ -296,11 +296,11 @@ mod tests {
     }
 
     #[test]
-    fn an_alert_bears_the_same_id_whenever_it_is_found() {
+    fn the_same_event_and_rule_always_give_the_same_alert_id() {
         let (json, data) = (survey("7", r#"{"rating":1,"feedback":"awful"}"#), negative_rating(2));
         let alert = data.evaluate(&decode_structured(json.as_bytes()).unwrap()).unwrap();
         assert_eq!(alert.id, alert_id("negative-rating", "desk", "7"));
-        // A golden value: receivers recognise repetitions by it, over restarts and versions.
+        // A golden value: receivers deduplicate alerts by id, across restarts and versions.
         assert_eq!(alert.id, "6842e754af91f317cf3a2526595fd4adbaee9b2842659b039c6f325cce0a050c");
         assert_ne!(alert_id("a", "bc", "d"), alert_id("ab", "c", "d"));
         assert_eq!(alert.group[&Attribute::Agent].as_deref(), Some("ann"));
@@ -309,10 +309,10 @@ mod tests {
     }
 
     #[test]
-    fn rules_that_cannot_be_told_apart_are_refused() {
+    fn rules_without_a_unique_name_or_a_finite_limit_are_refused() {
         let rule = negative_rating(2);
         let two = Rules::new(vec![rule.clone(), rule.clone()]);
-        assert_eq!(two, Err(RuleError::Repeated { name: "negative-rating".to_owned() }));
+        assert_eq!(two, Err(RuleError::Duplicate { name: "negative-rating".to_owned() }));
         let nameless = Rules::new(vec![Rule { name: " ".to_owned(), ..rule.clone() }]);
         assert_eq!(nameless, Err(RuleError::Empty { number: 1, what: "name" }));
         let limit = Condition::AtMost { field: "rating".to_owned(), limit: f64::NAN };

@@ -1,17 +1,17 @@
-//! Silences: after an alert, further ones of the same rule and the same group are kept back for a while.
+//! Silences: after an alert, further alerts of the same rule and the same group are not delivered for a while.
 
 use crate::rule::{Alert, Attribute};
 use holdfast_events::Timestamp;
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// Below this many silences nothing is swept.
-const FEW: usize = 1024;
+/// Up to this many silences, expired ones are not removed.
+const MIN_SWEEP: usize = 1024;
 
-/// One rule, one group with all of its values.
+/// A rule and a group whose values are all known.
 type Key = (String, Vec<(Attribute, String)>);
 
-/// Which alerts are kept back. Groups come from outside, so what is over is forgotten as the number grows.
+/// The silences in force. Groups come from outside, so expired silences are removed as the number grows.
 #[derive(Debug, Default)]
 pub struct Silences {
     open: HashMap<Key, Silence>,
@@ -20,18 +20,18 @@ pub struct Silences {
 
 #[derive(Debug)]
 struct Silence {
-    /// The alert that began it.
+    /// The alert that started it.
     alert: String,
     until: Timestamp,
 }
 
 impl Silences {
-    /// Whether `alert` is to be delivered at `now`; if so, its rule is silent for its group for the length of `silence`.
+    /// Whether `alert` is to be delivered at `now`. If so, a silence of length `silence` starts for its rule and group.
     ///
-    /// An alert is never silenced by itself: the one that began a silence is admitted again when it is found again, as
-    /// after an interrupted delivery.
-    pub fn admits(&mut self, alert: &Alert, now: Timestamp, silence: Duration) -> bool {
-        // Two alerts of an unknown agent may be those of two agents.
+    /// An alert is never silenced by itself: the alert that started a silence is allowed again, as after an interrupted
+    /// delivery.
+    pub fn allows(&mut self, alert: &Alert, now: Timestamp, silence: Duration) -> bool {
+        // Two alerts with an unknown agent may be about two agents.
         let group: Option<Vec<_>> =
             alert.group.iter().map(|(attribute, value)| Some((*attribute, value.clone()?))).collect();
         let Some(group) = group else { return true };
@@ -47,9 +47,9 @@ impl Silences {
         true
     }
 
-    /// Forgets what is over, each time that the number has doubled.
+    /// Removes expired silences each time that the number has doubled.
     fn sweep(&mut self, now: Timestamp) {
-        if self.open.len() >= self.sweep_at.max(FEW) {
+        if self.open.len() >= self.sweep_at.max(MIN_SWEEP) {
             self.open.retain(|_, silence| now < silence.until);
             self.sweep_at = self.open.len() * 2;
         }
@@ -79,44 +79,44 @@ mod tests {
     }
 
     #[test]
-    fn a_silence_is_of_one_group_and_ends() {
+    fn a_silence_is_for_one_group_and_ends() {
         let (rule, mut silences) = (negative_rating(2), Silences::default());
         let other = Rule { name: "other".to_owned(), ..rule.clone() };
-        assert!(silences.admits(&alert(&rule, "1", Some("ann")), NOON, HOUR));
-        assert!(!silences.admits(&alert(&rule, "2", Some("ann")), after(3599), HOUR));
-        assert!(silences.admits(&alert(&rule, "3", Some("bob")), after(1), HOUR), "another agent");
-        assert!(silences.admits(&alert(&other, "2", Some("ann")), after(1), HOUR), "another rule");
-        assert!(silences.admits(&alert(&rule, "4", Some("ann")), after(3600), HOUR));
+        assert!(silences.allows(&alert(&rule, "1", Some("ann")), NOON, HOUR));
+        assert!(!silences.allows(&alert(&rule, "2", Some("ann")), after(3599), HOUR));
+        assert!(silences.allows(&alert(&rule, "3", Some("bob")), after(1), HOUR), "another agent");
+        assert!(silences.allows(&alert(&other, "2", Some("ann")), after(1), HOUR), "another rule");
+        assert!(silences.allows(&alert(&rule, "4", Some("ann")), after(3600), HOUR));
     }
 
     #[test]
-    fn an_alert_is_not_silenced_by_itself_nor_by_somebody_unknown() {
+    fn an_alert_is_not_silenced_by_itself_nor_if_its_agent_is_unknown() {
         let (rule, mut silences) = (negative_rating(2), Silences::default());
         for _ in 0..2 {
-            assert!(silences.admits(&alert(&rule, "1", Some("ann")), NOON, HOUR));
+            assert!(silences.allows(&alert(&rule, "1", Some("ann")), NOON, HOUR));
         }
         for id in ["2", "3"] {
-            assert!(silences.admits(&alert(&rule, id, None), NOON, HOUR));
+            assert!(silences.allows(&alert(&rule, id, None), NOON, HOUR));
         }
     }
 
     #[test]
-    fn what_is_over_is_forgotten() {
+    fn expired_silences_are_removed() {
         let (rule, mut silences) = (negative_rating(2), Silences::default());
         for n in 0..3000 {
-            silences.admits(&alert(&rule, "1", Some(&n.to_string())), after(n), Duration::from_secs(1));
+            silences.allows(&alert(&rule, "1", Some(&n.to_string())), after(n), Duration::from_secs(1));
         }
-        assert!(silences.open.len() <= FEW + 1, "{}", silences.open.len());
+        assert!(silences.open.len() <= MIN_SWEEP + 1, "{}", silences.open.len());
     }
 
     proptest! {
         #[test]
-        fn the_first_alert_of_each_group_is_always_admitted(agents in prop::collection::vec(0u8..6, 1..40)) {
+        fn the_first_alert_of_each_group_is_always_allowed(agents in prop::collection::vec(0u8..6, 1..40)) {
             let (rule, mut silences) = (negative_rating(2), Silences::default());
             let mut seen = std::collections::HashSet::new();
             for (n, agent) in agents.iter().enumerate() {
                 let alert = alert(&rule, &n.to_string(), Some(&agent.to_string()));
-                prop_assert_eq!(silences.admits(&alert, NOON, HOUR), seen.insert(*agent));
+                prop_assert_eq!(silences.allows(&alert, NOON, HOUR), seen.insert(*agent));
             }
         }
     }

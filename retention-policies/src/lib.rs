@@ -5,8 +5,8 @@
 //!                         └─ disposal_date(class, filing date) ─▶ the first date on which it may be disposed of
 //! ```
 //!
-//! A pack says what a rule says, with its citation, and nothing beyond. A class without a citation has a default of
-//! Holdfast's, and says so. Where several classes fit, the longest period wins.
+//! A pack states what a rule requires, with its citation, and nothing else. A class without a citation has a default period of
+//! Holdfast and is marked as such. If several classes match, the one with the longest period applies.
 //!
 //! Pure: no clock, no file. A policy decides; it deletes nothing.
 

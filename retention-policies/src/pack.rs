@@ -2,10 +2,10 @@
 
 use serde::Deserialize;
 
-/// The longest period that a class may state, in years.
-const LONGEST_YEARS: u32 = 100;
-/// The longest name of a class: it is a part of object names.
-const LONGEST_NAME: usize = 64;
+/// The longest period of a class, in years.
+const MAX_YEARS: u32 = 100;
+/// The length of the longest name of a class. The name is a part of object names.
+const MAX_NAME_BYTES: usize = 64;
 
 /// The retention classes of one rule.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -13,35 +13,35 @@ const LONGEST_NAME: usize = 64;
 pub struct Pack {
     /// Its name, such as `hipaa`.
     pub name: String,
-    /// What it is, for people.
+    /// Its title, for display.
     pub title: String,
     /// Its classes.
     pub classes: Vec<RetentionClass>,
 }
 
-/// What is kept for the same time and for the same reason.
+/// A retention class: events that are retained for the same period and for the same reason.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RetentionClass {
     /// Its name: a partition of the archive, and a part of the names of its keys.
     pub name: String,
-    /// What belongs into it, for people.
+    /// The events in it, for display.
     pub purpose: String,
-    /// How many years it is kept from the date that it is filed under.
+    /// The retention period: years from the filing date.
     pub years: u32,
-    /// The rules that state the period. Empty: the period is a default, and the officer's to set.
+    /// The rules that state the period. If empty, the period is a default, which the compliance officer sets.
     pub citations: Vec<String>,
-    /// Types of events that belong into it: a type such as `config.changed`, or a family such as `hold.*`.
+    /// The event types in it: a type such as `config.changed`, or a family such as `hold.*`.
     pub types: Vec<String>,
 }
 
 /// Why a pack cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PackError {
-    /// It is not TOML, lacks a key, has one too many, or one of another kind.
+    /// It is not TOML, or a key is missing, unknown or of the wrong type.
     #[error("the pack cannot be read: {0}")]
     Toml(String),
-    /// A class says something that cannot be.
+    /// A class is invalid.
     #[error("the class `{class}` {problem}")]
     Class {
         /// The class.
@@ -55,10 +55,10 @@ pub enum PackError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PackProblem {
     /// The name could not be a part of a key's name.
-    #[error("needs a name of up to {LONGEST_NAME} lower-case letters, digits and hyphens")]
+    #[error("needs a name of up to {MAX_NAME_BYTES} lower-case letters, digits and hyphens")]
     Name,
-    /// No years, or more than anybody means.
-    #[error("states a period that is not 1 to {LONGEST_YEARS} years")]
+    /// The number of years is not in the allowed range.
+    #[error("states a period that is not 1 to {MAX_YEARS} years")]
     Years,
     /// A citation or a type without text.
     #[error("has an empty citation or type")]
@@ -72,7 +72,7 @@ impl Pack {
     /// Reads a pack.
     ///
     /// # Errors
-    /// The first thing that is wrong; unknown keys are refused with their line.
+    /// [`PackError`] for the first problem. Unknown keys are refused with their line.
     pub fn parse(text: &str) -> Result<Self, PackError> {
         let pack: Self = toml::from_str(text).map_err(|error| PackError::Toml(error.to_string()))?;
         for class in &pack.classes {
@@ -83,13 +83,13 @@ impl Pack {
 }
 
 impl RetentionClass {
-    /// Whether no rule states the period, so that it is the officer's to set.
+    /// Whether no rule states the period, so that the compliance officer sets it.
     pub fn is_default(&self) -> bool {
         self.citations.is_empty()
     }
 
-    /// Whether events of this type belong into the class.
-    pub fn takes(&self, event_type: &str) -> bool {
+    /// Whether events of this type are in the class.
+    pub fn covers(&self, event_type: &str) -> bool {
         self.types.iter().any(|pattern| match pattern.strip_suffix(".*") {
             Some(family) => event_type.strip_prefix(family).is_some_and(|rest| rest.starts_with('.')),
             None => event_type == pattern,
@@ -98,7 +98,7 @@ impl RetentionClass {
 
     fn check(&self) -> Result<(), PackProblem> {
         let letters = |letter: u8| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == b'-';
-        if self.name.is_empty() || self.name.len() > LONGEST_NAME || !self.name.bytes().all(letters) {
+        if self.name.is_empty() || self.name.len() > MAX_NAME_BYTES || !self.name.bytes().all(letters) {
             return Err(PackProblem::Name);
         }
         check_years(self.years)?;
@@ -111,7 +111,7 @@ impl RetentionClass {
 }
 
 pub(crate) fn check_years(years: u32) -> Result<(), PackProblem> {
-    if (1..=LONGEST_YEARS).contains(&years) { Ok(()) } else { Err(PackProblem::Years) }
+    if (1..=MAX_YEARS).contains(&years) { Ok(()) } else { Err(PackProblem::Years) }
 }
 
 #[cfg(test)]
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_is_refused() {
+    fn invalid_names_periods_and_patterns_are_refused() {
         for (from, to, problem) in [
             ("x-1", "../x", PackProblem::Name),
             ("x-1", "", PackProblem::Name),
@@ -144,16 +144,16 @@ mod tests {
     }
 
     #[test]
-    fn a_family_is_of_whole_words() {
+    fn a_family_matches_whole_words() {
         let class = &Pack::parse(GOOD).unwrap().classes[0];
-        for (event_type, taken) in [
+        for (event_type, is_covered) in [
             ("hold.placed", true),
             ("hold", false),
             ("holdup.placed", false),
             ("config.changed", true),
             ("config.changed.twice", false),
         ] {
-            assert_eq!(class.takes(event_type), taken, "{event_type}");
+            assert_eq!(class.covers(event_type), is_covered, "{event_type}");
         }
     }
 }

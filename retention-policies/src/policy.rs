@@ -1,13 +1,13 @@
-//! A policy: packs that are in force together.
+//! A policy: the packs in force.
 
 use crate::pack::{Pack, PackError, PackProblem, RetentionClass, check_years};
 use holdfast_events::{Event, Timestamp};
 use std::collections::BTreeSet;
 
-/// The class of everything that no other class takes.
+/// The class of every event that no other class covers.
 pub const GENERAL_CLASS: &str = "general";
 
-/// The packs that Holdfast brings: their names and their text. `general` is in force always.
+/// The built-in packs: names and texts. `general` is always in force.
 pub const BUILT_IN_PACKS: [(&str, &str); 4] = [
     ("general", include_str!("../packs/general.toml")),
     ("glba", include_str!("../packs/glba.toml")),
@@ -15,17 +15,17 @@ pub const BUILT_IN_PACKS: [(&str, &str); 4] = [
     ("sox", include_str!("../packs/sox.toml")),
 ];
 
-/// Packs that are in force together. It always has the class `general`.
+/// The packs in force. A policy always has the class `general`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
     packs: Vec<Pack>,
 }
 
-/// Why there is no policy.
+/// Why a policy is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
-    /// A pack that Holdfast does not bring.
-    #[error("there is no pack `{name}`; there are general, glba, hipaa and sox")]
+    /// There is no built-in pack of this name.
+    #[error("there is no pack `{name}`; the packs are general, glba, hipaa and sox")]
     UnknownPack {
         /// Its name.
         name: String,
@@ -38,13 +38,13 @@ pub enum PolicyError {
         /// What is wrong with it.
         source: PackError,
     },
-    /// Two classes of one name.
-    #[error("two classes have the name `{class}`; give each a name of its own")]
-    RepeatedClass {
+    /// Two classes have the same name.
+    #[error("two classes have the name `{class}`; names must be unique")]
+    DuplicateClass {
         /// The name.
         class: String,
     },
-    /// The officer's period for `general` cannot be.
+    /// The period for `general` is invalid.
     #[error("the class `general` {0}")]
     General(PackProblem),
 }
@@ -53,7 +53,7 @@ impl Policy {
     /// The built-in packs of these names, with `general`.
     ///
     /// # Errors
-    /// A name that no pack has.
+    /// [`PolicyError::UnknownPack`] for a name that no pack has.
     pub fn built_in(names: &[&str]) -> Result<Self, PolicyError> {
         let wanted: BTreeSet<&str> = names.iter().copied().chain([GENERAL_CLASS]).collect();
         let packs = wanted.into_iter().map(|name| {
@@ -66,10 +66,10 @@ impl Policy {
         Self::of(packs.collect::<Result<_, _>>()?)
     }
 
-    /// The same with more packs, as for a company's own rules.
+    /// Adds packs, such as a company's own rules.
     ///
     /// # Errors
-    /// Two classes of one name.
+    /// [`PolicyError::DuplicateClass`] if two classes have the same name.
     pub fn with(self, packs: Vec<Pack>) -> Result<Self, PolicyError> {
         Self::of(self.packs.into_iter().chain(packs).collect())
     }
@@ -78,16 +78,16 @@ impl Policy {
         let mut seen = BTreeSet::new();
         for class in packs.iter().flat_map(|pack| &pack.classes) {
             if !seen.insert(&class.name) {
-                return Err(PolicyError::RepeatedClass { class: class.name.clone() });
+                return Err(PolicyError::DuplicateClass { class: class.name.clone() });
             }
         }
         Ok(Self { packs })
     }
 
-    /// The same with the officer's period for the class `general`.
+    /// Sets the compliance officer's period for the class `general`.
     ///
     /// # Errors
-    /// A period that is none.
+    /// [`PolicyError::General`] if the period is invalid.
     pub fn with_general_years(mut self, years: u32) -> Result<Self, PolicyError> {
         check_years(years).map_err(PolicyError::General)?;
         let classes = self.packs.iter_mut().flat_map(|pack| &mut pack.classes);
@@ -105,26 +105,26 @@ impl Policy {
         self.packs.iter().flat_map(|pack| &pack.classes)
     }
 
-    /// The class that an event belongs into: of those that take its type the one that is kept longest, or `general`.
+    /// The class of an event: of those that cover its type the one with the longest period, or else `general`.
     pub fn classify(&self, event: &Event<'_>) -> &RetentionClass {
         self.classes()
-            .filter(|class| class.takes(&event.type_))
+            .filter(|class| class.covers(&event.type_))
             .max_by_key(|class| class.years)
             .or_else(|| self.classes().find(|class| class.name == GENERAL_CLASS))
             .expect("a policy always has the class general")
     }
 }
 
-/// The first date on which everything that was filed under `filed` is past the period of `class`. Both are days since
+/// The first date on which all events with the filing date `filed` are past the period of `class`. Both are days since
 /// 1970-01-01 UTC.
 ///
-/// It is the day after the anniversary, because what happened late on the filing date is a whole number of years old
-/// only late on the anniversary. The anniversary of 29 February in other years is 1 March.
+/// It is the day after the anniversary: an event late on the filing date has reached the full period only late on the
+/// anniversary. The anniversary of 29 February in other years is 1 March.
 pub fn disposal_date(class: &RetentionClass, filed: i64) -> i64 {
     let date = |days: i64| Timestamp(0).plus_days(days).date();
     let (year, month, day) = date(filed);
     let anniversary = (year + i64::from(class.years), month, day);
-    // No year is shorter than this; the leap days in between are walked, of which there are fewer than years.
+    // No year is shorter than 365 days. The leap days in between, fewer than the years, are added one by one.
     let least = filed.saturating_add(i64::from(class.years) * 365);
     let leap_days =
         (0..=i64::from(class.years)).find(|leap_days| date(least.saturating_add(*leap_days)) >= anniversary);
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn every_built_in_pack_is_usable_and_has_its_name() {
+    fn every_built_in_pack_is_valid_and_has_its_name() {
         for (name, text) in BUILT_IN_PACKS {
             assert_eq!(Pack::parse(text).unwrap().name, name);
         }
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn packs_state_what_their_rules_state() {
+    fn packs_state_the_periods_and_citations_of_their_rules() {
         let policy = Policy::built_in(&["hipaa", "sox", "glba"]).unwrap();
         let stated: Vec<_> =
             policy.classes().map(|class| (class.name.as_str(), class.years, &class.citations)).collect();
@@ -201,7 +201,7 @@ mod tests {
         let policy = Policy::built_in(&["hipaa"]).unwrap().with(vec![own.clone()]).unwrap();
         assert_eq!(class_of(&policy, "hold.placed"), "own-holds");
         assert_eq!(class_of(&policy, "hold.released"), "hipaa-documentation");
-        assert!(matches!(policy.with(vec![own]), Err(PolicyError::RepeatedClass { .. })));
+        assert!(matches!(policy.with(vec![own]), Err(PolicyError::DuplicateClass { .. })));
         assert!(Policy::built_in(&[]).unwrap().with_general_years(0).is_err());
     }
 
