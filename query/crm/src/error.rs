@@ -1,21 +1,21 @@
-//! What can go wrong between a statement and the CRM.
+//! Errors of statements on the CRM's tables.
 //!
-//! Messages name the CRM's kind and host and what was asked of it. They never contain a credential, and never a value
-//! of a row: a CRM's values are personal data, and messages end in logs.
+//! Messages name the kind and host of the CRM and the operation. They never contain a credential or a value of a row: the
+//! values of a CRM are personal data, and messages are logged.
 
 use datafusion::error::DataFusionError;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Why a statement on the CRM's tables was not answered.
+/// Why a statement on the CRM's tables failed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum CrmError {
-    /// The configuration asks for something that cannot be.
+    /// A setting is invalid.
     #[error("[crm] {setting}: {reason}")]
     Settings {
         /// The setting.
         setting: String,
-        /// What is wrong with it, and what to do.
+        /// The problem and the remedy.
         reason: String,
     },
     /// No connection could be made.
@@ -26,27 +26,27 @@ pub enum CrmError {
         /// Why.
         reason: String,
     },
-    /// The CRM took longer than it may.
+    /// An operation of the CRM timed out.
     #[error("{crm} did not {doing} within {limit:?} (crm.timeout)")]
     TimedOut {
         /// The CRM.
         crm: String,
-        /// What it was asked for, such as "answer".
+        /// The operation, such as "answer".
         doing: &'static str,
-        /// How long it was waited for.
+        /// The timeout.
         limit: Duration,
     },
-    /// The CRM failed a moment ago and is left alone for another moment.
-    #[error("{crm} is not asked again before {pause:?} have passed since this: {reason}")]
-    Resting {
+    /// The circuit breaker is open: the CRM failed a moment ago and is not queried for a while.
+    #[error("{crm} is not queried for {pause:?} after this failure: {reason}")]
+    CircuitOpen {
         /// The CRM.
         crm: String,
-        /// How long it is left alone.
+        /// How long the breaker stays open after a failure.
         pause: Duration,
-        /// What happened before.
+        /// The failure.
         reason: String,
     },
-    /// The CRM did not let us in.
+    /// The CRM refused the login.
     #[error("{crm} refused the login: {reason}")]
     Refused {
         /// The CRM.
@@ -54,7 +54,7 @@ pub enum CrmError {
         /// Why.
         reason: String,
     },
-    /// The CRM could not answer a statement.
+    /// The CRM could not execute a statement.
     #[error("{crm} failed to answer: {reason}")]
     Failed {
         /// The CRM.
@@ -62,7 +62,7 @@ pub enum CrmError {
         /// Why.
         reason: String,
     },
-    /// A mapped table is not there.
+    /// A mapped table does not exist.
     #[error("crm.{name}: {crm} has no table {from} (or the user may not read it)")]
     NoTable {
         /// The CRM.
@@ -72,7 +72,7 @@ pub enum CrmError {
         /// Its name in the CRM.
         from: String,
     },
-    /// A mapped column is not there.
+    /// A mapped column does not exist.
     #[error("crm.{column}: the table {from} of {crm} has no column {missing:?}; it has {known}")]
     NoColumn {
         /// The CRM.
@@ -81,20 +81,20 @@ pub enum CrmError {
         column: String,
         /// The table's name in the CRM.
         from: String,
-        /// The column that was looked for.
+        /// The missing column.
         missing: String,
-        /// The columns that are there.
+        /// The columns of the table.
         known: String,
     },
-    /// A value is not what its column promises. The value itself is not told.
-    #[error("the CRM's column {column:?} has a value that is no {wanted}")]
+    /// A value does not fit the type of its column. The message does not contain the value.
+    #[error("the CRM's column {column:?} has a value that is not of type {wanted}")]
     Value {
         /// The column.
         column: String,
-        /// What it should be.
+        /// The expected type.
         wanted: String,
     },
-    /// A name or value cannot be written into the statement for the CRM without a doubt about where it ends.
+    /// A name or value of the statement cannot be quoted for the CRM unambiguously.
     #[error("the statement cannot be sent to the CRM: {reason}")]
     Unsendable {
         /// Why.
@@ -105,7 +105,7 @@ pub enum CrmError {
     File {
         /// Our name of the table.
         name: String,
-        /// What was being done.
+        /// The operation.
         doing: &'static str,
         /// The file.
         path: PathBuf,
@@ -115,12 +115,12 @@ pub enum CrmError {
 }
 
 impl CrmError {
-    /// Whether the CRM itself is in trouble, rather than this one statement.
+    /// Whether the CRM is down, rather than only this statement failed.
     pub(crate) fn is_outage(&self) -> bool {
         matches!(self, Self::Unreachable { .. } | Self::TimedOut { doing: CONNECT, .. })
     }
 
-    /// As the engine carries it. [`CrmError::of`] finds it again.
+    /// Wraps it in an error of the engine. [`CrmError::of`] finds it again.
     pub(crate) fn into_engine(self) -> DataFusionError {
         DataFusionError::External(Box::new(self))
     }
@@ -135,5 +135,5 @@ impl CrmError {
     }
 }
 
-/// The one thing that a [`CrmError::TimedOut`] can be about that says the CRM is down.
+/// The operation of a [`CrmError::TimedOut`] that means an outage of the CRM.
 pub(crate) const CONNECT: &str = "accept a connection";

@@ -1,5 +1,5 @@
-//! CSV and Parquet files as tables. A file is looked at anew by each statement, so that one that was replaced shows its
-//! new rows. A CSV file has no types: all of its columns are text.
+//! CSV and Parquet files as tables. Each statement reads the file again, so that a replaced file shows its new rows. A CSV file
+//! has no types: all its columns are text.
 
 use crate::error::CrmError;
 use crate::settings::{TICKETS, TableMapping};
@@ -21,7 +21,7 @@ use datafusion::scalar::ScalarValue;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Which kind of file.
+/// The format of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FileKind {
     Csv { delimiter: u8 },
@@ -33,7 +33,7 @@ pub(crate) enum FileKind {
 pub(crate) struct FileTable {
     pub(crate) mapping: TableMapping,
     pub(crate) kind: FileKind,
-    /// Our columns; for other tables than `tickets` known once the file was opened.
+    /// Our columns. For other tables than `tickets`, [`opened`](Self::opened) sets them.
     schema: SchemaRef,
 }
 
@@ -42,7 +42,7 @@ impl FileTable {
         Self { mapping, kind, schema: ticket_schema() }
     }
 
-    /// This table with its columns. For `tickets` the file is not looked at.
+    /// This table with its columns. For `tickets` the file is not read.
     pub(crate) async fn opened(&self) -> Result<Self> {
         if self.mapping.name == TICKETS {
             return Ok(self.clone());
@@ -95,7 +95,7 @@ impl FileTable {
         let path = self.path();
         let path = std::fs::canonicalize(&path).map_err(|error| self.wrong("open", error.to_string()).into_engine())?;
         let url = url::Url::from_file_path(&path)
-            .map_err(|()| self.wrong("open", "the path is not one that a file can have".to_owned()).into_engine())?;
+            .map_err(|()| self.wrong("open", "the path cannot be that of a file".to_owned()).into_engine())?;
         ListingTableUrl::parse(url)
     }
 
@@ -124,7 +124,7 @@ impl TableProvider for FileTable {
         TableType::Base
     }
 
-    /// The filters become part of the plan below, where the engine pushes them into the file as far as they go.
+    /// The filters become part of the plan of the scan, where the engine pushes them into the file as far as possible.
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
         Ok(vec![TableProviderFilterPushDown::Exact; filters.len()])
     }
@@ -148,15 +148,15 @@ impl TableProvider for FileTable {
             let column = match source {
                 None => Expr::Literal(ScalarValue::try_from(field.data_type())?, None),
                 Some(source) => {
-                    let known = theirs.field_with_name(source);
-                    let known = known.map_err(|_| self.missing(field.name(), source, &theirs).into_engine())?;
+                    let found = theirs.field_with_name(source);
+                    let found = found.map_err(|_| self.missing(field.name(), source, &theirs).into_engine())?;
                     let column = Expr::Column(datafusion::common::Column::new_unqualified(source));
-                    if known.data_type() == field.data_type() {
+                    if found.data_type() == field.data_type() {
                         column
                     } else {
-                        // An empty field of a CSV file is no time.
+                        // An empty field of a CSV file means that there is no time.
                         let empty = matches!(field.data_type(), DataType::Timestamp(..))
-                            && *known.data_type() == DataType::Utf8;
+                            && *found.data_type() == DataType::Utf8;
                         let column = if empty { nullif(state, column)? } else { column };
                         Expr::Cast(Cast::new(Box::new(column), field.data_type().clone()))
                     }
@@ -181,6 +181,6 @@ impl TableProvider for FileTable {
 
 fn nullif(state: &dyn Session, column: Expr) -> Result<Expr> {
     let function = state.scalar_functions().get("nullif").cloned();
-    let function = function.ok_or_else(|| DataFusionError::Plan("the function nullif is not there".to_owned()))?;
+    let function = function.ok_or_else(|| DataFusionError::Plan("the function nullif is not registered".to_owned()))?;
     Ok(function.call(vec![column, lit("")]))
 }

@@ -1,41 +1,36 @@
-//! The tables of a CRM beside the archive, with what concerns them alone sent there.
+//! The tables of a CRM in SQL beside the archive. The parts of a statement that concern the CRM alone are pushed down to it.
 //!
 //! ```text
-//!   settings ──▶ Crm::connect ──▶ schema `crm` ──▶ a plan ──▶ push: what concerns the CRM alone
+//!   settings ──▶ Crm::connect ──▶ schema `crm` ──▶ a plan ──▶ pushdown: the parts that concern the CRM alone
 //!                                                               │
-//!      rows ◀── cells ◀── remote (Postgres, MySQL, SQLite, ODBC) ◀── statement: one, in its own SQL
+//!      rows ◀── remote (PostgreSQL, MySQL, SQLite, ODBC) ◀──────┘ one statement each, in the CRM's dialect
 //!      rows ◀── files (CSV, Parquet)
 //! ```
 //!
-//! - Nothing is asked of the CRM before a statement names one of its tables, and nothing but questions ever.
-//! - A CRM that is slow or down fails the statements that need it, within the time limit; the others do not notice.
-//! - An answer is the same wherever it is computed, but for the equality of text in a database that ignores the case.
-//! - No credential and no value of a row stands in a message.
+//! - The CRM is queried only when a statement names one of its tables, and only with read-only statements.
+//! - If a CRM is slow or down, only the statements on its tables fail, within the timeout.
+//! - A result is the same wherever it is computed, except for the equality of text in a case-insensitive database.
+//! - No message contains a credential or a value of a row.
 
-mod breaker;
-mod cells;
-mod dialect;
 mod error;
-mod execute;
 mod files;
-mod gate;
 mod name;
-mod push;
+mod provider;
+mod pushdown;
 mod remote;
 mod schema;
 mod settings;
-mod statement;
 mod table;
 
-pub use breaker::{Clock, SystemClock};
 pub use error::CrmError;
+pub use remote::circuit_breaker::{Clock, SystemClock};
 pub use settings::{
     CrmSettings, OdbcDialect, Secret, Server, Source, TICKET_COLUMNS, TICKETS, TableMapping, Tls, TlsMode,
 };
 
 use crate::files::{FileKind, FileTable};
-use crate::push::PushToCrm;
-use crate::remote::Database;
+use crate::pushdown::rule::PushToCrm;
+use crate::remote::database::Database;
 use crate::schema::{Backing, CrmSchema};
 use datafusion::catalog::SchemaProvider;
 use datafusion::execution::session_state::SessionStateBuilder;
@@ -43,22 +38,22 @@ use datafusion_federation::FederatedQueryPlanner;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// A CRM whose tables can be named in SQL.
+/// A CRM whose tables can be queried in SQL.
 #[derive(Debug, Clone)]
 pub struct Crm {
     schema: Arc<CrmSchema>,
 }
 
 impl Crm {
-    /// Checks `settings`. The CRM itself is not asked: it may be down now, and up when it is needed.
+    /// Checks `settings`. Does not connect to the CRM: it may be down now, and up when it is needed.
     ///
     /// # Errors
-    /// [`CrmError::Settings`] names the setting and what to do.
+    /// [`CrmError::Settings`] names the setting and the remedy.
     pub fn connect(settings: CrmSettings) -> Result<Self, CrmError> {
         Self::connect_with(settings, Arc::new(SystemClock))
     }
 
-    /// [`connect`](Self::connect) with another clock, which says when a CRM that was down is tried again.
+    /// [`connect`](Self::connect) with another clock for the circuit breaker.
     ///
     /// # Errors
     /// As [`connect`](Self::connect).
@@ -81,19 +76,18 @@ impl Crm {
             (Source::Csv { delimiter }, None) => files(FileKind::Csv { delimiter: *delimiter }),
             (_, None) => files(FileKind::Parquet),
         };
-        Ok(Self { schema: Arc::new(CrmSchema { mappings, backing, learning: Arc::default() }) })
+        Ok(Self { schema: Arc::new(CrmSchema { mappings, backing, is_reading_columns: Arc::default() }) })
     }
 
-    /// The tables, to be registered as schema `crm`.
+    /// The tables, to register as schema `crm`.
     #[must_use]
     pub fn schema(&self) -> Arc<dyn SchemaProvider> {
         Arc::clone(&self.schema) as Arc<dyn SchemaProvider>
     }
 }
 
-/// Lets the sessions of `builder` send to the CRM what concerns it alone. Without, each table is still asked for its own
-/// rows, filtered and limited. States that are made from the built one keep this. Call it last: the rule runs after
-/// those that are there.
+/// Adds the pushdown to the sessions of `builder`. Without it, each table is still scanned with its filters and limit. States
+/// that are made from the built one keep it. Call it last: the rule runs after those that are registered before.
 #[must_use]
 pub fn install(builder: SessionStateBuilder) -> SessionStateBuilder {
     builder.with_optimizer_rule(Arc::new(PushToCrm)).with_query_planner(Arc::new(FederatedQueryPlanner::new()))
@@ -102,7 +96,7 @@ pub fn install(builder: SessionStateBuilder) -> SessionStateBuilder {
 fn check(settings: &CrmSettings) -> Result<(), CrmError> {
     let wrong = |setting: String, reason: &str| Err(CrmError::Settings { setting, reason: reason.to_owned() });
     if settings.timeout.is_zero() {
-        return wrong("timeout".to_owned(), "a statement needs some time; 10 seconds are usual");
+        return wrong("timeout".to_owned(), "it must be more than 0; 10 seconds are usual");
     }
     if settings.connections == 0 {
         return wrong("connections".to_owned(), "at least one connection is needed");
@@ -111,10 +105,10 @@ fn check(settings: &CrmSettings) -> Result<(), CrmError> {
     for table in &settings.tables {
         let setting = format!("table {:?}", table.name);
         if table.name.is_empty() || table.from.is_empty() {
-            return wrong(setting, "it needs a name, and `from`: the table or file that it shows");
+            return wrong(setting, "it needs a name, and `from`: the table or file behind it");
         }
         if !names.insert(&table.name) {
-            return wrong(setting, "there is more than one table of this name");
+            return wrong(setting, "more than one table has this name");
         }
         if table.name == TICKETS {
             if !table.columns.contains_key("ticket") {

@@ -1,10 +1,10 @@
-//! The name of a table in the CRM, from the way it is written in the configuration.
+//! Parses the name of a table in the CRM, as written in the configuration.
 
 use crate::error::CrmError;
 use datafusion::common::TableReference;
 
-/// Parts are separated by points. A part in double quotes may contain points, and a doubled quote for a quote. Letters
-/// keep their case: the name is sent quoted, just as it is written.
+/// Points separate the parts. A part in double quotes may contain points, and a doubled quote for a quote. The case of letters
+/// is preserved: statements quote the name.
 pub(crate) fn parse(table: &str, text: &str) -> Result<TableReference, CrmError> {
     let wrong = |reason: &str| CrmError::Settings {
         setting: format!("table {table:?}, from = {text:?}"),
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_keep_their_case_and_their_points() {
+    fn names_keep_their_case_and_quoted_points() {
         let parse = |text| parse("tickets", text);
         assert_eq!(parse("Ticket").unwrap(), TableReference::bare("Ticket"));
         assert_eq!(parse("dbo.\"Support.Case\"").unwrap(), TableReference::partial("dbo", "Support.Case"));
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_name_is_refused() {
+    fn an_incomplete_name_is_refused() {
         for text in ["", ".", "a.", "\"a", "\"a\"b", "a.b.c.d", "a\"b"] {
             let error = parse("tickets", text).unwrap_err().to_string();
             assert!(error.starts_with("[crm] table \"tickets\""), "{text}: {error}");

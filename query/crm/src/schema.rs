@@ -1,12 +1,12 @@
 //! Schema `crm`: the names, and the tables behind them.
 //!
-//! Listing names never asks the CRM, so that whoever lists all tables does not wait for it. `tickets` is known from the
-//! start; another table of a database is listed once its columns are known, which is tried in the background when names
-//! are listed. Naming such a table in a statement asks for its columns.
+//! Listing the names never queries the CRM, so a client that lists all tables does not wait for it. `tickets` is always listed.
+//! Another table of a database is listed once its columns are cached; listing the names starts reading them in the background.
+//! A statement on such a table reads its columns.
 
 use crate::error::CrmError;
 use crate::files::FileTable;
-use crate::remote::Database;
+use crate::remote::database::Database;
 use crate::settings::{TICKETS, TableMapping};
 use crate::table::RemoteTable;
 use async_trait::async_trait;
@@ -28,7 +28,8 @@ pub(crate) enum Backing {
 pub(crate) struct CrmSchema {
     pub(crate) mappings: BTreeMap<String, TableMapping>,
     pub(crate) backing: Backing,
-    pub(crate) learning: Arc<AtomicBool>,
+    /// Whether the columns of tables are being read in the background.
+    pub(crate) is_reading_columns: Arc<AtomicBool>,
 }
 
 impl fmt::Debug for CrmSchema {
@@ -49,20 +50,20 @@ impl CrmSchema {
         RemoteTable::other(database, mapping, from.clone(), &columns).map(Some)
     }
 
-    /// Looks up the columns of `unknown` tables, unless that is under way.
-    fn learn(&self, unknown: Vec<(String, TableReference)>, database: &Arc<Database>) {
+    /// Reads the columns of `unknown` tables in the background, unless a read is running.
+    fn read_columns(&self, unknown: Vec<(String, TableReference)>, database: &Arc<Database>) {
         let Ok(runtime) = Handle::try_current() else { return };
-        if unknown.is_empty() || self.learning.swap(true, Ordering::AcqRel) {
+        if unknown.is_empty() || self.is_reading_columns.swap(true, Ordering::AcqRel) {
             return;
         }
-        let (database, learning) = (Arc::clone(database), Arc::clone(&self.learning));
+        let (database, is_reading) = (Arc::clone(database), Arc::clone(&self.is_reading_columns));
         runtime.spawn(async move {
             for (name, from) in unknown {
                 if let Err(error) = database.columns(&name, &from).await {
-                    tracing::debug!(%error, "look up the columns of a table of the CRM");
+                    tracing::debug!(%error, "read the columns of a table of the CRM");
                 }
             }
-            learning.store(false, Ordering::Release);
+            is_reading.store(false, Ordering::Release);
         });
     }
 }
@@ -73,9 +74,9 @@ impl SchemaProvider for CrmSchema {
         let Backing::Database { database, names } = &self.backing else {
             return self.mappings.keys().cloned().collect();
         };
-        let known = |name: &str, from: &TableReference| name == TICKETS || database.known(from).is_some();
+        let known = |name: &str, from: &TableReference| name == TICKETS || database.cached_columns(from).is_some();
         let (known, unknown): (Vec<_>, Vec<_>) = names.iter().partition(|(name, from)| known(name, from));
-        self.learn(unknown.into_iter().map(|(name, from)| (name.clone(), from.clone())).collect(), database);
+        self.read_columns(unknown.into_iter().map(|(name, from)| (name.clone(), from.clone())).collect(), database);
         known.into_iter().map(|(name, _)| name.clone()).collect()
     }
 

@@ -1,18 +1,18 @@
-//! Where the CRM is and which of its tables are shown: plain data, read from the configuration by whoever has one.
+//! The address of the CRM and the mapped tables: plain data, which the program reads from its configuration.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Where the CRM is and what of it is shown.
+/// The address of the CRM and the mapped tables.
 #[derive(Debug, Clone)]
 pub struct CrmSettings {
-    /// The kind of CRM and how it is reached.
+    /// The kind of CRM and its address.
     pub source: Source,
-    /// How long connecting may take, and how long each statement may.
+    /// The timeout of connecting, and of each statement.
     pub timeout: Duration,
-    /// Statements that may be under way in the CRM at once; more of them wait for their turn, within `timeout`.
+    /// The greatest number of concurrent statements in the CRM. Further ones wait for a permit, at most for `timeout`.
     pub connections: usize,
     /// The tables of schema `crm`.
     pub tables: Vec<TableMapping>,
@@ -21,24 +21,25 @@ pub struct CrmSettings {
 /// One table of schema `crm`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableMapping {
-    /// Its name here. `tickets` has fixed columns; see [`TICKET_COLUMNS`].
+    /// Its name in schema `crm`. `tickets` has fixed columns; see [`TICKET_COLUMNS`].
     pub name: String,
-    /// Its name in the CRM, written as there (`public.ticket`, `dbo."Support Case"`), or the path of its file.
+    /// Its name in the CRM, as the CRM quotes it (`public.ticket`, `dbo."Support Case"`), or the path of its file.
     pub from: String,
-    /// Our column, and the CRM's column that it shows. Empty for all columns as they are, which `tickets` cannot have.
+    /// Our column, and the CRM's column behind it. If empty, the table has all columns under their own names; `tickets` must have
+    /// a mapping.
     pub columns: BTreeMap<String, String>,
 }
 
-/// The columns of `crm.tickets`. `ticket` must be mapped; another one that is not mapped is NULL.
+/// The columns of `crm.tickets`. `ticket` must be mapped; any other column that is not mapped is NULL.
 pub const TICKET_COLUMNS: [&str; 8] =
     ["ticket", "opened_at", "closed_at", "issue_type", "priority", "status", "owner", "customer"];
 /// The name of the table that [`TICKET_COLUMNS`] belong to.
 pub const TICKETS: &str = "tickets";
 
-/// The kind of CRM and how it is reached.
+/// The kind of CRM and its address.
 #[derive(Debug, Clone)]
 pub enum Source {
-    /// PostgreSQL, and what speaks its protocol.
+    /// PostgreSQL, and databases with its protocol.
     Postgres(Server),
     /// MySQL or MariaDB.
     MySql(Server),
@@ -47,16 +48,16 @@ pub enum Source {
         /// The file.
         path: PathBuf,
     },
-    /// Whatever an ODBC driver reaches.
+    /// Any database with an ODBC driver.
     Odbc {
-        /// As the driver wants it, credentials included: `Driver=/path/to/driver.so;Server=...;UID=...;PWD=...`.
+        /// The connection string of the driver, credentials included: `Driver=/path/to/driver.so;Server=...;UID=...;PWD=...`.
         connection_string: Secret,
-        /// Which SQL the database behind the driver speaks.
+        /// The SQL dialect of the database behind the driver.
         dialect: OdbcDialect,
     },
     /// CSV files, one for each table.
     Csv {
-        /// What stands between the fields of a line.
+        /// The character between the fields of a line.
         delimiter: u8,
     },
     /// Parquet files, one for each table.
@@ -72,29 +73,29 @@ pub struct Server {
     pub port: u16,
     /// The database.
     pub database: String,
-    /// The user, who should be allowed to read and nothing else.
+    /// The user, who should have only the permission to read.
     pub user: String,
     /// The password.
     pub password: Secret,
-    /// How the connection is secured.
+    /// The TLS settings of the connection.
     pub tls: Tls,
 }
 
-/// How a connection is secured. What is asked for is had, or there is no connection: nothing falls back to plain text.
+/// The TLS settings of a connection. If the server does not meet them, the connection fails: there is no fallback to plain text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tls {
-    /// How much is demanded.
+    /// What is required of the connection.
     pub mode: TlsMode,
     /// A file with the certificates of the authorities to trust (PEM), in addition to the system's.
     pub ca: Option<PathBuf>,
 }
 
-/// What is demanded of a connection.
+/// What is required of a connection, as in PostgreSQL's `sslmode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TlsMode {
     /// Plain text.
     Disable,
-    /// Encrypted; the server may be anybody.
+    /// Encrypted; the server is not verified.
     Require,
     /// Encrypted; the server's certificate is from a trusted authority.
     VerifyCa,
@@ -102,7 +103,7 @@ pub enum TlsMode {
     VerifyFull,
 }
 
-/// Which SQL the database behind an ODBC driver speaks.
+/// The SQL dialect of the database behind an ODBC driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OdbcDialect {
     /// Microsoft SQL Server.
@@ -113,16 +114,16 @@ pub enum OdbcDialect {
     Db2,
     /// PostgreSQL.
     Postgres,
-    /// Any other database that knows the SQL standard: only plain filters, columns, joins and limits are sent there.
+    /// Any other database with standard SQL: only plain filters, columns, joins and limits are sent to it.
     Generic,
 }
 
-/// A password, or what contains one. It is not shown.
+/// A password, or a text that contains one. `Debug` does not print it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Hides `text`.
+    /// Wraps `text`.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
@@ -139,7 +140,7 @@ impl fmt::Debug for Secret {
 }
 
 impl Source {
-    /// The kind and the place, for messages: never a credential.
+    /// The kind and address, for messages: never a credential.
     pub(crate) fn describe(&self) -> String {
         match self {
             Self::Postgres(server) => format!("the CRM (PostgreSQL at {}:{})", server.host, server.port),
@@ -159,7 +160,7 @@ impl Source {
         }
     }
 
-    /// What must not stand in any message.
+    /// The texts that no message may contain.
     pub(crate) fn secrets(&self) -> Vec<String> {
         let secrets = match self {
             Self::Postgres(server) | Self::MySql(server) => vec![server.password.reveal().to_owned()],
@@ -199,7 +200,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_connection_string_tells_its_host_and_hides_its_password() {
+    fn a_connection_string_is_described_by_its_host_without_its_password() {
         let text = "Driver={ODBC Driver 18; really};Server=crm.example,1433;UID=reader;PWD={a;b=c};Database=crm";
         let source = Source::Odbc { connection_string: Secret::new(text), dialect: OdbcDialect::SqlServer };
         assert_eq!(source.describe(), "the CRM (ODBC, crm.example,1433)");
@@ -208,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_is_named_without_its_credentials() {
+    fn a_server_is_described_without_its_credentials() {
         let server = Server {
             host: "crm.example".to_owned(),
             port: 5432,

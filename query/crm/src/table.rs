@@ -1,21 +1,13 @@
-//! A table of the CRM's database as the engine sees it: our columns. What they are over there is looked up when a
-//! statement is planned that reads them, never before.
+//! A mapped table of the CRM's database: our columns, and the database's columns behind them. The columns of the database are
+//! read when a statement on the table is planned, never before.
 
-use crate::dialect::Language;
 use crate::error::CrmError;
-use crate::execute::plan_statement;
-use crate::push::can_filter;
-use crate::remote::{Database, RemoteColumn};
+use crate::remote::database::Database;
+use crate::remote::driver::RemoteColumn;
 use crate::settings::{TICKET_COLUMNS, TICKETS, TableMapping};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use async_trait::async_trait;
-use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::{Result, TableReference};
-use datafusion::datasource::{TableType, provider_as_source};
-use datafusion::logical_expr::{
-    Cast, Expr, LogicalPlan, LogicalPlanBuilder, TableProviderFilterPushDown, TableScan, lit,
-};
-use datafusion::physical_plan::ExecutionPlan;
+use datafusion::common::{Column, TableReference};
+use datafusion::logical_expr::{Cast, Expr, TableScan, lit};
 use datafusion::scalar::ScalarValue;
 use std::sync::Arc;
 
@@ -23,17 +15,17 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub(crate) struct RemoteTable {
     pub(crate) database: Arc<Database>,
-    /// Our name of it.
+    /// Its name in schema `crm`.
     pub(crate) name: String,
-    /// The database's name of it.
+    /// Its name in the database.
     pub(crate) from: TableReference,
     /// Our columns.
     pub(crate) schema: SchemaRef,
-    /// For each of our columns, the database's. A column without one is NULL.
+    /// For each of our columns, the database's column. A column without one is NULL.
     pub(crate) sources: Vec<Option<String>>,
 }
 
-/// The columns of `tickets`, whatever the CRM.
+/// The columns of `tickets`. They are the same for every CRM.
 pub(crate) fn ticket_schema() -> SchemaRef {
     let fields = TICKET_COLUMNS.map(|name| {
         let time = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
@@ -43,13 +35,13 @@ pub(crate) fn ticket_schema() -> SchemaRef {
 }
 
 impl RemoteTable {
-    /// `tickets`. The database is not asked.
+    /// The table `tickets`. Nothing is read from the database.
     pub(crate) fn tickets(database: Arc<Database>, mapping: &TableMapping, from: TableReference) -> Self {
         let sources = TICKET_COLUMNS.map(|name| mapping.columns.get(name).cloned()).to_vec();
         Self { database, name: TICKETS.to_owned(), from, schema: ticket_schema(), sources }
     }
 
-    /// Another table: `columns` is what the database has.
+    /// Another table. `columns` are those of the database.
     pub(crate) fn other(
         database: Arc<Database>,
         mapping: &TableMapping,
@@ -80,16 +72,16 @@ impl RemoteTable {
         any.downcast().ok()
     }
 
-    /// The columns of the database as the mapping would like them, for trying out a statement without asking.
-    pub(crate) fn assumed(&self) -> Arc<Vec<RemoteColumn>> {
+    /// The columns of the database as the mapping implies them, for writing a statement without reading from the database.
+    pub(crate) fn assumed_columns(&self) -> Arc<Vec<RemoteColumn>> {
         let columns = self.sources.iter().zip(self.schema.fields()).filter_map(|(source, field)| {
             let name = source.clone()?;
-            Some(RemoteColumn { name, data_type: field.data_type().clone(), plain: true })
+            Some(RemoteColumn { name, data_type: field.data_type().clone(), is_exact: true })
         });
         Arc::new(columns.collect())
     }
 
-    /// Our column `index` in terms of the database's `columns`.
+    /// Our column `index`, as an expression over the database's `columns`.
     pub(crate) fn expression(&self, index: usize, columns: &[RemoteColumn]) -> Result<Expr, CrmError> {
         let field = self.schema.field(index);
         let wanted = field.data_type();
@@ -99,20 +91,16 @@ impl RemoteTable {
         let Some(column) = columns.iter().find(|column| column.name == *source) else {
             return Err(missing(self.database.crm(), &self.name, &self.from, field.name(), source, columns));
         };
-        let theirs = Expr::Column(datafusion::common::Column::new(Some(self.from.clone()), source));
+        let theirs = Expr::Column(Column::new(Some(self.from.clone()), source));
         let is_time = |data_type: &DataType| matches!(data_type, DataType::Timestamp(..) | DataType::Date32);
         let as_it_is = match (wanted, &column.data_type) {
             (wanted, theirs) if is_time(wanted) && is_time(theirs) => true,
-            (wanted, _) if is_time(wanted) => !self.database.language().casts_text_to_time(),
-            // What is no text in the database is compared as text here.
-            (DataType::Utf8, theirs) => *theirs == DataType::Utf8 && (column.plain || self.name != TICKETS),
+            (wanted, _) if is_time(wanted) => !self.database.dialect().casts_text_to_time(),
+            // A column of another type in the database is compared as text in the engine.
+            (DataType::Utf8, theirs) => *theirs == DataType::Utf8 && (column.is_exact || self.name != TICKETS),
             _ => true,
         };
         Ok(if as_it_is { theirs } else { Expr::Cast(Cast::new(Box::new(theirs), wanted.clone())) })
-    }
-
-    fn language(&self) -> Language {
-        self.database.language()
     }
 }
 
@@ -131,46 +119,5 @@ fn missing(
         from: from.to_string(),
         missing: theirs.to_owned(),
         known: known.join(", "),
-    }
-}
-
-#[async_trait]
-impl TableProvider for RemoteTable {
-    fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.schema)
-    }
-
-    fn table_type(&self) -> TableType {
-        TableType::Base
-    }
-
-    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
-        let answer = |filter: &&Expr| {
-            if can_filter(filter, &self.schema, self.language()) {
-                TableProviderFilterPushDown::Exact
-            } else {
-                TableProviderFilterPushDown::Unsupported
-            }
-        };
-        Ok(filters.iter().map(answer).collect())
-    }
-
-    async fn scan(
-        &self,
-        _: &dyn Session,
-        projection: Option<&Vec<usize>>,
-        filters: &[Expr],
-        limit: Option<usize>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let source = provider_as_source(Arc::new(self.clone()));
-        let scan = LogicalPlanBuilder::scan_with_filters_fetch(
-            self.name.as_str(),
-            source,
-            projection.cloned(),
-            filters.to_vec(),
-            limit,
-        )?;
-        let plan: LogicalPlan = scan.build()?;
-        plan_statement(&self.database, &plan).await
     }
 }

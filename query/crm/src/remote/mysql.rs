@@ -1,8 +1,9 @@
-//! MySQL and MariaDB: statements are prepared, so that the server refuses more than one, and their values come typed.
+//! MySQL and MariaDB: statements are prepared, so that the server refuses more than one and sends typed values.
 
-use super::{Remote, RemoteColumn, Rows, Trouble, chain, quoted, send};
-use crate::cells::{BATCH_ROWS, Cell, Columns};
-use crate::dialect::Language;
+use crate::remote::batch::{BATCH_ROWS, BatchBuilder, Cell};
+use crate::remote::dialect::SqlDialect;
+use crate::remote::driver::{BatchSender, Driver, RemoteColumn, quoted, send};
+use crate::remote::error::{DriverError, chain};
 use crate::settings::{Server, TlsMode};
 use arrow_schema::{DataType, SchemaRef, TimeUnit};
 use async_trait::async_trait;
@@ -14,7 +15,7 @@ use mysql_async::{Conn, Error, OptsBuilder, Pool, PoolConstraints, PoolOpts, Ssl
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// The character set of what is no text.
+/// The character set of binary columns.
 const BINARY: u16 = 63;
 
 pub(crate) struct MySql {
@@ -44,12 +45,12 @@ impl MySql {
         });
         let millis = limit.as_millis();
         let seconds = limit.as_secs_f64();
-        // A comment that begins with /*M! is for MariaDB and one with /*!50708 for MySQL; each takes the other's for a comment.
+        // MariaDB executes a comment that starts with /*M!, MySQL one that starts with /*!50708. Each ignores the other's.
         let set_up = format!(
             "SET SESSION time_zone = '+00:00', SESSION sql_mode = 'NO_BACKSLASH_ESCAPES,ONLY_FULL_GROUP_BY' \
              /*M!100100 , SESSION max_statement_time = {seconds} */ /*!50708 , SESSION max_execution_time = {millis} */"
         );
-        let kept = PoolConstraints::new(0, connections.max(1)).unwrap_or_default();
+        let constraints = PoolConstraints::new(0, connections.max(1)).unwrap_or_default();
         let options = OptsBuilder::default()
             .ip_or_hostname(server.host.clone())
             .tcp_port(server.port)
@@ -60,35 +61,35 @@ impl MySql {
             .ssl_opts(tls)
             .stmt_cache_size(0_usize)
             .setup(vec![set_up, "SET SESSION TRANSACTION READ ONLY".to_owned()])
-            .pool_opts(PoolOpts::default().with_constraints(kept));
+            .pool_opts(PoolOpts::default().with_constraints(constraints));
         Self { pool: Pool::new(options), limit }
     }
 
-    async fn connection(&self) -> Result<Conn, Trouble> {
+    async fn connection(&self) -> Result<Conn, DriverError> {
         match timeout(self.limit, self.pool.get_conn()).await {
             Ok(connection) => connection.map_err(|error| match error {
                 Error::Server(_) => failed(error),
-                other => Trouble::Unreachable(chain(&other)),
+                other => DriverError::Unreachable(chain(&other)),
             }),
-            Err(_) => Err(Trouble::ConnectTimedOut),
+            Err(_) => Err(DriverError::ConnectTimedOut),
         }
     }
 
-    async fn within<T>(&self, step: impl Future<Output = Result<T, Error>>) -> Result<T, Trouble> {
+    async fn within<T>(&self, step: impl Future<Output = Result<T, Error>>) -> Result<T, DriverError> {
         match timeout(self.limit, step).await {
             Ok(done) => done.map_err(failed),
-            Err(_) => Err(Trouble::AnswerTimedOut),
+            Err(_) => Err(DriverError::StatementTimedOut),
         }
     }
 }
 
 #[async_trait]
-impl Remote for MySql {
-    fn language(&self) -> Language {
-        Language::MySql
+impl Driver for MySql {
+    fn dialect(&self) -> SqlDialect {
+        SqlDialect::MySql
     }
 
-    async fn columns(&self, table: &TableReference) -> Result<Vec<RemoteColumn>, Trouble> {
+    async fn columns(&self, table: &TableReference) -> Result<Vec<RemoteColumn>, DriverError> {
         let mut connection = self.connection().await?;
         let sql = format!("SELECT * FROM {}", quoted(table, '`'));
         let statement = self.within(connection.prep(sql)).await?;
@@ -96,36 +97,36 @@ impl Remote for MySql {
         let columns = described.iter().map(|column| {
             let unsigned = column.flags().contains(ColumnFlags::UNSIGNED_FLAG);
             let binary = column.character_set() == BINARY;
-            let (data_type, plain) =
+            let (data_type, is_exact) =
                 arrow_type(column.column_type(), unsigned, binary, column.column_length(), column.decimals());
-            RemoteColumn { name: column.name_str().into_owned(), data_type, plain }
+            RemoteColumn { name: column.name_str().into_owned(), data_type, is_exact }
         });
         let columns = columns.collect();
         self.within(connection.close(statement)).await?;
         Ok(columns)
     }
 
-    async fn answer(&self, sql: &str, schema: SchemaRef, rows: &Rows) -> Result<(), Trouble> {
+    async fn execute(&self, sql: &str, schema: SchemaRef, rows: &BatchSender) -> Result<(), DriverError> {
         let mut connection = self.connection().await?;
-        let mut columns = Columns::new(schema);
-        let mut answer = self.within(connection.exec_iter(sql, ())).await?;
-        while let Some(row) = self.within(answer.next()).await? {
-            for index in 0..columns.width() {
-                push(&mut columns, index, row.as_ref(index).unwrap_or(&Value::NULL))?;
+        let mut builder = BatchBuilder::new(schema);
+        let mut result = self.within(connection.exec_iter(sql, ())).await?;
+        while let Some(row) = self.within(result.next()).await? {
+            for index in 0..builder.width() {
+                push(&mut builder, index, row.as_ref(index).unwrap_or(&Value::NULL))?;
             }
-            columns.end_row();
-            if columns.rows() == BATCH_ROWS {
-                send(rows, columns.finish()?).await?;
+            builder.end_row();
+            if builder.rows() == BATCH_ROWS {
+                send(rows, builder.finish()?).await?;
             }
         }
-        if columns.rows() > 0 {
-            send(rows, columns.finish()?).await?;
+        if builder.rows() > 0 {
+            send(rows, builder.finish()?).await?;
         }
         Ok(())
     }
 }
 
-fn push(columns: &mut Columns, index: usize, value: &Value) -> Result<(), Trouble> {
+fn push(builder: &mut BatchBuilder, index: usize, value: &Value) -> Result<(), DriverError> {
     let text;
     let cell = match value {
         Value::NULL => Cell::Null,
@@ -141,9 +142,9 @@ fn push(columns: &mut Columns, index: usize, value: &Value) -> Result<(), Troubl
             });
             match time {
                 Some(time) => Cell::Time(time.and_utc().timestamp_micros()),
-                // MySQL's zero date says that there is none.
+                // MySQL's zero date stands for no date.
                 None if (*month, *day) == (0, 0) => Cell::Null,
-                None => Cell::Text("a day that no calendar has"),
+                None => Cell::Text("not a date"),
             }
         }
         Value::Time(negative, days, hours, minutes, seconds, micros) => {
@@ -153,25 +154,25 @@ fn push(columns: &mut Columns, index: usize, value: &Value) -> Result<(), Troubl
             Cell::Text(&text)
         }
     };
-    Ok(columns.push(index, cell)?)
+    Ok(builder.push(index, cell)?)
 }
 
-fn failed(error: Error) -> Trouble {
-    let Error::Server(answer) = &error else {
-        return Trouble::Unreachable(chain(&error));
+fn failed(error: Error) -> DriverError {
+    let Error::Server(reply) = &error else {
+        return DriverError::Unreachable(chain(&error));
     };
-    match answer.code {
-        1044 | 1045 | 1142 | 1698 => Trouble::Refused(answer.message.clone()),
-        1146 => Trouble::NoTable,
+    match reply.code {
+        1044 | 1045 | 1142 | 1698 => DriverError::LoginRefused(reply.message.clone()),
+        1146 => DriverError::NoTable,
         // max_statement_time of MariaDB, max_execution_time of MySQL.
-        1969 | 3024 => Trouble::AnswerTimedOut,
+        1969 | 3024 => DriverError::StatementTimedOut,
         // Too many connections; shutting down.
-        1040 | 1053 | 1203 | 1226 => Trouble::Unreachable(answer.message.clone()),
-        // Such a message quotes the value.
-        code if answer.state.starts_with("22") => {
-            Trouble::Failed(format!("a value cannot be converted or computed with (error {code})"))
+        1040 | 1053 | 1203 | 1226 => DriverError::Unreachable(reply.message.clone()),
+        // The message of such an error quotes the value.
+        code if reply.state.starts_with("22") => {
+            DriverError::Failed(format!("a value cannot be converted or computed with (error {code})"))
         }
-        code => Trouble::Failed(format!("{} (error {code})", answer.message)),
+        code => DriverError::Failed(format!("{} (error {code})", reply.message)),
     }
 }
 

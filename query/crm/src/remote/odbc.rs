@@ -1,12 +1,13 @@
-//! ODBC: the driver is loaded when it is needed, and works on a thread where it may block. All values are fetched as
-//! text (UTF-16), which every driver converts to, and read from there.
+//! ODBC: the driver is loaded when it is needed, and runs on a thread that it may block. All values are fetched as text
+//! (UTF-16), which every driver supports, and parsed here.
 //!
-//! Not every driver honours the time limits that it is given; then its thread stays behind until the driver gives up,
-//! while the statement has failed in time. A CRM that was found down is left alone for a moment, so few stay behind.
+//! Not every driver honours its timeouts. The statement then fails in time, but the thread stays blocked until the driver
+//! returns. The circuit breaker keeps the number of such threads small.
 
-use super::{Remote, RemoteColumn, Rows, Trouble, quoted};
-use crate::cells::{BATCH_ROWS, Cell, Columns};
-use crate::dialect::Language;
+use crate::remote::batch::{BATCH_ROWS, BatchBuilder, Cell};
+use crate::remote::dialect::SqlDialect;
+use crate::remote::driver::{BatchSender, Driver, RemoteColumn, quoted};
+use crate::remote::error::DriverError;
 use crate::settings::{OdbcDialect, Secret};
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, RecordBatch};
@@ -22,8 +23,8 @@ use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-/// The longest text that is read from a column whose driver tells no length, in characters.
-const LONGEST_TEXT: usize = 64 << 10;
+/// The length in characters of the longest text that is read from a column for which the driver reports no length.
+const MAX_TEXT_LENGTH: usize = 64 << 10;
 /// Memory for one batch.
 const BATCH_BYTES: usize = 32 << 20;
 
@@ -42,8 +43,8 @@ impl Odbc {
     /// Runs `work` with a new connection on a thread of its own.
     async fn with<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Connection<'_>, usize) -> Result<T, Trouble> + Send + 'static,
-    ) -> Result<T, Trouble> {
+        work: impl FnOnce(&Connection<'_>, usize) -> Result<T, DriverError> + Send + 'static,
+    ) -> Result<T, DriverError> {
         let (connected, is_connected) = oneshot::channel();
         let connection_string = self.connection_string.clone();
         let seconds = self.limit.as_secs().max(1);
@@ -56,63 +57,63 @@ impl Odbc {
             work(&connection, usize::try_from(seconds).unwrap_or(usize::MAX))
         });
         if timeout(self.limit, is_connected).await.is_err() {
-            return Err(Trouble::ConnectTimedOut);
+            return Err(DriverError::ConnectTimedOut);
         }
-        task.await.unwrap_or_else(|error| Err(Trouble::Failed(error.to_string())))
+        task.await.unwrap_or_else(|error| Err(DriverError::Failed(error.to_string())))
     }
 }
 
 #[async_trait]
-impl Remote for Odbc {
-    fn language(&self) -> Language {
+impl Driver for Odbc {
+    fn dialect(&self) -> SqlDialect {
         match self.dialect {
-            OdbcDialect::SqlServer => Language::SqlServer,
-            OdbcDialect::Oracle => Language::Oracle,
-            OdbcDialect::Db2 => Language::Db2,
-            OdbcDialect::Postgres => Language::Postgres,
-            OdbcDialect::Generic => Language::Generic,
+            OdbcDialect::SqlServer => SqlDialect::SqlServer,
+            OdbcDialect::Oracle => SqlDialect::Oracle,
+            OdbcDialect::Db2 => SqlDialect::Db2,
+            OdbcDialect::Postgres => SqlDialect::Postgres,
+            OdbcDialect::Generic => SqlDialect::Generic,
         }
     }
 
-    async fn columns(&self, table: &TableReference) -> Result<Vec<RemoteColumn>, Trouble> {
+    async fn columns(&self, table: &TableReference) -> Result<Vec<RemoteColumn>, DriverError> {
         let sql = format!("SELECT * FROM {} WHERE 1 = 0", quoted(table, '"'));
         self.with(move |connection, seconds| {
             let cursor = connection.execute(&sql, (), Some(seconds)).map_err(failed)?;
-            let mut cursor = cursor.ok_or_else(|| Trouble::Failed("the driver gave no answer".to_owned()))?;
+            let mut cursor = cursor.ok_or_else(|| DriverError::Failed("the driver returned no result".to_owned()))?;
             let count = u16::try_from(cursor.num_result_cols().map_err(failed)?).unwrap_or(0);
             (1..=count)
                 .map(|number| {
                     let name = cursor.col_name(number).map_err(failed)?;
-                    let (data_type, plain) = arrow_type(cursor.col_data_type(number).map_err(failed)?);
-                    Ok(RemoteColumn { name, data_type, plain })
+                    let (data_type, is_exact) = arrow_type(cursor.col_data_type(number).map_err(failed)?);
+                    Ok(RemoteColumn { name, data_type, is_exact })
                 })
                 .collect()
         })
         .await
     }
 
-    async fn answer(&self, sql: &str, schema: SchemaRef, rows: &Rows) -> Result<(), Trouble> {
+    async fn execute(&self, sql: &str, schema: SchemaRef, rows: &BatchSender) -> Result<(), DriverError> {
         let sql = sql.to_owned();
-        let out = rows.clone();
+        let sender = rows.clone();
         self.with(move |connection, seconds| {
             let cursor = connection.execute(&sql, (), Some(seconds)).map_err(failed)?;
-            let mut cursor = cursor.ok_or_else(|| Trouble::Failed("the driver gave no answer".to_owned()))?;
+            let mut cursor = cursor.ok_or_else(|| DriverError::Failed("the driver returned no result".to_owned()))?;
             let count = cursor.num_result_cols().map_err(failed)?;
             let texts = (0..count).map(|number| Field::new(format!("{number}"), DataType::Utf8, true));
             let texts = Arc::new(Schema::new(texts.collect::<Vec<_>>()));
             let reader = OdbcReaderBuilder::new()
                 .with_schema(texts)
                 .with_payload_text_encoding(TextEncoding::Utf16)
-                .with_max_text_size(LONGEST_TEXT)
+                .with_max_text_size(MAX_TEXT_LENGTH)
                 .with_max_num_rows_per_batch(BATCH_ROWS)
                 .with_max_bytes_per_batch(BATCH_BYTES)
                 .build(cursor)
-                .map_err(|error| Trouble::Failed(error.to_string()))?;
-            let mut columns = Columns::new(schema);
+                .map_err(|error| DriverError::Failed(error.to_string()))?;
+            let mut builder = BatchBuilder::new(schema);
             for batch in reader {
-                let batch = batch.map_err(|error| Trouble::Failed(error.to_string()))?;
-                let batch = read(&mut columns, &batch)?;
-                out.blocking_send(Ok(batch)).map_err(|_| Trouble::Abandoned)?;
+                let batch = batch.map_err(|error| DriverError::Failed(error.to_string()))?;
+                let batch = read(&mut builder, &batch)?;
+                sender.blocking_send(Ok(batch)).map_err(|_| DriverError::Cancelled)?;
             }
             Ok(())
         })
@@ -120,45 +121,46 @@ impl Remote for Odbc {
     }
 }
 
-/// The texts of `batch` as what they mean.
-fn read(columns: &mut Columns, batch: &RecordBatch) -> Result<RecordBatch, Trouble> {
+/// Parses the texts of `batch` into the types of the schema.
+fn read(builder: &mut BatchBuilder, batch: &RecordBatch) -> Result<RecordBatch, DriverError> {
     let texts = batch.columns().iter().map(|column| column.as_string_opt::<i32>());
-    let texts =
-        texts.collect::<Option<Vec<_>>>().ok_or_else(|| Trouble::Failed("the driver gave no text".to_owned()))?;
+    let texts = texts
+        .collect::<Option<Vec<_>>>()
+        .ok_or_else(|| DriverError::Failed("the driver returned no text".to_owned()))?;
     for row in 0..batch.num_rows() {
-        for (index, text) in texts.iter().enumerate().take(columns.width()) {
-            columns.push(index, if text.is_null(row) { Cell::Null } else { Cell::Text(text.value(row)) })?;
+        for (index, text) in texts.iter().enumerate().take(builder.width()) {
+            builder.push(index, if text.is_null(row) { Cell::Null } else { Cell::Text(text.value(row)) })?;
         }
-        columns.end_row();
+        builder.end_row();
     }
-    Ok(columns.finish()?)
+    Ok(builder.finish()?)
 }
 
-fn not_connected(error: odbc_api::Error) -> Trouble {
+fn not_connected(error: odbc_api::Error) -> DriverError {
     match failed(error) {
-        Trouble::Failed(reason) => Trouble::Unreachable(reason),
+        DriverError::Failed(reason) => DriverError::Unreachable(reason),
         other => other,
     }
 }
 
-fn failed(error: odbc_api::Error) -> Trouble {
+fn failed(error: odbc_api::Error) -> DriverError {
     let Some((state, record)) = diagnosis(&error) else {
-        return Trouble::Failed(error.to_string());
+        return DriverError::Failed(error.to_string());
     };
     let message = record.to_string();
     match state.as_str() {
-        _ if message.contains("password authentication failed") => Trouble::Refused(message),
-        "28000" => Trouble::Refused(message),
-        "42S02" => Trouble::NoTable,
-        // 57014 is PostgreSQL's own word for a statement that was cancelled, and HY008 the standard's.
-        "HYT00" | "HY008" | "57014" => Trouble::AnswerTimedOut,
-        "HYT01" => Trouble::ConnectTimedOut,
-        state if state.starts_with("08") => Trouble::Unreachable(message),
-        // Such a message may quote the value.
+        _ if message.contains("password authentication failed") => DriverError::LoginRefused(message),
+        "28000" => DriverError::LoginRefused(message),
+        "42S02" => DriverError::NoTable,
+        // A cancelled statement: 57014 is PostgreSQL's SQLSTATE, HY008 the standard's.
+        "HYT00" | "HY008" | "57014" => DriverError::StatementTimedOut,
+        "HYT01" => DriverError::ConnectTimedOut,
+        state if state.starts_with("08") => DriverError::Unreachable(message),
+        // The message of such an error may quote the value.
         state if state.starts_with("22") => {
-            Trouble::Failed(format!("a value cannot be converted or computed with (SQLSTATE {state})"))
+            DriverError::Failed(format!("a value cannot be converted or computed with (SQLSTATE {state})"))
         }
-        _ => Trouble::Failed(message),
+        _ => DriverError::Failed(message),
     }
 }
 

@@ -1,10 +1,11 @@
-//! PostgreSQL: the statement is prepared first, which refuses more than one, and then asked in the text protocol, whose
-//! values have one unambiguous form for every type the server may have.
+//! PostgreSQL: the statement is prepared first, which refuses more than one, and then executed with the simple query protocol,
+//! whose text format is unambiguous for every type of the server.
 
-use super::{Remote, RemoteColumn, Rows, Trouble, chain, quoted, send};
-use crate::cells::{BATCH_ROWS, Cell, Columns};
-use crate::dialect::Language;
 use crate::error::CrmError;
+use crate::remote::batch::{BATCH_ROWS, BatchBuilder, Cell};
+use crate::remote::dialect::SqlDialect;
+use crate::remote::driver::{BatchSender, Driver, RemoteColumn, quoted, send};
+use crate::remote::error::{DriverError, chain};
 use crate::settings::{Server, TlsMode};
 use arrow_schema::{DataType, SchemaRef, TimeUnit};
 use async_trait::async_trait;
@@ -20,7 +21,8 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{Kind, Type};
 use tokio_postgres::{Client, Config, SimpleQueryMessage};
 
-const KEPT: usize = 4;
+/// Idle connections that are reused.
+const MAX_IDLE: usize = 4;
 
 pub(crate) struct Postgres {
     config: Config,
@@ -42,7 +44,7 @@ impl Postgres {
         if let Some(path) = &server.tls.ca {
             let text = std::fs::read(path).map_err(|error| wrong(format!("read {}: {error}", path.display())))?;
             let authorities = Certificate::stack_from_pem(&text)
-                .map_err(|error| wrong(format!("{} is no file of certificates: {error}", path.display())))?;
+                .map_err(|error| wrong(format!("{} is not a file of certificates: {error}", path.display())))?;
             for authority in authorities {
                 tls.add_root_certificate(authority);
             }
@@ -73,11 +75,11 @@ impl Postgres {
         Ok(Self { config, tls: MakeTlsConnector::new(tls), limit, idle: Mutex::default() })
     }
 
-    /// A connection that was used before and still lives, or a new one.
-    async fn client(&self) -> Result<Client, Trouble> {
+    /// An idle connection that is still open, or a new one.
+    async fn client(&self) -> Result<Client, DriverError> {
         loop {
-            let kept = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            match kept {
+            let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            match idle {
                 Some(client) if !client.is_closed() => {
                     if let Ok(Ok(())) = timeout(self.limit, client.check_connection()).await {
                         return Ok(client);
@@ -91,7 +93,7 @@ impl Postgres {
             let (client, connection) = self.config.connect(self.tls.clone()).await.map_err(not_connected)?;
             tokio::spawn(async move {
                 if let Err(error) = connection.await {
-                    tracing::debug!(%error, "keep a connection to the CRM");
+                    tracing::debug!(%error, "serve a connection to the CRM");
                 }
             });
             let limit = self.limit.as_millis();
@@ -103,37 +105,37 @@ impl Postgres {
             client.batch_execute(&set_up).await.map_err(failed)?;
             Ok(client)
         };
-        timeout(self.limit, connect).await.unwrap_or(Err(Trouble::ConnectTimedOut))
+        timeout(self.limit, connect).await.unwrap_or(Err(DriverError::ConnectTimedOut))
     }
 
     fn keep(&self, client: Client) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < KEPT {
+        if idle.len() < MAX_IDLE {
             idle.push(client);
         }
     }
 
-    async fn within<T>(&self, step: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, Trouble> {
+    async fn within<T>(&self, step: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, DriverError> {
         match timeout(self.limit, step).await {
             Ok(done) => done.map_err(failed),
-            Err(_) => Err(Trouble::AnswerTimedOut),
+            Err(_) => Err(DriverError::StatementTimedOut),
         }
     }
 }
 
 #[async_trait]
-impl Remote for Postgres {
-    fn language(&self) -> Language {
-        Language::Postgres
+impl Driver for Postgres {
+    fn dialect(&self) -> SqlDialect {
+        SqlDialect::Postgres
     }
 
-    async fn columns(&self, table: &TableReference) -> Result<Vec<RemoteColumn>, Trouble> {
+    async fn columns(&self, table: &TableReference) -> Result<Vec<RemoteColumn>, DriverError> {
         let client = self.client().await?;
         let sql = format!("SELECT * FROM {}", quoted(table, '"'));
         let statement = self.within(client.prepare(&sql)).await?;
         let columns = statement.columns().iter().map(|column| {
-            let (data_type, plain) = arrow_type(column.type_(), column.type_modifier());
-            RemoteColumn { name: column.name().to_owned(), data_type, plain }
+            let (data_type, is_exact) = arrow_type(column.type_(), column.type_modifier());
+            RemoteColumn { name: column.name().to_owned(), data_type, is_exact }
         });
         let columns = columns.collect();
         drop(statement);
@@ -141,9 +143,9 @@ impl Remote for Postgres {
         Ok(columns)
     }
 
-    async fn answer(&self, sql: &str, schema: SchemaRef, rows: &Rows) -> Result<(), Trouble> {
+    async fn execute(&self, sql: &str, schema: SchemaRef, rows: &BatchSender) -> Result<(), DriverError> {
         let client = self.client().await?;
-        let mut columns = Columns::new(schema);
+        let mut builder = BatchBuilder::new(schema);
         // The extended protocol refuses a text of more than one statement.
         let statement = self.within(client.prepare(sql)).await?;
         let width = statement.columns().len();
@@ -151,20 +153,22 @@ impl Remote for Postgres {
         let cancel = Cancel(Some((client.cancel_token(), self.tls.clone())));
         let stream = self.within(client.simple_query_raw(sql)).await?;
         let mut stream = std::pin::pin!(stream);
-        while let Some(message) = timeout(self.limit, stream.next()).await.map_err(|_| Trouble::AnswerTimedOut)? {
+        while let Some(message) =
+            timeout(self.limit, stream.next()).await.map_err(|_| DriverError::StatementTimedOut)?
+        {
             let SimpleQueryMessage::Row(row) = message.map_err(failed)? else { continue };
-            // A statement that asks for no column answers with one that nobody reads.
-            for index in 0..columns.width().min(width) {
+            // A statement that reads no column returns one column, which is ignored.
+            for index in 0..builder.width().min(width) {
                 let cell = row.try_get(index).map_err(failed)?.map_or(Cell::Null, Cell::Text);
-                columns.push(index, cell)?;
+                builder.push(index, cell)?;
             }
-            columns.end_row();
-            if columns.rows() == BATCH_ROWS {
-                send(rows, columns.finish()?).await?;
+            builder.end_row();
+            if builder.rows() == BATCH_ROWS {
+                send(rows, builder.finish()?).await?;
             }
         }
-        if columns.rows() > 0 {
-            send(rows, columns.finish()?).await?;
+        if builder.rows() > 0 {
+            send(rows, builder.finish()?).await?;
         }
         cancel.done();
         self.keep(client);
@@ -172,7 +176,7 @@ impl Remote for Postgres {
     }
 }
 
-/// Tells the server to end a statement whose answer is not taken to its end.
+/// Cancels the statement on the server if its result is not read to the end.
 struct Cancel(Option<(tokio_postgres::CancelToken, MakeTlsConnector)>);
 
 impl Cancel {
@@ -193,28 +197,28 @@ impl Drop for Cancel {
     }
 }
 
-fn not_connected(error: tokio_postgres::Error) -> Trouble {
-    if error.as_db_error().is_some() { failed(error) } else { Trouble::Unreachable(chain(&error)) }
+fn not_connected(error: tokio_postgres::Error) -> DriverError {
+    if error.as_db_error().is_some() { failed(error) } else { DriverError::Unreachable(chain(&error)) }
 }
 
-fn failed(error: tokio_postgres::Error) -> Trouble {
-    let Some(answer) = error.as_db_error() else {
-        return Trouble::Unreachable(chain(&error));
+fn failed(error: tokio_postgres::Error) -> DriverError {
+    let Some(reply) = error.as_db_error() else {
+        return DriverError::Unreachable(chain(&error));
     };
-    let code = answer.code();
+    let code = reply.code();
     match code {
-        code if code.code().starts_with("28") => Trouble::Refused(answer.message().to_owned()),
-        code if *code == SqlState::UNDEFINED_TABLE => Trouble::NoTable,
-        code if *code == SqlState::QUERY_CANCELED => Trouble::AnswerTimedOut,
-        // The server starts, stops, or has no room: the next statement should not wait for it.
+        code if code.code().starts_with("28") => DriverError::LoginRefused(reply.message().to_owned()),
+        code if *code == SqlState::UNDEFINED_TABLE => DriverError::NoTable,
+        code if *code == SqlState::QUERY_CANCELED => DriverError::StatementTimedOut,
+        // The server starts, stops, or lacks resources: the next statement should not wait for it.
         code if code.code().starts_with("57P") || code.code().starts_with("53") => {
-            Trouble::Unreachable(answer.message().to_owned())
+            DriverError::Unreachable(reply.message().to_owned())
         }
-        // Such a message quotes the value.
+        // The message of such an error quotes the value.
         code if code.code().starts_with("22") => {
-            Trouble::Failed(format!("a value cannot be converted or computed with (SQLSTATE {})", code.code()))
+            DriverError::Failed(format!("a value cannot be converted or computed with (SQLSTATE {})", code.code()))
         }
-        code => Trouble::Failed(format!("{} (SQLSTATE {})", answer.message(), code.code())),
+        code => DriverError::Failed(format!("{} (SQLSTATE {})", reply.message(), code.code())),
     }
 }
 
@@ -237,7 +241,7 @@ fn arrow_type(remote: &Type, modifier: i32) -> (DataType, bool) {
     }
 }
 
-/// `numeric(precision, scale)` as it is. What has no scale of its own gets ten places.
+/// `numeric(precision, scale)` as declared. A type without a scale gets ten decimal places.
 fn numeric(modifier: i32) -> DataType {
     let unlimited = DataType::Decimal128(38, 10);
     if modifier < 4 {

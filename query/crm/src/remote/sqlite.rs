@@ -1,8 +1,9 @@
-//! SQLite: the file is opened anew for each statement, for reading only, on a thread where it may take its time.
+//! SQLite: each statement opens the file read-only, on a thread that it may block.
 
-use super::{Remote, RemoteColumn, Rows, Trouble, quoted, send};
-use crate::cells::{BATCH_ROWS, Cell, Columns};
-use crate::dialect::Language;
+use crate::remote::batch::{BATCH_ROWS, BatchBuilder, Cell};
+use crate::remote::dialect::SqlDialect;
+use crate::remote::driver::{BatchSender, Driver, RemoteColumn, quoted, send};
+use crate::remote::error::DriverError;
 use arrow_schema::{DataType, SchemaRef, TimeUnit};
 use async_trait::async_trait;
 use datafusion::common::TableReference;
@@ -23,15 +24,15 @@ impl Sqlite {
         Self { path: path.to_owned(), limit }
     }
 
-    /// Runs `work` with a connection, and interrupts it when the limit has passed or `gone` says that nobody waits.
-    async fn with<T: Send + 'static, F: Future<Output = Result<T, Trouble>>>(
+    /// Runs `work` with a connection. Interrupts it after the timeout, or when `cancelled` completes.
+    async fn with<T: Send + 'static, F: Future<Output = Result<T, DriverError>>>(
         &self,
-        gone: impl Future<Output = ()> + Send,
+        cancelled: impl Future<Output = ()> + Send,
         work: impl FnOnce(Connection) -> F + Send + 'static,
-    ) -> Result<T, Trouble> {
-        // SQLite would say only "unable to open database file".
+    ) -> Result<T, DriverError> {
+        // SQLite itself would report only "unable to open database file".
         if let Err(error) = std::fs::metadata(&self.path) {
-            return Err(Trouble::Unreachable(error.to_string()));
+            return Err(DriverError::Unreachable(error.to_string()));
         }
         let database = Builder::new_local(&self.path).flags(OpenFlags::SQLITE_OPEN_READ_ONLY);
         let database = database.build().await.map_err(unreachable)?;
@@ -45,19 +46,19 @@ impl Sqlite {
             drop(database);
             result
         });
-        let late = tokio::select! {
-            done = &mut task => return done.unwrap_or_else(|error| Err(Trouble::Failed(error.to_string()))),
-            () = tokio::time::sleep(self.limit) => Trouble::AnswerTimedOut,
-            () = gone => Trouble::Abandoned,
+        let error = tokio::select! {
+            done = &mut task => return done.unwrap_or_else(|error| Err(DriverError::Failed(error.to_string()))),
+            () = tokio::time::sleep(self.limit) => DriverError::StatementTimedOut,
+            () = cancelled => DriverError::Cancelled,
         };
         drop(interrupt);
-        // The statement notices at once; what it says now is only that it was interrupted.
+        // The statement ends at once, with an error that states only the interruption.
         let _ = task.await;
-        Err(late)
+        Err(error)
     }
 }
 
-/// Ends the statement of a connection, if one is under way, when it is dropped.
+/// Interrupts the running statement of a connection when it is dropped.
 struct Interrupt(Connection);
 
 impl Drop for Interrupt {
@@ -69,33 +70,33 @@ impl Drop for Interrupt {
 }
 
 #[async_trait]
-impl Remote for Sqlite {
-    fn language(&self) -> Language {
-        Language::Sqlite
+impl Driver for Sqlite {
+    fn dialect(&self) -> SqlDialect {
+        SqlDialect::Sqlite
     }
 
-    async fn columns(&self, table: &TableReference) -> Result<Vec<RemoteColumn>, Trouble> {
+    async fn columns(&self, table: &TableReference) -> Result<Vec<RemoteColumn>, DriverError> {
         let sql = format!("SELECT * FROM {}", quoted(table, '"'));
         self.with(std::future::pending(), |connection| async move {
             let statement = connection.prepare(&sql).await.map_err(failed)?;
             let columns = statement.columns();
             let columns = columns.iter().map(|column| {
                 let data_type = arrow_type(column.decl_type().unwrap_or_default());
-                RemoteColumn { name: column.name().to_owned(), data_type, plain: true }
+                RemoteColumn { name: column.name().to_owned(), data_type, is_exact: true }
             });
             Ok(columns.collect())
         })
         .await
     }
 
-    async fn answer(&self, sql: &str, schema: SchemaRef, rows: &Rows) -> Result<(), Trouble> {
+    async fn execute(&self, sql: &str, schema: SchemaRef, rows: &BatchSender) -> Result<(), DriverError> {
         let sql = sql.to_owned();
-        let out = rows.clone();
+        let sender = rows.clone();
         self.with(rows.closed(), |connection| async move {
-            let mut columns = Columns::new(schema);
-            let mut answer = connection.query(&sql, ()).await.map_err(failed)?;
-            while let Some(row) = answer.next().await.map_err(failed)? {
-                for index in 0..columns.width() {
+            let mut builder = BatchBuilder::new(schema);
+            let mut result = connection.query(&sql, ()).await.map_err(failed)?;
+            while let Some(row) = result.next().await.map_err(failed)? {
+                for index in 0..builder.width() {
                     let column = i32::try_from(index).unwrap_or(i32::MAX);
                     let value = row.get_value(column).map_err(failed)?;
                     let cell = match &value {
@@ -105,15 +106,15 @@ impl Remote for Sqlite {
                         Value::Text(text) => Cell::Text(text),
                         Value::Blob(bytes) => Cell::Bytes(bytes),
                     };
-                    columns.push(index, cell)?;
+                    builder.push(index, cell)?;
                 }
-                columns.end_row();
-                if columns.rows() == BATCH_ROWS {
-                    send(&out, columns.finish()?).await?;
+                builder.end_row();
+                if builder.rows() == BATCH_ROWS {
+                    send(&sender, builder.finish()?).await?;
                 }
             }
-            if columns.rows() > 0 {
-                send(&out, columns.finish()?).await?;
+            if builder.rows() > 0 {
+                send(&sender, builder.finish()?).await?;
             }
             Ok(())
         })
@@ -121,16 +122,17 @@ impl Remote for Sqlite {
     }
 }
 
-fn unreachable(error: libsql::Error) -> Trouble {
-    Trouble::Unreachable(error.to_string())
+fn unreachable(error: libsql::Error) -> DriverError {
+    DriverError::Unreachable(error.to_string())
 }
 
-fn failed(error: libsql::Error) -> Trouble {
+fn failed(error: libsql::Error) -> DriverError {
     let text = error.to_string();
-    if text.contains("no such table") { Trouble::NoTable } else { Trouble::Failed(text) }
+    if text.contains("no such table") { DriverError::NoTable } else { DriverError::Failed(text) }
 }
 
-/// SQLite's columns hold anything; the declared type says what to expect. A number without an exact type is a float.
+/// SQLite's columns can contain values of any type; the declared type states the expected one. A number without an exact type is
+/// a float.
 fn arrow_type(declared: &str) -> DataType {
     let declared = declared.to_ascii_uppercase();
     let any = |words: &[&str]| words.iter().any(|word| declared.contains(word));
@@ -150,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_declared_type_says_what_to_expect() {
+    fn the_declared_type_gives_the_arrow_type() {
         assert_eq!(arrow_type("integer"), DataType::Int64);
         assert_eq!(arrow_type("VARCHAR(20)"), DataType::Utf8);
         assert_eq!(arrow_type("DECIMAL(10,2)"), DataType::Float64);

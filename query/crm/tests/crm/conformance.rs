@@ -1,9 +1,9 @@
-//! What every kind of CRM must answer, in the same words.
+//! The statements that every kind of CRM must answer equally.
 
 use crate::fixture::{ask, sent};
 use datafusion::prelude::SessionContext;
 
-/// Statements and their answers.
+/// Statements and their results.
 const ANSWERS: &[(&str, &[&str])] = &[
     ("SELECT count(*) FROM crm.tickets", &["5"]),
     (
@@ -34,7 +34,7 @@ const ANSWERS: &[(&str, &[&str])] = &[
     ("SELECT session FROM sessions WHERE ticket IN (SELECT ticket FROM crm.tickets WHERE status = 'open')", &["s2"]),
 ];
 
-/// Parts that must not run into each other when they are written as one statement.
+/// Nested parts that must stay separate when they are written as one statement.
 const NESTED: &[(&str, &[&str])] = &[
     ("SELECT ticket FROM crm.tickets ORDER BY opened_at LIMIT 2", &["T-1", "T-2"]),
     ("SELECT ticket FROM crm.tickets ORDER BY opened_at LIMIT 2 OFFSET 1", &["T-2", "T-3"]),
@@ -79,7 +79,7 @@ const NESTED: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Those about more tables than `tickets`.
+/// Statements on other tables besides `tickets`.
 const MORE: &[(&str, &[&str])] = &[
     (
         "SELECT t.ticket, c.company FROM crm.tickets t JOIN crm.contacts c ON t.customer = CAST(c.id AS VARCHAR) \

@@ -1,7 +1,7 @@
-//! Each kind of CRM, with what is sent to it.
+//! Each kind of CRM: its results, and the statements that are sent to it.
 
 use crate::conformance::answers;
-use crate::fixture::{ask, making, sent, server, session, settings, tables};
+use crate::fixture::{ask, schema_sql, sent, server, session, settings, tables};
 use holdfast_crm::{OdbcDialect, Secret, Source};
 use holdfast_testkit::mariadb::{self, MariaDb};
 use holdfast_testkit::postgres::{self, Postgres};
@@ -10,7 +10,7 @@ use holdfast_testkit::{require, tools};
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_answers_and_computes() {
     let crm = require!(Postgres::start().await);
-    crm.execute(&making("text", "timestamptz")).unwrap();
+    crm.execute(&schema_sql("text", "timestamptz")).unwrap();
     let source = Source::Postgres(server(crm.port(), postgres::DATABASE, postgres::USER, postgres::PASSWORD));
     let context = session(settings(source, tables("public.")));
     answers(&context, true).await;
@@ -25,14 +25,14 @@ async fn postgres_answers_and_computes() {
     let [sql] = one.as_slice() else { panic!("{one:?}") };
     assert!(sql.contains("JOIN") && sql.contains("GROUP BY") && sql.contains("= 'open'"), "{sql}");
 
-    // The archive's table stays here; what is joined within the CRM is one statement there.
+    // The engine scans the archive's table; the join within the CRM is one statement.
     let beside = "SELECT s.session, x.company FROM sessions s LEFT JOIN (SELECT t.ticket, c.company \
                   FROM crm.tickets t JOIN crm.contacts c ON t.customer = CAST(c.id AS VARCHAR)) x ON s.ticket = x.ticket";
     let one = sent(&context, beside).await;
     let [sql] = one.as_slice() else { panic!("{one:?}") };
     assert!(sql.contains("JOIN") && !sql.contains("session"), "{sql}");
 
-    // Twenty at once.
+    // Twenty concurrent statements.
     let context = &context;
     let all = (0..20).map(|_| ask(context, "SELECT count(*) FROM crm.tickets"));
     for answer in futures::future::join_all(all).await {
@@ -44,7 +44,7 @@ async fn postgres_answers_and_computes() {
 async fn odbc_answers_and_computes() {
     let driver = require!(tools::odbc_driver("psqlodbcw.so"));
     let crm = require!(Postgres::start().await);
-    crm.execute(&making("text", "timestamp")).unwrap();
+    crm.execute(&schema_sql("text", "timestamp")).unwrap();
     let connection_string = format!(
         "Driver={};Server=127.0.0.1;Port={};Database={};UID={};PWD={}",
         driver.display(),
@@ -63,8 +63,8 @@ async fn odbc_answers_and_computes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn mariadb_answers_and_computes() {
     let mut crm = require!(MariaDb::start().await);
-    let making = making("varchar(40)", "datetime(6)").replace("back\\slash", "back\\\\slash");
-    crm.execute(&making).unwrap();
+    let schema_sql = schema_sql("varchar(40)", "datetime(6)").replace("back\\slash", "back\\\\slash");
+    crm.execute(&schema_sql).unwrap();
     let source = Source::MySql(server(crm.port(), mariadb::DATABASE, mariadb::USER, mariadb::PASSWORD));
     let context = session(settings(source, tables("")));
     answers(&context, true).await;
@@ -72,7 +72,7 @@ async fn mariadb_answers_and_computes() {
     let [sql] = one.as_slice() else { panic!("{one:?}") };
     assert!(sql.contains("`number` = 'T-1'") && sql.contains("LIMIT 3"), "{sql}");
 
-    // The connections of before are dead; nobody notices.
+    // The connections from before the restart are replaced.
     crm.restart().await.unwrap();
     assert_eq!(ask(&context, "SELECT count(*) FROM crm.tickets").await.unwrap(), ["5"]);
 }
@@ -83,13 +83,13 @@ async fn sqlite_answers_and_computes() {
     let path = folder.path().join("crm.db");
     let database = libsql::Builder::new_local(&path).build().await.unwrap();
     let connection = database.connect().unwrap();
-    connection.execute_batch(&making("text", "datetime")).await.unwrap();
+    connection.execute_batch(&schema_sql("text", "datetime")).await.unwrap();
     let context = session(settings(Source::Sqlite { path }, tables("")));
     answers(&context, true).await;
 }
 
 #[tokio::test]
-async fn csv_files_answer_and_are_read_anew() {
+async fn csv_files_answer_and_each_statement_reads_them_again() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tickets.csv");
     let text = "number,opened,closed,kind,state,owner_name,contact_id\n\
@@ -115,7 +115,7 @@ async fn csv_files_answer_and_are_read_anew() {
 async fn parquet_files_answer() {
     let folder = tempfile::tempdir().unwrap();
     let maker = datafusion::prelude::SessionContext::new();
-    for statement in making("text", "timestamp").split(';') {
+    for statement in schema_sql("text", "timestamp").split(';') {
         maker.sql(statement).await.unwrap().collect().await.unwrap();
     }
     let mut tables = tables("");

@@ -1,4 +1,4 @@
-//! A CRM with five tickets and two contacts, in whatever it is kept, and a session that can name its tables.
+//! A CRM with five tickets and two contacts in any kind of database, and a session that can query its tables.
 
 use arrow_array::{RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema};
@@ -13,8 +13,8 @@ use std::time::Duration;
 
 pub(crate) const LIMIT: Duration = Duration::from_secs(5);
 
-/// What makes the CRM, in the SQL that PostgreSQL, MariaDB and SQLite share. Types differ.
-pub(crate) fn making(text: &str, time: &str) -> String {
+/// The statements that create the CRM, in the SQL that PostgreSQL, MariaDB and SQLite share. Types differ.
+pub(crate) fn schema_sql(text: &str, time: &str) -> String {
     format!(
         "CREATE TABLE ticket (number {text} PRIMARY KEY, opened {time}, closed {time}, kind {text}, state {text}, \
          owner_name {text}, contact_id INTEGER, hours DECIMAL(10,2)); \
@@ -76,11 +76,11 @@ pub(crate) fn session(settings: CrmSettings) -> SessionContext {
     session_with(&Crm::connect(settings).expect("the settings are right"))
 }
 
-/// A session with this CRM, and a table of its own: `sessions`.
+/// A session with this CRM and with the table `sessions`.
 pub(crate) fn session_with(crm: &Crm) -> SessionContext {
     let config = SessionConfig::new().with_information_schema(true).with_target_partitions(2);
     let base = install(SessionStateBuilder::new().with_config(config).with_default_features()).build();
-    // A state that is made from the state, as the archive does for each statement.
+    // A state made from another state, as the engine does for each statement.
     let context = SessionContext::new_with_state(SessionStateBuilder::new_from_existing(base).build());
     let catalog = context.catalog("datafusion").expect("the default catalog");
     catalog.register_schema("crm", crm.schema()).expect("a schema");
@@ -96,7 +96,7 @@ pub(crate) fn session_with(crm: &Crm) -> SessionContext {
     context
 }
 
-/// The answer as text, a line for each row.
+/// The result as text, one line a row.
 pub(crate) async fn ask(context: &SessionContext, sql: &str) -> Result<Vec<String>, DataFusionError> {
     let batches = context.sql(sql).await?.collect().await?;
     let text = pretty_format_batches(&batches)?.to_string();
@@ -104,7 +104,7 @@ pub(crate) async fn ask(context: &SessionContext, sql: &str) -> Result<Vec<Strin
     Ok(rows.map(|line| line.trim_matches('|').split('|').map(str::trim).collect::<Vec<_>>().join("|")).collect())
 }
 
-/// The statements that the CRM is sent for `sql`.
+/// The statements that are sent to the CRM for `sql`.
 pub(crate) async fn sent(context: &SessionContext, sql: &str) -> Vec<String> {
     let batches = context.sql(&format!("EXPLAIN {sql}")).await.expect("a plan").collect().await.expect("a plan");
     let text = pretty_format_batches(&batches).expect("text").to_string();

@@ -1,4 +1,4 @@
-//! The CRM's tables, behind real databases and real files.
+//! The CRM's tables, with real databases and real files.
 
 mod conformance;
 mod databases;

@@ -1,24 +1,24 @@
-//! A CRM that is down, slow, locked, or not as it was described.
+//! A CRM that is down, slow, refuses the login, or does not match its settings.
 
-use crate::fixture::{LIMIT, ask, making, server, session, session_with, settings, tables};
+use crate::fixture::{LIMIT, ask, schema_sql, server, session, session_with, settings, tables};
 use holdfast_crm::{Clock, Crm, CrmError, Source};
 use holdfast_testkit::postgres::{self, Postgres};
 use holdfast_testkit::{ports, require};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// A clock that stands still until it is moved.
+/// A clock that the test moves.
 #[derive(Debug)]
-struct StandingClock(Mutex<Instant>);
+struct ManualClock(Mutex<Instant>);
 
-impl Clock for StandingClock {
+impl Clock for ManualClock {
     fn now(&self) -> Instant {
         *self.0.lock().unwrap()
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_crm_that_is_down_fails_its_own_statements_only() {
+async fn if_a_crm_is_down_only_statements_on_its_tables_fail() {
     let source = Source::Postgres(server(ports::free(), "crm", "reader", "hunter2"));
     let context = session(settings(source, tables("public.")));
     let error = ask(&context, "SELECT * FROM crm.tickets").await.unwrap_err();
@@ -26,14 +26,14 @@ async fn a_crm_that_is_down_fails_its_own_statements_only() {
     assert!(error.to_string().contains("PostgreSQL at 127.0.0.1"), "{error}");
     assert!(!error.to_string().contains("hunter2"), "{error}");
     let error = ask(&context, "SELECT * FROM crm.contacts").await.unwrap_err();
-    assert!(matches!(CrmError::of(&error), Some(CrmError::Resting { .. })), "{error}");
+    assert!(matches!(CrmError::of(&error), Some(CrmError::CircuitOpen { .. })), "{error}");
     assert_eq!(ask(&context, "SELECT count(*) FROM sessions").await.unwrap(), ["3"]);
     let names = "SELECT table_name FROM information_schema.columns WHERE table_schema = 'crm' GROUP BY table_name";
     assert_eq!(ask(&context, names).await.unwrap(), ["tickets"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_black_hole_is_given_up_in_time() {
+async fn a_server_that_never_answers_times_out() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     for source in [
@@ -43,7 +43,7 @@ async fn a_black_hole_is_given_up_in_time() {
         let context = session(settings(source, tables("public.")));
         let start = Instant::now();
         let waits = ask(&context, "SELECT * FROM crm.tickets");
-        // Meanwhile the archive answers.
+        // Statements on the archive run meanwhile.
         let (answer, ()) = tokio::join!(waits, async {
             assert_eq!(ask(&context, "SELECT count(*) FROM sessions").await.unwrap(), ["3"]);
             assert!(start.elapsed() < LIMIT, "{:?}", start.elapsed());
@@ -57,7 +57,7 @@ async fn a_black_hole_is_given_up_in_time() {
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_settings_are_named() {
     let mut crm = require!(Postgres::start().await);
-    crm.execute(&making("text", "timestamptz")).unwrap();
+    crm.execute(&schema_sql("text", "timestamptz")).unwrap();
     let source = |password| Source::Postgres(server(crm.port(), postgres::DATABASE, postgres::USER, password));
 
     let context = session(settings(source("hunter2"), tables("public.")));
@@ -75,7 +75,7 @@ async fn wrong_settings_are_named() {
     let error = ask(&context, "SELECT * FROM crm.work").await.unwrap_err();
     assert!(matches!(CrmError::of(&error), Some(CrmError::NoTable { .. })), "{error}");
 
-    // The connections of before are dead; nobody notices.
+    // The connections from before the restart are replaced.
     let context = session(settings(source(postgres::PASSWORD), tables("public.")));
     assert_eq!(ask(&context, "SELECT count(*) FROM crm.tickets").await.unwrap(), ["5"]);
     crm.restart().await.unwrap();
@@ -83,28 +83,28 @@ async fn wrong_settings_are_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_crm_that_came_back_is_asked_again_after_a_pause() {
+async fn after_the_circuit_breakers_pause_a_recovered_crm_is_queried_again() {
     let mut crm = require!(Postgres::start().await);
-    crm.execute(&making("text", "timestamptz")).unwrap();
-    let clock = Arc::new(StandingClock(Mutex::new(Instant::now())));
+    crm.execute(&schema_sql("text", "timestamptz")).unwrap();
+    let clock = Arc::new(ManualClock(Mutex::new(Instant::now())));
     let source = Source::Postgres(server(crm.port(), postgres::DATABASE, postgres::USER, postgres::PASSWORD));
     let shown = Crm::connect_with(settings(source, tables("public.")), Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
     let context = session_with(&shown);
     let count = "SELECT count(*) FROM crm.tickets";
     assert_eq!(ask(&context, count).await.unwrap(), ["5"]);
     crm.kill();
-    // A connection outlives its server for a moment.
+    // A connection may survive its server for a moment.
     let killed = Instant::now();
     let error = loop {
         match ask(&context, count).await {
             Err(error) => break error,
-            Ok(_) => assert!(killed.elapsed() < LIMIT, "the server does not die"),
+            Ok(_) => assert!(killed.elapsed() < LIMIT, "the server does not end"),
         }
     };
     assert!(matches!(CrmError::of(&error), Some(CrmError::Unreachable { .. })), "{error}");
     crm.restart().await.unwrap();
     let error = ask(&context, count).await.unwrap_err();
-    assert!(matches!(CrmError::of(&error), Some(CrmError::Resting { .. })), "{error}");
+    assert!(matches!(CrmError::of(&error), Some(CrmError::CircuitOpen { .. })), "{error}");
     *clock.0.lock().unwrap() += Duration::from_secs(5);
     assert_eq!(ask(&context, count).await.unwrap(), ["5"]);
     assert_eq!(ask(&context, count).await.unwrap(), ["5"]);

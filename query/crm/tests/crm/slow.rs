@@ -1,6 +1,6 @@
-//! Statements that take too long in the CRM, that nobody waits for any more, or that would change something there.
+//! Statements that take too long in the CRM, that are cancelled, or that would change something in it.
 
-use crate::fixture::{LIMIT, ask, making, server, session, settings};
+use crate::fixture::{LIMIT, ask, schema_sql, server, session, settings};
 use datafusion::prelude::SessionContext;
 use holdfast_crm::{CrmError, OdbcDialect, Secret, Source, TableMapping};
 use holdfast_testkit::mariadb::{self, MariaDb};
@@ -14,8 +14,8 @@ fn views(names: &[&str]) -> Vec<TableMapping> {
     names.iter().map(view).collect()
 }
 
-/// `table` takes too long, which is told in time, with the CRM's `kind` and place.
-async fn is_late(context: &SessionContext, table: &str, kind: &str) {
+/// A statement on `table` times out, with an error that names the CRM's `kind` and address.
+async fn times_out(context: &SessionContext, table: &str, kind: &str) {
     let start = Instant::now();
     let error = ask(context, &format!("SELECT * FROM crm.{table}")).await.unwrap_err();
     assert!(matches!(CrmError::of(&error), Some(CrmError::TimedOut { .. })), "{table}: {error}");
@@ -24,7 +24,7 @@ async fn is_late(context: &SessionContext, table: &str, kind: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn postgres_is_given_up_in_time_and_told_when_nobody_waits() {
+async fn a_slow_statement_in_postgres_times_out_and_a_dropped_one_is_cancelled() {
     let crm = require!(Postgres::start().await);
     crm.execute(
         "CREATE VIEW slow AS SELECT pg_sleep(60)::text AS nap; \
@@ -35,9 +35,9 @@ async fn postgres_is_given_up_in_time_and_told_when_nobody_waits() {
     .unwrap();
     let source = Source::Postgres(server(crm.port(), postgres::DATABASE, postgres::USER, postgres::PASSWORD));
     let context = session(settings(source, views(&["slow", "stuck", "writing"])));
-    is_late(&context, "slow", "PostgreSQL at 127.0.0.1").await;
-    // The first rows are there, the others are not.
-    is_late(&context, "stuck", "PostgreSQL at 127.0.0.1").await;
+    times_out(&context, "slow", "PostgreSQL at 127.0.0.1").await;
+    // The first rows arrive, the others do not.
+    times_out(&context, "stuck", "PostgreSQL at 127.0.0.1").await;
     let error = ask(&context, "SELECT * FROM crm.writing").await.unwrap_err();
     assert!(error.to_string().contains("read-only transaction"), "{error}");
 
@@ -47,26 +47,26 @@ async fn postgres_is_given_up_in_time_and_told_when_nobody_waits() {
     let idle = "DO $$ BEGIN IF EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'holdfast' \
                 AND state = 'active') THEN RAISE 'it is busy'; END IF; END $$";
     while let Err(error) = crm.execute(idle) {
-        // Sooner than by its own time limit.
+        // Sooner than its own timeout.
         assert!(start.elapsed() < Duration::from_secs(3), "{error}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn mariadb_is_given_up_in_time() {
+async fn a_slow_statement_in_mariadb_times_out() {
     let crm = require!(MariaDb::start().await);
     crm.execute("CREATE SEQUENCE counter; CREATE VIEW slow AS SELECT sleep(60) AS nap").unwrap();
     crm.execute("CREATE VIEW writing AS SELECT NEXTVAL(counter) AS n").unwrap();
     let source = Source::MySql(server(crm.port(), mariadb::DATABASE, mariadb::USER, mariadb::PASSWORD));
     let context = session(settings(source, views(&["slow", "writing"])));
-    is_late(&context, "slow", "MySQL at 127.0.0.1").await;
+    times_out(&context, "slow", "MySQL at 127.0.0.1").await;
     let error = ask(&context, "SELECT * FROM crm.writing").await.unwrap_err();
     assert!(error.to_string().contains("READ ONLY transaction"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sqlite_is_interrupted_in_time() {
+async fn a_slow_statement_in_sqlite_is_interrupted() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("crm.db");
     let database = libsql::Builder::new_local(&path).build().await.unwrap();
@@ -74,14 +74,14 @@ async fn sqlite_is_interrupted_in_time() {
                 SELECT count(*) AS c FROM n";
     database.connect().unwrap().execute_batch(view).await.unwrap();
     let context = session(settings(Source::Sqlite { path }, views(&["endless"])));
-    is_late(&context, "endless", "SQLite file").await;
+    times_out(&context, "endless", "SQLite file").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn odbc_is_given_up_in_time_and_keeps_its_password() {
+async fn a_slow_statement_over_odbc_times_out_and_errors_hide_the_password() {
     let driver = require!(tools::odbc_driver("psqlodbcw.so"));
     let mut crm = require!(Postgres::start().await);
-    crm.execute(&making("text", "timestamp")).unwrap();
+    crm.execute(&schema_sql("text", "timestamp")).unwrap();
     crm.execute("CREATE VIEW slow AS SELECT pg_sleep(60)::text AS nap").unwrap();
     let source = |password: &str| {
         let (port, database, user) = (crm.port(), postgres::DATABASE, postgres::USER);
@@ -93,7 +93,7 @@ async fn odbc_is_given_up_in_time_and_keeps_its_password() {
     };
     let context = session(settings(source(postgres::PASSWORD), views(&["slow", "contact"])));
     let wrong = session(settings(source("hunter2"), views(&["contact"])));
-    is_late(&context, "slow", "ODBC, 127.0.0.1").await;
+    times_out(&context, "slow", "ODBC, 127.0.0.1").await;
     let error = ask(&wrong, "SELECT * FROM crm.contact").await.unwrap_err();
     assert!(matches!(CrmError::of(&error), Some(CrmError::Refused { .. })), "{error}");
     assert!(!error.to_string().contains("hunter2"), "{error}");

@@ -1,4 +1,4 @@
-//! Encrypted connections: what is asked for is had, or there is none.
+//! Encrypted connections: they meet the TLS settings, or they fail.
 
 use crate::fixture::{ask, server, session, settings, tables};
 use holdfast_crm::{CrmError, Server, Source, TableMapping, Tls, TlsMode};
@@ -8,7 +8,7 @@ use holdfast_testkit::require;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use std::path::Path;
 
-/// An authority's certificate, and a certificate of its making for `localhost` with the key.
+/// A certificate authority, and a certificate for `localhost` that it issued, with the key.
 struct Certificates {
     authority: String,
     certificate: String,
@@ -27,8 +27,8 @@ fn certificates() -> Certificates {
     Certificates { authority: authority.pem(), certificate: certificate.pem(), key: key.serialize_pem() }
 }
 
-/// Which connections there are, with a server that has `Certificates` and shows in `secured` how a session is secured.
-async fn is_demanded(source: impl Fn(Server) -> Source, plain: Server, ca: &Path, from: &str, encrypted: &str) {
+/// Which TLS modes connect to a server with [`Certificates`]. Its table `secured` shows the TLS version of the session.
+async fn check_modes(source: impl Fn(Server) -> Source, plain: Server, ca: &Path, from: &str, encrypted: &str) {
     for (mode, ca, host, works) in [
         (TlsMode::Require, None, "127.0.0.1", true),
         (TlsMode::VerifyCa, Some(ca), "127.0.0.1", true),
@@ -53,7 +53,7 @@ async fn is_demanded(source: impl Fn(Server) -> Source, plain: Server, ca: &Path
     }
 }
 
-/// A server that knows plain text only is not talked to when more was asked for.
+/// A connection that requires TLS to a server without TLS fails.
 async fn is_refused_in_plain_text(source: impl Fn(Server) -> Source, plain: Server) {
     let tls = Tls { mode: TlsMode::Require, ca: None };
     let context = session(settings(source(Server { tls, ..plain }), tables("")));
@@ -62,7 +62,7 @@ async fn is_refused_in_plain_text(source: impl Fn(Server) -> Source, plain: Serv
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn postgres_is_encrypted_as_demanded() {
+async fn connections_to_postgres_meet_the_tls_mode() {
     let mut crm = require!(Postgres::start().await);
     crm.execute("CREATE VIEW secured AS SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid()").unwrap();
     let plain = server(crm.port(), postgres::DATABASE, postgres::USER, postgres::PASSWORD);
@@ -71,11 +71,11 @@ async fn postgres_is_encrypted_as_demanded() {
     let ca = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(ca.path(), &certificates.authority).unwrap();
     crm.encrypt(&certificates.certificate, &certificates.key).await.unwrap();
-    is_demanded(Source::Postgres, plain, ca.path(), "public.secured", "TLSv1").await;
+    check_modes(Source::Postgres, plain, ca.path(), "public.secured", "TLSv1").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn mariadb_is_encrypted_as_demanded() {
+async fn connections_to_mariadb_meet_the_tls_mode() {
     let mut crm = require!(MariaDb::start().await);
     crm.execute(
         "CREATE VIEW secured AS SELECT variable_value FROM information_schema.session_status \
@@ -88,5 +88,5 @@ async fn mariadb_is_encrypted_as_demanded() {
     let ca = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(ca.path(), &certificates.authority).unwrap();
     crm.encrypt(&certificates.certificate, &certificates.key).await.unwrap();
-    is_demanded(Source::MySql, plain, ca.path(), "secured", "TLSv1").await;
+    check_modes(Source::MySql, plain, ca.path(), "secured", "TLSv1").await;
 }

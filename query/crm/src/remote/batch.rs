@@ -1,10 +1,10 @@
-//! The values of a CRM's rows, in the columns that the statement promises.
+//! From the values of a CRM's rows to record batches.
 //!
 //! ```text
-//!   driver ──▶ Cell (what the wire said) ──▶ Columns (what the statement's schema says) ──▶ RecordBatch
+//!   driver ──▶ Cell (the type on the wire) ──▶ BatchBuilder (the types of the statement's schema) ──▶ RecordBatch
 //! ```
 //!
-//! A value that does not fit is an error that names the column and not the value. Times without a zone are UTC.
+//! A value that does not fit is an error that names the column but not the value. Times without a zone are UTC.
 
 use crate::error::CrmError;
 use arrow_array::builder::{
@@ -22,7 +22,7 @@ use std::sync::Arc;
 /// Rows of one batch.
 pub(crate) const BATCH_ROWS: usize = 4096;
 
-/// One value as a driver gives it.
+/// One value from a driver.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Cell<'a> {
     Null,
@@ -36,7 +36,7 @@ pub(crate) enum Cell<'a> {
 }
 
 #[derive(Debug)]
-enum Builder {
+enum ColumnBuilder {
     Bool(BooleanBuilder),
     Int(Int64Builder),
     Unsigned(UInt64Builder),
@@ -50,15 +50,15 @@ enum Builder {
     Null,
 }
 
-/// Columns that are being filled.
+/// Builds record batches row by row.
 #[derive(Debug)]
-pub(crate) struct Columns {
+pub(crate) struct BatchBuilder {
     schema: SchemaRef,
-    builders: Vec<Builder>,
+    builders: Vec<ColumnBuilder>,
     rows: usize,
 }
 
-impl Builder {
+impl ColumnBuilder {
     fn of(data_type: &DataType) -> Self {
         use DataType::*;
         match data_type {
@@ -135,7 +135,7 @@ impl Builder {
                 Cell::Null => None,
                 Cell::Text(text) => Some(micros(text)?),
                 Cell::Time(time) => Some(time),
-                // SQLite has no times; what is a number there counts seconds since 1970.
+                // SQLite has no time type; a number is seconds since 1970.
                 Cell::Int(seconds) => Some(seconds.checked_mul(1_000_000)?),
                 Cell::Float(seconds) => Some((seconds * 1e6).round() as i64),
                 _ => return None,
@@ -184,9 +184,9 @@ impl Builder {
     }
 }
 
-impl Columns {
+impl BatchBuilder {
     pub(crate) fn new(schema: SchemaRef) -> Self {
-        let builders = schema.fields().iter().map(|field| Builder::of(field.data_type())).collect();
+        let builders = schema.fields().iter().map(|field| ColumnBuilder::of(field.data_type())).collect();
         Self { schema, builders, rows: 0 }
     }
 
@@ -198,7 +198,7 @@ impl Columns {
         self.rows
     }
 
-    /// The next value of column `index`.
+    /// Appends the value of column `index`.
     pub(crate) fn push(&mut self, index: usize, cell: Cell<'_>) -> Result<(), CrmError> {
         let pushed = self.builders.get_mut(index).and_then(|builder| builder.push(cell));
         pushed.ok_or_else(|| {
@@ -209,12 +209,12 @@ impl Columns {
         })
     }
 
-    /// Every column got the value of this row.
+    /// Ends the row, after a value was appended to each column.
     pub(crate) fn end_row(&mut self) {
         self.rows += 1;
     }
 
-    /// The rows so far; the columns are empty again.
+    /// Returns the rows so far and starts a new batch.
     pub(crate) fn finish(&mut self) -> Result<RecordBatch, CrmError> {
         let rows = std::mem::take(&mut self.rows);
         let strict = CastOptions { safe: false, ..CastOptions::default() };
@@ -231,7 +231,7 @@ impl Columns {
         }
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)
-            .map_err(|error| CrmError::Value { column: error.to_string(), wanted: "part of the answer".to_owned() })
+            .map_err(|error| CrmError::Value { column: error.to_string(), wanted: "part of the result".to_owned() })
     }
 }
 

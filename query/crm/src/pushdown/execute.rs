@@ -1,8 +1,8 @@
-//! Asking the CRM from within a plan: one leaf, one statement.
+//! The plan nodes that query the CRM: one leaf, one statement.
 
 use crate::error::CrmError;
-use crate::remote::Database;
-use crate::statement::write;
+use crate::pushdown::statement::write;
+use crate::remote::database::Database;
 use crate::table::RemoteTable;
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
@@ -18,7 +18,7 @@ use datafusion_federation::{FederatedPlanNode, FederationPlanner};
 use std::fmt;
 use std::sync::Arc;
 
-/// Plans the parts that [`crate::push`] cut out.
+/// Plans the parts that [`crate::pushdown::rule`] found.
 pub(crate) struct Planner(pub(crate) Arc<Database>);
 
 #[async_trait]
@@ -28,7 +28,7 @@ impl FederationPlanner for Planner {
     }
 }
 
-/// `plan`, whose scans are all of `database`, as one statement there. The columns of its tables are looked up.
+/// Plans one statement for `plan`, whose scans are all of `database`. Reads the columns of its tables from the database.
 pub(crate) async fn plan_statement(database: &Arc<Database>, plan: &LogicalPlan) -> Result<Arc<dyn ExecutionPlan>> {
     let mut tables = Vec::new();
     plan.apply(|node| {
@@ -44,15 +44,15 @@ pub(crate) async fn plan_statement(database: &Arc<Database>, plan: &LogicalPlan)
         let columns = database.columns(&table.name, &table.from).await.map_err(CrmError::into_engine)?;
         known.push((table.from.clone(), columns));
     }
-    let sql = write(plan, database.language(), &|table| {
+    let sql = write(plan, database.dialect(), &|table| {
         let columns = known.iter().find(|(from, _)| *from == table.from);
-        Ok(columns.map_or_else(|| table.assumed(), |(_, columns)| Arc::clone(columns)))
+        Ok(columns.map_or_else(|| table.assumed_columns(), |(_, columns)| Arc::clone(columns)))
     })?;
     let schema: SchemaRef = Arc::clone(plan.schema().inner());
     Ok(Arc::new(CrmExec::new(Arc::clone(database), sql, schema)))
 }
 
-/// A statement that the CRM answers.
+/// A statement that the CRM executes.
 #[derive(Debug)]
 struct CrmExec {
     database: Arc<Database>,
@@ -104,7 +104,7 @@ impl ExecutionPlan for CrmExec {
 
     fn execute(&self, partition: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         if partition != 0 {
-            return Err(DataFusionError::Internal(format!("the CRM's answer has no part {partition}")));
+            return Err(DataFusionError::Internal(format!("the result of the CRM has no partition {partition}")));
         }
         Ok(self.database.stream(self.sql.clone(), self.schema()))
     }

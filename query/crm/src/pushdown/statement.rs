@@ -1,14 +1,16 @@
-//! The statement for the CRM, from the part of a plan that concerns the CRM alone.
+//! The SQL statement for a part of a plan that concerns the CRM alone.
 //!
 //! ```text
 //!   plan over our tables ──▶ each scan becomes (SELECT their columns AS ours FROM their table WHERE ... LIMIT ...)
-//!                        ──▶ SQL in the CRM's dialect ──▶ gate
+//!                        ──▶ SQL in the CRM's dialect ──▶ validate
 //! ```
+//!
+//! "Our" tables and columns are those of schema `crm`, "their" tables and columns those of the CRM.
 
-use crate::dialect::Language;
 use crate::error::CrmError;
-use crate::gate;
-use crate::remote::RemoteColumn;
+use crate::pushdown::validate;
+use crate::remote::dialect::SqlDialect;
+use crate::remote::driver::RemoteColumn;
 use crate::table::RemoteTable;
 use arrow_schema::{Field, Schema};
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
@@ -23,27 +25,27 @@ use datafusion::sql::unparser::Unparser;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-/// What the database has, for a table of ours.
-pub(crate) type Known<'a> = dyn Fn(&RemoteTable) -> Result<Arc<Vec<RemoteColumn>>, CrmError> + 'a;
+/// The columns of the database for a table of ours.
+pub(crate) type ColumnsOf<'a> = dyn Fn(&RemoteTable) -> Result<Arc<Vec<RemoteColumn>>, CrmError> + 'a;
 
-/// `plan`, whose scans are all of the CRM, as one statement.
-pub(crate) fn write(plan: &LogicalPlan, language: Language, known: &Known<'_>) -> Result<String> {
+/// One statement for `plan`, whose scans are all of the CRM.
+pub(crate) fn write(plan: &LogicalPlan, dialect: SqlDialect, columns_of: &ColumnsOf<'_>) -> Result<String> {
     let plan = match plan {
-        // On its own, a scan needs no name.
+        // A single scan needs no alias.
         LogicalPlan::TableScan(scan) => match RemoteTable::of(scan) {
-            Some(table) => over_there(scan, &table, known)?,
+            Some(table) => scan_of_theirs(scan, &table, columns_of)?,
             None => plan.clone(),
         },
-        plan => plan.clone().transform_down(|node| substitute(node, known)).data()?,
+        plan => plan.clone().transform_down(|node| substitute(node, columns_of)).data()?,
     };
-    let mut statement = Unparser::new(&language).plan_to_sql(&plan)?;
-    let _ = VisitMut::visit(&mut statement, &mut Wording(language));
+    let mut statement = Unparser::new(&dialect).plan_to_sql(&plan)?;
+    let _ = VisitMut::visit(&mut statement, &mut SyntaxFixes(dialect));
     let sql = statement.to_string();
-    gate::check(&sql, language.quote()).map_err(CrmError::into_engine)?;
+    validate::check_statement(&sql, dialect.quote()).map_err(CrmError::into_engine)?;
     Ok(sql)
 }
 
-fn substitute(node: LogicalPlan, known: &Known<'_>) -> Result<Transformed<LogicalPlan>> {
+fn substitute(node: LogicalPlan, columns_of: &ColumnsOf<'_>) -> Result<Transformed<LogicalPlan>> {
     let (scan, name) = match &node {
         LogicalPlan::TableScan(scan) => (scan, scan.table_name.clone()),
         LogicalPlan::SubqueryAlias(alias) => match alias.input.as_ref() {
@@ -55,13 +57,13 @@ fn substitute(node: LogicalPlan, known: &Known<'_>) -> Result<Transformed<Logica
     let Some(table) = RemoteTable::of(scan) else {
         return Ok(Transformed::no(node));
     };
-    let theirs = LogicalPlanBuilder::new(over_there(scan, &table, known)?).alias(name)?.build()?;
+    let theirs = LogicalPlanBuilder::new(scan_of_theirs(scan, &table, columns_of)?).alias(name)?.build()?;
     Ok(Transformed::new(theirs, true, TreeNodeRecursion::Jump))
 }
 
-/// A scan of one of our tables, as a query of theirs.
-fn over_there(scan: &TableScan, table: &RemoteTable, known: &Known<'_>) -> Result<LogicalPlan> {
-    let columns = known(table).map_err(CrmError::into_engine)?;
+/// A scan of one of our tables, as a query of their table.
+fn scan_of_theirs(scan: &TableScan, table: &RemoteTable, columns_of: &ColumnsOf<'_>) -> Result<LogicalPlan> {
+    let columns = columns_of(table).map_err(CrmError::into_engine)?;
     let fields = columns.iter().map(|column| Field::new(&column.name, column.data_type.clone(), true));
     let source = LogicalTableSource::new(Arc::new(Schema::new(fields.collect::<Vec<_>>())));
     let mut theirs = LogicalPlanBuilder::scan(table.from.clone(), Arc::new(source), None)?;
@@ -88,21 +90,21 @@ fn over_there(scan: &TableScan, table: &RemoteTable, known: &Known<'_>) -> Resul
     theirs.build()
 }
 
-/// What the writer of statements cannot be told: how a limit is worded, and that a table's alias stands without `AS`.
-struct Wording(Language);
+/// Changes what the unparser cannot be configured to write: the syntax of a limit, and a table alias without `AS`.
+struct SyntaxFixes(SqlDialect);
 
-impl VisitorMut for Wording {
+impl VisitorMut for SyntaxFixes {
     type Break = ();
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
-        if matches!(self.0, Language::Postgres | Language::MySql | Language::Sqlite) {
+        if matches!(self.0, SqlDialect::Postgres | SqlDialect::MySql | SqlDialect::Sqlite) {
             return ControlFlow::Continue(());
         }
         let Some(LimitClause::LimitOffset { limit: Some(limit), .. }) = query.limit_clause.take() else {
             return ControlFlow::Continue(());
         };
         match (self.0, query.body.as_mut(), limit) {
-            (Language::SqlServer, SetExpr::Select(select), SqlExpr::Value(value)) => {
+            (SqlDialect::SqlServer, SetExpr::Select(select), SqlExpr::Value(value)) => {
                 let quantity = match value.value {
                     Value::Number(number, _) => number.parse().ok().map(TopQuantity::Constant),
                     _ => None,
@@ -117,7 +119,7 @@ impl VisitorMut for Wording {
     }
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
-        if self.0 == Language::Oracle
+        if self.0 == SqlDialect::Oracle
             && let TableFactor::Table { alias: Some(alias), .. } | TableFactor::Derived { alias: Some(alias), .. } =
                 factor
         {
@@ -131,8 +133,8 @@ impl VisitorMut for Wording {
     }
 }
 
-/// Whether `plan` can be written at all, as far as can be told without asking the database.
-pub(crate) fn is_writable(plan: &LogicalPlan, language: Language) -> Result<(), DataFusionError> {
-    let sql = write(plan, language, &|table| Ok(table.assumed()))?;
-    gate::check_names(&sql, language.quote()).map_err(CrmError::into_engine)
+/// Checks that `plan` can be written as a statement, as far as possible without reading columns from the database.
+pub(crate) fn check_writable(plan: &LogicalPlan, dialect: SqlDialect) -> Result<(), DataFusionError> {
+    let sql = write(plan, dialect, &|table| Ok(table.assumed_columns()))?;
+    validate::check_names(&sql, dialect.quote()).map_err(CrmError::into_engine)
 }

@@ -1,20 +1,20 @@
-//! The last look at a statement before it goes to the CRM: it is one question, and every name in it ends where it
-//! seems to.
+//! The validation of a statement before it is sent to the CRM: it is one query, and every quoted name in it ends where it
+//! should.
 
 use crate::error::CrmError;
 
-/// The longest name, in bytes, that every kind of CRM keeps apart from others: PostgreSQL cuts off the rest.
-const LONGEST_NAME: usize = 63;
+/// The greatest length of a name that no CRM truncates: PostgreSQL truncates longer ones.
+const MAX_NAME_BYTES: usize = 63;
 
-/// Refuses names that a database could cut off.
+/// Refuses names that a database could truncate.
 pub(crate) fn check_names(sql: &str, quote: char) -> Result<(), CrmError> {
     let mut rest = sql;
-    // Texts are skipped: a quotation mark in one begins no name.
+    // String literals are skipped: a quotation mark in one starts no name.
     while let Some(start) = rest.find(['\'', quote]) {
         let mark = if rest[start..].starts_with('\'') { '\'' } else { quote };
         let after = &rest[start + 1..];
         let end = after.find(mark).unwrap_or(after.len());
-        if mark == quote && end > LONGEST_NAME {
+        if mark == quote && end > MAX_NAME_BYTES {
             return Err(CrmError::Unsendable { reason: "a name is too long for some databases".to_owned() });
         }
         rest = after.get(end + 1..).unwrap_or_default();
@@ -22,14 +22,14 @@ pub(crate) fn check_names(sql: &str, quote: char) -> Result<(), CrmError> {
     Ok(())
 }
 
-/// Reads `sql` the way the CRM will: text in single quotes with doubled quotes for a quote and no other escapes (each
-/// session is set up so), names in `quote` likewise. Refuses what is not one `SELECT`, and names in which a quotation mark
-/// follows a backslash: the engine's writer leaves such a mark as it is, so that the name would end there.
-pub(crate) fn check(sql: &str, quote: char) -> Result<(), CrmError> {
+/// Parses `sql` as the CRM does: string literals in single quotes with doubled quotes for a quote and no other escapes (each
+/// session is configured so), names in `quote` likewise. Refuses what is not one `SELECT`, and names in which a quotation mark
+/// follows a backslash: the engine's unparser does not double such a mark, so the name would end there.
+pub(crate) fn check_statement(sql: &str, quote: char) -> Result<(), CrmError> {
     let refuse = |reason: &str| Err(CrmError::Unsendable { reason: reason.to_owned() });
     let first = sql.split_whitespace().next().unwrap_or_default();
     if !["SELECT", "WITH"].contains(&first.to_ascii_uppercase().as_str()) {
-        return refuse("it is no question");
+        return refuse("it is not a query");
     }
     if sql.contains('\0') {
         return refuse("it contains a NUL character");
@@ -42,7 +42,7 @@ pub(crate) fn check(sql: &str, quote: char) -> Result<(), CrmError> {
                     Some('\'') if characters.next_if_eq(&'\'').is_some() => {}
                     Some('\'') => break,
                     Some(_) => {}
-                    None => return refuse("a text is not closed"),
+                    None => return refuse("a string literal is not closed"),
                 }
             },
             mark if mark == quote => {
@@ -63,10 +63,10 @@ pub(crate) fn check(sql: &str, quote: char) -> Result<(), CrmError> {
                     }
                 }
             }
-            ';' => return refuse("it has more than one part"),
+            ';' => return refuse("it has more than one statement"),
             '-' if characters.peek() == Some(&'-') => return refuse("it contains a comment"),
             '/' if characters.peek() == Some(&'*') => return refuse("it contains a comment"),
-            '#' | '\\' | '`' | '"' => return refuse("it contains a character that stands for nothing there"),
+            '#' | '\\' | '`' | '"' => return refuse("it contains an unexpected character"),
             _ => {}
         }
     }
@@ -78,26 +78,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn questions_pass() {
+    fn queries_pass() {
         for sql in [
             "SELECT \"a\" FROM \"b\"",
             "SELECT \"a\"\"b\" FROM \"c\" WHERE (\"d\" = 'it''s; -- \\')",
             "SELECT count(1) AS \"x = Utf8(\"\"y\"\")\" FROM \"b\"",
         ] {
-            check(sql, '"').unwrap();
+            check_statement(sql, '"').unwrap();
         }
-        check("SELECT `a` FROM `b` WHERE (`c` = '\"#')", '`').unwrap();
+        check_statement("SELECT `a` FROM `b` WHERE (`c` = '\"#')", '`').unwrap();
     }
 
     #[test]
-    fn long_texts_pass_and_long_names_do_not() {
-        let long = "x".repeat(LONGEST_NAME + 1);
+    fn long_literals_pass_and_long_names_do_not() {
+        let long = "x".repeat(MAX_NAME_BYTES + 1);
         check_names(&format!("SELECT \"a\" FROM \"b\" WHERE (\"c\" = '\"{long}''\"{long}')"), '"').unwrap();
         assert!(check_names(&format!("SELECT 'a''\"' AS \"{long}\""), '"').is_err());
     }
 
     #[test]
-    fn whatever_could_be_more_than_a_question_is_refused() {
+    fn a_statement_that_could_be_more_than_one_query_is_refused() {
         for sql in [
             "DELETE FROM \"a\"",
             "SELECT 1; DELETE FROM \"a\"",
@@ -110,7 +110,7 @@ mod tests {
             "SELECT `a` FROM \"b\"",
             "SELECT 'a\0b'",
         ] {
-            assert!(check(sql, '"').is_err(), "{sql}");
+            assert!(check_statement(sql, '"').is_err(), "{sql}");
         }
     }
 }

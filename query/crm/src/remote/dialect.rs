@@ -1,8 +1,7 @@
-//! The SQL that each kind of CRM speaks, as the engine's writer of statements asks for it, and what each of them can be
-//! trusted to compute as the engine would.
+//! The SQL dialects of the CRMs: for the engine's unparser, and with what each computes exactly as the engine does.
 //!
-//! String literals are written here and nowhere else: the writer's own way takes a quotation mark after a backslash, or
-//! a doubled one, for something that is escaped already, so that a value could end its literal and go on as SQL.
+//! Only this module writes string literals. The unparser itself takes a quotation mark after a backslash, or a doubled one, for
+//! an escaped one, so that a value could end its literal and continue as SQL.
 
 use arrow_array::timezone::Tz;
 use arrow_schema::TimeUnit;
@@ -11,9 +10,9 @@ use datafusion::sql::sqlparser::ast::{self, Ident, ObjectName, TimezoneInfo, Val
 use datafusion::sql::unparser::dialect::{CharacterLengthStyle, DateFieldExtractStyle, Dialect, IntervalStyle};
 use std::sync::Arc;
 
-/// The SQL of one kind of database.
+/// The SQL dialect of one kind of database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Language {
+pub(crate) enum SqlDialect {
     Postgres,
     MySql,
     Sqlite,
@@ -23,27 +22,27 @@ pub(crate) enum Language {
     Generic,
 }
 
-impl Language {
+impl SqlDialect {
     pub(crate) fn quote(self) -> char {
         if self == Self::MySql { '`' } else { '"' }
     }
 
-    /// Times have a type of their own, and are compared as times.
+    /// Whether times have their own type and are compared as times.
     pub(crate) fn compares_times(self) -> bool {
         matches!(self, Self::Postgres | Self::MySql)
     }
 
-    /// `NULLS FIRST` and `NULLS LAST` are known, so that a sort is the engine's sort.
+    /// Whether `NULLS FIRST` and `NULLS LAST` are supported, so that a sort equals the engine's.
     pub(crate) fn sorts_nulls(self) -> bool {
         matches!(self, Self::Postgres | Self::Sqlite | Self::Oracle | Self::Db2)
     }
 
-    /// Truth values can be written and compared.
+    /// Whether booleans can be written and compared.
     pub(crate) fn has_booleans(self) -> bool {
         matches!(self, Self::Postgres | Self::MySql | Self::Sqlite)
     }
 
-    /// An average of whole numbers is a fraction, with all its digits.
+    /// Whether an average of integers is a fraction with all its digits.
     pub(crate) fn averages(self) -> bool {
         matches!(self, Self::Postgres | Self::Sqlite)
     }
@@ -52,12 +51,12 @@ impl Language {
         !matches!(self, Self::MySql | Self::Sqlite)
     }
 
-    /// `LIKE` minds the case of letters, and takes a backslash for its escape.
+    /// Whether `LIKE` is case-sensitive and has a backslash as its escape character.
     pub(crate) fn matches_patterns(self) -> bool {
         self == Self::Postgres
     }
 
-    /// Text is a time as far as its own conversion goes.
+    /// Whether the database casts text to times.
     pub(crate) fn casts_text_to_time(self) -> bool {
         self != Self::Sqlite
     }
@@ -67,7 +66,7 @@ fn named(name: &str) -> ast::DataType {
     ast::DataType::Custom(ObjectName::from(vec![Ident::new(name)]), vec![])
 }
 
-impl Dialect for Language {
+impl Dialect for SqlDialect {
     fn identifier_quote_style(&self, _: &str) -> Option<char> {
         Some(self.quote())
     }
@@ -141,7 +140,7 @@ impl Dialect for Language {
         false
     }
 
-    /// All times are sent as UTC; the session with the CRM is in UTC.
+    /// All times are sent in UTC; the session with the CRM is in UTC.
     fn timestamp_with_tz_to_string(&self, time: DateTime<Tz>, _: TimeUnit) -> String {
         let text = time.naive_utc().format("%Y-%m-%d %H:%M:%S%.6f").to_string();
         if *self == Self::Postgres { text + "+00" } else { text }
@@ -150,7 +149,7 @@ impl Dialect for Language {
     fn string_literal_to_sql(&self, text: &str) -> Option<ast::Expr> {
         let national = if *self == Self::SqlServer { "N" } else { "" };
         let literal = format!("{national}'{}'", text.replace('\'', "''"));
-        // The one kind of value that is written as it stands.
+        // A placeholder is the only kind of value that is written unchanged.
         Some(ast::Expr::value(Value::Placeholder(literal)))
     }
 }
@@ -170,20 +169,20 @@ mod tests {
             ("''", "''''''"),
             ("x' OR ''='", "'x'' OR ''''='''"),
         ] {
-            let sql = Unparser::new(&Language::Postgres).expr_to_sql(&col("a").eq(lit(value))).unwrap();
+            let sql = Unparser::new(&SqlDialect::Postgres).expr_to_sql(&col("a").eq(lit(value))).unwrap();
             assert_eq!(sql.to_string(), format!("(\"a\" = {literal})"));
         }
     }
 
     proptest::proptest! {
-        /// Whatever a value is, the statement with it is one question, and only marks of its own are doubled.
+        /// For any value the statement stays one query, and only quotation marks in the value are doubled.
         #[test]
         fn any_value_stays_within_its_literal(
             value in proptest::string::string_regex("(\\PC|['\"`\\\\;]){0,20}").expect("a pattern"),
         ) {
-            for language in [Language::Postgres, Language::MySql, Language::Sqlite, Language::SqlServer] {
-                let sql = Unparser::new(&language).expr_to_sql(&lit(value.as_str())).expect("SQL").to_string();
-                crate::gate::check(&format!("SELECT {sql}"), language.quote()).expect("one question");
+            for dialect in [SqlDialect::Postgres, SqlDialect::MySql, SqlDialect::Sqlite, SqlDialect::SqlServer] {
+                let sql = Unparser::new(&dialect).expr_to_sql(&lit(value.as_str())).expect("SQL").to_string();
+                crate::pushdown::validate::check_statement(&format!("SELECT {sql}"), dialect.quote()).expect("one query");
                 let literal = sql.strip_prefix('N').unwrap_or(&sql);
                 proptest::prop_assert_eq!(literal, format!("'{}'", value.replace('\'', "''")));
             }

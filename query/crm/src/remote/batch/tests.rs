@@ -5,10 +5,10 @@ use arrow_schema::{Field, Schema, TimeUnit};
 
 fn one(data_type: DataType, cell: Cell<'_>) -> Result<ArrayRef, CrmError> {
     let schema = Arc::new(Schema::new(vec![Field::new("a", data_type, true)]));
-    let mut columns = Columns::new(schema);
-    columns.push(0, cell)?;
-    columns.end_row();
-    Ok(Arc::clone(columns.finish()?.column(0)))
+    let mut builder = BatchBuilder::new(schema);
+    builder.push(0, cell)?;
+    builder.end_row();
+    Ok(Arc::clone(builder.finish()?.column(0)))
 }
 
 fn time(text: &str) -> Option<i64> {
@@ -42,9 +42,9 @@ fn decimals_keep_their_digits() {
 }
 
 #[test]
-fn what_does_not_fit_is_an_error_that_hides_the_value() {
+fn a_value_that_does_not_fit_is_an_error_that_hides_the_value() {
     let error = one(DataType::Int64, Cell::Text("Jane Doe")).unwrap_err().to_string();
-    assert_eq!(error, "the CRM's column \"a\" has a value that is no Int64");
+    assert_eq!(error, "the CRM's column \"a\" has a value that is not of type Int64");
     assert!(one(DataType::Utf8, Cell::Bytes(&[0xff])).is_err());
     assert!(one(DataType::Boolean, Cell::Text("perhaps")).is_err());
     assert!(one(DataType::Int64, Cell::Unsigned(u64::MAX)).is_err());
@@ -73,8 +73,8 @@ fn null_is_null_in_every_column() {
 
 #[test]
 fn a_row_without_columns_is_counted() {
-    let mut columns = Columns::new(Arc::new(Schema::empty()));
-    columns.end_row();
-    columns.end_row();
-    assert_eq!(columns.finish().unwrap().num_rows(), 2);
+    let mut builder = BatchBuilder::new(Arc::new(Schema::empty()));
+    builder.end_row();
+    builder.end_row();
+    assert_eq!(builder.finish().unwrap().num_rows(), 2);
 }
