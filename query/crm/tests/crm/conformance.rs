@@ -1,6 +1,6 @@
 //! The statements that every kind of CRM must answer equally.
 
-use crate::fixture::{ask, sent};
+use crate::fixture::{query, sent};
 use datafusion::prelude::SessionContext;
 
 /// Statements and their results.
@@ -118,10 +118,10 @@ const MORE: &[(&str, &[&str])] = &[
     ),
 ];
 
-pub(crate) async fn answers(context: &SessionContext, more: bool) {
+pub(crate) async fn check_answers(context: &SessionContext, more: bool) {
     let more = if more { MORE } else { &[] };
     for (sql, rows) in ANSWERS.iter().chain(NESTED).chain(more) {
-        let answer = ask(context, sql).await.unwrap_or_else(|error| panic!("{sql}\n{error}"));
+        let answer = query(context, sql).await.unwrap_or_else(|error| panic!("{sql}\n{error}"));
         assert_eq!(answer, *rows, "{sql}\nsent: {:?}", sent(context, sql).await);
     }
 }

@@ -1,7 +1,7 @@
 //! Each kind of CRM: its results, and the statements that are sent to it.
 
-use crate::conformance::answers;
-use crate::fixture::{ask, schema_sql, sent, server, session, settings, tables};
+use crate::conformance::check_answers;
+use crate::fixture::{query, schema_sql, sent, server, session, settings, tables};
 use holdfast_crm::{OdbcDialect, Secret, Source};
 use holdfast_testkit::mariadb::{self, MariaDb};
 use holdfast_testkit::postgres::{self, Postgres};
@@ -13,7 +13,7 @@ async fn postgres_answers_and_computes() {
     crm.execute(&schema_sql("text", "timestamptz")).unwrap();
     let source = Source::Postgres(server(crm.port(), postgres::DATABASE, postgres::USER, postgres::PASSWORD));
     let context = session(settings(source, tables("public.")));
-    answers(&context, true).await;
+    check_answers(&context, true).await;
 
     let one = sent(&context, "SELECT owner FROM crm.tickets WHERE ticket = 'T-1' LIMIT 3").await;
     let [sql] = one.as_slice() else { panic!("{one:?}") };
@@ -34,7 +34,7 @@ async fn postgres_answers_and_computes() {
 
     // Twenty concurrent statements.
     let context = &context;
-    let all = (0..20).map(|_| ask(context, "SELECT count(*) FROM crm.tickets"));
+    let all = (0..20).map(|_| query(context, "SELECT count(*) FROM crm.tickets"));
     for answer in futures::future::join_all(all).await {
         assert_eq!(answer.unwrap(), ["5"]);
     }
@@ -56,7 +56,7 @@ async fn odbc_answers_and_computes() {
     for dialect in [OdbcDialect::Postgres, OdbcDialect::Generic] {
         let source = Source::Odbc { connection_string: Secret::new(connection_string.clone()), dialect };
         let context = session(settings(source, tables("public.")));
-        answers(&context, true).await;
+        check_answers(&context, true).await;
     }
 }
 
@@ -67,14 +67,14 @@ async fn mariadb_answers_and_computes() {
     crm.execute(&schema_sql).unwrap();
     let source = Source::MySql(server(crm.port(), mariadb::DATABASE, mariadb::USER, mariadb::PASSWORD));
     let context = session(settings(source, tables("")));
-    answers(&context, true).await;
+    check_answers(&context, true).await;
     let one = sent(&context, "SELECT owner FROM crm.tickets WHERE ticket = 'T-1' LIMIT 3").await;
     let [sql] = one.as_slice() else { panic!("{one:?}") };
     assert!(sql.contains("`number` = 'T-1'") && sql.contains("LIMIT 3"), "{sql}");
 
     // The connections from before the restart are replaced.
     crm.restart().await.unwrap();
-    assert_eq!(ask(&context, "SELECT count(*) FROM crm.tickets").await.unwrap(), ["5"]);
+    assert_eq!(query(&context, "SELECT count(*) FROM crm.tickets").await.unwrap(), ["5"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -85,7 +85,7 @@ async fn sqlite_answers_and_computes() {
     let connection = database.connect().unwrap();
     connection.execute_batch(&schema_sql("text", "datetime")).await.unwrap();
     let context = session(settings(Source::Sqlite { path }, tables("")));
-    answers(&context, true).await;
+    check_answers(&context, true).await;
 }
 
 #[tokio::test]
@@ -103,11 +103,11 @@ async fn csv_files_answer_and_each_statement_reads_them_again() {
     tables.truncate(1);
     tables[0].from = path.display().to_string();
     let context = session(settings(Source::Csv { delimiter: b',' }, tables));
-    answers(&context, false).await;
+    check_answers(&context, false).await;
     std::fs::write(&path, format!("{text}T-6,2024-06-07 06:00:00,,,open,,\n")).unwrap();
-    assert_eq!(ask(&context, "SELECT count(*) FROM crm.tickets").await.unwrap(), ["6"]);
+    assert_eq!(query(&context, "SELECT count(*) FROM crm.tickets").await.unwrap(), ["6"]);
     std::fs::remove_file(&path).unwrap();
-    let error = ask(&context, "SELECT count(*) FROM crm.tickets").await.unwrap_err().to_string();
+    let error = query(&context, "SELECT count(*) FROM crm.tickets").await.unwrap_err().to_string();
     assert!(error.contains("crm.tickets: open") && error.contains("tickets.csv"), "{error}");
 }
 
@@ -126,5 +126,5 @@ async fn parquet_files_answer() {
         table.from = path;
     }
     let context = session(settings(Source::Parquet, tables));
-    answers(&context, true).await;
+    check_answers(&context, true).await;
 }

@@ -97,7 +97,7 @@ pub(crate) fn session_with(crm: &Crm) -> SessionContext {
 }
 
 /// The result as text, one line a row.
-pub(crate) async fn ask(context: &SessionContext, sql: &str) -> Result<Vec<String>, DataFusionError> {
+pub(crate) async fn query(context: &SessionContext, sql: &str) -> Result<Vec<String>, DataFusionError> {
     let batches = context.sql(sql).await?.collect().await?;
     let text = pretty_format_batches(&batches)?.to_string();
     let rows = text.lines().skip(3).filter(|line| line.starts_with('|'));

@@ -1,6 +1,6 @@
 //! Statements that take too long in the CRM, that are cancelled, or that would change something in it.
 
-use crate::fixture::{LIMIT, ask, schema_sql, server, session, settings};
+use crate::fixture::{LIMIT, query, schema_sql, server, session, settings};
 use datafusion::prelude::SessionContext;
 use holdfast_crm::{CrmError, OdbcDialect, Secret, Source, TableMapping};
 use holdfast_testkit::mariadb::{self, MariaDb};
@@ -17,7 +17,7 @@ fn views(names: &[&str]) -> Vec<TableMapping> {
 /// A statement on `table` times out, with an error that names the CRM's `kind` and address.
 async fn times_out(context: &SessionContext, table: &str, kind: &str) {
     let start = Instant::now();
-    let error = ask(context, &format!("SELECT * FROM crm.{table}")).await.unwrap_err();
+    let error = query(context, &format!("SELECT * FROM crm.{table}")).await.unwrap_err();
     assert!(matches!(CrmError::of(&error), Some(CrmError::TimedOut { .. })), "{table}: {error}");
     assert!(error.to_string().contains(kind), "{table}: {error}");
     assert!(start.elapsed() < LIMIT * 3, "{table}: {:?}", start.elapsed());
@@ -38,10 +38,10 @@ async fn a_slow_statement_in_postgres_times_out_and_a_dropped_one_is_cancelled()
     times_out(&context, "slow", "PostgreSQL at 127.0.0.1").await;
     // The first rows arrive, the others do not.
     times_out(&context, "stuck", "PostgreSQL at 127.0.0.1").await;
-    let error = ask(&context, "SELECT * FROM crm.writing").await.unwrap_err();
+    let error = query(&context, "SELECT * FROM crm.writing").await.unwrap_err();
     assert!(error.to_string().contains("read-only transaction"), "{error}");
 
-    let given_up = tokio::time::timeout(Duration::from_secs(1), ask(&context, "SELECT * FROM crm.slow")).await;
+    let given_up = tokio::time::timeout(Duration::from_secs(1), query(&context, "SELECT * FROM crm.slow")).await;
     assert!(given_up.is_err(), "{given_up:?}");
     let start = Instant::now();
     let idle = "DO $$ BEGIN IF EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'holdfast' \
@@ -61,7 +61,7 @@ async fn a_slow_statement_in_mariadb_times_out() {
     let source = Source::MySql(server(crm.port(), mariadb::DATABASE, mariadb::USER, mariadb::PASSWORD));
     let context = session(settings(source, views(&["slow", "writing"])));
     times_out(&context, "slow", "MySQL at 127.0.0.1").await;
-    let error = ask(&context, "SELECT * FROM crm.writing").await.unwrap_err();
+    let error = query(&context, "SELECT * FROM crm.writing").await.unwrap_err();
     assert!(error.to_string().contains("READ ONLY transaction"), "{error}");
 }
 
@@ -94,11 +94,11 @@ async fn a_slow_statement_over_odbc_times_out_and_errors_hide_the_password() {
     let context = session(settings(source(postgres::PASSWORD), views(&["slow", "contact"])));
     let wrong = session(settings(source("hunter2"), views(&["contact"])));
     times_out(&context, "slow", "ODBC, 127.0.0.1").await;
-    let error = ask(&wrong, "SELECT * FROM crm.contact").await.unwrap_err();
+    let error = query(&wrong, "SELECT * FROM crm.contact").await.unwrap_err();
     assert!(matches!(CrmError::of(&error), Some(CrmError::Refused { .. })), "{error}");
     assert!(!error.to_string().contains("hunter2"), "{error}");
     crm.kill();
-    let error = ask(&context, "SELECT * FROM crm.contact").await.unwrap_err();
+    let error = query(&context, "SELECT * FROM crm.contact").await.unwrap_err();
     assert!(matches!(CrmError::of(&error), Some(CrmError::Unreachable { .. })), "{error}");
     assert!(!error.to_string().contains(postgres::PASSWORD), "{error}");
 }

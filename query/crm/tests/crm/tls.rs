@@ -1,6 +1,6 @@
 //! Encrypted connections: they meet the TLS settings, or they fail.
 
-use crate::fixture::{ask, server, session, settings, tables};
+use crate::fixture::{query, server, session, settings, tables};
 use holdfast_crm::{CrmError, Server, Source, TableMapping, Tls, TlsMode};
 use holdfast_testkit::mariadb::{self, MariaDb};
 use holdfast_testkit::postgres::{self, Postgres};
@@ -41,7 +41,7 @@ async fn check_modes(source: impl Fn(Server) -> Source, plain: Server, ca: &Path
         let secured = TableMapping { name: "secured".to_owned(), from: from.to_owned(), columns: Default::default() };
         let server = Server { host: host.to_owned(), tls, ..plain.clone() };
         let context = session(settings(source(server), vec![secured]));
-        let answer = ask(&context, "SELECT * FROM crm.secured").await;
+        let answer = query(&context, "SELECT * FROM crm.secured").await;
         match answer {
             Ok(rows) => assert!(works && rows.len() == 1 && rows[0].contains(encrypted), "{mode:?} {host}: {rows:?}"),
             Err(error) => {
@@ -57,7 +57,7 @@ async fn check_modes(source: impl Fn(Server) -> Source, plain: Server, ca: &Path
 async fn is_refused_in_plain_text(source: impl Fn(Server) -> Source, plain: Server) {
     let tls = Tls { mode: TlsMode::Require, ca: None };
     let context = session(settings(source(Server { tls, ..plain }), tables("")));
-    let error = ask(&context, "SELECT * FROM crm.tickets").await.unwrap_err();
+    let error = query(&context, "SELECT * FROM crm.tickets").await.unwrap_err();
     assert!(matches!(CrmError::of(&error), Some(CrmError::Unreachable { .. })), "{error}");
 }
 
