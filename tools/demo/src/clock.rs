@@ -1,17 +1,17 @@
-//! Times: how they are written, and when sessions begin.
+//! Times: their text form, and when sessions start.
 //!
 //! Inside this crate a time is milliseconds since 1970 UTC.
 
-use crate::dice::Dice;
+use crate::random::Random;
 
 pub(crate) const SECOND: i64 = 1_000;
 pub(crate) const MINUTE: i64 = 60 * SECOND;
 pub(crate) const HOUR: i64 = 60 * MINUTE;
 pub(crate) const DAY: i64 = 24 * HOUR;
 
-/// How busy the desk is in each hour (UTC) of a working day.
+/// Relative number of sessions in each hour (UTC) of a working day.
 const WORKING_DAY: [u32; 24] = [1, 1, 1, 1, 1, 2, 8, 20, 34, 40, 38, 30, 22, 28, 36, 34, 26, 16, 8, 5, 3, 2, 1, 1];
-/// And on Saturday and Sunday.
+/// The same for Saturday and Sunday.
 const WEEKEND: [u32; 24] = [0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 4, 4, 3, 3, 3, 3, 2, 2, 1, 1, 0, 0, 0, 0];
 
 /// RFC 3339 in UTC with milliseconds.
@@ -55,31 +55,31 @@ pub(crate) fn is_working_day(time: i64) -> bool {
     !matches!((time.div_euclid(DAY) + 4).rem_euclid(7), 0 | 6)
 }
 
-/// When the sessions of a run begin: in order, more of them where the desk is busy, the last one just before the end.
+/// The start times of the sessions of a run: in order, more of them in busy hours, the last one at the end.
 pub(crate) struct Calendar {
     begin: i64,
     end: i64,
-    /// Weight of all hours before the hour at hand.
+    /// Weight of all hours before the current hour.
     passed: u64,
     hour: i64,
     total: u64,
 }
 
 impl Calendar {
-    /// Beginnings spread from `begin` to `end`.
+    /// Spreads the start times from `begin` to `end`.
     pub(crate) fn new(begin: i64, end: i64) -> Self {
         let hours = ((end - begin) / HOUR).max(1);
         let total = (0..hours).map(|hour| weight(begin + hour * HOUR)).sum();
         Self { begin, end, passed: 0, hour: 0, total }
     }
 
-    /// The beginning of session `index` of `count`; to be asked in order.
-    pub(crate) fn beginning(&mut self, index: u64, count: u64, dice: &mut Dice) -> i64 {
+    /// The start of session `index` of `count`. Call it in order of the index.
+    pub(crate) fn start(&mut self, index: u64, count: u64, random: &mut Random) -> i64 {
         if index + 1 >= count {
             return self.end;
         }
-        // Each session has its own slice of the weight, and begins anywhere in it: sorted without keeping a list.
-        let within = u128::from(dice.below(1 << 20));
+        // Each session has its own slice of the weight and starts anywhere in it. So the starts are sorted without a list.
+        let within = u128::from(random.below(1 << 20));
         let scaled = u128::from(self.total) * ((u128::from(index) << 20) + within) / u128::from(count);
         let wanted = (scaled >> 20) as u64;
         let fraction = (scaled & 0xf_ffff) as i64;
@@ -99,7 +99,7 @@ impl Calendar {
 
 fn weight(time: i64) -> u64 {
     let hour = (time.rem_euclid(DAY) / HOUR) as usize;
-    // In thousandths, so that a handful of sessions in a quiet night still has somewhere to go.
+    // In thousandths plus one, so that no hour has weight 0.
     let weight = if is_working_day(time) { WORKING_DAY[hour] } else { WEEKEND[hour] };
     u64::from(weight) * 1000 + 1
 }
@@ -109,19 +109,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_written_as_rfc_3339() {
+    fn times_are_formatted_as_rfc_3339() {
         assert_eq!(rfc3339(0), "1970-01-01T00:00:00.000Z");
         assert_eq!(rfc3339(951_827_696_007), "2000-02-29T12:34:56.007Z");
         assert_eq!(rfc3339(1_795_457_453_120), "2026-11-23T18:10:53.120Z");
     }
 
     #[test]
-    fn beginnings_are_in_order_and_mostly_in_working_hours() {
+    fn starts_are_in_order_and_mostly_in_working_hours() {
         let end = 1_795_457_453_000;
         let begin = end - 28 * DAY;
-        let mut dice = Dice::new(1, 0);
+        let mut random = Random::new(1, 0);
         let mut calendar = Calendar::new(begin, end);
-        let times: Vec<i64> = (0..5000).map(|index| calendar.beginning(index, 5000, &mut dice)).collect();
+        let times: Vec<i64> = (0..5000).map(|index| calendar.start(index, 5000, &mut random)).collect();
         assert!(times.is_sorted());
         assert!(times[0] >= begin && times[4999] == end);
         let working =

@@ -1,35 +1,36 @@
-//! The end of a session and what follows it: outcome, notes, survey, ticket.
+//! The end of a session and the events after it: outcome, notes, survey, ticket.
 
 use crate::clock::{HOUR, MINUTE, SECOND};
 use crate::data::agents::AGENTS;
-use crate::desk::Origin;
 use crate::dialogue::fill;
 use crate::event::Draft;
 use crate::json::Object;
-use crate::session::{Scene, opened};
+use crate::run::TicketOrigin;
+use crate::simulation::Simulation;
+use crate::ticket::opened;
 
-impl Scene<'_> {
-    /// `session.ended`, and the last ones leave. `resolved` is the truth; what the agent writes may differ.
+impl Simulation<'_> {
+    /// `session.ended`, and the participants leave. `resolved` is the fact; the agent may record another resolution.
     pub(crate) fn end(&mut self, started: i64, resolved: bool) {
         let agent = &AGENTS[self.agent];
-        if self.ticket.is_none() && (!resolved || self.dice.chance(300)) {
+        if self.ticket.is_none() && (!resolved || self.random.chance(300)) {
             self.open_ticket_afterwards();
         }
-        if self.dice.chance(250) {
+        if self.random.chance(250) {
             let note = self.notes(resolved);
             self.push("session.noted", Object::new().text("author", agent.id).text("note", &note));
             self.wait(SECOND, 10 * SECOND);
         }
-        let ended_by = ["agent", "customer", "system"][self.dice.weighted(&[68, 29, 3])];
-        let resolution = if self.dice.chance(30) {
+        let ended_by = ["agent", "customer", "system"][self.random.weighted(&[68, 29, 3])];
+        let resolution = if self.random.chance(30) {
             "unknown"
-        } else if resolved || self.dice.chance(agent.optimist) {
+        } else if resolved || self.random.chance(agent.optimist) {
             "resolved"
         } else {
             "unresolved"
         };
         let mut ended = Object::new().text("ended_by", ended_by).text("resolution", resolution);
-        if !self.dice.chance(agent.forgets_notes) {
+        if !self.random.chance(agent.forgets_notes) {
             ended = ended.text("notes", &self.notes(resolved));
         }
         let ended = ended.seconds("duration", self.now - started);
@@ -44,32 +45,32 @@ impl Scene<'_> {
 
     fn notes(&mut self, resolved: bool) -> String {
         let purpose = if resolved { "notes resolved" } else { "notes unresolved" };
-        let phrase = self.setting.library.phrase(&mut self.dice, self.language, purpose);
-        format!("{}: {}", self.issue.key, fill(phrase, &self.words))
+        let phrase = self.run.library.phrase(&mut self.random, self.language, purpose);
+        format!("{}: {}", self.issue.key, fill(phrase, &self.placeholders))
     }
 
-    /// A session that came without a ticket gets one.
+    /// Opens a ticket for a session that started without one.
     fn open_ticket_afterwards(&mut self) {
-        let ticket = self.setting.ticket(Origin::During, self.index);
+        let ticket = self.run.ticket(TicketOrigin::During, self.index);
         self.wait(5 * SECOND, 30 * SECOND);
-        let fields = opened(&mut self.dice, self.issue, self.customer.company.language);
+        let fields = opened(&mut self.random, self.issue, self.customer.company.language);
         self.drafts.push(Draft::new(self.now, "ticket.opened", Some(self.agent), fields).about(ticket.clone()));
         self.wait(SECOND, 4 * SECOND);
         self.push("session.linked", Object::new().text("ticket", &ticket).text("note", "opened during the session"));
         self.wait(SECOND, 4 * SECOND);
     }
 
-    /// The survey and the ticket's further life. `waited` is in minutes.
+    /// The survey and the further events of the ticket. `waited` is in minutes.
     pub(crate) fn after(&mut self, ended: i64, resolved: bool, waited: i64) {
-        if self.dice.chance(470) {
-            self.now = ended + self.dice.mostly_small(20 * SECOND, 40 * MINUTE);
-            if self.now < self.setting.end {
+        if self.random.chance(470) {
+            self.now = ended + self.random.mostly_small(20 * SECOND, 40 * MINUTE);
+            if self.now < self.run.end {
                 self.survey(resolved, waited);
             }
         }
         let Some(ticket) = self.ticket.clone() else { return };
-        self.now = ended + self.dice.between(5 * SECOND, 4 * MINUTE);
-        if self.now >= self.setting.end {
+        self.now = ended + self.random.between(5 * SECOND, 4 * MINUTE);
+        if self.now >= self.run.end {
             return;
         }
         let status = if resolved { "solved" } else { "pending" };
@@ -82,12 +83,12 @@ impl Scene<'_> {
             .object("changes", Object::new().object("status", was));
         self.drafts.push(Draft::new(self.now, "ticket.changed", Some(self.agent), changed).about(ticket.clone()));
         let closed = if resolved {
-            self.dice.mostly_small(2 * MINUTE, 20 * HOUR)
+            self.random.mostly_small(2 * MINUTE, 20 * HOUR)
         } else {
-            self.dice.between(20 * HOUR, 70 * HOUR)
+            self.random.between(20 * HOUR, 70 * HOUR)
         };
         let time = self.now + closed;
-        if time < self.setting.end && (resolved || self.dice.chance(700)) {
+        if time < self.run.end && (resolved || self.random.chance(700)) {
             let fields = Object::new().text("issue_type", self.issue.key).text("status", "closed").text("owner", owner);
             self.drafts.push(Draft::new(time, "ticket.closed", Some(self.agent), fields).about(ticket));
         }
@@ -96,29 +97,29 @@ impl Scene<'_> {
     fn survey(&mut self, resolved: bool, waited: i64) {
         // Tenths of a star.
         let score =
-            if resolved { 45 } else { 23 } + AGENTS[self.agent].charm - waited.min(15) + self.dice.between(-11, 9);
+            if resolved { 45 } else { 23 } + AGENTS[self.agent].charm - waited.min(15) + self.random.between(-11, 9);
         let rating = ((score + 5) / 10).clamp(1, 5);
         let mut fields = Object::new().number("rating", rating);
-        if self.dice.chance(880) {
-            let says = if self.dice.chance(40) { !resolved } else { resolved };
+        if self.random.chance(880) {
+            let says = if self.random.chance(40) { !resolved } else { resolved };
             fields = fields.text("resolved", if says { "yes" } else { "no" });
         }
-        if self.dice.chance(if rating <= 2 { 750 } else { 350 }) {
+        if self.random.chance(if rating <= 2 { 750 } else { 350 }) {
             let purpose = match rating {
                 1 | 2 => "feedback bad",
                 3 => "feedback middle",
                 _ => "feedback good",
             };
-            let phrase = self.setting.library.phrase(&mut self.dice, self.language, purpose);
-            fields = fields.text("feedback", &fill(phrase, &self.words));
+            let phrase = self.run.library.phrase(&mut self.random, self.language, purpose);
+            fields = fields.text("feedback", &fill(phrase, &self.placeholders));
         }
-        let mut near = |rating: i64| (rating + self.dice.between(-1, 1)).clamp(1, 5);
+        let mut near = |rating: i64| (rating + self.random.between(-1, 1)).clamp(1, 5);
         let answers = Object::new()
             .number("friendliness", near(rating + 1))
             .number("speed", near(rating))
             .number("recommend", near(rating) * 2);
         fields = fields.object("answers", answers);
-        if self.dice.chance(600) {
+        if self.random.chance(600) {
             fields = fields.text("customer_name", &self.customer.name);
         }
         self.push("survey.submitted", fields);

@@ -1,30 +1,31 @@
 //! Dialogues and phrases, read from the text files in `data/`.
 //!
-//! A dialogue file holds `== issue` sections. In a section, `C:` and `A:` are lines of the customer and the agent, a `~`
-//! in front of them says that the line may be left out, a `?` that it belongs to the stage direction before and is left out with
-//! it, ` | ` parts variants, `{name}` is filled in, and `!` begins a
-//! stage direction (`!control`, `!diagnostics KIND`, `!file sent|received NAME`, `!reboot`, `!lost`, `!card TEXT`,
-//! `!url ADDRESS`, `!clipboard TEXT`, `!transfer NOTE`). `+ resolved` and `+ unresolved` begin the two endings.
+//! A dialogue file has sections that start with `== issue`. In a section:
+//! - `C:` and `A:` start a line of the customer and of the agent; ` | ` separates variants, and `{name}` is a placeholder.
+//! - `~` before a line: it may be left out. `?` before a line: it is left out if the last optional action did not happen.
+//! - `!` starts an action (`!control`, `!diagnostics KIND`, `!file sent|received NAME`, `!reboot`, `!lost`, `!card TEXT`,
+//!   `!url ADDRESS`, `!clipboard TEXT`, `!transfer NOTE`).
+//! - `+ resolved` and `+ unresolved` start the two endings.
 
 use std::collections::BTreeMap;
 
 use crate::data::{DIALOGUES, PHRASES};
-use crate::dice::Dice;
+use crate::random::Random;
 
-/// Who says a line.
+/// The sender of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Speaker {
     Customer,
     Agent,
 }
 
-/// When a line is said.
+/// When a line is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum When {
     Always,
     Sometimes,
-    /// If the last stage direction came about.
-    Happened,
+    /// If the last optional action happened.
+    ActionHappened,
 }
 
 /// One step of a dialogue.
@@ -35,11 +36,11 @@ pub(crate) enum Step {
         when: When,
         variants: Vec<&'static str>,
     },
-    /// A stage direction: its word and what follows it.
-    Stage(&'static str, &'static str),
+    /// An action: its name and its argument.
+    Action(&'static str, &'static str),
 }
 
-/// What is said about one kind of trouble in one language.
+/// The dialogue about one issue in one language.
 #[derive(Debug, Default)]
 pub(crate) struct Dialogue {
     pub(crate) opening: Vec<Step>,
@@ -47,7 +48,7 @@ pub(crate) struct Dialogue {
     pub(crate) unresolved: Vec<Step>,
 }
 
-/// Everything that people say.
+/// All dialogues and phrases.
 pub(crate) struct Library {
     dialogues: BTreeMap<(&'static str, &'static str), Dialogue>,
     phrases: BTreeMap<&'static str, Vec<&'static str>>,
@@ -71,7 +72,7 @@ impl Library {
         Self { dialogues, phrases }
     }
 
-    /// The dialogue about `issue`, in `language` where there is one and in English otherwise, and its language.
+    /// The dialogue about `issue` and its language: `language` if there is one, and otherwise English.
     pub(crate) fn dialogue(&self, language: &'static str, issue: &'static str) -> (&'static str, &Dialogue) {
         match self.dialogues.get(&(language, issue)) {
             Some(dialogue) => (language, dialogue),
@@ -80,9 +81,9 @@ impl Library {
     }
 
     /// A sentence from the section `language purpose`; empty when there is none.
-    pub(crate) fn phrase(&self, dice: &mut Dice, language: &str, purpose: &str) -> &'static str {
+    pub(crate) fn phrase(&self, random: &mut Random, language: &str, purpose: &str) -> &'static str {
         match self.phrases.get(format!("{language} {purpose}").as_str()) {
-            Some(phrases) => dice.word(phrases),
+            Some(phrases) => random.word(phrases),
             None => "",
         }
     }
@@ -119,24 +120,24 @@ fn read_dialogues(
 }
 
 fn read_step(line: &'static str) -> Step {
-    if let Some(stage) = line.strip_prefix('!') {
-        let (word, rest) = stage.split_once(' ').unwrap_or((stage, ""));
-        return Step::Stage(word, rest);
+    if let Some(action) = line.strip_prefix('!') {
+        let (name, argument) = action.split_once(' ').unwrap_or((action, ""));
+        return Step::Action(name, argument);
     }
     let (when, line) = match line.as_bytes() {
         [b'~', ..] => (When::Sometimes, &line[1..]),
-        [b'?', ..] => (When::Happened, &line[1..]),
+        [b'?', ..] => (When::ActionHappened, &line[1..]),
         _ => (When::Always, line),
     };
-    let (speaker, said) = match line.split_once(": ") {
-        Some(("C", said)) => (Speaker::Customer, said),
-        Some((_, said)) => (Speaker::Agent, said),
+    let (speaker, text) = match line.split_once(": ") {
+        Some(("C", text)) => (Speaker::Customer, text),
+        Some((_, text)) => (Speaker::Agent, text),
         None => (Speaker::Agent, line),
     };
-    Step::Line { speaker, when, variants: said.split(" | ").collect() }
+    Step::Line { speaker, when, variants: text.split(" | ").collect() }
 }
 
-/// Puts the values of `fields` in place of `{name}`.
+/// Replaces each `{name}` by its value in `fields`.
 pub(crate) fn fill(template: &str, fields: &[(&'static str, String)]) -> String {
     let mut out = String::with_capacity(template.len() + 16);
     let mut rest = template;
@@ -162,13 +163,13 @@ mod tests {
     use crate::data::issues::ISSUES;
 
     #[test]
-    fn every_trouble_has_a_dialogue_with_both_endings() {
+    fn every_issue_has_a_dialogue_with_both_endings() {
         let library = Library::new();
         for company in &COMPANIES {
             for key in company.portals.iter().flat_map(|portal| portal.issues) {
                 assert!(ISSUES.iter().any(|issue| issue.key == *key), "{key}");
                 let (language, dialogue) = library.dialogue(company.language, key);
-                assert_eq!(language, company.language, "{key} is spoken of in the company's language");
+                assert_eq!(language, company.language, "{key} has a dialogue in the company's language");
                 assert!(
                     matches!(&dialogue.opening[0], Step::Line { speaker: Speaker::Customer, .. }),
                     "{language} {key}"
@@ -179,20 +180,20 @@ mod tests {
     }
 
     #[test]
-    fn every_stage_direction_is_known() {
+    fn every_action_is_known() {
         let library = Library::new();
         let known = ["control", "diagnostics", "file", "reboot", "lost", "card", "url", "clipboard", "transfer"];
         for dialogue in library.dialogues.values() {
             for step in dialogue.opening.iter().chain(&dialogue.resolved).chain(&dialogue.unresolved) {
-                if let Step::Stage(word, _) = step {
-                    assert!(known.contains(word), "{word}");
+                if let Step::Action(name, _) = step {
+                    assert!(known.contains(name), "{name}");
                 }
             }
         }
     }
 
     #[test]
-    fn names_in_braces_are_filled_in() {
+    fn placeholders_are_replaced() {
         let fields = [("agent", "Mei".to_owned()), ("ticket", "HD-1".to_owned())];
         assert_eq!(fill("{agent} here, {ticket}{unknown}.", &fields), "Mei here, HD-1.");
         assert_eq!(fill("an open { brace", &fields), "an open  brace");

@@ -1,7 +1,7 @@
-//! From what happened to the message that tells of it.
+//! From a simulated event to its message.
 //!
 //! ```text
-//! Draft (time, type, fields) ── sorted by time, numbered ──▶ Envelope::seal ─▶ Message (topic, key, headers, payload)
+//! Draft (time, type, fields) ── sorted by time, numbered ──▶ Envelope::message ─▶ Message (topic, key, headers, payload)
 //! ```
 
 use std::ops::Range;
@@ -15,21 +15,21 @@ use crate::{Message, Topic, hash};
 /// The `source` of every generated event.
 pub const SOURCE: &str = "urn:holdfast:demo";
 
-/// One thing that happened.
+/// One event without its envelope.
 pub(crate) struct Draft {
     /// Milliseconds since 1970 UTC.
     pub(crate) time: i64,
     pub(crate) kind: &'static str,
-    /// What the event is about, when that is not the session.
+    /// The subject, if it is not the session.
     pub(crate) subject: Option<String>,
-    /// Index of the agent whose name it bears.
+    /// Index of the agent in the attribute `agent`.
     pub(crate) agent: Option<usize>,
-    /// Whether it bears the ticket, the portal and the customer of its story.
+    /// Whether it has the ticket, portal and customer of its time line as attributes.
     pub(crate) attributed: bool,
     pub(crate) body: Body,
 }
 
-/// What an event carries.
+/// The payload of an event.
 pub(crate) enum Body {
     /// The fields of `data`.
     Fields(Vec<u8>),
@@ -46,7 +46,7 @@ pub(crate) struct Chunk {
     pub(crate) bytes: Bytes,
 }
 
-/// The bytes of a chunk: its own, or a part of the file that the user named.
+/// The bytes of a chunk: owned, or a part of the file in [`crate::Options::recording_bytes`].
 pub(crate) enum Bytes {
     Own(Vec<u8>),
     Part(Arc<[u8]>, Range<usize>),
@@ -73,19 +73,19 @@ impl Draft {
         self
     }
 
-    /// Takes the story's ticket, portal and customer off again.
+    /// Without the ticket, portal and customer of the time line.
     pub(crate) fn unattributed(mut self) -> Self {
         self.attributed = false;
         self
     }
 }
 
-/// What the events of one story have in common.
+/// What the events of one time line have in common.
 #[derive(Default)]
 pub(crate) struct Envelope {
-    /// Prefix of the ids; the session's id where there is one.
-    pub(crate) story: String,
-    /// The session, or nothing.
+    /// Prefix of the event ids; the session's id if there is a session.
+    pub(crate) id_prefix: String,
+    /// The session; empty if there is none.
     pub(crate) session: String,
     pub(crate) recording: String,
     pub(crate) ticket: Option<String>,
@@ -96,13 +96,13 @@ pub(crate) struct Envelope {
 }
 
 impl Envelope {
-    /// Event number `number` of the story.
-    pub(crate) fn seal(&self, number: usize, draft: Draft) -> Message {
-        let id = format!("{}-{number}", self.story);
+    /// The message of event number `number` of the time line.
+    pub(crate) fn message(&self, number: usize, draft: Draft) -> Message {
+        let id = format!("{}-{number}", self.id_prefix);
         let subject = draft.subject.as_deref().unwrap_or(&self.session);
-        // The ticket, portal and customer of the story, and the agent of the event.
-        let story = [("ticket", &self.ticket), ("portal", &self.portal), ("customer", &self.customer)];
-        let extensions = story
+        // The ticket, portal and customer of the time line, and the agent of the event.
+        let shared = [("ticket", &self.ticket), ("portal", &self.portal), ("customer", &self.customer)];
+        let extensions = shared
             .into_iter()
             .filter(|_| draft.attributed)
             .filter_map(|(name, value)| Some((name, value.as_deref()?)))

@@ -1,7 +1,7 @@
 //! Writes compact JSON objects with their fields in the order given.
 //!
-//! `serde_json`'s own map orders its keys by a feature that any crate of the build may switch on; bytes that a seed
-//! promises must not depend on that.
+//! The order of `serde_json`'s own map depends on a feature that any crate of the build may enable. The bytes for a seed must not
+//! depend on it.
 
 use std::io::Write;
 
@@ -30,7 +30,7 @@ impl Object {
         self
     }
 
-    /// A field that is left out when there is nothing to say.
+    /// A field that is left out if it has no value.
     pub(crate) fn maybe(self, name: &str, value: Option<&str>) -> Self {
         match value {
             Some(value) => self.text(name, value),

@@ -1,14 +1,14 @@
-//! A made-up service desk: support sessions as `holdfast demo` publishes them.
+//! A simulated service desk: the support sessions that `holdfast demo` publishes.
 //!
 //! ```text
-//! Options ─▶ calendar ─▶ stories: session (talk, closing, recording), ticket alone, working day
+//! Options ─▶ calendar ─▶ time lines: session (talk, closing, recording), ticket without session, working day
 //!                            │        ▲ data/: names, companies, dialogues   ▲ video/: VP8 in WebM
 //!                            ▼
 //!                     merge by time ─▶ Message, Message, ... ─▶ Summary
 //! ```
 //!
-//! Pure: no clock, no file, no global. The same options give the same bytes, on every machine and in every build. Stories
-//! are told when their first event is due and forgotten after their last, so memory does not grow with the run.
+//! Pure: no clock, no file, no global. The same options give the same bytes, on every machine and in every build. A time line is
+//! simulated when its first event is due and dropped after its last, so memory does not grow with the length of the run.
 
 mod background;
 mod clock;
@@ -17,14 +17,18 @@ mod customer;
 mod data;
 mod desk;
 mod dialogue;
-mod dice;
 mod event;
 mod json;
+mod random;
 mod recording;
+mod run;
 mod session;
+mod simulation;
 mod stream;
 mod summary;
 mod talk;
+mod ticket;
+mod timeline;
 mod video;
 
 pub use event::SOURCE;
@@ -36,20 +40,20 @@ use sha2::{Digest, Sha256};
 /// What to generate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// Decides everything that is left to chance.
+    /// The seed of all random numbers.
     pub seed: u64,
-    /// Number of sessions, those that never start included.
+    /// Number of sessions, including those that never start.
     pub sessions: u64,
-    /// Microseconds since 1970 UTC. The newest session ends about here, and nothing happens later.
+    /// The end of the run, in microseconds since 1970 UTC. The last session ends about then, and no event is later.
     pub end: i64,
     /// Days before the end over which the sessions are spread, most of them in business hours. At least one.
     pub days: u32,
-    /// Every how many started sessions one is recorded, from the first one on; 0 for no recording.
+    /// One of this many started sessions is recorded, beginning with the first; 0 for no recording.
     pub record_every: u64,
-    /// About how long a generated recording is, in seconds.
+    /// The approximate length of a generated recording, in seconds.
     pub recording_seconds: u32,
-    /// A WebM file to be used in place of the generated recordings. It is cut at its clusters into chunks of at most
-    /// 512 KiB; a session takes as many of them as it is long.
+    /// A WebM file that replaces the generated recordings. It is cut at its clusters into chunks of at most 512 KiB; a session
+    /// uses the chunks up to its length.
     pub recording_bytes: Option<Vec<u8>>,
 }
 
@@ -60,7 +64,7 @@ impl Options {
     }
 }
 
-/// The topic that a message belongs to.
+/// The topic of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Topic {
     /// Structured JSON CloudEvents.
@@ -72,7 +76,7 @@ pub enum Topic {
 /// One message, ready to be published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// Where it goes.
+    /// Its topic.
     pub topic: Topic,
     /// The event's type.
     pub kind: &'static str,
@@ -82,7 +86,7 @@ pub struct Message {
     pub headers: Vec<(String, Vec<u8>)>,
     /// JSON, or the bytes of a chunk.
     pub payload: Vec<u8>,
-    /// The session that it is about; empty for tickets, queues and agents.
+    /// The session of the event; empty for tickets, queues and agents.
     pub session: String,
     /// The event's time, microseconds since 1970 UTC.
     pub time: i64,

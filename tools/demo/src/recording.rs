@@ -1,8 +1,9 @@
-//! The recording of a session: when it starts, pauses and ends, and its chunks.
+//! The recording of a session: its start, pauses and end, and its chunks.
 //!
-//! The clock of a recording stands still while it is paused, so the chunks of one recording follow each other without a
-//! gap: `first_ms` is the millisecond after the `last_ms` before.
+//! The time of a recording does not advance while it is paused, so the chunks of one recording follow each other without a gap:
+//! `first_ms` is the millisecond after the previous `last_ms`.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -11,80 +12,105 @@ use crate::clock::{SECOND, rfc3339};
 use crate::event::{Body, Bytes, Chunk, Draft};
 use crate::hex;
 use crate::json::Object;
-use crate::session::Scene;
+use crate::simulation::Simulation;
 use crate::video::cut::Piece;
 use crate::video::screen::{HEIGHT, Screen, WIDTH};
-use crate::video::{CHUNK_MS, Camera, FRAME_MS};
+use crate::video::{CHUNK_MS, FRAME_MS, Recorder};
 
-/// Adds the recording to the session's events. With `cut` the session breaks off there: no last chunk, no end.
-pub(crate) fn record(scene: &mut Scene<'_>, started: i64, ended: i64, cut: Option<i64>) {
-    let mut reel = Reel { id: format!("r-{}", &scene.session[2..]), seq: 0, digest: Sha256::new() };
-    let finished = match &scene.setting.file {
-        Some((file, pieces)) => play(scene, &mut reel, file, pieces, started, cut.unwrap_or(ended), cut.is_some()),
-        None => film(scene, &mut reel, started, ended, cut),
-    };
-    if let Some((time, duration_ms)) = finished {
-        reel.end(scene, time, duration_ms);
+/// When a session started, ended and, if so, broke off. Milliseconds since 1970 UTC.
+#[derive(Clone, Copy)]
+pub(crate) struct Extent {
+    pub(crate) started: i64,
+    pub(crate) ended: i64,
+    /// The session broke off here: the recording has no last chunk and no end.
+    pub(crate) cut: Option<i64>,
+}
+
+impl Extent {
+    fn last_moment(self) -> i64 {
+        self.cut.unwrap_or(self.ended)
     }
 }
 
-/// A recording as far as it has been made.
-struct Reel {
+/// Adds the recording to the session's events.
+pub(crate) fn record(simulation: &mut Simulation<'_>, extent: Extent) {
+    let id = format!("r-{}", &simulation.session_id[2..]);
+    let mut events = RecordingEvents { id, seq: 0, digest: Sha256::new() };
+    let finished = match &simulation.run.file {
+        Some((file, pieces)) => record_file(simulation, &mut events, file, pieces, extent),
+        None => record_screen(simulation, &mut events, extent),
+    };
+    if let Some((time, duration_ms)) = finished {
+        events.end(simulation, time, duration_ms);
+    }
+}
+
+/// Adds the events of one recording.
+struct RecordingEvents {
     id: String,
     seq: u32,
     digest: Sha256,
 }
 
-impl Reel {
-    fn start(&self, scene: &mut Scene<'_>, time: i64, size: Option<(usize, usize)>) {
+impl RecordingEvents {
+    fn start(&self, simulation: &mut Simulation<'_>, time: i64, size: Option<(usize, usize)>) {
         let mut fields = Object::new().text("recording_id", &self.id).text("media_type", "video/webm");
         if let Some((width, height)) = size {
             fields = fields.number("width", width as i64).number("height", height as i64);
         }
         let fields = fields.text("started_at", &rfc3339(time));
-        scene.drafts.push(Draft::new(time, "recording.started", Some(scene.agent), fields));
+        simulation.drafts.push(Draft::new(time, "recording.started", Some(simulation.agent), fields));
     }
 
-    fn chunk(&mut self, scene: &mut Scene<'_>, time: i64, first_ms: u32, last_ms: u32, last: bool, bytes: Bytes) {
+    fn chunk(
+        &mut self,
+        simulation: &mut Simulation<'_>,
+        time: i64,
+        milliseconds: RangeInclusive<u32>,
+        last: bool,
+        bytes: Bytes,
+    ) {
         self.digest.update(bytes.as_slice());
+        let (first_ms, last_ms) = milliseconds.into_inner();
         let chunk = Chunk { seq: self.seq, first_ms, last_ms, last, bytes };
         self.seq += 1;
-        scene.drafts.push(Draft {
+        simulation.drafts.push(Draft {
             time,
             kind: "recording.chunk",
             subject: None,
-            agent: Some(scene.agent),
+            agent: Some(simulation.agent),
             attributed: true,
             body: Body::Chunk(chunk),
         });
     }
 
-    fn mark(&self, scene: &mut Scene<'_>, time: i64, kind: &'static str, at_ms: u32, by: &str) {
+    fn mark(&self, simulation: &mut Simulation<'_>, time: i64, kind: &'static str, at_ms: u32, by: &str) {
         let fields = Object::new()
             .text("recording_id", &self.id)
             .number("at_ms", i64::from(at_ms))
             .text("reason", "pci")
             .text("by", by);
-        scene.drafts.push(Draft::new(time, kind, Some(scene.agent), fields));
+        simulation.drafts.push(Draft::new(time, kind, Some(simulation.agent), fields));
     }
 
-    fn end(self, scene: &mut Scene<'_>, time: i64, duration_ms: u32) {
+    fn end(self, simulation: &mut Simulation<'_>, time: i64, duration_ms: u32) {
         let fields = Object::new()
             .text("recording_id", &self.id)
             .number("chunks", i64::from(self.seq))
             .seconds("duration", i64::from(duration_ms))
             .text("sha256", &hex(&self.digest.finalize()));
-        scene.drafts.push(Draft::new(time, "recording.ended", Some(scene.agent), fields));
+        simulation.drafts.push(Draft::new(time, "recording.ended", Some(simulation.agent), fields));
     }
 }
 
-/// Films the customer's screen. Gives the time and the length at which the recording ended, if it did.
-fn film(scene: &mut Scene<'_>, reel: &mut Reel, started: i64, ended: i64, cut: Option<i64>) -> Option<(i64, u32)> {
-    let length = i64::from(scene.setting.recording_ms) * scene.dice.between(60, 120) / 100;
-    let end = cut.unwrap_or(ended);
+/// Records the customer's screen. Returns the time and the length at which the recording ended, if it did.
+fn record_screen(simulation: &mut Simulation<'_>, events: &mut RecordingEvents, extent: Extent) -> Option<(i64, u32)> {
+    let Extent { started, cut, .. } = extent;
+    let length = i64::from(simulation.run.recording_ms) * simulation.random.between(60, 120) / 100;
+    let end = extent.last_moment();
     let earliest = started + 2 * SECOND;
-    // What is worth a recording: the card number that must not be in it, the moment it all broke off, the remote control.
-    let wanted = match (cut, scene.card, scene.control_since) {
+    // Recordings should show these: a card number that must not be visible, the moment a session breaks off, remote control.
+    let wanted = match (cut, simulation.card, simulation.control_since) {
         (Some(cut), _, _) => cut - length * 3 / 4,
         (None, Some((shown, _)), _) => shown - length * 2 / 5,
         (None, None, Some(since)) => since,
@@ -92,20 +118,23 @@ fn film(scene: &mut Scene<'_>, reel: &mut Reel, started: i64, ended: i64, cut: O
     };
     let begin = wanted.min(end - 3 * SECOND).max(earliest);
     let frame = i64::from(FRAME_MS);
-    // The pause begins before the number is there, since customers announce it, and ends when it is gone.
-    let pause = scene
+    // The pause starts before the number is visible, because customers announce it, and ends after it was redacted.
+    let pause = simulation
         .card
-        .map(|(shown, gone)| (shown - 2 * SECOND, gone + 3 * SECOND))
+        .map(|(shown, redacted)| (shown - 2 * SECOND, redacted + 3 * SECOND))
         .filter(|(from, to)| *from > begin + SECOND && *to + SECOND < end && *from < begin + length);
 
-    let lines = scene.issue.screen.iter().map(|line| (*line).to_owned());
-    let names = [format!("{} - {}", scene.customer.device.hostname, scene.customer.company.name)];
-    let screen =
-        Screen::new(scene.issue.window.to_owned(), names.into_iter().chain(lines).collect(), scene.dice.number());
-    let mut camera = Camera::new(screen);
-    reel.start(scene, begin, Some((WIDTH, HEIGHT)));
+    let lines = simulation.issue.screen.iter().map(|line| (*line).to_owned());
+    let names = [format!("{} - {}", simulation.customer.device.hostname, simulation.customer.company.name)];
+    let screen = Screen::new(
+        simulation.issue.window.to_owned(),
+        names.into_iter().chain(lines).collect(),
+        simulation.random.number(),
+    );
+    let mut recorder = Recorder::new(screen);
+    events.start(simulation, begin, Some((WIDTH, HEIGHT)));
 
-    // Pieces of wall time on the grid of frames, each with the pause that follows it.
+    // Chunks on the grid of frames. A pause shifts the following chunks in time.
     let before_pause = pause.map(|(from, _)| (from - begin) / frame * frame);
     let paused = pause.map_or(0, |(from, to)| to - from);
     let room = end - begin - paused;
@@ -119,46 +148,45 @@ fn film(scene: &mut Scene<'_>, reel: &mut Reel, started: i64, ended: i64, cut: O
         if let Some(at) = pause_at.filter(|at| first_ms < *at) {
             end_ms = end_ms.min(at);
         }
-        // A recording that breaks off has its unfinished chunk lost with it.
+        // The unfinished chunk of a recording that breaks off is lost.
         if cut.is_some() && end_ms == total {
             return None;
         }
         let time = begin + shift + i64::from(end_ms);
-        let bytes = camera.chunk(first_ms, end_ms);
+        let bytes = recorder.chunk(first_ms, end_ms);
         let last = cut.is_none() && end_ms == total;
-        reel.chunk(scene, time, first_ms, end_ms - 1, last, Bytes::Own(bytes));
+        events.chunk(simulation, time, first_ms..=end_ms - 1, last, Bytes::Own(bytes));
         if pause_at == Some(end_ms) {
-            let by = if scene.dice.chance(500) { "system" } else { "agent" };
-            reel.mark(scene, time, "recording.paused", end_ms, by);
+            let by = if simulation.random.chance(500) { "system" } else { "agent" };
+            events.mark(simulation, time, "recording.paused", end_ms, by);
             shift = paused;
-            reel.mark(scene, time + paused, "recording.resumed", end_ms, by);
+            events.mark(simulation, time + paused, "recording.resumed", end_ms, by);
         }
         first_ms = end_ms;
     }
     cut.is_none().then(|| (begin + shift + i64::from(total) + 20, total))
 }
 
-/// Plays the user's own recording, as much of it as the session lasts.
-fn play(
-    scene: &mut Scene<'_>,
-    reel: &mut Reel,
+/// Uses the user's own recording, as much of it as the session is long.
+fn record_file(
+    simulation: &mut Simulation<'_>,
+    events: &mut RecordingEvents,
     file: &Arc<[u8]>,
     pieces: &[Piece],
-    started: i64,
-    end: i64,
-    broken_off: bool,
+    extent: Extent,
 ) -> Option<(i64, u32)> {
-    let begin = started + 2 * SECOND;
+    let (end, broken_off) = (extent.last_moment(), extent.cut.is_some());
+    let begin = extent.started + 2 * SECOND;
     let room = end - begin;
     let fitting = pieces.iter().filter(|piece| i64::from(piece.last_ms) < room).count().max(1).min(pieces.len());
-    reel.start(scene, begin, None);
-    let mut played = (begin, 0);
+    events.start(simulation, begin, None);
+    let mut recorded = (begin, 0);
     for (index, piece) in pieces[..fitting].iter().enumerate() {
         let time = (begin + i64::from(piece.last_ms) + 1).min(end).max(begin);
         let last = !broken_off && index + 1 == fitting;
         let bytes = Bytes::Part(Arc::clone(file), piece.bytes.clone());
-        reel.chunk(scene, time, piece.first_ms, piece.last_ms, last, bytes);
-        played = (time, piece.last_ms.saturating_add(1));
+        events.chunk(simulation, time, piece.first_ms..=piece.last_ms, last, bytes);
+        recorded = (time, piece.last_ms.saturating_add(1));
     }
-    (!broken_off).then_some(played)
+    (!broken_off).then_some(recorded)
 }

@@ -1,8 +1,8 @@
-//! Counts of what was generated, to be compared with what an archive answers.
+//! Counts of what was generated, for comparison with the results of queries on an archive.
 
 use std::collections::BTreeMap;
 
-use crate::session::Outcome;
+use crate::timeline::Outcome;
 use crate::{Message, Topic};
 
 /// What a run has produced so far.
@@ -12,7 +12,7 @@ pub struct Summary {
     pub messages: u64,
     /// Messages by type of event.
     pub by_type: BTreeMap<String, u64>,
-    /// Sessions that were requested, whatever became of them.
+    /// Sessions that were requested, with any outcome.
     pub sessions: u64,
     /// Sessions that started.
     pub started: u64,
@@ -22,7 +22,7 @@ pub struct Summary {
     pub broken_off: u64,
     /// Tickets, with and without a session.
     pub tickets: u64,
-    /// Tickets that never got a session.
+    /// Tickets without a session.
     pub tickets_without_session: u64,
     /// Recordings that were started.
     pub recordings: u64,
@@ -78,7 +78,7 @@ impl Summary {
         }
     }
 
-    pub(crate) fn count_story(&mut self, outcome: Outcome) {
+    pub(crate) fn count_timeline(&mut self, outcome: Outcome) {
         match outcome {
             Outcome::Background | Outcome::Ended => {}
             Outcome::TicketOnly => self.tickets_without_session += 1,

@@ -1,4 +1,4 @@
-//! What happens in a session between its start and its end: lines of chat, and the stage directions between them.
+//! The events of a session between its start and its end: lines of chat, and the actions between them.
 
 use crate::clock::{MINUTE, SECOND};
 use crate::data::agents::AGENTS;
@@ -6,13 +6,13 @@ use crate::dialogue::{Speaker, Step, When, fill};
 use crate::event::Draft;
 use crate::hash;
 use crate::json::Object;
-use crate::session::Scene;
+use crate::simulation::Simulation;
 
-impl Scene<'_> {
-    /// Makes `agent` the one that texts speak of.
-    pub(crate) fn meet(&mut self, agent: usize) {
+impl Simulation<'_> {
+    /// Makes `agent` the current agent, also in the texts.
+    pub(crate) fn assign(&mut self, agent: usize) {
         self.agent = agent;
-        if let Some((_, value)) = self.words.iter_mut().find(|(name, _)| *name == "agent") {
+        if let Some((_, value)) = self.placeholders.iter_mut().find(|(name, _)| *name == "agent") {
             AGENTS[agent].first.clone_into(value);
         }
     }
@@ -32,7 +32,7 @@ impl Scene<'_> {
         self.drafts.push(draft.about(AGENTS[agent].id.to_owned()).unattributed());
     }
 
-    /// Plays the steps of a dialogue. The customer's first line is `question`, unless that is empty.
+    /// Simulates the steps of a dialogue. The customer's first line is `question`, unless it is empty.
     pub(crate) fn talk(&mut self, steps: &[Step], question: &str) {
         if !question.is_empty() {
             self.greet();
@@ -43,44 +43,44 @@ impl Scene<'_> {
                 Step::Line { speaker, when, variants } => {
                     let left_out = match when {
                         When::Always => false,
-                        When::Sometimes => self.dice.chance(450),
-                        When::Happened => !self.happened,
+                        When::Sometimes => self.random.chance(450),
+                        When::ActionHappened => !self.action_happened,
                     };
                     if left_out {
                         continue;
                     }
                     let text = match question.take() {
                         Some(question) => question.to_owned(),
-                        None => fill(self.dice.word(variants), &self.words),
+                        None => fill(self.random.word(variants), &self.placeholders),
                     };
                     self.say(*speaker, &text);
                 }
-                Step::Stage(word, rest) => self.stage(word, rest),
+                Step::Action(name, argument) => self.act(name, argument),
             }
         }
     }
 
     pub(crate) fn greet(&mut self) {
-        let polite = self.dice.chance(AGENTS[self.agent].polite);
+        let polite = self.random.chance(AGENTS[self.agent].polite);
         self.phrase(Speaker::Agent, if polite { "greeting" } else { "greeting curt" });
     }
 
     fn phrase(&mut self, speaker: Speaker, purpose: &str) {
-        let phrase = self.setting.library.phrase(&mut self.dice, self.language, purpose);
+        let phrase = self.run.library.phrase(&mut self.random, self.language, purpose);
         if !phrase.is_empty() {
-            let text = fill(phrase, &self.words);
+            let text = fill(phrase, &self.placeholders);
             self.say(speaker, &text);
         }
     }
 
-    /// A line of chat, after the time that it takes to think of it and to type it. Returns its `seq`.
+    /// A line of chat, after the time for reading and typing. Returns its `seq`.
     pub(crate) fn say(&mut self, speaker: Speaker, text: &str) -> i64 {
         let characters = text.chars().count() as i64;
         let typing = match speaker {
             Speaker::Customer => 3 * SECOND + characters * 170,
             Speaker::Agent => (3 * SECOND + characters * 120) * AGENTS[self.agent].pace / 100,
         };
-        // Reading, thinking and doing take longer than typing.
+        // Reading and thinking take longer than typing.
         self.wait(typing, typing * 7 / 2);
         let (sender, participant) = match speaker {
             Speaker::Customer => ("customer", self.customer.id.clone()),
@@ -103,22 +103,22 @@ impl Scene<'_> {
         seq
     }
 
-    fn stage(&mut self, word: &str, rest: &'static str) {
-        self.happened = match word {
-            "lost" => self.dice.chance(550),
-            "card" => self.dice.chance(500),
+    fn act(&mut self, name: &str, argument: &'static str) {
+        self.action_happened = match name {
+            "lost" => self.random.chance(550),
+            "card" => self.random.chance(500),
             _ => true,
         };
-        match word {
+        match name {
             "control" => self.take_control(),
-            "diagnostics" => self.diagnose(rest),
-            "file" => self.exchange_file(rest),
+            "diagnostics" => self.diagnose(argument),
+            "file" => self.exchange_file(argument),
             "reboot" => self.reboot(),
-            "lost" if self.happened => self.lose_connection(),
-            "card" if self.happened => self.show_card(rest),
-            "url" => self.share("url.pushed", rest),
-            "clipboard" => self.share("clipboard.shared", rest),
-            "transfer" => self.transfer(rest),
+            "lost" if self.action_happened => self.lose_connection(),
+            "card" if self.action_happened => self.show_card(argument),
+            "url" => self.share("url.pushed", argument),
+            "clipboard" => self.share("clipboard.shared", argument),
+            "transfer" => self.transfer(argument),
             _ => {}
         }
     }
@@ -126,7 +126,7 @@ impl Scene<'_> {
     fn take_control(&mut self) {
         let agent = AGENTS[self.agent].id;
         self.wait(4 * SECOND, 25 * SECOND);
-        let granted = self.dice.chance(940);
+        let granted = self.random.chance(940);
         let consent = Object::new().text("what", "remote_control").flag("granted", granted).text("by", "customer");
         self.push("consent.recorded", consent);
         self.wait(200, 1_500);
@@ -137,9 +137,10 @@ impl Scene<'_> {
             self.push("control.granted", Object::new().text("participant_id", agent).texts("permissions", permissions));
             self.control_since = Some(self.now);
         }
-        if self.dice.chance(60) {
+        if self.random.chance(60) {
             self.wait(5 * SECOND, 20 * SECOND);
-            let content = Object::new().text("shape", "arrow").number("x", self.dice.between(0, 1919)).number("y", 412);
+            let content =
+                Object::new().text("shape", "arrow").number("x", self.random.between(0, 1919)).number("y", 412);
             self.push("whiteboard.drawn", Object::new().object("content", content));
         }
     }
@@ -147,15 +148,15 @@ impl Scene<'_> {
     fn diagnose(&mut self, kind: &str) {
         self.wait(3 * SECOND, 20 * SECOND);
         let device = &self.customer.device;
-        let apps = device.apps(&mut self.dice);
-        let uptime = self.dice.between(1, 900) * MINUTE;
+        let apps = device.apps(&mut self.random);
+        let uptime = self.random.between(1, 900) * MINUTE;
         let report = Object::new()
             .text("model", device.model)
             .seconds("uptime", uptime)
-            .number("pending_updates", self.dice.between(0, 6))
+            .number("pending_updates", self.random.between(0, 6))
             .text(
                 "last_error",
-                self.dice.word(&["none", "0x80070643", "Event 1001", "disk latency 812 ms", "EAP failure"]),
+                self.random.word(&["none", "0x80070643", "Event 1001", "disk latency 812 ms", "EAP failure"]),
             )
             .text("user", &self.customer.email);
         let fields = Object::new()
@@ -175,9 +176,9 @@ impl Scene<'_> {
 
     fn exchange_file(&mut self, rest: &'static str) {
         let (direction, template) = rest.split_once(' ').unwrap_or(("sent", rest));
-        let name = fill(template, &self.words);
+        let name = fill(template, &self.placeholders);
         self.wait(4 * SECOND, 30 * SECOND);
-        let size = self.dice.mostly_small(2_000, 48_000_000);
+        let size = self.random.mostly_small(2_000, 48_000_000);
         let (media_type, path) = match name.rsplit('.').next() {
             Some("pdf") => ("application/pdf", "Downloads"),
             Some("zip") => ("application/zip", "Downloads"),
@@ -197,7 +198,7 @@ impl Scene<'_> {
 
     fn reboot(&mut self) {
         self.wait(2 * SECOND, 10 * SECOND);
-        let safe_mode = self.dice.chance(80);
+        let safe_mode = self.random.chance(80);
         self.push("reboot.requested", Object::new().text("cause", "agent").flag("safe_mode", safe_mode));
         self.wait(SECOND, 3 * SECOND);
         self.push("session.paused", Object::new().text("reason", "reboot"));
@@ -219,19 +220,19 @@ impl Scene<'_> {
         self.push("connection.restored", Object::new().text("cause", cause).seconds("gap", self.now - lost));
     }
 
-    /// The customer types a card number; it is taken out, and the recording must not show it.
+    /// The customer types a card number. It is redacted, and the recording is paused meanwhile.
     fn show_card(&mut self, template: &str) {
-        let text = fill(template, &self.words);
+        let text = fill(template, &self.placeholders);
         let seq = self.say(Speaker::Customer, &text);
         let shown = self.now;
         self.wait(SECOND, 6 * SECOND);
-        let by = if self.dice.chance(700) { "system" } else { AGENTS[self.agent].id };
+        let by = if self.random.chance(700) { "system" } else { AGENTS[self.agent].id };
         self.push("chat.redacted", Object::new().number("seq", seq).text("by", by).text("reason", "pci"));
         self.card = Some((shown, self.now));
     }
 
     fn share(&mut self, kind: &'static str, template: &str) {
-        let content = fill(template, &self.words);
+        let content = fill(template, &self.placeholders);
         self.wait(2 * SECOND, 9 * SECOND);
         self.push(kind, Object::new().text("content", &content));
     }
@@ -241,7 +242,7 @@ impl Scene<'_> {
         if from == to {
             return;
         }
-        let note = fill(note, &self.words);
+        let note = fill(note, &self.placeholders);
         self.wait(10 * SECOND, MINUTE);
         let fields = Object::new()
             .text("from_agent", AGENTS[from].id)
@@ -250,7 +251,7 @@ impl Scene<'_> {
             .text("note", &note);
         self.push("session.transferred", fields);
         self.wait(5 * SECOND, 40 * SECOND);
-        self.meet(to);
+        self.assign(to);
         self.presence(to, "in_session", 1);
         self.joined(to);
         self.wait(SECOND, 8 * SECOND);
@@ -263,16 +264,16 @@ impl Scene<'_> {
         self.presence(from, "available", 0);
     }
 
-    /// Farewells, what agents write among themselves, and the end of control.
+    /// Farewells, internal lines between agents, and the end of remote control.
     pub(crate) fn wind_up(&mut self, resolved: bool) {
-        let polite = self.dice.chance(AGENTS[self.agent].polite);
-        if self.dice.chance(120) {
-            let phrase = self.setting.library.phrase(&mut self.dice, self.language, "internal");
+        let polite = self.random.chance(AGENTS[self.agent].polite);
+        if self.random.chance(120) {
+            let phrase = self.run.library.phrase(&mut self.random, self.language, "internal");
             self.wait(SECOND, 9 * SECOND);
             self.line("agent", Some(AGENTS[self.agent].id), "agents", phrase);
         }
         self.phrase(Speaker::Agent, if polite { "farewell" } else { "farewell curt" });
-        if resolved || self.dice.chance(500) {
+        if resolved || self.random.chance(500) {
             self.phrase(Speaker::Customer, "thanks");
         }
         if self.control_since.is_some() {

@@ -1,4 +1,4 @@
-//! What is promised of a whole run.
+//! The guarantees for a whole run.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -46,7 +46,7 @@ fn the_same_options_give_the_same_bytes() {
 }
 
 #[test]
-fn seed_one_gives_what_it_always_gave() {
+fn seed_one_always_gives_the_same_bytes() {
     assert_eq!(
         digest(Options { recording_seconds: 6, ..Options::new(1, 20, END) }),
         "3c8e0942a351ede2f4f3a21ca990a0d4d34808124759e8deb6dab13fe7a52cfd"
@@ -54,7 +54,7 @@ fn seed_one_gives_what_it_always_gave() {
 }
 
 #[test]
-fn a_device_has_mostly_the_applications_that_it_had() {
+fn a_device_keeps_most_of_its_applications() {
     let (messages, _) = run(options(3, 1500));
     let mut known: std::collections::BTreeMap<String, Vec<serde_json::Value>> = std::collections::BTreeMap::new();
     let (mut same, mut all) = (0, 0);
@@ -70,7 +70,7 @@ fn a_device_has_mostly_the_applications_that_it_had() {
 }
 
 #[test]
-fn every_event_is_as_the_catalogue_has_it() {
+fn every_event_is_as_in_the_catalogue() {
     let (messages, summary) = run(options(3, 1500));
     for message in &messages {
         let event = holdfast_events::decode_structured(&message.payload).unwrap();
@@ -152,7 +152,7 @@ fn time_never_runs_backwards_and_stops_at_the_end() {
 }
 
 #[test]
-fn sessions_interleave_as_in_life() {
+fn sessions_interleave() {
     let (messages, _) = run(options(5, 600));
     let mut changes = 0;
     let of_sessions: Vec<&str> =
@@ -203,7 +203,7 @@ fn sessions_that_break_off_have_no_end() {
 }
 
 #[test]
-fn the_desk_is_believable() {
+fn ratings_durations_and_agents_are_realistic() {
     let (messages, summary) = run(options(11, 2000));
     let by = |kind: &str| summary.by_type[kind];
     let answered = by("survey.submitted") * 100 / by("session.ended");
@@ -228,7 +228,7 @@ fn the_desk_is_believable() {
 }
 
 #[test]
-fn recordings_are_whole_or_broken_off_and_play_in_order() {
+fn recordings_are_complete_or_broken_off_and_their_chunks_are_in_order() {
     let options = Options { record_every: 2, recording_seconds: 10, ..Options::new(2, 60, END) };
     let (messages, summary) = run(options);
     let mut recordings: BTreeMap<String, Vec<&Message>> = BTreeMap::new();
@@ -275,7 +275,7 @@ fn recordings_are_whole_or_broken_off_and_play_in_order() {
 }
 
 #[test]
-fn chunks_are_events_that_the_archive_understands() {
+fn chunks_are_events_that_the_archive_decodes() {
     let options = Options { record_every: 1, recording_seconds: 4, ..Options::new(2, 3, END) };
     let (messages, _) = run(options);
     let mut chunks = 0;
@@ -292,7 +292,7 @@ fn chunks_are_events_that_the_archive_understands() {
 }
 
 #[test]
-fn a_file_of_the_user_is_played_in_place_of_the_films() {
+fn a_file_of_the_user_replaces_the_generated_recordings() {
     let file: Vec<u8> = (0..1_500_000u32).map(|byte| (byte % 251) as u8).collect();
     let options = Options { record_every: 1, recording_bytes: Some(file.clone()), ..Options::new(2, 4, END) };
     let (messages, summary) = run(options);
@@ -307,7 +307,7 @@ fn a_file_of_the_user_is_played_in_place_of_the_films() {
 }
 
 #[test]
-fn odd_options_are_no_trouble() {
+fn extreme_options_work() {
     assert_eq!(run(options(1, 0)).0.len(), 0);
     let (messages, summary) = run(Options { days: 0, recording_bytes: Some(Vec::new()), ..Options::new(1, 1, END) });
     assert!(messages.len() > 5);

@@ -1,23 +1,23 @@
-//! The people at the service desk, with their habits.
+//! The agents of the service desk, with their habits.
 
-/// One agent. Chances are of a thousand.
+/// One agent. Probabilities are in thousandths.
 pub(crate) struct Agent {
     pub(crate) id: &'static str,
     pub(crate) first: &'static str,
     pub(crate) last: &'static str,
     pub(crate) languages: &'static [&'static str],
     pub(crate) skills: &'static [&'static str],
-    /// Percent of the usual time that an answer takes.
+    /// The time for typing a line, in percent of the usual time.
     pub(crate) pace: i64,
-    /// How often the long, friendly sentence is chosen.
+    /// Probability of the long, friendly phrase.
     pub(crate) polite: u64,
-    /// How often the trouble is over at the end.
+    /// Probability that the issue is resolved at the end.
     pub(crate) resolves: u64,
-    /// Added to what customers think, in tenths of a star.
+    /// Added to the ratings, in tenths of a star.
     pub(crate) charm: i64,
-    /// How often the notes stay empty.
+    /// Probability that the notes stay empty.
     pub(crate) forgets_notes: u64,
-    /// How often an outcome is written down that the customer does not share.
+    /// Probability that the agent records an unresolved issue as resolved.
     pub(crate) optimist: u64,
 }
 

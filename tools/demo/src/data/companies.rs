@@ -8,12 +8,12 @@ pub(crate) struct Company {
     pub(crate) language: &'static str,
     /// Two letters that its machines' names begin with.
     pub(crate) prefix: &'static str,
-    /// How often it calls, relative to the others.
+    /// Number of its sessions, relative to the other companies.
     pub(crate) weight: u32,
     pub(crate) portals: &'static [Portal],
 }
 
-/// An entry portal and what people come to it with.
+/// An entry portal and its issues.
 pub(crate) struct Portal {
     pub(crate) path: &'static str,
     pub(crate) issues: &'static [&'static str],

@@ -1,6 +1,6 @@
-//! The kinds of trouble: who solves them, how urgent they are, how tickets about them are titled, what the screen shows.
+//! The issues: the skill that solves them, their priorities, the titles of their tickets, and the text on the screen.
 
-/// One kind of trouble.
+/// One issue.
 pub(crate) struct Issue {
     pub(crate) key: &'static str,
     pub(crate) skill: &'static str,
@@ -16,7 +16,7 @@ pub(crate) struct Issue {
 
 pub(crate) const PRIORITIES: [&str; 4] = ["low", "normal", "high", "urgent"];
 
-/// The trouble with this key. Keys come from this crate's own tables, which a test holds together.
+/// The issue with this key. The keys are in this crate's tables; a test checks that all exist.
 pub(crate) fn issue(key: &str) -> &'static Issue {
     ISSUES.iter().find(|issue| issue.key == key).unwrap_or(&ISSUES[0])
 }

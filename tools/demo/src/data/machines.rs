@@ -1,4 +1,4 @@
-//! Devices and what runs on them.
+//! Devices and their software.
 
 /// An operating system as diagnostics report it.
 pub(crate) struct System {
@@ -42,6 +42,6 @@ pub(crate) const APPS: [(&str, &[&str]); 14] = [
 pub(crate) const PHONES: [&str; 5] = ["Galaxy XCover 7", "Pixel 8", "iPhone 13", "iPhone 15", "Fairphone 5"];
 pub(crate) const ROOMS: [&str; 5] = ["Aurora", "2.14", "Matterhorn", "B-07", "Atlantic"];
 pub(crate) const FOLDERS: [&str; 5] = ["Offers 2026", "Project Heron", "Budget", "Claims-Q3", "Handbook"];
-/// Card numbers that payment companies publish for tests; no bank ever issued them.
+/// Card numbers that payment companies publish for tests; no bank issued them.
 pub(crate) const TEST_CARDS: [&str; 4] =
     ["4111 1111 1111 1111", "5555 5555 5555 4444", "4012 8888 8888 1881", "3782 822463 10005"];

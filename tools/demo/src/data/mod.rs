@@ -1,5 +1,4 @@
-//! What the generator knows of the world: companies, people, machines, troubles. Plain tables; the code that uses them is
-//! elsewhere.
+//! The tables of the generator: companies, people, machines, issues. Only data; the code that uses it is elsewhere.
 
 pub(crate) mod agents;
 pub(crate) mod companies;
@@ -7,7 +6,7 @@ pub(crate) mod issues;
 pub(crate) mod machines;
 pub(crate) mod people;
 
-/// Dialogues by language; see `crate::dialogue` for the form.
+/// Dialogues by language; `crate::dialogue` documents the format.
 pub(crate) const DIALOGUES: [(&str, &str); 4] = [
     ("en", include_str!("../../data/dialogues.en.txt")),
     ("de", include_str!("../../data/dialogues.de.txt")),

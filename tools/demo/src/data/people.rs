@@ -1,4 +1,4 @@
-//! Names of customers by language, and how a formal address is made of them.
+//! Names of customers by language, and their formal forms of address.
 
 /// First names, last names and formal forms of address (by first name's parity) of a language.
 pub(crate) struct Names {
@@ -25,7 +25,7 @@ pub(crate) const NAMES: [Names; 4] = [
         last: &["García", "Muñoz", "Fernández", "Ibáñez", "Ortega", "Vidal", "Castaño", "Romero", "Peña", "Serrano"] },
 ];
 
-/// A name as it stands in a mail address: lower case, without accents and signs.
+/// A name as in a mail address: lower case, without accents and punctuation.
 pub(crate) fn plain(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     for character in name.chars().flat_map(char::to_lowercase) {

@@ -1,6 +1,6 @@
-//! The boolean entropy coder of RFC 6386, section 7.3: bits with a known chance in, bytes out.
+//! The boolean entropy encoder of RFC 6386, section 7.3: bits with known probabilities in, bytes out.
 
-/// Writes bits, each with its chance of being false, into as few bytes as the arithmetic allows.
+/// An arithmetic coder of bits, each with its probability of being false.
 pub(crate) struct BoolCoder {
     output: Vec<u8>,
     range: u32,
@@ -14,9 +14,9 @@ impl BoolCoder {
         Self { output: Vec::with_capacity(1024), range: 255, bottom: 0, shifts: 24 }
     }
 
-    /// Writes one bit; `chance_of_false` is in 256ths and never 0.
-    pub(crate) fn bit(&mut self, chance_of_false: u8, bit: bool) {
-        let split = 1 + (((self.range - 1) * u32::from(chance_of_false)) >> 8);
+    /// Writes one bit; `probability_of_false` is in 256ths and never 0.
+    pub(crate) fn bit(&mut self, probability_of_false: u8, bit: bool) {
+        let split = 1 + (((self.range - 1) * u32::from(probability_of_false)) >> 8);
         if bit {
             self.bottom = self.bottom.wrapping_add(split);
             self.range -= split;
@@ -38,14 +38,14 @@ impl BoolCoder {
         }
     }
 
-    /// Writes `count` bits of `value`, the highest first, each with an even chance.
+    /// Writes `count` bits of `value`, the highest first, each with a probability of one half.
     pub(crate) fn literal(&mut self, value: u32, count: u32) {
         for position in (0..count).rev() {
             self.bit(128, (value >> position) & 1 == 1);
         }
     }
 
-    /// A carry out of the top runs through the bytes already written.
+    /// Propagates a carry through the bytes already written.
     fn carry(&mut self) {
         for byte in self.output.iter_mut().rev() {
             if *byte == 255 {
@@ -57,7 +57,7 @@ impl BoolCoder {
         }
     }
 
-    /// Pushes out what is still held back and gives the bytes.
+    /// Flushes the pending bits and returns the bytes.
     pub(crate) fn finish(mut self) -> Vec<u8> {
         let mut value = self.bottom;
         if value & (1 << (32 - self.shifts)) != 0 {

@@ -1,13 +1,13 @@
 //! Cuts a WebM file into chunks at its clusters, without decoding it.
 //!
-//! What is not WebM, or a cluster larger than a chunk may be, is cut by size; put together in order, the chunks are the
-//! file again, byte for byte.
+//! A file that is not WebM, or a cluster larger than a chunk, is cut by size. The chunks joined in order are the file, byte for
+//! byte.
 
 use std::ops::Range;
 
-/// No chunk is larger: a broker's usual limit of a message is one MiB.
-const LARGEST: usize = 512 * 1024;
-/// Time given to a piece whose own time is not known, milliseconds.
+/// Bytes of the largest chunk: a broker's usual limit for a message is one MiB.
+const MAX_CHUNK_BYTES: usize = 512 * 1024;
+/// Length in milliseconds of a piece whose length is unknown.
 const UNKNOWN_MS: u64 = 2_000;
 
 const SEGMENT: u32 = 0x1853_8067;
@@ -33,7 +33,7 @@ pub(crate) fn pieces(file: &[u8]) -> Vec<Piece> {
     if marks.is_empty() {
         marks.push((0, 0));
     }
-    // What precedes the first cluster travels with it, what follows the last one too.
+    // The first chunk includes the bytes before the first cluster, the last one those after the last cluster.
     marks[0].0 = 0;
     let mut pieces = Vec::new();
     for (index, &(start, time)) in marks.iter().enumerate() {
@@ -41,7 +41,7 @@ pub(crate) fn pieces(file: &[u8]) -> Vec<Piece> {
             Some(&(end, until)) => (end, until.max(time + 1)),
             None => (file.len(), time + UNKNOWN_MS),
         };
-        let parts = (end - start).div_ceil(LARGEST).max(1);
+        let parts = (end - start).div_ceil(MAX_CHUNK_BYTES).max(1);
         for part in 0..parts {
             let at = |part: usize| start + (end - start) * part / parts;
             let when = |part: usize| time + (until - time) * part as u64 / parts as u64;
@@ -69,8 +69,8 @@ fn clusters(file: &[u8]) -> Vec<(usize, u64)> {
     while let Some((id, size, body)) = element(file, at) {
         let end = size.and_then(|size| body.checked_add(size));
         match id {
-            // Containers are entered; everything else is stepped over. A cluster of unknown size is entered as well:
-            // it ends where the next one begins.
+            // Containers are entered; all other elements are skipped. A cluster is entered as well, because its size may be
+            // unknown: it ends where the next one starts.
             SEGMENT | INFO => at = body,
             CLUSTER => {
                 found.push((at, 0));
@@ -95,7 +95,7 @@ fn clusters(file: &[u8]) -> Vec<(usize, u64)> {
     found
 }
 
-/// Id, size (none: unknown) and start of the body of the element at `at`.
+/// Id, size (`None` if unknown) and start of the body of the element at `at`.
 fn element(file: &[u8], at: usize) -> Option<(u32, Option<usize>, usize)> {
     let first = *file.get(at)?;
     let id_length = first.leading_zeros() as usize + 1;

@@ -1,6 +1,6 @@
-//! Capitals, digits and a few signs, five columns of seven pixels each (the lowest bit is the top one).
+//! A bitmap font: capitals, digits and some punctuation, five columns of seven pixels each (the lowest bit is the top one).
 
-/// The columns of a character; what is not drawn here is a blank.
+/// The columns of a character. Other characters are blank.
 pub(crate) fn columns(character: char) -> [u8; 5] {
     match character.to_ascii_uppercase() {
         '0' => [0x3e, 0x51, 0x49, 0x45, 0x3e],

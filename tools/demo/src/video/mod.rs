@@ -3,7 +3,7 @@
 //! ```text
 //! screen ─▶ vp8 (transform, tokens, bool_coder) ─▶ webm ─┐
 //!                                                        ├─▶ chunks: bytes, first and last millisecond
-//! a file that the user named ─────────────────▶ cut ─────┘
+//! a file of the user ─────────────────────────▶ cut ─────┘
 //! ```
 
 mod bool_coder;
@@ -27,25 +27,25 @@ pub(crate) const FRAME_MS: u32 = 500;
 /// Length of a whole chunk in milliseconds.
 pub(crate) const CHUNK_MS: u32 = 2_000;
 
-/// Makes the chunks of one recording, in order.
-pub(crate) struct Camera {
+/// Generates the chunks of one recording, in order.
+pub(crate) struct Recorder {
     screen: Screen,
     encoder: Encoder,
-    begun: bool,
+    has_started: bool,
 }
 
-impl Camera {
+impl Recorder {
     pub(crate) fn new(screen: Screen) -> Self {
-        Self { screen, encoder: Encoder::new(WIDTH, HEIGHT), begun: false }
+        Self { screen, encoder: Encoder::new(WIDTH, HEIGHT), has_started: false }
     }
 
-    /// The chunk from `first_ms` up to and without `end_ms`, both on the frame grid. It starts with a key frame, so a
-    /// player can begin at any chunk; the first one carries the file's header.
+    /// The chunk from `first_ms` to `end_ms` (exclusive), both on the frame grid. It starts with a key frame, so a player can
+    /// start at any chunk. The first one contains the file's header.
     pub(crate) fn chunk(&mut self, first_ms: u32, end_ms: u32) -> Vec<u8> {
         let mut out = Vec::new();
-        if !self.begun {
+        if !self.has_started {
             out = webm::header(WIDTH as u16, HEIGHT as u16, FRAME_MS);
-            self.begun = true;
+            self.has_started = true;
         }
         let frames: Vec<webm::Frame> = (first_ms / FRAME_MS..end_ms / FRAME_MS)
             .map(|number| {

@@ -1,4 +1,4 @@
-//! The customer's screen, as a recording shows it: a desktop, a window with lines that appear, a progress bar, a pointer.
+//! The customer's screen in a recording: a desktop, a window with lines of text, a progress bar, a pointer.
 
 use super::font;
 use super::vp8::Picture;
@@ -28,13 +28,13 @@ pub(crate) struct Screen {
     title: String,
     lines: Vec<String>,
     desktop: Colour,
-    /// Where the pointer rests, one place every two seconds.
+    /// The resting places of the pointer, one for every two seconds.
     rests: Vec<(usize, usize)>,
     picture: Picture,
 }
 
 impl Screen {
-    /// `variety` decides the colour of the desktop and the pointer's way.
+    /// `variety` determines the colour of the desktop and the path of the pointer.
     pub(crate) fn new(title: String, lines: Vec<String>, variety: u64) -> Self {
         let rests = (0..23u64)
             .map(|step| {
@@ -66,7 +66,7 @@ impl Screen {
         self.text(266, 169, &format!("{:02}:{:02}", seconds / 60, seconds % 60), 215);
 
         let shown = frame / FRAMES_A_LINE + 1;
-        // A full window starts anew: scrolling would change every line of it, and cost as much as a key frame.
+        // A full window is cleared: scrolling would change every line and cost as much as a key frame.
         let first = (shown - 1) / LINES * LINES;
         for (row, number) in (first..shown).enumerate() {
             let line = self.lines[number % self.lines.len()].clone();

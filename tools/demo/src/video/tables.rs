@@ -1,6 +1,6 @@
-//! The probability tables of VP8, numbers of RFC 6386 that coder and decoder must share to the bit.
+//! The probability tables of VP8 (RFC 6386). Encoder and decoder must use the same numbers.
 
-/// Section 13.4: the chance (of 256) that a token probability is *not* replaced by the frame header.
+/// Section 13.4: the probability (in 256ths) that the frame header does *not* replace a token probability.
 /// Indices: block type, band, context of the neighbours, node of the token tree.
 pub(crate) static COEFFICIENT_UPDATE: [[[[u8; 11]; 3]; 8]; 4] = [
     [
@@ -173,7 +173,7 @@ pub(crate) static COEFFICIENT_UPDATE: [[[[u8; 11]; 3]; 8]; 4] = [
     ],
 ];
 
-/// Section 13.5: the token probabilities that a key frame starts from, with the same indices.
+/// Section 13.5: the token probabilities at a key frame, with the same indices.
 pub(crate) static COEFFICIENT_DEFAULT: [[[[u8; 11]; 3]; 8]; 4] = [
     [
         [
@@ -345,12 +345,12 @@ pub(crate) static COEFFICIENT_DEFAULT: [[[[u8; 11]; 3]; 8]; 4] = [
     ],
 ];
 
-/// Section 17.2: the chance that a motion vector probability is not replaced by an inter frame's header.
+/// Section 17.2: the probability that the header of an inter frame does not replace a motion vector probability.
 pub(crate) static MOTION_UPDATE: [[u8; 19]; 2] = [
     [237, 246, 253, 253, 254, 254, 254, 254, 254, 254, 254, 254, 254, 254, 250, 250, 252, 254, 254],
     [231, 243, 245, 253, 254, 254, 254, 254, 254, 254, 254, 254, 254, 254, 251, 251, 254, 254, 254],
 ];
 
-/// Section 16.3: the chance of "same place as in the last frame", by the weight of the neighbours that are inter coded.
-/// Only the first column of the table is needed by a coder that never moves anything.
+/// Section 16.3: the probability of a zero motion vector, by the weight of the inter coded neighbours. An encoder without motion
+/// needs only the first column of the table.
 pub(crate) static STILL_BY_NEIGHBOURS: [u8; 6] = [7, 14, 135, 60, 159, 234];

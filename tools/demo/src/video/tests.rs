@@ -1,9 +1,9 @@
-//! What a player needs of the video, checked without one.
+//! Tests of what a player needs, without a player.
 
 use super::cut::{Piece, pieces};
 use super::screen::{HEIGHT, Screen, WIDTH};
 use super::vp8::Encoder;
-use super::{CHUNK_MS, Camera};
+use super::{CHUNK_MS, Recorder};
 
 fn screen() -> Screen {
     let lines = ["DEVICE PRN-204 OFFLINE", "RESTARTING SPOOLER", "QUEUE EMPTY", "TEST PAGE SENT"];
@@ -11,8 +11,8 @@ fn screen() -> Screen {
 }
 
 fn recording(chunks: u32) -> Vec<Vec<u8>> {
-    let mut camera = Camera::new(screen());
-    (0..chunks).map(|chunk| camera.chunk(chunk * CHUNK_MS, (chunk + 1) * CHUNK_MS)).collect()
+    let mut recorder = Recorder::new(screen());
+    (0..chunks).map(|chunk| recorder.chunk(chunk * CHUNK_MS, (chunk + 1) * CHUNK_MS)).collect()
 }
 
 #[test]
@@ -32,7 +32,7 @@ fn only_the_first_chunk_has_the_file_header_and_every_chunk_has_one_cluster() {
 }
 
 #[test]
-fn frames_announce_what_they_are() {
+fn frames_have_the_header_of_their_type() {
     let mut encoder = Encoder::new(WIDTH, HEIGHT);
     let mut screen = screen();
     let first = encoder.encode(screen.draw(0), false);
@@ -45,7 +45,7 @@ fn frames_announce_what_they_are() {
 }
 
 #[test]
-fn what_a_player_shows_is_close_to_the_screen() {
+fn decoded_pictures_are_close_to_the_screen() {
     let mut encoder = Encoder::new(WIDTH, HEIGHT);
     let mut screen = screen();
     for number in 0..20 {
@@ -59,7 +59,7 @@ fn what_a_player_shows_is_close_to_the_screen() {
 }
 
 #[test]
-fn what_is_not_webm_is_cut_by_size() {
+fn a_file_that_is_not_webm_is_cut_by_size() {
     assert!(pieces(&[]).is_empty());
     let file = vec![7u8; 1_300_000];
     let found = pieces(&file);
@@ -68,7 +68,7 @@ fn what_is_not_webm_is_cut_by_size() {
     assert!(
         found.windows(2).all(|pair| pair[0].bytes.end == pair[1].bytes.start && pair[0].last_ms < pair[1].first_ms)
     );
-    // A header that promises more than there is does not run past the end.
+    // A header with a size beyond the end of the file is not read past the end.
     let cut_short = &recording(1)[0][..40];
     assert_eq!(pieces(cut_short), [Piece { bytes: 0..40, first_ms: 0, last_ms: 1_999 }]);
 }

@@ -13,22 +13,22 @@ pub(crate) fn write_tokens(out: &mut BoolCoder, levels: &Block, kind: usize, fir
     let mut context = context;
     let mut after_zero = false;
     for at in first..end {
-        let chances = &COEFFICIENT_DEFAULT[kind][BAND[at]][context];
+        let probabilities = &COEFFICIENT_DEFAULT[kind][BAND[at]][context];
         let level = levels[ZIGZAG[at]];
-        // A zero is never followed by the end of the block, so that question is not asked.
+        // The end of the block never follows a zero, so that branch is not coded.
         if !after_zero {
-            out.bit(chances[0], true);
+            out.bit(probabilities[0], true);
         }
-        out.bit(chances[1], level != 0);
+        out.bit(probabilities[1], level != 0);
         after_zero = level == 0;
         if level == 0 {
             context = 0;
             continue;
         }
         let size = level.unsigned_abs();
-        out.bit(chances[2], size > 1);
+        out.bit(probabilities[2], size > 1);
         if size > 1 {
-            write_size(out, chances, size);
+            write_size(out, probabilities, size);
         }
         out.bit(128, level < 0);
         context = if size == 1 { 1 } else { 2 };
@@ -40,12 +40,12 @@ pub(crate) fn write_tokens(out: &mut BoolCoder, levels: &Block, kind: usize, fir
 }
 
 /// The branch of the token tree for two and more, with the extra bits of the six categories.
-fn write_size(out: &mut BoolCoder, chances: &[u8; 11], size: u32) {
-    out.bit(chances[3], size > 4);
+fn write_size(out: &mut BoolCoder, probabilities: &[u8; 11], size: u32) {
+    out.bit(probabilities[3], size > 4);
     if size <= 4 {
-        out.bit(chances[4], size > 2);
+        out.bit(probabilities[4], size > 2);
         if size > 2 {
-            out.bit(chances[5], size == 4);
+            out.bit(probabilities[5], size == 4);
         }
         return;
     }
@@ -57,19 +57,19 @@ fn write_size(out: &mut BoolCoder, chances: &[u8; 11], size: u32) {
         35..=66 => (35, &[180, 157, 141, 134, 130]),
         _ => (67, &[254, 254, 243, 230, 196, 177, 153, 140, 133, 130, 129]),
     };
-    out.bit(chances[6], size > 10);
+    out.bit(probabilities[6], size > 10);
     if size <= 10 {
-        out.bit(chances[7], size > 6);
+        out.bit(probabilities[7], size > 6);
     } else {
-        out.bit(chances[8], size > 34);
+        out.bit(probabilities[8], size > 34);
         if size <= 34 {
-            out.bit(chances[9], size > 18);
+            out.bit(probabilities[9], size > 18);
         } else {
-            out.bit(chances[10], size > 66);
+            out.bit(probabilities[10], size > 66);
         }
     }
-    for (index, chance) in extra.iter().enumerate() {
+    for (index, probability) in extra.iter().enumerate() {
         let position = extra.len() - 1 - index;
-        out.bit(*chance, ((size - base) >> position) & 1 == 1);
+        out.bit(*probability, ((size - base) >> position) & 1 == 1);
     }
 }

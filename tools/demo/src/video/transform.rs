@@ -1,4 +1,4 @@
-//! The 4x4 transforms of VP8 (RFC 6386, section 14): the forward pair, and the inverse pair that a decoder repeats to the bit.
+//! The 4x4 transforms of VP8 (RFC 6386, section 14): the forward pair, and the inverse pair, which equals that of a decoder to the bit.
 
 /// A 4x4 block in rows.
 pub(crate) type Block = [i32; 16];

@@ -1,7 +1,7 @@
 //! A small VP8 coder for pictures of a screen (RFC 6386).
 //!
 //! ```text
-//! picture ─▶ per macroblock: unchanged? ──yes──▶ "still" (copy of the last frame)
+//! picture ─▶ per macroblock: unchanged? ──yes──▶ still: copied from the last frame
 //!                               │no
 //!                               ▼
 //!                  predict (mean, column, row) ─▶ residue ─▶ transform ─▶ quantise ─▶ tokens
@@ -25,7 +25,7 @@ const MEANS_STEP: i32 = 74;
 const CHROMA_FIRST_STEP: i32 = 40;
 const CHROMA_STEP: i32 = 48;
 
-/// A residue no larger than this is not worth a bit.
+/// A residue of at most this size is not coded.
 const TOLERANCE: i32 = 2;
 
 /// One plane of samples, whole macroblocks wide and high.
@@ -69,17 +69,48 @@ enum Prediction {
     FromLeft,
 }
 
+/// One macroblock of a picture, by its position.
+#[derive(Clone, Copy)]
+struct Macroblock<'p> {
+    picture: &'p Picture,
+    column: usize,
+    row: usize,
+}
+
+/// The prediction of a macroblock.
+struct Guess {
+    luma: [u8; 256],
+    chroma: [[u8; 64]; 2],
+}
+
+/// Where the tokens of a macroblock are written, and their contexts.
+struct TokenWriter<'t> {
+    tokens: &'t mut BoolCoder,
+    above: &'t mut Neighbours,
+    left: &'t mut Neighbours,
+}
+
+impl TokenWriter<'_> {
+    /// Writes one block. `up` and `side` are its positions in the contexts.
+    fn write(&mut self, levels: &Block, kind: usize, first: usize, up: usize, side: usize) {
+        let context = usize::from(self.above[up] + self.left[side]);
+        let written = write_tokens(self.tokens, levels, kind, first, context);
+        self.above[up] = u8::from(written);
+        self.left[side] = u8::from(written);
+    }
+}
+
 #[derive(Clone, Copy)]
 enum Choice {
     Still,
     Intra { luma: Prediction, coded: bool },
 }
 
-/// "Has coefficients" of the neighbouring blocks: four luma, two of each chroma plane, the means.
+/// Whether the neighbouring blocks have coefficients: four luma, two of each chroma plane, the means.
 type Neighbours = [u8; 9];
 const MEANS: usize = 8;
 
-/// The coder with the state that it shares with a decoder: the last frame.
+/// The encoder, with the state that a decoder has too: the last frame.
 pub(crate) struct Encoder {
     columns: usize,
     rows: usize,
@@ -117,7 +148,8 @@ impl Encoder {
                 let choice = if !key && self.unchanged(picture, column, row) {
                     Choice::Still
                 } else {
-                    self.intra(picture, column, row, &mut tokens, above, &mut left)
+                    let writer = TokenWriter { tokens: &mut tokens, above, left: &mut left };
+                    self.intra(Macroblock { picture, column, row }, writer)
                 };
                 if !matches!(choice, Choice::Intra { coded: true, .. }) {
                     *above = Neighbours::default();
@@ -232,15 +264,8 @@ impl Encoder {
     }
 
     /// Predicts, codes and reconstructs one macroblock.
-    fn intra(
-        &mut self,
-        picture: &Picture,
-        column: usize,
-        row: usize,
-        tokens: &mut BoolCoder,
-        above: &mut Neighbours,
-        left: &mut Neighbours,
-    ) -> Choice {
+    fn intra(&mut self, macroblock: Macroblock<'_>, writer: TokenWriter<'_>) -> Choice {
+        let Macroblock { picture, column, row } = macroblock;
         let (mut luma_mode, mut luma) = (Prediction::Mean, [0; 256]);
         let mut best = u32::MAX;
         for mode in [Prediction::Mean, Prediction::FromAbove, Prediction::FromLeft] {
@@ -261,37 +286,30 @@ impl Encoder {
         });
         let close = within(&picture.planes[0], column * 16, row * 16, 16, &luma)
             && (0..2).all(|plane| within(&picture.planes[plane + 1], column * 8, row * 8, 8, &chroma[plane]));
-        let mut coded = false;
-        if !close {
-            coded = self.residue(picture, column, row, &luma, &chroma, tokens, above, left);
-        }
+        let guess = Guess { luma, chroma };
+        let coded = !close && self.residue(macroblock, &guess, writer);
         if !coded {
-            place(&mut self.shown.planes[0], column * 16, row * 16, 16, &luma);
-            for (plane, guess) in self.shown.planes[1..].iter_mut().zip(&chroma) {
+            place(&mut self.shown.planes[0], column * 16, row * 16, 16, &guess.luma);
+            for (plane, guess) in self.shown.planes[1..].iter_mut().zip(&guess.chroma) {
                 place(plane, column * 8, row * 8, 8, guess);
             }
         }
         Choice::Intra { luma: luma_mode, coded }
     }
 
-    /// Codes what the prediction missed; false (and nothing written) when all of it rounds to zero.
-    #[expect(clippy::too_many_arguments, reason = "the state of one macroblock, used here only")]
-    fn residue(
-        &mut self,
-        picture: &Picture,
-        column: usize,
-        row: usize,
-        luma: &[u8; 256],
-        chroma: &[[u8; 64]; 2],
-        tokens: &mut BoolCoder,
-        above: &mut Neighbours,
-        left: &mut Neighbours,
-    ) -> bool {
+    /// Codes the difference to the prediction. `false`, and nothing is written, if all of it rounds to zero.
+    fn residue(&mut self, macroblock: Macroblock<'_>, guess: &Guess, mut writer: TokenWriter<'_>) -> bool {
+        let Macroblock { picture, column, row } = macroblock;
+        let luma = PlaneGuess { left: column * 16, top: row * 16, size: 16, samples: &guess.luma };
+        let chroma = [0, 1].map(|plane| {
+            let samples: &[u8] = &guess.chroma[plane];
+            PlaneGuess { left: column * 8, top: row * 8, size: 8, samples }
+        });
         let mut means = [0; 16];
         let mut luma_levels = [[0; 16]; 16];
         for block in 0..16 {
             let (x, y) = (block % 4 * 4, block / 4 * 4);
-            let residue = subtract(&picture.planes[0], column * 16, row * 16, x, y, luma, 16);
+            let residue = luma.subtract_from(&picture.planes[0], x, y);
             let coefficients = forward_cosine(&residue);
             means[block] = coefficients[0];
             luma_levels[block] = quantise(&coefficients, LUMA_STEP, LUMA_STEP);
@@ -302,7 +320,7 @@ impl Encoder {
         for (block, levels) in chroma_levels.iter_mut().enumerate() {
             let (x, y) = (block % 2 * 4, block % 4 / 2 * 4);
             let plane = block / 4;
-            let residue = subtract(&picture.planes[plane + 1], column * 8, row * 8, x, y, &chroma[plane], 8);
+            let residue = chroma[plane].subtract_from(&picture.planes[plane + 1], x, y);
             *levels = quantise(&forward_cosine(&residue), CHROMA_FIRST_STEP, CHROMA_STEP);
         }
         let some = |levels: &Block| levels.iter().any(|level| *level != 0);
@@ -310,19 +328,13 @@ impl Encoder {
             return false;
         }
 
-        let mut write = |levels: &Block, kind: usize, first: usize, up: usize, side: usize| {
-            let context = usize::from(above[up] + left[side]);
-            let written = write_tokens(tokens, levels, kind, first, context);
-            above[up] = u8::from(written);
-            left[side] = u8::from(written);
-        };
-        write(&means_levels, 1, 0, MEANS, MEANS);
+        writer.write(&means_levels, 1, 0, MEANS, MEANS);
         for (block, levels) in luma_levels.iter().enumerate() {
-            write(levels, 0, 1, block % 4, block / 4);
+            writer.write(levels, 0, 1, block % 4, block / 4);
         }
         for (block, levels) in chroma_levels.iter().enumerate() {
             let plane = 4 + block / 4 * 2;
-            write(levels, 2, 0, plane + block % 2, plane + block % 4 / 2);
+            writer.write(levels, 2, 0, plane + block % 2, plane + block % 4 / 2);
         }
 
         let means = inverse_walsh(&dequantise(&means_levels, MEANS_FIRST_STEP, MEANS_STEP));
@@ -330,13 +342,13 @@ impl Encoder {
             let mut coefficients = dequantise(levels, LUMA_STEP, LUMA_STEP);
             coefficients[0] = means[block];
             let (x, y) = (block % 4 * 4, block / 4 * 4);
-            add(&mut self.shown.planes[0], column * 16, row * 16, x, y, luma, 16, &coefficients);
+            luma.add_to(&mut self.shown.planes[0], x, y, &coefficients);
         }
         for (block, levels) in chroma_levels.iter().enumerate() {
             let coefficients = dequantise(levels, CHROMA_FIRST_STEP, CHROMA_STEP);
             let (x, y) = (block % 2 * 4, block % 4 / 2 * 4);
             let plane = block / 4;
-            add(&mut self.shown.planes[plane + 1], column * 8, row * 8, x, y, &chroma[plane], 8, &coefficients);
+            chroma[plane].add_to(&mut self.shown.planes[plane + 1], x, y, &coefficients);
         }
         true
     }
@@ -380,7 +392,7 @@ fn inter_mode(out: &mut BoolCoder, luma: Prediction) {
     out.bit(162, false);
 }
 
-/// Section 12.2 and 12.3. What lies outside the frame does not count towards a mean.
+/// Sections 12.2 and 12.3. Samples outside the frame do not count for a mean.
 fn predict<const AREA: usize>(plane: &Plane, x: usize, y: usize, size: usize, mode: Prediction) -> [u8; AREA] {
     let stride = plane.stride;
     let mut guess = [128; AREA];
@@ -396,7 +408,7 @@ fn predict<const AREA: usize>(plane: &Plane, x: usize, y: usize, size: usize, mo
                 sum += (y..y + size).map(|row| u32::from(plane.samples[row * stride + x - 1])).sum::<u32>();
                 count += size as u32;
             }
-            // Without a neighbour it stays at 128.
+            // Without a neighbour the prediction is 128.
             if let Some(mean) = (sum + count / 2).checked_div(count) {
                 guess.fill(mean as u8);
             }
@@ -421,7 +433,7 @@ fn difference(plane: &Plane, x: usize, y: usize, size: usize, guess: &[u8]) -> u
     for (row, line) in guess.chunks_exact(size).enumerate() {
         let at = (y + row) * plane.stride + x;
         let samples = &plane.samples[at..at + size];
-        // Most rows of a screen are predicted exactly, and comparing them whole is cheap.
+        // Most rows of a screen are predicted exactly, and comparing whole rows is cheap.
         if samples != line {
             for (sample, guess) in samples.iter().zip(line) {
                 sum += u32::from(sample.abs_diff(*guess));
@@ -447,36 +459,40 @@ fn place(plane: &mut Plane, x: usize, y: usize, size: usize, block: &[u8]) {
     }
 }
 
-fn subtract(plane: &Plane, left: usize, top: usize, x: usize, y: usize, guess: &[u8], size: usize) -> Block {
-    let mut residue = [0; 16];
-    for row in 0..4 {
-        let at = (top + y + row) * plane.stride + left + x;
-        let guessed = (y + row) * size + x;
-        for column in 0..4 {
-            residue[row * 4 + column] = i32::from(plane.samples[at + column]) - i32::from(guess[guessed + column]);
-        }
-    }
-    residue
-}
-
-#[expect(clippy::too_many_arguments, reason = "two positions, a prediction and a residue")]
-fn add(
-    plane: &mut Plane,
+/// The prediction of a macroblock in one plane.
+struct PlaneGuess<'g> {
     left: usize,
     top: usize,
-    x: usize,
-    y: usize,
-    guess: &[u8],
+    /// Width and height of the macroblock in the plane.
     size: usize,
-    coefficients: &Block,
-) {
-    let residue = inverse_cosine(coefficients);
-    for row in 0..4 {
-        let at = (top + y + row) * plane.stride + left + x;
-        let guessed = (y + row) * size + x;
-        for column in 0..4 {
-            let value = i32::from(guess[guessed + column]) + residue[row * 4 + column];
-            plane.samples[at + column] = value.clamp(0, 255) as u8;
+    samples: &'g [u8],
+}
+
+impl PlaneGuess<'_> {
+    /// The difference of `plane` to the prediction in the 4x4 block at `x`, `y` of the macroblock.
+    fn subtract_from(&self, plane: &Plane, x: usize, y: usize) -> Block {
+        let mut residue = [0; 16];
+        for row in 0..4 {
+            let at = (self.top + y + row) * plane.stride + self.left + x;
+            let guessed = (y + row) * self.size + x;
+            for column in 0..4 {
+                let guess = i32::from(self.samples[guessed + column]);
+                residue[row * 4 + column] = i32::from(plane.samples[at + column]) - guess;
+            }
+        }
+        residue
+    }
+
+    /// Writes the prediction and the decoded residue into the 4x4 block at `x`, `y` of the macroblock.
+    fn add_to(&self, plane: &mut Plane, x: usize, y: usize, coefficients: &Block) {
+        let residue = inverse_cosine(coefficients);
+        for row in 0..4 {
+            let at = (self.top + y + row) * plane.stride + self.left + x;
+            let guessed = (y + row) * self.size + x;
+            for column in 0..4 {
+                let value = i32::from(self.samples[guessed + column]) + residue[row * 4 + column];
+                plane.samples[at + column] = value.clamp(0, 255) as u8;
+            }
         }
     }
 }

@@ -1,20 +1,20 @@
-//! A minimal WebM muxer: what a browser's live recorder writes, in as few elements.
+//! A minimal WebM muxer. It writes the elements of a live recording in a browser, and no others.
 //!
 //! ```text
 //! EBML header │ Segment (size unknown) │ Info │ Tracks │ Cluster │ Cluster │ ...
 //! └──────────── the start of chunk 0 ────────────────┘  one a chunk
 //! ```
 //!
-//! The Segment's size is unknown, so the file is whole after every cluster: a recording that breaks off plays as far as
-//! it got. Times are milliseconds.
+//! The Segment's size is unknown, so the file is valid after every cluster: a recording that breaks off can be played up to
+//! its last cluster. Times are milliseconds.
 
 /// One coded picture inside a cluster.
 pub(crate) struct Frame {
     /// Milliseconds since the cluster's time; fits the 16 bits of a block.
     pub(crate) offset: i16,
-    /// It can be decoded without another.
+    /// Whether it is a key frame.
     pub(crate) key: bool,
-    /// The codec's bytes.
+    /// The coded bytes.
     pub(crate) data: Vec<u8>,
 }
 

@@ -1,15 +1,15 @@
-//! The generator's chance: a stream of numbers that depends on the seed and the stream's number, and on nothing else.
+//! Random numbers that depend only on the seed and the number of the stream.
 //!
-//! Ranges are drawn with whole numbers only, so that no other version of a library and no other machine draws otherwise.
+//! Ranges are drawn with integer arithmetic, so the results do not depend on the machine or the version of a library.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 /// One independent stream of numbers.
-pub(crate) struct Dice(ChaCha8Rng);
+pub(crate) struct Random(ChaCha8Rng);
 
-impl Dice {
-    /// Stream `stream` of `seed`. Each session has one, so that none depends on how many numbers another drew.
+impl Random {
+    /// Stream `stream` of `seed`. Each session has its own, so it does not depend on how many numbers another session drew.
     pub(crate) fn new(seed: u64, stream: u64) -> Self {
         let mut source = ChaCha8Rng::seed_from_u64(seed);
         source.set_stream(stream);
@@ -37,7 +37,7 @@ impl Dice {
         low + (high - low).max(0) * square / 1_000_000
     }
 
-    /// True `permille` times of a thousand.
+    /// True with a probability of `permille` in a thousand.
     pub(crate) fn chance(&mut self, permille: u64) -> bool {
         self.below(1000) < permille
     }
@@ -52,7 +52,7 @@ impl Dice {
         words[self.below(words.len() as u64) as usize]
     }
 
-    /// An index, as often as its weight says.
+    /// An index, with a probability in proportion to its weight.
     pub(crate) fn weighted(&mut self, weights: &[u32]) -> usize {
         let mut left = self.below(weights.iter().map(|weight| u64::from(*weight)).sum());
         for (index, weight) in weights.iter().enumerate() {
