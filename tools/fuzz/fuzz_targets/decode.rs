@@ -1,5 +1,5 @@
-//! Any bytes: either an event whose structured form is read back as the same event, or a refusal. JSON that we accept is
-//! JSON to others as well.
+//! Any bytes are either decoded as an event that survives encoding and decoding, or refused. JSON that is accepted here is also
+//! valid for serde_json.
 
 #![no_main]
 
@@ -14,7 +14,7 @@ fuzz_target!(|bytes: &[u8]| {
     assert!(serde_json::from_slice::<&serde_json::value::RawValue>(bytes).is_ok());
     let canonical = canonical_bytes(&event);
     let json = event.to_structured_json();
-    let again = decode_structured(&json).expect("what we write we read");
+    let again = decode_structured(&json).expect("an encoded event can be decoded");
     assert_eq!(canonical_bytes(&again), canonical);
     let mut builder = EventBatchBuilder::new();
     builder.append(&event, Position { topic: "t", partition: 0, offset: 0 }, Timestamp(0), false, None);

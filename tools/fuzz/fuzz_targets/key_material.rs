@@ -1,4 +1,4 @@
-//! Key metadata comes from files that anybody may have written. It is refused or read, and what is read is written back.
+//! Key metadata is from untrusted files. It is either refused, or parsed so that it survives writing and parsing.
 
 #![no_main]
 

@@ -1,5 +1,5 @@
-//! Proofs, leaves, notes, bundles and requests to witnesses come from outside. They are refused or read, and what is read is
-//! written back.
+//! Proofs, leaves, notes, bundles and requests to witnesses are from outside. They are either refused, or parsed so that they
+//! survive writing and parsing.
 
 #![no_main]
 
@@ -13,7 +13,7 @@ const KEY: &str = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izW
 fuzz_target!(|bytes: &[u8]| {
     let keys = TrustedKeys::parse(KEY).unwrap();
     if let Ok(proof) = EventProof::parse(bytes) {
-        assert!(proof.verify(&keys).is_err(), "nobody but the key's holder can make one that holds");
+        assert!(proof.verify(&keys).is_err(), "only the holder of the key can make a valid proof");
         assert!(EventProof::parse(proof.to_json().as_bytes()).is_ok());
     }
     if let Ok(entries) = tiles::decode_entries(bytes) {

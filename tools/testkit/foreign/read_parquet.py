@@ -1,11 +1,11 @@
-"""Reads an archive with nothing but docs/formats.md, PyArrow and pyrage, and checks it against its own proof log.
+"""Reads an archive with only docs/formats.md, PyArrow and pyrage, and verifies it against its proof log.
 
     python read_parquet.py ARCHIVE IDENTITY [FILE]
 
 FILE is a data file, relative to ARCHIVE: the number of its rows and some of their columns are printed, as JSON on one
-line each. Then every batch that the proof log speaks of is computed anew from the rows, and so are the digests of files
-and objects and the order of the log. The last line says what was compared; with a difference it goes to standard error
-and the exit code is 1. Batches of a class and date that are lawfully gone are passed over.
+line each. Then every batch in the proof log is computed again from the rows, and so are the digests of files and
+objects and the order of the log. The last line has the counts of what was compared. A difference is printed to standard
+error, and the exit code is 1. Batches of a class and date that were disposed of are passed over.
 """
 
 import base64
@@ -22,7 +22,7 @@ import pyarrow.parquet as parquet
 import pyarrow.parquet.encryption as encryption
 import pyrage
 
-# The columns of the tables in the order of their numbers, up to the last one that a record has.
+# The columns of the tables in the order of their numbers, up to the last one in a record.
 COLUMNS = {
     "events": (
         "id source type subject time ticket agent portal customer datacontenttype dataschema archived_at kafka_topic "
@@ -64,7 +64,7 @@ class Archive:
             try:
                 ring = pyrage.decrypt(path.read_bytes(), holders).decode()
             except pyrage.DecryptError:
-                continue  # of a tier that this holder does not have
+                continue  # of a tier without this holder
             master_keys[path.relative_to(self.root / "keys").with_suffix("").as_posix()] = ring.splitlines()[-1]
         self.factory = encryption.CryptoFactory(Age)
         self.connection = encryption.KmsConnectionConfig(custom_kms_conf=master_keys)
@@ -120,8 +120,8 @@ def column(name, value):
 
 def record(table, row):
     columns = [(number, name) for number, name in enumerate(COLUMNS[table]) if name not in LEFT_OUT]
-    there = [(number, name) for number, name in columns if row[name] is not None]
-    return salt(row) + b"".join(bytes([number]) + column(name, row[name]) for number, name in there)
+    present = [(number, name) for number, name in columns if row[name] is not None]
+    return salt(row) + b"".join(bytes([number]) + column(name, row[name]) for number, name in present)
 
 
 def leaf_hash(value):
@@ -171,14 +171,14 @@ def live_files(archive, table):
 def check_table(archive, table, counts):
     groups = collections.defaultdict(list)  # (class, date, topic, partition) -> rows
     leaves = [json.loads(leaf) for entry in archive.entries(table) for leaf in attested(entry)]
-    gone = {(leaf["class"], leaf["date"]) for leaf in leaves if leaf["leaf"] == "disposal"}
+    disposed = {(leaf["class"], leaf["date"]) for leaf in leaves if leaf["leaf"] == "disposal"}
     objects = {}  # SHA-256 of a path -> path
     present = {}  # id -> path
     bounds = {}  # id -> rows, and least and greatest time
     for path, add in live_files(archive, table).items():
         folder = f"tables/{table}"
         filed = (add["partitionValues"]["class"], add["partitionValues"]["date"])
-        same(f"where {path} stands", path.rpartition("/")[0], f"class={filed[0]}/date={filed[1]}")
+        same(f"folder of {path}", path.rpartition("/")[0], f"class={filed[0]}/date={filed[1]}")
         name = path.rpartition("/")[2].removesuffix(".parquet")
         present[name] = f"{folder}/{path}"
         rows = archive.rows(f"{folder}/{path}")
@@ -195,7 +195,7 @@ def check_table(archive, table, counts):
     covered = 0
     for leaf in leaves:
         if leaf["leaf"] == "batch":
-            covered += check_batch(table, leaf, groups, gone, counts)
+            covered += check_batch(table, leaf, groups, disposed, counts)
         elif leaf["leaf"] == "files":
             added = [(present.get(file["id"]), file) for file in leaf.get("add", [])]
             for path, file in added + [(objects.get(file["id"]), file) for file in leaf.get("objects", [])]:
@@ -207,17 +207,17 @@ def check_table(archive, table, counts):
                 if file["id"] in bounds:
                     rows = (file.get("rows", 0), file.get("time"))
                     same(f"rows and times of {path}", rows, bounds[file["id"]])
-    same(f"rows of {table} that no batch speaks of", sum(map(len, groups.values())) - covered, 0)
+    same(f"rows of {table} without a batch", sum(map(len, groups.values())) - covered, 0)
 
 
-def check_batch(table, leaf, groups, gone, counts):
-    """Compares a batch with its rows, and says how many of them were at hand."""
+def check_batch(table, leaf, groups, disposed, counts):
+    """Compares a batch with its rows, and returns the number of rows."""
     same("table of a batch", leaf["table"], table)
     filed = (leaf["class"], leaf["date"])
     group = groups[(*filed, leaf["topic"], leaf["partition"])]
     rows = [row for row in group if leaf["first"] <= row["kafka_offset"] < leaf["next"]]
     what = f"batch {table} {filed} {leaf['topic']} {leaf['partition']} {leaf['first']}..{leaf['next']}"
-    if len(rows) < leaf["count"] and filed in gone:
+    if len(rows) < leaf["count"] and filed in disposed:
         counts["passed over"] += 1
         return len(rows)
     same(f"records of {what}", len(rows), leaf["count"])
@@ -287,5 +287,5 @@ if __name__ == "__main__":
         code = 1
     sys.stdout.flush()
     sys.stderr.flush()
-    # Not sys.exit: PyArrow's threads now and then abort a process that takes itself down in order.
+    # Not sys.exit: PyArrow's threads sometimes abort a process during a normal exit.
     os._exit(code)

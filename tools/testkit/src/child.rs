@@ -1,4 +1,4 @@
-//! A child process that leaves with the value that holds it, and whose output is kept in files.
+//! A child process that is killed when its value is dropped, and whose output is written to files.
 
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -13,15 +13,15 @@ const TAIL_BYTES: u64 = 4096;
 /// A signal that a test sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
-    /// Asks for an orderly end.
+    /// Requests a graceful shutdown.
     Terminate,
-    /// As a terminal's ^C.
+    /// The signal of ^C in a terminal.
     Interrupt,
-    /// Ends the process at whatever instruction it is.
+    /// Ends the process at once.
     Kill,
-    /// Freezes it: the way to make a zombie that believes it still owns its partitions.
+    /// Stops the process, for instance to make a zombie consumer that still believes it owns its partitions.
     Stop,
-    /// Thaws it.
+    /// Continues a stopped process.
     Continue,
 }
 
@@ -38,14 +38,14 @@ impl Signal {
 }
 
 #[derive(Debug)]
-pub(crate) struct Guarded {
+pub(crate) struct ChildProcess {
     name: String,
     child: Child,
     stdout: PathBuf,
     stderr: PathBuf,
 }
 
-impl Guarded {
+impl ChildProcess {
     /// Starts `command` with its output appended to `NAME.stdout` and `NAME.stderr` in `logs`.
     pub(crate) fn spawn(name: &str, command: &mut Command, logs: &Path) -> Result<Self, Error> {
         let stdout = logs.join(format!("{name}.stdout"));
@@ -70,14 +70,14 @@ impl Guarded {
         &self.stderr
     }
 
-    /// How the process ended, if it has.
+    /// The exit status of the process, if it has ended.
     pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()
     }
 
-    /// Sends a signal; one that comes too late is no error.
+    /// Sends a signal. It is not an error if the process has ended.
     pub(crate) fn signal(&mut self, signal: Signal) {
-        // A process that was waited for has given its number back: it may belong to another by now.
+        // After the process was waited for, its id may belong to another process.
         if self.ended().is_some() {
             return;
         }
@@ -85,18 +85,18 @@ impl Guarded {
             let _ = self.child.kill();
             return;
         }
-        // The shell's own kill: the standard library sends nothing but SIGKILL, and a crate for one call is not worth it.
+        // The shell's own kill: the standard library sends only SIGKILL, and a crate for one call is not worth it.
         let script = format!("kill -{} {}", signal.name(), self.pid());
         let _ = Command::new("sh").arg("-c").arg(script).stdin(Stdio::null()).stderr(Stdio::null()).status();
     }
 
-    /// Ends the process at once and waits until it is gone.
+    /// Kills the process and waits until it has ended.
     pub(crate) fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 
-    /// Waits until the process has ended by itself.
+    /// Waits until the process ends by itself.
     pub(crate) async fn wait(&mut self, limit: Duration) -> Result<ExitStatus, Error> {
         let start = Instant::now();
         loop {
@@ -110,7 +110,7 @@ impl Guarded {
         }
     }
 
-    /// Waits until `ready` says so; an end of the process before that is an error.
+    /// Waits until `ready` returns true. It is an error if the process ends before.
     pub(crate) async fn wait_until<F>(&mut self, limit: Duration, mut ready: impl FnMut() -> F) -> Result<(), Error>
     where
         F: Future<Output = bool>,
@@ -134,13 +134,13 @@ impl Guarded {
         Error::TimedOut { name: self.name.clone(), what, limit, log: self.tail() }
     }
 
-    /// The last few kilobytes of both outputs.
+    /// The last 4 KiB of each output.
     pub(crate) fn tail(&self) -> String {
         format!("{}{}", tail_of(&self.stdout), tail_of(&self.stderr))
     }
 }
 
-impl Drop for Guarded {
+impl Drop for ChildProcess {
     fn drop(&mut self) {
         self.kill();
     }

@@ -1,6 +1,6 @@
 //! A real chat corpus as CloudEvents: public conversations with times and ratings, fetched and never committed.
 //!
-//! The script that fetches and turns it stands beside the clone, not in it: in `$HOLDFAST_SHARED`, or else in `../shared`.
+//! The script that fetches and converts it is beside the clone, not in it: in `$HOLDFAST_SHARED`, or else in `../shared`.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -19,11 +19,11 @@ const SCRIPT: &str = "data/chitchat/chitchat_to_cloudevents.py";
 pub struct Chitchat {
     /// CloudEvents in structured mode, one a line, session after session.
     pub events_path: PathBuf,
-    /// What the script says it wrote.
+    /// The counts from the script.
     pub summary: Summary,
 }
 
-/// What is in the events, counted by the script and not by the code under test.
+/// Counts of the events, by the script and not by the code under test.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Summary {
     /// Sessions.
@@ -44,19 +44,19 @@ pub struct Summary {
     pub transcript_sha256: BTreeMap<String, String>,
 }
 
-/// Fetches the corpus, or what was fetched before; `conversations` takes the first so many, `None` all 7,168 of them.
+/// Fetches the corpus, unless it was fetched before. `conversations` limits it to the first ones; `None` takes all 7,168.
 ///
 /// # Errors
 ///
-/// [`Error::Unavailable`] without the script, Python or the corpus' package; [`Error::Unreadable`] if the script's summary is
-/// not what it promises.
+/// [`Error::Unavailable`] without the script, Python or the corpus' package; [`Error::Unreadable`] if the script's summary has
+/// another form.
 pub fn fetch(conversations: Option<u32>) -> Result<Chitchat, Error> {
     let script = shared().join(SCRIPT);
     let source =
         std::fs::read(&script).map_err(|error| Error::unavailable(PART, format!("{}: {error}", script.display())))?;
     let python = tools::command("python3").map_err(|_| Error::unavailable(PART, "its script needs python3"))?;
 
-    // Named after the script's text, so that a changed script does not find what an older one wrote.
+    // Named by a hash of the script, so that a changed script does not use the output of an older one.
     let mut hasher = DefaultHasher::new();
     source.hash(&mut hasher);
     let amount = conversations.map_or_else(|| "all".to_owned(), |count| count.to_string());
@@ -75,7 +75,7 @@ pub fn fetch(conversations: Option<u32>) -> Result<Chitchat, Error> {
     Ok(Chitchat { events_path: folder.join("events.jsonl"), summary })
 }
 
-/// The folder of what is shared beside the clone.
+/// The shared folder beside the clone.
 fn shared() -> PathBuf {
     match std::env::var_os("HOLDFAST_SHARED").filter(|value| !value.is_empty()) {
         Some(shared) => PathBuf::from(shared),
@@ -93,17 +93,17 @@ fn run(python: &Path, script: &Path, out: &Path, conversations: Option<u32>) -> 
     if output.status.success() {
         return Ok(());
     }
-    let said = String::from_utf8_lossy(&output.stderr);
-    let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    let log = String::from_utf8_lossy(&output.stderr);
+    let last = log.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
     Err(Error::unavailable(PART, format!("{} ended with {}: {last}", script.display(), output.status)))
 }
 
-/// Moves the finished folder into its place, in one step: tests in other processes look at the same place.
+/// Moves the finished folder into its place in one step, because tests in other processes use the same place.
 fn publish(work: tempfile::TempDir, folder: &Path) -> Result<(), Error> {
     let work = work.keep();
     if let Err(error) = std::fs::rename(&work, folder) {
         let _ = std::fs::remove_dir_all(&work);
-        // Another process was faster: its files are the same.
+        // Another process was faster; its files are the same.
         if !folder.join("summary.json").is_file() {
             return Err(Error::io("move", folder)(error));
         }

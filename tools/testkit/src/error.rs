@@ -1,48 +1,48 @@
-//! What can go wrong when a part of a test is set up.
+//! Errors in the setup of a test.
 
 use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-/// Why a part of a test could not be had.
+/// Why the setup of a test failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The machine lacks the part. The one kind that lets a test be skipped; see [`crate::skip`].
+    /// A server or tool is not installed. Only this kind allows a test to be skipped; see [`crate::skip`].
     #[error("{part} is not on this machine: {reason}")]
     Unavailable {
         /// What is missing.
         part: String,
-        /// What was looked for, and how to get it.
+        /// What was expected, and how to install it.
         reason: String,
     },
     /// A file or process operation failed.
     #[error("{doing} {}: {source}", path.display())]
     Io {
-        /// What was being done, such as "start".
+        /// The operation, such as "start".
         doing: &'static str,
-        /// With what.
+        /// The file or program.
         path: PathBuf,
         /// Why it failed.
         source: std::io::Error,
     },
-    /// A process stopped when it should have run, or failed when it should have worked.
-    #[error("{name} ended with {status}; the end of what it said:\n{log}")]
+    /// A process ended unexpectedly, or failed.
+    #[error("{name} ended with {status}; the end of its output:\n{log}")]
     Ended {
         /// The process.
         name: String,
-        /// How it ended.
+        /// Its exit status.
         status: ExitStatus,
         /// The end of its standard output and standard error.
         log: String,
     },
-    /// Something did not happen in time.
-    #[error("{name} did not {what} within {limit:?}; the end of what it said:\n{log}")]
+    /// An operation of a process timed out.
+    #[error("{name} did not {what} within {limit:?}; the end of its output:\n{log}")]
     TimedOut {
         /// The process.
         name: String,
-        /// What was waited for, such as "get ready".
+        /// The operation, such as "get ready".
         what: &'static str,
-        /// How long.
+        /// The timeout.
         limit: Duration,
         /// The end of its standard output and standard error.
         log: String,
@@ -57,10 +57,10 @@ pub enum Error {
         request: String,
         /// The HTTP status.
         status: u16,
-        /// What the server said.
+        /// The body of the response.
         body: String,
     },
-    /// An HTTP request got no answer.
+    /// An HTTP request got no response.
     #[error("HTTP {request}: {message}")]
     Http {
         /// Method and address.
@@ -71,7 +71,7 @@ pub enum Error {
     /// An object store could not be built.
     #[error(transparent)]
     Store(#[from] object_store::Error),
-    /// A script wrote something else than it promises.
+    /// The output of a script does not have the expected form.
     #[error("{} cannot be read: {reason}", path.display())]
     Unreadable {
         /// The file.

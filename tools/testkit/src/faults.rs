@@ -1,17 +1,17 @@
-//! An object store with faults on demand, around any other.
+//! Fault injection: an object store that wraps another one.
 //!
 //! ```text
 //! the code under test ──▶ FaultyStore ──(call, path)──▶ Faults: which rule fires?
-//!                             │                            │ none       the call goes through
-//!                             │                            │ before     it does not, and fails
-//!                             │                            │ after      it does, and fails all the same
-//!                             │                            │ delay/hold it goes through later
-//!                             ▼                            │ crash      from here on nothing goes through
+//!                             │                            │ none       the call is executed
+//!                             │                            │ before     it is not executed, and fails
+//!                             │                            │ after      it is executed, and fails nevertheless
+//!                             │                            │ delay/hold it is executed later
+//!                             ▼                            │ crash      from now on no call is executed
 //!                        the real store  ◀─────────────────┘
 //! ```
 //!
-//! Nothing is left to chance: a rule fires by the number of the call among those that it matches, also where it fires "at
-//! random", which is a function of a seed and that number. [`Faults`] is the handle that a test keeps.
+//! Everything is deterministic: a rule fires by the number of the call among those that it matches. [`When::Percent`] is a
+//! function of a seed and that number. [`Faults`] is the handle for the test.
 
 mod plan;
 mod store;

@@ -1,7 +1,7 @@
 //! A real Apache Kafka 4: one process that is broker and controller (KRaft), on loopback, with its data in a temporary
-//! folder that outlives a kill.
+//! folder that survives a kill.
 //!
-//! [`clients`] has what tests do with any Kafka, the embedded broker too.
+//! [`clients`] has the operations of tests on any Kafka, also on the embedded broker.
 
 pub mod clients;
 
@@ -13,21 +13,21 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
-use crate::child::{Guarded, Signal};
+use crate::child::{ChildProcess, Signal};
 use crate::{Error, ports, tools};
 
-/// A start takes three seconds on an idle machine; this is for one that compiles beside it.
+/// A start takes three seconds on an idle machine. The limit allows for a machine that compiles at the same time.
 const START_LIMIT: Duration = Duration::from_secs(120);
 const STOP_LIMIT: Duration = Duration::from_secs(60);
 
-/// How the server is set up.
+/// The configuration of the server.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The Java heap's limit in MiB.
     pub heap_mebibytes: u32,
-    /// More lines for `server.properties`; the last one of a name wins.
+    /// Additional lines of `server.properties`; the last one of a name applies.
     pub properties: Vec<(String, String)>,
-    /// A user and password: opens a second listener that asks for SASL with SCRAM-SHA-256.
+    /// A user and password: adds a second listener that requires SASL with SCRAM-SHA-256.
     pub scram_user: Option<(String, String)>,
 }
 
@@ -46,20 +46,20 @@ pub struct Kafka {
     folder: TempDir,
     bootstrap: String,
     sasl_bootstrap: Option<String>,
-    child: Option<Guarded>,
+    child: Option<ChildProcess>,
 }
 
 impl Kafka {
-    /// Starts a server and waits until it serves.
+    /// Starts a server and waits until it is ready.
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`] without Java or the server's jars; the others if it does not come up.
+    /// [`Error::Unavailable`] without Java or the server's jars; other errors if it does not start.
     pub async fn start() -> Result<Self, Error> {
         Self::start_with(Options::default()).await
     }
 
-    /// Starts a server that is set up in a particular way.
+    /// Starts a server with this configuration.
     ///
     /// # Errors
     ///
@@ -85,30 +85,30 @@ impl Kafka {
         Ok(kafka)
     }
 
-    /// Where clients connect: `127.0.0.1:PORT`. It stays the same over restarts.
+    /// The bootstrap address: `127.0.0.1:PORT`. It does not change at a restart.
     #[must_use]
     pub fn bootstrap(&self) -> &str {
         &self.bootstrap
     }
 
-    /// Where clients connect that log in with SASL, if the server was started with a user.
+    /// The bootstrap address of the SASL listener, if the server was started with a user.
     #[must_use]
     pub fn sasl_bootstrap(&self) -> Option<&str> {
         self.sasl_bootstrap.as_deref()
     }
 
-    /// SIGKILL: the server is gone in the middle of whatever it did. Its data stays.
+    /// Kills the server with SIGKILL. Its data stays.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill();
         }
     }
 
-    /// Stops the server in an orderly way. Its data stays.
+    /// Shuts the server down gracefully. Its data stays.
     ///
     /// # Errors
     ///
-    /// [`Error::TimedOut`] if it does not end; it is killed then.
+    /// [`Error::TimedOut`] if it does not end. It is then killed.
     pub async fn stop(&mut self) -> Result<(), Error> {
         if let Some(mut child) = self.child.take() {
             child.signal(Signal::Terminate);
@@ -117,7 +117,7 @@ impl Kafka {
         Ok(())
     }
 
-    /// Starts the server again on the same data and ports, and waits until it serves; kills it first if it still runs.
+    /// Starts the server again with the same data and ports, and waits until it is ready. Kills it first if it still runs.
     ///
     /// # Errors
     ///
@@ -126,9 +126,9 @@ impl Kafka {
         self.kill();
         let heap = format!("-Xmx{}m", self.heap_mebibytes);
         let mut command = self.java(&[&heap], "kafka.Kafka");
-        let mut child = Guarded::spawn("kafka", command.arg("server.properties"), self.folder.path())?;
+        let mut child = ChildProcess::spawn("kafka", command.arg("server.properties"), self.folder.path())?;
         let bootstrap = self.bootstrap.clone();
-        // No client before the port answers: librdkafka backs off for a second after a refused connection.
+        // No client before the port is open: librdkafka waits for a second after a refused connection.
         child
             .wait_until(START_LIMIT, || {
                 let bootstrap = bootstrap.clone();
@@ -139,12 +139,12 @@ impl Kafka {
         Ok(())
     }
 
-    /// Freezes the server, as a long garbage collection or a lost network does.
+    /// Stops the process with SIGSTOP, like a long garbage collection or a lost network.
     pub fn pause(&mut self) {
         self.signal(Signal::Stop);
     }
 
-    /// Thaws it.
+    /// Continues the stopped process.
     pub fn resume(&mut self) {
         self.signal(Signal::Continue);
     }
@@ -170,10 +170,10 @@ impl Kafka {
         }
     }
 
-    /// Makes the data folder what Kafka expects, and puts the first user into it.
+    /// Formats the data folder for Kafka, and creates the user.
     async fn format(&self, scram_user: Option<&(String, String)>) -> Result<(), Error> {
         let mut command = self.java(&["-Xmx128m"], "kafka.tools.StorageTool");
-        // Any cluster id will do: 16 bytes as base64 without padding.
+        // The cluster id is arbitrary: 16 bytes as base64 without padding.
         command.args([
             "format",
             "--standalone",
@@ -185,7 +185,7 @@ impl Kafka {
         if let Some((user, password)) = scram_user {
             command.arg("--add-scram").arg(format!("SCRAM-SHA-256=[name={user},password={password}]"));
         }
-        let mut child = Guarded::spawn("format", &mut command, self.folder.path())?;
+        let mut child = ChildProcess::spawn("format", &mut command, self.folder.path())?;
         let status = child.wait(START_LIMIT).await?;
         if status.success() {
             Ok(())
@@ -196,12 +196,12 @@ impl Kafka {
 
     fn java(&self, options: &[&str], class: &str) -> Command {
         let mut command = Command::new(&self.java);
-        // Serial collector and first compiler only: the server shares two cores with the test and lives for seconds.
+        // Serial collector and first compiler only: the server shares two cores with the test and runs for seconds.
         command.args(["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData"]).args(options);
         command.arg("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn");
         command.arg("-cp").arg(self.jars.join("*")).arg(class);
         command.current_dir(self.folder.path()).stdin(Stdio::null());
-        // Settings of the machine's own Java programs are not for this one; the JVM also prints them.
+        // The machine's own Java settings must not apply; the JVM would also print them.
         command.env_remove("JAVA_TOOL_OPTIONS").env_remove("_JAVA_OPTIONS").env_remove("CLASSPATH");
         command
     }
@@ -223,7 +223,7 @@ fn properties(folder: &Path, broker: &str, controller: &str, sasl: Option<&str>,
         ("listeners", &listeners),
         ("advertised.listeners", &listeners),
         ("log.dirs", &data),
-        // One server: nothing can be replicated, and the internal topics need not be wide.
+        // One server: there is no replication, and the internal topics need few partitions.
         ("offsets.topic.replication.factor", "1"),
         ("offsets.topic.num.partitions", "4"),
         ("transaction.state.log.replication.factor", "1"),
@@ -232,12 +232,12 @@ fn properties(folder: &Path, broker: &str, controller: &str, sasl: Option<&str>,
         ("share.coordinator.state.topic.replication.factor", "1"),
         ("share.coordinator.state.topic.min.isr", "1"),
         ("share.coordinator.state.topic.num.partitions", "1"),
-        // Waiting that helps a cluster and only slows a test. Sessions may be short, for tests of lost consumers.
+        // Delays that help a cluster and only slow a test down. Sessions may be short, for tests of lost consumers.
         ("group.initial.rebalance.delay.ms", "0"),
         ("group.min.session.timeout.ms", "1000"),
         ("broker.heartbeat.interval.ms", "500"),
         ("broker.session.timeout.ms", "3000"),
-        // The program creates its topics itself; a server that does it by the way would hide that it forgot one.
+        // The program creates its topics itself. Automatic creation would hide a missing one.
         ("auto.create.topics.enable", "false"),
     ];
     if sasl.is_some() {

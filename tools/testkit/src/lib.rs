@@ -1,20 +1,21 @@
-//! The real parts that Holdfast's tests run against, and the ways to break them.
+//! The real servers and tools that Holdfast's tests run against, and fault injection for them.
 //!
 //! ```text
 //!            .ci/install ──▶ tools folder ──▶ tools ─┐
 //!                                                    ▼
-//!   test ──▶ require!(...) ──▶ kafka::Kafka    a real Apache Kafka, killed and restarted at will
-//!     │        │ not here:     s3::S3Server    a real S3 server with conditional writes and Object Lock
+//!   test ──▶ require!(...) ──▶ kafka::Kafka    a real Apache Kafka, which tests kill and restart
+//!     │        │ missing:      s3::S3Server    a real S3 server with conditional writes and Object Lock
 //!     │        │               postgres::Postgres, mariadb::MariaDb   real databases
-//!     │        │ says why,     chitchat::fetch a real chat corpus as CloudEvents
+//!     │        │ prints why,   chitchat::fetch a real chat corpus as CloudEvents
 //!     │        ▼ skips         tools::age      the stock age command
 //!     │      (fails in CI)
 //!     ├──▶ process::Holdfast   the program itself, as its user starts it
-//!     ├──▶ faults::FaultyStore any object store, with faults on demand
-//!     └──▶ secrets::scan       what stands in plain sight in the bytes on disk
+//!     ├──▶ faults::FaultyStore any object store, with injected faults
+//!     └──▶ secrets::scan       secrets in plain text in the bytes on disk
 //! ```
 //!
-//! Servers listen on loopback only, keep their data in a temporary folder and die with the value that started them.
+//! Servers listen on loopback only, store their data in a temporary folder and are killed when the value that started them is
+//! dropped.
 
 #![forbid(unsafe_code)]
 

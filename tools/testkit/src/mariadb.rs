@@ -1,4 +1,4 @@
-//! A real MariaDB on loopback, over a temporary folder: Debian's server, with data of its own.
+//! A real MariaDB on loopback: Debian's server, with its data in a temporary folder.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::child::Guarded;
+use crate::child::ChildProcess;
 use crate::{Error, ports, tools};
 
-/// A user who may do everything.
+/// A user with all privileges.
 pub const USER: &str = "testkit";
 /// Its password.
 pub const PASSWORD: &str = "testkit-secret-password";
-/// The one database.
+/// The database.
 pub const DATABASE: &str = "crm";
 
 const CERTIFICATE: &str = "server.crt";
@@ -27,20 +27,20 @@ pub struct MariaDb {
     client: PathBuf,
     folder: TempDir,
     port: u16,
-    child: Option<Guarded>,
+    child: Option<ChildProcess>,
 }
 
 impl MariaDb {
-    /// Makes a data folder and starts a server on it.
+    /// Creates a data folder and starts a server with it.
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`] if the server is not installed; the others if it does not come up.
+    /// [`Error::Unavailable`] if the server is not installed; other errors if it does not start.
     pub async fn start() -> Result<Self, Error> {
         let [server, client, install] = tools::mariadb()?;
         let folder = tempfile::Builder::new().prefix("holdfast-mariadb-").tempdir();
         let folder = folder.map_err(Error::io("make", "a folder for MariaDB"))?;
-        tools::give_to(folder.path(), "mysql")?;
+        tools::change_owner(folder.path(), "mysql")?;
         let mut command = tools::unprivileged(&install, "mysql")?;
         command.args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"]);
         command.arg(format!("--datadir={}", folder.path().join("data").display()));
@@ -54,7 +54,7 @@ impl MariaDb {
         Ok(database)
     }
 
-    /// The server's port on 127.0.0.1. It stays the same over restarts.
+    /// The server's port on 127.0.0.1. It does not change at a restart.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
@@ -64,12 +64,12 @@ impl MariaDb {
     ///
     /// # Errors
     ///
-    /// [`Error::Ended`] with what the client said, if one of them fails.
+    /// [`Error::Ended`] with the client's output, if one of them fails.
     pub fn execute(&self, sql: &str) -> Result<(), Error> {
         self.as_root(&format!("USE {DATABASE}; {sql}"))
     }
 
-    /// Restarts the server so that it takes encrypted connections too. Both texts are PEM.
+    /// Restarts the server so that it also accepts TLS connections. Both texts are PEM.
     ///
     /// # Errors
     ///
@@ -81,14 +81,14 @@ impl MariaDb {
         self.restart().await
     }
 
-    /// The server is gone in the middle of whatever it did.
+    /// Kills the server with SIGKILL.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill();
         }
     }
 
-    /// Starts the server again on the same folder and port; kills it first if it still runs.
+    /// Starts the server again with the same folder and port. Kills it first if it still runs.
     ///
     /// # Errors
     ///
@@ -105,7 +105,7 @@ impl MariaDb {
         if key.exists() {
             command.arg(format!("--ssl-cert={}", certificate.display())).arg(format!("--ssl-key={}", key.display()));
         }
-        let mut child = Guarded::spawn("mariadbd", &mut command, folder)?;
+        let mut child = ChildProcess::spawn("mariadbd", &mut command, folder)?;
         child.wait_until(START_LIMIT, || async { self.as_root("SELECT 1").is_ok() }).await?;
         self.child = Some(child);
         Ok(())

@@ -1,16 +1,16 @@
-//! Loopback ports for servers that must come back on the same one after they were killed.
+//! Loopback ports for servers that restart on the same port after they were killed.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::atomic::{AtomicU16, Ordering};
 
-/// The range lies below the ports that the system gives to outgoing connections (from 32768), so that no connection
-/// can take a killed server's port before it is restarted.
+/// The range is below the ephemeral ports of outgoing connections (from 32768), so no connection can take the port of a killed
+/// server before it restarts.
 const FIRST: u16 = 20_000;
 const COUNT: u16 = 12_000;
 
-/// A port on 127.0.0.1 on which nothing listens at this moment, and which this process did not hand out before.
+/// A port on 127.0.0.1 on which no process listens now, and which this function has not returned before in this process.
 ///
-/// Different processes start at different places, so that test binaries that run side by side do not meet.
+/// Different processes start at different places in the range, so concurrent test binaries do not collide.
 ///
 /// # Panics
 ///
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_port_is_handed_out_twice() {
+    fn no_port_is_returned_twice() {
         let mut ports: Vec<u16> = (0..200).map(|_| free()).collect();
         ports.sort_unstable();
         ports.dedup();

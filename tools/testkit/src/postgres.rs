@@ -1,4 +1,4 @@
-//! A real PostgreSQL on loopback, over a temporary folder: Debian's server, in a cluster of its own.
+//! A real PostgreSQL on loopback: Debian's server, with its cluster in a temporary folder.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::child::Guarded;
+use crate::child::ChildProcess;
 use crate::{Error, ports, tools};
 
 /// The superuser of the server.
 pub const USER: &str = "postgres";
 /// Its password.
 pub const PASSWORD: &str = "testkit-secret-password";
-/// The one database.
+/// The database.
 pub const DATABASE: &str = "postgres";
 
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -24,23 +24,23 @@ pub struct Postgres {
     binaries: PathBuf,
     folder: TempDir,
     port: u16,
-    child: Option<Guarded>,
+    child: Option<ChildProcess>,
 }
 
 impl Postgres {
-    /// Makes a cluster and starts a server on it.
+    /// Creates a cluster and starts a server with it.
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`] if the server is not installed; the others if it does not come up.
+    /// [`Error::Unavailable`] if the server is not installed; other errors if it does not start.
     pub async fn start() -> Result<Self, Error> {
         let binaries = tools::postgres()?;
         let folder = tempfile::Builder::new().prefix("holdfast-postgres-").tempdir();
         let folder = folder.map_err(Error::io("make", "a folder for PostgreSQL"))?;
-        tools::give_to(folder.path(), "postgres")?;
+        tools::change_owner(folder.path(), "postgres")?;
         let password = folder.path().join("password");
         std::fs::write(&password, PASSWORD).map_err(Error::io("write", &password))?;
-        tools::give_to(&password, "postgres")?;
+        tools::change_owner(&password, "postgres")?;
         let mut command = tools::unprivileged(&binaries.join("initdb"), "postgres")?;
         command.args(["--auth=scram-sha-256", "--encoding=UTF8", "--no-locale", "--no-sync", "-U", USER]);
         command.arg("--pwfile").arg(&password).arg("-D").arg(folder.path().join("data"));
@@ -50,7 +50,7 @@ impl Postgres {
         Ok(server)
     }
 
-    /// The server's port on 127.0.0.1. It stays the same over restarts.
+    /// The server's port on 127.0.0.1. It does not change at a restart.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
@@ -60,7 +60,7 @@ impl Postgres {
     ///
     /// # Errors
     ///
-    /// [`Error::Ended`] with what `psql` said, if one of them fails.
+    /// [`Error::Ended`] with the output of `psql`, if one of them fails.
     pub fn execute(&self, sql: &str) -> Result<(), Error> {
         let mut command = Command::new(self.binaries.join("psql"));
         command.env("PGPASSWORD", PASSWORD).args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-U", USER]);
@@ -68,7 +68,7 @@ impl Postgres {
         tools::run("psql", &mut command)
     }
 
-    /// Restarts the server so that it takes encrypted connections too. Both texts are PEM.
+    /// Restarts the server so that it also accepts TLS connections. Both texts are PEM.
     ///
     /// # Errors
     ///
@@ -83,14 +83,14 @@ impl Postgres {
         self.restart().await
     }
 
-    /// The server is gone in the middle of whatever it did.
+    /// Kills the server with SIGKILL.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill();
         }
     }
 
-    /// Starts the server again on the same folder and port; kills it first if it still runs.
+    /// Starts the server again with the same folder and port. Kills it first if it still runs.
     ///
     /// # Errors
     ///
@@ -101,7 +101,7 @@ impl Postgres {
         command.arg("-D").arg(self.folder.path().join("data")).args(["-p", &self.port.to_string()]);
         command.args(["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off"]);
         command.stdin(Stdio::null());
-        let mut child = Guarded::spawn("postgres", &mut command, self.folder.path())?;
+        let mut child = ChildProcess::spawn("postgres", &mut command, self.folder.path())?;
         child.wait_until(START_LIMIT, || async { self.execute("SELECT 1").is_ok() }).await?;
         self.child = Some(child);
         Ok(())

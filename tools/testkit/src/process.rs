@@ -1,7 +1,7 @@
 //! The program itself, as its user starts it: arguments, environment, signals, exit codes and output.
 //!
-//! [`Holdfast`] says how to start it, [`Running`] is one that was started. Output goes to files in a folder of its own, so
-//! that a test can look into the logs for what must not stand there.
+//! [`Holdfast`] describes how to start it, [`Running`] is a started process. The output is written to files in its own folder, so
+//! that a test can search the logs for secrets.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::child::{Guarded, Signal};
+use crate::child::{ChildProcess, Signal};
 use crate::{Error, tools};
 
 /// How to start the program: which binary, in which folder, with which environment.
@@ -25,7 +25,7 @@ pub struct Holdfast {
 }
 
 impl Holdfast {
-    /// `binary` is `env!("CARGO_BIN_EXE_holdfast")` of the test that asks; `folder` becomes the working directory.
+    /// `binary` is `env!("CARGO_BIN_EXE_holdfast")` of the test; `folder` is the working directory.
     ///
     /// # Errors
     ///
@@ -51,13 +51,13 @@ impl Holdfast {
         self
     }
 
-    /// The folder in which the outputs of every process started from here are kept.
+    /// The folder with the outputs of all processes started from this value.
     #[must_use]
     pub fn logs(&self) -> &Path {
         self.logs.path()
     }
 
-    /// Starts a process that goes on.
+    /// Starts a process in the background.
     ///
     /// # Errors
     ///
@@ -70,7 +70,7 @@ impl Holdfast {
     ///
     /// # Errors
     ///
-    /// [`Error::TimedOut`] if it does not end within `limit` (it is killed then). An exit code is no error.
+    /// [`Error::TimedOut`] if it does not end within `limit`; it is then killed. A failing exit code is not an error.
     pub async fn run<S: AsRef<str>>(&self, arguments: &[S], limit: Duration) -> Result<Output, Error> {
         self.start(arguments, Stdio::null())?.output(limit).await
     }
@@ -86,7 +86,7 @@ impl Holdfast {
         input: &[u8],
         limit: Duration,
     ) -> Result<Output, Error> {
-        // A file, not a pipe: nobody has to write while the process reads.
+        // A file, not a pipe: then no task has to write while the process reads.
         let path = self.logs.path().join(format!("{}.stdin", self.started.load(Ordering::Relaxed)));
         std::fs::write(&path, input).map_err(Error::io("write", &path))?;
         let file = std::fs::File::open(&path).map_err(Error::io("open", &path))?;
@@ -101,23 +101,26 @@ impl Holdfast {
         let name = format!("{number}-{}", word.trim_start_matches('-').replace(['/', ' '], "_"));
         let mut command = Command::new(&self.binary);
         command.args(arguments.iter().map(AsRef::as_ref)).current_dir(&self.folder).stdin(input);
-        // A developer's own settings must not change what a test sees.
+        // A developer's own settings must not affect a test.
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("HOLDFAST_")) {
             command.env_remove(name);
         }
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
-        Ok(Running { child: Guarded::spawn(&name, &mut command, self.logs.path())?, _logs: Arc::clone(&self.logs) })
+        Ok(Running {
+            child: ChildProcess::spawn(&name, &mut command, self.logs.path())?,
+            _logs: Arc::clone(&self.logs),
+        })
     }
 }
 
-/// What a process that has ended left behind.
+/// The result of a process that has ended.
 #[derive(Debug, Clone)]
 pub struct Output {
-    /// How it ended.
+    /// Its exit status.
     pub status: ExitStatus,
-    /// Its standard output; bytes that are no UTF-8 are replaced.
+    /// Its standard output; bytes that are not UTF-8 are replaced.
     pub stdout: String,
-    /// Its standard error; bytes that are no UTF-8 are replaced.
+    /// Its standard error; bytes that are not UTF-8 are replaced.
     pub stderr: String,
 }
 
@@ -126,7 +129,7 @@ impl Output {
     ///
     /// # Panics
     ///
-    /// With everything it said, if its exit code is not 0.
+    /// With its output, if its exit code is not 0.
     #[track_caller]
     #[must_use]
     pub fn success(self) -> String {
@@ -135,16 +138,16 @@ impl Output {
     }
 }
 
-/// A process of the program. It is killed when this value is dropped.
+/// A running process of the program. It is killed when this value is dropped.
 #[derive(Debug)]
 pub struct Running {
-    child: Guarded,
-    // Keeps the output's files for as long as somebody can ask for them.
+    child: ChildProcess,
+    // Keeps the files of the output while this value can read them.
     _logs: Arc<TempDir>,
 }
 
 impl Running {
-    /// The process number.
+    /// The process id.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.pid()
@@ -155,22 +158,22 @@ impl Running {
         self.child.signal(signal);
     }
 
-    /// SIGKILL: ends it at whatever instruction it is, and waits until it is gone.
+    /// Kills it with SIGKILL, and waits until it has ended.
     pub fn kill(&mut self) {
         self.child.kill();
     }
 
-    /// SIGTERM, then waits for the orderly end.
+    /// Sends SIGTERM and waits for the graceful shutdown.
     ///
     /// # Errors
     ///
-    /// [`Error::TimedOut`] if it goes on for longer than `limit`.
+    /// [`Error::TimedOut`] if it runs for longer than `limit`.
     pub async fn terminate(&mut self, limit: Duration) -> Result<ExitStatus, Error> {
         self.child.signal(Signal::Terminate);
         self.child.wait(limit).await
     }
 
-    /// How it ended, if it has.
+    /// Its exit status, if it has ended.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child.ended()
     }
@@ -179,7 +182,7 @@ impl Running {
     ///
     /// # Errors
     ///
-    /// [`Error::TimedOut`] if it goes on for longer than `limit`.
+    /// [`Error::TimedOut`] if it runs for longer than `limit`.
     pub async fn wait(&mut self, limit: Duration) -> Result<ExitStatus, Error> {
         self.child.wait(limit).await
     }
@@ -196,13 +199,13 @@ impl Running {
         self.child.wait_until(limit, || answers(&client, &url)).await
     }
 
-    /// What it has said on standard output so far.
+    /// Its standard output so far.
     #[must_use]
     pub fn stdout(&self) -> String {
         read(self.child.stdout())
     }
 
-    /// What it has said on standard error so far.
+    /// Its standard error so far.
     #[must_use]
     pub fn stderr(&self) -> String {
         read(self.child.stderr())
@@ -226,7 +229,7 @@ fn read(path: &Path) -> String {
     String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).into_owned()
 }
 
-/// A client that goes nowhere but where it is told: no proxy of the environment between a test and loopback.
+/// An HTTP client that ignores the proxies of the environment, because tests connect to loopback.
 pub(crate) fn http_client() -> Result<reqwest::Client, Error> {
     reqwest::Client::builder()
         .no_proxy()
@@ -240,11 +243,11 @@ pub(crate) async fn answers(client: &reqwest::Client, url: &str) -> bool {
     request.await.is_ok_and(|response| response.status().is_success())
 }
 
-/// Runs a tool to its end with its output captured, and hands out its standard output.
+/// Runs a tool to its end and returns its standard output.
 ///
 /// # Errors
 ///
-/// [`Error::Ended`] with what it said if its exit code is not 0.
+/// [`Error::Ended`] with its standard error if its exit code is not 0.
 pub fn tool(name: &str, arguments: &[&str]) -> Result<Vec<u8>, Error> {
     let binary = tools::command(name)?;
     let output =

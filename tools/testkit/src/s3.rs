@@ -1,6 +1,6 @@
-//! A real S3 server on loopback, over a temporary folder: versitygw with its posix back end.
+//! A real S3 server on loopback: versitygw with its posix back end in a temporary folder.
 //!
-//! It honours conditional writes (`If-None-Match: *`, which the Delta log's commits stand on), versioning and Object Lock.
+//! It supports conditional writes (`If-None-Match: *`, on which the commits of the Delta log depend), versioning and Object Lock.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -15,13 +15,13 @@ use reqwest::header::{HeaderName, HeaderValue};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use crate::child::{Guarded, Signal};
+use crate::child::{ChildProcess, Signal};
 use crate::process::{answers, http_client};
 use crate::{Error, ports, tools};
 
-/// A bucket as most people make one.
+/// A bucket with default settings.
 pub const BUCKET: &str = "holdfast";
-/// A bucket that was created with Object Lock, and is versioned therefore.
+/// A bucket with Object Lock, and therefore with versioning.
 pub const LOCKED_BUCKET: &str = "holdfast-locked";
 
 const ACCESS_KEY: &str = "testkit";
@@ -37,10 +37,10 @@ pub struct S3Server {
     folder: TempDir,
     address: String,
     client: reqwest::Client,
-    child: Option<Guarded>,
+    child: Option<ChildProcess>,
 }
 
-/// What the server answered to a raw request.
+/// The response to a raw request.
 #[derive(Debug, Clone)]
 pub struct Answer {
     /// The request: method and path.
@@ -54,11 +54,11 @@ pub struct Answer {
 }
 
 impl S3Server {
-    /// Starts a server, waits until it serves and creates [`BUCKET`] and [`LOCKED_BUCKET`].
+    /// Starts a server, waits until it is ready and creates [`BUCKET`] and [`LOCKED_BUCKET`].
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`] if the server is not installed; the others if it does not come up.
+    /// [`Error::Unavailable`] if the server is not installed; other errors if it does not start.
     pub async fn start() -> Result<Self, Error> {
         let binary = tools::versitygw()?;
         let folder =
@@ -75,13 +75,13 @@ impl S3Server {
         Ok(server)
     }
 
-    /// The server's address: `http://127.0.0.1:PORT`. It stays the same over restarts.
+    /// The server's address: `http://127.0.0.1:PORT`. It does not change at a restart.
     #[must_use]
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// What `object_store` needs to reach the server, as in the `options` of an archive whose URL is `s3://BUCKET/prefix`.
+    /// The options with which `object_store` reaches the server, as in the `options` of an archive whose URL is `s3://BUCKET/prefix`.
     #[must_use]
     pub fn options(&self) -> Vec<(String, String)> {
         [
@@ -110,7 +110,7 @@ impl S3Server {
         Ok(builder.with_bucket_name(bucket).build()?)
     }
 
-    /// Creates a bucket, with Object Lock (and so versioned) if asked for.
+    /// Creates a bucket, on request with Object Lock and therefore versioned.
     ///
     /// # Errors
     ///
@@ -123,12 +123,12 @@ impl S3Server {
         Ok(())
     }
 
-    /// Sends a signed request, for what `object_store` has no word for: retention, holds, versions. `path_and_query` begins
-    /// with `/BUCKET` and is sent as it is.
+    /// Sends a signed request, for operations that `object_store` does not support: retention, holds, versions. `path_and_query`
+    /// starts with `/BUCKET` and is sent unchanged.
     ///
     /// # Errors
     ///
-    /// [`Error::Http`] if no answer comes. A refusal is an [`Answer`]; see [`Answer::success`].
+    /// [`Error::Http`] if there is no response. A refusal is an [`Answer`]; see [`Answer::success`].
     pub async fn request(
         &self,
         method: &str,
@@ -139,13 +139,13 @@ impl S3Server {
         let url = format!("{}{path_and_query}", self.endpoint());
         let wrong = |message: String| Error::Http { request: format!("{method} {url}"), message };
 
-        // S3 wants a checksum with every configuration, and allows it with every body.
+        // S3 requires a checksum for configurations, and accepts it for every body.
         let checksum = if body.is_empty() { String::new() } else { STANDARD.encode(Sha256::digest(&body)) };
         let mut request = HttpRequest::new(body.into());
-        *request.method_mut() = method.parse().map_err(|_| wrong("no HTTP method".to_owned()))?;
-        *request.uri_mut() = url.parse().map_err(|_| wrong("no HTTP address".to_owned()))?;
+        *request.method_mut() = method.parse().map_err(|_| wrong("not an HTTP method".to_owned()))?;
+        *request.uri_mut() = url.parse().map_err(|_| wrong("not an HTTP address".to_owned()))?;
         for (name, value) in headers {
-            let name: HeaderName = name.parse().map_err(|_| wrong(format!("no header name: {name}")))?;
+            let name: HeaderName = name.parse().map_err(|_| wrong(format!("not a header name: {name}")))?;
             request.headers_mut().insert(name, HeaderValue::from_str(value).map_err(|error| wrong(error.to_string()))?);
         }
         if !checksum.is_empty() {
@@ -167,14 +167,14 @@ impl S3Server {
         Ok(Answer { request, status: parts.status.as_u16(), headers: headers.collect(), body })
     }
 
-    /// SIGKILL: the server is gone in the middle of whatever it did. Its objects stay.
+    /// Kills the server with SIGKILL. Its objects stay.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill();
         }
     }
 
-    /// Starts the server again on the same folder and port; kills it first if it still runs.
+    /// Starts the server again with the same folder and port. Kills it first if it still runs.
     ///
     /// # Errors
     ///
@@ -183,28 +183,28 @@ impl S3Server {
         self.kill();
         let mut command = Command::new(&self.binary);
         command.args(["--port", &self.address, "--region", REGION, "--health", HEALTH, "--quiet"]);
-        // By environment, so that they stand in no list of processes.
+        // In the environment, so that no process list shows them.
         command.env("ROOT_ACCESS_KEY", ACCESS_KEY).env("ROOT_SECRET_KEY", SECRET_KEY);
         command.args(["posix", "--versioning-dir"]).arg(self.folder.path().join("versions")).arg(self.objects());
         command.current_dir(self.folder.path()).stdin(Stdio::null());
-        let mut child = Guarded::spawn("versitygw", &mut command, self.folder.path())?;
+        let mut child = ChildProcess::spawn("versitygw", &mut command, self.folder.path())?;
         let url = format!("{}{HEALTH}", self.endpoint());
         child.wait_until(START_LIMIT, || answers(&self.client, &url)).await?;
         self.child = Some(child);
         Ok(())
     }
 
-    /// Freezes the server: requests hang.
+    /// Stops the process with SIGSTOP: requests hang.
     pub fn pause(&mut self) {
         self.signal(Signal::Stop);
     }
 
-    /// Thaws it.
+    /// Continues the stopped process.
     pub fn resume(&mut self) {
         self.signal(Signal::Continue);
     }
 
-    /// The folder with the server's objects, versions and logs: what stands on the server's disk.
+    /// The folder with the server's objects, versions and logs.
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.folder.path()
@@ -224,11 +224,11 @@ impl S3Server {
 }
 
 impl Answer {
-    /// The answer, if it is one of success.
+    /// The response, if its status is a success.
     ///
     /// # Errors
     ///
-    /// [`Error::S3`] with the server's words otherwise.
+    /// [`Error::S3`] with the body otherwise.
     pub fn success(self) -> Result<Self, Error> {
         if (200..300).contains(&self.status) {
             return Ok(self);

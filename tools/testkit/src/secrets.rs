@@ -1,12 +1,12 @@
-//! Looks for planted secrets in the raw bytes of a tree of files.
+//! Searches the raw bytes of a tree of files for planted secrets.
 //!
 //! ```text
-//! every file and name ──▶ as it is ───────────────────────▶ ┐ each secret as it is, as UTF-16, as hex
+//! every file and name ──▶ as it is ───────────────────────▶ ┐ each secret as UTF-8, as UTF-16, as hex
 //!                    └──▶ every gzip and zstd frame in it ─▶ ┘ and as base64 at each of its three alignments
 //! ```
 //!
-//! The frames matter: a Parquet page or a Kafka record batch that was compressed and not encrypted shows nothing of a
-//! secret to a plain search, and still gives it to anyone who has the file.
+//! The frames matter: in a Parquet page or a Kafka record batch that is compressed and not encrypted a plain search does not find
+//! a secret, but anyone with the file can read it.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
@@ -19,43 +19,43 @@ use memchr::memmem;
 use crate::Error;
 
 const CHUNK: usize = 4 * 1024 * 1024;
-/// Longer than any pattern; see [`LONGEST`].
+/// Longer than any pattern; see [`MAX_SECRET_BYTES`].
 const OVERLAP: usize = 4096;
 const ZSTD_MAGIC: &[u8] = &[0x28, 0xB5, 0x2F, 0xFD];
 const GZIP_MAGIC: &[u8] = &[0x1F, 0x8B, 0x08];
-/// A frame is unpacked so far and no further, lest a bomb fill the machine.
+/// The greatest number of bytes of a frame that are decompressed, because of decompression bombs.
 const FRAME_LIMIT: u64 = 256 * 1024 * 1024;
 
-/// A secret shorter than this is found by chance, above all in base64.
-const SHORTEST: usize = 6;
-/// A secret takes at most four times its length, in UTF-16 or in hex.
-const LONGEST: usize = OVERLAP / 4;
+/// A shorter secret could be found by chance, especially in base64.
+const MIN_SECRET_BYTES: usize = 6;
+/// A pattern has at most four times the length of its secret, in UTF-16 or in hex.
+const MAX_SECRET_BYTES: usize = OVERLAP / 4;
 
-/// A place where a secret stands in plain sight.
+/// An occurrence of a secret in plain text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// The file.
     pub path: PathBuf,
-    /// Where it begins; in a compressed frame, where the frame begins; 0 for a name.
+    /// The offset of the secret; in a compressed frame, the offset of the frame; 0 for a name.
     pub offset: u64,
-    /// Which secret.
+    /// The secret.
     pub needle: String,
-    /// How it stands there.
+    /// How it is encoded.
     pub form: Form,
-    /// In what.
+    /// Where it was found.
     pub place: Place,
 }
 
-/// How a secret is written.
+/// The encoding of a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// As it is, in UTF-8.
+    /// UTF-8.
     Plain,
-    /// In UTF-16, of either byte order.
+    /// UTF-16, in either byte order.
     Utf16,
-    /// In hexadecimal digits of either case.
+    /// Hexadecimal digits, in either case.
     Hex,
-    /// In base64 of either alphabet, at any alignment.
+    /// Base64, in either alphabet, at any alignment.
     Base64,
 }
 
@@ -66,9 +66,9 @@ pub enum Place {
     Name,
     /// In the file's bytes.
     Bytes,
-    /// In what a zstd frame in the file unpacks to.
+    /// In the decompressed bytes of a zstd frame in the file.
     Zstd,
-    /// In what a gzip member in the file unpacks to.
+    /// In the decompressed bytes of a gzip member in the file.
     Gzip,
 }
 
@@ -78,8 +78,8 @@ struct Pattern<'a> {
     finder: memmem::Finder<'static>,
 }
 
-/// Searches every file below `folder`, and every name, for each of `needles`. Symbolic links are not followed; a file that
-/// vanishes meanwhile is passed over. One finding is told for each file, secret, form and place.
+/// Searches every file below `folder`, and every name, for each of `needles`. Symbolic links are not followed; a file that is
+/// deleted meanwhile is skipped. Returns one finding for each file, secret, form and place.
 ///
 /// # Errors
 ///
@@ -87,7 +87,7 @@ struct Pattern<'a> {
 ///
 /// # Panics
 ///
-/// If a needle is shorter than six bytes (it would be found by chance) or longer than 1024.
+/// If a needle is shorter than 6 bytes, which could be found by chance, or longer than 1024.
 pub fn scan(folder: &Path, needles: &[&str]) -> Result<Vec<Finding>, Error> {
     let patterns = patterns(needles);
     let mut findings = Vec::new();
@@ -101,10 +101,10 @@ pub fn scan(folder: &Path, needles: &[&str]) -> Result<Vec<Finding>, Error> {
             let path = entry.path();
             let name = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().into_owned();
             let mut found = Found { path: &path, findings: &mut findings };
-            // A whole path would be found again for every file below a folder.
+            // Only the last part: the name of a folder would be found again for every file below it.
             let name = name.rsplit('/').next().unwrap_or_default();
             search_bytes(name.as_bytes(), &patterns, |pattern, _| found.add(pattern, 0, Place::Name));
-            let Some(kind) = present(entry.file_type()).map_err(Error::io("look at", &path))? else { continue };
+            let Some(kind) = present(entry.file_type()).map_err(Error::io("examine", &path))? else { continue };
             if kind.is_dir() {
                 folders.push(path);
             } else if kind.is_file() {
@@ -120,11 +120,11 @@ pub fn scan(folder: &Path, needles: &[&str]) -> Result<Vec<Finding>, Error> {
 ///
 /// # Panics
 ///
-/// If a secret stands in plain sight, or the folder cannot be read.
+/// If a secret is found in plain text, or the folder cannot be read.
 #[track_caller]
 pub fn assert_none(folder: &Path, needles: &[&str]) {
     match scan(folder, needles) {
-        Ok(findings) => assert!(findings.is_empty(), "secrets in plain sight: {findings:#?}"),
+        Ok(findings) => assert!(findings.is_empty(), "secrets in plain text: {findings:#?}"),
         Err(error) => panic!("{error}"),
     }
 }
@@ -132,8 +132,8 @@ pub fn assert_none(folder: &Path, needles: &[&str]) {
 fn patterns<'a>(needles: &[&'a str]) -> Vec<Pattern<'a>> {
     let mut patterns = Vec::new();
     for needle in needles {
-        assert!(needle.len() >= SHORTEST, "the secret {needle:?} is so short that it is found by chance");
-        assert!(needle.len() <= LONGEST, "the secret {needle:?} is longer than the overlap allows");
+        assert!(needle.len() >= MIN_SECRET_BYTES, "the secret {needle:?} is so short that it could be found by chance");
+        assert!(needle.len() <= MAX_SECRET_BYTES, "the secret {needle:?} is longer than the overlap allows");
         let bytes = needle.as_bytes();
         let mut add = |form, bytes: Vec<u8>| {
             patterns.push(Pattern { needle, form, finder: memmem::Finder::new(&bytes).into_owned() });
@@ -156,8 +156,8 @@ fn patterns<'a>(needles: &[&'a str]) -> Vec<Pattern<'a>> {
     patterns
 }
 
-/// The digits that the bytes have in any base64 text in which they begin `alignment` bytes after a multiple of three: the
-/// digits at both ends that also hold bits of their neighbours are left out.
+/// The digits of the bytes in any base64 text in which they start `alignment` bytes after a multiple of three. The digits at both
+/// ends that also contain bits of the neighbouring bytes are left out.
 fn base64_inside(bytes: &[u8], alignment: usize, engine: &impl Engine) -> Vec<u8> {
     let mut padded = vec![0; alignment];
     padded.extend_from_slice(bytes);
@@ -202,15 +202,15 @@ fn search_file(path: &Path, patterns: &[Pattern<'_>], found: &mut Found<'_>) -> 
             frames.extend(memmem::find_iter(bytes, magic).map(|offset| (base + offset as u64, place)));
         }
     })?;
-    // Where two chunks overlap, the same beginning is seen twice.
+    // Where two chunks overlap, the same start of a frame is found twice.
     frames.sort_unstable_by_key(|(offset, _)| *offset);
     frames.dedup();
     for (offset, place) in frames {
         let Some(mut file) = present(File::open(path))? else { return Ok(()) };
         file.seek(SeekFrom::Start(offset))?;
         let search = |_, bytes: &[u8]| search_bytes(bytes, patterns, |pattern, _| found.add(pattern, offset, place));
-        // Not every place that looks like the beginning of a frame is one, and a frame may be cut off: what can be unpacked
-        // is searched, and an error only says where that ends.
+        // Not every match is the start of a frame, and a frame may be truncated: the bytes that can be decompressed are searched,
+        // and an error only ends them.
         let _ = match place {
             Place::Gzip => {
                 search_stream(flate2::bufread::GzDecoder::new(BufReader::new(file)).take(FRAME_LIMIT), search)
@@ -222,8 +222,8 @@ fn search_file(path: &Path, patterns: &[Pattern<'_>], found: &mut Found<'_>) -> 
     Ok(())
 }
 
-/// Hands out a stream chunk by chunk with the offset of each, so that whatever is shorter than [`OVERLAP`] lies whole in
-/// one of them. What was read before an error is handed out too.
+/// Passes a stream chunk by chunk, with the offset of each, to `search`. Chunks overlap, so anything shorter than [`OVERLAP`] is
+/// complete in one of them. The bytes before an error are passed too.
 fn search_stream(mut stream: impl Read, mut search: impl FnMut(u64, &[u8])) -> io::Result<()> {
     let mut buffer = Vec::with_capacity(CHUNK + OVERLAP);
     let mut base = 0;
@@ -235,9 +235,9 @@ fn search_stream(mut stream: impl Read, mut search: impl FnMut(u64, &[u8])) -> i
         if buffer.len() == kept {
             return Ok(());
         }
-        let passed = buffer.len().saturating_sub(OVERLAP);
-        buffer.drain(..passed);
-        base += passed as u64;
+        let searched = buffer.len().saturating_sub(OVERLAP);
+        buffer.drain(..searched);
+        base += searched as u64;
     }
 }
 
@@ -249,7 +249,7 @@ fn search_bytes<'p>(bytes: &[u8], patterns: &'p [Pattern<'p>], mut found: impl F
     }
 }
 
-/// A file that vanished is no error: the program under test may be tidying up.
+/// A missing file is not an error: the program under test may delete files.
 fn present<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),

@@ -1,23 +1,22 @@
-//! Skipping aloud: a test whose real part is missing says so, and in CI it fails instead.
+//! Skipping: a test whose server or tool is missing prints why it is skipped; in CI it fails instead.
 //!
-//! The rule is that a green run in CI ran everything, while a contributor without Java or Go still gets an answer from
-//! the rest of the suite.
+//! So a successful run in CI has run every test, and a contributor without Java or Go can still run the rest of the suite.
 
 use std::io::Write;
 
 use crate::Error;
 
-/// Whether a missing part is a failure: the environment variable `CI` is `true`.
+/// Whether a missing server or tool is a failure: the environment variable `CI` is `true`.
 #[must_use]
 pub fn in_ci() -> bool {
     std::env::var("CI").is_ok_and(|value| value == "true")
 }
 
-/// Hands out the part, or says on standard error why the test is skipped and returns `None`.
+/// Returns the server or tool, or prints on standard error why the test is skipped and returns `None`.
 ///
 /// # Panics
 ///
-/// If the part is missing and [`in_ci`], or if it is there and does not work: a broken part is never a reason to skip.
+/// If it is missing and [`in_ci`], or if it is installed but does not work: a broken one is never a reason to skip.
 #[track_caller]
 #[must_use]
 pub fn require<T>(part: Result<T, Error>) -> Option<T> {
@@ -30,7 +29,7 @@ fn decide<T>(part: Result<T, Error>, ci: bool) -> Option<T> {
         Ok(part) => Some(part),
         Err(error @ Error::Unavailable { .. }) if !ci => {
             let thread = std::thread::current();
-            // Not eprintln!: the test harness keeps back what a passing test prints that way, and a skip must be seen.
+            // Not eprintln!: the test harness captures its output for a passing test, and a skip must be visible.
             let _ = writeln!(std::io::stderr(), "SKIPPED {}: {error}", thread.name().unwrap_or("a test"));
             None
         }
@@ -39,9 +38,9 @@ fn decide<T>(part: Result<T, Error>, ci: bool) -> Option<T> {
     }
 }
 
-/// The part, or an early return from the test: `let kafka = require!(Kafka::start().await);`.
+/// The server or tool, or an early return from the test: `let kafka = require!(Kafka::start().await);`.
 ///
-/// A second argument is what to return from a test that returns something: `require!(part, Ok(()))`.
+/// The second argument is the return value of a test that returns something: `require!(part, Ok(()))`.
 #[macro_export]
 macro_rules! require {
     ($part:expr) => {
@@ -60,20 +59,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_missing_part_skips_on_a_laptop() {
+    fn a_test_without_its_tool_is_skipped_outside_ci() {
         assert!(decide::<()>(Err(Error::unavailable("a unicorn", "never seen")), false).is_none());
         assert_eq!(decide(Ok(7), false), Some(7));
     }
 
     #[test]
     #[should_panic(expected = "a unicorn is not on this machine: never seen (with CI=true nothing is skipped)")]
-    fn a_missing_part_fails_in_ci() {
+    fn a_test_without_its_tool_fails_in_ci() {
         let _ = decide::<()>(Err(Error::unavailable("a unicorn", "never seen")), true);
     }
 
     #[test]
     #[should_panic(expected = "a.json cannot be read: torn")]
-    fn a_broken_part_fails_everywhere() {
+    fn a_test_with_a_broken_tool_fails_everywhere() {
         let _ = decide::<()>(Err(Error::Unreadable { path: "a.json".into(), reason: "torn".into() }), false);
     }
 }

@@ -1,4 +1,4 @@
-//! Where the real parts are: what `.ci/install` put into the tools folder, and what the machine has on its `PATH`.
+//! The paths of the real servers and tools: in the tools folder of `.ci/install`, and on the `PATH`.
 
 use std::hash::{DefaultHasher, Hasher};
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use crate::Error;
 
 const INSTALL: &str = "run `bash .ci/install` in the repository";
 
-/// The folder that `.ci/install` fills: `$HOLDFAST_TOOLS`, or else `holdfast/tools` in the cache folder.
+/// The folder into which `.ci/install` installs: `$HOLDFAST_TOOLS`, or else `holdfast/tools` in the cache folder.
 #[must_use]
 pub fn folder() -> PathBuf {
     match std::env::var_os("HOLDFAST_TOOLS").filter(|value| !value.is_empty()) {
@@ -66,7 +66,7 @@ pub fn versitygw() -> Result<PathBuf, Error> {
     installed("the S3 server versitygw", "versitygw/versitygw")
 }
 
-/// The stock `age` command, that no code of ours had a part in.
+/// The stock `age` command, which shares no code with Holdfast.
 ///
 /// # Errors
 ///
@@ -127,7 +127,7 @@ pub fn foreign_script(name: &str) -> PathBuf {
 }
 
 /// The program of `tools/testkit/foreign/go`, which checks proof logs with the code of Go's checksum database. It is built when
-/// its source is new, and then kept in the tools folder.
+/// its source has changed, and stored in the tools folder.
 ///
 /// # Errors
 ///
@@ -146,7 +146,7 @@ pub fn go_checker() -> Result<PathBuf, Error> {
     let go = command("go").map_err(|_| Error::unavailable("Go", "install it: it builds tools/testkit/foreign/go"))?;
     let folder = folder();
     std::fs::create_dir_all(&folder).map_err(Error::io("make", &folder))?;
-    // Built aside and moved, for tests of two runs may want it at once.
+    // Built elsewhere and moved, because tests of two runs may build it at the same time.
     let work = tempfile::Builder::new().prefix(".go-checker-").tempdir_in(&folder);
     let work = work.map_err(Error::io("make a folder in", &folder))?;
     let new = work.path().join("checker");
@@ -174,11 +174,11 @@ pub fn postgres() -> Result<PathBuf, Error> {
     newest.map(|path| path.join("bin")).ok_or_else(|| Error::unavailable("PostgreSQL", INSTALL))
 }
 
-/// MariaDB's server, its client, and what makes a data folder.
+/// MariaDB's server, its client, and the program that creates a data folder.
 ///
 /// # Errors
 ///
-/// [`Error::Unavailable`] if one of them is not there.
+/// [`Error::Unavailable`] if one of them is missing.
 pub fn mariadb() -> Result<[PathBuf; 3], Error> {
     let find = |name: &str| {
         let usual = Path::new("/usr/sbin").join(name);
@@ -192,7 +192,7 @@ pub fn mariadb() -> Result<[PathBuf; 3], Error> {
     ])
 }
 
-/// An ODBC driver of Debian's, such as `psqlodbcw.so`.
+/// An ODBC driver from Debian, such as `psqlodbcw.so`.
 ///
 /// # Errors
 ///
@@ -203,26 +203,26 @@ pub fn odbc_driver(name: &str) -> Result<PathBuf, Error> {
     drivers.find(|path| path.exists()).ok_or_else(|| Error::unavailable(&format!("the ODBC driver {name}"), INSTALL))
 }
 
-/// A command that runs `program` as `user` if we are root: some servers refuse to run as root.
+/// A command that runs `program` as `user` if this process is root: some servers refuse to run as root.
 pub(crate) fn unprivileged(program: &Path, user: &str) -> Result<Command, Error> {
     if !is_root() {
         return Ok(Command::new(program));
     }
     let mut wrapped = Command::new(command("setpriv")?);
     wrapped.args([&format!("--reuid={user}"), &format!("--regid={user}"), "--clear-groups", "--"]).arg(program);
-    // A folder that the other user may not enter is no place to start in.
+    // The user may not have access to the current folder.
     wrapped.current_dir("/");
     Ok(wrapped)
 }
 
-/// Whether our own process belongs to root, as its folder in /proc tells.
+/// Whether this process runs as root, by the owner of its folder in /proc.
 fn is_root() -> bool {
     use std::os::unix::fs::MetadataExt;
     std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
 }
 
-/// Gives a file or folder to `user`, if we are root.
-pub(crate) fn give_to(path: &Path, user: &str) -> Result<(), Error> {
+/// Changes the owner of a file or folder to `user`, if this process is root.
+pub(crate) fn change_owner(path: &Path, user: &str) -> Result<(), Error> {
     if !is_root() {
         return Ok(());
     }
@@ -235,7 +235,7 @@ pub(crate) fn write_private(path: &Path, text: &str, user: &str) -> Result<(), E
     std::fs::write(path, text).map_err(Error::io("write", path))?;
     let private = std::fs::Permissions::from_mode(0o600);
     std::fs::set_permissions(path, private).map_err(Error::io("set the permissions of", path))?;
-    give_to(path, user)
+    change_owner(path, user)
 }
 
 /// Runs a command to its end, which must be a success.
@@ -257,10 +257,10 @@ fn installed(part: &str, relative: &str) -> Result<PathBuf, Error> {
     }
 }
 
-/// The folder of the workspace whose test this is. Asked for when the test runs: clones that share a folder for what they
-/// build also share this crate, and it may have been built in another one.
+/// The folder of the workspace of the running test. It is determined at run time: clones that share a target folder also share
+/// this crate, which may have been built in another clone.
 pub(crate) fn workspace() -> PathBuf {
-    let own = std::env::var_os("CARGO_MANIFEST_DIR").expect("tests are run by cargo, which says where their crate is");
+    let own = std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo runs the tests and sets the folder of their crate");
     let mut folders = Path::new(&own).ancestors();
-    folders.find(|folder| folder.join("Cargo.lock").is_file()).expect("a crate stands in the workspace").to_owned()
+    folders.find(|folder| folder.join("Cargo.lock").is_file()).expect("a crate is in the workspace").to_owned()
 }

@@ -1,4 +1,4 @@
-//! The real parts, for real: each is started, killed and looked at from the outside.
+//! Tests of the real servers and tools: each is started, killed and used.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
@@ -20,10 +20,10 @@ fn payloads(records: &[clients::Received]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn kafka_keeps_what_it_acknowledged_over_a_kill() {
+async fn kafka_keeps_acknowledged_records_after_a_kill() {
     let mut kafka = require!(Kafka::start().await);
     kafka.create_topic("events", 3).await.unwrap();
-    kafka.create_topic("events", 3).await.expect("creating it again is no error");
+    kafka.create_topic("events", 3).await.expect("creating it again is not an error");
 
     let records: Vec<_> = (0..500)
         .map(|number| {
@@ -34,7 +34,7 @@ async fn kafka_keeps_what_it_acknowledged_over_a_kill() {
     assert_eq!(positions.len(), 500);
 
     kafka.kill();
-    assert!(tokio::net::TcpStream::connect(kafka.bootstrap()).await.is_err(), "a killed server listens no more");
+    assert!(tokio::net::TcpStream::connect(kafka.bootstrap()).await.is_err(), "a killed server does not listen");
     kafka.restart().await.unwrap();
 
     let received = clients::read_all(kafka.bootstrap(), "events", Isolation::Uncommitted).await.unwrap();
@@ -52,24 +52,25 @@ async fn kafka_keeps_what_it_acknowledged_over_a_kill() {
 }
 
 #[tokio::test]
-async fn kafka_hides_what_a_transaction_took_back() {
+async fn kafka_hides_aborted_records_from_read_committed() {
     let kafka = require!(Kafka::start().await);
     kafka.create_topic("events", 1).await.unwrap();
     let batch = |name: &str| (0..3).map(|number| Record::new("events", format!("{name} {number}"))).collect::<Vec<_>>();
 
     let producer = TransactionalProducer::new(kafka.bootstrap(), "producer").await.unwrap();
-    producer.commit(&batch("kept")).await.unwrap();
-    let aborted = producer.abort(&batch("taken back")).await.unwrap();
+    producer.commit(&batch("committed")).await.unwrap();
+    let aborted = producer.abort(&batch("aborted")).await.unwrap();
     assert_eq!(aborted.len(), 3, "aborted records were acknowledged like any other");
-    producer.commit(&batch("kept too")).await.unwrap();
-    producer.leave_open(&batch("hanging")).await.unwrap();
+    producer.commit(&batch("committed too")).await.unwrap();
+    producer.leave_open(&batch("open")).await.unwrap();
 
     let read = async |isolation| payloads(&clients::read_all(kafka.bootstrap(), "events", isolation).await.unwrap());
-    let committed = ["kept 0", "kept 1", "kept 2", "kept too 0", "kept too 1", "kept too 2"];
+    let committed =
+        ["committed 0", "committed 1", "committed 2", "committed too 0", "committed too 1", "committed too 2"];
     assert_eq!(read(Isolation::Committed).await, committed);
     assert_eq!(read(Isolation::Uncommitted).await.len(), 12);
 
-    // Behind an open transaction nothing is visible, until the same producer comes back and thereby ends it.
+    // No record after an open transaction is visible, until its producer registers again and so aborts it.
     clients::produce(kafka.bootstrap(), &[Record::new("events", "behind")]).await.unwrap();
     assert_eq!(read(Isolation::Committed).await, committed);
     let _successor = TransactionalProducer::new(kafka.bootstrap(), "producer").await.unwrap();
@@ -77,7 +78,7 @@ async fn kafka_hides_what_a_transaction_took_back() {
 }
 
 #[tokio::test]
-async fn kafka_asks_for_a_password() {
+async fn kafka_requires_the_password() {
     let options =
         Options { scram_user: Some(("archiver".to_owned(), "a long password".to_owned())), ..Options::default() };
     let kafka = require!(Kafka::start_with(options).await);
@@ -112,7 +113,7 @@ async fn s3_writes_conditionally() {
         let stale = store.put_opts(&path, "third".into(), PutMode::Update(version).into()).await;
         assert!(matches!(stale, Err(object_store::Error::Precondition { .. })), "{bucket}: {stale:?}");
 
-        // Of many that race for a name exactly one wins.
+        // Of many concurrent creates of a name exactly one succeeds.
         let race = (0..16).map(|number| {
             let store = store.clone();
             tokio::spawn(async move {
@@ -185,13 +186,13 @@ async fn s3_locks_objects() {
         let of_version = format!("{object}?versionId={version}");
         let refused = server.request("DELETE", &of_version, &[], Bytes::new()).await.unwrap();
         assert_eq!(refused.status, 403, "{}", refused.text());
-        let still_there = server.request("GET", &of_version, &[], Bytes::new()).await.unwrap().success().unwrap();
-        assert_eq!(still_there.body, "sealed");
+        let still_stored = server.request("GET", &of_version, &[], Bytes::new()).await.unwrap().success().unwrap();
+        assert_eq!(still_stored.body, "sealed");
     }
 }
 
 #[test]
-fn chitchat_is_what_its_summary_says() {
+fn the_chitchat_events_match_their_summary() {
     let corpus = require!(chitchat::fetch(Some(20)));
     assert_eq!(corpus.summary.sessions, 20);
     assert_eq!(corpus.summary.transcript_sha256.len(), 20);
@@ -208,7 +209,7 @@ fn chitchat_is_what_its_summary_says() {
 }
 
 #[test]
-fn the_stock_age_command_opens_what_it_sealed() {
+fn the_stock_age_command_decrypts_what_it_encrypted() {
     require!(tools::age());
     require!(tools::age_keygen());
     let folder = tempfile::tempdir().unwrap();

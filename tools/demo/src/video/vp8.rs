@@ -210,13 +210,13 @@ impl Encoder {
         }
         let total = choices.len();
         let count = |wanted: fn(&Choice) -> bool| choices.iter().filter(|choice| wanted(choice)).count();
-        let chance = |part: usize| (part * 256 / total).clamp(1, 255) as u8;
-        let coded_chance = chance(count(|choice| matches!(choice, Choice::Intra { coded: true, .. })));
-        let intra_chance = chance(count(|choice| matches!(choice, Choice::Intra { .. })));
+        let probability = |part: usize| (part * 256 / total).clamp(1, 255) as u8;
+        let coded_probability = probability(count(|choice| matches!(choice, Choice::Intra { coded: true, .. })));
+        let intra_probability = probability(count(|choice| matches!(choice, Choice::Intra { .. })));
         out.literal(1, 1); // empty macroblocks are marked
-        out.literal(u32::from(coded_chance), 8);
+        out.literal(u32::from(coded_probability), 8);
         if !key {
-            out.literal(u32::from(intra_chance), 8);
+            out.literal(u32::from(intra_probability), 8);
             out.literal(255, 8); // always the last frame,
             out.literal(128, 8); // never the golden one
             out.literal(0, 2); // default mode probabilities
@@ -227,17 +227,17 @@ impl Encoder {
         for (index, choice) in choices.iter().enumerate() {
             match *choice {
                 Choice::Still => {
-                    out.bit(coded_chance, true);
-                    out.bit(intra_chance, true);
+                    out.bit(coded_probability, true);
+                    out.bit(intra_probability, true);
                     out.bit(255, false);
                     out.bit(STILL_BY_NEIGHBOURS[self.still_weight(choices, index)], false);
                 }
                 Choice::Intra { luma, coded } => {
-                    out.bit(coded_chance, !coded);
+                    out.bit(coded_probability, !coded);
                     if key {
                         key_mode(&mut out, luma);
                     } else {
-                        out.bit(intra_chance, false);
+                        out.bit(intra_probability, false);
                         inter_mode(&mut out, luma);
                     }
                 }

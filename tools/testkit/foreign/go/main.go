@@ -1,11 +1,11 @@
-// Foreign checks what Holdfast signed and wrote with code that no author of Holdfast had a part in: the packages note
-// and tlog of golang.org/x/mod, on which Go's own checksum database runs. What is here besides is names of files and
-// JSON, written from docs/formats.md alone.
+// Foreign verifies the signatures and files of Holdfast with code that is independent of Holdfast: the packages note and
+// tlog of golang.org/x/mod, which Go's own checksum database uses. The rest of this program is file names and JSON, written
+// only from docs/formats.md.
 //
 //	foreign checkpoint --log ARCHIVE/proof --vkey signing.pub
 //	foreign proof --vkey signing.pub PROOF.json
 //
-// It prints one line that begins with ok, or ends with 1 and the reason.
+// It prints one line that starts with ok, or it prints the reason and exits with 1.
 package main
 
 import (
@@ -32,12 +32,12 @@ const (
 )
 
 func main() {
-	said, err := run(os.Args[1:])
+	result, err := run(os.Args[1:])
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	fmt.Println(said)
+	fmt.Println(result)
 }
 
 func run(arguments []string) (string, error) {
@@ -64,7 +64,7 @@ func run(arguments []string) (string, error) {
 	return "", usage
 }
 
-// The log's keys, and up to which size of the tree each may sign.
+// The log's keys, and the greatest size of the tree that each may sign.
 type keys struct {
 	verifiers []note.Verifier
 	until     map[uint32]int64
@@ -93,7 +93,7 @@ func readKeys(file string) (keys, error) {
 			}
 			known.until[verifier.KeyHash()] = size
 		} else if len(words) > 1 {
-			return known, fmt.Errorf("%s: words behind a key", file)
+			return known, fmt.Errorf("%s: unexpected words after a key", file)
 		}
 	}
 	return known, nil
@@ -109,7 +109,7 @@ func (known keys) open(message []byte) (tree tlog.Tree, extensions []string, err
 	if len(lines) < 3 {
 		return tree, nil, errors.New("a checkpoint has an origin, a size and a root")
 	}
-	// tlog knows the tree's head under the origin of the Go checksum database alone.
+	// tlog accepts only the origin of the Go checksum database.
 	tree, err = tlog.ParseTree([]byte("go.sum database tree\n" + lines[1] + "\n" + lines[2] + "\n"))
 	if err != nil {
 		return tree, nil, err
@@ -146,7 +146,7 @@ func tileName(tile tlog.Tile) string {
 	return "tile/" + strings.TrimPrefix(tile.Path(), fmt.Sprintf("tile/%d/", height))
 }
 
-// The hashes of the tree over entries, made from nothing but the entries.
+// The hashes of the tree over entries, computed only from the entries.
 type hashes []tlog.Hash
 
 func (known hashes) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
@@ -237,7 +237,7 @@ func checkLog(folder string, known keys) (string, error) {
 		head.N, len(all), head.Hash, len(names), strings.Join(extensions, ", ")), nil
 }
 
-// Whether a kept checkpoint is a past of the head.
+// Whether a stored checkpoint is consistent with the head.
 func checkKept(name string, head tlog.Tree, reader tlog.HashReader, known keys) error {
 	message, err := os.ReadFile(name)
 	if err != nil {
@@ -260,7 +260,7 @@ func checkKept(name string, head tlog.Tree, reader tlog.HashReader, known keys) 
 	return tlog.CheckTree(proof, head.N, head.Hash, old.N, old.Hash)
 }
 
-// Where something stands in a tree.
+// The position of a leaf in a tree, and its inclusion proof.
 type place struct {
 	Index int64       `json:"index"`
 	Path  []tlog.Hash `json:"path"`

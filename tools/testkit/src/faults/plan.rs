@@ -1,4 +1,4 @@
-//! Which call meets which fault: plain decisions over a list of rules, and the record of what was decided.
+//! Which call meets which fault: the rules, and the record of the injected faults.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use object_store::path::Path;
 use tokio::sync::watch;
 
-/// What is asked of the store.
+/// An operation of the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Operation {
     /// One object in one request, conditional or not.
@@ -17,7 +17,7 @@ pub enum Operation {
     MultipartStart,
     /// One part.
     MultipartPart,
-    /// The end of an upload in parts, which makes the object appear.
+    /// The end of an upload in parts, which creates the object.
     MultipartComplete,
     /// Reading an object, ranges of it or its metadata.
     Get,
@@ -32,23 +32,23 @@ pub enum Operation {
 }
 
 impl Operation {
-    /// Everything that needs room on a disk.
+    /// The operations that need space on the disk.
     pub const WRITES: &'static [Self] =
         &[Self::Put, Self::MultipartStart, Self::MultipartPart, Self::MultipartComplete, Self::Copy, Self::Rename];
-    /// Everything that makes an object appear or disappear: the places where a crash makes a difference.
+    /// The operations that create or remove an object: the places where a crash makes a difference.
     pub const EFFECTS: &'static [Self] = &[Self::Put, Self::MultipartComplete, Self::Delete, Self::Copy, Self::Rename];
 }
 
-/// How a failing call answers.
+/// The error of a failing call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
-    /// As a server that is overloaded or a connection that broke: trying again may help.
+    /// An overloaded server or a broken connection: a retry may succeed.
     Transient,
-    /// As a full disk: an [`std::io::Error`] of kind `StorageFull` is in the chain of sources.
+    /// A full disk: an [`std::io::Error`] of kind `StorageFull` is in the chain of sources.
     NoSpace,
-    /// As a server that knows the caller and refuses.
+    /// The server refuses an authenticated caller.
     PermissionDenied,
-    /// As everything answers after a crash.
+    /// The error of every call after a crash.
     Crashed,
 }
 
@@ -71,21 +71,21 @@ impl Failure {
 /// What happens to a call.
 #[derive(Debug, Clone)]
 pub enum Fault {
-    /// Nothing is done and an error is answered.
+    /// The call is not executed and returns an error.
     FailBefore(Failure),
-    /// It is done, and an error is answered: the answer was lost. A read or a listing breaks off half-way.
+    /// The call is executed and returns an error: its response was lost. A read or a listing breaks off half-way.
     FailAfter(Failure),
-    /// It is done, but later.
+    /// The call is executed after a delay.
     Delay(Duration),
-    /// It is done when the test opens the gate.
+    /// The call is executed when the test opens the gate.
     Hold(Gate),
-    /// It is not done, and nothing is from here on, as if the process had died just before. See [`Faults::revive`].
+    /// The call is not executed, nor is any later one, as if the process had crashed just before. See [`Faults::revive`].
     CrashBefore,
-    /// It is done, but its caller learns nothing of it, and nothing is done from here on: a death just after.
+    /// The call is executed but returns an error, and no later call is executed, as if the process had crashed just after.
     CrashAfter,
 }
 
-/// A gate at which calls wait, closed until it is opened: a slow call without a clock.
+/// A gate at which calls wait until the test opens it: a slow call without a clock.
 #[derive(Clone)]
 pub struct Gate {
     open: Arc<watch::Sender<bool>>,
@@ -111,14 +111,14 @@ impl Gate {
         Self::default()
     }
 
-    /// Lets everybody through, from now on.
+    /// Lets all calls through from now on.
     pub fn open(&self) {
         self.open.send_replace(true);
     }
 
-    /// Waits until so many calls have come to the gate, counted from its making.
+    /// Waits until this many calls have arrived at the gate since it was created.
     pub async fn arrived(&self, calls: usize) {
-        // The sender lives in self, so that this cannot fail.
+        // `self` owns the sender, so this cannot fail.
         let _ = self.waiting.subscribe().wait_for(|waiting| *waiting >= calls).await;
     }
 
@@ -135,13 +135,13 @@ pub enum When {
     Always,
     /// Only this one.
     Nth(u64),
-    /// The first so many.
+    /// The first ones, this many.
     First(u64),
     /// This one and all after it.
     From(u64),
-    /// Every so many-th.
+    /// Every n-th one.
     Every(u64),
-    /// So many of a hundred, the same ones for the same seed.
+    /// A percentage of them, the same ones for the same seed.
     Percent {
         /// From 0 to 100.
         percent: u64,
@@ -163,7 +163,7 @@ impl When {
     }
 }
 
-/// SplitMix64's output function: enough to spread small numbers evenly.
+/// The output function of SplitMix64, which distributes small numbers evenly.
 fn scramble(number: u64) -> u64 {
     let mut number = number.wrapping_add(0x9E37_79B9_7F4A_7C15);
     number = (number ^ (number >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -195,7 +195,7 @@ impl fmt::Debug for Rule {
 }
 
 impl Rule {
-    /// A fault for every call; what follows narrows it down.
+    /// A fault for every call. The other methods restrict the calls.
     #[must_use]
     pub fn new(fault: Fault) -> Self {
         Self { fault, operations: None, path: None, when: When::Always }
@@ -222,7 +222,7 @@ impl Rule {
         self.path(move |path| path.contains(&part))
     }
 
-    /// Only some of the calls that match otherwise.
+    /// Only some of the matching calls.
     #[must_use]
     pub fn when(mut self, when: When) -> Self {
         self.when = when;
@@ -235,16 +235,16 @@ impl Rule {
     }
 }
 
-/// Names a rule that was injected.
+/// Identifies an injected rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RuleId(u64);
 
 /// A call that reached the decorator, whether it met a fault or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
-    /// What was asked.
+    /// The operation.
     pub operation: Operation,
-    /// Of which object or prefix.
+    /// The object or prefix.
     pub path: String,
 }
 
@@ -253,9 +253,9 @@ pub struct Call {
 pub struct Injection {
     /// The call.
     pub call: Call,
-    /// What happened to it.
+    /// The fault.
     pub fault: Fault,
-    /// The rule that said so; none for a full disk and after a crash.
+    /// The rule that fired; `None` for a full disk and after a crash.
     pub rule: Option<RuleId>,
 }
 
@@ -293,7 +293,7 @@ impl fmt::Debug for Faults {
 }
 
 impl Faults {
-    /// Adds a rule. Of several that fire at one call, the oldest one's fault is met.
+    /// Adds a rule. If several fire at one call, the call meets the fault of the oldest one.
     pub fn inject(&self, rule: Rule) -> RuleId {
         let mut state = self.state();
         let id = RuleId(state.next_rule);
@@ -302,12 +302,12 @@ impl Faults {
         id
     }
 
-    /// Takes a rule away.
+    /// Removes a rule.
     pub fn remove(&self, id: RuleId) {
         self.state().rules.remove(&id);
     }
 
-    /// Takes all rules away, frees the disk and revives the store. The record stays.
+    /// Removes all rules, frees the disk and revives the store. The record stays.
     pub fn clear(&self) {
         let mut state = self.state();
         state.rules.clear();
@@ -315,7 +315,7 @@ impl Faults {
         state.crashed = false;
     }
 
-    /// From now on every write fails for want of space, until [`free_disk`](Self::free_disk). Deleting and reading go on.
+    /// Every write now fails with a full disk, until [`free_disk`](Self::free_disk). Deletes and reads still succeed.
     pub fn fill_disk(&self) {
         self.state().full = true;
     }
@@ -325,7 +325,7 @@ impl Faults {
         self.state().full = false;
     }
 
-    /// Ends everything at once, as a crash between two calls.
+    /// Crashes the store between two calls.
     pub fn crash(&self) {
         self.state().crashed = true;
     }
@@ -336,12 +336,12 @@ impl Faults {
         self.state().crashed
     }
 
-    /// Lets calls through again, for the process that comes after the one that crashed.
+    /// Executes calls again, for the process after the one that crashed.
     pub fn revive(&self) {
         self.state().crashed = false;
     }
 
-    /// How often a rule has fired; 0 for one that was taken away.
+    /// How often a rule has fired; 0 for a removed one.
     #[must_use]
     pub fn fired(&self, id: RuleId) -> u64 {
         self.state().rules.get(&id).map_or(0, |active| active.fired)
@@ -365,21 +365,21 @@ impl Faults {
         self.state().calls.clone()
     }
 
-    /// How many calls there were of these operations: run once without faults to learn at how many places a crash can be
+    /// The number of calls of these operations. A test runs once without faults to count the places where a crash can be
     /// injected, then once for each of them with [`When::Nth`].
     #[must_use]
     pub fn count(&self, operations: &[Operation]) -> u64 {
         self.state().calls.iter().fold(0, |count, call| count + u64::from(operations.contains(&call.operation)))
     }
 
-    /// Forgets the calls and injections so far. Rules go on counting.
+    /// Clears the record of calls and injections. Rules keep their counts.
     pub fn forget(&self) {
         let mut state = self.state();
         state.calls.clear();
         state.injections.clear();
     }
 
-    /// What happens to this call.
+    /// The fault for this call.
     pub(super) fn decide(&self, operation: Operation, path: &Path) -> Option<Fault> {
         let mut state = self.state();
         let call = Call { operation, path: path.to_string() };
@@ -404,14 +404,14 @@ impl Faults {
             }
         }
         let (fault, rule) = chosen?;
-        // At once, not when the call is done: what runs beside it has died too.
+        // At once, not after the call: concurrent calls must fail too.
         state.crashed |= matches!(fault, Fault::CrashBefore | Fault::CrashAfter);
         state.injections.push(Injection { call, fault: fault.clone(), rule });
         Some(fault)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // A test that panicked while it held the lock left whole values behind.
+        // The state is consistent even if a test panicked while it held the lock.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! The decorator: asks the plan at every call and does what it says.
+//! The decorator: gets the fault of every call from the plan and injects it.
 
 use std::fmt;
 use std::ops::Range;
@@ -16,7 +16,7 @@ use object_store::{
 
 use super::plan::{Failure, Fault, Faults, Operation};
 
-/// Any object store, with faults on demand.
+/// Any object store, with injected faults.
 #[derive(Debug, Clone)]
 pub struct FaultyStore {
     inner: Arc<dyn ObjectStore>,
@@ -42,7 +42,7 @@ impl FaultyStore {
         self.faults.clone()
     }
 
-    /// The store behind it: what is really there.
+    /// The wrapped store.
     #[must_use]
     pub fn inner(&self) -> &Arc<dyn ObjectStore> {
         &self.inner
@@ -55,7 +55,7 @@ impl fmt::Display for FaultyStore {
     }
 }
 
-/// Lets one call meet its fault, where the call either is done or not.
+/// Injects the fault into one call.
 async fn meet<T>(
     fault: Option<Fault>,
     operation: Operation,
@@ -66,7 +66,7 @@ async fn meet<T>(
         None => call.await,
         Some(Fault::FailBefore(failure)) => Err(failure.error(operation, path)),
         Some(Fault::CrashBefore) => Err(Failure::Crashed.error(operation, path)),
-        // A call that fails by itself says why: only a success can be answered with a lie.
+        // A call that fails by itself keeps its own error.
         Some(Fault::FailAfter(failure)) => call.await.and_then(|_| Err(failure.error(operation, path))),
         Some(Fault::CrashAfter) => call.await.and_then(|_| Err(Failure::Crashed.error(operation, path))),
         Some(Fault::Delay(delay)) => {
@@ -80,7 +80,7 @@ async fn meet<T>(
     }
 }
 
-/// The same for a listing, which can also break off.
+/// Injects the fault into a listing, which can also break off.
 fn meet_stream(
     fault: Option<Fault>,
     path: Path,
@@ -95,7 +95,7 @@ fn meet_stream(
             return stream::once(begin).try_flatten().boxed();
         }
     };
-    // Half of what is there, so that a caller who takes an end for the end is found out.
+    // Half of the listing, so that a caller that takes the error for the end is detected.
     let break_off = async move {
         let all: Vec<_> = items.collect().await;
         let half = all.len() / 2;
@@ -177,13 +177,13 @@ impl ObjectStore for FaultyStore {
     }
 }
 
-/// An answer whose body ends half-way with an error.
-fn break_off(answer: GetResult, failure: Failure) -> GetResult {
-    let half = usize::try_from((answer.range.end - answer.range.start) / 2).unwrap_or(usize::MAX);
-    let (meta, range, attributes) = (answer.meta.clone(), answer.range.clone(), answer.attributes.clone());
+/// A response whose body ends half-way with an error.
+fn break_off(response: GetResult, failure: Failure) -> GetResult {
+    let half = usize::try_from((response.range.end - response.range.start) / 2).unwrap_or(usize::MAX);
+    let (meta, range, attributes) = (response.meta.clone(), response.range.clone(), response.attributes.clone());
     let error = failure.error(Operation::Get, &meta.location);
     let mut left = half;
-    let body = answer
+    let body = response
         .into_stream()
         .map_ok(move |chunk: Bytes| {
             let chunk = chunk.slice(..chunk.len().min(left));
@@ -208,7 +208,7 @@ impl MultipartUpload for FaultyUpload {
     fn put_part(&mut self, data: PutPayload) -> UploadPart {
         let fault = self.faults.decide(Operation::MultipartPart, &self.path);
         let path = self.path.clone();
-        // Not even begun: some stores count a part as soon as it is asked for.
+        // The part is not started: some stores count it as soon as `put_part` is called.
         if matches!(fault, Some(Fault::FailBefore(_) | Fault::CrashBefore)) {
             return Box::pin(async move { meet(fault, Operation::MultipartPart, &path, async { Ok(()) }).await });
         }
@@ -222,7 +222,7 @@ impl MultipartUpload for FaultyUpload {
     }
 
     async fn abort(&mut self) -> Result<()> {
-        // The dead do not tidy up.
+        // A crashed process does not abort its uploads.
         if self.faults.crashed() {
             return Err(Failure::Crashed.error(Operation::MultipartComplete, &self.path));
         }

@@ -1,4 +1,4 @@
-//! Against the store in memory: what is really there after each fault.
+//! Tests with the store in memory: what it contains after each fault.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +23,7 @@ async fn names(store: &dyn ObjectStore) -> Vec<String> {
     names
 }
 
-async fn there(store: &FaultyStore) -> Vec<String> {
+async fn stored(store: &FaultyStore) -> Vec<String> {
     names(store.inner().as_ref()).await
 }
 
@@ -39,7 +39,7 @@ fn is_no_space(error: &object_store::Error) -> bool {
 }
 
 #[tokio::test]
-async fn without_rules_it_is_the_store_behind_it() {
+async fn without_rules_it_behaves_as_the_wrapped_store() {
     let (store, faults) = store();
     let (a, b, c) = (Path::from("x/a"), Path::from("x/b"), Path::from("y/c"));
     store.put(&a, "hello".into()).await.unwrap();
@@ -79,19 +79,19 @@ async fn a_put_fails_before_or_after_it_happened() {
     let error = store.put(&"log/2".into(), "2".into()).await.unwrap_err();
     assert!(error.to_string().contains("injected: Transient at Put of log/2"), "{error}");
     store.put(&"log/3".into(), "3".into()).await.unwrap();
-    assert_eq!(there(&store).await, ["data/1", "log/1", "log/3"]);
+    assert_eq!(stored(&store).await, ["data/1", "log/1", "log/3"]);
     assert_eq!((faults.fired(rule), faults.injected_on(Operation::Put)), (1, 1));
 
     faults.inject(Rule::new(Fault::FailAfter(Failure::Transient)).path(|path| path == "log/4"));
     let create = async || store.put_opts(&"log/4".into(), "4".into(), PutMode::Create.into()).await;
     create().await.unwrap_err();
-    assert_eq!(there(&store).await, ["data/1", "log/1", "log/3", "log/4"]);
-    // The second try is told the truth of the store, and this is what a committer must make sense of.
+    assert_eq!(stored(&store).await, ["data/1", "log/1", "log/3", "log/4"]);
+    // The second attempt gets the real result. A committer must handle this.
     assert!(matches!(create().await, Err(object_store::Error::AlreadyExists { .. })));
 }
 
 #[tokio::test]
-async fn a_full_disk_stays_full_until_it_is_not() {
+async fn a_full_disk_stays_full_until_it_is_freed() {
     let (store, faults) = store();
     store.put(&"old".into(), "1".into()).await.unwrap();
     faults.fill_disk();
@@ -104,7 +104,7 @@ async fn a_full_disk_stays_full_until_it_is_not() {
     store.delete(&"old".into()).await.unwrap();
     faults.free_disk();
     store.put(&"new".into(), "2".into()).await.unwrap();
-    assert_eq!(there(&store).await, ["new"]);
+    assert_eq!(stored(&store).await, ["new"]);
 }
 
 #[tokio::test]
@@ -139,7 +139,7 @@ async fn uploads_fail_at_each_of_their_steps() {
         upload(name).await.unwrap_err();
     }
     upload("fine").await.unwrap();
-    assert_eq!(there(&store).await, ["after", "fine"]);
+    assert_eq!(stored(&store).await, ["after", "fine"]);
     assert_eq!(faults.injected().len(), 4);
 }
 
@@ -155,7 +155,7 @@ async fn reads_and_listings_break_off_half_way() {
     let error = loop {
         match body.try_next().await {
             Ok(Some(chunk)) => read += chunk.len(),
-            Ok(None) => panic!("a broken answer ended as if it were whole"),
+            Ok(None) => panic!("a broken response ended as if it were complete"),
             Err(error) => break error,
         }
     };
@@ -174,11 +174,11 @@ async fn reads_and_listings_break_off_half_way() {
     assert!(store.list_with_delimiter(None).await.is_err());
     assert!(store.delete(&"1".into()).await.is_err());
     assert!(store.rename(&"1".into(), &"5".into()).await.is_err());
-    assert_eq!(there(&store).await, ["1", "2", "3", "4"]);
+    assert_eq!(stored(&store).await, ["1", "2", "3", "4"]);
 }
 
 #[tokio::test]
-async fn slow_calls_are_done_later() {
+async fn slow_calls_are_executed_later() {
     let (store, faults) = store();
     faults.inject(Rule::new(Fault::Delay(Duration::from_millis(60))).on(&[Operation::Put]).when(When::First(1)));
     let start = std::time::Instant::now();
@@ -192,20 +192,20 @@ async fn slow_calls_are_done_later() {
         async move { store.put(&"held".into(), "2".into()).await }
     });
     gate.arrived(1).await;
-    assert_eq!(there(&store).await, ["slow"]);
+    assert_eq!(stored(&store).await, ["slow"]);
     store.put(&"other".into(), "3".into()).await.unwrap();
     gate.open();
     held.await.unwrap().unwrap();
-    assert_eq!(there(&store).await, ["held", "other", "slow"]);
+    assert_eq!(stored(&store).await, ["held", "other", "slow"]);
 }
 
 #[tokio::test]
-async fn after_a_crash_nothing_happens_any_more() {
+async fn after_a_crash_no_call_is_executed() {
     let (store, faults) = store();
-    // At each effect once before and once after it, as a test of a whole pipeline does.
+    // Once before and once after each effect, as a test of a whole pipeline does.
     for (fault, expected) in [(Fault::CrashBefore, vec!["1"]), (Fault::CrashAfter, vec!["1", "2"])] {
         faults.clear();
-        for name in there(&store).await {
+        for name in stored(&store).await {
             store.delete(&name.into()).await.unwrap();
         }
         faults.inject(Rule::new(fault).on(Operation::EFFECTS).when(When::Nth(2)));
@@ -215,14 +215,14 @@ async fn after_a_crash_nothing_happens_any_more() {
         store.put(&"3".into(), "3".into()).await.unwrap_err();
         store.get(&"1".into()).await.unwrap_err();
         store.delete(&"1".into()).await.unwrap_err();
-        assert_eq!(there(&store).await, expected);
+        assert_eq!(stored(&store).await, expected);
         faults.revive();
         assert_eq!(names(&store).await, expected);
     }
 }
 
 #[tokio::test]
-async fn chance_is_the_same_for_the_same_seed() {
+async fn random_faults_are_the_same_for_the_same_seed() {
     let run = async |seed| {
         let (store, faults) = store();
         faults.inject(

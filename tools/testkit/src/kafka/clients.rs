@@ -1,5 +1,5 @@
-//! What a test does with a Kafka, real or embedded, from the outside: topics, records in and out, transactions that are
-//! committed, aborted or left hanging. All of it through librdkafka, the client that Holdfast itself uses.
+//! The operations of a test on a Kafka, real or embedded: create topics, produce and read records, and commit, abort or leave open
+//! transactions. All of them use librdkafka, the client of Holdfast itself.
 
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use crate::Error;
 
-/// How long a call may take; a server that was just restarted needs some of it.
+/// The timeout of a call, which allows for a server that was just restarted.
 const CALL_LIMIT: Duration = Duration::from_secs(60);
 
-/// A record to be produced.
+/// A record to produce.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     topic: String,
@@ -55,7 +55,7 @@ impl Record {
         self
     }
 
-    /// Names the partition, instead of leaving it to the key.
+    /// Sets the partition, which otherwise depends on the key.
     #[must_use]
     pub fn partition(mut self, partition: i32) -> Self {
         self.partition = Some(partition);
@@ -63,7 +63,7 @@ impl Record {
     }
 }
 
-/// Where the broker acknowledged a record.
+/// The position of an acknowledged record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
     /// The partition of the record's topic.
@@ -75,7 +75,7 @@ pub struct Position {
 /// A record that was read back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Received {
-    /// Where it stood.
+    /// Its position.
     pub position: Position,
     /// Its key.
     pub key: Option<Vec<u8>>,
@@ -85,16 +85,16 @@ pub struct Received {
     pub payload: Option<Vec<u8>>,
 }
 
-/// What a reader may see of transactions.
+/// The isolation level of a consumer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Isolation {
-    /// Everything, aborted records too.
+    /// `read_uncommitted`: all records, including aborted ones.
     Uncommitted,
-    /// Only committed records, and nothing behind a transaction that is still open.
+    /// `read_committed`: only committed records, and none after an open transaction.
     Committed,
 }
 
-/// Settings that every client here starts from.
+/// The common settings of all clients here.
 #[must_use]
 pub fn config(bootstrap: &str) -> ClientConfig {
     let mut config = ClientConfig::new();
@@ -102,7 +102,7 @@ pub fn config(bootstrap: &str) -> ClientConfig {
     config
 }
 
-/// Creates a topic with one replica and waits until each partition has a leader. One that exists already is left as it is.
+/// Creates a topic with one replica and waits until each partition has a leader. An existing topic is left unchanged.
 ///
 /// # Errors
 ///
@@ -169,7 +169,7 @@ pub async fn produce(bootstrap: &str, records: &[Record]) -> Result<Vec<Position
     acknowledged(deliveries).await
 }
 
-/// Everything that stands in a topic at this moment, partition by partition and in order of offset.
+/// All records that are in a topic now, partition by partition and in order of offset.
 ///
 /// # Errors
 ///
@@ -209,7 +209,7 @@ fn read_all_blocking(bootstrap: &str, topic: &str, isolation: Isolation) -> Resu
                 }),
                 payload: message.payload().map(<[u8]>::to_vec),
             }),
-            // With committed records only, this is said where the first open transaction begins.
+            // With `read_committed` this is reported at the start of the first open transaction.
             Some(Err(KafkaError::PartitionEOF(_))) => ended += 1,
             Some(Err(error)) => return Err(error.into()),
             None if std::time::Instant::now() > deadline => {
@@ -222,7 +222,7 @@ fn read_all_blocking(bootstrap: &str, topic: &str, isolation: Isolation) -> Resu
     Ok(received)
 }
 
-/// A producer whose records appear all at once, or never.
+/// A transactional producer.
 pub struct TransactionalProducer {
     producer: FutureProducer,
 }
@@ -234,7 +234,7 @@ impl std::fmt::Debug for TransactionalProducer {
 }
 
 impl TransactionalProducer {
-    /// Registers the transactional id; whoever used it before is fenced, and its open transaction aborted.
+    /// Registers the transactional id. This fences its previous producer and aborts its open transaction.
     ///
     /// # Errors
     ///
@@ -260,8 +260,8 @@ impl TransactionalProducer {
         Ok(positions)
     }
 
-    /// Produces records in one transaction and aborts it. They were acknowledged and stand in the log, but no reader of
-    /// committed records may see them.
+    /// Produces records in one transaction and aborts it. They are acknowledged and in the log, but not visible with
+    /// `read_committed`.
     ///
     /// # Errors
     ///
@@ -273,8 +273,8 @@ impl TransactionalProducer {
         Ok(positions)
     }
 
-    /// Produces records in a transaction that neither commits nor aborts, as a producer that crashed leaves it behind.
-    /// It ends when another producer takes the transactional id, or by the broker's time-out.
+    /// Produces records in a transaction that neither commits nor aborts, like a producer that crashed. The transaction ends when
+    /// another producer registers the transactional id, or by the broker's timeout.
     ///
     /// # Errors
     ///
@@ -293,7 +293,7 @@ impl TransactionalProducer {
     }
 }
 
-/// Whether a broker answers and leads all its partitions: right after a restart it is up, but may not lead yet.
+/// Whether a broker answers and leads all its partitions. Right after a restart it may answer before it leads them.
 pub(crate) async fn serves(bootstrap: &str) -> bool {
     has_leaders(bootstrap, None).await
 }
@@ -313,7 +313,7 @@ async fn has_leaders(bootstrap: &str, topic: Option<&str>) -> bool {
     fetch.await.unwrap_or(false)
 }
 
-/// Puts a record into the producer's queue, and waits while the queue is full.
+/// Adds a record to the producer's queue, and waits while the queue is full.
 async fn enqueue(producer: &FutureProducer, record: &Record) -> Result<DeliveryFuture, Error> {
     let mut to_send = FutureRecord::<[u8], [u8]>::to(&record.topic);
     if let Some(partition) = record.partition {
@@ -358,7 +358,7 @@ async fn acknowledged(deliveries: Vec<DeliveryFuture>) -> Result<Vec<Position>, 
         .collect()
 }
 
-/// librdkafka's blocking calls, off the test's own thread.
+/// Runs a blocking call of librdkafka on another thread than the test's.
 async fn blocking<T: Send + 'static>(call: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
     tokio::task::spawn_blocking(call).await.unwrap_or_else(|_| Err(KafkaError::Canceled.into()))
 }

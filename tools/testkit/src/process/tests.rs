@@ -1,4 +1,4 @@
-//! The shell plays the program.
+//! The shell stands in for the program.
 
 use super::*;
 
@@ -11,7 +11,7 @@ fn shell() -> (TempDir, Holdfast) {
 }
 
 #[tokio::test]
-async fn output_exit_code_input_and_environment_come_through() {
+async fn output_exit_code_input_and_environment_are_passed() {
     let (folder, holdfast) = shell();
     let holdfast = holdfast.env("HOLDFAST_GREETING", "hello");
     let output = holdfast.run(&["-c", "echo $HOLDFAST_GREETING; pwd; echo oops >&2; exit 3"], LIMIT).await.unwrap();
@@ -49,7 +49,7 @@ async fn signals_reach_the_process() {
 }
 
 #[tokio::test]
-async fn a_process_that_ends_while_it_is_waited_for_says_why() {
+async fn the_error_of_a_process_that_ends_early_has_its_output() {
     let (_folder, holdfast) = shell();
     let mut running = holdfast.spawn(&["-c", "echo cannot bind >&2; exit 1"]).unwrap();
     let error = running.wait_ready("127.0.0.1:9", LIMIT).await.unwrap_err();
@@ -57,7 +57,7 @@ async fn a_process_that_ends_while_it_is_waited_for_says_why() {
 }
 
 #[tokio::test]
-async fn a_dropped_process_is_gone() {
+async fn a_dropped_process_is_killed() {
     let (_folder, holdfast) = shell();
     let running = holdfast.spawn(&["-c", "exec sleep 60"]).unwrap();
     let process = PathBuf::from(format!("/proc/{}", running.pid()));

@@ -13,7 +13,7 @@ fn forms_and_places(folder: &Path) -> Vec<(String, Form, Place)> {
         .collect()
 }
 
-/// Bytes that hold no secret and do not compress.
+/// Bytes without a secret, which do not compress.
 fn noise(length: usize) -> Vec<u8> {
     let mut state = 0x1234_5678_u32;
     std::iter::repeat_with(|| {
@@ -27,7 +27,7 @@ fn noise(length: usize) -> Vec<u8> {
 }
 
 #[test]
-fn every_way_to_write_a_secret_is_seen_through() {
+fn a_secret_is_found_in_every_encoding() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, bytes: &[u8]| {
         let path = folder.path().join(name);
@@ -43,7 +43,7 @@ fn every_way_to_write_a_secret_is_seen_through() {
         let text = format!("{}{text}", "x".repeat(alignment));
         write(&format!("base64-{alignment}"), base64::engine::general_purpose::STANDARD.encode(text).as_bytes());
     }
-    // What Huffman coding and back-references make of it cannot be searched as it is.
+    // Huffman coding and back-references hide the secret from a plain search.
     let page = [text.repeat(2).as_bytes(), "chat chat chat ".repeat(500).as_bytes()].concat();
     write("page.zst", &zstd::encode_all(&page[..], 3).unwrap());
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
@@ -54,7 +54,7 @@ fn every_way_to_write_a_secret_is_seen_through() {
 
     let mut found = forms_and_places(folder.path());
     found.sort_by(|one, other| one.0.cmp(&other.0));
-    // A deflate stream may hold a literal run as it is; then it is found twice.
+    // A deflate stream may contain a literal run unchanged; then it is found twice.
     found.retain(|(name, _, place)| !(name.starts_with("page") && *place == Place::Bytes));
     let expected = [
         ("base64-0", Form::Base64, Place::Bytes),
@@ -82,16 +82,16 @@ fn a_secret_across_two_chunks_is_found_where_it_is() {
 }
 
 #[test]
-fn a_torn_frame_is_searched_as_far_as_it_goes() {
+fn a_truncated_frame_is_searched_to_its_end() {
     let folder = tempfile::tempdir().unwrap();
     let page = [SECRET.as_bytes(), &noise(600_000)].concat();
     let frame = zstd::encode_all(&page[..], 3).unwrap();
-    std::fs::write(folder.path().join("torn"), &frame[..frame.len() / 2]).unwrap();
-    assert!(forms_and_places(folder.path()).contains(&("torn".to_owned(), Form::Plain, Place::Zstd)));
+    std::fs::write(folder.path().join("truncated"), &frame[..frame.len() / 2]).unwrap();
+    assert!(forms_and_places(folder.path()).contains(&("truncated".to_owned(), Form::Plain, Place::Zstd)));
 }
 
 #[test]
-#[should_panic(expected = "secrets in plain sight")]
+#[should_panic(expected = "secrets in plain text")]
 fn a_finding_fails_the_test() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("log"), SECRET).unwrap();
@@ -99,7 +99,7 @@ fn a_finding_fails_the_test() {
 }
 
 #[test]
-fn nothing_is_found_where_nothing_is() {
+fn nothing_is_found_in_noise() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("noise"), noise(300_000)).unwrap();
     assert_none(folder.path(), &[SECRET]);
