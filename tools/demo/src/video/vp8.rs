@@ -115,7 +115,7 @@ pub(crate) struct Encoder {
     columns: usize,
     rows: usize,
     source: Picture,
-    shown: Picture,
+    reference: Picture,
     started: bool,
 }
 
@@ -125,15 +125,15 @@ impl Encoder {
             columns: width.div_ceil(16),
             rows: height.div_ceil(16),
             source: Picture::new(width, height),
-            shown: Picture::new(width, height),
+            reference: Picture::new(width, height),
             started: false,
         }
     }
 
-    /// What a decoder shows after the frames so far.
+    /// The reference frame: the decoded picture after the frames so far.
     #[cfg(test)]
-    pub(crate) fn shown(&self) -> &Picture {
-        &self.shown
+    pub(crate) fn reference(&self) -> &Picture {
+        &self.reference
     }
 
     /// Codes one picture. The first one is a key frame whatever `key` says.
@@ -272,7 +272,7 @@ impl Encoder {
             if (mode == Prediction::FromAbove && row == 0) || (mode == Prediction::FromLeft && column == 0) {
                 continue;
             }
-            let guess = predict::<256>(&self.shown.planes[0], column * 16, row * 16, 16, mode);
+            let guess = predict::<256>(&self.reference.planes[0], column * 16, row * 16, 16, mode);
             let cost = difference(&picture.planes[0], column * 16, row * 16, 16, &guess);
             if cost < best {
                 (best, luma_mode, luma) = (cost, mode, guess);
@@ -282,15 +282,15 @@ impl Encoder {
             }
         }
         let chroma: [[u8; 64]; 2] = std::array::from_fn(|plane| {
-            predict::<64>(&self.shown.planes[plane + 1], column * 8, row * 8, 8, Prediction::Mean)
+            predict::<64>(&self.reference.planes[plane + 1], column * 8, row * 8, 8, Prediction::Mean)
         });
         let close = within(&picture.planes[0], column * 16, row * 16, 16, &luma)
             && (0..2).all(|plane| within(&picture.planes[plane + 1], column * 8, row * 8, 8, &chroma[plane]));
         let guess = Guess { luma, chroma };
         let coded = !close && self.residue(macroblock, &guess, writer);
         if !coded {
-            place(&mut self.shown.planes[0], column * 16, row * 16, 16, &guess.luma);
-            for (plane, guess) in self.shown.planes[1..].iter_mut().zip(&guess.chroma) {
+            place(&mut self.reference.planes[0], column * 16, row * 16, 16, &guess.luma);
+            for (plane, guess) in self.reference.planes[1..].iter_mut().zip(&guess.chroma) {
                 place(plane, column * 8, row * 8, 8, guess);
             }
         }
@@ -342,13 +342,13 @@ impl Encoder {
             let mut coefficients = dequantise(levels, LUMA_STEP, LUMA_STEP);
             coefficients[0] = means[block];
             let (x, y) = (block % 4 * 4, block / 4 * 4);
-            luma.add_to(&mut self.shown.planes[0], x, y, &coefficients);
+            luma.add_to(&mut self.reference.planes[0], x, y, &coefficients);
         }
         for (block, levels) in chroma_levels.iter().enumerate() {
             let coefficients = dequantise(levels, CHROMA_FIRST_STEP, CHROMA_STEP);
             let (x, y) = (block % 2 * 4, block % 4 / 2 * 4);
             let plane = block / 4;
-            chroma[plane].add_to(&mut self.shown.planes[plane + 1], x, y, &coefficients);
+            chroma[plane].add_to(&mut self.reference.planes[plane + 1], x, y, &coefficients);
         }
         true
     }
