@@ -1,20 +1,21 @@
-//! How events come into Holdfast: the HTTP gateway, the Kafka clients, and the archiving consumer.
+//! Ingestion: the HTTP gateway, the Kafka clients, and the archiving consumer.
 //!
 //! ```text
 //! client ──HTTP──▶ gateway ──▶ Publisher ──▶ Kafka: topics for events and for recording chunks
 //!                     ▲            ▲
-//!                  202 after    KafkaProducer (idempotent, acks=all); also used by import and demo
+//!                  202 after    KafkaProducer (idempotent, acks=all); import and demo use it too
 //!                  the acknowledgement
 //! Kafka ──▶ archiver ──▶ archive
 //! ```
 //!
 //! Invariants:
-//! - An event is answered with success only after Kafka acknowledged it to all in-sync replicas.
-//! - Nothing of a request is published unless every event in it is valid.
-//! - Memory is bounded: what the gateway holds is counted in bytes and events before it is read.
-//! - No log line and no metric carries payload, an attribute's value or a header's value.
+//! - The gateway reports success only after all in-sync replicas of Kafka acknowledged the event.
+//! - A request is published only if every event in it is valid.
+//! - Memory is bounded: the gateway reserves bytes and events of its budget before it reads them.
+//! - No log line and no metric contains payload, the value of an attribute, or the value of a header.
 
 pub mod archiver;
+mod clock;
 pub mod gateway;
 pub mod kafka;
 pub mod producer;

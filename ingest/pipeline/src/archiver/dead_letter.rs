@@ -1,6 +1,6 @@
-//! Messages that are no events: kept whole, with the reason.
+//! Dead letters: messages that are not events, archived whole with the reason.
 
-use super::read::HeaderList;
+use super::message::HeaderList;
 use arrow_array::RecordBatch;
 use arrow_array::builder::{BinaryBuilder, Int32Builder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder};
 use base64::Engine;
@@ -10,13 +10,13 @@ use holdfast_events::{DecodeError, Timestamp};
 use rdkafka::message::{BorrowedMessage, Message};
 use std::sync::Arc;
 
-/// A message that is no event.
+/// A message that is not an event.
 #[derive(Debug, Clone)]
 pub(super) struct DeadLetter {
     pub(super) topic: String,
     pub(super) partition: i32,
     pub(super) offset: i64,
-    /// When Kafka took it, in microseconds.
+    /// Kafka's timestamp, in microseconds.
     time: Option<i64>,
     archived_at: Timestamp,
     reason: &'static str,
@@ -47,7 +47,7 @@ impl DeadLetter {
         }
     }
 
-    /// About how many bytes it takes.
+    /// Its approximate size.
     pub(super) fn bytes(&self) -> usize {
         200 + self.value.as_ref().map_or(0, Vec::len) + self.headers.as_ref().map_or(0, String::len)
     }
@@ -57,7 +57,7 @@ impl DeadLetter {
     }
 }
 
-/// `[[name, value], ...]` in order; a value that is not UTF-8 as `{"base64": ...}`, one that is not there as `null`.
+/// `[[name, value], ...]` in order. A value that is not UTF-8 is `{"base64": ...}`, a missing value is `null`.
 fn headers_json(headers: &HeaderList<'_>) -> String {
     let all: Vec<_> = headers
         .iter()
@@ -73,7 +73,7 @@ fn headers_json(headers: &HeaderList<'_>) -> String {
     serde_json::Value::Array(all).to_string()
 }
 
-/// The rows of `dead_letters`, without the secrets of their hashes.
+/// Rows of `dead_letters`. The column with the secrets of their hashes is null.
 pub(super) fn batch(letters: &[DeadLetter]) -> RecordBatch {
     let mut topic = StringBuilder::new();
     let mut partition = Int32Builder::new();
@@ -115,7 +115,7 @@ pub(super) fn batch(letters: &[DeadLetter]) -> RecordBatch {
             Arc::new(secret.finish()),
         ],
     )
-    .expect("the columns are built after the schema")
+    .expect("the columns match the schema")
 }
 
 #[cfg(test)]
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_are_kept_in_order_whatever_they_hold() {
+    fn headers_keep_their_order_and_every_byte() {
         let headers: HeaderList<'_> = vec![("a", Some(b"1")), ("a", None), ("b", Some(b"\xff\"")), ("", Some(b""))];
         assert_eq!(headers_json(&headers), r#"[["a","1"],["a",null],["b",{"base64":"/yI="}],["",""]]"#);
     }

@@ -1,4 +1,4 @@
-//! What the archiver counts. Labels are bounded: reasons are words of ours.
+//! The archiver's metrics. Labels are bounded: reasons are constants of this program.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -7,7 +7,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
-/// The archiver's metrics. Clones count together.
+/// The archiver's metrics. Clones share their values.
 #[derive(Debug, Clone)]
 pub struct ArchiverMetrics {
     pub(super) events: Counter,
@@ -41,26 +41,30 @@ impl Default for ArchiverMetrics {
 }
 
 impl ArchiverMetrics {
-    /// Makes the metrics and registers them.
+    /// Creates the metrics and registers them.
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
         let registry = registry.sub_registry_with_prefix("archiver");
-        registry.register("events", "Events that were archived", metrics.events.clone());
-        registry.register("dead_letters", "Messages that are no events, by reason", metrics.dead_letters.clone());
+        registry.register("events", "Events archived", metrics.events.clone());
+        registry.register("dead_letters", "Messages that are not events, by reason", metrics.dead_letters.clone());
         registry.register("commits", "Commits to the Delta log", metrics.commits.clone());
         registry.register(
             "fenced",
-            "Commits that the log refused because somebody else was first",
+            "Commits that the log rejected because another archiver committed the same offsets first",
             metrics.fenced.clone(),
         );
-        registry.register("retries", "Steps that were tried again because the store refused", metrics.retries.clone());
-        registry.register("file_bytes", "Bytes of data files that were committed", metrics.file_bytes.clone());
+        registry.register("retries", "Steps that were retried after an error of the store", metrics.retries.clone());
+        registry.register("file_bytes", "Bytes of committed data files", metrics.file_bytes.clone());
         registry.register(
             "commit_seconds",
-            "Seconds from the first event of a commit being read to the commit",
+            "Seconds from reading the first event of a commit to the commit",
             metrics.commit_seconds.clone(),
         );
-        registry.register("assigned_partitions", "Kafka partitions assigned now", metrics.assigned_partitions.clone());
+        registry.register(
+            "assigned_partitions",
+            "Kafka partitions currently assigned",
+            metrics.assigned_partitions.clone(),
+        );
         metrics
     }
 }

@@ -1,11 +1,12 @@
-//! Who may commit. Whatever was read belongs to an epoch; a rebalance ends the epoch, and with it the right to commit.
+//! The right to commit. Every message belongs to the epoch in which it was read. A rebalance ends the epoch; its messages can
+//! no longer be committed.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
-/// How long a rebalance waits for a commit that is under way. Longer ones are fenced by the log.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a rebalance waits for a commit in progress. The log fences a commit that takes longer.
+const COMMIT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The current epoch, shared by the intake and the writer.
 #[derive(Debug, Default)]
@@ -21,21 +22,23 @@ impl Ownership {
         self.epoch.load(Ordering::Acquire)
     }
 
-    /// The right to commit what belongs to `epoch`, for as long as the guard lives; `None` when the epoch is over.
+    /// The right to commit messages of `epoch`, until the guard is dropped; `None` if the epoch has ended.
     pub(super) fn permit(&self, epoch: u64) -> Option<MutexGuard<'_, ()>> {
         let guard = self.committing.lock().unwrap_or_else(PoisonError::into_inner);
         (self.epoch() == epoch).then_some(guard)
     }
 
-    /// Ends the epoch, waiting for a commit that is under way. Returns the new one.
+    /// Ends the epoch and waits for a commit in progress. Returns the new epoch.
     pub(super) fn end_epoch(&self) -> u64 {
         let next = self.epoch.fetch_add(1, Ordering::AcqRel) + 1;
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + COMMIT_TIMEOUT;
         loop {
             match self.committing.try_lock() {
                 Ok(_) | Err(TryLockError::Poisoned(_)) => return next,
                 Err(TryLockError::WouldBlock) if Instant::now() >= deadline => {
-                    tracing::warn!("a commit is still under way; the log will refuse it if somebody else is first");
+                    tracing::warn!(
+                        "a commit is still in progress; the log rejects it if another archiver commits first"
+                    );
                     return next;
                 }
                 Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(2)),
@@ -43,12 +46,12 @@ impl Ownership {
         }
     }
 
-    /// Asks the intake to read on from where the log says.
-    pub(super) fn ask_resync(&self) {
+    /// Requests that the intake reads again from the offsets in the log.
+    pub(super) fn request_resync(&self) {
         self.resync.store(true, Ordering::Release);
     }
 
-    /// Whether the intake was asked, once.
+    /// Whether a resync was requested. Clears the request.
     pub(super) fn take_resync(&self) -> bool {
         self.resync.swap(false, Ordering::AcqRel)
     }
@@ -60,7 +63,7 @@ mod tests {
     use std::sync::Arc;
 
     #[test]
-    fn an_epoch_that_ended_commits_nothing() {
+    fn an_ended_epoch_gives_no_permit() {
         let ownership = Ownership::default();
         let epoch = ownership.epoch();
         assert!(ownership.permit(epoch).is_some());
@@ -70,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_an_epoch_waits_for_the_commit_under_way() {
+    fn the_end_of_an_epoch_waits_for_the_commit_in_progress() {
         let ownership = Arc::new(Ownership::default());
         let permit = ownership.permit(0).unwrap();
         let other = Arc::clone(&ownership);
@@ -84,9 +87,9 @@ mod tests {
     }
 
     #[test]
-    fn a_resync_is_asked_for_once() {
+    fn a_requested_resync_is_taken_once() {
         let ownership = Ownership::default();
-        ownership.ask_resync();
+        ownership.request_resync();
         assert!(ownership.take_resync());
         assert!(!ownership.take_resync());
     }

@@ -1,14 +1,17 @@
-//! Waiting until the archive has reached certain offsets, whoever archives them.
+//! Waits until the archive has reached given offsets. The archiver may run in another process.
 
 use holdfast_archive::{ArchiveError, TableLog};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// How often the log is looked at.
-const PAUSE: Duration = Duration::from_millis(250);
+/// How often the log is read.
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Waits until the log has reached `targets`, the next offset of each partition. `progress` is told how many offsets are
-/// still missing. Gives up only when the log cannot be read.
+/// Waits until the log has reached `targets`, the next offset of each partition. Calls `progress` with the number of offsets
+/// that are still missing.
+///
+/// # Errors
+/// The log cannot be read.
 pub async fn wait_until_archived(
     log: &TableLog,
     targets: &BTreeMap<(String, i32), i64>,
@@ -21,7 +24,7 @@ pub async fn wait_until_archived(
         if missing == 0 {
             return Ok(());
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 

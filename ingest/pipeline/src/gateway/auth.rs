@@ -1,4 +1,4 @@
-//! Who may send: bearer tokens (RFC 6750), compared in constant time.
+//! Authenticates senders by bearer tokens (RFC 6750), compared in constant time.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 use super::headers::single;
 use super::problem::Problem;
 
-/// A token and the integrator that it was given to. Only the token's SHA-256 is kept.
+/// A token and the name of its integrator. Stores only the token's SHA-256.
 #[derive(Clone)]
 pub struct ApiToken {
     name: String,
@@ -18,7 +18,7 @@ pub struct ApiToken {
 }
 
 impl ApiToken {
-    /// `name` is the integrator's, for logs; `secret` is what it sends.
+    /// `name` names the integrator in logs; `secret` is the token.
     pub fn new(name: impl Into<String>, secret: &str) -> Self {
         let secret = secret.trim();
         Self { name: name.into(), digest: Sha256::digest(secret).into(), empty: secret.is_empty() }
@@ -35,7 +35,7 @@ impl fmt::Debug for ApiToken {
     }
 }
 
-/// All tokens that are valid.
+/// All valid tokens.
 pub(super) struct Tokens(Vec<ApiToken>);
 
 impl Tokens {
@@ -51,12 +51,12 @@ impl Tokens {
             return Err(Problem::unauthorized(false));
         };
         let digest: [u8; 32] = Sha256::digest(secret.trim_ascii()).into();
-        // All tokens are looked at, whichever fits.
+        // Compares all tokens, also after a match, so that the time does not depend on the token.
         let (mut found, mut which) = (Choice::from(0), 0u32);
         for (index, token) in (0u32..).zip(&self.0) {
-            let fits = token.digest.ct_eq(&digest);
-            which.conditional_assign(&index, fits);
-            found |= fits;
+            let matches = token.digest.ct_eq(&digest);
+            which.conditional_assign(&index, matches);
+            found |= matches;
         }
         if bool::from(found) { Ok(&self.0[which as usize].name) } else { Err(Problem::unauthorized(true)) }
     }

@@ -1,4 +1,4 @@
-//! A request's body: read within its limit, counted while it is read, decompressed within the same limit.
+//! Reads a request's body within its limit, counts it while reading, and decompresses it within the same limit.
 
 use std::io::Read;
 use std::time::Duration;
@@ -11,12 +11,12 @@ use super::budget::Reservation;
 use super::headers::single;
 use super::problem::Problem;
 
-/// How much of a body that is refused is still read, so that its sender, who is still writing, gets to see the answer.
+/// How much of a rejected body is still read. A sender that is still writing could not read the response otherwise.
 const DISCARD_BYTES: usize = 64 << 20;
 const DISCARD_TIME: Duration = Duration::from_secs(10);
-/// Bytes that are decompressed between two looks at the limits.
-const STEP: usize = 64 << 10;
-/// RFC 9659: a zstd window of more than 8 MiB is not for HTTP. Without it a few bytes ask for much memory.
+/// Bytes that are decompressed between two checks of the limits.
+const STEP_BYTES: usize = 64 << 10;
+/// RFC 9659 limits the zstd window in HTTP to 8 MiB. Without a limit, a few bytes could claim much memory.
 const ZSTD_WINDOW_LOG: u32 = 23;
 
 /// How a body is compressed.
@@ -39,11 +39,11 @@ impl Encoding {
     }
 }
 
-/// How much of a body is taken, and what is said when that is not enough.
+/// The size limit of a body, and how its excess is reported.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct BodyLimit {
     pub(super) bytes: usize,
-    /// What the body is, for people.
+    /// What the body contains, for the error message.
     pub(super) what: &'static str,
     pub(super) retry_after_seconds: u64,
 }
@@ -58,15 +58,15 @@ impl BodyLimit {
     }
 
     fn count(self, reservation: &mut Reservation, bytes: usize) -> Result<(), Problem> {
-        reservation.add_bytes(bytes).map_err(|full| Problem::busy(full.reason(), self.retry_after_seconds))
+        reservation.add_bytes(bytes).map_err(|exhausted| Problem::busy(exhausted.reason(), self.retry_after_seconds))
     }
 }
 
 /// Reads a body as it was sent.
 pub(super) async fn read(body: Body, limit: BodyLimit, reservation: &mut Reservation) -> Result<Vec<u8>, Problem> {
     let announced = body.size_hint().exact().map_or(0, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
-    let admitted = if announced > limit.bytes { Err(limit.exceeded()) } else { limit.count(reservation, announced) };
-    if let Err(problem) = admitted {
+    let reserved = if announced > limit.bytes { Err(limit.exceeded()) } else { limit.count(reservation, announced) };
+    if let Err(problem) = reserved {
         discard(body).await;
         return Err(problem);
     }
@@ -74,13 +74,13 @@ pub(super) async fn read(body: Body, limit: BodyLimit, reservation: &mut Reserva
     let mut stream = body.into_data_stream();
     while let Some(part) = stream.next().await {
         let part = part.map_err(|_| {
-            let detail = "the connection ended before the whole body was there; send it again";
+            let detail = "the connection ended before the body was complete; send it again";
             Problem::bad_request("incomplete_body", "The body is incomplete", detail)
         })?;
         let more = (bytes.len() + part.len()).saturating_sub(bytes.len().max(announced));
-        let room =
+        let reserved =
             if bytes.len() + part.len() > limit.bytes { Err(limit.exceeded()) } else { limit.count(reservation, more) };
-        if let Err(problem) = room {
+        if let Err(problem) = reserved {
             drop(bytes);
             discard(Body::from_stream(stream)).await;
             return Err(problem);
@@ -90,14 +90,14 @@ pub(super) async fn read(body: Body, limit: BodyLimit, reservation: &mut Reserva
     Ok(bytes)
 }
 
-/// Reads on without keeping anything, for a while.
+/// Reads the rest of a body without keeping it, up to a limit.
 pub(super) async fn discard(body: Body) {
     let mut stream = body.into_data_stream();
-    let mut left = DISCARD_BYTES;
+    let mut remaining = DISCARD_BYTES;
     let reading = async {
         while let Some(Ok(part)) = stream.next().await {
-            left = left.saturating_sub(part.len());
-            if left == 0 {
+            remaining = remaining.saturating_sub(part.len());
+            if remaining == 0 {
                 break;
             }
         }
@@ -105,8 +105,7 @@ pub(super) async fn discard(body: Body) {
     let _ = tokio::time::timeout(DISCARD_TIME, reading).await;
 }
 
-/// Decompresses a body that was read. Stops as soon as there is more than the limit, so that a bomb costs no more than
-/// an honest body.
+/// Decompresses a body. Stops as soon as it exceeds the limit, so that a decompression bomb costs no more than another body.
 pub(super) fn decompress(
     encoding: Encoding,
     body: Vec<u8>,
@@ -128,7 +127,7 @@ pub(super) fn decompress(
 
 fn collect(mut reader: impl Read, limit: BodyLimit, reservation: &mut Reservation) -> Result<Vec<u8>, Problem> {
     let mut bytes = Vec::new();
-    let mut step = vec![0; STEP];
+    let mut step = vec![0; STEP_BYTES];
     loop {
         let read = match reader.read(&mut step) {
             Ok(0) => return Ok(bytes),
@@ -145,6 +144,6 @@ fn collect(mut reader: impl Read, limit: BodyLimit, reservation: &mut Reservatio
 }
 
 fn damaged() -> Problem {
-    let detail = "the body is not what its Content-Encoding says, or it ends too early; zstd windows may have 8 MiB";
+    let detail = "the body does not match its Content-Encoding or is truncated; zstd windows may have 8 MiB";
     Problem::bad_request("invalid_compression", "The body cannot be decompressed", detail)
 }

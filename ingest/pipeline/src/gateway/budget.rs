@@ -1,18 +1,18 @@
-//! What the gateway may hold at once, in bytes and in events. What does not fit is refused, never queued.
+//! Admission control: bounds the bytes and events of all requests. A request beyond the budget is rejected, never queued.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use prometheus_client::metrics::gauge::Gauge;
 
-/// Why there is no room.
+/// Which quota is exhausted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Full {
+pub(super) enum Exhausted {
     Bytes,
     Events,
 }
 
-impl Full {
+impl Exhausted {
     pub(super) fn reason(self) -> &'static str {
         match self {
             Self::Bytes => "in_flight_bytes",
@@ -21,41 +21,41 @@ impl Full {
     }
 }
 
-/// One of the two amounts.
-pub(super) struct Amount {
+/// A bounded number of bytes or events.
+pub(super) struct Quota {
     used: AtomicUsize,
     limit: usize,
     gauge: Gauge,
 }
 
-impl Amount {
+impl Quota {
     pub(super) fn new(limit: usize, gauge: Gauge) -> Self {
         Self { used: AtomicUsize::new(0), limit, gauge }
     }
 
-    fn take(&self, count: usize) -> bool {
-        let taken = self.used.fetch_update(Ordering::AcqRel, Ordering::Acquire, |used| {
+    fn acquire(&self, count: usize) -> bool {
+        let acquired = self.used.fetch_update(Ordering::AcqRel, Ordering::Acquire, |used| {
             used.checked_add(count).filter(|used| *used <= self.limit)
         });
-        if taken.is_ok() {
+        if acquired.is_ok() {
             self.gauge.inc_by(count as i64);
         }
-        taken.is_ok()
+        acquired.is_ok()
     }
 
-    fn give_back(&self, count: usize) {
+    fn release(&self, count: usize) {
         self.used.fetch_sub(count, Ordering::AcqRel);
         self.gauge.dec_by(count as i64);
     }
 }
 
-/// Shared by all requests.
+/// The budget of all requests.
 pub(super) struct Budget {
-    pub(super) bytes: Amount,
-    pub(super) events: Amount,
+    pub(super) bytes: Quota,
+    pub(super) events: Quota,
 }
 
-/// What one request holds; given back when it is dropped.
+/// What one request has reserved. Released when dropped.
 pub(super) struct Reservation {
     budget: Arc<Budget>,
     bytes: usize,
@@ -63,37 +63,37 @@ pub(super) struct Reservation {
 }
 
 impl Budget {
-    /// Lets a request in. Until its events are counted it holds one, so requests are bounded too.
-    pub(super) fn enter(self: &Arc<Self>) -> Result<Reservation, Full> {
-        if !self.events.take(1) {
-            return Err(Full::Events);
+    /// Admits a request. It reserves one event until its events are counted, which bounds the number of requests too.
+    pub(super) fn admit(self: &Arc<Self>) -> Result<Reservation, Exhausted> {
+        if !self.events.acquire(1) {
+            return Err(Exhausted::Events);
         }
         Ok(Reservation { budget: Arc::clone(self), bytes: 0, events: 1 })
     }
 }
 
 impl Reservation {
-    /// Holds so many bytes more.
-    pub(super) fn add_bytes(&mut self, count: usize) -> Result<(), Full> {
-        if !self.budget.bytes.take(count) {
-            return Err(Full::Bytes);
+    /// Reserves `count` more bytes.
+    pub(super) fn add_bytes(&mut self, count: usize) -> Result<(), Exhausted> {
+        if !self.budget.bytes.acquire(count) {
+            return Err(Exhausted::Bytes);
         }
         self.bytes += count;
         Ok(())
     }
 
-    /// Gives some of the bytes back.
+    /// Releases `count` bytes.
     pub(super) fn release_bytes(&mut self, count: usize) {
         let count = count.min(self.bytes);
         self.bytes -= count;
-        self.budget.bytes.give_back(count);
+        self.budget.bytes.release(count);
     }
 
-    /// Holds so many events altogether.
-    pub(super) fn hold_events(&mut self, count: usize) -> Result<(), Full> {
+    /// Raises the reservation to `count` events.
+    pub(super) fn set_events(&mut self, count: usize) -> Result<(), Exhausted> {
         let more = count.saturating_sub(self.events);
-        if !self.budget.events.take(more) {
-            return Err(Full::Events);
+        if !self.budget.events.acquire(more) {
+            return Err(Exhausted::Events);
         }
         self.events += more;
         Ok(())
@@ -102,7 +102,7 @@ impl Reservation {
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        self.budget.bytes.give_back(self.bytes);
-        self.budget.events.give_back(self.events);
+        self.budget.bytes.release(self.bytes);
+        self.budget.events.release(self.events);
     }
 }

@@ -1,5 +1,5 @@
-//! `POST /v1/recordings/{session}/{recording}/chunks/{seq}`: a chunk's bytes as the body, its place in the path and the
-//! query, to a binary-mode event. Pure.
+//! `POST /v1/recordings/{session}/{recording}/chunks/{seq}`: builds a binary-mode event from a chunk's bytes in the body and its
+//! attributes in the path and the query. Pure.
 
 use holdfast_events::{CHUNK_TYPE, Timestamp};
 
@@ -7,14 +7,14 @@ use super::headers::Attribute;
 use super::prepare::Mode;
 use super::problem::Problem;
 
-/// What the media type of a chunk is when its sender does not say.
+/// The media type of a chunk whose request has none.
 const MEDIA_TYPE: &str = "video/webm";
-/// What the source of a chunk is when its sender does not say.
+/// The source of a chunk whose request has none.
 const SOURCE: &str = "urn:holdfast:gateway";
-/// Attributes that path and query give.
-const GIVEN: [&str; 5] = ["recordingid", "seq", "firstms", "lastms", "last"];
+/// Attributes that path and query set.
+const FROM_URL: [&str; 5] = ["recordingid", "seq", "firstms", "lastms", "last"];
 
-/// Session, recording and number, as they stand in the path.
+/// Session, recording and number, as in the path.
 pub(super) type Path = (String, String, String);
 
 /// The event that carries the chunk.
@@ -28,23 +28,23 @@ pub(super) fn event(
     let seq = whole_number("seq", &seq)?;
     for (name, value) in [("session", &session), ("recording", &recording)] {
         if value.is_empty() || value.chars().any(char::is_control) {
-            return Err(invalid_path(format!("the {name} in the path is empty or holds a control character")));
+            return Err(invalid_path(format!("the {name} in the path is empty or contains a control character")));
         }
     }
-    let place = Place::of(query)?;
+    let span = Span::of(query)?;
     let media_type = content_type.unwrap_or(MEDIA_TYPE);
     if !is_binary(media_type) {
-        let detail = "a chunk is a piece of a recording; send its own media type, such as video/webm";
+        let detail = "a chunk is part of a recording; send the recording's media type, such as video/webm";
         return Err(Problem::unsupported_media_type(detail));
     }
 
     let mut attributes = vec![
         ("recordingid".to_owned(), recording.clone().into_bytes()),
         ("seq".to_owned(), seq.to_string().into_bytes()),
-        ("firstms".to_owned(), place.first_ms.to_string().into_bytes()),
-        ("lastms".to_owned(), place.last_ms.to_string().into_bytes()),
+        ("firstms".to_owned(), span.first_ms.to_string().into_bytes()),
+        ("lastms".to_owned(), span.last_ms.to_string().into_bytes()),
     ];
-    if let Some(last) = place.last {
+    if let Some(last) = span.last {
         attributes.push(("last".to_owned(), last.to_string().into_bytes()));
     }
     let defaults = [
@@ -59,42 +59,42 @@ pub(super) fn event(
         let given = sent.iter().find(|(known, _)| known == name);
         let fixed = matches!(name, "specversion" | "type" | "subject");
         if fixed && given.is_some_and(|(_, given)| given != value.as_bytes()) {
-            return Err(contradiction(name));
+            return Err(conflict(name));
         }
         if given.is_none() {
             attributes.push((name.to_owned(), value.into_bytes()));
         }
     }
-    if let Some((name, _)) = sent.iter().find(|(name, _)| GIVEN.contains(&name.as_str())) {
-        return Err(contradiction(name));
+    if let Some((name, _)) = sent.iter().find(|(name, _)| FROM_URL.contains(&name.as_str())) {
+        return Err(conflict(name));
     }
     attributes.extend(sent);
     Ok(Mode::Binary { attributes, content_type: Some(media_type.to_owned()) })
 }
 
-/// Where the chunk stands in its recording.
+/// Which part of the recording the chunk covers, in milliseconds since its start.
 #[derive(Debug, PartialEq, Eq)]
-struct Place {
+struct Span {
     first_ms: i64,
     last_ms: i64,
     last: Option<bool>,
 }
 
-impl Place {
+impl Span {
     fn of(query: &str) -> Result<Self, Problem> {
         let (mut first_ms, mut last_ms, mut last) = (None, None, None);
         for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
-            let again = match name.as_ref() {
+            let is_duplicate = match name.as_ref() {
                 "first_ms" => first_ms.replace(whole_number("first_ms", &value)?).is_some(),
                 "last_ms" => last_ms.replace(whole_number("last_ms", &value)?).is_some(),
-                "last" => last.replace(truth(&value)?).is_some(),
+                "last" => last.replace(boolean(&value)?).is_some(),
                 _ => {
-                    let detail = "the query holds something else than first_ms, last_ms and last; leave it out";
+                    let detail = "the query has a parameter other than first_ms, last_ms and last; leave it out";
                     return Err(invalid_query(detail));
                 }
             };
-            if again {
-                return Err(invalid_query(format!("{name} stands twice in the query; send it once")));
+            if is_duplicate {
+                return Err(invalid_query(format!("{name} is in the query twice; send it once")));
             }
         }
         let missing = |name: &str| invalid_query(format!("{name} is missing in the query; send it in milliseconds"));
@@ -117,7 +117,7 @@ fn whole_number(name: &str, text: &str) -> Result<i64, Problem> {
     })
 }
 
-fn truth(text: &str) -> Result<bool, Problem> {
+fn boolean(text: &str) -> Result<bool, Problem> {
     match text {
         "true" => Ok(true),
         "false" => Ok(false),
@@ -125,7 +125,7 @@ fn truth(text: &str) -> Result<bool, Problem> {
     }
 }
 
-/// Whether bytes of a media type are kept as bytes, rather than read as text or JSON.
+/// Whether data of a media type is binary, rather than text or JSON.
 fn is_binary(media_type: &str) -> bool {
     let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let known = essence.split_once('/').is_some_and(|(kind, subtype)| !kind.is_empty() && !subtype.is_empty());
@@ -143,7 +143,7 @@ fn invalid_query(detail: impl Into<String>) -> Problem {
     Problem::bad_request("invalid_query", "The query is invalid", detail)
 }
 
-fn contradiction(name: &str) -> Problem {
-    let detail = format!("the header ce-{name} says what the path and the query say; leave it out");
+fn conflict(name: &str) -> Problem {
+    let detail = format!("the path or the query sets the attribute of the header ce-{name}; leave the header out");
     Problem::bad_request("invalid_attribute", "A header is invalid", detail)
 }

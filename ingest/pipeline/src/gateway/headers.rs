@@ -1,4 +1,4 @@
-//! Request headers: each once, and CloudEvents attributes by the HTTP protocol binding 1.0.
+//! Request headers: each at most once. CloudEvents attributes are decoded by the HTTP protocol binding 1.0.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
@@ -7,10 +7,10 @@ use super::problem::Problem;
 /// The prefix of attributes in headers.
 const PREFIX: &str = "ce-";
 
-/// An attribute's name, and its value without the escapes of a header.
+/// An attribute's name and its unescaped value.
 pub(super) type Attribute = (String, Vec<u8>);
 
-/// A header that may stand once.
+/// A header that is allowed once.
 pub(super) fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h HeaderValue>, Problem> {
     let mut values = headers.get_all(name).iter();
     let first = values.next();
@@ -24,7 +24,7 @@ pub(super) fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Op
 pub(super) fn content_type(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     let Some(value) = single(headers, &header::CONTENT_TYPE)? else { return Ok(None) };
     let text = value.to_str().map_err(|_| {
-        let detail = "the header Content-Type holds bytes outside visible ASCII";
+        let detail = "the header Content-Type has bytes outside visible ASCII";
         Problem::bad_request("invalid_header", "A header is invalid", detail)
     })?;
     Ok(Some(text).filter(|text| !text.is_empty()))
@@ -48,18 +48,18 @@ pub(super) fn attributes(headers: &HeaderMap) -> Result<Vec<Attribute>, Problem>
     Ok(attributes)
 }
 
-/// Whether any attribute stands in the headers.
+/// Whether any header is an attribute.
 pub(super) fn has_attributes(headers: &HeaderMap) -> bool {
     headers.keys().any(|name| name.as_str().starts_with(PREFIX))
 }
 
 fn duplicate(name: &HeaderName) -> Problem {
-    let detail = format!("the header {name} stands more than once; send it once");
-    Problem::bad_request("duplicate_header", "A header stands twice", detail)
+    let detail = format!("the header {name} is sent more than once; send it once");
+    Problem::bad_request("duplicate_header", "A header is sent twice", detail)
 }
 
-/// Undoes the escapes of a value (HTTP protocol binding 1.0, section 3.1.3.2): first a quoted string, which older
-/// senders use, then one round of percent-encoding.
+/// Unescapes a value (HTTP protocol binding 1.0, section 3.1.3.2): first a quoted string, which older senders use, then one
+/// level of percent-encoding.
 fn unescape(value: &[u8]) -> Result<Vec<u8>, (&'static str, &'static str)> {
     let unquoted = match value {
         [b'"', inside @ .., b'"'] => unquote(inside)?,
@@ -72,7 +72,7 @@ fn unescape(value: &[u8]) -> Result<Vec<u8>, (&'static str, &'static str)> {
 const QUOTES: (&str, &str) =
     ("invalid_quoting", "opens a quoted string that it does not close; close it, or percent-encode");
 const PERCENT: (&str, &str) =
-    ("invalid_percent_encoding", "holds a % without two hexadecimal digits behind it; send a percent sign as %25");
+    ("invalid_percent_encoding", "has a % that two hexadecimal digits do not follow; send a percent sign as %25");
 
 fn unquote(inside: &[u8]) -> Result<Vec<u8>, (&'static str, &'static str)> {
     let mut out = Vec::with_capacity(inside.len());
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn escapes_are_undone_as_the_binding_says() {
+    fn values_are_unescaped_by_the_protocol_binding() {
         for (escaped, plain) in [
             ("plain", "plain"),
             // The binding's own example.

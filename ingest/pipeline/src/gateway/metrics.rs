@@ -1,4 +1,4 @@
-//! What the gateway counts. Labels are words of ours, so their number is bounded.
+//! The gateway's metrics. Label values are constants of this program, so their number is bounded.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -7,7 +7,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-/// Seconds: from a broker beside us to a delivery timeout.
+/// Seconds: from a broker on the same machine to a delivery timeout.
 const ACKNOWLEDGEMENT_BUCKETS: [f64; 12] = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -58,25 +58,25 @@ impl Metrics {
         );
         registry.register_with_unit(
             "body",
-            "Bytes of bodies that were accepted, after decompression",
+            "Bytes of accepted bodies, after decompression",
             Unit::Bytes,
             metrics.body_bytes.clone(),
         );
         registry.register("accepted_events", "Events that Kafka acknowledged", metrics.accepted_events.clone());
         registry.register_with_unit(
             "in_flight",
-            "Bytes of bodies that are held until Kafka acknowledges",
+            "Bytes of bodies that wait for the acknowledgement of Kafka",
             Unit::Bytes,
             metrics.in_flight_bytes.clone(),
         );
         registry.register(
             "in_flight_events",
-            "Events that are held until Kafka acknowledges",
+            "Events that wait for the acknowledgement of Kafka",
             metrics.in_flight_events.clone(),
         );
         registry.register_with_unit(
             "kafka_acknowledgement",
-            "Time from the first event of a request in Kafka's queue to the acknowledgement of its last",
+            "Time from queueing the first event of a request to the acknowledgement of its last event",
             Unit::Seconds,
             metrics.acknowledgement_seconds.clone(),
         );

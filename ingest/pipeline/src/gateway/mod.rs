@@ -1,12 +1,12 @@
-//! The HTTP gateway: events and recording chunks in, an answer when Kafka has them.
+//! The HTTP gateway: receives events and recording chunks, publishes them to Kafka, and responds after the acknowledgement.
 //!
 //! ```text
-//! request ─▶ token ─▶ headers ─▶ room? ─▶ body, counted ─▶ decompress ─▶ decode all ─▶ publish all ─▶ acknowledged ─▶ 202
-//!             401      400, 415   429      408, 413          400, 413      400            429, 413      503
+//! request ─▶ token ─▶ headers ─▶ budget ─▶ body, counted ─▶ decompress ─▶ decode all ─▶ publish all ─▶ acknowledged ─▶ 202
+//!             401      400, 415   429       408, 413          400, 413      400            429, 413      503
 //! ```
 //!
-//! Every answer other than 202 is a problem in the sense of RFC 9457 with a stable `reason`. A sender that gets 429 or
-//! 503 sends the same request again: `source` and `id` make a repetition recognisable.
+//! Every response other than 202 is a problem document (RFC 9457) with a stable `reason`. After 429 or 503 the sender repeats
+//! the request: duplicates have the same `source` and `id`.
 
 mod auth;
 mod body;
@@ -21,7 +21,6 @@ mod serve;
 mod settings;
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Path, Request, State};
@@ -29,7 +28,6 @@ use axum::http::{StatusCode, request::Parts};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, RequestPartsExt as _, Router};
-use holdfast_events::Timestamp;
 use prometheus_client::registry::Registry;
 use serde::Serialize;
 
@@ -37,28 +35,18 @@ pub use auth::ApiToken;
 pub use serve::serve;
 pub use settings::{GatewayError, GatewaySettings};
 
+pub use crate::clock::{Clock, system_clock};
 use crate::producer::Publisher;
 use auth::Tokens;
 use body::{BodyLimit, Encoding};
-use budget::{Amount, Budget, Reservation};
+use budget::{Budget, Quota, Reservation};
 use metrics::{Metrics, RejectionLabels, RequestLabels, RouteLabels};
-use prepare::{EventLimits, Mode, Prepared, Remark};
+use prepare::{EventLimits, Mode, Prepared, Warning};
 use problem::Problem;
-use publish::Outlet;
+use publish::RequestPublisher;
 
-/// What time it is; given from outside so that tests can hold it still.
-pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
-
-/// The time of this machine.
-pub fn system_clock() -> Clock {
-    Arc::new(|| {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Timestamp(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
-    })
-}
-
-/// Bodies from this size on are worked on by a thread that may block.
-const OFF_THREAD_BYTES: usize = 128 << 10;
+/// Bodies of at least this size are decoded on a blocking thread.
+const BLOCKING_BYTES: usize = 128 << 10;
 
 /// The gateway. Cheap to clone.
 #[derive(Clone)]
@@ -70,21 +58,21 @@ struct Shared {
     settings: GatewaySettings,
     tokens: Tokens,
     budget: Arc<Budget>,
-    outlet: Outlet,
+    publisher: RequestPublisher,
     clock: Clock,
     metrics: Metrics,
 }
 
-/// What a success says.
+/// The body of a success response.
 #[derive(Serialize)]
 struct Accepted {
     /// How many events Kafka acknowledged.
     accepted: usize,
-    /// Those that the catalogue has something to say about.
-    events: Vec<Remark>,
+    /// Events that deviate from the catalogue.
+    events: Vec<Warning>,
 }
 
-/// A request that may be read.
+/// A request whose body may be read.
 struct Admitted {
     mode: Mode,
     encoding: Encoding,
@@ -108,10 +96,10 @@ impl Route {
 }
 
 impl Gateway {
-    /// Makes a gateway that publishes through `publisher` and counts in `registry`.
+    /// Creates a gateway that publishes with `publisher` and registers its metrics in `registry`.
     ///
     /// # Errors
-    /// Settings that cannot work.
+    /// The settings are invalid.
     pub fn new(
         settings: GatewaySettings,
         publisher: Arc<dyn Publisher>,
@@ -121,20 +109,20 @@ impl Gateway {
         settings.validate()?;
         let metrics = Metrics::register(registry);
         let budget = Arc::new(Budget {
-            bytes: Amount::new(settings.max_in_flight_bytes, metrics.in_flight_bytes.clone()),
-            events: Amount::new(settings.max_in_flight, metrics.in_flight_events.clone()),
+            bytes: Quota::new(settings.max_in_flight_bytes, metrics.in_flight_bytes.clone()),
+            events: Quota::new(settings.max_in_flight, metrics.in_flight_events.clone()),
         });
-        let outlet = Outlet::new(publisher, &settings, metrics.acknowledgement_seconds.clone());
+        let publisher = RequestPublisher::new(publisher, &settings, metrics.acknowledgement_seconds.clone());
         let tokens = Tokens::new(settings.tokens.clone());
-        Ok(Self { shared: Arc::new(Shared { settings, tokens, budget, outlet, clock, metrics }) })
+        Ok(Self { shared: Arc::new(Shared { settings, tokens, budget, publisher, clock, metrics }) })
     }
 
-    /// The routes under `/v1`; merge others beside them.
+    /// The routes under `/v1`.
     pub fn router(&self) -> Router {
         Router::new()
             .route("/v1/events", post(events))
             .route("/v1/recordings/{session}/{recording}/chunks/{seq}", post(chunks))
-            // The limits here are finer than one for all.
+            // Each kind of body has its own limit.
             .layer(DefaultBodyLimit::disable())
             .with_state(self.clone())
     }
@@ -143,18 +131,18 @@ impl Gateway {
         self.shared.settings.retry_after.as_secs().max(1)
     }
 
-    /// Works on a request and counts how it went.
-    async fn answer(&self, route: Route, request: Request) -> Response {
+    /// Processes a request and counts its result.
+    async fn respond(&self, route: Route, request: Request) -> Response {
         let (parts, body) = request.into_parts();
         let shared = &self.shared;
         let result = match shared.tokens.integrator(&parts.headers) {
-            // Whoever has no token is not read any further.
+            // The body of a request without a valid token is not read.
             Err(problem) => Err(problem),
             Ok(integrator) => {
                 let integrator = integrator.to_owned();
                 self.accept(route, parts, body).await.inspect_err(|problem| {
                     let reason = problem.reason;
-                    tracing::debug!(route = route.name(), integrator, reason, "a request was not accepted");
+                    tracing::debug!(route = route.name(), integrator, reason, "a request was rejected");
                 })
             }
         };
@@ -200,18 +188,18 @@ impl Gateway {
             events: self.shared.settings.max_in_flight,
         };
         let size = body.len();
-        let (prepared, mut reservation) = off_thread(size, move || {
+        let (prepared, mut reservation) = decode(size, move || {
             let body = body::decompress(encoding, body, limit, &mut reservation)?;
             Ok((prepare::prepare(mode, body, limits)?, reservation))
         })
         .await?;
-        reservation.hold_events(prepared.messages.len()).map_err(|full| self.full(full))?;
+        reservation.set_events(prepared.messages.len()).map_err(|exhausted| self.busy(exhausted))?;
 
-        self.shared.outlet.publish(&prepared).await?;
+        self.shared.publisher.publish(&prepared).await?;
         drop(reservation);
-        let Prepared { body, messages, remarks } = prepared;
+        let Prepared { body, messages, warnings } = prepared;
         self.shared.metrics.body_bytes.get_or_create(&RouteLabels { route: route.name() }).inc_by(body.len() as u64);
-        Ok(Accepted { accepted: messages.len(), events: remarks })
+        Ok(Accepted { accepted: messages.len(), events: warnings })
     }
 
     fn admit_events(&self, parts: &Parts) -> Result<Admitted, Problem> {
@@ -242,29 +230,29 @@ impl Gateway {
 
     fn admit(&self, mode: Mode, encoding: Encoding, bytes: usize, what: &'static str) -> Result<Admitted, Problem> {
         let limit = BodyLimit { bytes, what, retry_after_seconds: self.retry_after_seconds() };
-        let reservation = self.shared.budget.enter().map_err(|full| self.full(full))?;
+        let reservation = self.shared.budget.admit().map_err(|exhausted| self.busy(exhausted))?;
         Ok(Admitted { mode, encoding, limit, reservation })
     }
 
-    fn full(&self, full: budget::Full) -> Problem {
-        Problem::busy(full.reason(), self.retry_after_seconds())
+    fn busy(&self, exhausted: budget::Exhausted) -> Problem {
+        Problem::busy(exhausted.reason(), self.retry_after_seconds())
     }
 }
 
 async fn events(State(gateway): State<Gateway>, request: Request) -> Response {
-    gateway.answer(Route::Events, request).await
+    gateway.respond(Route::Events, request).await
 }
 
 async fn chunks(State(gateway): State<Gateway>, request: Request) -> Response {
-    gateway.answer(Route::Chunks, request).await
+    gateway.respond(Route::Chunks, request).await
 }
 
-/// Runs `work` here when it is small, and on a thread that may block when it is not.
-async fn off_thread<T: Send + 'static>(
+/// Runs `work` on this thread if the body is small, and on a blocking thread otherwise.
+async fn decode<T: Send + 'static>(
     size: usize,
     work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
 ) -> Result<T, Problem> {
-    if size < OFF_THREAD_BYTES {
+    if size < BLOCKING_BYTES {
         return work();
     }
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(Problem::internal()))

@@ -1,4 +1,4 @@
-//! A body to messages for Kafka. Pure: nothing is published before every event of the request is valid.
+//! Converts a body into messages for Kafka. Pure: nothing is published before every event of the request is valid.
 //!
 //! ```text
 //! structured ──────────▶ the whole body
@@ -17,7 +17,7 @@ use serde::Serialize;
 use super::headers::Attribute;
 use super::problem::Problem;
 
-/// How the events stand in a request.
+/// The content mode of a request (HTTP protocol binding 1.0, section 3).
 #[derive(Debug)]
 pub(super) enum Mode {
     Structured,
@@ -25,14 +25,14 @@ pub(super) enum Mode {
     Binary { attributes: Vec<Attribute>, content_type: Option<String> },
 }
 
-/// Which topic a message goes to.
+/// The topic that a message is published to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Target {
     Events,
     Recordings,
 }
 
-/// A message to be published.
+/// A message to publish.
 #[derive(Debug)]
 pub(super) struct Message {
     pub(super) target: Target,
@@ -46,7 +46,7 @@ pub(super) struct Message {
 pub(super) enum Value {
     /// A part of the request's body.
     Slice(Range<usize>),
-    /// What the body held in base64.
+    /// Bytes decoded from base64.
     Owned(Vec<u8>),
 }
 
@@ -55,13 +55,13 @@ pub(super) enum Value {
 pub(super) struct Prepared {
     pub(super) body: Vec<u8>,
     pub(super) messages: Vec<Message>,
-    pub(super) remarks: Vec<Remark>,
+    pub(super) warnings: Vec<Warning>,
 }
 
-/// What the catalogue has to say about an event that is accepted nevertheless.
+/// How an event deviates from the catalogue. It is accepted nevertheless.
 #[derive(Debug, Serialize)]
-pub(super) struct Remark {
-    /// Which event of the request, from 0.
+pub(super) struct Warning {
+    /// The index of the event in the request, from 0.
     index: usize,
     id: String,
     problems: String,
@@ -83,23 +83,23 @@ impl Message {
     }
 }
 
-/// Types that only the archive itself writes: records of who looked at it. Nobody else's event may look like one.
+/// The prefix of types that only the archive writes: its access records. An event of a sender must not imitate one.
 const RESERVED_TYPES: &str = "archive.";
 
-/// Why an event is not taken.
+/// Why an event is rejected.
 #[derive(Debug)]
-enum Refused {
+enum Rejection {
     Invalid(DecodeError),
     ReservedType,
 }
 
-impl From<DecodeError> for Refused {
+impl From<DecodeError> for Rejection {
     fn from(error: DecodeError) -> Self {
         Self::Invalid(error)
     }
 }
 
-impl Refused {
+impl Rejection {
     fn problem(&self) -> Problem {
         match self {
             Self::Invalid(error) => Problem::not_an_event(error),
@@ -107,7 +107,7 @@ impl Refused {
         }
     }
 
-    /// That of an event of a batch, the `index`th, which begins at `offset` of the body.
+    /// The problem of event `index` of a batch, which begins at byte `offset` of the body.
     fn problem_of_batch(&self, index: usize, offset: usize) -> Problem {
         match self {
             Self::Invalid(error) => Problem::not_an_event_of_batch(error, index, offset),
@@ -116,20 +116,20 @@ impl Refused {
     }
 }
 
-/// Whether anybody may send an event of its type.
-fn is_open(event: &Event<'_>) -> Result<(), Refused> {
-    if event.type_.starts_with(RESERVED_TYPES) { Err(Refused::ReservedType) } else { Ok(()) }
+/// Rejects an event of a reserved type.
+fn check_type(event: &Event<'_>) -> Result<(), Rejection> {
+    if event.type_.starts_with(RESERVED_TYPES) { Err(Rejection::ReservedType) } else { Ok(()) }
 }
 
-/// Validates a request's events and says what is to be published.
+/// Validates the events of a request and returns the messages to publish.
 pub(super) fn prepare(mode: Mode, body: Vec<u8>, limits: EventLimits) -> Result<Prepared, Problem> {
     match mode {
         Mode::Structured => {
-            let mut prepared = Prepared { body, messages: Vec::with_capacity(1), remarks: Vec::new() };
-            let (message, remark) = structured(&mut Decoder::default(), &prepared.body, 0..prepared.body.len(), 0)
-                .map_err(|refused| refused.problem())?;
+            let mut prepared = Prepared { body, messages: Vec::with_capacity(1), warnings: Vec::new() };
+            let (message, warning) = structured(&mut Decoder::default(), &prepared.body, 0..prepared.body.len(), 0)
+                .map_err(|rejection| rejection.problem())?;
             prepared.messages.push(message);
-            prepared.remarks.extend(remark);
+            prepared.warnings.extend(warning);
             Ok(prepared)
         }
         Mode::Batch => batch(body, limits),
@@ -138,7 +138,7 @@ pub(super) fn prepare(mode: Mode, body: Vec<u8>, limits: EventLimits) -> Result<
 }
 
 fn batch(body: Vec<u8>, limits: EventLimits) -> Result<Prepared, Problem> {
-    let (mut messages, mut remarks) = (Vec::new(), Vec::new());
+    let (mut messages, mut warnings) = (Vec::new(), Vec::new());
     let slices = split_batch(&body).map_err(|error| Problem::not_an_event(&error))?;
     if slices.len() > limits.events {
         let detail = format!("a batch may have {} events; send it in parts", limits.events);
@@ -150,15 +150,15 @@ fn batch(body: Vec<u8>, limits: EventLimits) -> Result<Prepared, Problem> {
         // The slices are parts of the body.
         let offset = slice.as_ptr() as usize - body.as_ptr() as usize;
         if slice.len() > limits.event_bytes {
-            let detail = format!("an event may have {} bytes; nothing of the batch was accepted", limits.event_bytes);
+            let detail = format!("an event may have {} bytes; no event of the batch was accepted", limits.event_bytes);
             return Err(Problem::too_large("event_too_large", detail).at(index));
         }
-        let (message, remark) = structured(&mut decoder, &body, offset..offset + slice.len(), index)
-            .map_err(|refused| refused.problem_of_batch(index, offset))?;
+        let (message, warning) = structured(&mut decoder, &body, offset..offset + slice.len(), index)
+            .map_err(|rejection| rejection.problem_of_batch(index, offset))?;
         messages.push(message);
-        remarks.extend(remark);
+        warnings.extend(warning);
     }
-    Ok(Prepared { body, messages, remarks })
+    Ok(Prepared { body, messages, warnings })
 }
 
 fn structured(
@@ -166,38 +166,38 @@ fn structured(
     body: &[u8],
     range: Range<usize>,
     index: usize,
-) -> Result<(Message, Option<Remark>), Refused> {
+) -> Result<(Message, Option<Warning>), Rejection> {
     let event = decoder.structured(&body[range.clone()])?;
-    is_open(&event)?;
+    check_type(&event)?;
     if Chunk::of(&event)?.is_some() {
-        // The recordings topic knows binary mode only, so that a chunk is never carried as base64.
+        // The recordings topic has only binary mode, so that no chunk is stored as base64.
         return Ok((chunk_message(event), None));
     }
-    let remark = remark(&event, index);
+    let warning = catalogue_warning(&event, index);
     let headers = vec![("content-type".to_owned(), STRUCTURED_MEDIA_TYPE.as_bytes().to_vec())];
     let key = event.subject.clone().into_owned();
     let message = Message { target: Target::Events, key, value: Value::Slice(range), headers };
     decoder.recycle(event);
-    Ok((message, remark))
+    Ok((message, warning))
 }
 
 fn binary(attributes: Vec<Attribute>, content_type: Option<&str>, body: Vec<u8>) -> Result<Prepared, Problem> {
     let named = attributes.iter().map(|(name, value)| (name.as_str(), value.as_slice()));
     let event = Decoder::default().binary(named, content_type, &body).map_err(|error| Problem::not_an_event(&error))?;
-    is_open(&event).map_err(|refused| refused.problem())?;
+    check_type(&event).map_err(|rejection| rejection.problem())?;
     let chunk = Chunk::of(&event).map_err(|error| Problem::not_an_event(&error))?;
-    let (target, remark) = match chunk {
+    let (target, warning) = match chunk {
         Some(_) => (Target::Recordings, None),
-        None => (Target::Events, remark(&event, 0)),
+        None => (Target::Events, catalogue_warning(&event, 0)),
     };
     let key = event.subject.clone().into_owned();
     drop(event);
     let headers = kafka_headers(attributes, content_type);
     let message = Message { target, key, value: Value::Slice(0..body.len()), headers };
-    Ok(Prepared { body, messages: vec![message], remarks: remark.into_iter().collect() })
+    Ok(Prepared { body, messages: vec![message], warnings: warning.into_iter().collect() })
 }
 
-/// A chunk that came in structured mode, in binary mode.
+/// Converts a chunk from structured to binary mode.
 fn chunk_message(event: Event<'_>) -> Message {
     let attributes = std::iter::once(("specversion", "1.0".into()))
         .chain(event.attributes().into_iter().filter(|(name, _)| *name != "datacontenttype"))
@@ -213,19 +213,19 @@ fn chunk_message(event: Event<'_>) -> Message {
     Message { target: Target::Recordings, key, value: Value::Owned(bytes), headers }
 }
 
-/// Attributes as Kafka's binary mode carries them (Kafka protocol binding 1.0, section 3.2).
+/// Attributes as headers of Kafka's binary mode (Kafka protocol binding 1.0, section 3.2).
 fn kafka_headers(attributes: Vec<Attribute>, content_type: Option<&str>) -> Vec<Attribute> {
     let content_type = content_type.map(|value| ("content-type".to_owned(), value.as_bytes().to_vec()));
     attributes.into_iter().map(|(name, value)| (format!("ce_{name}"), value)).chain(content_type).collect()
 }
 
-fn remark(event: &Event<'_>, index: usize) -> Option<Remark> {
+fn catalogue_warning(event: &Event<'_>, index: usize) -> Option<Warning> {
     let problems = event.problems()?;
-    Some(Remark { index, id: event.id.clone().into_owned(), problems })
+    Some(Warning { index, id: event.id.clone().into_owned(), problems })
 }
 
-/// Which mode a content type asks for (HTTP protocol binding 1.0, section 3). `attributes` are those of `ce-` headers,
-/// where there are any.
+/// The mode for a content type (HTTP protocol binding 1.0, section 3). `attributes` are those of the `ce-` headers, if there are
+/// any.
 pub(super) fn mode(content_type: Option<&str>, attributes: Option<Vec<Attribute>>) -> Result<Mode, Problem> {
     let mut parts = content_type.unwrap_or_default().split(';');
     let essence = parts.next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -235,7 +235,7 @@ pub(super) fn mode(content_type: Option<&str>, attributes: Option<Vec<Attribute>
         });
         if other_charset {
             return Err(Problem::unsupported_media_type(
-                "events are UTF-8; send them so, with charset=utf-8 or without",
+                "events are UTF-8; send them with charset=utf-8 or without a charset",
             ));
         }
         return Ok(if essence == STRUCTURED_MEDIA_TYPE { Mode::Structured } else { Mode::Batch });
@@ -252,7 +252,7 @@ pub(super) fn mode(content_type: Option<&str>, attributes: Option<Vec<Attribute>
 const SUPPORTED: &str = "send application/cloudevents+json, application/cloudevents-batch+json, or any content type with \
                          the event's attributes in ce- headers";
 
-/// Whether a binary-mode event is a recording chunk, which may be larger than others.
+/// Whether a binary-mode event is a recording chunk, whose size limit is higher.
 pub(super) fn carries_chunk(mode: &Mode) -> bool {
     let Mode::Binary { attributes, .. } = mode else { return false };
     attributes.iter().any(|(name, value)| name == "type" && value == CHUNK_TYPE.as_bytes())

@@ -1,4 +1,4 @@
-//! Answers that are not a success: RFC 9457 problem details with a stable reason code.
+//! Error responses: RFC 9457 problem details with a stable reason code.
 
 use axum::Json;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
@@ -10,11 +10,11 @@ use crate::producer::PublishError;
 
 const MEDIA_TYPE: &str = "application/problem+json";
 
-/// Why a request is not accepted. Its words quote no value: values may be personal.
+/// Why a request is rejected. The text quotes no value, because values may be personal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Problem {
     pub(super) status: StatusCode,
-    /// A short word that stays the same between versions.
+    /// A code that does not change between versions.
     pub(super) reason: &'static str,
     title: &'static str,
     detail: String,
@@ -58,30 +58,31 @@ impl Problem {
         Self::bad_request(error.reason(), "The event is invalid", error.to_string())
     }
 
-    /// An event of a batch that begins at `offset` of the body.
+    /// An event of a batch that begins at byte `offset` of the body.
     pub(super) fn not_an_event_of_batch(error: &DecodeError, index: usize, offset: usize) -> Self {
         let detail = format!(
-            "event {index} of the batch, which begins at byte {offset} of the body: {error}. Nothing of the batch was \
+            "event {index} of the batch, which begins at byte {offset} of the body: {error}. No event of the batch was \
              accepted; offsets within an event count from its first byte"
         );
         Self::bad_request(error.reason(), "An event of the batch is invalid", detail).at(index)
     }
 
     pub(super) fn reserved_type() -> Self {
-        let detail = "types that begin with `archive.` are the archive's own records of who looked at it; give the event a \
-                      type of yours. Nothing of the request was accepted";
+        let detail = "types that begin with `archive.` are reserved for the archive's access records; send the event with \
+                      another type. No event of the request was accepted";
         Self::new(StatusCode::FORBIDDEN, "reserved_type", "The type of the event is reserved", detail)
     }
 
     pub(super) fn unauthorized(presented: bool) -> Self {
         if presented {
             let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
-            let detail = "the token in the header Authorization is not one of this archive's; ask its operator for one";
+            let detail =
+                "the token in the header Authorization is not valid for this archive; its operator issues tokens";
             Self::new(StatusCode::UNAUTHORIZED, "invalid_token", "The token is not valid", detail)
                 .with(header::WWW_AUTHENTICATE, challenge)
         } else {
             let detail = "send the header `Authorization: Bearer TOKEN`";
-            Self::new(StatusCode::UNAUTHORIZED, "missing_token", "A token is needed", detail)
+            Self::new(StatusCode::UNAUTHORIZED, "missing_token", "A token is required", detail)
                 .with(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
         }
     }
@@ -103,13 +104,13 @@ impl Problem {
     }
 
     pub(super) fn too_slow() -> Self {
-        let detail = "the body did not arrive in time; send it again, in smaller parts where the line is slow";
+        let detail = "the body did not arrive in time; send it again, in smaller parts over a slow connection";
         Self::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", "The body did not arrive in time", detail)
     }
 
     pub(super) fn busy(reason: &'static str, retry_after_seconds: u64) -> Self {
-        let detail = "more is waiting for Kafka than this gateway holds at once; send again after Retry-After";
-        Self::new(StatusCode::TOO_MANY_REQUESTS, reason, "Too much at once", detail)
+        let detail = "the events that wait for Kafka have reached this gateway's limit; send again after Retry-After";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, reason, "Too many requests", detail)
             .with(header::RETRY_AFTER, retry_after_seconds)
     }
 
@@ -128,8 +129,8 @@ impl Problem {
     }
 
     pub(super) fn internal() -> Self {
-        let detail = "the request could not be worked on; send it again, and tell the operator if that does not help";
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something went wrong here", detail)
+        let detail = "the request could not be processed; send it again, and inform the operator if it fails again";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error", detail)
     }
 }
 

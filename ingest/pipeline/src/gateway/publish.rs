@@ -1,4 +1,4 @@
-//! All messages of a request into Kafka, and their acknowledgements back.
+//! Publishes all messages of a request to Kafka and waits for their acknowledgements.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,24 +13,24 @@ use super::prepare::{Message, Prepared, Target};
 use super::problem::Problem;
 use crate::producer::{Delivery, PublishError, Publisher, Record};
 
-/// How long to wait for room in the producer's queue when a part of a request is in it already.
-const PAUSE: Duration = Duration::from_millis(10);
-/// Messages that are queued before others get their turn on this thread.
-const TURN: usize = 256;
+/// How long to wait for the producer's full queue when a part of the request is in it already.
+const QUEUE_FULL_PAUSE: Duration = Duration::from_millis(10);
+/// Messages that are queued before the task yields its thread.
+const MESSAGES_PER_YIELD: usize = 256;
 
-/// The way out of the gateway.
-pub(super) struct Outlet {
+/// Publishes the messages of requests.
+pub(super) struct RequestPublisher {
     publisher: Arc<dyn Publisher>,
     events_topic: String,
     recordings_topic: String,
     timeout: Duration,
     retry_after_seconds: u64,
     acknowledgement_seconds: Histogram,
-    /// Whether the last request was acknowledged; told when it changes, not for every request.
+    /// Whether the last request was not acknowledged. Logged when it changes, not for every request.
     unavailable: AtomicBool,
 }
 
-impl Outlet {
+impl RequestPublisher {
     pub(super) fn new(
         publisher: Arc<dyn Publisher>,
         settings: &GatewaySettings,
@@ -56,10 +56,10 @@ impl Outlet {
         };
         let timed_out = Err((0, PublishError::Unavailable { reason: "kafka_timeout" }));
         let result = tokio::time::timeout(self.timeout, all).await.unwrap_or(timed_out);
-        self.tell(result.err().map(|(_, error)| error));
+        self.log_availability(result.err().map(|(_, error)| error));
         result.map_err(|(index, error)| {
             let problem = Problem::publish(error, self.retry_after_seconds);
-            // Which one is too large is worth knowing; which one happened to fail first is not.
+            // The sender needs to know which message is too large, but not which one happened to fail first.
             if error == PublishError::TooLarge { problem.at(index) } else { problem }
         })?;
         self.acknowledgement_seconds.observe(started.elapsed().as_secs_f64());
@@ -74,15 +74,15 @@ impl Outlet {
         for (index, message) in prepared.messages.iter().enumerate() {
             let delivery = self.queued(message, &prepared.body, index).await.map_err(|error| (index, error))?;
             deliveries.push(async move { delivery.await.map(drop).map_err(|error| (index, error)) });
-            if index % TURN == TURN - 1 {
+            if index % MESSAGES_PER_YIELD == MESSAGES_PER_YIELD - 1 {
                 tokio::task::yield_now().await;
             }
         }
         Ok(deliveries)
     }
 
-    /// A full queue is told to the sender while nothing of its request is queued. Later on there is more to gain by
-    /// waiting: the sender would have to send again what is on its way already.
+    /// Queues a message. A full queue is reported to the sender if no message of its request is queued yet. Otherwise this waits,
+    /// because the sender would have to repeat the messages that are queued already.
     async fn queued(&self, message: &Message, body: &[u8], index: usize) -> Result<Delivery, PublishError> {
         let headers: Vec<(&str, &[u8])> =
             message.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
@@ -93,17 +93,17 @@ impl Outlet {
         let record = Record { topic, key: message.key.as_bytes(), value: message.value(body), headers: &headers };
         loop {
             match self.publisher.publish(record) {
-                Err(PublishError::Busy) if index > 0 => tokio::time::sleep(PAUSE).await,
+                Err(PublishError::Busy) if index > 0 => tokio::time::sleep(QUEUE_FULL_PAUSE).await,
                 result => return result,
             }
         }
     }
 
-    fn tell(&self, error: Option<PublishError>) {
+    fn log_availability(&self, error: Option<PublishError>) {
         match error {
             Some(PublishError::Unavailable { reason }) => {
                 if !self.unavailable.swap(true, Ordering::AcqRel) {
-                    tracing::warn!(reason, "Kafka does not acknowledge; senders are told to try again");
+                    tracing::warn!(reason, "Kafka does not acknowledge; senders are rejected with 503 and Retry-After");
                 }
             }
             Some(PublishError::Busy | PublishError::TooLarge) => {}

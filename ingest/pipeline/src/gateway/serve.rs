@@ -1,4 +1,4 @@
-//! Listening, and stopping without losing what was begun.
+//! Serves HTTP, and drains requests in progress when it stops.
 
 use std::io;
 use std::net::SocketAddr;
@@ -8,8 +8,8 @@ use axum::Router;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-/// Serves until `shutdown`, then takes no more connections, answers what was begun, and returns: when all is answered,
-/// or after `drain`.
+/// Serves until `shutdown`. Then accepts no more connections, completes the requests in progress, and returns when all are
+/// complete, or after `drain`.
 ///
 /// # Errors
 /// The listener failed.
@@ -19,13 +19,13 @@ pub async fn serve(
     shutdown: CancellationToken,
     drain: Duration,
 ) -> io::Result<()> {
-    // Who asks is on record with the address that they came from.
+    // The audit trail records the client's address.
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let serving = axum::serve(listener, service).with_graceful_shutdown(shutdown.clone().cancelled_owned());
     tokio::select! {
         result = serving => result,
         () = expired(shutdown, drain) => {
-            tracing::warn!(seconds = drain.as_secs(), "stopped the gateway with requests that were not answered");
+            tracing::warn!(seconds = drain.as_secs(), "stopped the gateway before all requests were complete");
             Ok(())
         }
     }

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use super::ApiToken;
 
-/// What the gateway takes and where it puts it.
+/// What the gateway accepts, and the topics that it publishes to.
 #[derive(Debug, Clone)]
 pub struct GatewaySettings {
     /// Topic of session events.
     pub events_topic: String,
     /// Topic of recording chunks.
     pub recordings_topic: String,
-    /// Who may send.
+    /// The tokens that authenticate senders.
     pub tokens: Vec<ApiToken>,
     /// Bytes of one event.
     pub max_event_bytes: usize,
@@ -19,16 +19,16 @@ pub struct GatewaySettings {
     pub max_batch_bytes: usize,
     /// Bytes of a recording chunk.
     pub max_chunk_bytes: usize,
-    /// Events, of all requests, that may wait for their acknowledgement; also the most that one batch may have.
+    /// Events, of all requests, that may wait for their acknowledgement. Also the maximum of one batch.
     pub max_in_flight: usize,
-    /// The same in bytes of bodies.
+    /// Bytes of bodies, of all requests, that may wait for their acknowledgement.
     pub max_in_flight_bytes: usize,
-    /// What `Retry-After` says.
+    /// The value of `Retry-After`.
     pub retry_after: Duration,
     /// How long a body may take to arrive.
     pub body_timeout: Duration,
-    /// How long Kafka may take for all events of a request. A little more than the producer's delivery timeout, so that
-    /// the producer's own answer comes first.
+    /// How long Kafka may take to acknowledge all events of a request. Slightly longer than the producer's delivery timeout,
+    /// so that the producer reports the error first.
     pub acknowledgement_timeout: Duration,
 }
 
@@ -50,24 +50,24 @@ impl Default for GatewaySettings {
     }
 }
 
-/// Settings that cannot work.
+/// Invalid settings.
 #[derive(Debug, thiserror::Error)]
 pub enum GatewayError {
-    /// Nobody could send.
+    /// No sender could be authenticated.
     #[error("the gateway has no token; name its file in gateway.token_file")]
     NoToken,
-    /// A token that anybody could guess.
+    /// A token that is trivial to guess.
     #[error("the gateway's token is empty; put a long random text into the file of gateway.token_file")]
     EmptyToken,
-    /// A limit of nothing.
+    /// A limit of 0.
     #[error("gateway.{0} is 0; give it a positive number")]
     Zero(&'static str),
-    /// The largest request would never fit.
+    /// The largest request would always exceed the budget.
     #[error(
         "gateway.max_in_flight_bytes is less than two of the largest bodies ({needed} bytes); raise it or lower gateway.max_batch_bytes and gateway.max_chunk_bytes"
     )]
     InFlightTooSmall {
-        /// The least that it may be: a compressed body and what it becomes are held together for a while.
+        /// The minimum: a compressed body and the decompressed one are in memory together.
         needed: usize,
     },
 }

@@ -1,21 +1,21 @@
-//! The configuration of each kind of client. Pure.
+//! The librdkafka configuration of each kind of client. Pure.
 
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 
 use super::{KafkaError, KafkaSettings};
 
-/// Bytes of a record around its value: key, headers, framing.
-const RECORD_ROOM: usize = 256 * 1024;
+/// Bytes of a record besides its value: key, headers, framing.
+const RECORD_OVERHEAD: usize = 256 * 1024;
 
-/// Why a guarantee does not let a setting through.
-const DURABLE: &str = "an acknowledged event must never be lost or doubled";
-const OFFSETS: &str = "offsets are kept in the archive, in the same commit as the events";
+/// Why a setting is protected.
+const DURABLE: &str = "an acknowledged event must never be lost or duplicated";
+const OFFSETS: &str = "the archive stores offsets, in the same commit as the events";
 const COMMITTED: &str = "events of an aborted transaction must not be archived";
-const ASSIGNMENT: &str = "the archiver's way of taking partitions over depends on it";
-const PLACE: &str = "it has a key of its own in the section [kafka]";
+const ASSIGNMENT: &str = "the archiver's handling of rebalances depends on it";
+const OWN_KEY: &str = "it has a key of its own in the section [kafka]";
 
-/// Settings that the operator cannot pass through. Aliases stand beside their names.
+/// Settings that the operator cannot set, with their aliases.
 const PROTECTED: &[(&str, &str)] = &[
     ("acks", DURABLE),
     ("request.required.acks", DURABLE),
@@ -37,13 +37,13 @@ const PROTECTED: &[(&str, &str)] = &[
     ("partition.assignment.strategy", ASSIGNMENT),
     ("group.protocol", ASSIGNMENT),
     ("group.remote.assignor", ASSIGNMENT),
-    ("bootstrap.servers", PLACE),
-    ("metadata.broker.list", PLACE),
-    ("group.id", PLACE),
-    ("delivery.timeout.ms", PLACE),
-    ("message.timeout.ms", PLACE),
-    ("queued.max.messages.kbytes", PLACE),
-    ("log.queue", "librdkafka's log goes into ours"),
+    ("bootstrap.servers", OWN_KEY),
+    ("metadata.broker.list", OWN_KEY),
+    ("group.id", OWN_KEY),
+    ("delivery.timeout.ms", OWN_KEY),
+    ("message.timeout.ms", OWN_KEY),
+    ("queued.max.messages.kbytes", OWN_KEY),
+    ("log.queue", "librdkafka's log is part of Holdfast's log"),
     ("allow.auto.create.topics", "topics are created with the settings that they need, or not at all"),
 ];
 
@@ -52,10 +52,10 @@ const KEYED_PARTITIONERS: [&str; 6] =
     ["consistent", "consistent_random", "murmur2", "murmur2_random", "fnv1a", "fnv1a_random"];
 
 impl KafkaSettings {
-    /// Says whether these settings can work, without asking a broker.
+    /// Checks the settings without a connection to a broker.
     ///
     /// # Errors
-    /// A protected setting, or settings that do not go together.
+    /// A protected setting, or settings that contradict each other.
     pub fn validate(&self) -> Result<(), KafkaError> {
         for (key, value) in &self.settings {
             if let Some((_, reason)) = PROTECTED.iter().find(|(name, _)| name == key) {
@@ -79,7 +79,7 @@ impl KafkaSettings {
         }
         if self.uses_oauthbearer() && self.oauth_token_file.is_none() && !self.has_own_oauth_method() {
             return Err(KafkaError::Settings(
-                "kafka.settings asks for OAUTHBEARER; name the file with the token in kafka.oauth_token_file",
+                "kafka.settings requires OAUTHBEARER; name the file with the token in kafka.oauth_token_file",
             ));
         }
         if self.oauth_token_file.is_some() && !self.uses_oauthbearer() {
@@ -100,25 +100,25 @@ impl KafkaSettings {
             .any(|name| self.setting(name).is_some_and(|value| value.eq_ignore_ascii_case("OAUTHBEARER")))
     }
 
-    /// Whether librdkafka gets its tokens by itself.
+    /// Whether librdkafka fetches its tokens itself.
     fn has_own_oauth_method(&self) -> bool {
         self.setting("sasl.oauthbearer.method").is_some_and(|method| method.eq_ignore_ascii_case("oidc"))
             || self.setting("enable.sasl.oauthbearer.unsecure.jwt") == Some("true")
     }
 
-    /// For a producer that loses nothing: idempotent, acknowledged by all in-sync replicas.
+    /// For the producer: idempotent, acknowledged by all in-sync replicas.
     ///
     /// # Errors
     /// As [`Self::validate`].
     pub fn producer_config(&self) -> Result<ClientConfig, KafkaError> {
         let defaults = [
             ("client.id", "holdfast".to_owned()),
-            // Small enough to be unnoticed by a sender, long enough to fill batches under load.
+            // Short enough that a sender does not notice, long enough to fill batches under load.
             ("linger.ms", "5".to_owned()),
             ("compression.type", "lz4".to_owned()),
             ("batch.num.messages", "20000".to_owned()),
             ("queue.buffering.max.messages", "1000000".to_owned()),
-            // The partitioner of the Java clients, so that a session stays on one partition whoever sends.
+            // The partitioner of the Java clients, so that a session stays on one partition with every producer.
             ("partitioner", "murmur2_random".to_owned()),
             ("socket.keepalive.enable", "true".to_owned()),
         ];
@@ -130,20 +130,20 @@ impl KafkaSettings {
             ("message.max.bytes", self.largest_message().to_string()),
             ("queue.buffering.max.kbytes", (self.producer_queue_bytes / 1024).max(1024).to_string()),
         ];
-        Ok(without_consumers_settings(self.config(defaults, fixed)?))
+        Ok(without_consumer_settings(self.config(defaults, fixed)?))
     }
 
-    /// For the archiver's consumer. Start offsets come with the assignment, never from the group.
+    /// For the archiver's consumer. The assignment sets its start offsets; the group's offsets are not used.
     ///
     /// # Errors
     /// As [`Self::validate`].
     pub fn consumer_config(&self) -> Result<ClientConfig, KafkaError> {
         let defaults = [
             ("client.id", "holdfast".to_owned()),
-            // How soon the partitions of a process that died are taken over.
+            // The partitions of a process that crashed are reassigned after this time.
             ("session.timeout.ms", "15000".to_owned()),
             ("fetch.wait.max.ms", "100".to_owned()),
-            // After a full queue the default waits a whole second before it fetches again.
+            // By default, librdkafka waits a whole second after a full queue before it fetches again.
             ("fetch.queue.backoff.ms", "20".to_owned()),
             ("fetch.message.max.bytes", (4 << 20).to_string()),
             ("queued.min.messages", "200000".to_owned()),
@@ -154,11 +154,11 @@ impl KafkaSettings {
             ("group.protocol", "classic".to_owned()),
             ("enable.auto.commit", "false".to_owned()),
             ("enable.auto.offset.store", "false".to_owned()),
-            // An offset that Kafka no longer has is an error to be told, never a silent jump.
+            // An offset that Kafka no longer has is reported as an error, and never skipped silently.
             ("auto.offset.reset", "error".to_owned()),
             ("isolation.level", "read_committed".to_owned()),
-            // Eager: all partitions are given back before they are given out. Range: a session's events and its chunks,
-            // on the same partition number, stay with one consumer.
+            // `range` is an eager assignor: all partitions are revoked before they are reassigned. It assigns a session's
+            // events and chunks, which have the same partition number, to one consumer.
             ("partition.assignment.strategy", "range".to_owned()),
             ("check.crcs", "true".to_owned()),
             ("allow.auto.create.topics", "false".to_owned()),
@@ -173,12 +173,12 @@ impl KafkaSettings {
     /// # Errors
     /// As [`Self::validate`].
     pub fn admin_config(&self) -> Result<ClientConfig, KafkaError> {
-        Ok(without_consumers_settings(self.config([("client.id", "holdfast".to_owned())], [])?))
+        Ok(without_consumer_settings(self.config([("client.id", "holdfast".to_owned())], [])?))
     }
 
     /// The largest message of any topic, framing included.
     fn largest_message(&self) -> usize {
-        self.max_event_bytes.max(self.max_recording_bytes) + RECORD_ROOM
+        self.max_event_bytes.max(self.max_recording_bytes) + RECORD_OVERHEAD
     }
 
     fn config<const D: usize, const F: usize>(
@@ -189,7 +189,7 @@ impl KafkaSettings {
         self.validate()?;
         let mut config = ClientConfig::new();
         for (key, value) in defaults {
-            // A setting of the operator may stand under an alias; both at once would leave it to chance which one wins.
+            // The operator may use an alias. With both names set, either value could win.
             if !aliases(key).iter().any(|alias| self.settings.contains_key(*alias)) {
                 config.set(key, value);
             }
@@ -199,7 +199,7 @@ impl KafkaSettings {
         }
         for (key, value) in fixed {
             if self.settings.contains_key(key) {
-                return Err(KafkaError::ProtectedSetting { key: key.to_owned(), reason: PLACE });
+                return Err(KafkaError::ProtectedSetting { key: key.to_owned(), reason: OWN_KEY });
             }
             config.set(key, value);
         }
@@ -209,18 +209,18 @@ impl KafkaSettings {
     }
 }
 
-/// Settings of ours for consumers, which stand among those for all clients.
-const OF_CONSUMERS: [&str; 2] = ["session.timeout.ms", "heartbeat.interval.ms"];
+/// Settings for consumers only, which `kafka.settings` sets for all clients.
+const CONSUMER_SETTINGS: [&str; 2] = ["session.timeout.ms", "heartbeat.interval.ms"];
 
-/// Other clients know these settings, and warn that they mean nothing to them.
-fn without_consumers_settings(mut config: ClientConfig) -> ClientConfig {
-    for name in OF_CONSUMERS {
+/// Removes the settings for consumers: other clients log a warning about them.
+fn without_consumer_settings(mut config: ClientConfig) -> ClientConfig {
+    for name in CONSUMER_SETTINGS {
         config.remove(name);
     }
     config
 }
 
-/// Other names of a setting for which we have a default.
+/// Other names of a setting that has a default here.
 fn aliases(key: &str) -> &'static [&'static str] {
     match key {
         "linger.ms" => &["queue.buffering.max.ms"],
@@ -230,7 +230,7 @@ fn aliases(key: &str) -> &'static [&'static str] {
     }
 }
 
-/// librdkafka filters by itself what is filtered here anyway.
+/// Lets librdkafka filter the messages that this process's log filter would drop.
 fn log_level() -> RDKafkaLogLevel {
     if tracing::enabled!(target: super::context::LOG_TARGET, tracing::Level::DEBUG) {
         RDKafkaLogLevel::Debug

@@ -1,4 +1,4 @@
-//! What librdkafka calls back for: its log, its errors, and tokens for SASL OAUTHBEARER.
+//! Callbacks of librdkafka: its log, its errors, and tokens for SASL OAUTHBEARER.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -12,38 +12,39 @@ use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError as LibraryError, RDKafkaErrorCode};
+use rdkafka::message::DeliveryResult;
+use rdkafka::producer::ProducerContext;
 use rdkafka::statistics::Statistics;
 use serde::Deserialize;
 
 use super::KafkaSettings;
 
-/// The target of librdkafka's lines in our log.
+/// The log target of librdkafka's messages.
 pub(super) const LOG_TARGET: &str = "librdkafka";
 
-/// The context of every client. A context with more to do holds one and hands these calls on to it.
+/// The context of every client. A context with more callbacks contains one and delegates to it.
 #[derive(Debug, Clone, Default)]
 pub struct KafkaContext {
     token_file: Option<PathBuf>,
-    repetitions: Arc<Mutex<Repetitions>>,
+    warnings: Arc<Mutex<RateLimit>>,
 }
 
-/// How long a line of one kind is not repeated. While a broker is down librdkafka says so twenty times a second.
-const QUIET: Duration = Duration::from_secs(10);
+/// The interval between two messages of one kind. While a broker is down, librdkafka logs twenty messages a second.
+const INTERVAL: Duration = Duration::from_secs(10);
 
-/// When a line of each kind was last written, and how many were left out since.
+/// When a message of each kind was last logged, and how many were suppressed since.
 #[derive(Debug, Default)]
-struct Repetitions(HashMap<String, (Instant, u64)>);
+struct RateLimit(HashMap<String, (Instant, u64)>);
 
-impl Repetitions {
-    /// How many lines of a kind were left out, when it is time for the next one. Kinds are librdkafka's own words, so
-    /// there are few.
+impl RateLimit {
+    /// How many messages of a kind were suppressed, if the next one is due. librdkafka defines the kinds, so there are few.
     fn next(&mut self, kind: &str, now: Instant) -> Option<u64> {
         match self.0.get_mut(kind) {
-            Some((written, left_out)) if now.duration_since(*written) < QUIET => {
-                *left_out += 1;
+            Some((logged, suppressed)) if now.duration_since(*logged) < INTERVAL => {
+                *suppressed += 1;
                 None
             }
-            Some(place) => Some(std::mem::replace(place, (now, 0)).1),
+            Some(entry) => Some(std::mem::replace(entry, (now, 0)).1),
             None => {
                 self.0.insert(kind.to_owned(), (now, 0));
                 Some(0)
@@ -59,11 +60,11 @@ impl KafkaContext {
     }
 
     fn warn(&self, kind: &str, message: &str) {
-        let next = self.repetitions.lock().unwrap_or_else(PoisonError::into_inner).next(kind, Instant::now());
+        let next = self.warnings.lock().unwrap_or_else(PoisonError::into_inner).next(kind, Instant::now());
         match next {
             None => {}
             Some(0) => tracing::warn!(target: LOG_TARGET, kind, "{message}"),
-            Some(left_out) => tracing::warn!(target: LOG_TARGET, kind, left_out, "{message}"),
+            Some(suppressed) => tracing::warn!(target: LOG_TARGET, kind, suppressed, "{message}"),
         }
     }
 }
@@ -71,13 +72,13 @@ impl KafkaContext {
 impl ClientContext for KafkaContext {
     const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
 
-    /// librdkafka's lines speak of brokers, partitions and protocol, never of what a message holds.
+    /// librdkafka logs brokers, partitions and protocol, never the content of a message.
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         match level {
             RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
                 tracing::error!(target: LOG_TARGET, facility, "{message}");
             }
-            // Of a broker that cannot be reached librdkafka says "error" and tries again: nothing is lost yet.
+            // librdkafka logs an unreachable broker as an error and retries: nothing is lost yet.
             RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning => {
                 self.warn(facility, message);
             }
@@ -110,21 +111,28 @@ impl ClientContext for KafkaContext {
 
 impl ConsumerContext for KafkaContext {}
 
-/// The claims of a token that matter here (RFC 7519, section 4.1).
+/// For producers that only list topics and publish nothing.
+impl ProducerContext for KafkaContext {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, _: &DeliveryResult<'_>, (): ()) {}
+}
+
+/// The claims of a token that are read (RFC 7519, section 4.1).
 #[derive(Deserialize)]
 struct Claims {
-    /// Seconds since the epoch, with a fraction where the issuer likes one.
+    /// Seconds since 1970; some issuers add a fraction.
     exp: f64,
     sub: Option<String>,
 }
 
-/// Reads a token from its file. No message tells what the token is.
+/// Reads a token from its file. No error message quotes the token.
 fn read_token(path: &Path) -> Result<OAuthToken, String> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| format!("cannot read kafka.oauth_token_file {}: {error}", path.display()))?;
     let token = text.trim();
     let claims = claims(token).ok_or_else(|| {
-        format!("kafka.oauth_token_file {} does not hold a JSON Web Token with the claim `exp`", path.display())
+        format!("kafka.oauth_token_file {} does not contain a JSON Web Token with the claim `exp`", path.display())
     })?;
     Ok(OAuthToken {
         token: token.to_owned(),
@@ -133,7 +141,7 @@ fn read_token(path: &Path) -> Result<OAuthToken, String> {
     })
 }
 
-/// The claims of a JWT in its compact form: header.claims.signature. The signature is for the broker to check.
+/// The claims of a JWT in its compact form: header.claims.signature. The broker checks the signature.
 fn claims(token: &str) -> Option<Claims> {
     let mut parts = token.split('.');
     let (_, claims, _) = (parts.next()?, parts.next()?, parts.next()?);
@@ -153,14 +161,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_over_and_over_is_written_now_and_then() {
-        let (mut repetitions, start) = (Repetitions::default(), Instant::now());
-        assert_eq!(repetitions.next("FAIL", start), Some(0));
-        assert_eq!(repetitions.next("FAIL", start + QUIET / 2), None);
-        assert_eq!(repetitions.next("ERROR", start + QUIET / 2), Some(0));
-        assert_eq!(repetitions.next("FAIL", start + QUIET / 2), None);
-        assert_eq!(repetitions.next("FAIL", start + QUIET), Some(2));
-        assert_eq!(repetitions.next("FAIL", start + QUIET * 2), Some(0));
+    fn repeated_messages_are_logged_at_intervals() {
+        let (mut limit, start) = (RateLimit::default(), Instant::now());
+        assert_eq!(limit.next("FAIL", start), Some(0));
+        assert_eq!(limit.next("FAIL", start + INTERVAL / 2), None);
+        assert_eq!(limit.next("ERROR", start + INTERVAL / 2), Some(0));
+        assert_eq!(limit.next("FAIL", start + INTERVAL / 2), None);
+        assert_eq!(limit.next("FAIL", start + INTERVAL), Some(2));
+        assert_eq!(limit.next("FAIL", start + INTERVAL * 2), Some(0));
     }
 
     fn refusal(context: &KafkaContext) -> String {
@@ -168,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_lives_as_long_as_its_claim_says() {
+    fn a_token_expires_when_its_claim_says() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("token");
         let context = KafkaContext { token_file: Some(path.clone()), ..KafkaContext::default() };
@@ -184,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_token_is_told_without_quoting_it() {
+    fn an_invalid_token_is_reported_without_quoting_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("token");
         let context = KafkaContext { token_file: Some(path.clone()), ..KafkaContext::default() };

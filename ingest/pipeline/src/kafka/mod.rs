@@ -1,4 +1,4 @@
-//! Settings of the Kafka clients, and the clients' configuration made of them.
+//! Settings of the Kafka clients, and the librdkafka configuration derived from them.
 //!
 //! ```text
 //! KafkaSettings ─┬─▶ producer_config ─┐
@@ -6,8 +6,8 @@
 //!                └─▶ admin_config ────┘        └─▶ ensure_topics
 //! ```
 //!
-//! Three layers, each over the one before: what we find good, what the operator passes through, and what the guarantees
-//! rest on. The last cannot be changed: a setting that tries is refused by name.
+//! A configuration has three layers, each of which overrides the one before: defaults, the operator's `kafka.settings`, and
+//! the settings that the guarantees depend on. The last cannot be changed: such a setting is rejected by name.
 
 mod client;
 mod context;
@@ -25,7 +25,7 @@ pub use context::KafkaContext;
 pub use topics::{TopicSpec, TopicsReport, cleanup_policy, ensure_topics, topic_specs};
 pub use trim::trim_archived;
 
-/// Where Kafka is and how to speak to it.
+/// How to connect to Kafka, and the topics.
 #[derive(Clone)]
 pub struct KafkaSettings {
     /// Bootstrap servers, `host:port,host:port`.
@@ -42,20 +42,20 @@ pub struct KafkaSettings {
     pub partitions: i32,
     /// Replicas of a topic that is created; -1 is the cluster's default.
     pub replication: i32,
-    /// How long a created topic keeps what it has. `None` sets no retention: for the embedded broker, which otherwise
-    /// would forget events that were never archived.
+    /// Retention of a created topic. `None` sets no retention: for the embedded broker, which otherwise would delete events
+    /// that are not archived yet.
     pub retention: Option<Duration>,
     /// Largest message of the events topic, in bytes.
     pub max_event_bytes: usize,
     /// Largest message of the recordings topic, in bytes.
     pub max_recording_bytes: usize,
-    /// Bytes that a consumer fetches ahead, in all partitions together.
+    /// Bytes that a consumer prefetches, in all partitions together.
     pub queue_bytes: usize,
     /// Bytes that a producer holds until they are acknowledged; more is [`crate::producer::PublishError::Busy`].
     pub producer_queue_bytes: usize,
     /// How long Kafka may take to acknowledge a message.
     pub delivery_timeout: Duration,
-    /// Passed to librdkafka as it is: SASL, TLS, ... Values may be secret.
+    /// Passed to librdkafka unchanged: SASL, TLS, ... Values may be secret.
     pub settings: BTreeMap<String, String>,
     /// File with a JWT for SASL OAUTHBEARER, read again at each refresh.
     pub oauth_token_file: Option<PathBuf>,
@@ -84,7 +84,7 @@ impl Default for KafkaSettings {
 }
 
 impl fmt::Debug for KafkaSettings {
-    /// Without the values that are passed through, because they may be secret.
+    /// Omits the values of `settings`, because they may be secret.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("KafkaSettings")
@@ -101,42 +101,42 @@ impl fmt::Debug for KafkaSettings {
     }
 }
 
-/// What is wrong with the Kafka settings, or what Kafka refused.
+/// An error in the Kafka settings, or of a request to Kafka.
 #[derive(Debug, thiserror::Error)]
 pub enum KafkaError {
-    /// A setting that a guarantee rests on.
+    /// A setting that a guarantee depends on.
     #[error("kafka.settings: `{key}` cannot be set: {reason}")]
     ProtectedSetting {
         /// The setting's name.
         key: String,
-        /// Why it is ours, and what to use instead.
+        /// Why it is protected, and what to use instead.
         reason: &'static str,
     },
-    /// librdkafka does not know a setting or does not take its value.
-    #[error("kafka.settings: `{key}` is refused by librdkafka: {reason}")]
+    /// librdkafka has no such setting, or rejects its value.
+    #[error("kafka.settings: librdkafka rejects `{key}`: {reason}")]
     InvalidSetting {
-        /// The setting's name. Its value is not told: it may be secret.
+        /// The setting's name. Its value is not shown: it may be secret.
         key: String,
-        /// librdkafka's words.
+        /// librdkafka's message.
         reason: String,
     },
-    /// Settings that do not go together.
+    /// Settings that contradict each other.
     #[error("{0}")]
     Settings(&'static str),
-    /// A client could not be made.
-    #[error("cannot make a Kafka client: {0}")]
+    /// A client could not be created.
+    #[error("cannot create a Kafka client: {0}")]
     Client(String),
     /// A request to the cluster failed.
     #[error("cannot {doing}: {reason}")]
     Request {
-        /// What was being done.
+        /// The operation that failed.
         doing: String,
-        /// What came back.
+        /// The error that Kafka returned.
         reason: String,
     },
-    /// Topics are missing and cannot be created by us.
+    /// Topics are missing and cannot be created with a token from a file.
     #[error(
-        "topics {names} are missing; with kafka.oauth_token_file they cannot be created from here: create them with the cluster's own tools"
+        "topics {names} are missing; with kafka.oauth_token_file Holdfast cannot create them: create them with the cluster's own tools"
     )]
     MissingTopics {
         /// Their names.
@@ -149,7 +149,7 @@ impl KafkaError {
     pub(crate) fn client(error: LibraryError) -> Self {
         match error {
             LibraryError::ClientConfig(_, _, key, _) => {
-                Self::InvalidSetting { key, reason: "unknown name, or a value that it does not take".to_owned() }
+                Self::InvalidSetting { key, reason: "unknown name or invalid value".to_owned() }
             }
             LibraryError::ClientCreation(reason) => Self::Client(reason),
             other => Self::Client(other.to_string()),
@@ -159,7 +159,7 @@ impl KafkaError {
     pub(crate) fn request(doing: impl Into<String>, error: &LibraryError) -> Self {
         let reason = match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::BrokerTransportFailure | RDKafkaErrorCode::OperationTimedOut) => {
-                "no broker answered; check kafka.brokers and that it is reachable".to_owned()
+                "no broker responded; check kafka.brokers and that it is reachable".to_owned()
             }
             Some(code) => code.to_string(),
             None => error.to_string(),

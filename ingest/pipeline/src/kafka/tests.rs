@@ -1,4 +1,4 @@
-//! What the clients are told, and what may not be told to them.
+//! The configurations of the clients, and the settings that are rejected.
 
 use std::path::PathBuf;
 
@@ -16,7 +16,7 @@ fn with(settings: &[(&str, &str)]) -> KafkaSettings {
 }
 
 #[test]
-fn librdkafka_takes_the_configurations() {
+fn librdkafka_accepts_the_configurations() {
     let settings = with(&[("security.protocol", "SASL_SSL"), ("sasl.mechanisms", "SCRAM-SHA-512")]);
     let settings = KafkaSettings {
         settings: settings
@@ -34,7 +34,7 @@ fn librdkafka_takes_the_configurations() {
 }
 
 #[test]
-fn guarantees_stand_in_the_configurations() {
+fn the_configurations_set_what_the_guarantees_depend_on() {
     let settings = with(&[("linger.ms", "20")]);
     let producer = settings.producer_config().unwrap();
     assert_eq!(producer.get("enable.idempotence"), Some("true"));
@@ -44,12 +44,12 @@ fn guarantees_stand_in_the_configurations() {
     assert_eq!(consumer.get("enable.auto.commit"), Some("false"));
     assert_eq!(consumer.get("isolation.level"), Some("read_committed"));
     assert_eq!(consumer.get("auto.offset.reset"), Some("error"));
-    // An alias replaces our default rather than standing beside it.
+    // An alias replaces the default.
     assert_eq!(with(&[("compression.codec", "zstd")]).producer_config().unwrap().get("compression.type"), None);
 }
 
 #[test]
-fn a_setting_that_breaks_a_guarantee_is_refused_by_name() {
+fn a_setting_that_breaks_a_guarantee_is_rejected_by_name() {
     for (key, value) in [
         ("enable.idempotence", "false"),
         ("acks", "1"),
@@ -73,7 +73,7 @@ fn a_setting_that_breaks_a_guarantee_is_refused_by_name() {
 }
 
 #[test]
-fn settings_that_do_not_fit_together_are_refused() {
+fn contradictory_settings_are_rejected() {
     let oauth = with(&[("sasl.mechanisms", "OAUTHBEARER")]);
     assert!(oauth.validate().unwrap_err().to_string().contains("kafka.oauth_token_file"));
     let with_file = KafkaSettings { oauth_token_file: Some(PathBuf::from("token")), ..oauth };
@@ -90,7 +90,7 @@ fn settings_that_do_not_fit_together_are_refused() {
 }
 
 #[test]
-fn no_message_and_no_debug_output_tells_a_secret() {
+fn no_message_and_no_debug_output_contains_a_secret() {
     let settings = with(&[("sasl.password", "hunter2"), ("no.such.setting", "hunter2")]);
     assert!(!format!("{settings:?}").contains("hunter2"));
     let config = settings.producer_config().unwrap();
@@ -103,7 +103,7 @@ fn no_message_and_no_debug_output_tells_a_secret() {
 }
 
 #[test]
-fn topics_are_made_for_what_they_carry() {
+fn topics_are_specified_for_the_messages_they_carry() {
     let settings = KafkaSettings { replication: 3, ..KafkaSettings::default() };
     let specs = topic_specs(&settings);
     let value = |name: &str, key: &str| {
@@ -123,7 +123,7 @@ fn topics_are_made_for_what_they_carry() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn topics_that_are_there_are_left_alone() {
+async fn existing_topics_are_not_changed() {
     let cluster = rdkafka::mocking::MockCluster::new(1).unwrap();
     for name in ["holdfast.events", "holdfast.recordings", "holdfast.alerts"] {
         cluster.create_topic(name, 2, 1).unwrap();

@@ -1,4 +1,4 @@
-//! The topics: what they need, and making those that are missing.
+//! The topics: their settings, and the creation of missing ones.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -9,7 +9,6 @@ use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::producer::{Producer as _, ThreadedProducer};
 
 use super::{KafkaContext, KafkaError, KafkaSettings};
-use crate::producer::DeliveryContext;
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a new topic may take until every partition has a leader.
@@ -29,10 +28,10 @@ pub struct TopicSpec {
     pub config: Vec<(&'static str, String)>,
 }
 
-/// What [`ensure_topics`] found and did.
+/// The result of [`ensure_topics`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TopicsReport {
-    /// Topics that were there.
+    /// Topics that existed.
     pub existing: Vec<String>,
     /// Topics that were created.
     pub created: Vec<String>,
@@ -54,7 +53,7 @@ pub fn topic_specs(settings: &KafkaSettings) -> Vec<TopicSpec> {
                 config.push(("retention.ms", retention.as_millis().to_string()));
             }
             if settings.replication > 1 {
-                // An acknowledgement by one replica alone is worth nothing when that replica dies.
+                // An event that only one replica has is lost with that replica.
                 config.push(("min.insync.replicas", "2".to_owned()));
             }
             TopicSpec { name: name.clone(), partitions: settings.partitions, replication: settings.replication, config }
@@ -62,17 +61,16 @@ pub fn topic_specs(settings: &KafkaSettings) -> Vec<TopicSpec> {
         .collect()
 }
 
-/// Creates the topics that are missing, and waits until all their partitions can be written to. Topics that are there
-/// are left as they are.
+/// Creates missing topics, and waits until all their partitions can be written to. Does not change existing topics.
 ///
 /// # Errors
-/// No broker answers, the cluster does not let us create, or a topic has no leader in time.
+/// No broker responds, the cluster does not permit the creation, or a topic has no leader in time.
 pub async fn ensure_topics(settings: &KafkaSettings) -> Result<TopicsReport, KafkaError> {
     let specs = topic_specs(settings);
-    // The listing goes through a producer, because librdkafka serves the token refresh of an admin client to nobody.
+    // A producer lists the topics: librdkafka does not deliver the token refresh of an admin client to its context.
     let config = settings.admin_config()?;
-    let context = DeliveryContext::new(KafkaContext::new(settings));
-    let lister = ThreadedProducer::from_config_and_context(&config, context).map_err(KafkaError::client)?;
+    let lister: Lister =
+        ThreadedProducer::from_config_and_context(&config, KafkaContext::new(settings)).map_err(KafkaError::client)?;
 
     let found = leaders(&lister).await?;
     let (existing, missing): (Vec<_>, Vec<_>) = specs.iter().partition(|spec| found.all.contains(&spec.name));
@@ -114,7 +112,7 @@ async fn create(settings: &KafkaSettings, missing: &[&TopicSpec], report: &mut T
     for result in results {
         match result {
             Ok(name) => report.created.push(name),
-            // Another process was faster.
+            // Another process has created it meanwhile.
             Err((name, RDKafkaErrorCode::TopicAlreadyExists)) => report.existing.push(name),
             Err((name, code)) => {
                 return Err(KafkaError::Request {
@@ -131,9 +129,9 @@ async fn create(settings: &KafkaSettings, missing: &[&TopicSpec], report: &mut T
 /// A topic's `cleanup.policy`, such as `delete` or `compact`.
 ///
 /// # Errors
-/// No broker answers, or the cluster does not let us ask.
+/// No broker responds, or the cluster does not permit the request.
 pub async fn cleanup_policy(settings: &KafkaSettings, topic: &str) -> Result<String, KafkaError> {
-    let failed = |reason: String| KafkaError::Request { doing: format!("ask for the settings of {topic}"), reason };
+    let failed = |reason: String| KafkaError::Request { doing: format!("read the settings of {topic}"), reason };
     let admin = AdminClient::from_config_and_context(&settings.admin_config()?, KafkaContext::new(settings))
         .map_err(KafkaError::client)?;
     let options = AdminOptions::new().request_timeout(Some(REQUEST_TIMEOUT));
@@ -142,28 +140,32 @@ pub async fn cleanup_policy(settings: &KafkaSettings, topic: &str) -> Result<Str
         .await
         .map_err(|error| failed(error.to_string()));
     let _ = tokio::task::spawn_blocking(move || drop(admin)).await;
-    let resource = described?.into_iter().next().ok_or_else(|| failed("there was no answer".to_owned()))?;
+    let resource = described?.into_iter().next().ok_or_else(|| failed("the response is empty".to_owned()))?;
     let resource = resource.map_err(|code| failed(code.to_string()))?;
     let entry = resource.get("cleanup.policy").and_then(|entry| entry.value.clone());
-    entry.ok_or_else(|| failed("cleanup.policy is not among them".to_owned()))
+    entry.ok_or_else(|| failed("the response has no cleanup.policy".to_owned()))
 }
+
+/// A client that lists topics.
+type Lister = ThreadedProducer<KafkaContext>;
 
 /// The cluster's topics.
 struct Found {
     all: BTreeSet<String>,
-    /// Those whose partitions all have a leader.
+    /// Topics whose partitions all have a leader.
     ready: BTreeSet<String>,
 }
 
-async fn leaders(lister: &ThreadedProducer<DeliveryContext>) -> Result<Found, KafkaError> {
+async fn leaders(lister: &Lister) -> Result<Found, KafkaError> {
     let lister = lister.clone();
     let listing = tokio::task::spawn_blocking(move || {
-        // All topics: asking for one by name would let a broker create it with its own defaults.
+        // All topics: a request for one by name would let a broker create it with the broker's defaults.
         lister.client().fetch_metadata(None, REQUEST_TIMEOUT).map(|metadata| {
             let mut found = Found { all: BTreeSet::new(), ready: BTreeSet::new() };
             for topic in metadata.topics().iter().filter(|topic| topic.error().is_none()) {
                 found.all.insert(topic.name().to_owned());
-                if !topic.partitions().is_empty() && topic.partitions().iter().all(|place| place.leader() >= 0) {
+                if !topic.partitions().is_empty() && topic.partitions().iter().all(|partition| partition.leader() >= 0)
+                {
                     found.ready.insert(topic.name().to_owned());
                 }
             }
@@ -172,18 +174,18 @@ async fn leaders(lister: &ThreadedProducer<DeliveryContext>) -> Result<Found, Ka
     });
     listing
         .await
-        .map_err(|_| KafkaError::Settings("the listing of topics was cut short"))?
+        .map_err(|_| KafkaError::Settings("the listing of topics was interrupted"))?
         .map_err(|error| KafkaError::request("list topics", &error))
 }
 
-async fn wait_for_leaders(lister: &ThreadedProducer<DeliveryContext>, specs: &[&TopicSpec]) -> Result<(), KafkaError> {
+async fn wait_for_leaders(lister: &Lister, specs: &[&TopicSpec]) -> Result<(), KafkaError> {
     let deadline = tokio::time::Instant::now() + LEADER_TIMEOUT;
     loop {
         let found = leaders(lister).await?;
-        let Some(late) = specs.iter().find(|spec| !found.ready.contains(&spec.name)) else { return Ok(()) };
+        let Some(pending) = specs.iter().find(|spec| !found.ready.contains(&spec.name)) else { return Ok(()) };
         if tokio::time::Instant::now() >= deadline {
             return Err(KafkaError::Request {
-                doing: format!("use the new topic {}", late.name),
+                doing: format!("use the new topic {}", pending.name),
                 reason: "its partitions have no leader; see the cluster's log".to_owned(),
             });
         }

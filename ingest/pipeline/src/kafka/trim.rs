@@ -1,4 +1,4 @@
-//! Deleting from the broker what the archive has: for the embedded broker, which keeps everything otherwise.
+//! Deletes archived records from the embedded broker, which has no retention of its own.
 
 use super::{KafkaContext, KafkaError, KafkaSettings};
 use holdfast_archive::TableLog;
@@ -9,14 +9,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// How long the broker may take.
-const LIMIT: Duration = Duration::from_secs(30);
+/// How long the broker may take for a deletion.
+const DELETE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Deletes, every `every`, the records of both topics that the log says are archived, until `stop`. A pass that fails is
-/// told and made again later: what is not deleted is only kept longer.
+/// Deletes the archived records of both topics, at intervals of `every`, until `stop`. The log of `events` names the archived
+/// offsets. A failed pass is logged, and the next one deletes the same records.
 ///
 /// # Errors
-/// The client cannot be set up.
+/// The client cannot be created.
 pub async fn trim_archived(
     settings: &KafkaSettings,
     log: &TableLog,
@@ -30,36 +30,36 @@ pub async fn trim_archived(
         let archived = match log.offsets().await {
             Ok(offsets) => offsets,
             Err(error) => {
-                tracing::warn!(%error, "cannot read how far the archive is; the broker keeps what it has");
+                tracing::warn!(%error, "cannot read the archived offsets; the broker keeps its records");
                 continue;
             }
         };
-        let news = news(&archived, &trimmed, &[&settings.events_topic, &settings.recordings_topic]);
-        if news.is_empty() {
+        let pending = pending(&archived, &trimmed, &[&settings.events_topic, &settings.recordings_topic]);
+        if pending.is_empty() {
             continue;
         }
         let mut list = TopicPartitionList::new();
-        for ((topic, partition), next) in &news {
+        for ((topic, partition), next) in &pending {
             list.add_partition_offset(topic, *partition, Offset::Offset(*next)).map_err(KafkaError::client)?;
         }
-        match admin.delete_records(&list, &AdminOptions::new().operation_timeout(Some(LIMIT))).await {
-            Ok(_) => trimmed.extend(news),
-            Err(error) => tracing::warn!(%error, "the broker keeps what is archived; trying again later"),
+        match admin.delete_records(&list, &AdminOptions::new().operation_timeout(Some(DELETE_TIMEOUT))).await {
+            Ok(_) => trimmed.extend(pending),
+            Err(error) => tracing::warn!(%error, "cannot delete archived records from the broker; retrying later"),
         }
     }
     Ok(())
 }
 
-/// What has been archived since the last pass, of the topics that are ours.
-fn news(
+/// What has been archived since the last pass, in the given topics.
+fn pending(
     archived: &BTreeMap<(String, i32), i64>,
     trimmed: &BTreeMap<(String, i32), i64>,
     topics: &[&str],
 ) -> BTreeMap<(String, i32), i64> {
     archived
         .iter()
-        .filter(|(place, next)| topics.contains(&place.0.as_str()) && trimmed.get(*place) != Some(*next))
-        .map(|(place, next)| (place.clone(), *next))
+        .filter(|(partition, next)| topics.contains(&partition.0.as_str()) && trimmed.get(*partition) != Some(*next))
+        .map(|(partition, next)| (partition.clone(), *next))
         .collect()
 }
 
@@ -68,12 +68,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_new_and_ours_is_deleted() {
+    fn only_newly_archived_records_of_the_given_topics_are_deleted() {
         let at = |entries: &[(&str, i32, i64)]| {
             entries.iter().map(|(topic, partition, next)| (((*topic).to_owned(), *partition), *next)).collect()
         };
         let archived = at(&[("e", 0, 5), ("e", 1, 7), ("other", 0, 9)]);
         let trimmed = at(&[("e", 0, 5), ("e", 1, 6)]);
-        assert_eq!(news(&archived, &trimmed, &["e", "r"]), at(&[("e", 1, 7)]));
+        assert_eq!(pending(&archived, &trimmed, &["e", "r"]), at(&[("e", 1, 7)]));
     }
 }

@@ -1,12 +1,12 @@
-//! The producer against librdkafka's own mock cluster, which lives in the test's process.
-
-use std::collections::BTreeMap;
-
-use rdkafka::mocking::MockCluster;
-use rdkafka::types::RDKafkaApiKey;
-use rdkafka::types::RDKafkaRespErr;
+//! The producer against librdkafka's mock cluster, in the process of the test.
 
 use super::*;
+use crate::kafka::KafkaSettings;
+use rdkafka::mocking::MockCluster;
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 const TOPIC: &str = "holdfast.events";
 
@@ -25,7 +25,7 @@ fn record<'a>(key: &'a [u8], value: &'a [u8]) -> Record<'a> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn messages_are_acknowledged_with_their_places() {
+async fn messages_are_acknowledged_with_their_positions() {
     let cluster = cluster();
     let producer = KafkaProducer::new(&settings(cluster.bootstrap_servers())).unwrap();
     let first = producer.publish(record(b"s1", b"{}")).unwrap().await.unwrap();
@@ -36,7 +36,7 @@ async fn messages_are_acknowledged_with_their_places() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bulk_counts_what_was_acknowledged_and_where() {
+async fn a_bulk_report_counts_acknowledged_messages_and_their_partitions() {
     let cluster = cluster();
     let producer = KafkaProducer::new(&settings(cluster.bootstrap_servers())).unwrap();
     let bulk = producer.bulk(100);
@@ -61,7 +61,7 @@ async fn nothing_is_acknowledged_without_a_broker() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_queue_is_busy_and_a_large_message_too_large() {
+async fn a_full_queue_is_busy_and_a_huge_message_is_too_large() {
     let settings = KafkaSettings { producer_queue_bytes: 1 << 20, ..settings("127.0.0.1:1".to_owned()) };
     let producer = KafkaProducer::new(&settings).unwrap();
     let half = vec![0; 600 << 10];
@@ -72,7 +72,7 @@ async fn a_full_queue_is_busy_and_a_large_message_too_large() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_topic_does_not_take_is_too_large() {
+async fn a_message_that_the_topic_rejects_is_too_large() {
     let cluster = cluster();
     cluster.request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE]);
     let producer = KafkaProducer::new(&settings(cluster.bootstrap_servers())).unwrap();

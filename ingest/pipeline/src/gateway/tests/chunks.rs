@@ -13,8 +13,11 @@ fn header<'s>(sent: &'s Sent, name: &str) -> Option<&'s str> {
 async fn a_chunk_becomes_a_binary_mode_event() {
     let fixture = fixture(Behaviour::Acknowledge);
     let request = chunk_request("s%2F1/rec-1/chunks/7?first_ms=7000&last_ms=7999&last=true").header("ce-agent", "ann");
-    let answer = fixture.send(request.body(vec![0x1a, 0x45, 0, 0xff].into()).unwrap()).await;
-    assert_eq!((answer.status, answer.body), (StatusCode::ACCEPTED, serde_json::json!({"accepted": 1, "events": []})));
+    let response = fixture.send(request.body(vec![0x1a, 0x45, 0, 0xff].into()).unwrap()).await;
+    assert_eq!(
+        (response.status, response.body),
+        (StatusCode::ACCEPTED, serde_json::json!({"accepted": 1, "events": []}))
+    );
     let sent = fixture.sent().remove(0);
     assert_eq!((sent.topic.as_str(), sent.key.as_str()), ("holdfast.recordings", "s/1"));
     assert_eq!(sent.value, [0x1a, 0x45, 0, 0xff]);
@@ -38,7 +41,7 @@ async fn a_chunk_becomes_a_binary_mode_event() {
 }
 
 #[tokio::test]
-async fn a_chunk_may_say_who_it_is() {
+async fn headers_may_set_a_chunks_attributes() {
     let fixture = fixture(Behaviour::Acknowledge);
     let request = chunk_request("s1/r1/chunks/0?first_ms=0&last_ms=0")
         .header("ce-id", "x")
@@ -56,7 +59,7 @@ async fn a_chunk_may_say_who_it_is() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_chunk_is_told() {
+async fn an_invalid_chunk_is_rejected_with_its_reason() {
     let fixture = fixture(Behaviour::Acknowledge);
     for (place, reason) in [
         ("s/r/chunks/x?first_ms=0&last_ms=1", "invalid_path"),
@@ -73,8 +76,8 @@ async fn what_is_wrong_with_a_chunk_is_told() {
         ("s/r/chunks/0?first_ms=0&last_ms=4&last=yes", "invalid_query"),
         ("s/r/chunks/0?first_ms=0&last_ms=4&lst=true", "invalid_query"),
     ] {
-        let answer = fixture.send(chunk_request(place).body(vec![1].into()).unwrap()).await;
-        assert_eq!((answer.status, answer.reason()), (StatusCode::BAD_REQUEST, reason), "{place}");
+        let response = fixture.send(chunk_request(place).body(vec![1].into()).unwrap()).await;
+        assert_eq!((response.status, response.reason()), (StatusCode::BAD_REQUEST, reason), "{place}");
     }
     for (name, value, reason) in [
         ("ce-subject", "other", "invalid_attribute"),
@@ -85,27 +88,27 @@ async fn what_is_wrong_with_a_chunk_is_told() {
         ("ce-sha256", "00", "invalid_chunk"),
     ] {
         let request = chunk_request("s/r/chunks/0?first_ms=0&last_ms=1").header(name, value);
-        let answer = fixture.send(request.body(vec![1].into()).unwrap()).await;
-        assert_eq!((answer.status, answer.reason()), (StatusCode::BAD_REQUEST, reason), "{name}");
+        let response = fixture.send(request.body(vec![1].into()).unwrap()).await;
+        assert_eq!((response.status, response.reason()), (StatusCode::BAD_REQUEST, reason), "{name}");
     }
     for media_type in ["text/plain", "application/json", "application/cloudevents+json", "webm"] {
         let request = chunk_request("s/r/chunks/0?first_ms=0&last_ms=1").header("content-type", media_type);
-        let answer = fixture.send(request.body(vec![1].into()).unwrap()).await;
-        assert_eq!(answer.status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{media_type}");
+        let response = fixture.send(request.body(vec![1].into()).unwrap()).await;
+        assert_eq!(response.status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{media_type}");
     }
     let place = "s/r/chunks/0?first_ms=0&last_ms=1";
     let empty = fixture.send(chunk_request(place).body(Body::empty()).unwrap()).await;
     assert_eq!((empty.status, empty.reason()), (StatusCode::BAD_REQUEST, "empty"));
     let large = fixture.send(chunk_request(place).body(vec![0; 300_001].into()).unwrap()).await;
     assert_eq!((large.status, large.reason()), (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"));
-    let stranger = Request::post(format!("/v1/recordings/{place}")).body(vec![1].into()).unwrap();
-    assert_eq!(fixture.send(stranger).await.status, StatusCode::UNAUTHORIZED);
+    let unauthenticated = Request::post(format!("/v1/recordings/{place}")).body(vec![1].into()).unwrap();
+    assert_eq!(fixture.send(unauthenticated).await.status, StatusCode::UNAUTHORIZED);
     assert_eq!(fixture.sent(), []);
     fixture.assert_idle();
 }
 
 #[tokio::test]
-async fn a_chunk_among_events_goes_where_chunks_go() {
+async fn a_chunk_among_events_is_published_to_the_recordings_topic() {
     let fixture = fixture(Behaviour::Acknowledge);
     let bytes = vec![0xfe; 200_000];
     let request = events_request()
@@ -120,7 +123,7 @@ async fn a_chunk_among_events_goes_where_chunks_go() {
         .header("ce-firstms", "0")
         .header("ce-lastms", "999")
         .header("content-type", "video/webm");
-    // Larger than an event may be, but not than a chunk.
+    // Above the limit of an event, but below that of a chunk.
     assert_eq!(fixture.send(request.body(bytes.clone().into()).unwrap()).await.status, StatusCode::ACCEPTED);
 
     let structured = |bytes: &[u8], seq: &str| {
@@ -142,9 +145,9 @@ async fn a_chunk_among_events_goes_where_chunks_go() {
         assert_eq!(header(&sent[2], name), Some(value));
     }
 
-    let answer = fixture.post(BATCH, format!("[{},{}]", event("3"), structured(&[1], "-1"))).await;
+    let response = fixture.post(BATCH, format!("[{},{}]", event("3"), structured(&[1], "-1"))).await;
     assert_eq!(
-        (answer.status, answer.reason(), &answer.body["index"]),
+        (response.status, response.reason(), &response.body["index"]),
         (StatusCode::BAD_REQUEST, "invalid_chunk", &1.into())
     );
 }

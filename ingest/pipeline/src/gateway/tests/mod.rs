@@ -1,9 +1,9 @@
-//! The router over a publisher that the tests hold in their hands.
+//! The router with a fake publisher that the tests control.
 
 mod acknowledgement;
-mod answers;
 mod bodies;
 mod chunks;
+mod responses;
 mod serving;
 
 use std::sync::{Arc, Mutex};
@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode, header};
+use holdfast_events::Timestamp;
 use http_body_util::BodyExt as _;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
@@ -26,7 +27,7 @@ const BATCH: &str = "application/cloudevents-batch+json";
 /// 2026-01-31T09:30:00Z
 const NOW: Timestamp = Timestamp(1_769_851_800_000_000);
 
-/// A message as Kafka would have got it.
+/// A message as Kafka would receive it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Sent {
     topic: String,
@@ -35,20 +36,20 @@ struct Sent {
     headers: Vec<(String, String)>,
 }
 
-/// How the fake publisher answers.
+/// How the fake publisher behaves.
 #[derive(Debug, Clone, Copy)]
 enum Behaviour {
     Acknowledge,
     AcknowledgeAfter(Duration),
-    /// Never says anything.
+    /// Never completes.
     Hang,
-    /// Refuses at once.
-    Refuse(PublishError),
-    /// Takes the message and fails later.
+    /// Rejects at once.
+    Reject(PublishError),
+    /// Queues the message and fails later.
     Fail(PublishError),
-    /// Takes so many messages, then is busy until so much time has passed.
+    /// Queues this many messages, then is busy until the time has passed.
     BusyAfter(usize, Duration),
-    /// Acknowledges all but the message of this place.
+    /// Acknowledges all but the message at this index.
     FailAt(usize, PublishError),
 }
 
@@ -62,10 +63,10 @@ impl Publisher for FakePublisher {
     fn publish(&self, record: Record<'_>) -> Result<Delivery, PublishError> {
         let mut sent = self.sent.lock().unwrap();
         let behaviour = *self.behaviour.lock().unwrap();
-        let place = sent.len();
+        let index = sent.len();
         match behaviour {
-            Behaviour::Refuse(error) => return Err(error),
-            Behaviour::BusyAfter(room, until) if place >= room && self.started.elapsed() < until => {
+            Behaviour::Reject(error) => return Err(error),
+            Behaviour::BusyAfter(capacity, until) if index >= capacity && self.started.elapsed() < until => {
                 return Err(PublishError::Busy);
             }
             _ => {}
@@ -80,13 +81,13 @@ impl Publisher for FakePublisher {
                 .map(|(name, value)| ((*name).to_owned(), String::from_utf8(value.to_vec()).unwrap()))
                 .collect(),
         });
-        let acknowledged = Ok(Acknowledgement { partition: 0, offset: Some(place as i64) });
+        let acknowledged = Ok(Acknowledgement { partition: 0, offset: Some(index as i64) });
         Ok(Box::pin(async move {
             match behaviour {
                 Behaviour::AcknowledgeAfter(delay) => tokio::time::sleep(delay).await,
                 Behaviour::Hang => std::future::pending().await,
                 Behaviour::Fail(error) => return Err(error),
-                Behaviour::FailAt(failing, error) if failing == place => return Err(error),
+                Behaviour::FailAt(failing, error) if failing == index => return Err(error),
                 _ => {}
             }
             acknowledged
@@ -129,15 +130,15 @@ fn with_settings(behaviour: Behaviour, settings: GatewaySettings) -> Fixture {
     Fixture { router: gateway.router(), gateway, publisher, registry }
 }
 
-/// An answer with its body.
+/// A response with its body.
 #[derive(Debug)]
-struct Answer {
+struct TestResponse {
     status: StatusCode,
     headers: HeaderMap,
     body: Value,
 }
 
-impl Answer {
+impl TestResponse {
     fn reason(&self) -> &str {
         self.body["reason"].as_str().unwrap_or_default()
     }
@@ -152,7 +153,7 @@ impl Answer {
 }
 
 impl Fixture {
-    async fn send(&self, request: Request<Body>) -> Answer {
+    async fn send(&self, request: Request<Body>) -> TestResponse {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
@@ -164,10 +165,10 @@ impl Fixture {
                 assert!(body[member].is_string(), "{body}");
             }
         }
-        Answer { status: parts.status, headers: parts.headers, body }
+        TestResponse { status: parts.status, headers: parts.headers, body }
     }
 
-    async fn post(&self, content_type: &str, body: impl Into<Body>) -> Answer {
+    async fn post(&self, content_type: &str, body: impl Into<Body>) -> TestResponse {
         self.send(events_request().header(header::CONTENT_TYPE, content_type).body(body.into()).unwrap()).await
     }
 
@@ -185,7 +186,7 @@ impl Fixture {
         text
     }
 
-    /// Nothing may stay reserved once a request is answered.
+    /// Nothing may stay reserved after a response.
     fn assert_idle(&self) {
         let metrics = self.metrics();
         assert!(metrics.contains("gateway_in_flight_bytes 0\n"), "{metrics}");

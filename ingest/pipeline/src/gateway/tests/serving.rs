@@ -1,4 +1,4 @@
-//! Over a real socket: that a refused body still gets its answer, and that stopping answers what was begun.
+//! Over a real socket: a rejected body still receives a response, and a shutdown completes requests in progress.
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -30,7 +30,7 @@ async fn status_line(stream: &mut TcpStream) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sender_that_is_still_writing_sees_why_it_is_refused() {
+async fn a_sender_that_is_still_writing_receives_the_rejection() {
     let fixture = fixture(Behaviour::Acknowledge);
     let (mut stream, _shutdown, _serving) = listening(&fixture, Duration::from_secs(5)).await;
     stream.write_all(head(50 << 20).as_bytes()).await.unwrap();
@@ -42,7 +42,7 @@ async fn a_sender_that_is_still_writing_sees_why_it_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn stopping_answers_what_was_begun() {
+async fn a_shutdown_completes_requests_in_progress() {
     let fixture = fixture(Behaviour::AcknowledgeAfter(Duration::from_millis(500)));
     let (mut stream, shutdown, serving) = listening(&fixture, Duration::from_secs(20)).await;
     let body = event("1");
@@ -56,7 +56,7 @@ async fn stopping_answers_what_was_begun() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn stopping_does_not_wait_for_ever() {
+async fn a_shutdown_ends_after_the_drain_time() {
     let fixture = fixture(Behaviour::Hang);
     let (mut stream, shutdown, serving) = listening(&fixture, Duration::from_millis(200)).await;
     let body = event("1");

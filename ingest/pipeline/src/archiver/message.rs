@@ -1,4 +1,4 @@
-//! One Kafka message to one event, or to the reason why it is none.
+//! Decodes a Kafka message into an event, or into the reason why it is not one.
 
 use holdfast_events::{DecodeError, Decoder, Event, STRUCTURED_MEDIA_TYPE};
 use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Headers, Message};
@@ -7,23 +7,23 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// The headers of a message: names and values.
 pub(super) type HeaderList<'m> = Vec<(&'m str, Option<&'m [u8]>)>;
 
-/// The headers of `message`; an error when there are some that cannot be read.
+/// The headers of `message`, or an error if a header cannot be read.
 pub(super) fn headers<'m>(message: &'m BorrowedMessage<'_>) -> Result<HeaderList<'m>, DecodeError> {
     match message.headers() {
         None => Ok(Vec::new()),
-        Some(headers) => all(headers).ok_or_else(|| DecodeError::InvalidAttribute {
+        Some(headers) => header_list(headers).ok_or_else(|| DecodeError::InvalidAttribute {
             name: "in the message's headers".to_owned(),
             what: "the name of a header is not UTF-8",
         }),
     }
 }
 
-fn all(headers: &BorrowedHeaders) -> Option<HeaderList<'_>> {
-    // The Kafka client panics on a header whose name is not UTF-8. One such message must not stop the archive.
+fn header_list(headers: &BorrowedHeaders) -> Option<HeaderList<'_>> {
+    // The Kafka client panics on a header whose name is not UTF-8. One such message must not stop the archiver.
     catch_unwind(AssertUnwindSafe(|| headers.iter().map(|header| (header.key, header.value)).collect())).ok()
 }
 
-/// Reads an event in structured or binary mode (CloudEvents Kafka binding 1.0, section 3).
+/// Decodes an event in structured or binary mode (CloudEvents Kafka binding 1.0, section 3).
 pub(super) fn event<'m>(
     decoder: &mut Decoder,
     value: Option<&'m [u8]>,
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mode_is_told_by_the_headers() {
+    fn the_headers_decide_the_content_mode() {
         assert_eq!(read(Some(LINE), &[]).unwrap().id, "1");
         assert_eq!(
             read(Some(LINE), &[("content-type", b"application/cloudevents+json; charset=utf-8")]).unwrap().id,
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_event_says_why() {
+    fn a_message_that_is_not_an_event_has_a_reason() {
         assert_eq!(read(None, &[]).unwrap_err().reason(), "empty");
         assert_eq!(read(Some(b"{"), &[]).unwrap_err().reason(), "invalid_json");
         assert_eq!(read(Some(b"{}"), &[("ce_id", b"1")]).unwrap_err().reason(), "missing_attribute");

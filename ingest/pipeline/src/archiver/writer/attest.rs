@@ -1,7 +1,7 @@
-//! What the archiver attests of its commits: the files, the offsets with what Kafka did not deliver, and the batches.
+//! Attests commits: their files, their offsets with those that Kafka did not deliver, and their batches.
 
-use super::ArchiverError;
-use super::collect::{Gap, Unit};
+use crate::archiver::error::ArchiverError;
+use crate::archiver::queue::{Gap, PendingCommit};
 use crate::kafka::{KafkaSettings, cleanup_policy};
 use holdfast_archive::proof::{Attestation, file_digests};
 use holdfast_archive::segment::Segment;
@@ -17,15 +17,24 @@ pub(super) struct Attestor {
     key: Arc<SigningKey>,
     kafka: KafkaSettings,
     cluster: Arc<OnceLock<String>>,
-    /// Why a topic has offsets that are not delivered, once it was asked for.
+    runtime: Handle,
+    dead_letters: TableLog,
+    /// Why a topic has offsets that Kafka does not deliver, once requested from Kafka.
     reasons: BTreeMap<String, SkipReason>,
-    /// The version of the log of dead letters that the last commit of events named, once it is known.
-    dead_letters: Option<Option<u64>>,
+    /// The version of the log of dead letters that the last commit of events named, once known.
+    dead_letters_version: Option<Option<u64>>,
 }
 
 impl Attestor {
-    pub(super) fn new(key: Arc<SigningKey>, kafka: KafkaSettings, cluster: Arc<OnceLock<String>>) -> Self {
-        Self { key, kafka, cluster, reasons: BTreeMap::new(), dead_letters: None }
+    /// Attests with `key`. `cluster` is the Kafka cluster's id, `dead_letters` the log of that table.
+    pub(super) fn new(
+        key: Arc<SigningKey>,
+        kafka: KafkaSettings,
+        cluster: Arc<OnceLock<String>>,
+        dead_letters: TableLog,
+    ) -> Self {
+        let runtime = Handle::current();
+        Self { key, kafka, cluster, runtime, dead_letters, reasons: BTreeMap::new(), dead_letters_version: None }
     }
 
     /// Attests a commit of dead letters.
@@ -35,30 +44,29 @@ impl Attestor {
         segments: &[Segment],
         batches: Vec<Leaf>,
     ) -> Result<Attestation, ArchiverError> {
-        let mut leaves = vec![commit(Table::DeadLetters, commit_id, None)];
+        let mut leaves = vec![commit_leaf(Table::DeadLetters, commit_id, None)];
         leaves.extend(Files { add: file_digests(segments), ..Files::default() }.into_leaves());
         leaves.extend(batches);
         Ok(Attestation::sign(&self.key, &leaves)?)
     }
 
-    /// Attests a commit of events. The dead letters of the same unit are committed already.
+    /// Attests a commit of events. Its dead letters are committed before.
     pub(super) fn events(
         &mut self,
-        (runtime, dead_letters): (Handle, &TableLog),
-        unit: &Unit,
+        commit: &PendingCommit,
         segments: &[Segment],
         objects: Vec<FileDigest>,
         batches: Vec<Leaf>,
     ) -> Result<Attestation, ArchiverError> {
-        let before = match self.dead_letters {
-            Some(known) if unit.dead_letters.is_empty() => known,
-            _ => runtime.block_on(dead_letters.version())?,
+        let version = match self.dead_letters_version {
+            Some(known) if commit.dead_letters.is_empty() => known,
+            _ => self.runtime.block_on(self.dead_letters.version())?,
         };
-        self.dead_letters = Some(before);
-        let mut leaves = vec![commit(Table::Events, &unit.id, before)];
+        self.dead_letters_version = Some(version);
+        let mut leaves = vec![commit_leaf(Table::Events, &commit.id, version)];
         leaves.extend(Files { add: file_digests(segments), remove: Vec::new(), objects }.into_leaves());
-        for (advance, gaps) in unit.advances.iter().zip(&unit.gaps) {
-            let skipped = gaps.iter().map(|gap| self.skip(&runtime, &advance.topic, *gap)).collect();
+        for (advance, gaps) in commit.advances.iter().zip(&commit.gaps) {
+            let skipped = gaps.iter().map(|gap| self.skip(&advance.topic, *gap)).collect();
             leaves.extend(self.span(advance, skipped).into_leaves());
         }
         leaves.extend(batches);
@@ -76,17 +84,17 @@ impl Attestor {
         }
     }
 
-    fn skip(&mut self, runtime: &Handle, topic: &str, gap: Gap) -> Skip {
-        let why = if gap.before_first { SkipReason::BeforeFirst } else { self.reason(runtime, topic) };
+    fn skip(&mut self, topic: &str, gap: Gap) -> Skip {
+        let why = if gap.before_first { SkipReason::BeforeFirst } else { self.reason(topic) };
         Skip { start: gap.start, end: gap.end, why }
     }
 
-    /// Why `topic` has offsets that are not delivered. Asked for once, when the first one is met.
-    fn reason(&mut self, runtime: &Handle, topic: &str) -> SkipReason {
+    /// Why `topic` has offsets that Kafka does not deliver. Requested from Kafka once, at the first gap.
+    fn reason(&mut self, topic: &str) -> SkipReason {
         if let Some(known) = self.reasons.get(topic) {
             return *known;
         }
-        match runtime.block_on(cleanup_policy(&self.kafka, topic)) {
+        match self.runtime.block_on(cleanup_policy(&self.kafka, topic)) {
             Ok(policy) => {
                 let is_compacted = policy.split(',').any(|word| word.trim() == "compact");
                 let reason = if is_compacted { SkipReason::Compaction } else { SkipReason::Transactions };
@@ -94,14 +102,14 @@ impl Attestor {
                 reason
             }
             Err(error) => {
-                tracing::warn!(%error, topic, "cannot ask for the topic's cleanup.policy; gaps are archived as unknown");
+                tracing::warn!(%error, topic, "cannot read the topic's cleanup.policy; gaps are attested with the reason unknown");
                 SkipReason::Unknown
             }
         }
     }
 }
 
-fn commit(table: Table, id: &str, dead_letters: Option<u64>) -> Leaf {
+fn commit_leaf(table: Table, id: &str, dead_letters: Option<u64>) -> Leaf {
     Leaf::Commit(Commit {
         table: table.name().to_owned(),
         id: id.to_owned(),

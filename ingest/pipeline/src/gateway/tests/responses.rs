@@ -1,14 +1,14 @@
-//! Which events are taken, as what they go on, and what is said about those that are not.
+//! Which events are accepted, how they are published, and how the others are rejected.
 
 use super::*;
 
 #[tokio::test]
-async fn a_structured_event_goes_on_byte_for_byte() {
+async fn a_structured_event_is_published_byte_for_byte() {
     let fixture = fixture(Behaviour::Acknowledge);
     let body = event("1").replace("\"seq\":0", " \"seq\" : 0");
-    let answer = fixture.post("application/cloudevents+json; charset=UTF-8", body.clone()).await;
-    assert_eq!(answer.status, StatusCode::ACCEPTED);
-    assert_eq!(answer.body, serde_json::json!({"accepted": 1, "events": []}));
+    let response = fixture.post("application/cloudevents+json; charset=UTF-8", body.clone()).await;
+    assert_eq!(response.status, StatusCode::ACCEPTED);
+    assert_eq!(response.body, serde_json::json!({"accepted": 1, "events": []}));
     let headers = vec![("content-type".to_owned(), STRUCTURED.to_owned())];
     let expected =
         Sent { topic: "holdfast.events".to_owned(), key: "s-1".to_owned(), value: body.into_bytes(), headers };
@@ -16,11 +16,11 @@ async fn a_structured_event_goes_on_byte_for_byte() {
 }
 
 #[tokio::test]
-async fn a_batch_goes_on_as_its_events() {
+async fn a_batch_is_published_as_single_events() {
     let fixture = fixture(Behaviour::Acknowledge);
     let body = format!(" [ {} ,\n{}]", event("1"), event("2"));
-    let answer = fixture.post(BATCH, body).await;
-    assert_eq!((answer.status, &answer.body["accepted"]), (StatusCode::ACCEPTED, &2.into()));
+    let response = fixture.post(BATCH, body).await;
+    assert_eq!((response.status, &response.body["accepted"]), (StatusCode::ACCEPTED, &2.into()));
     let sent = fixture.sent();
     assert_eq!([sent[0].key.as_str(), sent[1].key.as_str()], ["s-1", "s-2"]);
     assert_eq!(sent[1].value, event("2").into_bytes());
@@ -50,8 +50,8 @@ async fn binary_mode_stays_binary_mode() {
     let fixture = fixture(Behaviour::Acknowledge);
     let request =
         binary(&ATTRIBUTES).header("ce-customer", "Caf%C3%A9%20%22x%22").header("content-type", "application/json");
-    let answer = fixture.send(request.body(r#"{"rating":5}"#.into()).unwrap()).await;
-    assert_eq!((answer.status, &answer.body["events"]), (StatusCode::ACCEPTED, &serde_json::json!([])));
+    let response = fixture.send(request.body(r#"{"rating":5}"#.into()).unwrap()).await;
+    assert_eq!((response.status, &response.body["events"]), (StatusCode::ACCEPTED, &serde_json::json!([])));
     let sent = fixture.sent().remove(0);
     assert_eq!((sent.key.as_str(), sent.value.as_slice()), ("s-1", br#"{"rating":5}"#.as_slice()));
     let header = |name: &str| sent.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
@@ -61,18 +61,18 @@ async fn binary_mode_stays_binary_mode() {
 }
 
 #[tokio::test]
-async fn what_the_catalogue_says_comes_with_the_success() {
+async fn a_success_reports_deviations_from_the_catalogue() {
     let fixture = fixture(Behaviour::Acknowledge);
     let wrong = event("2").replace(r#""seq":0,"#, "");
     let unknown = event("3").replace("chat.line", "espresso.brewed");
-    let answer = fixture.post(BATCH, format!("[{},{wrong},{unknown}]", event("1"))).await;
-    assert_eq!((answer.status, &answer.body["accepted"]), (StatusCode::ACCEPTED, &3.into()));
-    assert_eq!(answer.body["events"], serde_json::json!([{"index": 1, "id": "2", "problems": "seq is missing"}]));
+    let response = fixture.post(BATCH, format!("[{},{wrong},{unknown}]", event("1"))).await;
+    assert_eq!((response.status, &response.body["accepted"]), (StatusCode::ACCEPTED, &3.into()));
+    assert_eq!(response.body["events"], serde_json::json!([{"index": 1, "id": "2", "problems": "seq is missing"}]));
     assert_eq!(fixture.sent().len(), 3);
 }
 
 #[tokio::test]
-async fn what_is_not_an_event_is_refused_with_what_and_where() {
+async fn an_invalid_event_is_rejected_with_its_reason() {
     let fixture = fixture(Behaviour::Acknowledge);
     let good = event("1");
     let deep = good.replace("\"hello\"", &format!("{}1{}", "[".repeat(10_000), "]".repeat(10_000)));
@@ -91,10 +91,10 @@ async fn what_is_not_an_event_is_refused_with_what_and_where() {
         (deep.into_bytes(), "nested_too_deep"),
         (format!("[{good}]").into_bytes(), "not_an_event"),
     ] {
-        let answer = fixture.post(STRUCTURED, body).await;
-        assert_eq!((answer.status, answer.reason()), (StatusCode::BAD_REQUEST, reason), "{answer:?}");
-        assert_eq!(answer.body["type"], format!("urn:holdfast:problem:{reason}"));
-        assert!(answer.body.get("index").is_none());
+        let response = fixture.post(STRUCTURED, body).await;
+        assert_eq!((response.status, response.reason()), (StatusCode::BAD_REQUEST, reason), "{response:?}");
+        assert_eq!(response.body["type"], format!("urn:holdfast:problem:{reason}"));
+        assert!(response.body.get("index").is_none());
     }
     assert_eq!(fixture.sent(), []);
     let metrics = fixture.metrics();
@@ -107,7 +107,7 @@ async fn what_is_not_an_event_is_refused_with_what_and_where() {
 }
 
 #[tokio::test]
-async fn the_past_the_future_and_an_escaped_nul_are_events() {
+async fn past_and_future_times_and_an_escaped_nul_are_valid() {
     let fixture = fixture(Behaviour::Acknowledge);
     for body in [
         event("1").replace("2026-01-31T10:30:00+01:00", "1970-01-01T00:00:00Z"),
@@ -125,24 +125,24 @@ async fn the_past_the_future_and_an_escaped_nul_are_events() {
 async fn nothing_of_a_batch_with_an_invalid_event_is_published() {
     let fixture = fixture(Behaviour::Acknowledge);
     let body = format!("[{},{},{}]", event("1"), event("2").replace("+01:00", ""), event("3"));
-    let answer = fixture.post(BATCH, body).await;
-    assert_eq!((answer.status, answer.reason()), (StatusCode::BAD_REQUEST, "invalid_time"));
-    assert_eq!(answer.body["index"], 1);
+    let response = fixture.post(BATCH, body).await;
+    assert_eq!((response.status, response.reason()), (StatusCode::BAD_REQUEST, "invalid_time"));
+    assert_eq!(response.body["index"], 1);
     let begins = format!("byte {} of the body", event("1").len() + 2);
-    assert!(answer.detail().contains(&begins), "{}", answer.detail());
+    assert!(response.detail().contains(&begins), "{}", response.detail());
     for (body, reason) in [
         (format!("[{},", event("1")), "invalid_json"),
         (event("1"), "not_an_event"),
         (format!("[{},5]", event("1")), "not_an_event"),
     ] {
-        let answer = fixture.post(BATCH, body).await;
-        assert_eq!((answer.status, answer.reason()), (StatusCode::BAD_REQUEST, reason));
+        let response = fixture.post(BATCH, body).await;
+        assert_eq!((response.status, response.reason()), (StatusCode::BAD_REQUEST, reason));
     }
     assert_eq!(fixture.sent(), []);
 }
 
 #[tokio::test]
-async fn records_of_looks_are_taken_from_nobody() {
+async fn access_records_of_senders_are_rejected() {
     let fixture = fixture(Behaviour::Acknowledge);
     let forged = event("2").replace("chat.line", "archive.queried");
     for (content_type, body, index) in [
@@ -151,9 +151,9 @@ async fn records_of_looks_are_taken_from_nobody() {
         (STRUCTURED, forged.replace("archive.queried", "archive.invented"), None),
         (STRUCTURED, forged.replace("archive", "\\u0061rchive"), None),
     ] {
-        let answer = fixture.post(content_type, body).await;
-        assert_eq!((answer.status, answer.reason()), (StatusCode::FORBIDDEN, "reserved_type"), "{answer:?}");
-        assert_eq!(answer.body.get("index").and_then(|index| index.as_u64()), index);
+        let response = fixture.post(content_type, body).await;
+        assert_eq!((response.status, response.reason()), (StatusCode::FORBIDDEN, "reserved_type"), "{response:?}");
+        assert_eq!(response.body.get("index").and_then(|index| index.as_u64()), index);
     }
     let attributes = ATTRIBUTES.map(|(name, value)| (name, if name == "ce-type" { "archive.denied" } else { value }));
     let request = binary(&attributes).header("content-type", "application/json").body("{}".into()).unwrap();
@@ -164,7 +164,7 @@ async fn records_of_looks_are_taken_from_nobody() {
 }
 
 #[tokio::test]
-async fn headers_are_read_strictly() {
+async fn invalid_headers_are_rejected() {
     let fixture = fixture(Behaviour::Acknowledge);
     for (extra, reason) in [
         (("ce-customer", "50% off"), "invalid_percent_encoding"),
@@ -178,14 +178,14 @@ async fn headers_are_read_strictly() {
         (("authorization", "Bearer x"), "duplicate_header"),
     ] {
         let request = binary(&ATTRIBUTES).header(extra.0, extra.1).header("content-type", "application/json");
-        let answer = fixture.send(request.body("{}".into()).unwrap()).await;
-        assert_eq!((answer.status, answer.reason()), (StatusCode::BAD_REQUEST, reason), "{extra:?}");
-        assert!(!answer.detail().contains("50%"));
+        let response = fixture.send(request.body("{}".into()).unwrap()).await;
+        assert_eq!((response.status, response.reason()), (StatusCode::BAD_REQUEST, reason), "{extra:?}");
+        assert!(!response.detail().contains("50%"));
     }
     for left_out in ATTRIBUTES {
         let rest: Vec<_> = ATTRIBUTES.into_iter().filter(|attribute| *attribute != left_out).collect();
-        let answer = fixture.send(binary(&rest).body("{}".into()).unwrap()).await;
-        assert_eq!((answer.status, answer.reason()), (StatusCode::BAD_REQUEST, "missing_attribute"));
+        let response = fixture.send(binary(&rest).body("{}".into()).unwrap()).await;
+        assert_eq!((response.status, response.reason()), (StatusCode::BAD_REQUEST, "missing_attribute"));
     }
     assert_eq!(fixture.sent(), []);
 }
@@ -201,9 +201,9 @@ async fn other_content_types_are_not_supported() {
         "application/cloudevents+json; charset=iso-8859-1",
         "",
     ] {
-        let answer = fixture.post(content_type, event("1")).await;
+        let response = fixture.post(content_type, event("1")).await;
         assert_eq!(
-            (answer.status, answer.reason()),
+            (response.status, response.reason()),
             (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
             "{content_type}"
         );
@@ -214,7 +214,7 @@ async fn other_content_types_are_not_supported() {
 }
 
 #[tokio::test]
-async fn only_who_has_a_token_may_send() {
+async fn a_sender_without_a_valid_token_is_rejected() {
     let fixture = fixture(Behaviour::Acknowledge);
     let request = |value: Option<&str>| {
         let request = Request::post("/v1/events").header("content-type", STRUCTURED);
@@ -229,11 +229,11 @@ async fn only_who_has_a_token_may_send() {
         (Some("Bearer wrong"), "invalid_token", "Bearer error=\"invalid_token\""),
         (Some("Bearer correct-hors"), "invalid_token", "Bearer error=\"invalid_token\""),
     ] {
-        let answer = fixture.send(request(value)).await;
-        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{value:?}");
-        assert_eq!(answer.header("www-authenticate").map(|value| &value[..6]), Some("Bearer"));
+        let response = fixture.send(request(value)).await;
+        assert_eq!(response.status, StatusCode::UNAUTHORIZED, "{value:?}");
+        assert_eq!(response.header("www-authenticate").map(|value| &value[..6]), Some("Bearer"));
         if value != Some("Bearer ") {
-            assert_eq!((answer.reason(), answer.header("www-authenticate")), (reason, Some(challenge)));
+            assert_eq!((response.reason(), response.header("www-authenticate")), (reason, Some(challenge)));
         }
     }
     assert_eq!(fixture.sent(), []);
@@ -243,7 +243,7 @@ async fn only_who_has_a_token_may_send() {
 }
 
 #[tokio::test]
-async fn other_methods_and_paths_are_not_there() {
+async fn other_methods_and_paths_do_not_exist() {
     let fixture = fixture(Behaviour::Acknowledge);
     let get = Request::get("/v1/events").body(Body::empty()).unwrap();
     assert_eq!(fixture.send(get).await.status, StatusCode::METHOD_NOT_ALLOWED);
@@ -252,7 +252,7 @@ async fn other_methods_and_paths_are_not_there() {
 }
 
 #[tokio::test]
-async fn settings_that_cannot_work_are_refused() {
+async fn invalid_settings_are_rejected() {
     let publisher = || fixture(Behaviour::Acknowledge).publisher as Arc<dyn Publisher>;
     for broken in [
         GatewaySettings { tokens: Vec::new(), ..settings() },

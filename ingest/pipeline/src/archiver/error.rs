@@ -1,0 +1,51 @@
+//! Why the archiver ended.
+
+use crate::kafka::KafkaError;
+use holdfast_archive::ArchiveError;
+
+/// Why the archiver ended. None of these errors loses an event: Kafka still has what was not committed.
+#[derive(Debug, thiserror::Error)]
+pub enum ArchiverError {
+    /// The Kafka client could not be created.
+    #[error(transparent)]
+    Settings(#[from] KafkaError),
+    /// Kafka reported an error that a retry does not fix.
+    #[error("{doing}: {source}")]
+    Kafka {
+        /// The step that failed.
+        doing: &'static str,
+        /// The error of the Kafka client.
+        source: rdkafka::error::KafkaError,
+    },
+    /// Kafka no longer has the next offset of the Delta log.
+    #[error(
+        "Kafka no longer has offset {offset} of {topic} partition {partition}, which is the next one in the archive's log; \
+         either the topic was recreated, or its retention deleted events before they were archived"
+    )]
+    OffsetLost {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: i32,
+        /// The next offset in the log.
+        offset: i64,
+    },
+    /// The log's offsets belong to another Kafka cluster.
+    #[error(
+        "the archive's log has offsets of the Kafka cluster `{archived}`, but this is the cluster `{found}`; reading on from \
+         these offsets would skip events. Connect to the first cluster again, or name new topics in kafka.events_topic and \
+         kafka.recordings_topic, which are read from their beginning"
+    )]
+    OtherCluster {
+        /// The cluster in the log.
+        archived: String,
+        /// The cluster that the consumer is connected to.
+        found: String,
+    },
+    /// The archive reported an error that a retry does not fix, or was unreachable until the retries ended.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// A thread of the archiver panicked.
+    #[error("the archiver's thread `{0}` panicked")]
+    Died(&'static str),
+}

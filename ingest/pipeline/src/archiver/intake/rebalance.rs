@@ -1,0 +1,201 @@
+//! Rebalances: each assigned partition starts at its offset in the Delta log, and each rebalance ends the epoch.
+
+use super::collect::StartOffset;
+use crate::archiver::error::ArchiverError;
+use crate::archiver::metrics::ArchiverMetrics;
+use crate::archiver::ownership::Ownership;
+use crate::archiver::run::Run;
+use crate::kafka::KafkaContext;
+use holdfast_archive::{Table, TableLog};
+use rdkafka::client::{ClientContext, OAuthToken};
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::KafkaError as LibraryError;
+use rdkafka::statistics::Statistics;
+use rdkafka::types::RDKafkaRespErr;
+use rdkafka::{Offset, TopicPartitionList};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
+
+/// How long to wait for the cluster's id.
+const CLUSTER_ID_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long to wait for the first offset of a partition that was never read.
+const WATERMARK_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long reading the log is retried during an assignment. Kafka allows five minutes between two polls.
+const LOG_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// The consumer's context: sets the start offsets from the log at each assignment.
+pub(in crate::archiver) struct RebalanceContext {
+    kafka: KafkaContext,
+    log: TableLog,
+    ownership: Arc<Ownership>,
+    runtime: Handle,
+    metrics: ArchiverMetrics,
+    on_ready: Box<dyn Fn(bool) + Send + Sync>,
+    cluster: Arc<OnceLock<String>>,
+    /// The result of the last rebalance, until the intake takes it.
+    assignment: Mutex<Option<Result<Assignment, ArchiverError>>>,
+}
+
+/// The next offset of each partition, and the Kafka cluster that these offsets belong to, both from the log.
+struct LogPosition {
+    partitions: Vec<StartOffset>,
+    cluster: Option<String>,
+}
+
+/// The partitions that are assigned to this consumer, with their start offsets.
+pub(super) struct Assignment {
+    pub(super) epoch: u64,
+    pub(super) starts: Vec<StartOffset>,
+}
+
+impl RebalanceContext {
+    pub(super) fn new(run: &Run, on_ready: Box<dyn Fn(bool) + Send + Sync>) -> Self {
+        Self {
+            kafka: KafkaContext::new(&run.kafka),
+            log: run.archive.table(Table::Events),
+            ownership: Arc::clone(&run.ownership),
+            runtime: Handle::current(),
+            metrics: run.metrics.clone(),
+            on_ready,
+            cluster: Arc::clone(&run.cluster),
+            assignment: Mutex::new(None),
+        }
+    }
+
+    /// Reads the start offsets from the log and sets them in `list`.
+    fn set_starts(&self, list: &mut TopicPartitionList) -> Result<LogPosition, ArchiverError> {
+        let deadline = Instant::now() + LOG_TIMEOUT;
+        let read = async || Ok((self.log.offsets().await?, self.log.cluster().await?));
+        let (offsets, cluster) = loop {
+            match self.runtime.block_on(read()) {
+                Ok(position) => break position,
+                Err(error) if Instant::now() >= deadline => return Err(ArchiverError::Archive(error)),
+                Err(error) => {
+                    tracing::warn!(%error, "cannot read the start offsets from the log; retrying");
+                    self.metrics.retries.inc();
+                    std::thread::sleep(Duration::from_secs(1));
+                }
+            }
+        };
+        let mut starts = Vec::new();
+        let partitions: Vec<_> =
+            list.elements().iter().map(|element| (element.topic().to_owned(), element.partition())).collect();
+        for (topic, partition) in partitions {
+            let next = offsets.get(&(topic.clone(), partition)).copied();
+            list.set_partition_offset(&topic, partition, next.map_or(Offset::Beginning, Offset::Offset))
+                .map_err(|source| ArchiverError::Kafka { doing: "set the start offset of a partition", source })?;
+            starts.push(StartOffset { topic, partition, next, earliest: 0 });
+        }
+        Ok(LogPosition { partitions: starts, cluster })
+    }
+
+    /// Rejects a cluster other than the one that the log's offsets belong to. Called while the consumer is connected.
+    fn check_cluster(&self, consumer: &BaseConsumer<Self>, archived: Option<String>) -> Result<(), ArchiverError> {
+        // A broker that is too old to report its cluster id cannot be distinguished from another one.
+        let Some(found) = consumer.client().fetch_cluster_id(CLUSTER_ID_TIMEOUT) else {
+            tracing::warn!("Kafka does not report a cluster id; cannot check whether it is the archived cluster");
+            return Ok(());
+        };
+        match archived {
+            Some(archived) if archived != found => Err(ArchiverError::OtherCluster { archived, found }),
+            _ => {
+                self.cluster.get_or_init(|| found);
+                Ok(())
+            }
+        }
+    }
+
+    /// Begins a new epoch with the partitions of `list`, each at its start offset.
+    pub(super) fn assign(&self, consumer: &BaseConsumer<Self>, list: &mut TopicPartitionList) {
+        let epoch = self.ownership.end_epoch();
+        let assigned = self.set_starts(list).and_then(|mut position| {
+            // Topics without offsets in the log are read from their beginning, in any cluster.
+            if position.partitions.iter().any(|start| start.next.is_some()) {
+                self.check_cluster(consumer, position.cluster)?;
+            } else if let Some(found) = consumer.client().fetch_cluster_id(CLUSTER_ID_TIMEOUT) {
+                self.cluster.get_or_init(|| found);
+            }
+            for start in position.partitions.iter_mut().filter(|start| start.next.is_none()) {
+                start.earliest = earliest(consumer, start);
+            }
+            consumer
+                .assign(list)
+                .map_err(|source| ArchiverError::Kafka { doing: "take the assigned partitions", source })?;
+            Ok(Assignment { epoch, starts: position.partitions })
+        });
+        if let Ok(assignment) = &assigned {
+            tracing::info!(partitions = assignment.starts.len(), "partitions assigned");
+            self.metrics.assigned_partitions.set(assignment.starts.len() as i64);
+            (self.on_ready)(true);
+        }
+        self.set_assignment(assigned);
+    }
+
+    pub(super) fn set_assignment(&self, assignment: Result<Assignment, ArchiverError>) {
+        *self.assignment.lock().unwrap_or_else(PoisonError::into_inner) = Some(assignment);
+    }
+
+    /// The result of the last rebalance, once.
+    pub(super) fn take_assignment(&self) -> Option<Result<Assignment, ArchiverError>> {
+        self.assignment.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl ClientContext for RebalanceContext {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = KafkaContext::ENABLE_REFRESH_OAUTH_TOKEN;
+
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.kafka.log(level, facility, message);
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        self.kafka.stats(statistics);
+    }
+
+    fn stats_raw(&self, statistics: &[u8]) {
+        self.kafka.stats_raw(statistics);
+    }
+
+    fn error(&self, error: LibraryError, reason: &str) {
+        self.kafka.error(error, reason);
+    }
+
+    fn generate_oauth_token(&self, config: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
+        self.kafka.generate_oauth_token(config)
+    }
+}
+
+impl ConsumerContext for RebalanceContext {
+    /// Replaces the default, which starts each partition at the group's committed offset.
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, error: RDKafkaRespErr, list: &mut TopicPartitionList) {
+        if error == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
+            self.assign(consumer, list);
+            return;
+        }
+        // Revoked, or the group was lost. The epoch ends before the partitions are released.
+        let epoch = self.ownership.end_epoch();
+        self.metrics.assigned_partitions.set(0);
+        (self.on_ready)(false);
+        let assignment = consumer
+            .unassign()
+            .map(|()| Assignment { epoch, starts: Vec::new() })
+            .map_err(|source| ArchiverError::Kafka { doing: "release the revoked partitions", source });
+        tracing::info!("partitions revoked");
+        self.set_assignment(assignment);
+    }
+}
+
+/// The first offset that Kafka still has of a partition that was never read. Offsets before it were deleted by retention, and
+/// are not missing because of a transaction.
+fn earliest(consumer: &BaseConsumer<RebalanceContext>, start: &StartOffset) -> i64 {
+    match consumer.fetch_watermarks(&start.topic, start.partition, WATERMARK_TIMEOUT) {
+        Ok((low, _)) => low.max(0),
+        Err(error) => {
+            let (topic, partition) = (&start.topic, start.partition);
+            tracing::warn!(%error, topic, partition, "cannot read the first offset; the reason of a gap before it is unknown");
+            0
+        }
+    }
+}
