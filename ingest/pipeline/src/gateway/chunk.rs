@@ -56,12 +56,12 @@ pub(super) fn event(
         ("time", now.to_string()),
     ];
     for (name, value) in defaults {
-        let given = sent.iter().find(|(known, _)| known == name);
+        let header = sent.iter().find(|(known, _)| known == name);
         let fixed = matches!(name, "specversion" | "type" | "subject");
-        if fixed && given.is_some_and(|(_, given)| given != value.as_bytes()) {
+        if fixed && header.is_some_and(|(_, sent)| sent != value.as_bytes()) {
             return Err(conflict(name));
         }
-        if given.is_none() {
+        if header.is_none() {
             attributes.push((name.to_owned(), value.into_bytes()));
         }
     }
@@ -128,8 +128,8 @@ fn boolean(text: &str) -> Result<bool, Problem> {
 /// Whether data of a media type is binary, rather than text or JSON.
 fn is_binary(media_type: &str) -> bool {
     let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let known = essence.split_once('/').is_some_and(|(kind, subtype)| !kind.is_empty() && !subtype.is_empty());
-    known
+    let is_complete = essence.split_once('/').is_some_and(|(kind, subtype)| !kind.is_empty() && !subtype.is_empty());
+    is_complete
         && !essence.starts_with("text/")
         && !essence.ends_with("json")
         && !essence.starts_with("application/cloudevents")

@@ -60,7 +60,7 @@ pub enum GatewayError {
     #[error("the gateway's token is empty; put a long random text into the file of gateway.token_file")]
     EmptyToken,
     /// A limit of 0.
-    #[error("gateway.{0} is 0; give it a positive number")]
+    #[error("gateway.{0} is 0; set it to a positive number")]
     Zero(&'static str),
     /// The largest request would always exceed the budget.
     #[error(

@@ -171,8 +171,8 @@ mod tests {
         assert_eq!(limit.next("FAIL", start + INTERVAL * 2), Some(0));
     }
 
-    fn refusal(context: &KafkaContext) -> String {
-        context.generate_oauth_token(None).err().expect("it is refused").to_string()
+    fn rejection(context: &KafkaContext) -> String {
+        context.generate_oauth_token(None).err().expect("the token is rejected").to_string()
     }
 
     #[test]
@@ -196,11 +196,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("token");
         let context = KafkaContext { token_file: Some(path.clone()), ..KafkaContext::default() };
-        let missing = refusal(&context);
+        let missing = rejection(&context);
         assert!(missing.contains("kafka.oauth_token_file"), "{missing}");
         for text in ["secret", "a.secret.c", "a.b.c.secret", &token(r#"{"sub":"secret"}"#), ""] {
             std::fs::write(&path, text).unwrap();
-            let error = refusal(&context);
+            let error = rejection(&context);
             assert!(error.contains("`exp`") && !error.contains("secret"), "{error}");
         }
         assert!(KafkaContext::default().generate_oauth_token(None).is_err());

@@ -51,7 +51,7 @@ pub struct KafkaSettings {
     pub max_recording_bytes: usize,
     /// Bytes that a consumer prefetches, in all partitions together.
     pub queue_bytes: usize,
-    /// Bytes that a producer holds until they are acknowledged; more is [`crate::producer::PublishError::Busy`].
+    /// Bytes that a producer queues until they are acknowledged; beyond them it reports [`crate::producer::PublishError::Busy`].
     pub producer_queue_bytes: usize,
     /// How long Kafka may take to acknowledge a message.
     pub delivery_timeout: Duration,

@@ -49,7 +49,7 @@ impl Totals {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).acknowledged
     }
 
-    /// Takes the totals: the number of acknowledged messages, and the partitions that they are in.
+    /// Takes out the totals: the number of acknowledged messages, and the partitions that they are in.
     ///
     /// # Errors
     /// The first error.

@@ -39,7 +39,8 @@ pub(super) struct Intake {
 }
 
 impl Intake {
-    /// Subscribes a consumer to both topics. `on_ready` is called as [`super::Archiver::run`] describes.
+    /// Subscribes a consumer to both topics. Calls `on_ready` with `true` when partitions are assigned, and with
+    /// `false` when they are revoked.
     pub(super) fn new(
         run: Run,
         sender: SyncSender<Work>,

@@ -26,7 +26,7 @@ const WATERMARK_TIMEOUT: Duration = Duration::from_secs(10);
 const LOG_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// The consumer's context: sets the start offsets from the log at each assignment.
-pub(in crate::archiver) struct RebalanceContext {
+pub(crate) struct RebalanceContext {
     kafka: KafkaContext,
     log: TableLog,
     ownership: Arc<Ownership>,
