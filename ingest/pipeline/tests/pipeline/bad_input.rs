@@ -1,18 +1,17 @@
-//! Messages that no client of ours would send, each with the dead letter that it becomes; and events that are unlikely
-//! and events all the same.
+//! Invalid messages, each with its dead letter; and unusual events that are valid.
 
 use holdfast_events::Timestamp;
 
+use crate::fixture::Fixture;
 use crate::readback::Contents;
-use crate::sent::{Fate, SOURCE, Sent};
-use crate::world::World;
+use crate::sent::{Outcome, SOURCE, Sent};
 
-/// A structured-mode event whose members from `id` on are given.
+/// A structured-mode event with the given members after `source`.
 fn structured(rest: &str) -> Vec<u8> {
     format!(r#"{{"specversion":"1.0","source":"{SOURCE}",{rest}}}"#).into_bytes()
 }
 
-/// A whole event with this id, and more members.
+/// A complete event with this id, and more members.
 fn whole(id: &str, more: &str) -> Vec<u8> {
     structured(&format!(r#""id":"{id}","type":"chat.line","subject":"s-odd","time":"2026-11-20T10:00:00Z"{more}"#))
 }
@@ -21,15 +20,15 @@ fn nested(depth: usize) -> String {
     format!("{}{}", "[".repeat(depth), "]".repeat(depth))
 }
 
-/// What becomes a dead letter, and why.
-fn dead(world: &World) -> Vec<Sent> {
-    let topic = world.events();
-    let letter = |reason, value: Vec<u8>| Sent::new(topic, value, Fate::Dead { reason });
+/// Messages that become dead letters, with the reason.
+fn dead(fixture: &Fixture) -> Vec<Sent> {
+    let topic = fixture.events();
+    let letter = |reason, value: Vec<u8>| Sent::new(topic, value, Outcome::DeadLetter { reason });
     let text = |reason, value: &str| letter(reason, value.as_bytes().to_vec());
     let chunk = |reason, seq: &str, more: &[(&str, &str)]| {
-        let mut sent = Sent::chunk(world.recordings(), "s-bad", "r-bad", 0, b"bytes of a chunk".to_vec());
+        let mut sent = Sent::chunk(fixture.recordings(), "s-bad", "r-bad", 0, b"bytes of a chunk".to_vec());
         sent.headers.retain(|(name, _)| name != "ce_seq");
-        sent.fate = Fate::Dead { reason };
+        sent.outcome = Outcome::DeadLetter { reason };
         let sent = if seq.is_empty() { sent } else { sent.header("ce_seq", seq) };
         more.iter().fold(sent, |sent, (name, value)| sent.header(name, *value))
     };
@@ -63,7 +62,7 @@ fn dead(world: &World) -> Vec<Sent> {
         letter("empty", Vec::new()),
         // A tombstone: a key and no value.
         Sent { value: None, ..letter("empty", Vec::new()) },
-        // Neither key nor anything else that could be read.
+        // Without a key and without valid JSON.
         Sent { key: None, ..letter("invalid_json", b"{{".to_vec()) },
         letter("invalid_json", b"{".to_vec()).header("", "").header("empty", "").header("bytes", b"\xff\x00".to_vec()),
         letter("missing_attribute", b"{}".to_vec()).header("ce_specversion", "1.0"),
@@ -102,39 +101,39 @@ fn dead(world: &World) -> Vec<Sent> {
     all
 }
 
-/// Everything about a message that is no event stands in its dead letter.
-pub(crate) async fn bad_input_becomes_dead_letters(world: &World) {
-    let archiver = world.archiver();
+/// A dead letter has everything about a message that is not an event.
+pub(crate) async fn bad_input_becomes_dead_letters(fixture: &Fixture) {
+    let archiver = fixture.archiver();
     archiver.ready().await;
-    // One at a time, so that the n-th place belongs to the n-th letter, and good ones between them.
-    let letters = dead(world);
+    // In order, so that the n-th position belongs to the n-th message, with valid events between them.
+    let letters = dead(fixture);
     let mut messages = Vec::new();
     for (number, letter) in letters.into_iter().enumerate() {
         messages.push(letter);
-        messages.push(Sent::chat(world.events(), "s-good", number));
+        messages.push(Sent::chat(fixture.events(), "s-good", number));
     }
-    world.send(messages).await;
-    let contents = world.settle_and_check().await;
+    fixture.send(messages).await;
+    let contents = fixture.wait_and_check().await;
     archiver.stop().await;
 
     let mut rest: Vec<_> = contents.dead.iter().collect();
     let expected: Vec<Sent> = {
-        let expectation = world.expectation();
-        expectation.messages().filter(|sent| matches!(sent.fate, Fate::Dead { .. })).cloned().collect()
+        let expectation = fixture.expectation();
+        expectation.messages().filter(|sent| matches!(sent.outcome, Outcome::DeadLetter { .. })).cloned().collect()
     };
     assert_eq!(rest.len(), expected.len());
     for sent in expected {
-        let Fate::Dead { reason } = sent.fate else { continue };
+        let Outcome::DeadLetter { reason } = sent.outcome else { continue };
         let headers = (!sent.headers.is_empty()).then(|| headers_json(&sent.headers));
-        let same = |row: &&crate::readback::DeadRow| {
+        let same = |row: &&crate::readback::DeadLetterRow| {
             row.reason == reason
-                && row.place.0 == sent.topic
+                && row.position.0 == sent.topic
                 && row.key == sent.key
                 && row.value == sent.value
                 && row.headers.as_deref().map(parsed) == headers
         };
-        let place = rest.iter().position(same).unwrap_or_else(|| panic!("no dead letter has all of {sent:?}"));
-        let row = rest.swap_remove(place);
+        let index = rest.iter().position(same).unwrap_or_else(|| panic!("no dead letter has all of {sent:?}"));
+        let row = rest.swap_remove(index);
         assert!(row.message.len() > 10, "{}", row.message);
         if let Some(value) = sent.value.as_deref().filter(|value| value.len() > 8) {
             let value = String::from_utf8_lossy(value);
@@ -156,10 +155,10 @@ fn headers_json(headers: &[(String, Vec<u8>)]) -> serde_json::Value {
     headers.iter().map(|(name, bytes)| serde_json::json!([name, value(bytes)])).collect()
 }
 
-/// Unknown types, times that nobody believes, texts with everything in them, and an id for the second time.
-pub(crate) async fn unlikely_events_are_archived(world: &World) {
-    let topic = world.events();
-    let archived = |id: &str, value: Vec<u8>| Sent::new(topic, value, Fate::archived(id));
+/// Unknown types, implausible times, texts with unusual characters, and duplicate ids.
+pub(crate) async fn unusual_events_are_archived(fixture: &Fixture) {
+    let topic = fixture.events();
+    let archived = |id: &str, value: Vec<u8>| Sent::new(topic, value, Outcome::archived(id));
     let timed = |id: &str, time: &str| {
         archived(id, structured(&format!(r#""id":"{id}","type":"t","subject":"s-odd","time":"{time}""#)))
     };
@@ -191,10 +190,10 @@ pub(crate) async fn unlikely_events_are_archived(world: &World) {
         archived("header", whole("header", "")).header("", "").header("trace", b"\xff".to_vec()),
         Sent { key: None, ..archived("keyless", whole("keyless", "")) },
     ];
-    let archiver = world.archiver();
+    let archiver = fixture.archiver();
     archiver.ready().await;
-    world.send(messages).await;
-    let contents = world.settle_and_check().await;
+    fixture.send(messages).await;
+    let contents = fixture.wait_and_check().await;
     archiver.stop().await;
 
     assert!(contents.dead.is_empty());
@@ -202,7 +201,7 @@ pub(crate) async fn unlikely_events_are_archived(world: &World) {
     assert_eq!(contents.event("unknown").data.as_deref(), Some(r#"[1,{"a":null}]"#));
     assert_eq!(contents.event("nul").data.as_deref(), Some(r#"{"text":"a\u0000b"}"#));
     assert_eq!(contents.event("spaces").data.as_deref(), Some(r#"{ "text" : "as  it  came" }"#));
-    assert_eq!(contents.events.iter().filter(|row| row.id == "again").count(), 3, "each delivery is a row");
+    assert_eq!(contents.events.iter().filter(|row| row.id == "again").count(), 3, "each duplicate is a row");
     filed(&contents, "1970", "1970-01-01T00:00:00Z", None);
     filed(&contents, "2090", "2090-06-01T00:00:00Z", None);
     filed(&contents, "zone", "2026-11-21T04:30:00Z", Some("2026-11-21"));
@@ -210,12 +209,12 @@ pub(crate) async fn unlikely_events_are_archived(world: &World) {
     filed(&contents, "long ago", "2009-02-13T23:31:30.123456Z", Some("2009-02-13"));
 }
 
-/// The claimed time is kept; the partition is that of the time where it is plausible, and that of the arrival otherwise.
+/// The event's time is kept. A plausible time is also the partition's date; otherwise the date is that of the arrival.
 #[track_caller]
 fn filed(contents: &Contents, id: &str, time: &str, date: Option<&str>) {
     let row = contents.event(id);
     assert_eq!(Timestamp(row.time), Timestamp::parse(time).unwrap(), "{id}");
     assert_eq!(row.implausible, date.is_none(), "{id}");
-    let stands_in = Timestamp(0).plus_days(row.date.into()).date_text();
-    assert_eq!(stands_in, date.map_or_else(|| Timestamp(row.archived_at).date_text(), str::to_owned), "{id}");
+    let partition_date = Timestamp(0).plus_days(row.date.into()).date_text();
+    assert_eq!(partition_date, date.map_or_else(|| Timestamp(row.archived_at).date_text(), str::to_owned), "{id}");
 }

@@ -1,5 +1,4 @@
-//! What only the embedded broker is asked: to be stopped and started again under a running archiver, and to forget what
-//! is archived.
+//! Tests of the embedded broker only: restarts under a running archiver, and deletion of archived records.
 
 use std::time::Duration;
 
@@ -9,60 +8,60 @@ use holdfast_testkit::require;
 use tokio_util::sync::CancellationToken;
 
 use crate::conformance::events;
-use crate::world::{BrokerKind, LIMIT, StoreKind, World};
+use crate::fixture::{BrokerKind, Fixture, LIMIT, StoreKind};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_archiver_outlives_its_broker() {
-    let mut world = require!(World::start(BrokerKind::Embedded, StoreKind::Folder).await);
-    let archiver = world.archiver();
+async fn the_archiver_continues_after_restarts_of_the_broker() {
+    let mut fixture = require!(Fixture::start(BrokerKind::Embedded, StoreKind::Folder).await);
+    let archiver = fixture.archiver();
     for round in 0..3 {
-        world.send(events(&world, &format!("round-{round}"), 5, 40)).await;
+        fixture.send(events(&fixture, &format!("round-{round}"), 5, 40)).await;
         tokio::time::sleep(Duration::from_millis(100)).await;
-        world.restart_broker().await;
+        fixture.restart_broker().await;
     }
-    world.send(events(&world, "last", 5, 40)).await;
-    world.settle_and_check().await;
+    fixture.send(events(&fixture, "last", 5, 40)).await;
+    fixture.wait_and_check().await;
     archiver.stop().await;
-    world.check().await;
+    fixture.check().await;
 }
 
-/// What is archived is deleted from the broker, and nothing else: archivers that come later go on where they should.
+/// The broker deletes archived records and no others. Archivers that start later continue at the right offsets.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_broker_forgets_what_is_archived() {
-    let mut world = require!(World::start(BrokerKind::Embedded, StoreKind::Memory).await);
+async fn archived_records_are_deleted_from_the_broker() {
+    let mut fixture = require!(Fixture::start(BrokerKind::Embedded, StoreKind::Memory).await);
     let stopping = CancellationToken::new();
-    let (kafka, log, stop) = (world.kafka.clone(), world.archive.table(Table::Events), stopping.clone());
+    let (kafka, log, stop) = (fixture.kafka.clone(), fixture.archive.table(Table::Events), stopping.clone());
     let trimming =
         tokio::spawn(async move { trim_archived(&kafka, &log, Duration::from_millis(150), &stop).await.unwrap() });
     for round in 0..6 {
-        world.send(events(&world, &format!("round-{round}"), 5, 30)).await;
-        let archiver = world.stranger();
+        fixture.send(events(&fixture, &format!("round-{round}"), 5, 30)).await;
+        let archiver = fixture.archiver_in_new_group();
         archiver.ready().await;
-        world.send(events(&world, &format!("more-{round}"), 5, 30)).await;
+        fixture.send(events(&fixture, &format!("more-{round}"), 5, 30)).await;
         if round % 2 == 0 {
-            world.settle().await;
+            fixture.wait_until_archived().await;
             tokio::time::sleep(Duration::from_millis(300)).await;
             archiver.stop().await;
         } else {
             archiver.kill();
         }
         if round == 3 {
-            world.restart_broker().await;
+            fixture.restart_broker().await;
         }
     }
-    let archiver = world.stranger();
-    world.settle_and_check().await;
+    let archiver = fixture.archiver_in_new_group();
+    fixture.wait_and_check().await;
     let deadline = tokio::time::Instant::now() + LIMIT;
-    while world.kept().await > 0 {
-        assert!(tokio::time::Instant::now() < deadline, "the broker keeps {} records", world.kept().await);
+    while fixture.kept().await > 0 {
+        assert!(tokio::time::Instant::now() < deadline, "the broker keeps {} records", fixture.kept().await);
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     archiver.stop().await;
-    // With nothing left in the broker there is still a place to go on from.
-    let archiver = world.stranger();
+    // With no record left in the broker, the start offsets are still known.
+    let archiver = fixture.archiver_in_new_group();
     archiver.ready().await;
-    world.send(events(&world, "after", 5, 30)).await;
-    world.settle_and_check().await;
+    fixture.send(events(&fixture, "after", 5, 30)).await;
+    fixture.wait_and_check().await;
     archiver.stop().await;
     stopping.cancel();
     trimming.await.unwrap();

@@ -1,35 +1,36 @@
-//! The promise as a value: every message that Kafka acknowledged is an event or a dead letter, once, and nothing else is.
+//! The guarantee as a value: every message that Kafka acknowledged is archived once, as an event or a dead letter, and nothing
+//! else is.
 
 use std::collections::BTreeMap;
 
-use crate::readback::{Contents, EventRow, Place};
-use crate::sent::{Fate, Sent};
+use crate::readback::{Contents, EventRow, KafkaPosition};
+use crate::sent::{Outcome, Sent};
 
 /// What was acknowledged so far.
 #[derive(Debug, Default)]
 pub(crate) struct Expectation {
-    /// With the place; `None` where the broker recognised a repetition and did not say where the first one stands.
-    acknowledged: Vec<(Option<Place>, Sent)>,
+    /// With the position; `None` if the broker recognised a duplicate and did not report the offset of the first one.
+    acknowledged: Vec<(Option<KafkaPosition>, Sent)>,
 }
 
 impl Expectation {
-    pub(crate) fn add(&mut self, place: Option<Place>, sent: Sent) {
-        self.acknowledged.push((place, sent));
+    pub(crate) fn add(&mut self, position: Option<KafkaPosition>, sent: Sent) {
+        self.acknowledged.push((position, sent));
     }
 
     /// By partition, the offset behind the last acknowledged message.
     pub(crate) fn targets(&self) -> BTreeMap<(String, i32), i64> {
         let mut targets: BTreeMap<(String, i32), i64> = BTreeMap::new();
-        for (topic, partition, offset) in self.acknowledged.iter().filter_map(|(place, _)| place.as_ref()) {
+        for (topic, partition, offset) in self.acknowledged.iter().filter_map(|(position, _)| position.as_ref()) {
             let target = targets.entry((topic.clone(), *partition)).or_default();
             *target = (*target).max(offset + 1);
         }
         targets
     }
 
-    /// Whether the places of all messages are known.
-    pub(crate) fn places_are_known(&self) -> bool {
-        self.acknowledged.iter().all(|(place, _)| place.is_some())
+    /// Whether the positions of all messages are known.
+    pub(crate) fn positions_are_known(&self) -> bool {
+        self.acknowledged.iter().all(|(position, _)| position.is_some())
     }
 
     pub(crate) fn messages(&self) -> impl Iterator<Item = &Sent> {
@@ -44,72 +45,73 @@ impl Expectation {
         }
         let chunks = self.acknowledged.iter().filter(|(_, sent)| sent.is_chunk());
         chunks
-            .filter_map(|(place, sent)| {
-                let Fate::Archived { id, .. } = &sent.fate else { return None };
-                let here = |row: &&&EventRow| place.as_ref().is_none_or(|place| row.place == *place);
+            .filter_map(|(position, sent)| {
+                let Outcome::Archived { id, .. } = &sent.outcome else { return None };
+                let here = |row: &&&EventRow| position.as_ref().is_none_or(|position| row.position == *position);
                 let row = rows.get(id.as_str())?.iter().find(here)?;
                 Some((sent.value.clone().unwrap_or_default(), *row))
             })
             .collect()
     }
 
-    /// Everything that is lost, doubled, changed, or there without having been sent.
+    /// Everything that is lost, duplicated, changed, or archived without having been sent.
     pub(crate) fn compare(&self, contents: &Contents) -> Vec<String> {
         let mut wrong = Vec::new();
-        // What stands at each place: events by their identity, dead letters by their reason.
-        let mut found: BTreeMap<&Place, Vec<String>> = BTreeMap::new();
-        let mut canonical: BTreeMap<&Place, &[u8]> = BTreeMap::new();
-        let mut by_name: BTreeMap<String, Vec<&Place>> = BTreeMap::new();
+        // What is at each position: events by source and id, dead letters by reason.
+        let mut found: BTreeMap<&KafkaPosition, Vec<String>> = BTreeMap::new();
+        let mut canonical: BTreeMap<&KafkaPosition, &[u8]> = BTreeMap::new();
+        let mut by_name: BTreeMap<String, Vec<&KafkaPosition>> = BTreeMap::new();
         for row in &contents.events {
             let name = format!("event {} of {}", row.id, row.source);
-            found.entry(&row.place).or_default().push(name.clone());
-            canonical.insert(&row.place, &row.canonical);
-            by_name.entry(name).or_default().push(&row.place);
+            found.entry(&row.position).or_default().push(name.clone());
+            canonical.insert(&row.position, &row.canonical);
+            by_name.entry(name).or_default().push(&row.position);
         }
         for row in &contents.dead {
-            found.entry(&row.place).or_default().push(format!("dead letter: {}", row.reason));
+            found.entry(&row.position).or_default().push(format!("dead letter: {}", row.reason));
         }
         wrong.extend(
             found
                 .iter()
                 .filter(|(_, names)| names.len() > 1)
-                .map(|(place, names)| format!("doubled {place:?}: {names:?}")),
+                .map(|(position, names)| format!("duplicated {position:?}: {names:?}")),
         );
         let mut unplaced = Vec::new();
-        for (place, sent) in &self.acknowledged {
-            let name = match &sent.fate {
-                Fate::Archived { source, id } => format!("event {id} of {source}"),
-                Fate::Dead { reason } => format!("dead letter: {reason}"),
+        for (position, sent) in &self.acknowledged {
+            let name = match &sent.outcome {
+                Outcome::Archived { source, id } => format!("event {id} of {source}"),
+                Outcome::DeadLetter { reason } => format!("dead letter: {reason}"),
             };
-            let Some(place) = place else {
+            let Some(position) = position else {
                 unplaced.push((name, sent));
                 continue;
             };
-            match found.remove(place) {
-                None => wrong.push(format!("lost {place:?}: {name}")),
+            match found.remove(position) {
+                None => wrong.push(format!("lost {position:?}: {name}")),
                 Some(names) if names[0] != name => {
-                    wrong.push(format!("at {place:?} stands {:?} in place of {name:?}", names[0]));
+                    wrong.push(format!("at {position:?} is {:?} instead of {name:?}", names[0]));
                 }
                 Some(_) => {
-                    if matches!(sent.fate, Fate::Archived { .. }) && canonical[place] != sent.canonical() {
-                        wrong.push(format!("changed {place:?}: {name}"));
+                    if matches!(sent.outcome, Outcome::Archived { .. }) && canonical[position] != sent.canonical() {
+                        wrong.push(format!("changed {position:?}: {name}"));
                     }
                 }
             }
         }
         for (name, sent) in unplaced {
-            let place = by_name.get(&name).into_iter().flatten().copied().find(|place| found.contains_key(*place));
-            match place {
-                None => wrong.push(format!("lost: {name}, whose place is not known")),
-                Some(place) => {
-                    found.remove(place);
-                    if canonical[place] != sent.canonical() {
-                        wrong.push(format!("changed {place:?}: {name}"));
+            let position =
+                by_name.get(&name).into_iter().flatten().copied().find(|position| found.contains_key(*position));
+            match position {
+                None => wrong.push(format!("lost: {name}, whose position is unknown")),
+                Some(position) => {
+                    found.remove(position);
+                    if canonical[position] != sent.canonical() {
+                        wrong.push(format!("changed {position:?}: {name}"));
                     }
                 }
             }
         }
-        wrong.extend(found.iter().map(|(place, names)| format!("never sent {place:?}: {names:?}")));
+        wrong.extend(found.iter().map(|(position, names)| format!("never sent {position:?}: {names:?}")));
         wrong
     }
 }

@@ -1,122 +1,122 @@
-//! Several archivers at once: those that share, and those that do not know that they have lost what they had.
+//! Several archivers at once: members of one group, and zombies that have lost their partitions without noticing.
 
 use std::time::Duration;
 
 use holdfast_testkit::faults::{Fault, Faults, Gate, Operation, Rule, When};
 
 use crate::conformance::events;
-use crate::world::{LIMIT, World};
+use crate::fixture::{Fixture, LIMIT};
 
-/// A second archiver joins while events flow, then the first one leaves.
-pub(crate) async fn two_archivers_share_and_hand_over(world: &World) {
-    let first = world.archiver();
+/// A second archiver joins while events are sent, then the first one leaves.
+pub(crate) async fn two_archivers_share_and_hand_over(fixture: &Fixture) {
+    let first = fixture.archiver();
     first.ready().await;
-    let flow = async |from: usize, to: usize| {
+    let send = async |from: usize, to: usize| {
         for round in from..to {
-            world.send(events(world, &format!("flow-{round}"), 6, 12)).await;
+            fixture.send(events(fixture, &format!("flow-{round}"), 6, 12)).await;
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    flow(0, 10).await;
-    let second = world.archiver();
-    tokio::join!(flow(10, 25), second.ready());
-    flow(25, 35).await;
-    world.settle_and_check().await;
+    send(0, 10).await;
+    let second = fixture.archiver();
+    tokio::join!(send(10, 25), second.ready());
+    send(25, 35).await;
+    fixture.wait_and_check().await;
 
-    // What the first one has goes to the second: in an orderly way, so without waiting for a time-out.
-    tokio::join!(flow(35, 50), first.stop());
-    world.settle_and_check().await;
+    // The first archiver leaves the group, so the second gets its partitions without waiting for the session timeout.
+    tokio::join!(send(35, 50), first.stop());
+    fixture.wait_and_check().await;
     second.stop().await;
-    world.check().await;
+    fixture.check().await;
 }
 
-/// Archivers come and go while nothing can be written, with more waiting than their queues hold.
-pub(crate) async fn a_rebalance_during_an_outage_loses_nothing(world: &World) {
-    let first = world.archiver();
+/// Archivers join and leave while nothing can be written, with more events waiting than fit in their queues.
+pub(crate) async fn a_rebalance_during_an_outage_loses_nothing(fixture: &Fixture) {
+    let first = fixture.archiver();
     first.ready().await;
-    world.send(events(world, "before", 5, 40)).await;
-    world.settle().await;
+    fixture.send(events(fixture, "before", 5, 40)).await;
+    fixture.wait_until_archived().await;
     first.faults.fill_disk();
-    world.send(events(world, "outage", 10, 400)).await;
+    fixture.send(events(fixture, "outage", 10, 400)).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let second = world.archiver();
+    let second = fixture.archiver();
     second.faults.fill_disk();
     second.ready().await;
-    world.send(events(world, "still", 10, 40)).await;
+    fixture.send(events(fixture, "still", 10, 40)).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
-    assert!(!first.has_ended() && !second.has_ended(), "an outage is waited for");
-    assert_eq!(world.rows().await, 200, "nothing could be written");
+    assert!(!first.has_ended() && !second.has_ended(), "an outage does not end the archivers");
+    assert_eq!(fixture.rows().await, 200, "nothing could be written");
 
     first.faults.free_disk();
     second.faults.free_disk();
-    world.settle_and_check().await;
+    fixture.wait_and_check().await;
     first.stop().await;
     second.stop().await;
-    world.check().await;
+    fixture.check().await;
 }
 
-/// An archiver hangs in the middle of a commit while a stranger archives the same events. When it comes back, its commit
-/// is refused, and it goes on from where the log is.
-pub(crate) async fn a_zombie_is_fenced(world: &World) {
-    let zombie = world.archiver();
-    world.send(events(world, "alive", 4, 20)).await;
-    world.settle().await;
+/// An archiver hangs during a commit while an archiver of another group archives the same events. When it resumes, the log
+/// rejects its commit, and it continues at the log's offsets.
+pub(crate) async fn a_zombie_is_fenced(fixture: &Fixture) {
+    let zombie = fixture.archiver();
+    fixture.send(events(fixture, "alive", 4, 20)).await;
+    fixture.wait_until_archived().await;
 
     let gate = hold_the_next_commit(&zombie.faults);
-    world.send(events(world, "taken", 4, 40)).await;
+    fixture.send(events(fixture, "taken", 4, 40)).await;
     tokio::time::timeout(LIMIT, gate.arrived(1)).await.expect("the archiver commits");
-    let stranger = world.stranger();
-    world.settle_and_check().await;
+    let other = fixture.archiver_in_new_group();
+    fixture.wait_and_check().await;
 
     gate.open();
-    world.send(events(world, "after", 4, 40)).await;
-    world.settle_and_check().await;
-    assert!(!zombie.has_ended(), "a fenced archiver goes on");
+    fixture.send(events(fixture, "after", 4, 40)).await;
+    fixture.wait_and_check().await;
+    assert!(!zombie.has_ended(), "a fenced archiver keeps running");
 
-    // Both have all partitions, so they are in each other's way all the time; nothing is doubled.
+    // Both have all partitions and compete for every commit; no event is duplicated.
     for round in 0..5 {
-        world.send(events(world, &format!("both-{round}"), 4, 20)).await;
-        world.settle().await;
+        fixture.send(events(fixture, &format!("both-{round}"), 4, 20)).await;
+        fixture.wait_until_archived().await;
     }
-    stranger.stop().await;
-    world.send(events(world, "alone", 4, 20)).await;
-    world.settle_and_check().await;
+    other.stop().await;
+    fixture.send(events(fixture, "alone", 4, 20)).await;
+    fixture.wait_and_check().await;
     zombie.stop().await;
-    world.check().await;
+    fixture.check().await;
 }
 
-/// The same within one group: the archiver hangs so long that its group gives its partitions to another member.
-pub(crate) async fn a_zombie_of_the_same_group_is_fenced(world: &World) {
-    // It polls no more while it hangs, and is put out of the group.
+/// The same within one group: the archiver hangs so long that its partitions are assigned to another member.
+pub(crate) async fn a_zombie_of_the_same_group_is_fenced(fixture: &Fixture) {
+    // It does not poll while it hangs, and is removed from the group.
     let faults = Faults::default();
-    let zombie = world.archiver_with(
-        &world.kafka.group,
+    let zombie = fixture.archiver_with(
+        &fixture.kafka.group,
         |kafka| {
             kafka.settings.insert("max.poll.interval.ms".to_owned(), "6000".to_owned());
         },
         faults,
     );
-    world.send(events(world, "alive", 4, 20)).await;
-    world.settle().await;
+    fixture.send(events(fixture, "alive", 4, 20)).await;
+    fixture.wait_until_archived().await;
 
     let gate = hold_the_next_commit(&zombie.faults);
-    world.send(events(world, "taken", 4, 40)).await;
+    fixture.send(events(fixture, "taken", 4, 40)).await;
     tokio::time::timeout(LIMIT, gate.arrived(1)).await.expect("the archiver commits");
-    let heir = world.archiver();
-    heir.ready().await;
-    world.send(events(world, "meanwhile", 4, 40)).await;
-    // The zombie may still have some of the partitions, where nothing moves while it hangs.
+    let successor = fixture.archiver();
+    successor.ready().await;
+    fixture.send(events(fixture, "meanwhile", 4, 40)).await;
+    // The zombie may still have some partitions, which make no progress while it hangs.
     tokio::time::sleep(Duration::from_secs(2)).await;
     gate.open();
-    world.settle_and_check().await;
+    fixture.wait_and_check().await;
 
-    world.send(events(world, "after", 4, 40)).await;
-    world.settle_and_check().await;
+    fixture.send(events(fixture, "after", 4, 40)).await;
+    fixture.wait_and_check().await;
     zombie.stop().await;
-    world.send(events(world, "heir", 4, 20)).await;
-    world.settle_and_check().await;
-    heir.stop().await;
-    world.check().await;
+    fixture.send(events(fixture, "successor", 4, 20)).await;
+    fixture.wait_and_check().await;
+    successor.stop().await;
+    fixture.check().await;
 }
 
 /// Holds the next write into the log of events at a gate.

@@ -1,4 +1,4 @@
-//! The pipeline from Kafka into the archive, against real brokers and real stores, and against stores that fail.
+//! The pipeline from Kafka into the archive, with real brokers and real stores, and with stores that fail.
 //!
 //! ```text
 //! Sent ──▶ broker: embedded, or Apache Kafka ──▶ Archiver ──▶ FaultyStore ──▶ store: memory, folder, or an S3 server
@@ -6,9 +6,8 @@
 //!   └──▶ Expectation ◀──────── compared, row by row and byte by byte ◀──── Contents, decrypted without SQL
 //! ```
 //!
-//! One suite, [`conformance`], is written once and run against every pair of broker and store. What only one of them can
-//! do (transactions, being killed) stands in [`apache`] and [`embedded`]; crashes after every single effect on the store
-//! stand in [`crashes`].
+//! The suite [`conformance`] runs against every pair of broker and store. [`apache`] and [`embedded`] test what only one broker
+//! has (transactions, SIGKILL of the broker). [`crashes`] tests a crash after every single write to the store.
 
 mod apache;
 mod bad_input;
@@ -17,8 +16,8 @@ mod crashes;
 mod embedded;
 mod expectation;
 mod faults;
+mod fixture;
 mod groups;
 mod proof;
 mod readback;
 mod sent;
-mod world;

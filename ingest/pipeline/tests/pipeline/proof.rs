@@ -1,4 +1,4 @@
-//! Whatever happened to the archivers, what they attested is what is there: every check of a test ends with a verification.
+//! Every check of a test verifies the archive against the attestations, whatever failures the test injected.
 
 use holdfast_archive::Archive;
 use holdfast_archive::keys::Unlocker;
@@ -12,13 +12,13 @@ use std::time::Duration;
 /// The key of all tests.
 pub(crate) fn signing_key() -> Arc<SigningKey> {
     let pair = generate("holdfast/pipeline", [3; 32]).expect("the name is allowed");
-    Arc::new(SigningKey::parse(&pair.private_key).expect("it was just made"))
+    Arc::new(SigningKey::parse(&pair.private_key).expect("it was just generated"))
 }
 
 /// Integrates what was committed and verifies all of it.
 pub(crate) async fn verify(archive: &Archive, officer: &age::x25519::Identity) -> Report {
     let (key, now) = (signing_key(), system_clock()());
-    let keys = TrustedKeys::parse(key.verifier_key()).expect("it was just made");
+    let keys = TrustedKeys::parse(key.verifier_key()).expect("it was just generated");
     let settings = IntegrateSettings {
         holder: uuid::Uuid::new_v4().to_string(),
         lease: Duration::from_secs(30),

@@ -1,4 +1,4 @@
-//! What stands in the archive: both tables, decrypted with an officer's key and read with the Parquet reader alone.
+//! Reads both tables of the archive back: decrypted with the compliance officer's key, with the Parquet reader alone.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type, TimestampMicrosecondType};
@@ -11,18 +11,18 @@ use object_store::ObjectStoreExt;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 
 /// Topic, partition, offset.
-pub(crate) type Place = (String, i32, i64);
+pub(crate) type KafkaPosition = (String, i32, i64);
 
 /// A row of `events`.
 #[derive(Debug)]
 pub(crate) struct EventRow {
-    pub(crate) place: Place,
+    pub(crate) position: KafkaPosition,
     pub(crate) source: String,
     pub(crate) id: String,
     pub(crate) type_: String,
     /// Microseconds.
     pub(crate) time: i64,
-    /// Days since 1970 of the partition that it stands in.
+    /// The date of its partition, in days since 1970.
     pub(crate) date: i32,
     pub(crate) class: String,
     pub(crate) archived_at: i64,
@@ -36,8 +36,8 @@ pub(crate) struct EventRow {
 
 /// A row of `dead_letters`.
 #[derive(Debug)]
-pub(crate) struct DeadRow {
-    pub(crate) place: Place,
+pub(crate) struct DeadLetterRow {
+    pub(crate) position: KafkaPosition,
     pub(crate) reason: String,
     pub(crate) message: String,
     pub(crate) key: Option<Vec<u8>>,
@@ -49,7 +49,7 @@ pub(crate) struct DeadRow {
 #[derive(Debug, Default)]
 pub(crate) struct Contents {
     pub(crate) events: Vec<EventRow>,
-    pub(crate) dead: Vec<DeadRow>,
+    pub(crate) dead: Vec<DeadLetterRow>,
 }
 
 impl Contents {
@@ -70,7 +70,7 @@ impl Contents {
     pub(crate) fn event(&self, id: &str) -> &EventRow {
         let mut rows = self.events.iter().filter(|row| row.id == id);
         let row = rows.next().unwrap_or_else(|| panic!("no event {id}"));
-        assert!(rows.next().is_none(), "the event {id} stands there more than once");
+        assert!(rows.next().is_none(), "the event {id} is archived more than once");
         row
     }
 }
@@ -115,7 +115,7 @@ fn time(batch: &RecordBatch, name: &str, row: usize) -> i64 {
     batch.column_by_name(name).unwrap().as_primitive::<TimestampMicrosecondType>().value(row)
 }
 
-fn place(batch: &RecordBatch, row: usize) -> Place {
+fn position(batch: &RecordBatch, row: usize) -> KafkaPosition {
     let partition = batch.column_by_name("kafka_partition").unwrap().as_primitive::<Int32Type>().value(row);
     (text(batch, "kafka_topic", row).unwrap(), partition, long(batch, "kafka_offset", row).unwrap())
 }
@@ -123,7 +123,7 @@ fn place(batch: &RecordBatch, row: usize) -> Place {
 fn event_row(file: &DataFile, batch: &RecordBatch, row: usize) -> EventRow {
     let object = text(batch, "object_path", row);
     EventRow {
-        place: place(batch, row),
+        position: position(batch, row),
         source: text(batch, "source", row).unwrap(),
         id: text(batch, "id", row).unwrap(),
         type_: text(batch, "type", row).unwrap(),
@@ -140,9 +140,9 @@ fn event_row(file: &DataFile, batch: &RecordBatch, row: usize) -> EventRow {
     }
 }
 
-fn dead_row(batch: &RecordBatch, row: usize) -> DeadRow {
-    DeadRow {
-        place: place(batch, row),
+fn dead_row(batch: &RecordBatch, row: usize) -> DeadLetterRow {
+    DeadLetterRow {
+        position: position(batch, row),
         reason: text(batch, "reason", row).unwrap(),
         message: text(batch, "message", row).unwrap(),
         key: binary(batch, "key", row),

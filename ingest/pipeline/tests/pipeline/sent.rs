@@ -1,4 +1,4 @@
-//! What a test sends, and what has to become of it.
+//! The messages that a test sends, each with its expected outcome.
 
 use holdfast_events::{CHUNK_TYPE, Decoder, Event, canonical_bytes, decode_binary, decode_structured};
 use holdfast_testkit::kafka::clients::Record;
@@ -6,43 +6,43 @@ use holdfast_testkit::kafka::clients::Record;
 /// The source of every event that is sent here.
 pub(crate) const SOURCE: &str = "urn:holdfast:test";
 
-/// What must become of a message that Kafka acknowledged.
+/// How a message that Kafka acknowledged must be archived.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Fate {
-    /// It is an event.
+pub(crate) enum Outcome {
+    /// As an event.
     Archived { source: String, id: String },
-    /// It is a dead letter with this reason.
-    Dead { reason: &'static str },
+    /// As a dead letter with this reason.
+    DeadLetter { reason: &'static str },
 }
 
-/// A message, and its fate.
+/// A message, and its expected outcome.
 #[derive(Debug, Clone)]
 pub(crate) struct Sent {
     pub(crate) topic: String,
     pub(crate) key: Option<Vec<u8>>,
     pub(crate) headers: Vec<(String, Vec<u8>)>,
     pub(crate) value: Option<Vec<u8>>,
-    pub(crate) fate: Fate,
+    pub(crate) outcome: Outcome,
 }
 
 impl Sent {
-    /// A message with a value, which is to be archived as the event that it says it is, or else to be a dead letter.
-    pub(crate) fn new(topic: &str, value: impl Into<Vec<u8>>, fate: Fate) -> Self {
+    /// A message with a value.
+    pub(crate) fn new(topic: &str, value: impl Into<Vec<u8>>, outcome: Outcome) -> Self {
         let key = Some(b"s-bad".to_vec());
-        Self { topic: topic.to_owned(), key, headers: Vec::new(), value: Some(value.into()), fate }
+        Self { topic: topic.to_owned(), key, headers: Vec::new(), value: Some(value.into()), outcome }
     }
 
-    /// A line of chat at a time, in structured mode.
+    /// A chat line with a time, in structured mode.
     pub(crate) fn chat_at(topic: &str, session: &str, number: usize, time: &str) -> Self {
         let id = format!("{session}-{number}");
         let value = format!(
             r#"{{"specversion":"1.0","id":"{id}","source":"{SOURCE}","type":"chat.line","subject":"{session}","time":"{time}","agent":"a-1","data":{{"seq":{number},"sender":"customer","text":"line {number} of {session}: ü € 😀"}}}}"#
         );
-        let sent = Self::new(topic, value, Fate::archived(&id));
+        let sent = Self::new(topic, value, Outcome::archived(&id));
         Self { key: Some(session.as_bytes().to_vec()), ..sent }
     }
 
-    /// A line of chat in structured mode.
+    /// A chat line in structured mode.
     pub(crate) fn chat(topic: &str, session: &str, number: usize) -> Self {
         Self::chat_at(topic, session, number, "2026-11-20T10:00:00.25Z")
     }
@@ -60,7 +60,7 @@ impl Sent {
                 ("ticket", "T-17"),
                 ("color", "blue"),
             ]),
-            ..Self::new(topic, value, Fate::archived(&id))
+            ..Self::new(topic, value, Outcome::archived(&id))
         }
         .header("content-type", "application/json")
     }
@@ -79,7 +79,7 @@ impl Sent {
                 ("firstms", &(seq * 2_000).to_string()),
                 ("lastms", &(seq * 2_000 + 1_999).to_string()),
             ]),
-            ..Self::new(topic, bytes, Fate::archived(&id))
+            ..Self::new(topic, bytes, Outcome::archived(&id))
         }
         .header("content-type", "video/webm")
     }
@@ -106,7 +106,7 @@ impl Sent {
         record
     }
 
-    /// The event that it says it is.
+    /// The event in the message.
     pub(crate) fn event(&self) -> Event<'_> {
         let value = self.value.as_deref().unwrap_or_default();
         let attributes: Vec<(&str, &[u8])> = self
@@ -128,7 +128,7 @@ impl Sent {
         self.headers.iter().any(|(name, value)| name == "ce_type" && value == CHUNK_TYPE.as_bytes())
     }
 
-    /// The canonical bytes of the row that it becomes.
+    /// The canonical bytes of its row.
     pub(crate) fn canonical(&self) -> Vec<u8> {
         let event = self.event();
         let event = event.describing_chunk(&mut Decoder::default()).expect("a chunk with all its attributes");
@@ -136,14 +136,14 @@ impl Sent {
     }
 }
 
-impl Fate {
-    /// An event of ours.
+impl Outcome {
+    /// An event of [`SOURCE`].
     pub(crate) fn archived(id: &str) -> Self {
         Self::Archived { source: SOURCE.to_owned(), id: id.to_owned() }
     }
 }
 
-/// The headers of binary mode: those that every event needs, and these.
+/// The headers of binary mode: those that every event needs, and `own`.
 fn attributes(own: &[(&str, &str)]) -> Vec<(String, Vec<u8>)> {
     [("specversion", "1.0"), ("source", SOURCE), ("time", "2026-11-20T10:00:00Z")]
         .iter()
@@ -152,7 +152,7 @@ fn attributes(own: &[(&str, &str)]) -> Vec<(String, Vec<u8>)> {
         .collect()
 }
 
-/// Bytes that no compression and no chance makes equal to others.
+/// Pseudo-random bytes, which do not compress.
 pub(crate) fn noise(seed: u64, length: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     (0..length)

@@ -1,7 +1,7 @@
-//! A broker, an archive, and archivers between them: one of each kind for every test that asks.
+//! A broker, an archive, and archivers between them, for one test.
 //!
-//! Servers that take seconds to start are shared by the tests that run at the same time, and end with the last of them;
-//! topics, groups and places in the store are each test's own.
+//! Tests that run at the same time share the servers that take seconds to start; the last test ends them. Each test has its own
+//! topics, groups and location in the store.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -31,9 +31,9 @@ use crate::proof;
 use crate::readback::{Contents, chunk_bytes};
 use crate::sent::Sent;
 
-/// How long anything may take that has to happen.
+/// How long an expected event may take.
 pub(crate) const LIMIT: Duration = Duration::from_secs(90);
-/// How long an archiver may take to stop, when the archive works.
+/// How long an archiver may take to stop while the archive is reachable.
 pub(crate) const STOP_LIMIT: Duration = Duration::from_secs(20);
 /// Partitions of each topic.
 const PARTITIONS: i32 = 3;
@@ -41,11 +41,11 @@ const PARTITIONS: i32 = 3;
 /// Which broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BrokerKind {
-    /// The one that runs inside Holdfast.
+    /// The embedded broker of Holdfast.
     Embedded,
     /// Apache Kafka, shared with other tests.
     Apache,
-    /// Apache Kafka of the test's own, to be killed.
+    /// Apache Kafka for this test alone, which it may kill.
     OwnApache,
 }
 
@@ -66,14 +66,14 @@ enum Broker {
     Own { kafka: Box<Kafka> },
 }
 
-/// What one test works with.
-pub(crate) struct World {
+/// The broker and the archive of one test.
+pub(crate) struct Fixture {
     broker: Broker,
     pub(crate) kafka: KafkaSettings,
-    /// What is really there: without faults.
+    /// The archive, without injected faults.
     pub(crate) archive: Archive,
     holders: Vec<Holder>,
-    /// Who may read everything.
+    /// The compliance officer's identity, which decrypts all tiers.
     pub(crate) officer: age::x25519::Identity,
     expectation: Mutex<Expectation>,
     started: AtomicU32,
@@ -81,7 +81,7 @@ pub(crate) struct World {
     _server: Option<Arc<S3Server>>,
 }
 
-impl World {
+impl Fixture {
     /// Starts what is needed and creates the topics.
     pub(crate) async fn start(broker: BrokerKind, store: StoreKind) -> Result<Self, Error> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
@@ -97,7 +97,7 @@ impl World {
             partitions: PARTITIONS,
             replication: 1,
             retention: None,
-            // Shorter than anybody would want: a test waits for a lost consumer's partitions.
+            // Shorter than in production, because tests wait until the partitions of a lost consumer are reassigned.
             settings: [("session.timeout.ms", "6000"), ("heartbeat.interval.ms", "500")]
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .into(),
@@ -137,28 +137,28 @@ impl World {
     }
 
     /// An archiver that flushes often, in the group of the test.
-    pub(crate) fn archiver(&self) -> Running {
+    pub(crate) fn archiver(&self) -> RunningArchiver {
         self.archiver_in(&self.kafka.group)
     }
 
-    /// An archiver in a group of its own, which therefore gets all partitions at once, whoever has them too.
-    pub(crate) fn stranger(&self) -> Running {
+    /// An archiver in a group of its own. It gets all partitions at once, also those that another archiver has.
+    pub(crate) fn archiver_in_new_group(&self) -> RunningArchiver {
         let number = self.started.load(Ordering::Relaxed);
-        self.archiver_in(&format!("{}-stranger-{number}", self.kafka.group))
+        self.archiver_in(&format!("{}-other-{number}", self.kafka.group))
     }
 
     /// An archiver in a group.
-    pub(crate) fn archiver_in(&self, group: &str) -> Running {
+    pub(crate) fn archiver_in(&self, group: &str) -> RunningArchiver {
         self.archiver_with(group, |_| {}, Faults::default())
     }
 
-    /// An archiver whose store meets `faults`; `change` sees its Kafka settings.
+    /// An archiver with `faults` in its store. `change` may change its Kafka settings.
     pub(crate) fn archiver_with(
         &self,
         group: &str,
         change: impl FnOnce(&mut KafkaSettings),
         faults: Faults,
-    ) -> Running {
+    ) -> RunningArchiver {
         self.started.fetch_add(1, Ordering::Relaxed);
         let mut kafka = KafkaSettings { group: group.to_owned(), ..self.kafka.clone() };
         change(&mut kafka);
@@ -179,17 +179,17 @@ impl World {
             ready.send_replace(now);
         };
         let task = tokio::spawn(archiver.run(stop.clone(), on_ready));
-        Running { stop, task: Some(task), ready: is_ready, faults }
+        RunningArchiver { stop, task: Some(task), ready: is_ready, faults }
     }
 
-    /// Produces messages, in order, and expects of each what it says once it is acknowledged.
+    /// Produces messages in order, and adds each to the expectation once it is acknowledged.
     pub(crate) async fn send(&self, messages: Vec<Sent>) {
         let records: Vec<_> = messages.iter().map(Sent::record).collect();
         let positions = clients::produce(&self.kafka.brokers, &records).await.expect("the broker acknowledges");
         let mut expectation = self.expectation();
         for (position, sent) in positions.into_iter().zip(messages) {
-            let place = (position.offset >= 0).then(|| (sent.topic.clone(), position.partition, position.offset));
-            expectation.add(place, sent);
+            let position = (position.offset >= 0).then(|| (sent.topic.clone(), position.partition, position.offset));
+            expectation.add(position, sent);
         }
     }
 
@@ -199,9 +199,9 @@ impl World {
     }
 
     /// Waits until everything acknowledged so far is archived.
-    pub(crate) async fn settle(&self) {
+    pub(crate) async fn wait_until_archived(&self) {
         let mut targets = self.expectation().targets();
-        if !self.expectation().places_are_known() {
+        if !self.expectation().positions_are_known() {
             targets.extend(self.ends().await);
         }
         let log = self.archive.table(Table::Events);
@@ -213,9 +213,9 @@ impl World {
         }
     }
 
-    /// Waits until everything is archived and says whether it is what was sent.
-    pub(crate) async fn settle_and_check(&self) -> Contents {
-        self.settle().await;
+    /// Waits until everything is archived, and compares it with what was sent.
+    pub(crate) async fn wait_and_check(&self) -> Contents {
+        self.wait_until_archived().await;
         self.check().await
     }
 
@@ -228,7 +228,7 @@ impl World {
             (expectation.compare(&contents), expectation.chunks(&contents))
         };
         let first: String = wrong.iter().take(20).map(|line| format!("  {line}\n")).collect();
-        assert!(wrong.is_empty(), "{} things are wrong:\n{first}", wrong.len());
+        assert!(wrong.is_empty(), "{} differences:\n{first}", wrong.len());
         for (bytes, row) in chunks {
             let stored = chunk_bytes(&self.archive, &self.officer, row).await;
             assert!(stored == bytes, "the chunk {} has other bytes ({} for {})", row.id, stored.len(), bytes.len());
@@ -236,13 +236,13 @@ impl World {
         contents
     }
 
-    /// How many events the log speaks of.
+    /// The rows of all files in the log of `events`.
     pub(crate) async fn rows(&self) -> u64 {
         let snapshot = self.archive.table(Table::Events).snapshot().await.unwrap();
         snapshot.files.iter().map(|file| file.rows).sum()
     }
 
-    /// Ends the broker and starts it again on what it had kept: the embedded one in order, Apache's by SIGKILL.
+    /// Restarts the broker with its data: stops the embedded one, kills Apache Kafka with SIGKILL.
     pub(crate) async fn restart_broker(&mut self) {
         match &mut self.broker {
             Broker::Embedded { folder, key, address, broker } => {
@@ -255,13 +255,13 @@ impl World {
                 kafka.kill();
                 kafka.restart().await.unwrap();
             }
-            Broker::Shared { .. } => panic!("other tests use this one"),
+            Broker::Shared { .. } => panic!("other tests use this broker"),
         }
     }
 
     /// The ends of all partitions.
     async fn ends(&self) -> BTreeMap<(String, i32), i64> {
-        self.watermarks().await.into_iter().map(|(place, (_, end))| (place, end)).collect()
+        self.watermarks().await.into_iter().map(|(partition, (_, end))| (partition, end)).collect()
     }
 
     /// How many offsets the broker still has records for, in all partitions together.
@@ -273,7 +273,7 @@ impl World {
         use rdkafka::consumer::{BaseConsumer, Consumer};
         let config = clients::config(&self.kafka.brokers);
         let topics = [self.events().to_owned(), self.recordings().to_owned()];
-        let ask = move || {
+        let fetch = move || {
             let consumer: BaseConsumer = config.create().unwrap();
             let mut watermarks = BTreeMap::new();
             for topic in topics {
@@ -284,20 +284,20 @@ impl World {
             }
             watermarks
         };
-        tokio::task::spawn_blocking(ask).await.unwrap()
+        tokio::task::spawn_blocking(fetch).await.unwrap()
     }
 }
 
-/// An archiver under way.
-pub(crate) struct Running {
+/// An archiver that is running.
+pub(crate) struct RunningArchiver {
     stop: CancellationToken,
     task: Option<JoinHandle<Result<(), ArchiverError>>>,
     ready: watch::Receiver<bool>,
-    /// The faults that its store meets, and nobody else's.
+    /// The faults in its store. Other archivers do not have them.
     pub(crate) faults: Faults,
 }
 
-impl Running {
+impl RunningArchiver {
     /// Waits until it has partitions.
     pub(crate) async fn ready(&self) {
         let mut ready = self.ready.clone();
@@ -311,16 +311,15 @@ impl Running {
         self.task.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
-    /// Asks it to stop and waits until it has.
+    /// Stops it and waits until it has ended.
     pub(crate) async fn stop(mut self) {
         self.stop.cancel();
         let task = self.task.take().expect("it was not stopped yet");
         let outcome = tokio::time::timeout(STOP_LIMIT, task).await.expect("the archiver stops in time");
-        outcome.expect("the archiver does not panic").expect("the archiver ends well");
+        outcome.expect("the archiver does not panic").expect("the archiver ends without an error");
     }
 
-    /// Kills it: from this instant on nothing that it does has any effect on the archive. Its threads come to an end by
-    /// themselves, as nobody else notices.
+    /// Kills it: from now on it has no effect on the archive. Its threads end by themselves.
     pub(crate) fn kill(mut self) {
         self.faults.crash();
         self.stop.cancel();
@@ -328,7 +327,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningArchiver {
     fn drop(&mut self) {
         self.stop.cancel();
     }
@@ -349,7 +348,7 @@ async fn start_broker(kind: BrokerKind) -> Result<Broker, Error> {
         BrokerKind::Embedded => {
             let folder = tempfile::tempdir().expect("a temporary folder");
             let key = SpoolKey::generate().expect("random numbers");
-            // A port that stays free while the broker is away.
+            // A port that stays free while the broker is stopped.
             let listen = SocketAddr::from(([127, 0, 0, 1], ports::free()));
             let settings = BrokerSettings { directory: folder.path().to_owned(), listen, key: key.clone() };
             let broker = EmbeddedBroker::start(settings).await.expect("the embedded broker starts");
@@ -357,7 +356,7 @@ async fn start_broker(kind: BrokerKind) -> Result<Broker, Error> {
         }
         BrokerKind::Apache => {
             static SHARED: AsyncMutex<Weak<Kafka>> = AsyncMutex::const_new(Weak::new());
-            // A test waits for the cleaner, which otherwise looks around every fifteen seconds.
+            // A test waits for the log cleaner, which by default checks every fifteen seconds.
             let properties = vec![("log.cleaner.backoff.ms".to_owned(), "200".to_owned())];
             let options = Options { properties, ..Options::default() };
             Broker::Shared { _kafka: shared(&SHARED, Kafka::start_with(options)).await? }
@@ -388,16 +387,16 @@ async fn open(kind: StoreKind, number: u32) -> Result<(Location, Option<TempDir>
     })
 }
 
-/// The server that others use at this moment, or a new one.
+/// The server that other tests use now, or a new one.
 async fn shared<T>(
-    place: &AsyncMutex<Weak<T>>,
+    shared: &AsyncMutex<Weak<T>>,
     start: impl Future<Output = Result<T, Error>>,
 ) -> Result<Arc<T>, Error> {
-    let mut place = place.lock().await;
-    if let Some(server) = place.upgrade() {
+    let mut shared = shared.lock().await;
+    if let Some(server) = shared.upgrade() {
         return Ok(server);
     }
     let server = Arc::new(start.await?);
-    *place = Arc::downgrade(&server);
+    *shared = Arc::downgrade(&server);
     Ok(server)
 }
