@@ -94,7 +94,7 @@ impl MaintenanceTask {
                     self.component.ready();
                 }
                 // Another process has committed first. The next round starts from its commit.
-                Some(Err(SessionsError::Overtaken)) => {}
+                Some(Err(SessionsError::Conflict)) => {}
                 Some(Err(error)) => {
                     self.metrics.failures.inc();
                     self.component.not_ready("the last update of the table of sessions failed");

@@ -1,6 +1,5 @@
-//! The part of an event that a session is folded from, as it stands in a row of `events`.
+//! The columns of `events` that a session is folded from.
 
-use crate::fold::tells_of_a_session;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{
@@ -8,7 +7,7 @@ use arrow_array::{
 };
 use serde_json::Value;
 
-/// The columns of `events` that are read; `data` only by who may.
+/// The columns of `events` that are read. `data` is read only with permission for its tier.
 pub(crate) const COLUMNS: [&str; 25] = [
     "id",
     "source",
@@ -37,7 +36,7 @@ pub(crate) const COLUMNS: [&str; 25] = [
     "data",
 ];
 
-/// An event. Times are microseconds since 1970.
+/// A row of `events`. Times are microseconds since 1970.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct EventRow<'a> {
     pub(crate) id: &'a str,
@@ -45,7 +44,7 @@ pub(crate) struct EventRow<'a> {
     pub(crate) event_type: &'a str,
     pub(crate) subject: &'a str,
     pub(crate) time: i64,
-    /// The time that it is filed under: its own, or that of its arrival where its own is too far off.
+    /// The filing time: the event's time, or that of its arrival if its time is implausible.
     pub(crate) filed: i64,
     pub(crate) topic: &'a str,
     pub(crate) partition: i32,
@@ -63,9 +62,9 @@ pub(crate) struct EventRow<'a> {
     pub(crate) duration: Option<f64>,
     pub(crate) waited: Option<f64>,
     pub(crate) recording: Option<&'a str>,
-    /// JSON of the operational fields without a column.
+    /// The operational fields without a column, as JSON.
     pub(crate) operational: Option<&'a str>,
-    /// The customer's words in a survey, where they may be read.
+    /// The customer's feedback in a survey, if it may be read.
     pub(crate) feedback: Option<String>,
 }
 
@@ -102,7 +101,7 @@ const TEXTS: [&str; 16] = [
 ];
 
 impl<'b> EventColumns<'b> {
-    /// Finds the columns; `None` where one that every row has is missing or of another type.
+    /// Finds the columns. `None` if a required column is missing or has another type.
     pub(crate) fn of(batch: &'b RecordBatch) -> Option<Self> {
         let column = |name: &str| batch.column_by_name(name);
         let columns = Self {
@@ -123,10 +122,10 @@ impl<'b> EventColumns<'b> {
         self.texts[column].filter(|array| array.is_valid(row)).map(|array| array.value(row))
     }
 
-    /// The event in a row; `None` when it tells of no session. `data` is the column of that name where it may be read.
+    /// The event in a row; `None` if its subject is not a session. `data` is the column of that name, if it may be read.
     pub(crate) fn row(&self, row: usize, data: Option<&'b StringArray>) -> Option<EventRow<'b>> {
         let event_type = self.text(2, row)?;
-        if !tells_of_a_session(event_type) {
+        if !is_session_event(event_type) {
             return None;
         }
         let data = data.filter(|data| event_type == "survey.submitted" && data.is_valid(row));
@@ -156,15 +155,52 @@ impl<'b> EventColumns<'b> {
             waited: number(self.waited),
             recording: self.text(14, row),
             operational: self.text(15, row),
-            feedback: data.and_then(|data| text_of(data.value(row), "feedback")),
+            feedback: data.and_then(|data| text_member(data.value(row), "feedback")),
         })
     }
 }
 
-/// A member of a JSON object that is a string.
-pub(crate) fn text_of(json: &str, name: &str) -> Option<String> {
+/// Whether the subject of events of this type is a session.
+pub(crate) fn is_session_event(event_type: &str) -> bool {
+    let family = event_type.split('.').next().unwrap_or_default();
+    matches!(
+        family,
+        "session"
+            | "consent"
+            | "connection"
+            | "reboot"
+            | "code"
+            | "chat"
+            | "diagnostics"
+            | "file"
+            | "control"
+            | "whiteboard"
+            | "url"
+            | "clipboard"
+            | "recording"
+            | "survey"
+    )
+}
+
+/// A string member of a JSON object.
+pub(crate) fn text_member(json: &str, name: &str) -> Option<String> {
     match serde_json::from_str::<Value>(json).ok()?.as_object_mut()?.remove(name)? {
         Value::String(text) => Some(text),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_types_of_session_families_are_session_events() {
+        for session in ["session.started", "chat.line", "survey.submitted", "code.issued"] {
+            assert!(is_session_event(session), "{session}");
+        }
+        for other in ["agent.presence", "queue.measured", "ticket.opened", "archive.queried", "sessions.x", ""] {
+            assert!(!is_session_event(other), "{other}");
+        }
     }
 }

@@ -1,38 +1,38 @@
-//! One session out of its events, one event after the other.
+//! Folds the events of a session into its state, one event after the other.
 //!
 //! Invariants:
-//! - An event counts once: a second one of the same type, source and id changes nothing.
-//! - Events of one partition come in the order of their offsets. Those of different partitions may come in any order: what
-//!   depends on order is kept with the place in Kafka that it came from, so the result is the same.
-//! - Times are the least or the greatest of all, whenever they come.
+//! - An event counts once: a duplicate, with the same type, source and id, changes nothing.
+//! - Events of one partition are applied in the order of their offsets, events of different partitions in any order. Values that
+//!   depend on the order are stored with their position in Kafka, so the result is the same.
+//! - Times are the minimum or maximum of all events, in any order.
 
-use crate::event::EventRow;
+use crate::event::{EventRow, text_member};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 
-/// Where an event stands in Kafka. Topics are numbered by the fold.
+/// The position of an event in Kafka. The fold numbers the topics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-struct Place {
+struct Position {
     partition: i32,
     offset: i64,
     topic: u32,
 }
 
-/// A value and where it came from.
+/// A value and the position of its event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Placed<T> {
-    place: Place,
+struct Positioned<T> {
+    position: Position,
     value: T,
 }
 
 /// The value of the first event that has one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct First<T>(Option<Placed<T>>);
+struct First<T>(Option<Positioned<T>>);
 
 /// The value of the last event that has one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Last<T>(Option<Placed<T>>);
+struct Last<T>(Option<Positioned<T>>);
 
 impl<T> Default for First<T> {
     fn default() -> Self {
@@ -47,36 +47,36 @@ impl<T> Default for Last<T> {
 }
 
 impl<T> First<T> {
-    fn offer(&mut self, place: Place, value: Option<T>) {
+    fn offer(&mut self, position: Position, value: Option<T>) {
         if let Some(value) = value
-            && self.0.as_ref().is_none_or(|known| place < known.place)
+            && self.0.as_ref().is_none_or(|known| position < known.position)
         {
-            self.0 = Some(Placed { place, value });
+            self.0 = Some(Positioned { position, value });
         }
     }
 
     fn get(&self) -> Option<&T> {
-        self.0.as_ref().map(|placed| &placed.value)
+        self.0.as_ref().map(|known| &known.value)
     }
 }
 
 impl<T> Last<T> {
-    /// Whether the value was taken.
-    fn offer(&mut self, place: Place, value: Option<T>) -> bool {
+    /// Returns whether the value replaced the known one.
+    fn offer(&mut self, position: Position, value: Option<T>) -> bool {
         let Some(value) = value else { return false };
-        let is_later = self.0.as_ref().is_none_or(|known| place > known.place);
+        let is_later = self.0.as_ref().is_none_or(|known| position > known.position);
         if is_later {
-            self.0 = Some(Placed { place, value });
+            self.0 = Some(Positioned { position, value });
         }
         is_later
     }
 
     fn get(&self) -> Option<&T> {
-        self.0.as_ref().map(|placed| &placed.value)
+        self.0.as_ref().map(|known| &known.value)
     }
 }
 
-/// How a session that was never started ended.
+/// How a session ended that was never started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Failure {
     Declined,
@@ -84,7 +84,7 @@ enum Failure {
     Failed,
 }
 
-/// How many there were of each.
+/// The number of events of each kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Counts {
     pub(crate) events: i64,
@@ -95,7 +95,7 @@ pub(crate) struct Counts {
     pub(crate) diagnostics: i64,
 }
 
-/// What is known of a session after some of its events. Times are microseconds since 1970.
+/// The state of a session after some of its events. Times are microseconds since 1970.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Fold {
     topics: Vec<String>,
@@ -106,9 +106,9 @@ pub(crate) struct Fold {
     ticket: Last<String>,
     agent: Last<String>,
     handled_by: Last<String>,
-    /// Everybody who handled it, each once, by who came first.
-    agents: Vec<Placed<String>>,
-    /// The least time that one of its events is filed under.
+    /// All agents who handled it, each once, in order of their first event.
+    agents: Vec<Positioned<String>>,
+    /// The earliest filing time of its events.
     pub(crate) filed: Option<i64>,
     pub(crate) first_time: Option<i64>,
     pub(crate) last_time: Option<i64>,
@@ -123,14 +123,16 @@ pub(crate) struct Fold {
     rating: Last<i32>,
     ended_by: Last<String>,
     failure: Last<Failure>,
-    /// Where the feedback stands that is kept beside the fold, because it is of another tier.
+    /// The position of the feedback, which is stored outside the fold because it belongs to another tier.
     feedback: Last<()>,
     pub(crate) counts: Counts,
     recordings: BTreeSet<u64>,
-    seen: BTreeSet<u64>,
+    /// Hashes of the events that were applied.
+    applied: BTreeSet<u64>,
 }
 
-/// 48 bits of a hash: among the thousand events of a large session two are taken for one once in half a billion times.
+/// 48 bits of a SHA-256 hash. The probability that two of the thousand events of a large session collide is one in half a
+/// billion.
 fn short_hash(parts: &[&str]) -> u64 {
     let mut hasher = Sha256::new();
     for part in parts {
@@ -149,37 +151,15 @@ fn latest(known: &mut Option<i64>, time: i64) {
     *known = Some(known.map_or(time, |known| known.max(time)));
 }
 
-/// Whether the subject of events of this type is a session.
-pub(crate) fn tells_of_a_session(event_type: &str) -> bool {
-    let family = event_type.split('.').next().unwrap_or_default();
-    matches!(
-        family,
-        "session"
-            | "consent"
-            | "connection"
-            | "reboot"
-            | "code"
-            | "chat"
-            | "diagnostics"
-            | "file"
-            | "control"
-            | "whiteboard"
-            | "url"
-            | "clipboard"
-            | "recording"
-            | "survey"
-    )
-}
-
 impl Fold {
-    /// Takes in an event. Returns whether its feedback, if it has one, is the one to be kept.
+    /// Applies an event. Returns whether its feedback, if it has any, replaces the known feedback.
     pub(crate) fn apply(&mut self, event: &EventRow<'_>) -> bool {
-        if !self.seen.insert(short_hash(&[event.event_type, event.source, event.id])) {
+        if !self.applied.insert(short_hash(&[event.event_type, event.source, event.id])) {
             return false;
         }
-        let place = Place { topic: self.topic(event.topic), partition: event.partition, offset: event.offset };
+        let position = Position { topic: self.topic(event.topic), partition: event.partition, offset: event.offset };
         let own = |text: Option<&str>| text.map(str::to_owned);
-        let told = |name: &str| event.operational.and_then(|json| crate::event::text_of(json, name));
+        let operational = |name: &str| event.operational.and_then(|json| text_member(json, name));
 
         self.counts.events += 1;
         earliest(&mut self.filed, event.filed);
@@ -188,12 +168,12 @@ impl Fold {
         if let Some(waited) = event.waited {
             self.waited = Some(self.waited.map_or(waited, |known| known.max(waited)));
         }
-        self.mode.offer(place, own(event.mode));
-        self.queue.offer(place, own(event.queue));
-        self.agent.offer(place, own(event.agent));
-        self.resolution.offer(place, own(event.resolution));
-        self.resolved.offer(place, own(event.resolved));
-        self.rating.offer(place, event.rating);
+        self.mode.offer(position, own(event.mode));
+        self.queue.offer(position, own(event.queue));
+        self.agent.offer(position, own(event.agent));
+        self.resolution.offer(position, own(event.resolution));
+        self.resolved.offer(position, own(event.resolved));
+        self.rating.offer(position, event.rating);
         if let Some(recording) = event.recording {
             self.recordings.insert(short_hash(&[recording]));
         }
@@ -202,42 +182,42 @@ impl Fold {
         match event.event_type {
             "session.requested" => {
                 earliest(&mut self.requested_at, event.time);
-                portal = told("portal").or(portal);
-                customer = customer.or_else(|| told("account"));
+                portal = operational("portal").or(portal);
+                customer = customer.or_else(|| operational("account"));
             }
             "session.queued" => earliest(&mut self.queued_at, event.time),
             "session.started" => {
                 earliest(&mut self.started_at, event.time);
-                customer = customer.or_else(|| told("customer_id"));
-                handled_by = told("agent_id").or_else(|| own(event.agent));
+                customer = customer.or_else(|| operational("customer_id"));
+                handled_by = operational("agent_id").or_else(|| own(event.agent));
             }
             "session.transferred" => {
                 self.counts.transfers += 1;
-                handled_by = told("to_agent").or_else(|| own(event.agent));
+                handled_by = operational("to_agent").or_else(|| own(event.agent));
             }
-            "session.linked" => ticket = told("ticket").or(ticket),
+            "session.linked" => ticket = operational("ticket").or(ticket),
             "session.ended" => {
                 latest(&mut self.ended_at, event.time);
-                self.duration.offer(place, event.duration);
-                self.ended_by.offer(place, own(event.ended_by));
+                self.duration.offer(position, event.duration);
+                self.ended_by.offer(position, own(event.ended_by));
             }
-            "session.declined" => _ = self.failure.offer(place, Some(Failure::Declined)),
-            "session.abandoned" => _ = self.failure.offer(place, Some(Failure::Abandoned)),
-            "session.failed" => _ = self.failure.offer(place, Some(Failure::Failed)),
+            "session.declined" => _ = self.failure.offer(position, Some(Failure::Declined)),
+            "session.abandoned" => _ = self.failure.offer(position, Some(Failure::Abandoned)),
+            "session.failed" => _ = self.failure.offer(position, Some(Failure::Failed)),
             "chat.line" => self.counts.chat_lines += 1,
             "file.sent" | "file.received" => self.counts.files += 1,
             "reboot.requested" => self.counts.reboots += 1,
             "diagnostics.collected" => self.counts.diagnostics += 1,
             _ => {}
         }
-        self.portal.offer(place, portal);
-        self.customer.offer(place, customer);
-        self.ticket.offer(place, ticket);
+        self.portal.offer(position, portal);
+        self.customer.offer(position, customer);
+        self.ticket.offer(position, ticket);
         if let Some(agent) = handled_by {
-            self.handle(place, &agent);
-            self.handled_by.offer(place, Some(agent));
+            self.add_agent(position, &agent);
+            self.handled_by.offer(position, Some(agent));
         }
-        event.feedback.is_some() && self.feedback.offer(place, Some(()))
+        event.feedback.is_some() && self.feedback.offer(position, Some(()))
     }
 
     fn topic(&mut self, name: &str) -> u32 {
@@ -249,12 +229,12 @@ impl Fold {
         u32::try_from(index).unwrap_or(u32::MAX)
     }
 
-    fn handle(&mut self, place: Place, agent: &str) {
+    fn add_agent(&mut self, position: Position, agent: &str) {
         match self.agents.iter_mut().find(|known| known.value == agent) {
-            Some(known) => known.place = known.place.min(place),
-            None => self.agents.push(Placed { place, value: agent.to_owned() }),
+            Some(known) => known.position = known.position.min(position),
+            None => self.agents.push(Positioned { position, value: agent.to_owned() }),
         }
-        self.agents.sort_by_key(|known| known.place);
+        self.agents.sort_by_key(|known| known.position);
     }
 
     pub(crate) fn portal(&self) -> Option<&str> {
@@ -277,12 +257,12 @@ impl Fold {
         self.ticket.get().map(String::as_str)
     }
 
-    /// Who handled it last, or the last agent that an event names.
+    /// The last agent who handled it, or else the last agent in an event.
     pub(crate) fn agent(&self) -> Option<&str> {
         self.handled_by.get().or(self.agent.get()).map(String::as_str)
     }
 
-    /// Everybody who handled it, in order, as a JSON array. `None` when nobody did.
+    /// All agents who handled it, in order, as a JSON array. `None` if there are none.
     pub(crate) fn agents(&self) -> Option<String> {
         let names: Vec<&str> = self.agents.iter().map(|agent| agent.value.as_str()).collect();
         (!names.is_empty()).then(|| serde_json::json!(names).to_string())
@@ -308,17 +288,17 @@ impl Fold {
         i64::try_from(self.recordings.len()).unwrap_or(i64::MAX)
     }
 
-    /// Seconds until it was started, as an event says or as the times tell.
+    /// Seconds until it was started: from an event, or else from the times.
     pub(crate) fn waited(&self) -> Option<f64> {
         self.waited.or_else(|| seconds_between(self.requested_at?, self.started_at?))
     }
 
-    /// Seconds from the start to the end, as the end says or as the times tell.
+    /// Seconds from the start to the end: from the end event, or else from the times.
     pub(crate) fn handled(&self) -> Option<f64> {
         self.duration.get().copied().or_else(|| seconds_between(self.started_at?, self.ended_at?))
     }
 
-    /// How far it came.
+    /// Its latest state.
     pub(crate) fn state(&self) -> Option<&'static str> {
         let failure = self.failure.get().map(|failure| match failure {
             Failure::Declined => "declined",

@@ -1,13 +1,13 @@
-//! One row per session, kept up to date as events come.
+//! The table `sessions`: one row per session, updated as events arrive.
 //!
 //! ```text
-//! tables/events ─▶ rows since the last time ─▶ fold (one session, one event after the other) ─▶ tables/sessions
-//!                                                │
-//!                                                └▶ the same in memory, for who asks before it is written down
+//! tables/events ─▶ rows since the last round ─▶ fold (one session, one event after the other) ─▶ tables/sessions
+//!                                                 │
+//!                                                 └▶ the same in memory, for queries before it is written
 //! ```
 //!
-//! The rows are derived: they can be made anew from the events at any time, with the same result. Who maintains them reads
-//! what it folds and holds keys; who archives events does not, and has nothing to do with it.
+//! The rows are derived: they can be rebuilt from the events at any time, with the same result. The maintainer reads events, so it
+//! has keys. The archiver has none and does not maintain sessions.
 
 mod error;
 mod event;

@@ -1,15 +1,15 @@
-//! Keeps the table `sessions` close behind the events.
+//! Maintains the table `sessions`, a few seconds behind the events.
 //!
 //! ```text
-//! round:    events since ─▶ fold ─▶ sessions that went on ─▶ one small file a date ─▶ commit (files, how far it came)
-//! compact:  many small files ─▶ newest of each session ─▶ base files that have one of them, without it ─▶ new base files
-//! rebuild:  all events ─▶ fold, a share of the sessions at a time ─▶ new base files in the place of everything
+//! round:    new events ─▶ fold ─▶ changed sessions ─▶ one small file a date ─▶ commit (files and offsets)
+//! compact:  many small files ─▶ newest of each session ─▶ merged with the base files that have one of them ─▶ new base files
+//! rebuild:  all events ─▶ fold, one share of the sessions at a time ─▶ new base files replace all files
 //! ```
 //!
 //! Invariants:
-//! - A commit says with its files how far the events were taken in, and succeeds only where the last one still stands: two
-//!   maintainers do no harm to each other.
-//! - A file that is no longer part of the table is deleted after the time of grace, so that a statement that reads it ends.
+//! - A commit stores with its files the offsets of the folded events. It succeeds only if the previous offsets are unchanged, so two
+//!   maintainers cannot overwrite each other's rows.
+//! - A file that is no longer part of the table is deleted after a grace period, so that running statements can finish reading it.
 
 use crate::error::SessionsError;
 use crate::projection::{EVENTS_VERSION, Projection, hash_of, in_order};
@@ -25,35 +25,35 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Entries of the log of events that may be read without writing down that they were.
-const ENTRIES_UNWRITTEN: i64 = 500;
+/// Versions of `events` that may be folded before their offset is committed, if no session changed.
+const MAX_UNCOMMITTED_VERSIONS: i64 = 500;
 
-/// How the table is kept.
+/// How the table is maintained.
 #[derive(Debug, Clone)]
 pub struct MaintainerSettings {
     /// The retention class of new files.
     pub class: String,
-    /// Small files that are compacted when there are more.
-    pub most_small_files: usize,
-    /// Sessions in small files that are compacted when there are more.
-    pub most_small_rows: usize,
-    /// Sessions in a base file at most.
+    /// More small files than this are compacted.
+    pub max_small_files: usize,
+    /// More sessions in small files than this are compacted.
+    pub max_small_rows: usize,
+    /// Maximum sessions in a base file.
     pub base_rows: usize,
-    /// Events that are held in memory at once for making the table anew.
+    /// Events in memory at a time during a rebuild.
     pub rebuild_events: u64,
-    /// When more events wait than this, the table is made anew instead.
+    /// If more events than this wait to be folded, the table is rebuilt instead.
     pub rebuild_behind: u64,
-    /// How long files are left that are no longer part of the table.
+    /// How long files stay in the store after they were removed from the table.
     pub grace: Duration,
 }
 
 impl MaintainerSettings {
-    /// What fits a server.
+    /// The settings for a server.
     pub fn new(class: &str) -> Self {
         Self {
             class: class.to_owned(),
-            most_small_files: 24,
-            most_small_rows: 50_000,
+            max_small_files: 24,
+            max_small_rows: 50_000,
             base_rows: 128 * 1024,
             rebuild_events: 3_000_000,
             rebuild_behind: 1_000_000,
@@ -62,45 +62,45 @@ impl MaintainerSettings {
     }
 }
 
-/// What a round did.
+/// The result of a round.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Round {
-    /// Sessions that went on.
+    /// Sessions that changed.
     pub sessions: usize,
-    /// Files that were put in the place of others.
+    /// Files that were replaced by base files.
     pub compacted: usize,
 }
 
-/// What making the table anew did.
+/// The result of a rebuild.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Rebuilt {
     /// Events that were read.
     pub events: u64,
-    /// Sessions that they tell of.
+    /// Sessions of these events.
     pub sessions: u64,
 }
 
-/// Keeps the table. One process is enough.
+/// Maintains the table. One process is enough.
 pub struct Maintainer {
     projection: Projection,
     ring: Arc<KeyRing>,
     settings: MaintainerSettings,
-    /// What is to be deleted, and since when it is no longer part of the table.
+    /// Files to delete, and when they were removed from the table.
     removed: Vec<(DataFile, Timestamp)>,
 }
 
 impl Maintainer {
-    /// `unlocker` opens all tiers, `ring` encrypts.
+    /// `unlocker` decrypts all tiers, `ring` encrypts.
     pub fn new(archive: Archive, unlocker: Arc<Unlocker>, ring: Arc<KeyRing>, settings: MaintainerSettings) -> Self {
         let mut projection = Projection::new(archive, unlocker, true);
-        projection.is_whole = true;
+        projection.requires_all_tiers = true;
         Self { projection, ring, settings, removed: Vec::new() }
     }
 
-    /// Takes in what came and writes it down.
+    /// Folds new events, commits the changed sessions, and compacts if necessary.
     ///
     /// # Errors
-    /// See [`SessionsError`]. After [`SessionsError::Overtaken`] the next round starts from what the other one wrote.
+    /// See [`SessionsError`]. After [`SessionsError::Conflict`] the next round starts from the other process's commit.
     pub async fn round(&mut self, now: Timestamp) -> Result<Round, SessionsError> {
         self.sweep(now).await?;
         match self.projection.advance(self.settings.rebuild_behind).await {
@@ -114,22 +114,22 @@ impl Maintainer {
             other => other?,
         };
         let sessions = self.projection.reached.unwritten.len();
-        // Also where nothing went on, it is worth writing down how far the reading came, now and then.
+        // If no session changed, the offset is still committed from time to time.
         let reached = &self.projection.reached;
         let written = reached.written.get(&(EVENTS_VERSION.to_owned(), 0)).copied().unwrap_or_default();
         let ahead =
             reached.events.map_or(0, |version| i64::try_from(version).unwrap_or(i64::MAX).saturating_sub(written));
-        if sessions > 0 || ahead > ENTRIES_UNWRITTEN {
+        if sessions > 0 || ahead > MAX_UNCOMMITTED_VERSIONS {
             self.write(now).await?;
         }
         let reached = &self.projection.reached;
-        let is_due = reached.small.len() > self.settings.most_small_files
-            || reached.small.iter().map(|file| file.rows as usize).sum::<usize>() > self.settings.most_small_rows;
+        let is_due = reached.small.len() > self.settings.max_small_files
+            || reached.small.iter().map(|file| file.rows as usize).sum::<usize>() > self.settings.max_small_rows;
         let compacted = if is_due { self.compact(now).await? } else { 0 };
         Ok(Round { sessions, compacted })
     }
 
-    /// Writes the sessions that went on.
+    /// Commits the changed sessions.
     async fn write(&mut self, now: Timestamp) -> Result<(), SessionsError> {
         let reached = &self.projection.reached;
         let mut by_date: BTreeMap<i32, BTreeMap<&String, &State>> = BTreeMap::new();
@@ -149,14 +149,14 @@ impl Maintainer {
         }
         self.commit(&segments, &[], now).await?;
         for (id, states) in kept {
-            self.projection.remember(&id, states);
+            self.projection.cache(&id, states);
         }
         Ok(())
     }
 
-    /// Puts base files in the place of all small ones. Returns how many files were.
+    /// Replaces all small files by base files. Returns the number of replaced files.
     async fn compact(&mut self, now: Timestamp) -> Result<usize, SessionsError> {
-        // The overlay is now what the small files say, and nothing else.
+        // The overlay now has the rows of the small files, and no others.
         let overlay = std::mem::take(&mut self.projection.reached.overlay);
         let base = self.projection.reached.base.clone();
         let hashes: Vec<u64> = overlay.keys().map(|session| hash_of(session)).collect();
@@ -165,12 +165,12 @@ impl Maintainer {
             by_date.entry(state.date()).or_default().insert(session, state);
         }
         let mut removed = self.projection.reached.small.clone();
-        // A base file is written anew when one of its sessions went on, or when it has room for others of its date.
+        // A base file is rewritten if one of its sessions changed, or if it has space for other sessions of its date.
         let mut touched: Vec<DataFile> = Vec::new();
         for file in base {
             let index = self.projection.index(&file).await?;
-            let has_room = file.rows < self.settings.base_rows as u64 / 2 && by_date.contains_key(&file.date);
-            if has_room || hashes.iter().any(|hash| index.binary_search(hash).is_ok()) {
+            let has_space = file.rows < self.settings.base_rows as u64 / 2 && by_date.contains_key(&file.date);
+            if has_space || hashes.iter().any(|hash| index.binary_search(hash).is_ok()) {
                 touched.push(file);
             }
         }
@@ -191,7 +191,7 @@ impl Maintainer {
         Ok(removed.len())
     }
 
-    /// Makes the table anew from all events. `progress` is told of events that were read.
+    /// Rebuilds the table from all events. Calls `progress` with the number of events that were read since its last call.
     ///
     /// # Errors
     /// See [`SessionsError`].
@@ -229,7 +229,7 @@ impl Maintainer {
         Ok(rebuilt)
     }
 
-    /// Base files with these states, sorted by session.
+    /// Writes base files with these states, sorted by session.
     async fn base(&self, date: i32, states: HashMap<String, State>) -> Result<Vec<Segment>, SessionsError> {
         let states: BTreeMap<String, State> = states.into_iter().collect();
         let all: Vec<(&String, &State)> = states.iter().collect();
@@ -257,7 +257,7 @@ impl Maintainer {
         Ok(segment)
     }
 
-    /// Makes `segments` part of the table in the place of `removed`, and says how far the events were taken in.
+    /// Adds `segments` to the table, removes `removed`, and stores the offsets of the folded events.
     async fn commit(
         &mut self,
         segments: &[Segment],
@@ -278,7 +278,7 @@ impl Maintainer {
         let commit_id = uuid::Uuid::now_v7().to_string();
         let change = Change { segments, removed, advances: &advances, commit_id: &commit_id, attestation: None };
         let result = self.projection.sessions.change(&change, now).await;
-        // Whatever it says, the next round reads the table as it is.
+        // Also after an error, the next round reads the current table.
         self.projection.reached.sessions = None;
         result?;
         self.removed.extend(removed.iter().map(|file| (file.clone(), now)));
@@ -286,7 +286,7 @@ impl Maintainer {
         Ok(())
     }
 
-    /// Deletes what is no longer part of the table for long enough.
+    /// Deletes removed files after the grace period.
     async fn sweep(&mut self, now: Timestamp) -> Result<(), SessionsError> {
         let grace = i64::try_from(self.settings.grace.as_micros()).unwrap_or(i64::MAX);
         let is_due = |at: &Timestamp| now.0.saturating_sub(at.0) >= grace;
@@ -298,7 +298,7 @@ impl Maintainer {
     }
 }
 
-/// The sessions that these events tell of.
+/// Folds events into the sessions that they belong to.
 pub(crate) fn fold_all(batches: &[RecordBatch]) -> Result<HashMap<String, State>, SessionsError> {
     let mut states: HashMap<String, State> = HashMap::new();
     for event in in_order(batches, |_| true)? {
@@ -313,15 +313,14 @@ pub(crate) fn fold_all(batches: &[RecordBatch]) -> Result<HashMap<String, State>
     Ok(states)
 }
 
-/// The rows of the sessions that are one share of several.
+/// The rows of one share of the sessions.
 fn share_of(batch: &RecordBatch, share: u64, shares: u64) -> Result<RecordBatch, SessionsError> {
     if shares == 1 {
         return Ok(batch.clone());
     }
-    let failed = |why: String| SessionsError::Encode(why);
     let subjects = batch.column_by_name("subject").and_then(|column| column.as_string_opt::<i32>());
-    let subjects = subjects.ok_or_else(|| failed("events without the column `subject`".to_owned()))?;
+    let subjects = subjects.ok_or_else(|| SessionsError::Encode("events without the column `subject`".to_owned()))?;
     let is_in_share = |row: usize| hash_of(subjects.value(row)) % shares == share;
     let mask: BooleanArray = (0..subjects.len()).map(|row| Some(is_in_share(row))).collect();
-    filter_record_batch(batch, &mask).map_err(|error| failed(error.to_string()))
+    filter_record_batch(batch, &mask).map_err(|error| SessionsError::Encode(error.to_string()))
 }

@@ -1,17 +1,17 @@
-//! What is known of all sessions, at one moment, for one set of keys.
+//! All sessions at one moment, as one set of keys can read them.
 //!
 //! ```text
-//! tables/sessions   base files: each session once, sorted ──────────────────────────┐
-//!                   small files: sessions that went on since ─▶ newest of each ──┐  │ all but those
-//! tables/events     rows that came since ─▶ fold on top of ──────────────────────┴▶ overlay
+//! tables/sessions   base files: each session once, sorted ─────────────────────────────┐
+//!                   small files: sessions that changed since ─▶ newest of each ──┐     │ except those in the overlay
+//! tables/events     rows that arrived since ─▶ fold ─────────────────────────────┴▶ overlay
 //! ```
 //!
-//! A session is what the overlay says, or else what its row in a base file says. The overlay is kept between calls, so that
-//! what is folded is only what came since the last call.
+//! The state of a session is in the overlay, or else in its row in a base file. The overlay is kept between calls, so each call
+//! folds only the events since the last one.
 //!
 //! Invariants:
-//! - What it tells is the fold of exactly the events in one snapshot of `events`.
-//! - Of several rows of a session the one with most events is the newest: each is made from the one before.
+//! - The result is the fold of exactly the events in one snapshot of `events`.
+//! - Of several rows of a session, the one with the most events is the newest, because each is folded from the one before.
 
 use crate::error::SessionsError;
 use crate::event::{COLUMNS, EventColumns, EventRow};
@@ -26,8 +26,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-/// Under this name the log of sessions keeps, beside Kafka's offsets, the version of `events` behind the last one that was
-/// taken in. No topic can have it.
+/// The key under which the log of `sessions` stores, beside Kafka's offsets, one past the version of `events` that was folded.
+/// No topic can have this name.
 pub(crate) const EVENTS_VERSION: &str = "tables/events";
 
 /// The sessions for one set of keys.
@@ -36,10 +36,10 @@ pub struct Projection {
     pub(crate) events: TableLog,
     pub(crate) sessions: TableLog,
     pub(crate) unlocker: Arc<Unlocker>,
-    /// Whether content is read where the keys open it.
+    /// Whether the tier content is read if the keys decrypt it.
     with_content: bool,
-    /// Whether what cannot be read whole is an error: what is written must not lack anything.
-    pub(crate) is_whole: bool,
+    /// Whether an unreadable tier is an error. It is for the maintainer, whose rows must be complete.
+    pub(crate) requires_all_tiers: bool,
     pub(crate) reached: Reached,
     /// Rows of small files, by the file's id.
     small: HashMap<String, Arc<Vec<(String, State)>>>,
@@ -48,34 +48,34 @@ pub struct Projection {
     current: Option<Arc<Current>>,
 }
 
-/// How far the projection has come.
+/// What the projection has folded so far.
 #[derive(Default)]
 pub(crate) struct Reached {
-    /// The version of `sessions` that the overlay is made of.
+    /// The version of `sessions` that the overlay is based on.
     pub(crate) sessions: Option<u64>,
-    /// The version of `events` that it has taken in.
+    /// The version of `events` up to which rows are folded.
     pub(crate) events: Option<u64>,
-    /// Kafka's offsets up to which rows of `events` were taken in.
+    /// Kafka's offsets up to which rows of `events` are folded.
     pub(crate) offsets: BTreeMap<TopicPartition, i64>,
-    /// Sessions that are not as a base file says.
+    /// Sessions that differ from their row in a base file.
     pub(crate) overlay: HashMap<String, State>,
-    /// Those of them that no file has yet.
+    /// Sessions of the overlay that are not in a file yet.
     pub(crate) unwritten: HashSet<String>,
     pub(crate) base: Vec<DataFile>,
     pub(crate) small: Vec<DataFile>,
-    /// What the table of sessions says of its own state.
+    /// The offsets in the log of `sessions`.
     pub(crate) written: BTreeMap<TopicPartition, i64>,
 }
 
 /// All sessions at one moment.
 pub struct Current {
-    /// Files with a row for each session, of which those in `superseded` do not count.
+    /// Files with one row for each session. Ignore the rows of the sessions in `superseded`.
     pub base: Vec<DataFile>,
-    /// The sessions that `overlay` has rows of.
+    /// The sessions in `overlay`.
     pub superseded: Arc<HashSet<String>>,
-    /// Rows as in a file of the table.
+    /// Rows with the schema of the table.
     pub overlay: RecordBatch,
-    /// The files of `events` that were there.
+    /// The files of `events` in the same snapshot.
     pub events: Vec<DataFile>,
 }
 
@@ -86,14 +86,14 @@ pub(crate) fn hash_of(session: &str) -> u64 {
 }
 
 impl Projection {
-    /// The projection of `archive` for who has the keys of `unlocker`. The feedback of customers is left out unless
-    /// `with_content`.
+    /// The sessions of `archive` as the keys of `unlocker` can read them. Without `with_content`, the feedback of customers is left
+    /// out.
     pub fn new(archive: Archive, unlocker: Arc<Unlocker>, with_content: bool) -> Self {
         let (events, sessions) = (archive.table(Table::Events), archive.table(Table::Sessions));
         Self::with_logs(archive, events, sessions, unlocker, with_content)
     }
 
-    /// The same with logs that others read as well.
+    /// As [`Self::new`], with logs that the caller shares.
     pub fn with_logs(
         archive: Archive,
         events: TableLog,
@@ -108,7 +108,7 @@ impl Projection {
             sessions,
             unlocker,
             with_content,
-            is_whole: false,
+            requires_all_tiers: false,
             reached,
             small,
             index,
@@ -116,12 +116,12 @@ impl Projection {
         }
     }
 
-    /// All sessions as the events tell them now.
+    /// All sessions with the events archived so far.
     ///
     /// # Errors
-    /// [`SessionsError::Behind`] when more than `most_events` wait to be folded; others when files cannot be read.
-    pub async fn current(&mut self, most_events: u64) -> Result<Arc<Current>, SessionsError> {
-        let changed = self.advance(most_events).await?;
+    /// [`SessionsError::Behind`] if more than `max_events` wait to be folded; other errors if files cannot be read.
+    pub async fn current(&mut self, max_events: u64) -> Result<Arc<Current>, SessionsError> {
+        let changed = self.advance(max_events).await?;
         if let Some(current) = self.current.as_ref().filter(|_| !changed) {
             return Ok(Arc::clone(current));
         }
@@ -136,9 +136,9 @@ impl Projection {
         Ok(current)
     }
 
-    /// Takes in what came, unless it is more than `most_events`. Returns whether anything did.
-    pub(crate) async fn advance(&mut self, most_events: u64) -> Result<bool, SessionsError> {
-        // In this order: what the one has taken in is in the other.
+    /// Folds new events, unless there are more than `max_events`. Returns whether anything changed.
+    pub(crate) async fn advance(&mut self, max_events: u64) -> Result<bool, SessionsError> {
+        // In this order, so that every event that `sessions` contains is in the snapshot of `events`.
         let sessions = self.sessions.snapshot().await?;
         let events = self.events.snapshot().await?;
         let mut changed = self.current.is_none();
@@ -153,14 +153,14 @@ impl Projection {
         };
         let mut files = read::added(&self.archive, &self.events, self.reached.events, newest).await?;
         let live: HashSet<&str> = events.files.iter().map(|file| file.id.as_str()).collect();
-        // What was sealed meanwhile stands among older rows, in the sealed files of its date.
+        // Rows that were sealed meanwhile are among older rows in the sealed files of their date.
         let sealed: HashSet<(String, i32)> = files
             .iter()
             .filter(|file| !live.contains(file.id.as_str()))
             .map(|file| (file.class.clone(), file.date))
             .collect();
         let waiting: u64 = files.iter().map(|file| file.rows).sum();
-        if waiting > most_events {
+        if waiting > max_events {
             return Err(SessionsError::Behind { events: waiting });
         }
         files.retain(|file| live.contains(file.id.as_str()));
@@ -178,7 +178,7 @@ impl Projection {
         Ok(true)
     }
 
-    /// Starts over from what the files of `sessions` say.
+    /// Starts over from the files of `sessions`.
     async fn load(&mut self, files: &[DataFile], offsets: &BTreeMap<TopicPartition, i64>) -> Result<(), SessionsError> {
         let (base, small): (Vec<DataFile>, Vec<DataFile>) = files.iter().cloned().partition(read::is_sealed);
         let live: HashSet<&str> = files.iter().map(|file| file.id.as_str()).collect();
@@ -211,7 +211,7 @@ impl Projection {
         Ok(())
     }
 
-    /// The rows of a small file, read once.
+    /// The rows of a small file. Each file is read once.
     async fn small_states(&mut self, file: &DataFile) -> Result<Arc<Vec<(String, State)>>, SessionsError> {
         if let Some(states) = self.small.get(&file.id) {
             return Ok(Arc::clone(states));
@@ -221,8 +221,8 @@ impl Projection {
         Ok(states)
     }
 
-    /// Keeps the rows of a small file that was just written.
-    pub(crate) fn remember(&mut self, id: &str, states: Vec<(String, State)>) {
+    /// Caches the rows of a small file that was just written.
+    pub(crate) fn cache(&mut self, id: &str, states: Vec<(String, State)>) {
         self.small.insert(id.to_owned(), Arc::new(states));
     }
 
@@ -246,14 +246,15 @@ impl Projection {
     }
 
     async fn columns(&self, file: &DataFile, names: &[&str]) -> Result<Vec<RecordBatch>, SessionsError> {
-        let needed: &[Tier] = if self.is_whole { &[Tier::Operational, Tier::Content] } else { &[Tier::Operational] };
-        if let Some(closed) = needed.iter().find(|tier| !self.unlocker.can_read(**tier, file)) {
-            return Err(ArchiveError::NoKey { id: MasterKeyId::of(*closed, &file.class, file.date) }.into());
+        let needed: &[Tier] =
+            if self.requires_all_tiers { &[Tier::Operational, Tier::Content] } else { &[Tier::Operational] };
+        if let Some(unreadable) = needed.iter().find(|tier| !self.unlocker.can_read(**tier, file)) {
+            return Err(ArchiveError::NoKey { id: MasterKeyId::of(*unreadable, &file.class, file.date) }.into());
         }
         Ok(read::columns(&self.archive, &self.unlocker, file, names).await?)
     }
 
-    /// The rows of files of `events`, of the columns that sessions are folded from.
+    /// The columns that sessions are folded from, in files of `events`.
     pub(crate) async fn event_batches(&self, files: &[DataFile]) -> Result<Vec<RecordBatch>, SessionsError> {
         self.unlocker.prepare(files).await?;
         let mut batches = Vec::new();
@@ -265,7 +266,7 @@ impl Projection {
         Ok(batches)
     }
 
-    /// Folds the rows that were not taken in yet.
+    /// Folds the rows that are not folded yet.
     async fn fold(&mut self, batches: &[RecordBatch]) -> Result<(), SessionsError> {
         let events = in_order(batches, |event| {
             let key = (event.topic.to_owned(), event.partition);
@@ -293,7 +294,7 @@ impl Projection {
         Ok(())
     }
 
-    /// What base files say of some sessions.
+    /// The states of some sessions in the base files.
     async fn base_states(&mut self, sessions: &HashSet<&str>) -> Result<Vec<(String, State)>, SessionsError> {
         let hashes: Vec<u64> = sessions.iter().map(|session| hash_of(session)).collect();
         let mut found = Vec::new();
@@ -306,7 +307,7 @@ impl Projection {
         Ok(found)
     }
 
-    /// Which sessions a base file has, by hash.
+    /// The hashes of the sessions in a base file.
     pub(crate) async fn index(&mut self, file: &DataFile) -> Result<Arc<Vec<u64>>, SessionsError> {
         if let Some(index) = self.index.get(&file.id) {
             return Ok(Arc::clone(index));
@@ -314,9 +315,9 @@ impl Projection {
         let mut index = Vec::with_capacity(usize::try_from(file.rows).unwrap_or_default());
         for batch in self.columns(file, &["session"]).await? {
             let sessions = batch.column_by_name("session").and_then(|column| column.as_string_opt::<i32>());
-            let sessions = sessions.ok_or_else(|| SessionsError::Damaged {
+            let sessions = sessions.ok_or_else(|| SessionsError::Corrupt {
                 file: file.path.to_string(),
-                why: "it has no column `session`".to_owned(),
+                why: "the column `session` is missing".to_owned(),
             })?;
             index.extend(sessions.iter().flatten().map(hash_of));
         }
@@ -327,16 +328,16 @@ impl Projection {
     }
 }
 
-/// The events in `batches` that are `wanted`, in the order in which they were delivered.
+/// The events in `batches` that are `wanted`, in the order of topic, partition and offset.
 pub(crate) fn in_order<'b>(
     batches: &'b [RecordBatch],
     wanted: impl Fn(&EventRow<'_>) -> bool,
 ) -> Result<Vec<EventRow<'b>>, SessionsError> {
     let mut events = Vec::new();
     for batch in batches {
-        let columns = EventColumns::of(batch).ok_or_else(|| SessionsError::Damaged {
+        let columns = EventColumns::of(batch).ok_or_else(|| SessionsError::Corrupt {
             file: "a file of events".to_owned(),
-            why: "it lacks a column that every event has".to_owned(),
+            why: "a column that every event has is missing".to_owned(),
         })?;
         let data: Option<&StringArray> = batch.column_by_name("data").and_then(|column| column.as_string_opt::<i32>());
         events.extend((0..batch.num_rows()).filter_map(|row| columns.row(row, data)).filter(|event| wanted(event)));

@@ -1,8 +1,7 @@
-//! A session as a row of the table `sessions`, and back.
+//! Converts sessions to rows of the table `sessions`, and back.
 //!
-//! The columns are what people ask for. Behind them stands the fold, from which the session goes on when another event
-//! comes: one byte with the version of the form, then the fold in postcard's wire format. The feedback is the one thing that
-//! is not in it, because it is of another tier.
+//! Users query the columns. The last column is the fold, which the next event of the session is applied to: one byte with the
+//! format version, then the fold in postcard's wire format. It does not contain the feedback, which belongs to another tier.
 
 use crate::error::SessionsError;
 use crate::fold::Fold;
@@ -14,13 +13,13 @@ use holdfast_events::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The form of the fold that is written, and the only one that is read: another one is made anew from the events.
-const FORM: u8 = 2;
+/// The format version of folds. Folds of another version are not read; the table is rebuilt from the events.
+const FOLD_VERSION: u8 = 2;
 
-/// The columns from which a state is read back.
+/// The columns that a state is read from.
 pub(crate) const STATE_COLUMNS: [&str; 3] = ["session", "feedback", "fold"];
 
-/// What is known of a session.
+/// The state of a session.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct State {
     pub(crate) fold: Fold,
@@ -28,8 +27,8 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// The day that it is filed under, in days since 1970: the first of the month that the first of its events is filed
-    /// under. A month has one key, and so a month's sessions lie in few files and can be read as long as its events.
+    /// Its filing date, in days since 1970: the first day of the month of its earliest filing time. Keys are monthly, so the
+    /// sessions of a month are in few files and stay readable as long as its events.
     pub(crate) fn date(&self) -> i32 {
         let first = Timestamp(self.fold.filed.unwrap_or_default());
         let (_, _, day) = first.date();
@@ -58,13 +57,13 @@ pub(crate) fn to_batch<'s>(
 
     let mut sessions = StringBuilder::new();
     let mut feedback = StringBuilder::new();
-    let mut forms = BinaryBuilder::new();
+    let mut encoded = BinaryBuilder::new();
     for (session, state) in &states {
         sessions.append_value(session);
         feedback.append_option(state.feedback.as_deref());
-        let form =
-            postcard::to_extend(&state.fold, vec![FORM]).map_err(|error| SessionsError::Encode(error.to_string()))?;
-        forms.append_value(form);
+        let fold = postcard::to_extend(&state.fold, vec![FOLD_VERSION])
+            .map_err(|error| SessionsError::Encode(error.to_string()))?;
+        encoded.append_value(fold);
     }
     let columns: Vec<ArrayRef> = vec![
         Arc::new(sessions.finish()),
@@ -96,32 +95,32 @@ pub(crate) fn to_batch<'s>(
         count(|fold| fold.counts.transfers),
         count(|fold| fold.counts.diagnostics),
         count(Fold::recordings),
-        Arc::new(forms.finish()),
+        Arc::new(encoded.finish()),
     ];
     RecordBatch::try_new(Table::Sessions.schema(), columns).map_err(|error| SessionsError::Encode(error.to_string()))
 }
 
-/// The states in the rows of `batch` whose sessions are `wanted`. `file` is where they come from, for errors.
+/// The states in the rows of `batch` whose sessions are `wanted`. `file` is their file, for errors.
 pub(crate) fn from_batch(
     batch: &RecordBatch,
     file: &str,
     wanted: impl Fn(&str) -> bool,
 ) -> Result<Vec<(String, State)>, SessionsError> {
-    let damaged = |why: &str| SessionsError::Damaged { file: file.to_owned(), why: why.to_owned() };
+    let corrupt = |why: &str| SessionsError::Corrupt { file: file.to_owned(), why: why.to_owned() };
     let column = |name: &str| batch.column_by_name(name);
     let sessions = column("session").and_then(|column| column.as_string_opt::<i32>());
-    let forms = column("fold").and_then(|column| column.as_binary_opt::<i32>());
+    let folds = column("fold").and_then(|column| column.as_binary_opt::<i32>());
     let feedback = column("feedback").and_then(|column| column.as_string_opt::<i32>());
-    let (Some(sessions), Some(forms)) = (sessions, forms) else {
-        return Err(damaged("it lacks a column"));
+    let (Some(sessions), Some(folds)) = (sessions, folds) else {
+        return Err(corrupt("a column is missing"));
     };
     let mut states = Vec::new();
     for row in (0..batch.num_rows()).filter(|row| wanted(sessions.value(*row))) {
-        let (form, fold) = forms.value(row).split_first().ok_or_else(|| damaged("a fold is empty"))?;
-        if *form != FORM {
-            return Err(damaged("its folds are of a form that this version does not read"));
+        let (version, fold) = folds.value(row).split_first().ok_or_else(|| corrupt("a fold is empty"))?;
+        if *version != FOLD_VERSION {
+            return Err(corrupt("its folds have another format version"));
         }
-        let fold = postcard::from_bytes(fold).map_err(|error| damaged(&format!("a fold cannot be read: {error}")))?;
+        let fold = postcard::from_bytes(fold).map_err(|error| corrupt(&format!("a fold cannot be read: {error}")))?;
         let feedback = feedback.filter(|texts| texts.is_valid(row)).map(|texts| texts.value(row).to_owned());
         states.push((sessions.value(row).to_owned(), State { fold, feedback }));
     }

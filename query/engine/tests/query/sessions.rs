@@ -32,8 +32,8 @@ enum Step {
 
 fn settings() -> MaintainerSettings {
     MaintainerSettings {
-        most_small_files: 3,
-        most_small_rows: 40,
+        max_small_files: 3,
+        max_small_rows: 40,
         base_rows: 4,
         rebuild_events: 25,
         grace: Duration::ZERO,
