@@ -1,114 +1,115 @@
 //! The keys and values of many groups in one buffer.
 //!
-//! A group that is given something longer than it had goes to the end of the buffer, and what it had is waste. Once half of the
-//! buffer is waste, the buffer is written anew.
+//! A longer entry of a group is appended to the buffer, and its old bytes are unused. The buffer is compacted once more than half of
+//! it is unused.
 
-/// No row of the present batch is the group's best.
+/// No row of the current batch is better than the group's entry.
 const NONE: u32 = u32::MAX;
 
 #[derive(Debug, Clone, Copy)]
-struct Place {
+struct Slot {
     start: usize,
     key: u32,
     value: u32,
-    /// Bytes that the group may use from `start` on.
-    room: u32,
-    /// The row of the present batch that is better than what stands here.
+    /// Bytes of the slot from `start` on.
+    capacity: u32,
+    /// The row of the current batch that is better than the entry.
     candidate: u32,
 }
 
-const EMPTY: Place = Place { start: 0, key: 0, value: 0, room: 0, candidate: NONE };
+const EMPTY: Slot = Slot { start: 0, key: 0, value: 0, capacity: 0, candidate: NONE };
 
-/// What a group has. Both are empty where it has nothing.
+/// The best key and value of a group. Both are empty for a group without a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Entry<'g> {
     pub(crate) key: &'g [u8],
     pub(crate) value: &'g [u8],
 }
 
-/// Entries by the numbers of their groups.
+/// The entries of all groups, by group index.
 #[derive(Debug, Default)]
 pub(crate) struct Groups {
-    places: Vec<Place>,
+    slots: Vec<Slot>,
     bytes: Vec<u8>,
-    waste: usize,
+    /// Bytes of the buffer that no slot uses.
+    unused: usize,
 }
 
 impl Groups {
     pub(crate) fn len(&self) -> usize {
-        self.places.len()
+        self.slots.len()
     }
 
-    /// Makes room for groups with numbers below `groups`.
+    /// Adds empty groups, up to `groups` in total.
     pub(crate) fn grow(&mut self, groups: usize) {
-        if self.places.len() < groups {
-            self.places.resize(groups, EMPTY);
+        if self.slots.len() < groups {
+            self.slots.resize(groups, EMPTY);
         }
     }
 
     pub(crate) fn entry(&self, group: usize) -> Entry<'_> {
-        let Place { start, key, value, .. } = self.places[group];
+        let Slot { start, key, value, .. } = self.slots[group];
         let (key, value) = (key as usize, value as usize);
         let (key, value) = self.bytes[start..start + key + value].split_at(key);
         Entry { key, value }
     }
 
-    /// The row that was proposed for a group since something was last put there.
+    /// The best row of the current batch for a group, until its entry is put.
     pub(crate) fn candidate(&self, group: usize) -> Option<usize> {
-        let candidate = self.places[group].candidate;
+        let candidate = self.slots[group].candidate;
         (candidate != NONE).then_some(candidate as usize)
     }
 
-    pub(crate) fn propose(&mut self, group: usize, row: usize) {
-        self.places[group].candidate = row as u32;
+    pub(crate) fn set_candidate(&mut self, group: usize, row: usize) {
+        self.slots[group].candidate = row as u32;
     }
 
-    /// Puts an entry in the place of the group's.
+    /// Replaces the entry of a group.
     pub(crate) fn put(&mut self, group: usize, entry: Entry<'_>) {
         let Entry { key, value } = entry;
-        let wanted = key.len() + value.len();
-        let place = &mut self.places[group];
-        if wanted > place.room as usize {
-            self.waste += place.room as usize;
-            place.start = self.bytes.len();
-            place.room = wanted as u32;
+        let length = key.len() + value.len();
+        let slot = &mut self.slots[group];
+        if length > slot.capacity as usize {
+            self.unused += slot.capacity as usize;
+            slot.start = self.bytes.len();
+            slot.capacity = length as u32;
             self.bytes.extend_from_slice(key);
             self.bytes.extend_from_slice(value);
         } else {
-            let bytes = &mut self.bytes[place.start..place.start + wanted];
+            let bytes = &mut self.bytes[slot.start..slot.start + length];
             bytes[..key.len()].copy_from_slice(key);
             bytes[key.len()..].copy_from_slice(value);
         }
-        (place.key, place.value, place.candidate) = (key.len() as u32, value.len() as u32, NONE);
-        self.tidy();
+        (slot.key, slot.value, slot.candidate) = (key.len() as u32, value.len() as u32, NONE);
+        self.compact();
     }
 
-    /// Forgets the first `groups`; the others are numbered from 0.
-    pub(crate) fn forget(&mut self, groups: usize) {
-        if groups >= self.places.len() {
+    /// Removes the first `groups`; the indices of the others start at 0.
+    pub(crate) fn remove_first(&mut self, groups: usize) {
+        if groups >= self.slots.len() {
             *self = Self::default();
             return;
         }
-        self.waste += self.places.drain(..groups).map(|place| place.room as usize).sum::<usize>();
-        self.tidy();
+        self.unused += self.slots.drain(..groups).map(|slot| slot.capacity as usize).sum::<usize>();
+        self.compact();
     }
 
     pub(crate) fn memory_size(&self) -> usize {
-        self.places.capacity() * size_of::<Place>() + self.bytes.capacity()
+        self.slots.capacity() * size_of::<Slot>() + self.bytes.capacity()
     }
 
-    fn tidy(&mut self) {
-        if self.waste <= self.bytes.len() / 2 {
+    fn compact(&mut self) {
+        if self.unused <= self.bytes.len() / 2 {
             return;
         }
-        let mut bytes = Vec::with_capacity(self.bytes.len() - self.waste);
-        for place in &mut self.places {
-            let used = place.key as usize + place.value as usize;
+        let mut bytes = Vec::with_capacity(self.bytes.len() - self.unused);
+        for slot in &mut self.slots {
+            let used = slot.key as usize + slot.value as usize;
             let start = bytes.len();
-            bytes.extend_from_slice(&self.bytes[place.start..place.start + used]);
-            (place.start, place.room) = (start, used as u32);
+            bytes.extend_from_slice(&self.bytes[slot.start..slot.start + used]);
+            (slot.start, slot.capacity) = (start, used as u32);
         }
-        (self.bytes, self.waste) = (bytes, 0);
+        (self.bytes, self.unused) = (bytes, 0);
     }
 }
 
@@ -120,20 +121,20 @@ mod tests {
     #[derive(Debug, Clone)]
     enum Step {
         Put(usize, Vec<u8>, Vec<u8>),
-        Forget(usize),
+        RemoveFirst(usize),
     }
 
     fn step() -> impl Strategy<Value = Step> {
         let bytes = |least| proptest::collection::vec(any::<u8>(), least..40);
         prop_oneof![
             8 => (0..12_usize, bytes(1), bytes(0)).prop_map(|(group, key, value)| Step::Put(group, key, value)),
-            1 => (0..14_usize).prop_map(Step::Forget),
+            1 => (0..14_usize).prop_map(Step::RemoveFirst),
         ]
     }
 
     proptest! {
         #[test]
-        fn each_group_has_what_was_put_there_last(steps in proptest::collection::vec(step(), 0..200)) {
+        fn each_group_has_the_entry_that_was_put_last(steps in proptest::collection::vec(step(), 0..200)) {
             let (mut groups, mut expected) = (Groups::default(), Vec::<(Vec<u8>, Vec<u8>)>::new());
             for step in steps {
                 match step {
@@ -142,14 +143,14 @@ mod tests {
                         if expected.len() <= group {
                             expected.resize(group + 1, Default::default());
                         }
-                        groups.propose(group, 7);
+                        groups.set_candidate(group, 7);
                         prop_assert_eq!(groups.candidate(group), Some(7));
                         groups.put(group, Entry { key: &key, value: &value });
                         prop_assert_eq!(groups.candidate(group), None);
                         expected[group] = (key, value);
                     }
-                    Step::Forget(first) => {
-                        groups.forget(first);
+                    Step::RemoveFirst(first) => {
+                        groups.remove_first(first);
                         expected.drain(..first.min(expected.len()));
                     }
                 }
@@ -157,7 +158,7 @@ mod tests {
                 for (group, (key, value)) in expected.iter().enumerate() {
                     prop_assert_eq!(groups.entry(group), Entry { key, value });
                 }
-                prop_assert!(groups.waste <= groups.bytes.len() / 2);
+                prop_assert!(groups.unused <= groups.bytes.len() / 2);
             }
         }
     }

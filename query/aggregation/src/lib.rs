@@ -1,17 +1,17 @@
-//! Aggregates of SQL that stand in the place of the engine's own, because they are faster over many groups.
+//! SQL aggregates that replace DataFusion's, because they are faster with many groups.
 //!
-//! `last_value(... order by ...)` and `first_value(... order by ...)`: the engine's own keep the order of each group as a list of
-//! scalar values, and look at every group for every batch. Here a group is a run of bytes that compares as its order does
-//! ([`arrow_row`]), with the value behind it, in one buffer for all groups:
+//! `last_value(... order by ...)` and `first_value(... order by ...)`: DataFusion's keep the sort key of each group as a list of
+//! scalar values, and visit every group for every batch. Here the sort key of a group is in the row format of [`arrow_row`], whose
+//! bytes compare as the columns do. The value follows the key, in one buffer for all groups:
 //!
 //! ```text
-//! order by columns ─▶ rows of bytes ─▶ better than the group's? ─▶ │ key │ value │ key │ value │ ...
-//! values ────────────────────────────── those that won, as rows ────────▲
+//! order by columns ─▶ keys as rows ─▶ better than the group's? ─▶ │ key │ value │ key │ value │ ...
+//! values ───────────────────────────── values of the best rows ────────▲
 //! ```
 //!
 //! Invariants:
-//! - Names, types, states and answers are those of the engine's own, whose work everything but the groups stays.
-//! - Where several rows come last, the first of them that was seen stays, as with the engine's own.
+//! - Names, types, states and results are those of DataFusion's aggregates, which also do everything except the grouped aggregation.
+//! - Of several rows with the same key, the first one wins, as in DataFusion.
 
 mod groups;
 
@@ -29,25 +29,25 @@ use datafusion::logical_expr::{
 use groups::{Entry, Groups};
 use std::sync::Arc;
 
-/// Which of a group's values it is.
+/// Which value of a group is selected, in the given order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Pick {
+enum Selector {
     First,
     Last,
 }
 
-/// The aggregates, under the names of those whose place they take.
+/// The aggregates, with the names of those that they replace.
 pub fn functions() -> [AggregateUDF; 2] {
-    [Pick::First, Pick::Last].map(Pick::function)
+    [Selector::First, Selector::Last].map(Selector::function)
 }
 
-impl Pick {
+impl Selector {
     fn function(self) -> AggregateUDF {
-        let engines = match self {
+        let original = match self {
             Self::First => first_value_udaf(),
             Self::Last => last_value_udaf(),
         };
-        AggregateUDF::new_from_impl(PickValue { pick: self, engines })
+        AggregateUDF::new_from_impl(SelectedValue { selector: self, original })
     }
 
     fn other(self) -> Self {
@@ -66,72 +66,73 @@ impl Pick {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct PickValue {
-    pick: Pick,
-    engines: Arc<AggregateUDF>,
+struct SelectedValue {
+    selector: Selector,
+    /// DataFusion's aggregate.
+    original: Arc<AggregateUDF>,
 }
 
-impl AggregateUDFImpl for PickValue {
+impl AggregateUDFImpl for SelectedValue {
     fn name(&self) -> &str {
-        self.engines.name()
+        self.original.name()
     }
 
     fn signature(&self) -> &Signature {
-        self.engines.signature()
+        self.original.signature()
     }
 
     fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
-        self.engines.return_type(arguments)
+        self.original.return_type(arguments)
     }
 
     fn return_field(&self, arguments: &[FieldRef]) -> Result<FieldRef> {
-        self.engines.return_field(arguments)
+        self.original.return_field(arguments)
     }
 
     fn accumulator(&self, arguments: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
-        self.engines.accumulator(arguments)
+        self.original.accumulator(arguments)
     }
 
     fn state_fields(&self, arguments: StateFieldsArgs) -> Result<Vec<FieldRef>> {
-        self.engines.state_fields(arguments)
+        self.original.state_fields(arguments)
     }
 
     fn with_beneficial_ordering(self: Arc<Self>, is_beneficial: bool) -> Result<Option<Arc<dyn AggregateUDFImpl>>> {
-        let engines = self.engines.as_ref().clone().with_beneficial_ordering(is_beneficial)?;
-        Ok(engines.map(|engines| Arc::new(Self { pick: self.pick, engines: Arc::new(engines) }) as _))
+        let original = self.original.as_ref().clone().with_beneficial_ordering(is_beneficial)?;
+        Ok(original.map(|original| Arc::new(Self { selector: self.selector, original: Arc::new(original) }) as _))
     }
 
     fn order_sensitivity(&self) -> AggregateOrderSensitivity {
-        self.engines.order_sensitivity()
+        self.original.order_sensitivity()
     }
 
     fn reverse_expr(&self) -> ReversedUDAF {
-        ReversedUDAF::Reversed(Arc::new(self.pick.other().function()))
+        ReversedUDAF::Reversed(Arc::new(self.selector.other().function()))
     }
 
     fn supports_null_handling_clause(&self) -> bool {
-        self.engines.supports_null_handling_clause()
+        self.original.supports_null_handling_clause()
     }
 
     fn documentation(&self) -> Option<&Documentation> {
-        self.engines.documentation()
+        self.original.documentation()
     }
 
     fn groups_accumulator_supported(&self, arguments: AccumulatorArgs) -> bool {
-        Picked::new(self.pick, &arguments).is_ok_and(|picked| picked.is_some())
+        SelectedValueGroups::new(self.selector, &arguments).is_ok_and(|groups| groups.is_some())
     }
 
     fn create_groups_accumulator(&self, arguments: AccumulatorArgs) -> Result<Box<dyn GroupsAccumulator>> {
-        match Picked::new(self.pick, &arguments)? {
-            Some(picked) => Ok(Box::new(picked)),
-            None => internal_err!("{} of these types has no groups", self.name()),
+        match SelectedValueGroups::new(self.selector, &arguments)? {
+            Some(groups) => Ok(Box::new(groups)),
+            None => internal_err!("{} does not support groups of these types", self.name()),
         }
     }
 }
 
-/// What all groups have.
-struct Picked {
-    pick: Pick,
+/// The selected values of all groups.
+struct SelectedValueGroups {
+    selector: Selector,
     ignores_nulls: bool,
     keys: RowConverter,
     key_types: Vec<DataType>,
@@ -140,9 +141,9 @@ struct Picked {
     groups: Groups,
 }
 
-impl Picked {
-    /// `None` without an order, and where values or order have types that do not compare as bytes.
-    fn new(pick: Pick, arguments: &AccumulatorArgs) -> Result<Option<Self>> {
+impl SelectedValueGroups {
+    /// `None` without an order, or if the row format does not support a type.
+    fn new(selector: Selector, arguments: &AccumulatorArgs) -> Result<Option<Self>> {
         let mut keys = Vec::with_capacity(arguments.order_bys.len());
         let mut key_types = Vec::with_capacity(arguments.order_bys.len());
         for order in arguments.order_bys {
@@ -156,7 +157,7 @@ impl Picked {
             return Ok(None);
         }
         Ok(Some(Self {
-            pick,
+            selector,
             ignores_nulls: arguments.ignore_nulls,
             keys: RowConverter::new(keys)?,
             key_types,
@@ -166,8 +167,8 @@ impl Picked {
         }))
     }
 
-    /// Takes the rows that `pass` into the groups.
-    fn take_in(
+    /// Updates the groups with the rows that `pass`.
+    fn update(
         &mut self,
         values: &ArrayRef,
         order: &[ArrayRef],
@@ -177,20 +178,20 @@ impl Picked {
     ) -> Result<()> {
         self.groups.grow(groups);
         let keys = self.keys.convert_columns(order)?;
-        // A group's best row of this batch, until all of it was looked at.
+        // The groups with a better row in this batch. Their values are stored after the last row.
         let mut changed: Vec<usize> = Vec::new();
         for (row, &group) in group_indices.iter().enumerate() {
-            // What is neither true nor false does not pass.
+            // NULL does not pass.
             let passes = pass.is_none_or(|pass| pass.is_valid(row) && pass.value(row));
             if !passes || (self.ignores_nulls && values.is_null(row)) {
                 continue;
             }
             let key = keys.row(row).data();
             let is_better = match self.groups.candidate(group) {
-                Some(best) => self.pick.prefers(key, keys.row(best).data()),
+                Some(best) => self.selector.prefers(key, keys.row(best).data()),
                 None => {
                     let known = self.groups.entry(group).key;
-                    let is_better = known.is_empty() || self.pick.prefers(key, known);
+                    let is_better = known.is_empty() || self.selector.prefers(key, known);
                     if is_better {
                         changed.push(group);
                     }
@@ -210,16 +211,16 @@ impl Picked {
         Ok(())
     }
 
-    /// The values of the first groups, and with them what the values are ordered by; NULL where nothing was found.
+    /// The values of the first groups with their keys as columns; NULL for a group without a value.
     fn state_of(&self, groups: usize) -> Result<(ArrayRef, Vec<ArrayRef>), ArrowError> {
         let entries = || (0..groups).map(|group| self.groups.entry(group));
-        let order = back(&self.keys, &self.key_types, entries().map(|entry| entry.key))?;
+        let order = to_columns(&self.keys, &self.key_types, entries().map(|entry| entry.key))?;
         Ok((self.values_of(groups)?, order))
     }
 
     fn values_of(&self, groups: usize) -> Result<ArrayRef, ArrowError> {
         let values = (0..groups).map(|group| self.groups.entry(group).value);
-        let mut columns = back(&self.values, std::slice::from_ref(&self.value_type), values)?;
+        let mut columns = to_columns(&self.values, std::slice::from_ref(&self.value_type), values)?;
         Ok(columns.remove(0))
     }
 
@@ -231,19 +232,19 @@ impl Picked {
     }
 }
 
-/// Rows as columns again, with NULLs for what is empty.
-fn back<'r>(
+/// Converts rows to columns, an empty row to NULLs.
+fn to_columns<'r>(
     converter: &RowConverter,
     types: &[DataType],
     rows: impl Iterator<Item = &'r [u8]>,
 ) -> Result<Vec<ArrayRef>, ArrowError> {
-    let nothing: Vec<ArrayRef> = types.iter().map(|kind| new_null_array(kind, 1)).collect();
-    let nothing = converter.convert_columns(&nothing)?;
+    let nulls: Vec<ArrayRef> = types.iter().map(|kind| new_null_array(kind, 1)).collect();
+    let nulls = converter.convert_columns(&nulls)?;
     let parser = converter.parser();
-    converter.convert_rows(rows.map(|row| if row.is_empty() { nothing.row(0) } else { parser.parse(row) }))
+    converter.convert_rows(rows.map(|row| if row.is_empty() { nulls.row(0) } else { parser.parse(row) }))
 }
 
-impl GroupsAccumulator for Picked {
+impl GroupsAccumulator for SelectedValueGroups {
     fn update_batch(
         &mut self,
         values_and_order: &[ArrayRef],
@@ -251,24 +252,24 @@ impl GroupsAccumulator for Picked {
         filter: Option<&BooleanArray>,
         groups: usize,
     ) -> Result<()> {
-        self.take_in(&values_and_order[0], &values_and_order[1..], group_indices, filter, groups)
+        self.update(&values_and_order[0], &values_and_order[1..], group_indices, filter, groups)
     }
 
-    /// Of a state: the value, what it is ordered by, and whether there is one.
+    /// A state has the value, its key columns, and whether there is a value.
     fn merge_batch(&mut self, state: &[ArrayRef], group_indices: &[usize], groups: usize) -> Result<()> {
         let Some((is_set, [value, order @ ..])) = state.split_last() else {
-            return internal_err!("a state without columns");
+            return internal_err!("the state has no columns");
         };
         let Some(is_set) = is_set.as_any().downcast_ref::<BooleanArray>() else {
-            return internal_err!("a state that does not say whether there is a value");
+            return internal_err!("the last column of the state is not boolean");
         };
-        self.take_in(value, order, group_indices, Some(is_set), groups)
+        self.update(value, order, group_indices, Some(is_set), groups)
     }
 
     fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {
         let groups = self.emitted(emit_to);
         let values = self.values_of(groups)?;
-        self.groups.forget(groups);
+        self.groups.remove_first(groups);
         Ok(values)
     }
 
@@ -276,7 +277,7 @@ impl GroupsAccumulator for Picked {
         let groups = self.emitted(emit_to);
         let (values, order) = self.state_of(groups)?;
         let is_set: BooleanArray = (0..groups).map(|group| Some(!self.groups.entry(group).key.is_empty())).collect();
-        self.groups.forget(groups);
+        self.groups.remove_first(groups);
         let mut state = vec![values];
         state.extend(order);
         state.push(Arc::new(is_set));

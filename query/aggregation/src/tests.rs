@@ -22,7 +22,7 @@ fn row() -> impl Strategy<Value = Row> {
         .prop_map(|(group, time, name, text, number, passes)| Row { group, time, name, text, number, passes })
 }
 
-/// The rows as parts of a table, each of some batches. `place` tells any two rows apart.
+/// The rows as a table with partitions of several batches. `row_id` is unique, which makes every order total.
 fn table(rows: &[Row], parts: usize, batch: usize) -> MemTable {
     let batches: Vec<RecordBatch> = rows
         .chunks(batch)
@@ -36,7 +36,7 @@ fn table(rows: &[Row], parts: usize, batch: usize) -> MemTable {
                 ("text", Arc::new(rows.iter().map(|row| row.text.clone()).collect::<StringArray>())),
                 ("number", Arc::new(rows.iter().map(|row| row.number).collect::<Int64Array>())),
                 ("passes", Arc::new(rows.iter().map(|row| row.passes).collect::<BooleanArray>())),
-                ("place", Arc::new(Int64Array::from_iter_values(first..first + rows.len() as i64))),
+                ("row_id", Arc::new(Int64Array::from_iter_values(first..first + rows.len() as i64))),
             ];
             RecordBatch::try_from_iter_with_nullable(columns.map(|(name, column)| (name, column, true))).unwrap()
         })
@@ -50,23 +50,23 @@ fn table(rows: &[Row], parts: usize, batch: usize) -> MemTable {
 }
 
 const STATEMENT: &str = "select g,
-        last_value(text order by time, place) as last,
-        last_value(text order by time nulls first, name desc, place) filter (where passes) as filtered,
-        last_value(name order by time desc nulls last, place) filter (where name is not null) as known,
-        last_value(number order by name, place) ignore nulls as number,
-        first_value(text order by name desc nulls last, place) as first,
-        first_value(time order by place desc) filter (where passes is null) as first_time,
-        last_value(passes order by place) as flag
+        last_value(text order by time, row_id) as last,
+        last_value(text order by time nulls first, name desc, row_id) filter (where passes) as filtered,
+        last_value(name order by time desc nulls last, row_id) filter (where name is not null) as known,
+        last_value(number order by name, row_id) ignore nulls as number,
+        first_value(text order by name desc nulls last, row_id) as first,
+        first_value(time order by row_id desc) filter (where passes is null) as first_time,
+        last_value(passes order by row_id) as flag
     from t group by g order by g";
 
-async fn answer(rows: &[Row], parts: usize, batch: usize, is_ours: bool) -> String {
+async fn run(rows: &[Row], parts: usize, batch: usize, is_replaced: bool) -> String {
     let config = SessionConfig::new().with_batch_size(batch).with_target_partitions(parts);
-    // The engine then stops making groups in the first half of an aggregate as soon as it can.
+    // DataFusion then skips the partial aggregation as soon as it can.
     let config = config
         .set_u64("datafusion.execution.skip_partial_aggregation_probe_rows_threshold", 1)
         .set_str("datafusion.execution.skip_partial_aggregation_probe_ratio_threshold", "0.1");
     let context = SessionContext::new_with_config(config);
-    if is_ours {
+    if is_replaced {
         functions().into_iter().for_each(|function| context.register_udaf(function));
     }
     context.register_table("t", Arc::new(table(rows, parts, batch))).unwrap();
@@ -78,21 +78,21 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn the_answers_are_those_of_the_engine(
+    fn results_equal_those_of_datafusion(
         rows in proptest::collection::vec(row(), 1..120),
         parts in 1..4_usize,
         batch in 1..20_usize,
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let (engines, ours) = runtime.block_on(async {
-            (answer(&rows, parts, batch, false).await, answer(&rows, parts, batch, true).await)
+        let (original, replaced) = runtime.block_on(async {
+            (run(&rows, parts, batch, false).await, run(&rows, parts, batch, true).await)
         });
-        prop_assert_eq!(engines, ours);
+        prop_assert_eq!(original, replaced);
     }
 }
 
 #[tokio::test]
-async fn groups_are_ours_also_where_order_and_values_are_texts() {
+async fn groups_with_text_keys_and_values_use_the_replacement() {
     let context = SessionContext::new();
     functions().into_iter().for_each(|function| context.register_udaf(function));
     let row = Row { group: 0, time: Some(1), name: None, text: None, number: None, passes: None };
@@ -110,6 +110,6 @@ async fn groups_are_ours_also_where_order_and_values_are_texts() {
     assert!(!aggregates.is_empty());
     for aggregate in aggregates {
         let implementation: &dyn std::any::Any = aggregate.fun().inner().as_ref();
-        assert!(implementation.is::<PickValue>() && aggregate.groups_accumulator_supported());
+        assert!(implementation.is::<SelectedValue>() && aggregate.groups_accumulator_supported());
     }
 }
