@@ -1,11 +1,11 @@
-//! A produced batch, as it goes into the database and comes back out. Pure.
+//! Converts a produced batch into the stored one, and back. Pure.
 //!
 //! ```text
-//! batch of n records ──▶ its Kafka encoding ──▶ sealed ──▶ batch of one record: same producer, sequence, span of offsets
+//! batch of n records ──▶ its Kafka encoding ──▶ encrypted ──▶ batch of one record: same producer, sequence, span of offsets
 //! ```
 //!
-//! tansu stores one row a record and advances the partition by the batch's span. So a batch of one record that spans n offsets
-//! becomes one row, and the offsets that follow are what they would have been.
+//! tansu stores one row per record and advances the partition by the batch's span. So a batch of one record that spans n offsets
+//! becomes one row, and the following offsets are the same as for n records.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use tansu_sans_io::{ErrorCode, record::deflated::Batch};
@@ -13,23 +13,23 @@ use tansu_storage::{Error, Topition};
 
 use crate::{SpoolKey, key::OVERHEAD};
 
-/// The largest batch that is taken, in bytes as encoded by the producer.
+/// The largest accepted batch, in bytes as the producer encoded it.
 pub(crate) const MAX_BATCH_BYTES: usize = 64 << 20;
 
-/// Latest time that tansu can work with: the end of the year 9999, in milliseconds.
+/// The latest time that tansu supports: the end of the year 9999, in milliseconds.
 const MAX_TIMESTAMP: i64 = 253_402_300_799_999;
 const COMPRESSION_BITS: i16 = 0b111;
 const MAGIC: i8 = 2;
 
-/// What is authenticated with an envelope, so that it opens only where it was put.
-fn place(topition: &Topition) -> Vec<u8> {
-    let mut place = topition.topic().as_bytes().to_vec();
-    place.push(0);
-    place.extend_from_slice(&topition.partition().to_be_bytes());
-    place
+/// The associated data of an envelope: it decrypts only in the partition that it was stored in.
+fn associated_data(topition: &Topition) -> Vec<u8> {
+    let mut data = topition.topic().as_bytes().to_vec();
+    data.push(0);
+    data.extend_from_slice(&topition.partition().to_be_bytes());
+    data
 }
 
-/// Says why a batch cannot be taken.
+/// Checks whether a batch can be stored.
 ///
 /// # Errors
 /// Transactional and control batches, other than magic 2, empty, too large, or with gaps between its offsets.
@@ -49,13 +49,14 @@ pub(crate) fn accept(batch: &Batch) -> Result<(), ErrorCode> {
 /// The batch that is stored in place of `batch`.
 pub(crate) fn wrap(key: &SpoolKey, topition: &Topition, batch: Batch) -> Result<Batch, Error> {
     let attributes = batch.attributes & !COMPRESSION_BITS;
-    // The row bears the latest time in the batch, so that a search by time never skips a record.
+    // The row has the latest time of the batch, so that a search by time never skips a record.
     let timestamp = batch.max_timestamp.clamp(0, MAX_TIMESTAMP);
     let (last_offset_delta, partition_leader_epoch) = (batch.last_offset_delta, batch.partition_leader_epoch);
     let (producer_id, producer_epoch, base_sequence) = (batch.producer_id, batch.producer_epoch, batch.base_sequence);
 
-    let envelope =
-        key.seal(&place(topition), &Bytes::from(batch)).map_err(|_| Error::Api(ErrorCode::KafkaStorageError))?;
+    let envelope = key
+        .encrypt(&associated_data(topition), &Bytes::from(batch))
+        .map_err(|_| Error::Api(ErrorCode::KafkaStorageError))?;
 
     Ok(Batch {
         base_offset: 0,
@@ -75,23 +76,23 @@ pub(crate) fn wrap(key: &SpoolKey, topition: &Topition, batch: Batch) -> Result<
     })
 }
 
-/// The produced batch, from the stored envelope, at the offset it was given.
+/// The produced batch, from the stored envelope, with its offset.
 pub(crate) fn unwrap(key: &SpoolKey, topition: &Topition, offset: i64, envelope: Vec<u8>) -> Result<Batch, Error> {
-    let broken = || {
+    let corrupt = || {
         tracing::error!(
             topic = topition.topic(),
             partition = topition.partition(),
             offset,
-            "a stored batch does not open: it was altered or moved"
+            "a stored batch cannot be decrypted: it was altered or moved"
         );
         Error::Api(ErrorCode::CorruptMessage)
     };
     if envelope.len() < OVERHEAD {
-        return Err(broken());
+        return Err(corrupt());
     }
-    let plaintext = key.open(&place(topition), envelope).map_err(|_| broken())?;
-    // The offset is outside of what a batch's checksum covers, so the producer's checksum stays valid.
-    Batch::try_from(plaintext).map(|batch| Batch { base_offset: offset, ..batch }).map_err(|_| broken())
+    let plaintext = key.decrypt(&associated_data(topition), envelope).map_err(|_| corrupt())?;
+    // A batch's checksum does not cover its offset, so the producer's checksum stays valid.
+    Batch::try_from(plaintext).map(|batch| Batch { base_offset: offset, ..batch }).map_err(|_| corrupt())
 }
 
 /// One record without key and headers, encoded.
@@ -149,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_comes_back_byte_for_byte() {
+    fn a_batch_is_unwrapped_byte_for_byte() {
         let key = SpoolKey::generate().unwrap();
         let topition = Topition::new("events", 3);
         for compression in [0, 1, 3, 4] {
@@ -171,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_kept_faithfully_is_refused() {
+    fn unsupported_batches_are_rejected() {
         let good = batch(0);
         assert_eq!(accept(&Batch { magic: 1, ..good.clone() }), Err(ErrorCode::UnsupportedForMessageFormat));
         assert_eq!(

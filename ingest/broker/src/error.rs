@@ -1,8 +1,8 @@
-//! What can go wrong, by what the caller would do about it.
+//! Errors, by how the caller handles them.
 
 use std::{io, net::SocketAddr, path::PathBuf};
 
-/// Why a key file could not be made, read or trusted.
+/// Why a key file could not be created, read or trusted.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// The file could not be read or written.
@@ -10,29 +10,29 @@ pub enum KeyError {
     File {
         /// The key file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// Somebody other than the owner may read the file.
-    #[error("broker key {path} may be read by others (mode {mode:o}): run `chmod 600 {path}`")]
+    /// Users other than the owner may read the file.
+    #[error("broker key {path} is readable by other users (mode {mode:o}): run `chmod 600 {path}`")]
     Exposed {
         /// The key file.
         path: PathBuf,
         /// Its permission bits.
         mode: u32,
     },
-    /// The file does not hold a key.
+    /// The file does not contain a key.
     #[error("broker key {path} is not a key: expected 64 hexadecimal digits")]
     Malformed {
         /// The key file.
         path: PathBuf,
     },
     /// The system's source of randomness failed.
-    #[error("the operating system gave no random bytes")]
+    #[error("the operating system provided no random bytes")]
     Random,
 }
 
-/// Why the broker did not start, or stopped by itself.
+/// Why the broker did not start, or ended by itself.
 #[derive(Debug, thiserror::Error)]
 pub enum BrokerError {
     /// The address is reachable from other machines; the broker has no authentication.
@@ -40,25 +40,25 @@ pub enum BrokerError {
         "the embedded broker listens on a loopback address only, not on {address}: use 127.0.0.1, or a Kafka cluster"
     )]
     NotLoopback {
-        /// What was asked for.
+        /// The requested address.
         address: SocketAddr,
     },
-    /// The address could not be listened on.
+    /// The broker could not listen on the address.
     #[error("the embedded broker cannot listen on {address}: {source}")]
     Listen {
-        /// What was asked for.
+        /// The requested address.
         address: SocketAddr,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// A file or the directory could not be read or written.
     #[error("broker directory: cannot {action} {path}: {source}")]
     Directory {
-        /// What was being done.
+        /// The operation that failed.
         action: &'static str,
-        /// With which file.
+        /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// Another process runs a broker on this directory.
@@ -66,17 +66,17 @@ pub enum BrokerError {
     InUse {
         /// The directory.
         directory: PathBuf,
-        /// The process that holds it, as far as known.
+        /// The process that holds the lock, if known.
         holder: String,
     },
-    /// The key is not the one the directory was written with.
-    #[error("broker directory {directory} was written with another key: give the key file that belongs to it")]
+    /// The directory was written with another key.
+    #[error("broker directory {directory} was written with another key: use the key file that belongs to it")]
     WrongKey {
         /// The directory.
         directory: PathBuf,
     },
-    /// There is a database, but not the file that proves the key.
-    #[error("broker directory {directory} holds {database} but not {check}: restore it, or move the directory away")]
+    /// The directory has a database, but not the file that verifies the key.
+    #[error("broker directory {directory} has {database} but not {check}: restore {check}, or move the directory away")]
     KeyCheckMissing {
         /// The directory.
         directory: PathBuf,
@@ -88,18 +88,18 @@ pub enum BrokerError {
     /// The key could not be used.
     #[error(transparent)]
     Key(#[from] KeyError),
-    /// The database answered with an error, or its task has died.
+    /// The database returned an error, or its task has ended.
     #[error("broker database: cannot {action}: {reason}")]
     Database {
-        /// What was being done.
+        /// The operation that failed.
         action: &'static str,
-        /// What the database said.
+        /// The database's error.
         reason: String,
     },
     /// The broker's task panicked or was cancelled from outside.
     #[error("the embedded broker's task ended: {reason}")]
     Task {
-        /// What the runtime said.
+        /// The runtime's error.
         reason: String,
     },
 }

@@ -1,7 +1,7 @@
-//! Fetch requests: read what there is, or sleep until there is something.
+//! Fetch requests: return the available batches, or wait for one.
 //!
-//! tansu's own answer sleeps half of the client's patience even when it has data, which caps a consumer at a few fetches a
-//! second; this one answers at once when there is data and wakes up on a produce when there is none.
+//! tansu waits half of the client's `max_wait_ms` even if it has data, which limits a consumer to a few fetches a second. This
+//! service responds at once if there is data, and otherwise wakes up on a produce.
 
 use std::time::Duration;
 
@@ -19,12 +19,12 @@ use uuid::Uuid;
 
 use crate::storage::EncryptedStorage;
 
-/// Bytes of batches in one response, whatever the client asks for; a single larger batch still goes out alone.
+/// Upper limit for the bytes of batches in one response. A single larger batch is sent alone.
 const MAX_RESPONSE_BYTES: usize = 32 << 20;
-/// The longest a request is kept waiting, whatever the client asks for.
+/// Upper limit for the client's `max_wait_ms`.
 const MAX_WAIT: Duration = Duration::from_secs(30);
 
-/// Answers fetch requests; on `stopping` whoever waits gets an empty answer.
+/// Handles fetch requests. On `stopping`, waiting requests receive an empty response.
 #[derive(Clone, Debug)]
 pub(crate) struct FetchService {
     pub(crate) stopping: CancellationToken,
@@ -44,8 +44,8 @@ impl Service<EncryptedStorage, FetchRequest> for FetchService {
 
     async fn serve(&self, context: Context<EncryptedStorage>, request: FetchRequest) -> Result<FetchResponse, Error> {
         let storage = context.state();
-        let patience = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0)).min(MAX_WAIT);
-        let deadline = Instant::now() + patience;
+        let max_wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0)).min(MAX_WAIT);
+        let deadline = Instant::now() + max_wait;
         let min_bytes = usize::try_from(request.min_bytes).unwrap_or(0);
         let max_bytes = request
             .max_bytes

@@ -1,12 +1,12 @@
-//! The key of the broker's files, and the envelope each batch is stored in.
+//! The key of the broker's files, and the encrypted envelope of each batch.
 //!
 //! ```text
 //! envelope = version (1 byte, 0x01) ‖ salt (32 bytes, random) ‖ AES-256-GCM(plaintext) ‖ tag (16 bytes)
 //! key (32 bytes) ‖ nonce (12 bytes) = HKDF-SHA256(spool key, salt, "holdfast broker envelope 1")
 //! ```
 //!
-//! Every envelope has a key of its own, so that random nonces cannot run out however many batches a spool takes. The place
-//! (topic and partition) is authenticated, so an envelope moved elsewhere does not open.
+//! Every envelope has a key of its own, so random nonces do not limit the number of batches. Topic and partition are the associated
+//! data, so an envelope that was moved does not decrypt.
 
 use std::{
     fmt,
@@ -32,14 +32,14 @@ const VERSION: u8 = 1;
 const PREFIX: usize = 1 + SALT_LENGTH;
 const INFORMATION: &[u8] = b"holdfast broker envelope 1";
 
-/// Bytes an envelope adds to what it holds.
+/// Bytes that an envelope adds to its plaintext.
 pub(crate) const OVERHEAD: usize = PREFIX + TAG_LENGTH;
 
-/// An envelope that does not open: another key, another place, or altered bytes.
+/// An envelope does not decrypt: another key, other associated data, or altered bytes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct NotOurs;
+pub(crate) struct DecryptError;
 
-/// The 32-byte key that everything the broker stores is encrypted with; wiped from memory when dropped.
+/// The 32-byte key that encrypts everything the broker stores. Wiped from memory when dropped.
 #[derive(Clone)]
 pub struct SpoolKey(Zeroizing<[u8; KEY_LENGTH]>);
 
@@ -61,14 +61,14 @@ impl SpoolKey {
     /// A new random key.
     ///
     /// # Errors
-    /// [`KeyError::Random`] when the operating system has no randomness.
+    /// [`KeyError::Random`] if the operating system provides no random bytes.
     pub fn generate() -> Result<Self, KeyError> {
         let mut bytes = Zeroizing::new([0; KEY_LENGTH]);
         SystemRandom::new().fill(&mut bytes[..]).map_err(|_| KeyError::Random)?;
         Ok(Self(bytes))
     }
 
-    /// The key of these 32 bytes.
+    /// The key with these 32 bytes.
     #[must_use]
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(Zeroizing::new(bytes))
@@ -77,7 +77,7 @@ impl SpoolKey {
     /// Reads a key file written by [`SpoolKey::save`].
     ///
     /// # Errors
-    /// The file is missing, readable by others than its owner, or not a key.
+    /// The file is missing, readable by other users, or not a key.
     pub fn load(path: &Path) -> Result<Self, KeyError> {
         let file = |source| KeyError::File { path: path.to_owned(), source };
         #[cfg(unix)]
@@ -92,7 +92,7 @@ impl SpoolKey {
         parse(text.trim_ascii()).map(Self).ok_or_else(|| KeyError::Malformed { path: path.to_owned() })
     }
 
-    /// Writes the key as 64 hexadecimal digits into a new file that only its owner may read; never overwrites.
+    /// Writes the key as 64 hexadecimal digits into a new file that only its owner may read. Never overwrites a file.
     ///
     /// # Errors
     /// The file exists already or cannot be written.
@@ -120,8 +120,8 @@ impl SpoolKey {
             .map_err(|source| KeyError::File { path: path.to_owned(), source })
     }
 
-    /// Encrypts `plaintext` for `place`.
-    pub(crate) fn seal(&self, place: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, KeyError> {
+    /// Encrypts `plaintext` with this associated data.
+    pub(crate) fn encrypt(&self, associated_data: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, KeyError> {
         let mut salt = [0; SALT_LENGTH];
         SystemRandom::new().fill(&mut salt).map_err(|_| KeyError::Random)?;
         let (key, nonce) = self.derive(&salt).ok_or(KeyError::Random)?;
@@ -131,21 +131,24 @@ impl SpoolKey {
         envelope.extend_from_slice(&salt);
         envelope.extend_from_slice(plaintext);
         let tag = key
-            .seal_in_place_separate_tag(nonce, Aad::from(place), &mut envelope[PREFIX..])
+            .seal_in_place_separate_tag(nonce, Aad::from(associated_data), &mut envelope[PREFIX..])
             .map_err(|_| KeyError::Random)?;
         envelope.extend_from_slice(tag.as_ref());
         Ok(envelope)
     }
 
-    /// Opens an envelope that was sealed for `place`, in its own memory.
-    pub(crate) fn open(&self, place: &[u8], mut envelope: Vec<u8>) -> Result<Bytes, NotOurs> {
+    /// Decrypts an envelope with its associated data, in place.
+    pub(crate) fn decrypt(&self, associated_data: &[u8], mut envelope: Vec<u8>) -> Result<Bytes, DecryptError> {
         let salt: [u8; SALT_LENGTH] = envelope
             .get(1..PREFIX)
             .and_then(|salt| salt.try_into().ok())
             .filter(|_| envelope[0] == VERSION)
-            .ok_or(NotOurs)?;
-        let (key, nonce) = self.derive(&salt).ok_or(NotOurs)?;
-        let length = key.open_in_place(nonce, Aad::from(place), &mut envelope[PREFIX..]).map_err(|_| NotOurs)?.len();
+            .ok_or(DecryptError)?;
+        let (key, nonce) = self.derive(&salt).ok_or(DecryptError)?;
+        let length = key
+            .open_in_place(nonce, Aad::from(associated_data), &mut envelope[PREFIX..])
+            .map_err(|_| DecryptError)?
+            .len();
         Ok(Bytes::from(envelope).slice(PREFIX..PREFIX + length))
     }
 

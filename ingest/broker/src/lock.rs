@@ -1,4 +1,4 @@
-//! One broker a directory: the lock file, and the file that proves the key.
+//! One broker per directory: the lock file, and the file that verifies the key.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -10,14 +10,15 @@ use crate::{BrokerError, SpoolKey};
 
 const LOCK_FILE: &str = "broker.lock";
 const CHECK_FILE: &str = "broker.check";
-const CHECK_PLACE: &[u8] = b"check";
-/// What the check file holds in front of the cluster's id.
-const CHECK_TEXT: &str = "holdfast broker ";
+/// The associated data of the check file.
+const CHECK_DATA: &[u8] = b"check";
+/// The plaintext of the check file, before the cluster's id.
+const CHECK_PREFIX: &str = "holdfast broker ";
 
-/// The database, beside the lock.
+/// The database file.
 pub(crate) const DATABASE_FILE: &str = "broker.db";
 
-/// Held for as long as the broker runs; the operating system lets go of it when the process dies.
+/// The lock of a directory while the broker runs. The operating system releases it when the process ends.
 #[derive(Debug)]
 pub(crate) struct DirectoryLock {
     _file: File,
@@ -28,7 +29,7 @@ fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Broker
     move |source| BrokerError::Directory { action, path, source }
 }
 
-/// Makes the directory, for its owner only.
+/// Creates the directory, accessible only to its owner.
 pub(crate) fn create_directory(directory: &Path) -> Result<(), BrokerError> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
@@ -40,7 +41,7 @@ pub(crate) fn create_directory(directory: &Path) -> Result<(), BrokerError> {
     builder.create(directory).map_err(failed("create", directory))
 }
 
-/// Takes the directory for this process.
+/// Locks the directory for this process.
 pub(crate) fn lock_directory(directory: &Path) -> Result<DirectoryLock, BrokerError> {
     let path = directory.join(LOCK_FILE);
     let mut file = OpenOptions::new()
@@ -69,15 +70,15 @@ pub(crate) fn lock_directory(directory: &Path) -> Result<DirectoryLock, BrokerEr
     Ok(DirectoryLock { _file: file })
 }
 
-/// Refuses a key that the directory was not written with. A new directory gets the file that later proves its key, with a
-/// cluster id of its own: whoever remembers offsets can tell this spool from one that was made anew in its place.
+/// Rejects a key that the directory was not written with. In a new directory, creates the file that verifies its key. The file
+/// contains a new cluster id, which distinguishes this broker's offsets from those of another one in the same directory.
 pub(crate) fn check_key(directory: &Path, key: &SpoolKey) -> Result<String, BrokerError> {
     let path = directory.join(CHECK_FILE);
     match fs::read(&path) {
-        Ok(envelope) => match key.open(CHECK_PLACE, envelope) {
+        Ok(envelope) => match key.decrypt(CHECK_DATA, envelope) {
             Ok(text) => std::str::from_utf8(&text)
                 .ok()
-                .and_then(|text| text.strip_prefix(CHECK_TEXT))
+                .and_then(|text| text.strip_prefix(CHECK_PREFIX))
                 .map(str::to_owned)
                 .ok_or_else(|| BrokerError::WrongKey { directory: directory.to_owned() }),
             Err(_) => Err(BrokerError::WrongKey { directory: directory.to_owned() }),
@@ -90,16 +91,16 @@ pub(crate) fn check_key(directory: &Path, key: &SpoolKey) -> Result<String, Brok
                     check: CHECK_FILE,
                 });
             }
-            // Written beside and renamed, so that a crash leaves either no file or a whole one.
-            let beside = directory.join("broker.check.new");
+            // Written to another file and renamed, so that a crash leaves either no file or a complete one.
+            let temporary = directory.join("broker.check.new");
             let cluster = format!("holdfast-{}", uuid::Uuid::new_v4());
-            let envelope = key.seal(CHECK_PLACE, format!("{CHECK_TEXT}{cluster}").as_bytes())?;
-            File::create(&beside)
+            let envelope = key.encrypt(CHECK_DATA, format!("{CHECK_PREFIX}{cluster}").as_bytes())?;
+            File::create(&temporary)
                 .and_then(|mut file| {
                     file.write_all(&envelope)?;
                     file.sync_all()
                 })
-                .and_then(|()| fs::rename(&beside, &path))
+                .and_then(|()| fs::rename(&temporary, &path))
                 .and_then(|()| File::open(directory)?.sync_all())
                 .map_err(failed("write", &path))?;
             Ok(cluster)
@@ -113,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_second_holder_is_told_who_the_first_is() {
+    fn a_locked_directory_reports_the_process_that_holds_the_lock() {
         let directory = tempfile::tempdir().unwrap();
         let first = lock_directory(directory.path()).unwrap();
         let error = lock_directory(directory.path()).unwrap_err().to_string();
@@ -123,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn another_key_is_refused() {
+    fn another_key_is_rejected() {
         let directory = tempfile::tempdir().unwrap();
         let key = SpoolKey::generate().unwrap();
         check_key(directory.path(), &key).unwrap();

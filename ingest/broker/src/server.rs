@@ -1,12 +1,12 @@
-//! The listener, its connections, and the life of the broker.
+//! The listener, its connections, and the broker's start and stop.
 //!
 //! ```text
 //! start: loopback? ─▶ lock ─▶ key ─▶ listen ─▶ database ─▶ task
-//! task:  accept ─▶ connection: one request after the other ─▶ routes      every second: does the database still answer?
-//! stop:  no more accepts ─▶ each connection ends its request ─▶ database task ends ─▶ log moved into the database
+//! task:  accept ─▶ connection: one request after the other ─▶ routes      every second: ping the database
+//! stop:  no more accepts ─▶ each connection completes its request ─▶ database task ends ─▶ checkpoint of the log
 //! ```
 //!
-//! tansu has a server of its own, but it takes the process's signals and writes progress bars to stdout.
+//! tansu's own server is not used: it handles the process's signals and writes progress bars to stdout.
 
 use std::{
     io,
@@ -48,21 +48,21 @@ use crate::{
 };
 
 const NODE: i32 = 1;
-/// Bytes of one request. A batch is smaller than half of it; anything larger is not a Kafka client.
+/// Bytes of one request. A batch has less than half of that; a larger request is not from a Kafka client.
 const MAX_REQUEST_BYTES: usize = 160 << 20;
 const HEALTH_INTERVAL: Duration = Duration::from_secs(1);
 const MAINTENANCE_INTERVAL: Duration = Duration::from_mins(1);
-/// How long a stop waits for requests that are being answered.
-const DRAIN: Duration = Duration::from_secs(10);
+/// How long a stop waits for requests in progress.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What the broker is started with.
+/// The broker's settings.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where everything is kept; made if it does not exist. One broker at a time.
+    /// The directory of all files; created if it does not exist. One broker at a time may use it.
     pub directory: PathBuf,
     /// A loopback address; with port 0 the system chooses one, see [`EmbeddedBroker::address`].
     pub listen: SocketAddr,
-    /// The key of everything in the directory.
+    /// The key that encrypts everything in the directory.
     pub key: SpoolKey,
 }
 
@@ -75,7 +75,7 @@ pub struct EmbeddedBroker {
 }
 
 impl EmbeddedBroker {
-    /// Starts a broker; when this returns, clients can connect.
+    /// Starts a broker. When this returns, clients can connect.
     ///
     /// # Errors
     /// The address is not a loopback address or taken, the directory is in use, was written with another key, or cannot be
@@ -98,15 +98,15 @@ impl EmbeddedBroker {
             TcpListener::bind(listen).await.map_err(|source| BrokerError::Listen { address: listen, source })?;
         let address = listener.local_addr().map_err(|source| BrokerError::Listen { address: listen, source })?;
 
-        let reachable = ReachableDirectory::new(directory)?;
-        let path = reachable.path.join(DATABASE_FILE);
+        let url_directory = UrlDirectory::new(directory)?;
+        let path = url_directory.path.join(DATABASE_FILE);
         let database = spool::prepare(&path).await?;
         let engine = CancellationToken::new();
         let inner = StorageContainer::builder()
             .cluster_id(&cluster)
             .node_id(NODE)
             .advertised_listener(parse(&format!("tcp://{address}"))?)
-            .storage(reachable.url()?)
+            .storage(url_directory.url()?)
             .silent(true)
             .cancellation(engine.clone())
             .build()
@@ -132,7 +132,7 @@ impl EmbeddedBroker {
             storage,
             engine,
             stopping: stopping.clone(),
-            _reachable: reachable,
+            _directory: url_directory,
             _lock: lock,
         };
         tracing::info!(%address, "the embedded broker is listening");
@@ -148,7 +148,7 @@ impl EmbeddedBroker {
     /// Runs until `stop` is cancelled, then stops as [`EmbeddedBroker::stop`] does.
     ///
     /// # Errors
-    /// The broker stopped by itself: its database failed, or its task panicked.
+    /// The broker ended by itself: its database failed, or its task panicked.
     pub async fn run_until(mut self, stop: CancellationToken) -> Result<(), BrokerError> {
         tokio::select! {
             outcome = &mut self.task => ended(outcome),
@@ -156,10 +156,10 @@ impl EmbeddedBroker {
         }
     }
 
-    /// Stops accepting, lets every request that is being answered end (10 s at most), and closes the database.
+    /// Stops accepting connections, completes the requests in progress (for at most 10 s), and closes the database.
     ///
     /// # Errors
-    /// The broker had already stopped by itself.
+    /// The broker had already ended by itself.
     pub async fn stop(mut self) -> Result<(), BrokerError> {
         self.stopping.cancel();
         ended((&mut self.task).await)
@@ -180,16 +180,16 @@ fn parse(url: &str) -> Result<Url, BrokerError> {
     Url::parse(url).map_err(|error| BrokerError::database("address", error))
 }
 
-/// A path of the directory that survives the way into tansu.
+/// A path of the directory that tansu accepts in a URL.
 ///
-/// tansu takes a URL, appends its path to the working directory and does not decode it. An absolute path behind one more slash
-/// replaces the working directory; but one with, say, a space would arrive as `%20`, so such a directory gets a plain link.
-struct ReachableDirectory {
+/// tansu appends the path of the URL to the working directory and does not decode it. An absolute path after one more slash
+/// replaces the working directory. A space, for example, would stay `%20`, so a directory with such a name gets a symbolic link.
+struct UrlDirectory {
     path: PathBuf,
     link: Option<PathBuf>,
 }
 
-impl ReachableDirectory {
+impl UrlDirectory {
     fn new(directory: PathBuf) -> Result<Self, BrokerError> {
         let plain = Self { path: directory, link: None };
         if plain.url().is_ok() {
@@ -197,10 +197,10 @@ impl ReachableDirectory {
         }
         let link = std::env::temp_dir().join(format!("holdfast-broker-{}", Uuid::new_v4()));
         #[cfg(unix)]
-        let made = std::os::unix::fs::symlink(&plain.path, &link);
+        let created = std::os::unix::fs::symlink(&plain.path, &link);
         #[cfg(not(unix))]
-        let made = Err(io::Error::from(io::ErrorKind::Unsupported));
-        made.map_err(|source| BrokerError::Directory { action: "link to", path: plain.path.clone(), source })?;
+        let created = Err(io::Error::from(io::ErrorKind::Unsupported));
+        created.map_err(|source| BrokerError::Directory { action: "link to", path: plain.path.clone(), source })?;
         let linked = Self { path: link.clone(), link: Some(link) };
         linked.url()?;
         Ok(linked)
@@ -223,7 +223,7 @@ impl ReachableDirectory {
     }
 }
 
-impl Drop for ReachableDirectory {
+impl Drop for UrlDirectory {
     fn drop(&mut self) {
         if let Some(link) = &self.link {
             let _ = std::fs::remove_file(link);
@@ -233,7 +233,7 @@ impl Drop for ReachableDirectory {
 
 type Frames = BytesFrameService<FrameRouteService<(), TansuError>>;
 
-/// The requests that are answered. What is not here is not announced to clients: transactions, access lists, credentials.
+/// The routes of supported requests. Others are not announced to clients: transactions, access control lists, credentials.
 fn frames(storage: &EncryptedStorage, stopping: &CancellationToken) -> Result<Frames, TansuError> {
     let mut builder = FrameRouteService::<(), TansuError>::builder();
     for route in [
@@ -275,7 +275,7 @@ struct Server {
     /// Ends tansu's storage task.
     engine: CancellationToken,
     stopping: CancellationToken,
-    _reachable: ReachableDirectory,
+    _directory: UrlDirectory,
     _lock: DirectoryLock,
 }
 
@@ -285,15 +285,15 @@ impl Server {
         let outcome = self.serve(&mut connections).await;
 
         self.stopping.cancel();
-        let drained = timeout(DRAIN, async { while connections.join_next().await.is_some() {} }).await;
+        let drained = timeout(DRAIN_TIMEOUT, async { while connections.join_next().await.is_some() {} }).await;
         if drained.is_err() {
-            tracing::warn!(connections = connections.len(), "connections did not end in time and are cut");
+            tracing::warn!(connections = connections.len(), "connections did not complete in time and are closed");
             connections.shutdown().await;
         }
         self.engine.cancel();
         if let Err(error) = self.storage.spool().checkpoint().await {
-            // Not a loss: the log is on the disk and is read at the next start.
-            tracing::warn!(%error, "the broker's log was not moved into its database");
+            // Nothing is lost: the log is on disk and is read at the next start.
+            tracing::warn!(%error, "the checkpoint of the broker's database failed");
         }
         tracing::info!("the embedded broker has stopped");
         outcome
@@ -319,16 +319,16 @@ impl Server {
                         });
                     }
                     Err(error) => {
-                        // Out of file descriptors, most likely: waiting helps, and an end of the broker does not.
+                        // Most likely out of file descriptors: waiting helps, ending the broker does not.
                         tracing::error!(%error, "a connection was not accepted");
                         tokio::time::sleep(Duration::from_millis(100)).await;
                     }
                 },
                 _ = health.tick() => {
-                    if self.storage.spool().is_broken() {
-                        return Err(BrokerError::database("write to", "its log could not be brought to the disk"));
+                    if self.storage.spool().has_failed() {
+                        return Err(BrokerError::database("write to", "its log could not be synced to disk"));
                     }
-                    // In a task of its own: tansu's storage stops for good when the caller of a request goes away.
+                    // In a separate task: tansu's storage ends permanently if the caller of a request is dropped.
                     if ping.as_ref().is_none_or(JoinHandle::is_finished) {
                         if let Some(ping) = ping.take() {
                             ping.await
@@ -349,7 +349,7 @@ impl Server {
                 }
                 Some(ended) = tasks.join_next(), if !tasks.is_empty() => {
                     if let Err(error) = ended {
-                        tracing::error!(%error, "a connection's task died");
+                        tracing::error!(%error, "a connection's task panicked");
                     }
                 }
             }
@@ -367,7 +367,7 @@ enum ConnectionError {
     Stream(#[from] io::Error),
 }
 
-/// Answers requests in their order, as Kafka promises, until the client goes or the broker stops between two of them.
+/// Handles requests in their order, as Kafka guarantees, until the client disconnects or the broker stops between two requests.
 async fn connection(mut stream: TcpStream, frames: Frames, stopping: CancellationToken) -> Result<(), ConnectionError> {
     stream.set_nodelay(true)?;
     loop {
@@ -390,7 +390,7 @@ async fn connection(mut stream: TcpStream, frames: Frames, stopping: Cancellatio
             .ok_or(ConnectionError::TooLarge(length.into()))?;
         let mut request = vec![0; size.len() + body];
         request[..size.len()].copy_from_slice(&size);
-        let answer = async {
+        let handled = async {
             stream.read_exact(&mut request[size.len()..]).await?;
             let response = frames
                 .serve(Context::default(), Bytes::from(std::mem::take(&mut request)))
@@ -398,7 +398,7 @@ async fn connection(mut stream: TcpStream, frames: Frames, stopping: Cancellatio
                 .map_err(ConnectionError::Request)?;
             stream.write_all(&response).await.map_err(ConnectionError::Stream)
         };
-        match answer.await {
+        match handled.await {
             Err(ConnectionError::Stream(error))
                 if matches!(
                     error.kind(),

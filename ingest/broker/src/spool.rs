@@ -1,12 +1,12 @@
-//! The broker's database as far as payload goes: reading batches by offset, what is durable, and taking away what was read.
+//! The broker's database, for payload: reads batches by offset, tracks what is durable, and deletes records.
 //!
 //! ```text
-//! produce: tansu's transaction ──▶ fsync of the log, shared by all who wait ──▶ visible ──▶ fetches wake up
-//! fetch:   partition row ──▶ the batch that holds the offset, then the next ones, by primary key, up to a byte limit
+//! produce: tansu's transaction ──▶ fsync of the log (group commit) ──▶ visible ──▶ fetches wake up
+//! fetch:   partition row ──▶ the batch with the offset, then the following ones, by primary key, up to a byte limit
 //! ```
 //!
-//! tansu does all writing but one (`delete_before`), through one task; the gate keeps the two apart, because tansu's connections
-//! answer "busy" at once instead of waiting.
+//! tansu writes everything except deletions and maintenance, through one task. A lock separates these writes, because tansu's
+//! connections fail with "busy" at once instead of waiting.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -31,10 +31,10 @@ use uuid::Uuid;
 
 use crate::{BrokerError, SpoolKey, envelope};
 
-/// Bytes of a database page. A large page makes a checkpoint of tansu's thousand pages rarer, and a batch spill less.
+/// Bytes of a database page. With large pages, tansu's checkpoint after a thousand pages is rarer, and a batch needs fewer pages.
 const PAGE_BYTES: u32 = 16_384;
-const BUSY: Duration = Duration::from_secs(10);
-/// Free pages that are given back to the file system in one go, so that the gate is not held for long.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Free pages that one vacuum returns to the file system. The limit keeps the write lock short.
 const VACUUM_PAGES: u32 = 4_096;
 
 const PARTITION: &str = "
@@ -45,7 +45,7 @@ const PARTITION: &str = "
     join topition tp on tp.topic = t.id
     join watermark w on w.topition = tp.id
     where c.name = ?1 and t.name = ?2 and tp.partition = ?3";
-const HOLDER_OF_OFFSET: &str = "select max(offset_id) from record where topition = ?1 and offset_id <= ?2";
+const BATCH_OF_OFFSET: &str = "select max(offset_id) from record where topition = ?1 and offset_id <= ?2";
 const BATCHES: &str = "
     select offset_id, v from record
     where topition = ?1 and offset_id >= ?2 and offset_id < ?3
@@ -66,9 +66,9 @@ const RAISE_LOW: &str = "update watermark set low = max(coalesce(low, 0), ?2) wh
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Partition {
     id: i64,
-    /// First offset that is still there.
+    /// The first offset that is not deleted.
     pub(crate) low: i64,
-    /// One past the last offset that is durable.
+    /// One past the last durable offset.
     pub(crate) high: i64,
 }
 
@@ -78,33 +78,35 @@ pub(crate) struct Spool {
     key: SpoolKey,
     readers: Mutex<Vec<Connection>>,
     log: LogFile,
-    /// One past the last durable offset, of each partition that was written since the start.
+    /// One past the last durable offset, for each partition that was written since the start.
     durable: Mutex<HashMap<Topition, i64>>,
     producers: Mutex<HashSet<(i64, i16)>>,
     changes: watch::Sender<u64>,
-    /// Read-held while tansu writes, write-held while we do.
-    pub(crate) gate: RwLock<()>,
+    /// Shared while tansu writes, exclusive while this module writes.
+    pub(crate) write_lock: RwLock<()>,
 }
 
-/// The write-ahead log, brought to the disk once for all who wait at the same time.
+/// The write-ahead log. One fsync serves all writers that wait at the same time.
 struct LogFile {
     file: Arc<File>,
-    wanted: AtomicU64,
-    reached: AsyncMutex<u64>,
-    broken: AtomicBool,
+    /// Number of requested syncs.
+    requested: AtomicU64,
+    /// Number of requests that are synced.
+    synced: AsyncMutex<u64>,
+    failed: AtomicBool,
 }
 
-/// Makes the database file with its page size before tansu opens it.
+/// Creates the database file with its page size before tansu opens it.
 pub(crate) async fn prepare(path: &Path) -> Result<Database, BrokerError> {
     let failed = |error: libsql::Error| BrokerError::database("open", error);
     let database = libsql::Builder::new_local(path).build().await.map_err(failed)?;
     let connection = database.connect().map_err(failed)?;
-    connection.busy_timeout(BUSY).map_err(failed)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
     for pragma in [
         format!("pragma page_size = {PAGE_BYTES}"),
         "pragma auto_vacuum = incremental".to_owned(),
         "pragma journal_mode = wal".to_owned(),
-        // The first page must be written for the two settings above to stay.
+        // The settings above persist only once the first page is written.
         "create table if not exists holdfast_broker (format integer not null)".to_owned(),
     ] {
         drain(&connection, &pragma).await.map_err(failed)?;
@@ -119,7 +121,7 @@ async fn drain(connection: &Connection, sql: &str) -> Result<(), libsql::Error> 
 }
 
 impl Spool {
-    /// Takes over the database that tansu has set up; what is in it is brought to the disk first.
+    /// Opens the database that tansu has created, after syncing it to disk.
     pub(crate) async fn open(
         database: Database,
         path: &Path,
@@ -145,14 +147,14 @@ impl Spool {
             readers: Mutex::default(),
             log: LogFile {
                 file: Arc::new(file),
-                wanted: AtomicU64::new(0),
-                reached: AsyncMutex::new(0),
-                broken: AtomicBool::new(false),
+                requested: AtomicU64::new(0),
+                synced: AsyncMutex::new(0),
+                failed: AtomicBool::new(false),
             },
             durable: Mutex::default(),
             producers: Mutex::default(),
             changes: watch::Sender::new(0),
-            gate: RwLock::new(()),
+            write_lock: RwLock::new(()),
         })
     }
 
@@ -160,17 +162,17 @@ impl Spool {
         &self.key
     }
 
-    /// Changes whenever something has become readable.
+    /// Changes whenever a batch becomes visible.
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
 
-    /// Whether the log could not be brought to the disk; nothing can be acknowledged any more.
-    pub(crate) fn is_broken(&self) -> bool {
-        self.log.broken.load(Ordering::Acquire)
+    /// Whether a sync of the log failed. Nothing can be acknowledged afterwards.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.log.failed.load(Ordering::Acquire)
     }
 
-    /// Runs database work where it may block.
+    /// Runs database work on a blocking thread.
     async fn blocking<T, W>(self: &Arc<Self>, work: W) -> Result<T, Error>
     where
         T: Send + 'static,
@@ -188,7 +190,7 @@ impl Spool {
                     Some(reader) => reader,
                     None => {
                         let reader = spool.database.connect()?;
-                        reader.busy_timeout(BUSY)?;
+                        reader.busy_timeout(BUSY_TIMEOUT)?;
                         reader
                     }
                 };
@@ -203,7 +205,7 @@ impl Spool {
         .map_err(|error| Error::Message(error.to_string()))?
     }
 
-    /// The partition, or nothing when there is no such topic or partition.
+    /// The partition; `None` if there is no such topic or partition.
     pub(crate) async fn partition(self: &Arc<Self>, topition: &Topition) -> Result<Option<Partition>, Error> {
         let topition = topition.clone();
         self.blocking(async move |spool, reader| spool.read_partition(reader, &topition).await).await
@@ -214,7 +216,7 @@ impl Spool {
             reader.query(PARTITION, params![self.cluster.as_str(), topition.topic(), topition.partition()]).await?;
         let Some(row) = rows.next().await? else { return Ok(None) };
         let (id, high, low) = (row.get::<i64>(0)?, row.get::<i64>(1)?, row.get::<i64>(2)?);
-        // Looked up after the row was read: whoever advanced the row had entered the old end here before.
+        // Read after the row: a producer enters the old end here before it advances the row.
         let durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner).get(topition).copied();
         let high = durable.map_or(high, |durable| high.min(durable));
         Ok(Some(Partition { id, low: low.min(high), high }))
@@ -229,7 +231,7 @@ impl Spool {
         .await
     }
 
-    /// The batches from the one that holds `offset` on, up to `max_bytes`, but at least one if `at_least_one`.
+    /// The batches from the one with `offset` on, up to `max_bytes`, but at least one if `at_least_one`.
     pub(crate) async fn read(
         self: &Arc<Self>,
         topition: &Topition,
@@ -246,24 +248,24 @@ impl Spool {
             if offset < partition.low || offset >= partition.high {
                 return Ok((partition, batches));
             }
-            let mut rows = reader.query(HOLDER_OF_OFFSET, params![partition.id, offset]).await?;
-            let holder = rows.next().await?.map(|row| row.get::<Option<i64>>(0)).transpose()?.flatten();
+            let mut rows = reader.query(BATCH_OF_OFFSET, params![partition.id, offset]).await?;
+            let first = rows.next().await?.map(|row| row.get::<Option<i64>>(0)).transpose()?.flatten();
             drop(rows);
 
             let mut bytes = 0;
             let mut rows =
-                reader.query(BATCHES, params![partition.id, holder.unwrap_or(offset), partition.high]).await?;
+                reader.query(BATCHES, params![partition.id, first.unwrap_or(offset), partition.high]).await?;
             while let Some(row) = rows.next().await? {
                 let base = row.get::<i64>(0)?;
-                let Value::Blob(sealed) = row.get_value(1)? else {
+                let Value::Blob(envelope) = row.get_value(1)? else {
                     return Err(Error::Api(ErrorCode::CorruptMessage));
                 };
-                bytes += sealed.len();
+                bytes += envelope.len();
                 if bytes > max_bytes && !(batches.is_empty() && at_least_one) {
                     break;
                 }
-                let batch = envelope::unwrap(&spool.key, &topition, base, sealed)?;
-                // Where retention has left a gap, the holder may end before the offset.
+                let batch = envelope::unwrap(&spool.key, &topition, base, envelope)?;
+                // If retention has left a gap, the first batch may end before the offset.
                 if batch.max_offset() >= offset {
                     batches.push(batch);
                 } else {
@@ -289,9 +291,9 @@ impl Spool {
         .await
     }
 
-    /// Makes ready for a write: the partition exists, and its present end is known to be durable.
+    /// Prepares a write: checks that the partition exists, and records its current end as durable.
     ///
-    /// tansu panics, and with it the whole broker stops, on an epoch that its producer never had; so that is found out here.
+    /// Also checks the producer's epoch: tansu panics on an unknown epoch, which would end the broker.
     pub(crate) async fn before_produce(self: &Arc<Self>, topition: &Topition, batch: &Batch) -> Result<(), Error> {
         let wanted = topition.clone();
         let producer = (batch.producer_id, batch.producer_epoch);
@@ -320,51 +322,51 @@ impl Spool {
         .await
     }
 
-    /// Waits until everything committed so far is on the disk.
+    /// Waits until everything committed so far is on disk.
     pub(crate) async fn sync(&self) -> Result<(), Error> {
         let log = &self.log;
-        let ticket = log.wanted.fetch_add(1, Ordering::AcqRel) + 1;
-        let mut reached = log.reached.lock().await;
-        if *reached >= ticket {
+        let request = log.requested.fetch_add(1, Ordering::AcqRel) + 1;
+        let mut synced = log.synced.lock().await;
+        if *synced >= request {
             return Ok(());
         }
-        // A failed fsync may have dropped the pages it could not write, so a later success would prove nothing.
-        if self.is_broken() {
+        // After a failed fsync the kernel may drop the dirty pages, so a later success would prove nothing.
+        if self.has_failed() {
             return Err(Error::Api(ErrorCode::KafkaStorageError));
         }
-        let goal = log.wanted.load(Ordering::Acquire);
+        let requested = log.requested.load(Ordering::Acquire);
         let file = Arc::clone(&log.file);
         let outcome = spawn_blocking(move || file.sync_data()).await;
         match outcome {
             Ok(Ok(())) => {
-                *reached = goal;
+                *synced = requested;
                 Ok(())
             }
             Ok(Err(error)) => {
-                tracing::error!(%error, "the broker's log cannot be brought to the disk");
-                log.broken.store(true, Ordering::Release);
+                tracing::error!(%error, "the broker's log cannot be synced to disk");
+                log.failed.store(true, Ordering::Release);
                 Err(Error::Api(ErrorCode::KafkaStorageError))
             }
             Err(error) => Err(Error::Message(error.to_string())),
         }
     }
 
-    /// Lets consumers see everything below `end`.
-    pub(crate) fn publish(&self, topition: &Topition, end: i64) {
+    /// Makes everything below `end` visible to consumers.
+    pub(crate) fn advance_high_watermark(&self, topition: &Topition, end: i64) {
         if let Some(durable) = self.durable.lock().unwrap_or_else(PoisonError::into_inner).get_mut(topition) {
             *durable = end.max(*durable);
         }
         self.changes.send_modify(|change| *change += 1);
     }
 
-    /// Forgets what is known of a topic that was deleted.
-    pub(crate) fn forget(&self, topic: &str) {
+    /// Removes the state of a deleted topic.
+    pub(crate) fn remove_topic(&self, topic: &str) {
         self.durable.lock().unwrap_or_else(PoisonError::into_inner).retain(|topition, _| topition.topic() != topic);
     }
 
-    /// Takes away the batches that lie wholly below `offset` (-1: everything) and returns the new first offset.
+    /// Deletes the batches that are entirely below `offset` (-1: all batches) and returns the new first offset.
     pub(crate) async fn delete_before(self: &Arc<Self>, topition: &Topition, offset: i64) -> Result<i64, Error> {
-        let gate = self.gate.write().await;
+        let lock = self.write_lock.write().await;
         let topition = topition.clone();
         let low = self
             .blocking(async move |spool, connection| {
@@ -378,9 +380,9 @@ impl Spool {
                 let first_kept = if offset == partition.high {
                     offset
                 } else {
-                    let mut rows = connection.query(HOLDER_OF_OFFSET, params![partition.id, offset]).await?;
-                    let holder = rows.next().await?.map(|row| row.get::<Option<i64>>(0)).transpose()?.flatten();
-                    holder.unwrap_or(offset)
+                    let mut rows = connection.query(BATCH_OF_OFFSET, params![partition.id, offset]).await?;
+                    let first = rows.next().await?.map(|row| row.get::<Option<i64>>(0)).transpose()?.flatten();
+                    first.unwrap_or(offset)
                 };
                 let transaction = connection.transaction_with_behavior(libsql::TransactionBehavior::Immediate).await?;
                 transaction.execute(DELETE_BEFORE, params![partition.id, first_kept]).await?;
@@ -389,28 +391,28 @@ impl Spool {
                 Ok(offset.max(partition.low))
             })
             .await;
-        drop(gate);
+        drop(lock);
         low
     }
 
-    /// Gives some free pages back to the file system.
-    pub(crate) async fn shrink(self: &Arc<Self>) -> Result<(), Error> {
-        let gate = self.gate.write().await;
+    /// Returns some free pages to the file system.
+    pub(crate) async fn vacuum(self: &Arc<Self>) -> Result<(), Error> {
+        let lock = self.write_lock.write().await;
         let outcome = self
             .blocking(async |_, connection| {
                 Ok(drain(connection, &format!("pragma incremental_vacuum({VACUUM_PAGES})")).await?)
             })
             .await;
-        drop(gate);
+        drop(lock);
         outcome
     }
 
     /// Moves the log into the database and empties it.
     pub(crate) async fn checkpoint(self: &Arc<Self>) -> Result<(), Error> {
-        let gate = self.gate.write().await;
+        let lock = self.write_lock.write().await;
         let outcome =
             self.blocking(async |_, connection| Ok(drain(connection, "pragma wal_checkpoint(truncate)").await?)).await;
-        drop(gate);
+        drop(lock);
         outcome
     }
 }

@@ -1,10 +1,10 @@
-//! tansu's storage with everything that touches payload replaced, and its traps fenced off.
+//! tansu's storage, with replacements for everything that processes payload or would panic.
 //!
-//! What is delegated holds no payload: topics, configuration, groups, committed offsets, producer ids. What is not:
+//! Delegated to tansu, without payload: topics, configuration, groups, committed offsets, producer ids. Replaced:
 //! - `produce`, `fetch`, `list_offsets`: see [`crate::envelope`] and [`crate::spool`];
-//! - `delete_records` is unimplemented in tansu and would stop it for good;
-//! - groups are taken over from an earlier process without their members, see [`EncryptedStorage::update_group`];
-//! - transactions, whose aborted records tansu would show, and credentials, which nothing here checks, are refused.
+//! - `delete_records`, which tansu does not implement: it would end tansu's storage;
+//! - `update_group`, which removes the members from before a restart, see [`EncryptedStorage::update_group`];
+//! - transactions, whose aborted records tansu would deliver, and credentials, which nothing checks: both are rejected.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -39,7 +39,7 @@ use url::Url;
 
 use crate::{envelope, spool::Spool};
 
-/// The storage all routes work on.
+/// The storage of all routes.
 #[derive(Clone)]
 pub(crate) struct EncryptedStorage {
     inner: StorageContainer,
@@ -54,11 +54,11 @@ impl fmt::Debug for EncryptedStorage {
     }
 }
 
-fn refused<T>() -> Result<T> {
+fn unsupported<T>() -> Result<T> {
     Err(Error::Api(ErrorCode::UnsupportedVersion))
 }
 
-/// What a client should retry, unless the error has a code of its own.
+/// Converts an error without a Kafka code into one that clients retry.
 fn retriable(error: Error) -> Error {
     match error {
         Error::Api(code) => Error::Api(code),
@@ -94,7 +94,7 @@ impl EncryptedStorage {
                     Some((offset, latest)) => {
                         ListOffsetResponse { timestamp: to_system_time(latest).ok(), ..found(offset) }
                     }
-                    // Kafka's word for "nothing that late".
+                    // Kafka reports -1 if no record is that late.
                     None => found(-1),
                 }
             }
@@ -116,7 +116,7 @@ impl EncryptedStorage {
 impl Storage for EncryptedStorage {
     async fn produce(&self, transaction_id: Option<&str>, topition: &Topition, batch: Batch) -> Result<i64> {
         if transaction_id.is_some() {
-            return refused();
+            return unsupported();
         }
         envelope::accept(&batch).map_err(Error::Api)?;
         self.spool.before_produce(topition, &batch).await.map_err(retriable)?;
@@ -124,16 +124,16 @@ impl Storage for EncryptedStorage {
         let span = i64::from(batch.last_offset_delta) + 1;
         let stored = envelope::wrap(self.spool.key(), topition, batch)?;
         let outcome = {
-            let _writing = self.spool.gate.read().await;
+            let _writing = self.spool.write_lock.read().await;
             self.inner.produce(None, topition, stored).await
         };
         match outcome {
             Ok(offset) => {
                 self.spool.sync().await?;
-                self.spool.publish(topition, offset + span);
+                self.spool.advance_high_watermark(topition, offset + span);
                 Ok(offset)
             }
-            // The client takes this for an acknowledgement of what it sent before, so that has to be durable too.
+            // The client treats this as an acknowledgement of the earlier batch, so that batch must be durable too.
             Err(Error::Api(ErrorCode::DuplicateSequenceNumber)) => {
                 self.spool.sync().await?;
                 Err(Error::Api(ErrorCode::DuplicateSequenceNumber))
@@ -167,7 +167,7 @@ impl Storage for EncryptedStorage {
     }
 
     async fn offset_stage(&self, topition: &Topition) -> Result<OffsetStage> {
-        // tansu panics on a partition it does not know.
+        // tansu panics on an unknown partition.
         if self.spool.partition(topition).await?.is_none() {
             return Err(Error::Api(ErrorCode::UnknownTopicOrPartition));
         }
@@ -197,8 +197,8 @@ impl Storage for EncryptedStorage {
         if transaction_id.is_some() {
             return Ok(ProducerIdResponse { error: ErrorCode::TransactionalIdAuthorizationFailed, id: -1, epoch: -1 });
         }
-        let _writing = self.spool.gate.read().await;
-        // Always a new id: tansu panics on a request to continue with an old one, and a new one is always right.
+        let _writing = self.spool.write_lock.read().await;
+        // Always a new id, which is always valid: tansu panics on a request to continue with an old one.
         self.inner.init_producer(None, transaction_timeout_ms, Some(-1), Some(-1)).await
     }
 
@@ -207,33 +207,33 @@ impl Storage for EncryptedStorage {
             TopicId::Name(name) => Some(name.clone()),
             TopicId::Id(id) => self.spool.topic_name(*id).await?,
         };
-        let _writing = self.spool.gate.read().await;
+        let _writing = self.spool.write_lock.read().await;
         let code = self.inner.delete_topic(topic).await?;
         if let Some(name) = name {
-            self.spool.forget(&name);
+            self.spool.remove_topic(&name);
         }
         Ok(code)
     }
 
     async fn create_topic(&self, topic: CreatableTopic, validate_only: bool) -> Result<uuid::Uuid> {
-        // tansu would make a topic without partitions, and makes one also when it should only look.
+        // tansu would create a topic without partitions, and creates the topic even if `validate_only` is set.
         if topic.num_partitions < 1 {
             return Err(Error::Api(ErrorCode::InvalidPartitions));
         }
         if validate_only {
             return Ok(uuid::Uuid::nil());
         }
-        let _writing = self.spool.gate.read().await;
+        let _writing = self.spool.write_lock.read().await;
         self.inner.create_topic(topic, validate_only).await
     }
 
     async fn register_broker(&self, registration: BrokerRegistrationRequest) -> Result<()> {
-        let _writing = self.spool.gate.read().await;
+        let _writing = self.spool.write_lock.read().await;
         self.inner.register_broker(registration).await
     }
 
     async fn incremental_alter_resource(&self, resource: AlterConfigsResource) -> Result<AlterConfigsResourceResponse> {
-        let _writing = self.spool.gate.read().await;
+        let _writing = self.spool.write_lock.read().await;
         self.inner.incremental_alter_resource(resource).await
     }
 
@@ -243,12 +243,12 @@ impl Storage for EncryptedStorage {
         retention_time_ms: Option<Duration>,
         offsets: &[(Topition, OffsetCommitRequest)],
     ) -> Result<Vec<(Topition, ErrorCode)>> {
-        let _writing = self.spool.gate.read().await;
+        let _writing = self.spool.write_lock.read().await;
         self.inner.offset_commit(group_id, retention_time_ms, offsets).await
     }
 
     async fn delete_groups(&self, group_ids: Option<&[String]>) -> Result<Vec<DeletableGroupResult>> {
-        let _writing = self.spool.gate.read().await;
+        let _writing = self.spool.write_lock.read().await;
         self.inner.delete_groups(group_ids).await
     }
 
@@ -259,12 +259,12 @@ impl Storage for EncryptedStorage {
         version: Option<Version>,
     ) -> Result<Version, UpdateError<GroupDetail>> {
         let written = {
-            let _writing = self.spool.gate.read().await;
+            let _writing = self.spool.write_lock.read().await;
             self.inner.update_group(group_id, detail, version).await
         };
-        // An earlier process left the group with members whose connections ended with it. tansu counts them until their time
-        // is over, and loses count when that is while the group forms: partitions then stay with a member that is gone. One
-        // that is still there is told that it is unknown, and joins again.
+        // Before a restart the group had members whose connections have ended. tansu keeps them until their session timeout. If
+        // that expires during a rebalance, partitions stay assigned to such a member. So they are removed here; one that is still
+        // running receives an unknown-member error and joins again.
         let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
         match written {
             Ok(version) => {
@@ -282,10 +282,10 @@ impl Storage for EncryptedStorage {
 
     async fn maintain(&self, now: SystemTime) -> Result<()> {
         {
-            let _writing = self.spool.gate.read().await;
+            let _writing = self.spool.write_lock.read().await;
             self.inner.maintain(now).await?;
         }
-        self.spool.shrink().await
+        self.spool.vacuum().await
     }
 
     async fn brokers(&self) -> Result<Vec<DescribeClusterBroker>> {
@@ -340,31 +340,31 @@ impl Storage for EncryptedStorage {
     }
 
     async fn upsert_user_scram_credential(&self, _: &str, _: ScramMechanism, _: ScramCredential) -> Result<()> {
-        refused()
+        unsupported()
     }
 
     async fn delete_user_scram_credential(&self, _: &str, _: ScramMechanism) -> Result<()> {
-        refused()
+        unsupported()
     }
 
     async fn user_scram_credential(&self, _: &str, _: ScramMechanism) -> Result<Option<ScramCredential>> {
-        refused()
+        unsupported()
     }
 
     async fn txn_add_offsets(&self, _: &str, _: i64, _: i16, _: &str) -> Result<ErrorCode> {
-        refused()
+        unsupported()
     }
 
     async fn txn_add_partitions(&self, _: TxnAddPartitionsRequest) -> Result<TxnAddPartitionsResponse> {
-        refused()
+        unsupported()
     }
 
     async fn txn_offset_commit(&self, _: TxnOffsetCommitRequest) -> Result<Vec<TxnOffsetCommitResponseTopic>> {
-        refused()
+        unsupported()
     }
 
     async fn txn_end(&self, _: &str, _: i64, _: i16, _: bool) -> Result<ErrorCode> {
-        refused()
+        unsupported()
     }
 
     async fn cluster_id(&self) -> Result<String> {

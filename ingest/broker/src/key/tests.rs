@@ -1,25 +1,25 @@
 use super::*;
 
 #[test]
-fn an_envelope_opens_at_its_place_with_its_key_only() {
+fn an_envelope_decrypts_only_with_its_key_and_associated_data() {
     let key = SpoolKey::generate().unwrap();
-    let envelope = key.seal(b"events/0", b"hello").unwrap();
+    let envelope = key.encrypt(b"events/0", b"hello").unwrap();
     assert_eq!(envelope.len(), 5 + OVERHEAD);
-    assert_eq!(&key.open(b"events/0", envelope.clone()).unwrap()[..], b"hello");
-    assert_eq!(key.open(b"events/1", envelope.clone()), Err(NotOurs));
-    assert_eq!(SpoolKey::generate().unwrap().open(b"events/0", envelope.clone()), Err(NotOurs));
+    assert_eq!(&key.decrypt(b"events/0", envelope.clone()).unwrap()[..], b"hello");
+    assert_eq!(key.decrypt(b"events/1", envelope.clone()), Err(DecryptError));
+    assert_eq!(SpoolKey::generate().unwrap().decrypt(b"events/0", envelope.clone()), Err(DecryptError));
     for position in 0..envelope.len() {
         let mut altered = envelope.clone();
         altered[position] ^= 1;
-        assert_eq!(key.open(b"events/0", altered), Err(NotOurs), "byte {position}");
+        assert_eq!(key.decrypt(b"events/0", altered), Err(DecryptError), "byte {position}");
     }
     for length in 0..envelope.len() {
-        assert_eq!(key.open(b"events/0", envelope[..length].to_vec()), Err(NotOurs), "length {length}");
+        assert_eq!(key.decrypt(b"events/0", envelope[..length].to_vec()), Err(DecryptError), "length {length}");
     }
 }
 
 #[test]
-fn the_envelope_format_does_not_drift() {
+fn the_envelope_format_is_stable() {
     let mut envelope = vec![1];
     envelope.extend([7; SALT_LENGTH]);
     let key = SpoolKey::from_bytes([9; 32]);
@@ -30,7 +30,7 @@ fn the_envelope_format_does_not_drift() {
     envelope.extend(tag.as_ref());
     let hex: String = envelope[PREFIX..].iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(hex, "a02847f561b5713c3cadd5791c58042c9f8cd141500d");
-    assert_eq!(&key.open(b"place", envelope).unwrap()[..], b"golden");
+    assert_eq!(&key.decrypt(b"place", envelope).unwrap()[..], b"golden");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A broker in a temporary directory, and librdkafka clients set up as Holdfast sets up its own.
+//! A broker in a temporary directory, and librdkafka clients with the settings of Holdfast's clients.
 
 use std::{
     collections::HashMap,
@@ -77,7 +77,7 @@ pub(crate) async fn create_topic(servers: &str, name: &str, partitions: i32) {
     assert_eq!(results, [Ok(name.to_owned())]);
 }
 
-/// Polls until `wanted` messages have come or nothing came for the time a test waits.
+/// Polls until `wanted` messages have arrived, or none has arrived for [`WAIT`].
 pub(crate) fn collect(consumer: &BaseConsumer, wanted: usize) -> Vec<OwnedMessage> {
     let mut messages = Vec::new();
     let mut last = Instant::now();
@@ -94,13 +94,13 @@ pub(crate) fn collect(consumer: &BaseConsumer, wanted: usize) -> Vec<OwnedMessag
     messages
 }
 
-/// Errors that pass by themselves (a broker that is away for a moment) are shown by a test that fails later.
+/// Prints transient errors (a broker that restarts), for a test that fails later.
 #[allow(clippy::print_stderr)]
 fn eprintln_error(error: &rdkafka::error::KafkaError) {
     eprintln!("consumer: {error}");
 }
 
-/// Asserts that nothing more comes for a moment.
+/// Asserts that no message arrives for a moment.
 pub(crate) fn assert_quiet(consumer: &BaseConsumer) {
     let end = Instant::now() + Duration::from_millis(700);
     while Instant::now() < end {

@@ -1,4 +1,4 @@
-//! Consumer groups: two members share a topic, one leaves, one dies.
+//! Consumer groups: two members share a topic, one leaves, one crashes.
 
 use std::{
     collections::BTreeSet,
@@ -23,13 +23,13 @@ fn assigned(consumer: &BaseConsumer) -> BTreeSet<i32> {
         .unwrap_or_default()
 }
 
-/// Polls all members, noting what they read, until `done`.
+/// Polls all members and records what they read, until `done`.
 fn poll_until(members: &[&BaseConsumer], seen: &mut Vec<i64>, mut done: impl FnMut(&[i64]) -> bool) -> Duration {
     let start = Instant::now();
     while !done(seen) {
         assert!(
             start.elapsed() < 2 * WAIT,
-            "gave up; assignments {:?}",
+            "timed out; assignments {:?}",
             members.iter().map(|m| assigned(m)).collect::<Vec<_>>()
         );
         for member in members {
@@ -43,7 +43,7 @@ fn poll_until(members: &[&BaseConsumer], seen: &mut Vec<i64>, mut done: impl FnM
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_members_share_the_partitions_and_take_over_from_each_other() {
+async fn two_members_share_the_partitions_and_reassign_them_when_one_leaves() {
     let directory = tempfile::tempdir().unwrap();
     let broker = start(directory.path()).await;
     let servers = broker.address().to_string();
@@ -73,13 +73,13 @@ async fn two_members_share_the_partitions_and_take_over_from_each_other() {
     send(40..80).await;
     poll_until(&[&first, &second], &mut seen, |seen| seen.len() == 80);
 
-    // One leaves: the other takes over at once.
+    // One member leaves: the other gets its partitions at once.
     drop(second);
     let left = poll_until(&[&first], &mut seen, |_| assigned(&first) == all);
     send(80..100).await;
     poll_until(&[&first], &mut seen, |seen| seen.len() == 100);
 
-    // And the other way round, with a newcomer.
+    // The first member leaves: a new member gets its partitions.
     let second = consumer(&servers, "shared");
     second.subscribe(&[TOPIC]).unwrap();
     poll_until(&[&first, &second], &mut seen, |_| assigned(&second).len() == 2);
@@ -90,10 +90,10 @@ async fn two_members_share_the_partitions_and_take_over_from_each_other() {
 
     seen.sort_unstable();
     assert!(seen.iter().copied().eq(0..120), "each message once");
-    // A list from a consumer keeps its partitions: the consumer's end would wait for the list's, for ever.
+    // A list from a consumer keeps a reference to it. The consumer could not be dropped while the list lives.
     let committed: Vec<_> = second.committed(WAIT).unwrap().elements().iter().map(|element| element.offset()).collect();
     assert_eq!(committed, [Offset::Offset(30); 4]);
-    crate::rates::say(&format!(
+    crate::rates::print(&format!(
         "group: first member ready in {alone:?}, second in {joined:?}, after a leave {left:?}, by a newcomer {taken:?}"
     ));
     drop((second, producer));
@@ -101,7 +101,7 @@ async fn two_members_share_the_partitions_and_take_over_from_each_other() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_group_goes_on_after_the_broker_was_away() {
+async fn a_group_continues_after_a_restart_of_the_broker() {
     let directory = tempfile::tempdir().unwrap();
     let broker = start(directory.path()).await;
     let address = broker.address();
@@ -130,29 +130,29 @@ async fn a_group_goes_on_after_the_broker_was_away() {
     broker.stop().await.unwrap();
 }
 
-/// A process dies with its broker and its consumer; the next one gets everything, and long before a session timeout.
+/// A process crashes with its broker and its consumer. The next one gets all partitions, long before the session timeout.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn members_of_a_process_before_hold_nothing_back() {
+async fn members_from_before_a_restart_do_not_keep_partitions() {
     let directory = tempfile::tempdir().unwrap();
     let broker = start(directory.path()).await;
     let servers = broker.address().to_string();
     create_topic(&servers, TOPIC, PARTITIONS).await;
-    let patient = |servers: &str| {
+    let with_long_timeout = |servers: &str| {
         let mut config = crate::client::config(servers);
-        config.set("group.id", "mortal").set("session.timeout.ms", "30000");
+        config.set("group.id", "restarted").set("session.timeout.ms", "30000");
         config.create::<BaseConsumer>().unwrap()
     };
-    let gone = patient(&servers);
-    gone.subscribe(&[TOPIC]).unwrap();
-    poll_until(&[&gone], &mut Vec::new(), |_| assigned(&gone).len() == PARTITIONS as usize);
+    let crashed = with_long_timeout(&servers);
+    crashed.subscribe(&[TOPIC]).unwrap();
+    poll_until(&[&crashed], &mut Vec::new(), |_| assigned(&crashed).len() == PARTITIONS as usize);
     broker.stop().await.unwrap();
 
-    // At another address, so that the one before cannot come back or leave.
+    // At another address, so that the first consumer can neither rejoin nor leave.
     let broker = start(directory.path()).await;
-    let member = patient(&broker.address().to_string());
+    let member = with_long_timeout(&broker.address().to_string());
     member.subscribe(&[TOPIC]).unwrap();
     let taken = poll_until(&[&member], &mut Vec::new(), |_| assigned(&member).len() == PARTITIONS as usize);
     assert!(taken < Duration::from_secs(10), "{taken:?}");
-    drop((gone, member));
+    drop((crashed, member));
     broker.stop().await.unwrap();
 }

@@ -1,4 +1,4 @@
-//! The broker's process is killed in the middle of a stream, several times; the producer and the consumer are in this one.
+//! The broker's process is killed several times during a stream. The producer and the consumer run in this process.
 
 use std::{
     collections::BTreeMap,
@@ -23,7 +23,7 @@ const DIRECTORY: &str = "HOLDFAST_TEST_BROKER_DIRECTORY";
 const PORT: &str = "HOLDFAST_TEST_BROKER_PORT";
 const KILLS: usize = 6;
 
-/// Not a test of its own: what the killed process runs. Without the variables it does nothing.
+/// Not a test: the process that is killed runs this. Without the variables it does nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_process_that_is_killed() {
     let (Some(directory), Ok(port)) = (std::env::var_os(DIRECTORY), std::env::var(PORT)) else { return };
@@ -50,7 +50,7 @@ async fn wait_for(port: u16) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_acknowledged_message_is_there_exactly_once_after_kills() {
+async fn every_acknowledged_message_is_stored_exactly_once_after_kills() {
     let directory = tempfile::tempdir().unwrap();
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let servers = format!("127.0.0.1:{port}");
@@ -118,9 +118,9 @@ async fn every_acknowledged_message_is_there_exactly_once_after_kills() {
         *seen.entry(number).or_insert(0) += 1;
     }
     let twice: Vec<_> = seen.iter().filter(|&(_, &times)| times > 1).collect();
-    assert!(twice.is_empty(), "there twice: {twice:?}");
-    assert!(seen.keys().copied().eq(numbers.iter().copied()), "{} acknowledged, {} there", numbers.len(), seen.len());
-    crate::rates::say(&format!("{KILLS} kills: {} acknowledged, all there once", numbers.len()));
+    assert!(twice.is_empty(), "stored twice: {twice:?}");
+    assert!(seen.keys().copied().eq(numbers.iter().copied()), "{} acknowledged, {} stored", numbers.len(), seen.len());
+    crate::rates::print(&format!("{KILLS} kills: {} acknowledged, all stored once", numbers.len()));
     process.kill().unwrap();
     process.wait().unwrap();
 }

@@ -1,4 +1,4 @@
-//! The embedded broker, used as everything else uses it: through librdkafka.
+//! The embedded broker, through librdkafka clients.
 
 mod client;
 mod groups;

@@ -1,4 +1,4 @@
-//! Producing and consuming: sizes, headers, compressions, offsets, restarts, deletion.
+//! Producing and consuming: sizes, headers, compression, offsets, restarts, deletion.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ use crate::client::{
 
 const TOPIC: &str = "holdfast.events";
 
-/// Sizes from nothing to 4 MiB, most of them like an event.
+/// Sizes from 0 to 4 MiB, most of them as large as an event.
 fn size(number: usize) -> usize {
     match number {
         n if n % 1_000 == 7 => 4 << 20,
@@ -37,7 +37,7 @@ fn value(number: usize) -> Vec<u8> {
 }
 
 async fn send(producer: &FutureProducer, topic: &str, numbers: std::ops::Range<usize>) -> Vec<(i32, i64)> {
-    let mut places = Vec::new();
+    let mut positions = Vec::new();
     for start in numbers.clone().step_by(1_000) {
         let deliveries = (start..numbers.end.min(start + 1_000)).map(|number| async move {
             let (key, value) = (format!("session-{}", number % 97), value(number));
@@ -49,9 +49,9 @@ async fn send(producer: &FutureProducer, topic: &str, numbers: std::ops::Range<u
             let delivery = producer.send(record, WAIT).await.unwrap();
             (delivery.partition, delivery.offset)
         });
-        places.extend(join_all(deliveries).await);
+        positions.extend(join_all(deliveries).await);
     }
-    places
+    positions
 }
 
 fn check(messages: &[OwnedMessage], expected: std::ops::Range<usize>) {
@@ -75,9 +75,9 @@ async fn five_thousand_messages_once_each_and_again_after_a_restart() {
     let servers = broker.address().to_string();
     create_topic(&servers, TOPIC, 3).await;
     let first = producer(&servers);
-    let places = send(&first, TOPIC, 0..5_000).await;
+    let positions = send(&first, TOPIC, 0..5_000).await;
     let mut ends = [0; 3];
-    for (partition, offset) in places {
+    for (partition, offset) in positions {
         ends[partition as usize] = ends[partition as usize].max(offset + 1);
     }
     assert_eq!(ends.iter().sum::<i64>(), 5_000, "offsets are dense");
@@ -129,14 +129,14 @@ async fn a_consumer_starts_anywhere_inside_a_batch() {
         check(&messages, from as usize..900);
     }
 
-    // Searching by time never lands behind the record it looks for.
+    // A search by time never returns an offset behind the record.
     let mut wanted = TopicPartitionList::new();
     wanted.add_partition_offset(TOPIC, 0, Offset::Offset(1_700_000_000_000 + 450)).unwrap();
     let found = consumer.offsets_for_times(wanted, WAIT).unwrap();
     let Offset::Offset(offset) = found.elements()[0].offset() else { panic!("{found:?}") };
     assert!((0..=450).contains(&offset), "{offset}");
 
-    // Beyond the end is out of range, and the client goes by its reset rule.
+    // An offset beyond the end is out of range, and the client applies its auto.offset.reset.
     let mut assignment = TopicPartitionList::new();
     assignment.add_partition_offset(TOPIC, 0, Offset::Offset(5_000)).unwrap();
     consumer.assign(&assignment).unwrap();
@@ -152,7 +152,7 @@ async fn a_consumer_starts_anywhere_inside_a_batch() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_compression_that_the_client_has_comes_back() {
+async fn every_compression_is_returned_as_produced() {
     let directory = tempfile::tempdir().unwrap();
     let broker = start(directory.path()).await;
     let servers = broker.address().to_string();
@@ -174,7 +174,7 @@ async fn every_compression_that_the_client_has_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_read_can_be_taken_away() {
+async fn records_below_an_offset_can_be_deleted() {
     let directory = tempfile::tempdir().unwrap();
     let broker = start(directory.path()).await;
     let servers = broker.address().to_string();
@@ -183,19 +183,19 @@ async fn what_was_read_can_be_taken_away() {
     send(&producer, TOPIC, 10..310).await;
     let admin: AdminClient<DefaultClientContext> = config(&servers).create().unwrap();
     let reader = consumer(&servers, "reader");
-    let everything = |from: i64| {
+    let from_offset = |from: i64| {
         let mut assignment = TopicPartitionList::new();
         assignment.add_partition_offset(TOPIC, 0, Offset::Offset(from)).unwrap();
         assignment
     };
 
-    admin.delete_records(&everything(120), &AdminOptions::new()).await.unwrap();
+    admin.delete_records(&from_offset(120), &AdminOptions::new()).await.unwrap();
     assert_eq!(watermarks(&reader, TOPIC, 0), (120, 300));
-    reader.assign(&everything(0)).unwrap();
+    reader.assign(&from_offset(0)).unwrap();
     let messages = collect(&reader, 180);
     assert_eq!((messages[0].offset(), messages.len()), (120, 180));
 
-    admin.delete_records(&everything(300), &AdminOptions::new()).await.unwrap();
+    admin.delete_records(&from_offset(300), &AdminOptions::new()).await.unwrap();
     assert_eq!(watermarks(&reader, TOPIC, 0), (300, 300));
     send(&producer, TOPIC, 310..320).await;
     assert_eq!(watermarks(&reader, TOPIC, 0), (300, 310));
@@ -210,7 +210,7 @@ async fn what_was_read_can_be_taken_away() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_cannot_be_done_is_refused_and_the_broker_goes_on() {
+async fn unsupported_requests_are_rejected_and_the_broker_keeps_running() {
     let directory = tempfile::tempdir().unwrap();
     let broker = start(directory.path()).await;
     let servers = broker.address().to_string();
@@ -225,33 +225,33 @@ async fn what_cannot_be_done_is_refused_and_the_broker_goes_on() {
         config(&servers).set("transactional.id", "t").set("transaction.timeout.ms", "5000").create().unwrap();
     assert!(matches!(transactional.init_transactions(WAIT), Err(KafkaError::Transaction(_))));
 
-    let stranger: BaseConsumer = consumer(&servers, "stranger");
+    let unassignable: BaseConsumer = consumer(&servers, "unassignable");
     let mut assignment = TopicPartitionList::new();
     assignment.add_partition_offset(TOPIC, 9, Offset::Offset(0)).unwrap();
     assignment.add_partition_offset("no.such.topic", 0, Offset::Offset(0)).unwrap();
-    stranger.assign(&assignment).unwrap();
-    let _ = stranger.poll(std::time::Duration::from_secs(2));
+    unassignable.assign(&assignment).unwrap();
+    let _ = unassignable.poll(std::time::Duration::from_secs(2));
 
-    // Not Kafka at all.
+    // Not the Kafka protocol.
     let mut raw = tokio::net::TcpStream::connect(broker.address()).await.unwrap();
     tokio::io::AsyncWriteExt::write_all(&mut raw, b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
-    let mut answer = Vec::new();
-    let _ = tokio::io::AsyncReadExt::read_to_end(&mut raw, &mut answer).await;
-    assert!(answer.is_empty());
+    let mut response = Vec::new();
+    let _ = tokio::io::AsyncReadExt::read_to_end(&mut raw, &mut response).await;
+    assert!(response.is_empty());
 
     let producer = producer(&servers);
     send(&producer, TOPIC, 10..20).await;
     let consumer = consumer(&servers, "good");
     consumer.subscribe(&[TOPIC]).unwrap();
     check(&collect(&consumer, 10), 10..20);
-    drop((consumer, producer, stranger, transactional, admin));
+    drop((consumer, producer, unassignable, transactional, admin));
     broker.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_directory_the_key_and_the_address_are_checked_at_the_start() {
     let parent = tempfile::tempdir().unwrap();
-    // A name that is not the same in a URL.
+    // A name that is escaped in a URL.
     let directory = parent.path().join("Büro & 100 % #1");
     let broker = start(&directory).await;
     let servers = broker.address().to_string();

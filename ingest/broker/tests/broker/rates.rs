@@ -1,4 +1,4 @@
-//! How fast it is; run by hand: `cargo test -p holdfast-broker --test broker rates -- --ignored --nocapture --test-threads 1`.
+//! Measures throughput and latency. Run by hand: `cargo test -p holdfast-broker --test broker rates -- --ignored --nocapture --test-threads 1`.
 
 use std::time::{Duration, Instant};
 
@@ -11,9 +11,9 @@ use url::Url;
 
 use crate::client::{WAIT, config, consumer, create_topic, start};
 
-/// Measurements go to the terminal of whoever runs the tests with `--nocapture`.
+/// Prints a measurement, which is visible with `--nocapture`.
 #[allow(clippy::print_stdout)]
-pub(crate) fn say(line: &str) {
+pub(crate) fn print(line: &str) {
     println!("{line}");
 }
 
@@ -32,7 +32,7 @@ impl ProducerContext for Failures {
     }
 }
 
-/// Sends and reads back; returns messages a second for both, and how long the first message took to arrive.
+/// Sends and reads back. Returns messages a second for both.
 fn measure(servers: &str, topic: &str, count: usize, bytes: usize, compression: &str) -> (f64, f64) {
     let producer: ThreadedProducer<Failures> = config(servers)
         .set("enable.idempotence", "true")
@@ -45,7 +45,7 @@ fn measure(servers: &str, topic: &str, count: usize, bytes: usize, compression: 
         .set("queue.buffering.max.kbytes", "1048576")
         .create_with_context(Failures::default())
         .unwrap();
-    // Half random, half not, as compressible as JSON is.
+    // Half random, so about as compressible as JSON.
     let mut payload = vec![b'a'; bytes];
     for byte in payload.iter_mut().step_by(2) {
         *byte = rand::random();
@@ -90,14 +90,14 @@ async fn rates() {
         let address = servers.clone();
         let (produced, consumed) =
             tokio::task::spawn_blocking(move || measure(&address, topic, count, bytes, compression)).await.unwrap();
-        say(&format!(
+        print(&format!(
             "{topic}: {count} messages of {bytes} bytes ({compression}): produced {produced:.0}/s, consumed {consumed:.0}/s"
         ));
     }
     broker.stop().await.unwrap();
 }
 
-/// The same through tansu as it comes: no encryption, a row a record, no wait for the disk.
+/// The same with unmodified tansu: no encryption, one row per record, no fsync.
 #[ignore = "a measurement"]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rates_of_tansu_alone() {
@@ -132,10 +132,10 @@ async fn rates_of_tansu_alone() {
     let address = servers.clone();
     let (produced, consumed) =
         tokio::task::spawn_blocking(move || measure(&address, "events", 60_000, 250, "none")).await.unwrap();
-    say(&format!("tansu alone: produced {produced:.0}/s, consumed {consumed:.0}/s"));
+    print(&format!("tansu alone: produced {produced:.0}/s, consumed {consumed:.0}/s"));
 }
 
-/// One message after the other: how long until it is acknowledged, and until a waiting consumer has it.
+/// One message after the other: the time until the acknowledgement, and until a waiting consumer has received it.
 #[ignore = "a measurement"]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn latencies() {
@@ -156,10 +156,10 @@ async fn latencies() {
         while !matches!(reader.poll(WAIT), Some(Ok(_))) {}
         arrived.push(begin.elapsed());
     }
-    // The first ones bear the joining of the group.
+    // The first ones include the time to join the group.
     for (what, mut times) in [("acknowledged", acknowledged.split_off(20)), ("arrived", arrived.split_off(20))] {
         times.sort_unstable();
-        say(&format!("{what}: half within {:?}, all but 1 % within {:?}", times[140], times[277]));
+        print(&format!("{what}: median {:?}, 99th percentile {:?}", times[140], times[277]));
     }
     drop((producer, reader));
     broker.stop().await.unwrap();

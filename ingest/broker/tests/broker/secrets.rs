@@ -1,4 +1,4 @@
-//! The raw bytes of everything the broker keeps hold nothing of a message.
+//! No file of the broker contains any part of a message in clear text.
 
 use std::{fs, path::Path};
 
@@ -26,12 +26,12 @@ fn search(directory: &Path) -> Vec<String> {
             }
         }
     }
-    assert!(bytes > 100_000, "the broker has written {bytes} bytes only");
+    assert!(bytes > 100_000, "the broker has written only {bytes} bytes");
     found
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_file_holds_a_planted_secret() {
+async fn no_file_contains_a_planted_secret() {
     let directory = tempfile::tempdir().unwrap();
     let broker = start(directory.path()).await;
     let servers = broker.address().to_string();
