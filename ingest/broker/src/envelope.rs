@@ -1,11 +1,11 @@
 //! Converts a produced batch into the stored one, and back. Pure.
 //!
 //! ```text
-//! batch of n records ──▶ its Kafka encoding ──▶ encrypted ──▶ batch of one record: same producer, sequence, span of offsets
+//! batch of n records ─▶ Kafka encoding ─▶ encrypted ─▶ batch of one record: same producer, sequence, span of offsets
 //! ```
 //!
-//! tansu stores one row per record and advances the partition by the batch's span. So a batch of one record that spans n offsets
-//! becomes one row, and the following offsets are the same as for n records.
+//! tansu stores one row per record and advances the partition by the batch's span. So a batch of one record that spans
+//! n offsets becomes one row, and the following offsets are the same as for n records.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use tansu_sans_io::{ErrorCode, record::deflated::Batch};

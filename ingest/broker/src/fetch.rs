@@ -1,7 +1,7 @@
 //! Fetch requests: return the available batches, or wait for one.
 //!
-//! tansu waits half of the client's `max_wait_ms` even if it has data, which limits a consumer to a few fetches a second. This
-//! service responds at once if there is data, and otherwise wakes up on a produce.
+//! tansu waits half of the client's `max_wait_ms` even if it has data, which limits a consumer to a few fetches a
+//! second. This service responds at once if there is data, and otherwise wakes up on a produce.
 
 use std::time::Duration;
 

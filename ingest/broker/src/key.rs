@@ -5,8 +5,8 @@
 //! key (32 bytes) ‖ nonce (12 bytes) = HKDF-SHA256(spool key, salt, "holdfast broker envelope 1")
 //! ```
 //!
-//! Every envelope has a key of its own, so random nonces do not limit the number of batches. Topic and partition are the associated
-//! data, so an envelope that was moved does not decrypt.
+//! Every envelope has a key of its own, so random nonces do not limit the number of batches. Topic and partition are
+//! the associated data, so an envelope that was moved does not decrypt.
 
 use std::{
     fmt,

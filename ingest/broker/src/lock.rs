@@ -70,8 +70,9 @@ pub(crate) fn lock_directory(directory: &Path) -> Result<DirectoryLock, BrokerEr
     Ok(DirectoryLock { _file: file })
 }
 
-/// Rejects a key that the directory was not written with. In a new directory, creates the file that verifies its key. The file
-/// contains a new cluster id, which distinguishes this broker's offsets from those of another one in the same directory.
+/// Rejects a key that the directory was not written with. In a new directory, creates the file that verifies its key.
+/// The file contains a new cluster id, which distinguishes this broker's offsets from those of another one in the same
+/// directory.
 pub(crate) fn check_key(directory: &Path, key: &SpoolKey) -> Result<String, BrokerError> {
     let path = directory.join(CHECK_FILE);
     match fs::read(&path) {

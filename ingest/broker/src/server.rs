@@ -78,8 +78,8 @@ impl EmbeddedBroker {
     /// Starts a broker. When this returns, clients can connect.
     ///
     /// # Errors
-    /// The address is not a loopback address or taken, the directory is in use, was written with another key, or cannot be
-    /// read and written.
+    /// The address is not a loopback address or taken, the directory is in use, was written with another key, or cannot
+    /// be read and written.
     pub async fn start(settings: Settings) -> Result<Self, BrokerError> {
         let Settings { directory, listen, key } = settings;
         if !listen.ip().is_loopback() {
@@ -182,8 +182,9 @@ fn parse(url: &str) -> Result<Url, BrokerError> {
 
 /// A path of the directory that tansu accepts in a URL.
 ///
-/// tansu appends the path of the URL to the working directory and does not decode it. An absolute path after one more slash
-/// replaces the working directory. A space, for example, would stay `%20`, so a directory with such a name gets a symbolic link.
+/// tansu appends the path of the URL to the working directory and does not decode it. An absolute path after one more
+/// slash replaces the working directory. A space, for example, would stay `%20`, so a directory with such a name gets a
+/// symbolic link.
 struct UrlDirectory {
     path: PathBuf,
     link: Option<PathBuf>,
@@ -233,7 +234,8 @@ impl Drop for UrlDirectory {
 
 type Frames = BytesFrameService<FrameRouteService<(), TansuError>>;
 
-/// The routes of supported requests. Others are not announced to clients: transactions, access control lists, credentials.
+/// The routes of supported requests. Others are not announced to clients: transactions, access control lists,
+/// credentials.
 fn frames(storage: &EncryptedStorage, stopping: &CancellationToken) -> Result<Frames, TansuError> {
     let mut builder = FrameRouteService::<(), TansuError>::builder();
     for route in [
@@ -367,7 +369,8 @@ enum ConnectionError {
     Stream(#[from] io::Error),
 }
 
-/// Handles requests in their order, as Kafka guarantees, until the client disconnects or the broker stops between two requests.
+/// Handles requests in their order, as Kafka guarantees, until the client disconnects or the broker stops between two
+/// requests.
 async fn connection(mut stream: TcpStream, frames: Frames, stopping: CancellationToken) -> Result<(), ConnectionError> {
     stream.set_nodelay(true)?;
     loop {

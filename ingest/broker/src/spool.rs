@@ -5,8 +5,8 @@
 //! fetch:   partition row ──▶ the batch with the offset, then the following ones, by primary key, up to a byte limit
 //! ```
 //!
-//! tansu writes everything except deletions and maintenance, through one task. A lock separates these writes, because tansu's
-//! connections fail with "busy" at once instead of waiting.
+//! tansu writes everything except deletions and maintenance, through one task. A lock separates these writes, because
+//! tansu's connections fail with "busy" at once instead of waiting.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -31,7 +31,8 @@ use uuid::Uuid;
 
 use crate::{BrokerError, SpoolKey, envelope};
 
-/// Bytes of a database page. With large pages, tansu's checkpoint after a thousand pages is rarer, and a batch needs fewer pages.
+/// Bytes of a database page. With large pages, tansu's checkpoint after a thousand pages is rarer, and a batch needs
+/// fewer pages.
 const PAGE_BYTES: u32 = 16_384;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Free pages that one vacuum returns to the file system. The limit keeps the write lock short.

@@ -262,9 +262,9 @@ impl Storage for EncryptedStorage {
             let _writing = self.spool.write_lock.read().await;
             self.inner.update_group(group_id, detail, version).await
         };
-        // Before a restart the group had members whose connections have ended. tansu keeps them until their session timeout. If
-        // that expires during a rebalance, partitions stay assigned to such a member. So they are removed here; one that is still
-        // running receives an unknown-member error and joins again.
+        // Before a restart the group had members whose connections have ended. tansu keeps them until their session
+        // timeout. If that expires during a rebalance, partitions stay assigned to such a member. So they are removed
+        // here; one that is still running receives an unknown-member error and joins again.
         let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
         match written {
             Ok(version) => {

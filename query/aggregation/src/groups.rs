@@ -1,7 +1,7 @@
 //! The keys and values of many groups in one buffer.
 //!
-//! A longer entry of a group is appended to the buffer, and its old bytes are unused. The buffer is compacted once more than half of
-//! it is unused.
+//! A longer entry of a group is appended to the buffer, and its old bytes are unused. The buffer is compacted once more
+//! than half of it is unused.
 
 /// No row of the current batch is better than the group's entry.
 const NONE: u32 = u32::MAX;

@@ -1,8 +1,8 @@
 //! SQL aggregates that replace DataFusion's, because they are faster with many groups.
 //!
-//! `last_value(... order by ...)` and `first_value(... order by ...)`: DataFusion's keep the sort key of each group as a list of
-//! scalar values, and visit every group for every batch. Here the sort key of a group is in the row format of [`arrow_row`], whose
-//! bytes compare as the columns do. The value follows the key, in one buffer for all groups:
+//! `last_value(... order by ...)` and `first_value(... order by ...)`: DataFusion's keep the sort key of each group as
+//! a list of scalar values, and visit every group for every batch. Here the sort key of a group is in the row format of
+//! [`arrow_row`], whose bytes compare as the columns do. The value follows the key, in one buffer for all groups:
 //!
 //! ```text
 //! order by columns ─▶ keys as rows ─▶ better than the group's? ─▶ │ key │ value │ key │ value │ ...
@@ -10,7 +10,8 @@
 //! ```
 //!
 //! Invariants:
-//! - Names, types, states and results are those of DataFusion's aggregates, which also do everything except the grouped aggregation.
+//! - Names, types, states and results are those of DataFusion's aggregates, which also do everything except the grouped
+//!   aggregation.
 //! - Of several rows with the same key, the first one wins, as in DataFusion.
 
 mod groups;

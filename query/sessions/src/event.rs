@@ -122,7 +122,8 @@ impl<'b> EventColumns<'b> {
         self.texts[column].filter(|array| array.is_valid(row)).map(|array| array.value(row))
     }
 
-    /// The event in a row; `None` if its subject is not a session. `data` is the column of that name, if it may be read.
+    /// The event in a row; `None` if its subject is not a session. `data` is the column of that name, if it may be
+    /// read.
     pub(crate) fn row(&self, row: usize, data: Option<&'b StringArray>) -> Option<EventRow<'b>> {
         let event_type = self.text(2, row)?;
         if !is_session_event(event_type) {

@@ -2,8 +2,8 @@
 //!
 //! Invariants:
 //! - An event counts once: a duplicate, with the same type, source and id, changes nothing.
-//! - Events of one partition are applied in the order of their offsets, events of different partitions in any order. Values that
-//!   depend on the order are stored with their position in Kafka, so the result is the same.
+//! - Events of one partition are applied in the order of their offsets, events of different partitions in any order.
+//!   Values that depend on the order are stored with their position in Kafka, so the result is the same.
 //! - Times are the minimum or maximum of all events, in any order.
 
 use crate::event::{EventRow, text_member};
@@ -131,8 +131,8 @@ pub(crate) struct Fold {
     applied: BTreeSet<u64>,
 }
 
-/// 48 bits of a SHA-256 hash. The probability that two of the thousand events of a large session collide is one in half a
-/// billion.
+/// 48 bits of a SHA-256 hash. The probability that two of the thousand events of a large session collide is one in half
+/// a billion.
 fn short_hash(parts: &[&str]) -> u64 {
     let mut hasher = Sha256::new();
     for part in parts {

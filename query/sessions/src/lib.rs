@@ -6,8 +6,8 @@
 //!                                                 └▶ the same in memory, for queries before it is written
 //! ```
 //!
-//! The rows are derived: they can be rebuilt from the events at any time, with the same result. The maintainer reads events, so it
-//! has keys. The archiver has none and does not maintain sessions.
+//! The rows are derived: they can be rebuilt from the events at any time, with the same result. The maintainer reads
+//! events, so it has keys. The archiver has none and does not maintain sessions.
 
 mod error;
 mod event;

@@ -2,14 +2,15 @@
 //!
 //! ```text
 //! round:    new events ─▶ fold ─▶ changed sessions ─▶ one small file a date ─▶ commit (files and offsets)
-//! compact:  many small files ─▶ newest of each session ─▶ merged with the base files that have one of them ─▶ new base files
+//! compact:  many small files ─▶ newest of each session ─▶ merge with base files that have any of these ─▶ base files
 //! rebuild:  all events ─▶ fold, one share of the sessions at a time ─▶ new base files replace all files
 //! ```
 //!
 //! Invariants:
-//! - A commit stores with its files the offsets of the folded events. It succeeds only if the previous offsets are unchanged, so two
-//!   maintainers cannot overwrite each other's rows.
-//! - A file that is no longer part of the table is deleted after a grace period, so that running statements can finish reading it.
+//! - A commit stores with its files the offsets of the folded events. It succeeds only if the previous offsets are
+//!   unchanged, so two maintainers cannot overwrite each other's rows.
+//! - A file that is no longer part of the table is deleted after a grace period, so that running statements can finish
+//!   reading it.
 
 use crate::error::SessionsError;
 use crate::projection::{EVENTS_VERSION, Projection, hash_of, in_order};
@@ -191,7 +192,8 @@ impl Maintainer {
         Ok(removed.len())
     }
 
-    /// Rebuilds the table from all events. Calls `progress` with the number of events that were read since its last call.
+    /// Rebuilds the table from all events. Calls `progress` with the number of events that were read since its last
+    /// call.
     ///
     /// # Errors
     /// See [`SessionsError`].

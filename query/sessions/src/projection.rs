@@ -6,12 +6,13 @@
 //! tables/events     rows that arrived since ─▶ fold ─────────────────────────────┴▶ overlay
 //! ```
 //!
-//! The state of a session is in the overlay, or else in its row in a base file. The overlay is kept between calls, so each call
-//! folds only the events since the last one.
+//! The state of a session is in the overlay, or else in its row in a base file. The overlay is kept between calls, so
+//! each call folds only the events since the last one.
 //!
 //! Invariants:
 //! - The result is the fold of exactly the events in one snapshot of `events`.
-//! - Of several rows of a session, the one with the most events is the newest, because each is folded from the one before.
+//! - Of several rows of a session, the one with the most events is the newest, because each is folded from the one
+//!   before.
 
 use crate::error::SessionsError;
 use crate::event::{COLUMNS, EventColumns, EventRow};
@@ -26,8 +27,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-/// The key under which the log of `sessions` stores, beside Kafka's offsets, one past the version of `events` that was folded.
-/// No topic can have this name.
+/// The key under which the log of `sessions` stores, beside Kafka's offsets, one past the version of `events` that was
+/// folded. No topic can have this name.
 pub(crate) const EVENTS_VERSION: &str = "tables/events";
 
 /// The sessions for one set of keys.
@@ -86,8 +87,8 @@ pub(crate) fn hash_of(session: &str) -> u64 {
 }
 
 impl Projection {
-    /// The sessions of `archive` as the keys of `unlocker` can read them. Without `with_content`, the feedback of customers is left
-    /// out.
+    /// The sessions of `archive` as the keys of `unlocker` can read them. Without `with_content`, the feedback of
+    /// customers is left out.
     pub fn new(archive: Archive, unlocker: Arc<Unlocker>, with_content: bool) -> Self {
         let (events, sessions) = (archive.table(Table::Events), archive.table(Table::Sessions));
         Self::with_logs(archive, events, sessions, unlocker, with_content)

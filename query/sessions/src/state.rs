@@ -1,7 +1,8 @@
 //! Converts sessions to rows of the table `sessions`, and back.
 //!
-//! Users query the columns. The last column is the fold, which the next event of the session is applied to: one byte with the
-//! format version, then the fold in postcard's wire format. It does not contain the feedback, which belongs to another tier.
+//! Users query the columns. The last column is the fold, which the next event of the session is applied to: one byte
+//! with the format version, then the fold in postcard's wire format. It does not contain the feedback, which belongs to
+//! another tier.
 
 use crate::error::SessionsError;
 use crate::fold::Fold;
@@ -27,8 +28,8 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// Its filing date, in days since 1970: the first day of the month of its earliest filing time. Keys are monthly, so the
-    /// sessions of a month are in few files and stay readable as long as its events.
+    /// Its filing date, in days since 1970: the first day of the month of its earliest filing time. Keys are monthly,
+    /// so the sessions of a month are in few files and stay readable as long as its events.
     pub(crate) fn date(&self) -> i32 {
         let first = Timestamp(self.fold.filed.unwrap_or_default());
         let (_, _, day) = first.date();

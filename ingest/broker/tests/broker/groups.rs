@@ -130,7 +130,8 @@ async fn a_group_continues_after_a_restart_of_the_broker() {
     broker.stop().await.unwrap();
 }
 
-/// A process crashes with its broker and its consumer. The next one gets all partitions, long before the session timeout.
+/// A process crashes with its broker and its consumer. The next one gets all partitions, long before the session
+/// timeout.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn members_from_before_a_restart_do_not_keep_partitions() {
     let directory = tempfile::tempdir().unwrap();

@@ -1,4 +1,5 @@
-//! Measures throughput and latency. Run by hand: `cargo test -p holdfast-broker --test broker rates -- --ignored --nocapture --test-threads 1`.
+//! Measures throughput and latency. Run by hand: `cargo test -p holdfast-broker --test broker rates -- --ignored
+//! --nocapture --test-threads 1`.
 
 use std::time::{Duration, Instant};
 

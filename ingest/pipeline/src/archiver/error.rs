@@ -19,8 +19,8 @@ pub enum ArchiverError {
     },
     /// Kafka no longer has the next offset of the Delta log.
     #[error(
-        "Kafka no longer has offset {offset} of {topic} partition {partition}, which is the next one in the archive's log; \
-         either the topic was recreated, or its retention deleted events before they were archived"
+        "Kafka no longer has offset {offset} of {topic} partition {partition}, which is the next one in the archive's \
+         log; either the topic was recreated, or its retention deleted events before they were archived"
     )]
     OffsetLost {
         /// The topic.
@@ -32,9 +32,9 @@ pub enum ArchiverError {
     },
     /// The log's offsets belong to another Kafka cluster.
     #[error(
-        "the archive's log has offsets of the Kafka cluster `{archived}`, but this is the cluster `{found}`; reading on from \
-         these offsets would skip events. Connect to the first cluster again, or name new topics in kafka.events_topic and \
-         kafka.recordings_topic, which are read from their beginning"
+        "the archive's log has offsets of the Kafka cluster `{archived}`, but this is the cluster `{found}`; reading \
+         on from these offsets would skip events. Connect to the first cluster again, or name new topics in \
+         kafka.events_topic and kafka.recordings_topic, which are read from their beginning"
     )]
     OtherCluster {
         /// The cluster in the log.

@@ -1,14 +1,15 @@
 //! The archiving consumer: writes each event from Kafka into the archive exactly once.
 //!
 //! ```text
-//!            intake (one thread)                                     writer (one thread)
-//! Kafka ─▶ poll ─▶ read ─┬─ event ─▶ columns, one builder a date ──▶ encode, encrypt ─┐
-//!                        ├─ chunk ─▶ bytes, kept until the flush ──▶ age object ──────┼─▶ put ─▶ commit: files + offsets
-//!                        └─ neither ─▶ dead letter ────────────────▶ dead_letters ────┘
+//!            intake (one thread)                                 writer (one thread)
+//! Kafka ─▶ poll ─▶ read ─┬─ event ─▶ columns, one builder a date ─▶ encode, encrypt ┐
+//!                        ├─ chunk ─▶ bytes, kept until the flush ─▶ age object ─────┼─▶ put ─▶ commit: files + offsets
+//!                        └─ neither ─▶ dead letter ───────────────▶ dead_letters ───┘
 //! ```
 //!
-//! The Delta log alone decides where reading starts: the assignment sets each partition's start offset from the log, and
-//! each commit names the offset that it starts from. Kafka's group offsets are written afterwards, for lag monitoring.
+//! The Delta log alone decides where reading starts: the assignment sets each partition's start offset from the log,
+//! and each commit names the offset that it starts from. Kafka's group offsets are written afterwards, for lag
+//! monitoring.
 //!
 //! Invariants:
 //! - Offsets become visible together with the events before them, in one commit.
@@ -65,8 +66,8 @@ impl Archiver {
         Self { kafka, settings, archive, ring, clock, metrics }
     }
 
-    /// Runs until `stop` is cancelled, then archives what it has read and leaves the group. Calls `on_ready` with `true`
-    /// when partitions are assigned, and with `false` when they are revoked.
+    /// Runs until `stop` is cancelled, then archives what it has read and leaves the group. Calls `on_ready` with
+    /// `true` when partitions are assigned, and with `false` when they are revoked.
     ///
     /// # Errors
     /// See [`ArchiverError`].
@@ -95,7 +96,8 @@ impl Archiver {
         let writer = tokio::task::spawn_blocking(move || writer.run(&receiver));
         let intake = tokio::task::spawn_blocking(move || intake.run());
         let consumer = intake.await.map_err(|_| ArchiverError::Died("intake"))?;
-        // The consumer stays in the group until the last commit is done, so that no other member gets its partitions before.
+        // The consumer stays in the group until the last commit is done, so that no other member gets its partitions
+        // before.
         let written = writer.await.map_err(|_| ArchiverError::Died("writer"))?;
         let consumer = match consumer {
             Ok(consumer) => consumer,

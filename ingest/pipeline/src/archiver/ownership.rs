@@ -1,5 +1,5 @@
-//! The right to commit. Every message belongs to the epoch in which it was read. A rebalance ends the epoch; its messages can
-//! no longer be committed.
+//! The right to commit. Every message belongs to the epoch in which it was read. A rebalance ends the epoch; its
+//! messages can no longer be committed.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};

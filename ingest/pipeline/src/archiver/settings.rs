@@ -18,8 +18,8 @@ pub struct ArchiverSettings {
     pub class: String,
     /// Whether files are encrypted. `false` only to measure the cost of encryption.
     pub encrypt: bool,
-    /// The key that commits are attested with. Without a key the proof log does not cover what is archived: only to measure
-    /// the cost of proofs, and for tests of other subjects.
+    /// The key that commits are attested with. Without a key the proof log does not cover what is archived: only to
+    /// measure the cost of proofs, and for tests of other subjects.
     pub signing_key: Option<Arc<SigningKey>>,
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 /// How often the log is read.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Waits until the log has reached `targets`, the next offset of each partition. Calls `progress` with the number of offsets
-/// that are still missing.
+/// Waits until the log has reached `targets`, the next offset of each partition. Calls `progress` with the number of
+/// offsets that are still missing.
 ///
 /// # Errors
 /// The log cannot be read.

@@ -105,7 +105,8 @@ pub(super) async fn discard(body: Body) {
     let _ = tokio::time::timeout(DISCARD_TIME, reading).await;
 }
 
-/// Decompresses a body. Stops as soon as it exceeds the limit, so that a decompression bomb costs no more than another body.
+/// Decompresses a body. Stops as soon as it exceeds the limit, so that a decompression bomb costs no more than another
+/// body.
 pub(super) fn decompress(
     encoding: Encoding,
     body: Vec<u8>,

@@ -1,4 +1,5 @@
-//! Admission control: bounds the bytes and events of all requests. A request beyond the budget is rejected, never queued.
+//! Admission control: bounds the bytes and events of all requests. A request beyond the budget is rejected, never
+//! queued.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,5 +1,5 @@
-//! `POST /v1/recordings/{session}/{recording}/chunks/{seq}`: builds a binary-mode event from a chunk's bytes in the body and its
-//! attributes in the path and the query. Pure.
+//! `POST /v1/recordings/{session}/{recording}/chunks/{seq}`: builds a binary-mode event from a chunk's bytes in the
+//! body and its attributes in the path and the query. Pure.
 
 use holdfast_events::{CHUNK_TYPE, Timestamp};
 

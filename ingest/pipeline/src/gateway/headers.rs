@@ -58,8 +58,8 @@ fn duplicate(name: &HeaderName) -> Problem {
     Problem::bad_request("duplicate_header", "A header is sent twice", detail)
 }
 
-/// Unescapes a value (HTTP protocol binding 1.0, section 3.1.3.2): first a quoted string, which older senders use, then one
-/// level of percent-encoding.
+/// Unescapes a value (HTTP protocol binding 1.0, section 3.1.3.2): first a quoted string, which older senders use, then
+/// one level of percent-encoding.
 fn unescape(value: &[u8]) -> Result<Vec<u8>, (&'static str, &'static str)> {
     let unquoted = match value {
         [b'"', inside @ .., b'"'] => unquote(inside)?,

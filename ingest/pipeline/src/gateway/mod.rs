@@ -1,12 +1,13 @@
-//! The HTTP gateway: receives events and recording chunks, publishes them to Kafka, and responds after the acknowledgement.
+//! The HTTP gateway: receives events and recording chunks, publishes them to Kafka, and responds after the
+//! acknowledgement.
 //!
 //! ```text
-//! request ─▶ token ─▶ headers ─▶ budget ─▶ body, counted ─▶ decompress ─▶ decode all ─▶ publish all ─▶ acknowledged ─▶ 202
-//!             401      400, 415   429       408, 413          400, 413      400            429, 413      503
+//! request ─▶ token ─▶ headers ─▶ budget ─▶ read body ─▶ decompress ─▶ decode all ─▶ publish all ─▶ acknowledged ─▶ 202
+//!             401      400, 415   429       408, 413     400, 413      400            429, 413      503
 //! ```
 //!
-//! Every response other than 202 is a problem document (RFC 9457) with a stable `reason`. After 429 or 503 the sender repeats
-//! the request: duplicates have the same `source` and `id`.
+//! Every response other than 202 is a problem document (RFC 9457) with a stable `reason`. After 429 or 503 the sender
+//! repeats the request: duplicates have the same `source` and `id`.
 
 mod auth;
 mod body;

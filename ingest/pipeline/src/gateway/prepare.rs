@@ -224,8 +224,8 @@ fn catalogue_warning(event: &Event<'_>, index: usize) -> Option<Warning> {
     Some(Warning { index, id: event.id.clone().into_owned(), problems })
 }
 
-/// The mode for a content type (HTTP protocol binding 1.0, section 3). `attributes` are those of the `ce-` headers, if there are
-/// any.
+/// The mode for a content type (HTTP protocol binding 1.0, section 3). `attributes` are those of the `ce-` headers, if
+/// there are any.
 pub(super) fn mode(content_type: Option<&str>, attributes: Option<Vec<Attribute>>) -> Result<Mode, Problem> {
     let mut parts = content_type.unwrap_or_default().split(';');
     let essence = parts.next().unwrap_or_default().trim().to_ascii_lowercase();

@@ -68,8 +68,8 @@ impl Problem {
     }
 
     pub(super) fn reserved_type() -> Self {
-        let detail = "types that begin with `archive.` are reserved for the archive's access records; send the event with \
-                      another type. No event of the request was accepted";
+        let detail = "types that begin with `archive.` are reserved for access records of the archive; send the event \
+                      with another type. No event of the request was accepted";
         Self::new(StatusCode::FORBIDDEN, "reserved_type", "The type of the event is reserved", detail)
     }
 

@@ -81,8 +81,8 @@ impl RequestPublisher {
         Ok(deliveries)
     }
 
-    /// Queues a message. A full queue is reported to the sender if no message of its request is queued yet. Otherwise this waits,
-    /// because the sender would have to repeat the messages that are queued already.
+    /// Queues a message. A full queue is reported to the sender if no message of its request is queued yet. Otherwise
+    /// this waits, because the sender would have to repeat the messages that are queued already.
     async fn queued(&self, message: &Message, body: &[u8], index: usize) -> Result<Delivery, PublishError> {
         let headers: Vec<(&str, &[u8])> =
             message.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();

@@ -8,8 +8,8 @@ use axum::Router;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-/// Serves until `shutdown`. Then accepts no more connections, completes the requests in progress, and returns when all are
-/// complete, or after `drain`.
+/// Serves until `shutdown`. Then accepts no more connections, completes the requests in progress, and returns when all
+/// are complete, or after `drain`.
 ///
 /// # Errors
 /// The listener failed.

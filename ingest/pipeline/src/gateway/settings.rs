@@ -27,8 +27,8 @@ pub struct GatewaySettings {
     pub retry_after: Duration,
     /// How long a body may take to arrive.
     pub body_timeout: Duration,
-    /// How long Kafka may take to acknowledge all events of a request. Slightly longer than the producer's delivery timeout,
-    /// so that the producer reports the error first.
+    /// How long Kafka may take to acknowledge all events of a request. Slightly longer than the producer's delivery
+    /// timeout, so that the producer reports the error first.
     pub acknowledgement_timeout: Duration,
 }
 
@@ -64,7 +64,8 @@ pub enum GatewayError {
     Zero(&'static str),
     /// The largest request would always exceed the budget.
     #[error(
-        "gateway.max_in_flight_bytes is less than two of the largest bodies ({needed} bytes); raise it or lower gateway.max_batch_bytes and gateway.max_chunk_bytes"
+        "gateway.max_in_flight_bytes is less than two of the largest bodies ({needed} bytes); raise it or lower \
+         gateway.max_batch_bytes and gateway.max_chunk_bytes"
     )]
     InFlightTooSmall {
         /// The minimum: a compressed body and the decompressed one are in memory together.

@@ -157,8 +157,8 @@ impl KafkaSettings {
             // An offset that Kafka no longer has is reported as an error, and never skipped silently.
             ("auto.offset.reset", "error".to_owned()),
             ("isolation.level", "read_committed".to_owned()),
-            // `range` is an eager assignor: all partitions are revoked before they are reassigned. It assigns a session's
-            // events and chunks, which have the same partition number, to one consumer.
+            // `range` is an eager assignor: all partitions are revoked before they are reassigned. It assigns a
+            // session's events and chunks, which have the same partition number, to one consumer.
             ("partition.assignment.strategy", "range".to_owned()),
             ("check.crcs", "true".to_owned()),
             ("allow.auto.create.topics", "false".to_owned()),

@@ -37,7 +37,8 @@ const INTERVAL: Duration = Duration::from_secs(10);
 struct RateLimit(HashMap<String, (Instant, u64)>);
 
 impl RateLimit {
-    /// How many messages of a kind were suppressed, if the next one is due. librdkafka defines the kinds, so there are few.
+    /// How many messages of a kind were suppressed, if the next one is due. librdkafka defines the kinds, so there are
+    /// few.
     fn next(&mut self, kind: &str, now: Instant) -> Option<u64> {
         match self.0.get_mut(kind) {
             Some((logged, suppressed)) if now.duration_since(*logged) < INTERVAL => {

@@ -6,8 +6,8 @@
 //!                └─▶ admin_config ────┘        └─▶ ensure_topics
 //! ```
 //!
-//! A configuration has three layers, each of which overrides the one before: defaults, the operator's `kafka.settings`, and
-//! the settings that the guarantees depend on. The last cannot be changed: such a setting is rejected by name.
+//! A configuration has three layers, each of which overrides the one before: defaults, the operator's `kafka.settings`,
+//! and the settings that the guarantees depend on. The last cannot be changed: such a setting is rejected by name.
 
 mod client;
 mod context;
@@ -42,8 +42,8 @@ pub struct KafkaSettings {
     pub partitions: i32,
     /// Replicas of a topic that is created; -1 is the cluster's default.
     pub replication: i32,
-    /// Retention of a created topic. `None` sets no retention: for the embedded broker, which otherwise would delete events
-    /// that are not archived yet.
+    /// Retention of a created topic. `None` sets no retention: for the embedded broker, which otherwise would delete
+    /// events that are not archived yet.
     pub retention: Option<Duration>,
     /// Largest message of the events topic, in bytes.
     pub max_event_bytes: usize,
@@ -51,7 +51,8 @@ pub struct KafkaSettings {
     pub max_recording_bytes: usize,
     /// Bytes that a consumer prefetches, in all partitions together.
     pub queue_bytes: usize,
-    /// Bytes that a producer queues until they are acknowledged; beyond them it reports [`crate::producer::PublishError::Busy`].
+    /// Bytes that a producer queues until they are acknowledged; beyond them it reports
+    /// [`crate::producer::PublishError::Busy`].
     pub producer_queue_bytes: usize,
     /// How long Kafka may take to acknowledge a message.
     pub delivery_timeout: Duration,
@@ -136,7 +137,8 @@ pub enum KafkaError {
     },
     /// Topics are missing and cannot be created with a token from a file.
     #[error(
-        "topics {names} are missing; with kafka.oauth_token_file Holdfast cannot create them: create them with the cluster's own tools"
+        "topics {names} are missing; with kafka.oauth_token_file Holdfast cannot create them: create \
+         them with the cluster's own tools"
     )]
     MissingTopics {
         /// Their names.

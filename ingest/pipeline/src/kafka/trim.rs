@@ -12,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 /// How long the broker may take for a deletion.
 const DELETE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Deletes the archived records of both topics, at intervals of `every`, until `stop`. The log of `events` names the archived
-/// offsets. A failed pass is logged, and the next one deletes the same records.
+/// Deletes the archived records of both topics, at intervals of `every`, until `stop`. The log of `events` names the
+/// archived offsets. A failed pass is logged, and the next one deletes the same records.
 ///
 /// # Errors
 /// The client cannot be created.

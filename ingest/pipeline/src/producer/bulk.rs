@@ -24,8 +24,8 @@ pub struct BulkPublisher {
 pub struct BulkReport {
     /// Messages that were acknowledged.
     pub acknowledged: u64,
-    /// By topic and partition, one past the last offset that was written. Everything is archived once the archive's offsets
-    /// have reached these.
+    /// By topic and partition, one past the last offset that was written. Everything is archived once the archive's
+    /// offsets have reached these.
     pub next_offsets: BTreeMap<(String, i32), i64>,
 }
 
@@ -42,8 +42,8 @@ impl BulkPublisher {
         Self { producer, totals: Arc::new(Totals::new(in_flight)), in_flight }
     }
 
-    /// Queues a message, after waiting for a free permit. An error concerns this message or an earlier one. Send no more after
-    /// an error.
+    /// Queues a message, after waiting for a free permit. An error concerns this message or an earlier one. Send no
+    /// more after an error.
     ///
     /// # Errors
     /// A message was too large or not acknowledged. Never [`PublishError::Busy`].
@@ -74,7 +74,8 @@ impl BulkPublisher {
     /// # Errors
     /// At least one message was not acknowledged.
     pub async fn finish(self) -> Result<BulkReport, PublishError> {
-        // All permits are free when no message is in flight. Every message has a report, at the latest after its timeout.
+        // All permits are free when no message is in flight. Every message has a report, at the latest after its
+        // timeout.
         let _all = self.totals.in_flight.acquire_many(self.in_flight).await.map_err(|_| stopping())?;
         let (acknowledged, partitions) = self.totals.take()?;
         let mut next_offsets = BTreeMap::new();

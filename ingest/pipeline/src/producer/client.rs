@@ -51,8 +51,8 @@ impl KafkaProducer {
         Ok(Self { shared: Arc::new(Shared { config, context, client }) })
     }
 
-    /// Fetches the metadata of a topic. Without it, the first message would wait about a second for the client's own request.
-    /// Blocks for up to `limit`. A failure loses nothing: the client requests the metadata again.
+    /// Fetches the metadata of a topic. Without it, the first message would wait about a second for the client's own
+    /// request. Blocks for up to `limit`. A failure loses nothing: the client requests the metadata again.
     ///
     /// # Errors
     /// No broker responds.

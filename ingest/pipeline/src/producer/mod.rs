@@ -7,8 +7,8 @@
 //!  Busy if the queue is full: nothing was queued, publish again
 //! ```
 //!
-//! An idempotent producer that has lost its sequence fails every message with a fatal error. It is then replaced by a new
-//! one. The messages in its queue are reported as unavailable, and the sender sends them again with the same ids.
+//! An idempotent producer that has lost its sequence fails every message with a fatal error. It is then replaced by a
+//! new one. The messages in its queue are reported as unavailable, and the sender sends them again with the same ids.
 
 mod bulk;
 mod client;

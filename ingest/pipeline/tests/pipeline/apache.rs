@@ -42,7 +42,8 @@ async fn only_committed_transactions_are_archived() {
     let contents = fixture.wait_and_check().await;
     assert_eq!(contents.events.len(), 4 * 4 * 15);
 
-    // Messages behind an open transaction are delivered when it ends, here because its producer is fenced by a successor.
+    // Messages behind an open transaction are delivered when it ends, here because its producer is fenced by a
+    // successor.
     fixture.send(events(&fixture, "behind", 4, 15)).await;
     archiver.stop().await;
     let archiver = fixture.archiver();

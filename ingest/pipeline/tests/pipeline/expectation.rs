@@ -1,5 +1,5 @@
-//! The guarantee as a value: every message that Kafka acknowledged is archived once, as an event or a dead letter, and nothing
-//! else is.
+//! The guarantee as a value: every message that Kafka acknowledged is archived once, as an event or a dead letter, and
+//! nothing else is.
 
 use std::collections::BTreeMap;
 

@@ -96,7 +96,8 @@ pub(crate) async fn the_archiver_waits_for_slow_puts(fixture: &Fixture) {
     fixture.check().await;
 }
 
-/// While the disk is full, no event is lost and the archiver keeps running. When there is space again, it archives all events.
+/// While the disk is full, no event is lost and the archiver keeps running. When there is space again, it archives all
+/// events.
 pub(crate) async fn the_archiver_waits_while_the_disk_is_full(fixture: &Fixture) {
     let faults = Faults::default();
     let archiver = fixture.archiver_with(&fixture.kafka.group, |_| {}, faults.clone());

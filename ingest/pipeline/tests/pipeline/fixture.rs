@@ -1,7 +1,7 @@
 //! A broker, an archive, and archivers between them, for one test.
 //!
-//! Tests that run at the same time share the servers that take seconds to start; the last test ends them. Each test has its own
-//! topics, groups and location in the store.
+//! Tests that run at the same time share the servers that take seconds to start; the last test ends them. Each test has
+//! its own topics, groups and location in the store.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

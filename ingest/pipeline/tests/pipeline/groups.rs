@@ -55,8 +55,8 @@ pub(crate) async fn a_rebalance_during_an_outage_loses_nothing(fixture: &Fixture
     fixture.check().await;
 }
 
-/// An archiver hangs during a commit while an archiver of another group archives the same events. When it resumes, the log
-/// rejects its commit, and it continues at the log's offsets.
+/// An archiver hangs during a commit while an archiver of another group archives the same events. When it resumes, the
+/// log rejects its commit, and it continues at the log's offsets.
 pub(crate) async fn a_zombie_is_fenced(fixture: &Fixture) {
     let zombie = fixture.archiver();
     fixture.send(events(fixture, "alive", 4, 20)).await;

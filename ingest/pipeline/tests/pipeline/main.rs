@@ -6,8 +6,9 @@
 //!   └──▶ Expectation ◀──────── compared, row by row and byte by byte ◀──── Contents, decrypted without SQL
 //! ```
 //!
-//! The suite [`conformance`] runs against every pair of broker and store. [`apache`] and [`embedded`] test what only one broker
-//! has (transactions, SIGKILL of the broker). [`crashes`] tests a crash after every single write to the store.
+//! The suite [`conformance`] runs against every pair of broker and store. [`apache`] and [`embedded`] test what only
+//! one broker has (transactions, SIGKILL of the broker). [`crashes`] tests a crash after every single write to the
+//! store.
 
 mod apache;
 mod bad_input;

@@ -10,8 +10,8 @@ use holdfast_events::{
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-/// Rows after which a date's columns are sent to the writer. About 3 MiB of chat lines: large enough to encode well, small
-/// enough to stay in the processor's cache.
+/// Rows after which a date's columns are sent to the writer. About 3 MiB of chat lines: large enough to encode well,
+/// small enough to stay in the processor's cache.
 const BATCH_ROWS: usize = 16 * 1024;
 
 /// The offset at which reading a partition starts.
@@ -88,8 +88,8 @@ impl Collector {
             .collect();
     }
 
-    /// Moves a partition's offset over a message. `None` if the partition is not assigned: the message was in flight when it
-    /// was revoked.
+    /// Moves a partition's offset over a message. `None` if the partition is not assigned: the message was in flight
+    /// when it was revoked.
     pub(super) fn advance(&mut self, topic: &str, partition: i32, offset: i64) -> Option<Result<(), SpanError>> {
         let known = |progress: &&mut Progress| progress.partition == partition && progress.topic == topic;
         let progress = self.progress.iter_mut().find(known)?;

@@ -1,5 +1,5 @@
-//! The intake: polls Kafka, reads messages, and sends what it collected to the writer. It is one thread, which keeps the order
-//! of offsets.
+//! The intake: polls Kafka, reads messages, and sends what it collected to the writer. It is one thread, which keeps
+//! the order of offsets.
 
 mod collect;
 mod reader;
@@ -162,8 +162,8 @@ impl Intake {
         }
     }
 
-    /// Sends to the writer. If its queue stays full, pauses the partitions and continues to poll, so that Kafka does not
-    /// remove this member from the group.
+    /// Sends to the writer. If its queue stays full, pauses the partitions and continues to poll, so that Kafka does
+    /// not remove this member from the group.
     fn send(&mut self, work: Work) -> Result<bool, ArchiverError> {
         let mut work = work;
         let since = Instant::now();

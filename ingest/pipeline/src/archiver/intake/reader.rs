@@ -20,8 +20,8 @@ impl Reader {
         Self { collector: Collector::new(class), decoder: Decoder::default(), metrics }
     }
 
-    /// Reads a message into the collector. Returns a batch of rows when one is full. Ignores a message that was in flight when
-    /// its partition was revoked.
+    /// Reads a message into the collector. Returns a batch of rows when one is full. Ignores a message that was in
+    /// flight when its partition was revoked.
     ///
     /// # Errors
     /// The offset is not behind those that were read before.

@@ -187,14 +187,14 @@ impl ConsumerContext for RebalanceContext {
     }
 }
 
-/// The first offset that Kafka still has of a partition that was never read. Offsets before it were deleted by retention, and
-/// are not missing because of a transaction.
+/// The first offset that Kafka still has of a partition that was never read. Offsets before it were deleted by
+/// retention, and are not missing because of a transaction.
 fn earliest(consumer: &BaseConsumer<RebalanceContext>, start: &StartOffset) -> i64 {
     match consumer.fetch_watermarks(&start.topic, start.partition, WATERMARK_TIMEOUT) {
         Ok((low, _)) => low.max(0),
         Err(error) => {
             let (topic, partition) = (&start.topic, start.partition);
-            tracing::warn!(%error, topic, partition, "cannot read the first offset; the reason of a gap before it is unknown");
+            tracing::warn!(%error, topic, partition, "cannot read the first offset; a gap before it gets no reason");
             0
         }
     }

@@ -102,7 +102,7 @@ impl Attestor {
                 reason
             }
             Err(error) => {
-                tracing::warn!(%error, topic, "cannot read the topic's cleanup.policy; gaps are attested with the reason unknown");
+                tracing::warn!(%error, topic, "cannot read the topic's cleanup.policy; the reason of gaps is unknown");
                 SkipReason::Unknown
             }
         }

@@ -1,7 +1,8 @@
-//! Commits dead letters. They have a table and offsets of their own, and are committed before the events of the same commit.
+//! Commits dead letters. They have a table and offsets of their own, and are committed before the events of the same
+//! commit.
 //!
-//! If the process stops between the two commits, the same messages are read again; those below the table's offset are then
-//! left out.
+//! If the process stops between the two commits, the same messages are read again; those below the table's offset are
+//! then left out.
 
 use super::attest::Attestor;
 use super::files::{FileFactory, Secrets};

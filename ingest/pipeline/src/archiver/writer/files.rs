@@ -105,8 +105,8 @@ impl OpenFiles {
     }
 }
 
-/// The secrets of the partitions that this process writes to. Each class and date has its own, because they are disposed of
-/// separately. One secret per process keeps the column small.
+/// The secrets of the partitions that this process writes to. Each class and date has its own, because they are
+/// disposed of separately. One secret per process keeps the column small.
 #[derive(Default)]
 pub(super) struct Secrets(BTreeMap<Partition, Secret>);
 

@@ -1,6 +1,7 @@
 //! The writer: encodes, encrypts, puts and commits. It is one thread, so commits follow one another.
 //!
-//! A step that the store fails is retried ([`retry`]) until it succeeds, the epoch ends, or the retries end after the stop.
+//! A step that the store fails is retried ([`retry`]) until it succeeds, the epoch ends, or the retries end after the
+//! stop.
 
 mod attest;
 mod chunks;
@@ -36,7 +37,8 @@ pub(super) struct Writer {
 /// How a commit ended.
 enum Outcome {
     Committed,
-    /// The epoch ended, or the log has other offsets. What was read is dropped; the partition's new owner reads it again.
+    /// The epoch ended, or the log has other offsets. What was read is dropped; the partition's new owner reads it
+    /// again.
     Dropped,
 }
 

@@ -1,6 +1,7 @@
 //! Retries: a step that the store fails is run again, after growing pauses, until it succeeds.
 //!
-//! Retries end a while after the stop was requested. What was read then stays in Kafka, and the next process reads it again.
+//! Retries end a while after the stop was requested. What was read then stays in Kafka, and the next process reads it
+//! again.
 
 use crate::archiver::error::ArchiverError;
 use crate::archiver::metrics::ArchiverMetrics;
@@ -71,7 +72,8 @@ impl Retry {
     }
 }
 
-/// Whether a retry may succeed. A full disk is freed and a bucket becomes reachable again; a missing holder stays missing.
+/// Whether a retry may succeed. A full disk is freed and a bucket becomes reachable again; a missing holder stays
+/// missing.
 fn is_transient(error: &ArchiveError) -> bool {
     matches!(error, ArchiveError::Store { .. } | ArchiveError::Log { .. })
 }
