@@ -45,7 +45,7 @@ pub enum ArchiverError {
     /// The archive reported an error that a retry does not fix, or was unreachable until the retries ended.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
-    /// A thread of the archiver panicked.
-    #[error("the archiver's thread `{0}` panicked")]
+    /// A thread of the archiver panicked or was cancelled.
+    #[error("the archiver's thread `{0}` ended unexpectedly")]
     Died(&'static str),
 }
