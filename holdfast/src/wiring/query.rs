@@ -40,7 +40,7 @@ pub(crate) fn options(
     if query.threads > 0 {
         options.parallelism = query.threads;
     }
-    options.statements_at_once = match query.concurrent_statements {
+    options.concurrent_statements = match query.concurrent_statements {
         0 => 2 * options.parallelism,
         some => some,
     };

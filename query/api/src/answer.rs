@@ -94,7 +94,7 @@ pub(crate) fn bounded(result: QueryResult, limits: Limits) -> QueryResult {
             Ok(batch) => {
                 let rows = rows + batch.num_rows() as u64;
                 match limits.rows {
-                    Some(most) if rows > most => Some((Err(QueryError::TooManyRows { most }), (None, rows))),
+                    Some(most) if rows > most => Some((Err(QueryError::TooManyRows { limit: most }), (None, rows))),
                     _ => Some((Ok(batch), (Some(batches), rows))),
                 }
             }

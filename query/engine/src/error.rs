@@ -1,6 +1,5 @@
 //! What can go wrong, by what the caller would do about it.
 
-use crate::access_record::Unrecorded;
 use datafusion::error::DataFusionError;
 use holdfast_archive::ArchiveError;
 use holdfast_events::Tier;
@@ -8,7 +7,7 @@ use holdfast_sessions::SessionsError;
 use std::error::Error;
 use std::sync::Arc;
 
-/// Why a query was not answered. Cheap to clone.
+/// Why a query failed. Cheap to clone.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum QueryError {
     /// The statement is wrong: its syntax, a name, a type, a value at run time. The caller changes the statement.
@@ -40,7 +39,7 @@ pub enum QueryError {
     /// The statement would change something.
     #[error("the archive is read-only: {0} is refused; use SELECT, EXPLAIN, SHOW or DESCRIBE")]
     ReadOnly(String),
-    /// The statement needs more memory than it may have.
+    /// The statement exceeds its memory limit.
     #[error(
         "the query needs more than its {limit_mib} MiB of memory: select fewer rows or columns, narrow it by \
          subject, time or date, or raise the limit ({what})"
@@ -51,17 +50,17 @@ pub enum QueryError {
         /// What ran out.
         what: String,
     },
-    /// The statement took longer than it may.
-    #[error("the statement was cancelled because it took longer than it may; narrow it, or raise the time limit")]
+    /// The statement exceeds its time limit.
+    #[error("the statement was cancelled because it exceeded its time limit; narrow it, or raise the limit")]
     TimedOut,
-    /// The answer has more rows than it may.
-    #[error("the answer has more than {most} rows; add a LIMIT or narrow it, or raise the limit")]
+    /// The result exceeds its row limit.
+    #[error("the result has more than {limit} rows; add a LIMIT or narrow it, or raise the limit")]
     TooManyRows {
         /// The limit.
-        most: u64,
+        limit: u64,
     },
-    /// The look cannot be had, because its record cannot be written.
-    #[error("{0}; nothing is answered without it, so try again when Kafka is reachable")]
+    /// Access is not granted, because it cannot be recorded.
+    #[error("{0}; no statement is executed without its record, so try again when Kafka is reachable")]
     Unrecorded(Unrecorded),
     /// A data file is not what the log says it is.
     #[error("the data file {file} is refused: {why}")]
@@ -78,6 +77,11 @@ pub enum QueryError {
     #[error(transparent)]
     Archive(Arc<ArchiveError>),
 }
+
+/// The audit trail could not write a record.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("the record of this access could not be written: {0}")]
+pub struct Unrecorded(pub String);
 
 impl From<ArchiveError> for QueryError {
     fn from(error: ArchiveError) -> Self {
@@ -96,7 +100,7 @@ impl From<SessionsError> for QueryError {
 }
 
 impl QueryError {
-    /// Finds what happened in an error of the engine. `memory_limit` is in bytes.
+    /// Finds the cause of an error of DataFusion. `memory_limit` is in bytes.
     pub(crate) fn classify(error: DataFusionError, memory_limit: usize) -> Self {
         let mut cause: Option<&(dyn Error + 'static)> = Some(&error);
         while let Some(current) = cause {
@@ -104,11 +108,11 @@ impl QueryError {
                 return ours.clone();
             }
             if let Some(DataFusionError::ResourcesExhausted(what)) = current.downcast_ref::<DataFusionError>() {
-                // The lines between list what else takes memory; the last says how much was asked for.
+                // The lines before the last list the other consumers; the last names the failed request.
                 let what = what.lines().last().unwrap_or_default().trim_start_matches("Error: ").to_owned();
                 return Self::Memory { limit_mib: memory_limit >> 20, what };
             }
-            // What an I/O error was made of is not its source, but the error itself.
+            // An I/O error does not return the error inside it as its source.
             let inner = current.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
             cause = match inner {
                 Some(inner) => Some(inner),
@@ -118,7 +122,7 @@ impl QueryError {
         Self::Statement(error.strip_backtrace())
     }
 
-    /// The error as the engine passes it through.
+    /// Wraps the error so that DataFusion passes it on.
     pub(crate) fn through_engine(self) -> DataFusionError {
         DataFusionError::External(Box::new(self))
     }

@@ -12,12 +12,12 @@ const SCRIPT: &str = include_str!("duckdb.py");
 
 /// The views that the reports read, each after those that it reads itself.
 const VIEWS: [(&str, &str); 6] = [
-    ("duplicates", include_str!("../../../../query/engine/src/views/duplicates.sql")),
-    ("deduplicated_events", include_str!("../../../../query/engine/src/views/deduplicated_events.sql")),
-    ("sessions", include_str!("../../../../query/engine/src/views/sessions.sql")),
-    ("diagnostics", include_str!("../../../../query/engine/src/views/diagnostics.sql")),
-    ("access_log", include_str!("../../../../query/engine/src/views/access_log.sql")),
-    ("tickets", include_str!("../../../../query/engine/src/views/tickets.sql")),
+    ("duplicates", include_str!("../../../../query/engine/src/catalog/views/duplicates.sql")),
+    ("deduplicated_events", include_str!("../../../../query/engine/src/catalog/views/deduplicated_events.sql")),
+    ("sessions", include_str!("../../../../query/engine/src/catalog/views/sessions.sql")),
+    ("diagnostics", include_str!("../../../../query/engine/src/catalog/views/diagnostics.sql")),
+    ("access_log", include_str!("../../../../query/engine/src/catalog/views/access_log.sql")),
+    ("tickets", include_str!("../../../../query/engine/src/catalog/views/tickets.sql")),
 ];
 
 /// The Python with DuckDB.

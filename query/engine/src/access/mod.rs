@@ -1,0 +1,19 @@
+//! Access by authenticated users, each access in the audit trail.
+//!
+//! ```text
+//! interface ─▶ Authenticator ─▶ Reader ─▶ plan ─▶ record: begun ─▶ execute ─▶ rows ─▶ record: ended
+//!                │ refused                          │ cannot be written
+//!                └▶ record, and no Reader           └▶ no rows
+//! ```
+
+mod authenticator;
+mod in_progress;
+mod reader;
+mod record;
+
+pub use authenticator::{AuthenticationError, Authenticator};
+pub use in_progress::AccessInProgress;
+pub use reader::{Limits, Permissions, Reader, Request, WithoutRecord};
+pub use record::{
+    AccessEnd, AccessId, AccessKind, AccessRecord, AuditTrail, AuthenticatedUser, Denial, Interface, Outcome,
+};

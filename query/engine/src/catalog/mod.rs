@@ -1,0 +1,15 @@
+//! The catalog that a statement can name: tables, views, schemas of extensions, and their metadata.
+
+mod caller;
+mod metadata;
+mod names;
+mod shared;
+mod statement;
+mod views;
+
+pub(crate) use caller::Caller;
+pub(crate) use metadata::{is_metadata, reads_only_metadata};
+pub(crate) use names::{CATALOG, SCHEMA};
+pub(crate) use shared::Shared;
+pub(crate) use statement::{MetadataCatalog, StatementCatalog};
+pub(crate) use views::{inline, withheld_everywhere, withheld_of};

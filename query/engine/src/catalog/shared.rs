@@ -1,0 +1,44 @@
+//! What the statements of all callers share.
+
+use super::names::TABLES;
+use crate::error::QueryError;
+use crate::scan::FooterCache;
+use datafusion::catalog::{CatalogProviderList, SchemaProvider};
+use datafusion::error::DataFusionError;
+use datafusion::execution::SessionState;
+use datafusion::execution::session_state::SessionStateBuilder;
+use holdfast_archive::{Archive, TableLog};
+use std::sync::{Arc, OnceLock};
+
+/// The archive and DataFusion's state without a catalog.
+pub(crate) struct Shared {
+    pub(crate) archive: Archive,
+    /// The logs of [`TABLES`]. They cache what they have read.
+    pub(crate) logs: [TableLog; TABLES.len()],
+    pub(crate) footers: Arc<FooterCache>,
+    /// The schemas that extensions add, by name.
+    pub(crate) schemas: OnceLock<Vec<(String, Arc<dyn SchemaProvider>)>>,
+    base: SessionState,
+    memory_limit: usize,
+}
+
+impl Shared {
+    /// `base` is the state of every statement. Its memory pool has `memory_limit` bytes.
+    pub(crate) fn new(archive: Archive, footers: Arc<FooterCache>, base: SessionState, memory_limit: usize) -> Self {
+        let logs = TABLES.map(|table| archive.table(table));
+        Self { archive, logs, footers, schemas: OnceLock::new(), base, memory_limit }
+    }
+
+    /// The state for a statement that starts now and can name what is in `catalogs`.
+    pub(crate) fn state(&self, catalogs: Arc<dyn CatalogProviderList>) -> SessionState {
+        let mut state = SessionStateBuilder::new_from_existing(self.base.clone()).with_catalog_list(catalogs).build();
+        // now() is this moment.
+        let options = Arc::clone(state.config_options());
+        state.execution_props_mut().mark_start_execution(options);
+        state
+    }
+
+    pub(crate) fn classify(&self, error: DataFusionError) -> QueryError {
+        QueryError::classify(error, self.memory_limit)
+    }
+}

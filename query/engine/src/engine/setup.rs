@@ -1,0 +1,63 @@
+//! Sets up DataFusion.
+
+use super::memory::Memory;
+use super::options::{SessionOptions, Spill};
+use super::spill::EncryptedTempFiles;
+use crate::catalog::{CATALOG, SCHEMA};
+use crate::scan::STORE_URL;
+use datafusion::error::DataFusionError;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryPool, TrackConsumersPool};
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::execution::{FunctionRegistry, SessionState};
+use datafusion::prelude::SessionConfig;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use url::Url;
+
+/// Consumers that the error of an exhausted memory pool names.
+const LARGEST_CONSUMERS_NAMED: NonZeroUsize = NonZeroUsize::new(3).expect("three is not zero");
+
+/// The state that all statements share, without a catalog.
+pub(super) fn session_state(options: &SessionOptions) -> Result<SessionState, DataFusionError> {
+    let SessionOptions { archive, memory_limit, spill, parallelism, extensions, .. } = options;
+    let memory_limit = *memory_limit;
+    let disk = DiskManagerBuilder::default();
+    let (pool, disk): (Arc<dyn MemoryPool>, _) = match spill {
+        Spill::Refuse => {
+            let pool = TrackConsumersPool::new(GreedyMemoryPool::new(memory_limit), LARGEST_CONSUMERS_NAMED);
+            (Arc::new(pool), disk.with_mode(DiskManagerMode::Disabled))
+        }
+        Spill::Encrypted { directory, limit } => {
+            let pool = TrackConsumersPool::new(Memory::new(memory_limit), LARGEST_CONSUMERS_NAMED);
+            let files = EncryptedTempFiles::new(directory.clone(), *limit);
+            (Arc::new(pool), disk.with_mode(DiskManagerMode::Custom(Arc::new(files))))
+        }
+    };
+    let runtime = RuntimeEnvBuilder::new().with_memory_pool(pool).with_disk_manager_builder(disk).build()?;
+    let url = Url::parse(STORE_URL).map_err(|error| DataFusionError::External(Box::new(error)))?;
+    runtime.register_object_store(&url, Arc::clone(archive.store()));
+
+    // A merge holds one batch of each sorted run, in an eighth of the memory at least. In measurements it counted a row of
+    // whole events as some 8 KiB.
+    let mut config = SessionConfig::new()
+        .with_batch_size((memory_limit / (256 << 10)).clamp(128, 8192))
+        .with_default_catalog_and_schema(CATALOG, SCHEMA)
+        .with_create_default_catalog_and_schema(false)
+        .with_information_schema(true)
+        .with_target_partitions((*parallelism).max(1));
+    let settings = config.options_mut();
+    settings.execution.time_zone = Some("UTC".to_owned());
+    settings.execution.parquet.pushdown_filters = true;
+    // What each thread of a sort reserves for merging.
+    settings.execution.sort_spill_reservation_bytes = (memory_limit / 32).min(10 << 20);
+    let builder =
+        SessionStateBuilder::new().with_config(config).with_runtime_env(Arc::new(runtime)).with_default_features();
+    let mut state = extensions.iter().fold(builder, |builder, extension| extension.install(builder)).build();
+    datafusion_functions_json::register_all(&mut state)?;
+    for function in holdfast_aggregation::functions() {
+        state.register_udaf(Arc::new(function))?;
+    }
+    Ok(state)
+}

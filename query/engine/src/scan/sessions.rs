@@ -1,0 +1,134 @@
+//! The table behind `archive.sessions`, for one statement.
+//!
+//! ```text
+//! base files ─▶ Parquet scan ─▶ sessions without later events ────┐
+//! overlay: sessions with later events, folded in memory ─────────┴▶ union
+//! ```
+
+use super::membership::{Ids, Membership};
+use super::project::first_columns;
+use super::subjects::SubjectsExec;
+use super::table::ArchiveTable;
+use super::trace::StatementTrace;
+use crate::error::QueryError;
+use crate::visibility::Tiers;
+use arrow_array::RecordBatch;
+use arrow_cast::cast;
+use arrow_schema::{Schema, SchemaRef};
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::Result;
+use datafusion::datasource::TableType;
+use datafusion::datasource::memory::MemorySourceConfig;
+use datafusion::error::DataFusionError;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::filter::FilterExec;
+use datafusion::physical_plan::union::UnionExec;
+use holdfast_archive::Table;
+use holdfast_events::Tier;
+use holdfast_sessions::Current;
+use std::fmt;
+use std::sync::Arc;
+
+/// The column with the session's id.
+pub(crate) const SESSION: usize = 0;
+/// The columns that decide whether a session is in a caller's scope.
+pub(crate) const PORTAL: usize = 1;
+pub(crate) const AGENTS: usize = 7;
+
+/// All sessions at one moment.
+pub(crate) struct SessionsTable {
+    base: ArchiveTable,
+    schema: SchemaRef,
+    overlay: RecordBatch,
+    superseded: Ids,
+    /// The tiers that the caller may read in the overlay, and in every event that it was folded from.
+    readable: Tiers,
+    trace: Arc<StatementTrace>,
+}
+
+impl fmt::Debug for SessionsTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionsTable")
+    }
+}
+
+impl SessionsTable {
+    /// `base` is the table of the base files of `current`; `readable` are the tiers that the caller may read in every event.
+    pub(crate) fn new(
+        base: ArchiveTable,
+        current: &Current,
+        readable: Tiers,
+        trace: Arc<StatementTrace>,
+    ) -> Result<Self, DataFusionError> {
+        let all = base.schema();
+        // The last column is the date of the row's partition, which does not describe the session.
+        let shown = Table::Sessions.schema().fields().len() - 1;
+        let schema = Arc::new(Schema::new(all.fields()[..shown].to_vec()));
+        let columns = schema.fields().iter().zip(current.overlay.columns());
+        let columns = columns.map(|(field, column)| cast(column, field.data_type())).collect::<Result<Vec<_>, _>>()?;
+        let overlay = RecordBatch::try_new(Arc::clone(&schema), columns)?;
+        Ok(Self { base, schema, overlay, superseded: Arc::clone(&current.superseded), readable, trace })
+    }
+
+    /// The table of the base files.
+    pub(crate) fn base(&self) -> &ArchiveTable {
+        &self.base
+    }
+}
+
+#[async_trait]
+impl TableProvider for SessionsTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let all: Vec<usize> = (0..self.schema.fields().len()).collect();
+        let wanted = projection.unwrap_or(&all);
+        if self.superseded.is_empty() {
+            return self.base.scan(state, Some(wanted), filters, limit).await;
+        }
+        let mut columns = wanted.clone();
+        if !columns.contains(&SESSION) {
+            columns.push(SESSION);
+        }
+        let position = columns.iter().position(|column| *column == SESSION).unwrap_or_default();
+        let scan = self.base.scan(state, Some(&columns), filters, None).await?;
+        let session: Arc<dyn PhysicalExpr> = Arc::new(Column::new("session", position));
+        let is_current = Membership::is_not_in(session, Arc::clone(&self.superseded));
+        let base: Arc<dyn ExecutionPlan> = Arc::new(FilterExec::try_new(is_current, scan)?);
+
+        let wants_content = columns.iter().any(|column| Table::Sessions.tier(*column) == Tier::Content);
+        self.base.check_overlay(self.readable).map_err(QueryError::through_engine)?;
+        self.trace.add_scan(Table::Sessions, std::iter::once((self.readable, 1)));
+        let overlay: Arc<dyn ExecutionPlan> = MemorySourceConfig::try_new_exec(
+            &[vec![self.overlay.clone()]],
+            Arc::clone(&self.schema),
+            Some(columns.clone()),
+        )?;
+        let overlay = if wants_content && self.readable.has(Tier::Content) {
+            Arc::new(SubjectsExec::new(overlay, position, Arc::clone(&self.trace)))
+        } else {
+            overlay
+        };
+        first_columns(UnionExec::try_new(vec![base, overlay])?, wanted.len())
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+}

@@ -1,0 +1,128 @@
+//! Records the subjects of the rows that a scan returns.
+//!
+//! The operator is directly above a scan of protected columns. Filters are pushed through it into the scan, so it records
+//! the rows that the statement reads, and not the whole table.
+
+use super::trace::StatementTrace;
+use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
+use arrow_schema::{DataType, SchemaRef};
+use datafusion::common::Result;
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::execution::TaskContext;
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_plan::execution_plan::SchedulingType;
+use datafusion::physical_plan::filter_pushdown::{FilterDescription, FilterPushdownPhase};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties, SendableRecordBatchStream,
+};
+use futures::StreamExt;
+use std::fmt;
+use std::sync::Arc;
+
+/// Passes rows on and records their subjects.
+pub(super) struct SubjectsExec {
+    input: Arc<dyn ExecutionPlan>,
+    /// The index of the column with the subjects.
+    column: usize,
+    /// The same column as an expression. It marks the column as used, even if no operator above reads it.
+    used: Arc<dyn PhysicalExpr>,
+    trace: Arc<StatementTrace>,
+    properties: Arc<PlanProperties>,
+}
+
+impl SubjectsExec {
+    pub(super) fn new(input: Arc<dyn ExecutionPlan>, column: usize, trace: Arc<StatementTrace>) -> Self {
+        let properties = PlanProperties::new(
+            input.equivalence_properties().clone(),
+            input.output_partitioning().clone(),
+            input.pipeline_behavior(),
+            input.boundedness(),
+        )
+        .with_scheduling_type(SchedulingType::Cooperative);
+        let used: Arc<dyn PhysicalExpr> = Arc::new(Column::new(input.schema().field(column).name(), column));
+        Self { input, column, used, trace, properties: Arc::new(properties) }
+    }
+}
+
+fn record(trace: &StatementTrace, batch: &RecordBatch, column: usize) {
+    let values = batch.column(column);
+    let mut distinct: Vec<&str> = match values.data_type() {
+        DataType::Utf8View => values.as_string_view().iter().flatten().collect(),
+        DataType::Utf8 => values.as_string::<i32>().iter().flatten().collect(),
+        _ => return,
+    };
+    distinct.sort_unstable();
+    distinct.dedup();
+    trace.add_subjects(distinct);
+}
+
+impl fmt::Debug for SubjectsExec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SubjectsExec")
+    }
+}
+
+impl DisplayAs for SubjectsExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SubjectsExec")
+    }
+}
+
+impl ExecutionPlan for SubjectsExec {
+    fn name(&self) -> &'static str {
+        "SubjectsExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![&self.input]
+    }
+
+    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
+        vec![false]
+    }
+
+    fn maintains_input_order(&self) -> Vec<bool> {
+        vec![true]
+    }
+
+    fn apply_expressions(
+        &self,
+        visit: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        visit(&self.used)
+    }
+
+    fn with_new_children(self: Arc<Self>, mut children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        let input = children.pop().unwrap_or_else(|| Arc::clone(&self.input));
+        Ok(Arc::new(Self::new(input, self.column, Arc::clone(&self.trace))))
+    }
+
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let input = self.input.execute(partition, context)?;
+        let schema: SchemaRef = input.schema();
+        let (column, trace) = (self.column, Arc::clone(&self.trace));
+        let traced = input.inspect(move |batch| {
+            if let Ok(batch) = batch {
+                record(&trace, batch, column);
+            }
+        });
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, traced)))
+    }
+
+    fn gather_filters_for_pushdown(
+        &self,
+        _: FilterPushdownPhase,
+        parent_filters: Vec<Arc<dyn PhysicalExpr>>,
+        _: &ConfigOptions,
+    ) -> Result<FilterDescription> {
+        FilterDescription::from_children(parent_filters, &self.children())
+    }
+}
