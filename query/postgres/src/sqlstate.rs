@@ -158,7 +158,7 @@ mod tests {
         for (error, code) in [
             (QueryError::ReadOnly("DROP".into()), "25006"),
             (QueryError::TimedOut, "57014"),
-            (QueryError::TooManyRows { most: 1 }, "54000"),
+            (QueryError::TooManyRows { limit: 1 }, "54000"),
             (QueryError::Memory { limit_mib: 1, what: String::new() }, "53200"),
             (QueryError::NoKey { class: "general".into(), month: "2026-05".into() }, "42501"),
             (QueryError::Statement("something else".into()), "XX000"),

@@ -1,6 +1,6 @@
--- The story of the session $1: each of its events once, in order.
+-- The time line of the session $1: each of its events once, in order.
 with delivered as (
-    -- The first delivery of each event, and how many there were.
+    -- The first delivery of each event, and the number of its deliveries.
     select kafka_topic, kafka_partition, kafka_offset, time, time_implausible, archived_at, seq, recording_id,
         count(*) over (partition by type, source, id) as deliveries
     from archive.events
@@ -8,7 +8,7 @@ with delivered as (
     qualify row_number() over (partition by type, source, id order by kafka_topic, kafka_partition, kafka_offset) = 1
 ),
 timed as (
-    -- A clock for each topic partition that follows the offsets and never goes back, by which topics are merged.
+    -- A clock for each topic partition: it follows the offsets and never decreases. Topics are merged by it.
     select kafka_topic, kafka_partition, kafka_offset, seq, recording_id, deliveries,
         max(case when time_implausible then archived_at else time end)
             over (partition by kafka_topic, kafka_partition order by kafka_offset
@@ -34,11 +34,11 @@ numbered as (
         row_number() over (partition by series order by seq, place) as nth_event
     from ranked
 )
-select event.*, told.deliveries
-from numbered as told
-join numbered as spot on told.series = spot.series and told.nth_event = spot.nth_place
+select event.*, ordered.deliveries
+from numbered as ordered
+join numbered as slot on ordered.series = slot.series and ordered.nth_event = slot.nth_place
 join archive.events as event
-    on event.kafka_topic = told.kafka_topic and event.kafka_partition = told.kafka_partition
-    and event.kafka_offset = told.kafka_offset
+    on event.kafka_topic = ordered.kafka_topic and event.kafka_partition = ordered.kafka_partition
+    and event.kafka_offset = ordered.kafka_offset
 where event.subject = $1
-order by spot.place
+order by slot.place

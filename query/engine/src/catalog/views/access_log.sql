@@ -1,8 +1,9 @@
--- Every look at the archive, and every attempt that was refused: who, when, from where, what for.
--- A access_id is recorded when it begins and again when it has ended; one row is both. `outcome` is complete, cancelled, failed,
--- refused, or NULL while it goes on (or where the process died). `subjects` is a JSON array of the sessions, and of what else
--- events are about, whose protected data was read; `all_subjects` says that they were too many to be named.
-with once as (
+-- One row per access to the archive, and per refused attempt: user, time, address, purpose.
+-- An access is recorded when it begins and when it has ended; one row joins both events. `outcome` is complete, cancelled,
+-- failed, refused, or NULL while the access is in progress (or if the process died). `subjects` is a JSON array of the
+-- sessions and other subjects of events whose protected data was read; `all_subjects` is true if they were too many to
+-- name.
+with accesses as (
     select subject, type, time, duration, reason, operational, personal, data
     from archive.deduplicated_events
     where type in ('archive.queried', 'archive.viewed', 'archive.exported', 'archive.denied')
@@ -16,7 +17,7 @@ ended as (
         json_get_int(operational, 'bytes') as bytes,
         operational ->> 'subjects' as subjects,
         json_get_bool(operational, 'all_subjects') as all_subjects
-    from once
+    from accesses
     where (operational ->> 'stage') = 'ended'
 ),
 begun as (
@@ -32,7 +33,7 @@ begun as (
         reason,
         operational ->> 'access_id' as access_id,
         type = 'archive.denied' as denied
-    from once
+    from accesses
     where coalesce(operational ->> 'stage', 'begun') = 'begun'
 )
 select

@@ -1,4 +1,4 @@
--- One row per chat line. A line that was redacted later shows no text, and who redacted it and why.
+-- One row per chat line. The text of a redacted line is NULL; the row shows who redacted it, and the reason.
 with lines as (
     select subject, seq, time, sender, participant_id, visibility, operational, data, agent, portal, customer, ticket
     from archive.deduplicated_events

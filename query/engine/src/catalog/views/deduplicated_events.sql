@@ -1,7 +1,7 @@
 -- Every event once: as `events`, without the second and later deliveries of an event that was delivered more than once.
--- An event is known by its session, type, source and id. Repetitions are few, so finding them first is cheaper than
--- ordering all events; a filter on `subject` or `type` reaches both sides.
-with repeated as (
+-- An event is identified by its session, type, source and id. Duplicates are few, so finding them first is cheaper than
+-- sorting all events. A filter on `subject` or `type` is pushed down to both sides.
+with duplicated as (
     select subject, type, source, id
     from archive.events
     group by subject, type, source, id
@@ -13,10 +13,10 @@ deliveries as (
             partition by event.subject, event.type, event.source, event.id
             order by event.kafka_topic, event.kafka_partition, event.kafka_offset
         ) as ordinal
-    from repeated
+    from duplicated
     join archive.events as event
-        on event.subject = repeated.subject and event.type = repeated.type
-        and event.source = repeated.source and event.id = repeated.id
+        on event.subject = duplicated.subject and event.type = duplicated.type
+        and event.source = duplicated.source and event.id = duplicated.id
 )
 select *
 from archive.events as event

@@ -1,5 +1,5 @@
 -- One row per diagnostic report. `disks`, `apps`, `services` and `report` are JSON.
-with once as (
+with reports as (
     select *
     from archive.deduplicated_events
     where type = 'diagnostics.collected'
@@ -22,4 +22,4 @@ select
     portal,
     customer,
     ticket
-from once
+from reports

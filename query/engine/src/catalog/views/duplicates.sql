@@ -1,5 +1,5 @@
 -- Every delivery of each event that was delivered more than once, in order of delivery.
-with repeated as (
+with duplicated as (
     select subject, type, source, id, count(*) as deliveries
     from archive.events
     group by subject, type, source, id
@@ -10,9 +10,9 @@ select
         partition by events.subject, events.type, events.source, events.id
         order by events.kafka_topic, events.kafka_partition, events.kafka_offset
     ) as ordinal,
-    repeated.deliveries,
+    duplicated.deliveries,
     events.*
-from repeated
+from duplicated
 join archive.events as events
-    on events.subject = repeated.subject and events.type = repeated.type
-    and events.source = repeated.source and events.id = repeated.id
+    on events.subject = duplicated.subject and events.type = duplicated.type
+    and events.source = duplicated.source and events.id = duplicated.id

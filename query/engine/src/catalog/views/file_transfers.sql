@@ -1,5 +1,5 @@
 -- One row per file that was sent to the customer's device or received from it.
-with once as (
+with transfers as (
     select *
     from archive.deduplicated_events
     where type in ('file.sent', 'file.received')
@@ -17,4 +17,4 @@ select
     portal,
     customer,
     ticket
-from once
+from transfers

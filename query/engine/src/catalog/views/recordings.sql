@@ -1,6 +1,6 @@
 -- One row per screen recording. Chunks are numbered from 0; a chunk that was delivered twice counts once.
--- `complete`: the recording has an end (its last chunk, or recording.ended) and every chunk up to it is there.
--- `missing` names the numbers of the chunks that are not there, such as '3-5, 9'.
+-- `complete`: the recording has an end (its last chunk, or recording.ended), and every chunk up to the end is archived.
+-- `missing` lists the numbers of missing chunks, for example '3-5, 9'.
 with recorded as (
     select subject, recording_id, type, seq, first_ms, last_ms, last, size, media_type, time, duration, operational,
         kafka_topic, kafka_partition, kafka_offset
@@ -36,7 +36,7 @@ chunked as (
     from chunks
     group by subject, recording_id
 ),
-told as (
+summarised as (
     select subject, recording_id,
         min(time) filter (where type = 'recording.started') as started_at,
         max(time) filter (where type = 'recording.ended') as ended_at,
@@ -51,16 +51,16 @@ told as (
     group by subject, recording_id
 ),
 joined as (
-    select told.subject, told.recording_id, started_at, ended_at, media_type, width, height, pauses, duration,
+    select summarised.subject, summarised.recording_id, started_at, ended_at, media_type, width, height, pauses, duration,
         coalesce(chunks, 0) as chunks,
         first_seq, last_seq, first_ms, last_ms,
         coalesce(bytes, 0) as bytes,
         ended or coalesce(has_last, false) as has_end,
-        -- Numbers 0 to expected - 1 should be there.
+        -- Chunks 0 to expected - 1 should be archived.
         greatest(coalesce(last_seq + 1, 0), coalesce(chunks_announced, 0)) as expected,
         gaps
-    from told
-    left join chunked on told.subject = chunked.subject and told.recording_id = chunked.recording_id
+    from summarised
+    left join chunked on summarised.subject = chunked.subject and summarised.recording_id = chunked.recording_id
 )
 select
     subject as session,

@@ -1,7 +1,7 @@
--- One row per support session, also of those that are not over.
--- `waited` and `handled` are seconds; `agents` is a JSON array of everybody who handled it, `agent` the last of them.
--- `resolution` is the agent's outcome, `resolved`, `rating` and `feedback` are the customer's answers; an unanswered survey
--- leaves them NULL. `broken_off`: it was started, no session.ended was seen, and nothing was heard of it for an hour.
+-- One row per support session, including sessions that have not ended.
+-- `waited` and `handled` are seconds; `agents` is a JSON array of all agents who handled it, `agent` the last of them.
+-- `resolution` is the agent's outcome; `resolved`, `rating` and `feedback` are the customer's answers, and NULL if the
+-- survey is unanswered. `broken_off`: it was started, has no session.ended, and has had no event for an hour.
 select
     session,
     portal,

@@ -1,5 +1,5 @@
--- One row per submitted survey. `rating` is what the customer gave (1 to 5), `resolved` what the customer answered (yes, no).
-with once as (
+-- One row per submitted survey. `rating` is the customer's rating (1 to 5), `resolved` the customer's answer (yes, no).
+with submitted as (
     select *
     from archive.deduplicated_events
     where type = 'survey.submitted'
@@ -16,4 +16,4 @@ select
     portal,
     customer,
     ticket
-from once
+from submitted

@@ -1,6 +1,6 @@
 -- One row per ticket, from the archive's own ticket events: the first opening, the last closing unless the ticket changed
--- to another status after it, and the last known value of everything else. A repeated event changes nothing.
-with told as (
+-- to another status after it, and the last value of every other column. A duplicate event changes nothing.
+with ticket_events as (
     select subject, type, time, agent, customer,
         operational ->> 'issue_type' as issue_type,
         operational ->> 'priority' as priority,
@@ -22,7 +22,7 @@ grouped as (
         last_value(status order by time, kafka_partition, kafka_offset) filter (where status is not null) as status,
         last_value(owner order by time, kafka_partition, kafka_offset) filter (where owner is not null) as owner,
         last_value(customer order by time, kafka_partition, kafka_offset) filter (where customer is not null) as customer
-    from told
+    from ticket_events
     group by subject
 )
 select
