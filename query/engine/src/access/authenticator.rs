@@ -43,7 +43,8 @@ pub trait Authenticator: Send + Sync {
     ) -> Result<Reader, AuthenticationError>;
 
     /// The verifier of a user for SCRAM-SHA-256 (RFC 5802, RFC 7677), in PostgreSQL's form:
-    /// `SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>`. For an unknown user, a verifier that no password matches.
+    /// `SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>`. For an unknown user, a verifier that no password
+    /// matches.
     async fn scram_verifier(&self, user: &str, remote: Option<String>) -> Result<String, AuthenticationError>;
 
     /// The user of a verifier, after a successful exchange.

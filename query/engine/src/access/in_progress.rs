@@ -9,7 +9,8 @@ use std::fmt;
 use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
 
-/// An access that has begun and is not a statement. Dropping it without [`AccessInProgress::end`] records it as cancelled.
+/// An access that has begun and is not a statement. Dropping it without [`AccessInProgress::end`] records it as
+/// cancelled.
 pub struct AccessInProgress(OpenAccess);
 
 impl fmt::Debug for AccessInProgress {

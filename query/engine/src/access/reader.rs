@@ -84,7 +84,8 @@ impl fmt::Debug for Reader {
 }
 
 impl Reader {
-    /// `user` reads through `session`; each access is recorded in `audit_trail`. The permissions are [`Permissions::ALL`].
+    /// `user` reads through `session`; each access is recorded in `audit_trail`. The permissions are
+    /// [`Permissions::ALL`].
     pub fn new(
         session: Session,
         user: AuthenticatedUser,

@@ -1,7 +1,7 @@
 //! Access records, and the audit trail that they are written to.
 //!
-//! An access is one statement, view or export. Its record is two events: one that it has begun, which is written before the
-//! first row is returned, and one of how it ended. A refusal is a record as well.
+//! An access is one statement, view or export. Its record is two events: one that it has begun, which is written before
+//! the first row is returned, and one of how it ended. A refusal is a record as well.
 
 use crate::error::Unrecorded;
 use crate::scan::Subjects;

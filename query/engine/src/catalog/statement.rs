@@ -1,7 +1,7 @@
 //! The catalog of one statement: catalog `holdfast`, schema `archive`, and the schemas of extensions.
 //!
-//! Each statement has a catalog of its own, so that all parts of the statement read one snapshot. A table is opened and a
-//! view is planned when the statement first names it.
+//! Each statement has a catalog of its own, so that all parts of the statement read one snapshot. A table is opened and
+//! a view is planned when the statement first names it.
 
 use super::caller::Caller;
 use super::names::{CATALOG, CRM_SCHEMA, SCHEMA, TABLE_NAMES, TABLES, TICKETS};
@@ -118,7 +118,8 @@ impl StatementCatalog {
         self.0.current.get_or_try_init(|| read).await.cloned().map_err(QueryError::from)
     }
 
-    /// The ids of the sessions in `scope`. Computed once for each state of the sessions, for all statements of the caller.
+    /// The ids of the sessions in `scope`. Computed once for each state of the sessions, for all statements of the
+    /// caller.
     async fn visible_sessions(&self, scope: &Scope) -> Result<Ids, QueryError> {
         let current = self.current().await?;
         let mut cached = self.0.caller.visible_sessions.lock().await;
@@ -208,7 +209,8 @@ impl CatalogProvider for StatementCatalog {
             return Some(Arc::new(self.clone()));
         }
         if name == CRM_SCHEMA && *self.0.caller.visibility.rows() != Rows::All {
-            // The CRM's tickets do not name their sessions. A caller with some of the sessions gets the archive's tickets.
+            // The CRM's tickets do not name their sessions. A caller with some of the sessions gets the archive's
+            // tickets.
             return Some(Arc::new(ArchivedTickets(self.clone())));
         }
         let mut added = self.0.shared.schemas.get().into_iter().flatten();

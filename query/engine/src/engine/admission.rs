@@ -1,11 +1,11 @@
 //! Admission control: how many statements compute their first row at the same time.
 //!
-//! Until its first row, a statement sorts, joins and groups, and takes memory for it. After that it mostly streams. Fifty
-//! statements that sort at the same time in the memory of one would all spill, and none would finish sooner. So a statement
-//! needs a permit until its first row. Permits are granted first come, first served.
+//! Until its first row, a statement sorts, joins and groups, and takes memory for it. After that it mostly streams.
+//! Fifty statements that sort at the same time in the memory of one would all spill, and none would finish sooner. So a
+//! statement needs a permit until its first row. Permits are granted first come, first served.
 //!
-//! Statements that also read outside the archive have a queue of their own, so that a slow CRM does not block statements
-//! that read the archive only.
+//! Statements that also read outside the archive have a queue of their own, so that a slow CRM does not block
+//! statements that read the archive only.
 
 use crate::catalog::is_metadata;
 use crate::scan::archive_table;

@@ -1,8 +1,8 @@
 //! Recognises statements that show only figures about many rows.
 //!
 //! If the configuration allows it, these statements run without a record. So their result must not show one row, one
-//! session or one person, and a doubtful statement is not recognised. Every row that is read must go into an aggregate of
-//! operational columns, whose results are numbers, and whose groups are made of columns of low cardinality.
+//! session or one person, and a doubtful statement is not recognised. Every row that is read must go into an aggregate
+//! of operational columns, whose results are numbers, and whose groups are made of columns of low cardinality.
 
 use crate::scan::{archive_table, tier_of};
 use datafusion::common::Result;

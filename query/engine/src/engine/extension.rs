@@ -11,8 +11,8 @@ pub trait Extension: Send + Sync {
         builder
     }
 
-    /// Schemas by their names. `metadata` has the archive's tables, views and columns, for schemas that describe them, and
-    /// no rows.
+    /// Schemas by their names. `metadata` has the archive's tables, views and columns, for schemas that describe them,
+    /// and no rows.
     fn schemas(&self, _metadata: &Arc<dyn CatalogProviderList>) -> Vec<(String, Arc<dyn SchemaProvider>)> {
         Vec::new()
     }

@@ -5,9 +5,10 @@
 //! │ every consumer │ spillable: a share each │ unspillable only
 //! ```
 //!
-//! Sorts and groups can spill, and do so when the pool refuses a request. But each must be able to hold a batch of rows, or
-//! it fails. A merge of their output, and the smaller side of a join, cannot spill: they fail when no memory is left. So
-//! once half is taken, a spillable consumer gets a share at most, and the last eighth is reserved for unspillable ones.
+//! Sorts and groups can spill, and do so when the pool refuses a request. But each must be able to hold a batch of
+//! rows, or it fails. A merge of their output, and the smaller side of a join, cannot spill: they fail when no memory
+//! is left. So once half is taken, a spillable consumer gets a share at most, and the last eighth is reserved for
+//! unspillable ones.
 
 use datafusion::common::{Result, resources_err};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation};

@@ -19,7 +19,8 @@ pub enum Spill {
     /// It fails with [`crate::QueryError::Memory`].
     #[default]
     Refuse,
-    /// Sorts, joins and groups continue in temporary files. They are encrypted with keys that are never written to disk.
+    /// Sorts, joins and groups continue in temporary files. They are encrypted with keys that are never written to
+    /// disk.
     Encrypted {
         /// The folder of the files.
         directory: PathBuf,

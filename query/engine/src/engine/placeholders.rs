@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 /// The limit of the PostgreSQL protocol.
 const MAX_PLACEHOLDERS: usize = 65_535;
 
-/// The types of `$1`, `$2`, ... in order; `None` if the statement does not determine the type. If only a cast determines
-/// it, the placeholder has the type to which it is cast.
+/// The types of `$1`, `$2`, ... in order; `None` if the statement does not determine the type. If only a cast
+/// determines it, the placeholder has the type to which it is cast.
 pub(super) fn types(plan: &LogicalPlan) -> Result<Vec<Option<DataType>>> {
     let mut cast: BTreeMap<String, DataType> = BTreeMap::new();
     plan.apply_with_subqueries(|node| {

@@ -88,8 +88,8 @@ impl Planned {
         &self.trace
     }
 
-    /// The result. The statement waits for its permit, and starts, when the first row is requested. A cursor from which no
-    /// client fetches holds no permit.
+    /// The result. The statement waits for its permit, and starts, when the first row is requested. A cursor from which
+    /// no client fetches holds no permit.
     pub(crate) fn execute(self) -> QueryResult {
         let Self { shared, admission, state, physical, notices, queue, .. } = self;
         let schema = physical.schema();
@@ -118,8 +118,8 @@ pub(super) async fn logical_plan(
     Ok(plan)
 }
 
-/// If every file withholds a tier, refuses to compute with it now. If some files withhold it, the scan refuses when it has
-/// selected the files that the statement reads.
+/// If every file withholds a tier, refuses to compute with it now. If some files withhold it, the scan refuses when it
+/// has selected the files that the statement reads.
 fn refuse_withheld(
     plan: &LogicalPlan,
     lineage: &Lineage,

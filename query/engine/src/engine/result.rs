@@ -16,7 +16,8 @@ pub struct Description {
     pub parameters: Vec<Option<DataType>>,
 }
 
-/// The result of a statement. Rows are computed while they are taken from the stream; dropping it cancels the statement.
+/// The result of a statement. Rows are computed while they are taken from the stream; dropping it cancels the
+/// statement.
 pub struct QueryResult {
     /// The columns.
     pub schema: SchemaRef,

@@ -53,8 +53,8 @@ impl Session {
         Ok(session)
     }
 
-    /// A session of another caller with the same archive and engine. Logs, footers, memory, admission and extensions are
-    /// shared, keys are not.
+    /// A session of another caller with the same archive and engine. Logs, footers, memory, admission and extensions
+    /// are shared, keys are not.
     pub fn for_caller(&self, identities: Vec<age::x25519::Identity>, visibility: Visibility) -> Self {
         let caller = Caller::new(&self.shared, identities, visibility);
         Self { shared: Arc::clone(&self.shared), admission: Arc::clone(&self.admission), caller }

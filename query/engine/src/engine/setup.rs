@@ -39,8 +39,8 @@ pub(super) fn session_state(options: &SessionOptions) -> Result<SessionState, Da
     let url = Url::parse(STORE_URL).map_err(|error| DataFusionError::External(Box::new(error)))?;
     runtime.register_object_store(&url, Arc::clone(archive.store()));
 
-    // A merge holds one batch of each sorted run, in an eighth of the memory at least. In measurements it counted a row of
-    // whole events as some 8 KiB.
+    // A merge holds one batch of each sorted run, in an eighth of the memory at least. In measurements it counted a row
+    // of whole events as some 8 KiB.
     let mut config = SessionConfig::new()
         .with_batch_size((memory_limit / (256 << 10)).clamp(128, 8192))
         .with_default_catalog_and_schema(CATALOG, SCHEMA)

@@ -4,8 +4,8 @@
 //! rows ─▶ frames of at most 128 KiB ─▶ AES-256-GCM, nonce = number of the frame ─▶ length, ciphertext ─▶ file
 //! ```
 //!
-//! Each file has a random key of its own, which is in memory only, and is deleted with its last user. Files that a crash
-//! leaves behind cannot be decrypted.
+//! Each file has a random key of its own, which is in memory only, and is deleted with its last user. Files that a
+//! crash leaves behind cannot be decrypted.
 
 use bytes::Bytes;
 use datafusion::error::{DataFusionError, Result};

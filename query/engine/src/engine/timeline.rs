@@ -12,9 +12,9 @@ pub(crate) const TIMELINE: &str = include_str!("timeline.sql");
 /// All events of the session `id`, each once, in order. The columns are those of `archive.events`, followed by
 /// `deliveries`: how often the event was delivered.
 ///
-/// Events are in the order of delivery (partition and offset). Events with a `seq`, which are chat lines and the chunks of
-/// a recording, are in the order of `seq`, at the positions where events of their series were delivered. Recordings arrive
-/// through another topic, and are merged by time.
+/// Events are in the order of delivery (partition and offset). Events with a `seq`, which are chat lines and the chunks
+/// of a recording, are in the order of `seq`, at the positions where events of their series were delivered. Recordings
+/// arrive through another topic, and are merged by time.
 ///
 /// # Errors
 /// Those of [`Session::sql`].

@@ -10,11 +10,11 @@
 //! under the file's path *and the tiers that its reader's keys open in that file*: a caller who gets it could have read
 //! it with their own keys.
 //!
-//! The metadata of a column whose key is missing stays encrypted. Nothing reads it: [`super::table`] returns NULL for the
-//! column.
+//! The metadata of a column whose key is missing stays encrypted. Nothing reads it: [`super::table`] returns NULL for
+//! the column.
 //!
-//! A footer also lists the subjects that its file may have rows of. The list is cached beside the metadata, and scans test
-//! it before they open files.
+//! A footer also lists the subjects that its file may have rows of. The list is cached beside the metadata, and scans
+//! test it before they open files.
 
 use crate::visibility::Tiers;
 use holdfast_archive::Subjects;

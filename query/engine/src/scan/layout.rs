@@ -40,8 +40,8 @@ pub(crate) fn tier_of(table: Table, column: usize) -> Tier {
     if column < shown_columns(table) { table.tier(column) } else { Tier::Operational }
 }
 
-/// How many columns of a file are shown: all but the last, the secret that proofs are salted with. The secret describes no
-/// event, and with it a caller could guess the hashes of disposed events.
+/// How many columns of a file are shown: all but the last, the secret that proofs are salted with. The secret describes
+/// no event, and with it a caller could guess the hashes of disposed events.
 fn shown_columns(table: Table) -> usize {
     table.schema().fields().len() - 1
 }

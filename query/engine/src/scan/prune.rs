@@ -1,8 +1,8 @@
 //! Selects the data files that may contain rows of a query from the log alone, and extracts the query's subjects.
 //!
-//! A filter on `time` implies nothing about `date`: an event with an implausible time is in the partition of the date on
-//! which it arrived. A filter on `time` is compared with the minimum and maximum time of each file, which the log stores; a
-//! filter on `class` or `date` with the file's partition.
+//! A filter on `time` implies nothing about `date`: an event with an implausible time is in the partition of the date
+//! on which it arrived. A filter on `time` is compared with the minimum and maximum time of each file, which the log
+//! stores; a filter on `class` or `date` with the file's partition.
 
 use arrow_array::{
     ArrayRef, BooleanArray, Date32Array, RecordBatch, StringViewArray, TimestampMicrosecondArray, UInt64Array,
@@ -45,8 +45,8 @@ fn is_unknown(part: &Expr) -> bool {
 
 /// The indices of the files that may contain rows for which all `filters` are true.
 ///
-/// `schema` is the table's schema with the partition columns, `time_column` the name of the column whose range is in the
-/// log.
+/// `schema` is the table's schema with the partition columns, `time_column` the name of the column whose range is in
+/// the log.
 pub(super) fn select(
     files: &[DataFile],
     filters: &[Arc<dyn PhysicalExpr>],
@@ -71,8 +71,8 @@ pub(super) fn select(
     Ok(keep.iter().enumerate().filter_map(|(index, keep)| keep.then_some(index)).collect())
 }
 
-/// For each filter that is true for rows of certain subjects only, these subjects. `column` is the name of the subject's
-/// column.
+/// For each filter that is true for rows of certain subjects only, these subjects. `column` is the name of the
+/// subject's column.
 pub(super) fn subjects(filters: &[Arc<dyn PhysicalExpr>], column: &str) -> Vec<HashSet<String>> {
     let on_subjects =
         |guarantee: &LiteralGuarantee| guarantee.guarantee == Guarantee::In && guarantee.column.name == column;

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! Invariants:
-//! - No expression of a statement is evaluated on a row that is not visible to its caller: no cast, no function, no error.
-//!   Only leakproof filters are pushed below: comparisons of columns with constants, which cannot fail.
+//! - No expression of a statement is evaluated on a row that is not visible to its caller: no cast, no function, no
+//!   error. Only leakproof filters are pushed below: comparisons of columns with constants, which cannot fail.
 //! - The operators below are hidden: in plans, in the figures of EXPLAIN ANALYZE and in estimates.
 
 use super::membership::{Ids, Membership};
@@ -74,8 +74,8 @@ impl fmt::Debug for RowSecurityTable {
     }
 }
 
-/// Whether an expression may be evaluated on a row that is not visible to the caller: it can neither fail nor take longer
-/// on some rows. PostgreSQL calls such functions `LEAKPROOF`.
+/// Whether an expression may be evaluated on a row that is not visible to the caller: it can neither fail nor take
+/// longer on some rows. PostgreSQL calls such functions `LEAKPROOF`.
 fn is_leakproof(expr: &Expr) -> bool {
     let is_plain = |expr: &Expr| matches!(expr, Expr::Column(_) | Expr::Literal(..));
     match expr {

@@ -225,8 +225,8 @@ impl KeyRetriever for DataKeys {
             Ok(material) => material.master,
             Err(why) => return refuse(why.to_owned()),
         };
-        // The cache relies on this: a footer contains only data keys of the file's own month and of the tiers that it is
-        // cached under, whatever the file names and whatever else its first reader may open.
+        // The cache relies on this: a footer contains only data keys of the file's own month and of the tiers that it
+        // is cached under, whatever the file names and whatever else its first reader may open.
         let Segment { file, tiers } = &self.segment;
         if !tiers.has(master.tier) || master != MasterKeyId::of(master.tier, &file.class, file.date) {
             return refuse(format!("the file must not be read with {master}"));

@@ -57,7 +57,8 @@ impl fmt::Debug for SessionsTable {
 }
 
 impl SessionsTable {
-    /// `base` is the table of the base files of `current`; `readable` are the tiers that the caller may read in every event.
+    /// `base` is the table of the base files of `current`; `readable` are the tiers that the caller may read in every
+    /// event.
     pub(crate) fn new(
         base: ArchiveTable,
         current: &Current,

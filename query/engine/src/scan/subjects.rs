@@ -1,7 +1,7 @@
 //! Records the subjects of the rows that a scan returns.
 //!
-//! The operator is directly above a scan of protected columns. Filters are pushed through it into the scan, so it records
-//! the rows that the statement reads, and not the whole table.
+//! The operator is directly above a scan of protected columns. Filters are pushed through it into the scan, so it
+//! records the rows that the statement reads, and not the whole table.
 
 use super::trace::StatementTrace;
 use arrow_array::RecordBatch;

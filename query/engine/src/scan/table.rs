@@ -181,7 +181,8 @@ impl ArchiveTable {
         Ok(())
     }
 
-    /// Scans `columns` of `files`. `readable` are the tiers of the columns that the caller may read, the same in each file.
+    /// Scans `columns` of `files`. `readable` are the tiers of the columns that the caller may read, the same in each
+    /// file.
     fn read(
         &self,
         files: &[&DataFile],

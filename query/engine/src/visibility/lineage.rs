@@ -1,13 +1,15 @@
-//! Column lineage: follows withheld columns through a statement, to its results and to the expressions that it computes.
+//! Column lineage: follows withheld columns through a statement, to its results and to the expressions that it
+//! computes.
 //!
 //! A withheld column is NULL in every row. That is correct only where the column is shown: `count(data)` would be 0 and
-//! `WHERE data IS NULL` would be true, and both would be wrong. So a withheld column may be passed on, renamed and shown.
-//! This module names every other use, and its caller refuses the statement.
+//! `WHERE data IS NULL` would be true, and both would be wrong. So a withheld column may be passed on, renamed and
+//! shown. This module names every other use, and its caller refuses the statement.
 //!
-//! The analysis runs on the plan as it was written, before the optimizer removes or moves anything. It walks the plan once,
-//! and computes for each output column of each node the withheld columns that it originates from. The views of the archive
-//! are *trusted*: their projections may compute with withheld columns, because each of their expressions is NULL where its
-//! input is. The result is then withheld as well. Filters, joins and groups of a view may not compute with them.
+//! The analysis runs on the plan as it was written, before the optimizer removes or moves anything. It walks the plan
+//! once, and computes for each output column of each node the withheld columns that it originates from. The views of
+//! the archive are *trusted*: their projections may compute with withheld columns, because each of their expressions is
+//! NULL where its input is. The result is then withheld as well. Filters, joins and groups of a view may not compute
+//! with them.
 
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema, DFSchemaRef, Result};

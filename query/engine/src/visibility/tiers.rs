@@ -42,8 +42,8 @@ impl FromIterator<Tier> for Tiers {
     }
 }
 
-/// The tiers that one caller may read in a snapshot's files. Master keys are per class and month, so they are the same in
-/// all files of one class and date.
+/// The tiers that one caller may read in a snapshot's files. Master keys are per class and month, so they are the same
+/// in all files of one class and date.
 #[derive(Debug, Default)]
 pub(crate) struct TierAccess {
     by_partition: HashMap<(String, i32), Tiers>,

@@ -1,4 +1,4 @@
-//! Every look is on record, or is not had.
+//! Every access is recorded before it is granted.
 
 use crate::fixture::{Fixture, MAY, event, lines};
 use async_trait::async_trait;
@@ -13,18 +13,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// What was written down, and whether anything can be.
+/// Keeps records in memory, unless it is unavailable.
 #[derive(Default)]
-struct Book {
-    is_closed: AtomicBool,
+struct MemoryAuditTrail {
+    is_unavailable: AtomicBool,
     begun: Mutex<Vec<AccessRecord>>,
     ended: Mutex<Vec<AccessEnd>>,
     denied: Mutex<Vec<Denial>>,
 }
 
-impl Book {
+impl MemoryAuditTrail {
     fn check(&self) -> Result<(), Unrecorded> {
-        if self.is_closed.load(Ordering::SeqCst) { Err(Unrecorded("the book is closed".to_owned())) } else { Ok(()) }
+        if self.is_unavailable.load(Ordering::SeqCst) {
+            Err(Unrecorded("the audit trail is unavailable".to_owned()))
+        } else {
+            Ok(())
+        }
     }
 
     fn last_ending(&self) -> AccessEnd {
@@ -33,7 +37,7 @@ impl Book {
 }
 
 #[async_trait]
-impl AuditTrail for Book {
+impl AuditTrail for MemoryAuditTrail {
     async fn begin(&self, _: &AuthenticatedUser, record: &AccessRecord) -> Result<AccessId, Unrecorded> {
         self.check()?;
         let mut begun = self.begun.lock().unwrap();
@@ -72,43 +76,42 @@ async fn archive() -> Fixture {
     fixture
 }
 
-fn reader(fixture: &Fixture, book: &Arc<Book>, without_record: WithoutRecord) -> Reader {
+fn reader(fixture: &Fixture, trail: &Arc<MemoryAuditTrail>, without_record: WithoutRecord) -> Reader {
     let user = AuthenticatedUser {
         name: "compliance".into(),
         role: "compliance".into(),
         interface: Interface::Http,
         remote: Some("192.0.2.1".into()),
     };
-    Reader::new(fixture.as_officer(), user, Arc::clone(book) as Arc<dyn AuditTrail>, without_record)
+    Reader::new(fixture.as_officer(), user, Arc::clone(trail) as Arc<dyn AuditTrail>, without_record)
 }
 
-fn ask(statement: &str) -> Request {
+fn request(statement: &str) -> Request {
     Request { statement: statement.to_owned(), purpose: Some("a test".to_owned()), ..Request::default() }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_waits_for_a_turn_waits_no_longer_than_they_may() {
-    let (fixture, book) = (archive().await, Arc::new(Book::default()));
+async fn the_time_limit_includes_the_wait_for_a_permit() {
+    let (fixture, trail) = (archive().await, Arc::new(MemoryAuditTrail::default()));
     let mut options = fixture.options(&[&fixture.officer]);
-    options.statements_at_once = 1;
+    options.concurrent_statements = 1;
     let session = holdfast_query::Session::new(options).unwrap();
-    let user = reader(&fixture, &book, WithoutRecord::Refuse).user().clone();
-    let audit_trail = Arc::clone(&book) as Arc<dyn AuditTrail>;
-    let reader = Reader::new(session.clone(), user, audit_trail, WithoutRecord::Refuse);
+    let user = reader(&fixture, &trail, WithoutRecord::Refuse).user().clone();
+    let reader = Reader::new(session.clone(), user, Arc::clone(&trail) as Arc<dyn AuditTrail>, WithoutRecord::Refuse);
     let all = "select id from events order by id";
-    // Somebody who asks for no row takes no turn.
-    let idle = reader.query(ask(all)).await.unwrap();
-    assert_eq!(lines(reader.query(ask(all)).await.unwrap()).await.unwrap().len(), 300);
-    // Somebody whose first row takes for ever.
+    // A caller who requests no row holds no permit.
+    let idle = reader.query(request(all)).await.unwrap();
+    assert_eq!(lines(reader.query(request(all)).await.unwrap()).await.unwrap().len(), 300);
+    // A statement whose first row never arrives.
     let endless =
         "select count(*) from generate_series(1, 100000000) a cross join generate_series(1, 1000000) b, events";
     let mut slow = session.sql(endless).await.unwrap().batches;
     assert!(tokio::time::timeout(Duration::from_millis(200), slow.next()).await.is_err());
     let limits = Limits { time: Some(Duration::from_millis(50)), rows: None };
-    let late = lines(reader.query(Request { limits, ..ask(all) }).await.unwrap()).await;
+    let late = lines(reader.query(Request { limits, ..request(all) }).await.unwrap()).await;
     assert!(matches!(late, Err(QueryError::TimedOut)), "{late:?}");
-    assert_eq!((book.begun.lock().unwrap().len(), book.last_ending().outcome), (3, Outcome::Failed));
-    // Names wait for nobody.
+    assert_eq!((trail.begun.lock().unwrap().len(), trail.last_ending().outcome), (3, Outcome::Failed));
+    // Catalog metadata waits for no permit.
     let names = session.sql("select table_name from information_schema.tables").await.unwrap();
     assert!(!lines(names).await.unwrap().is_empty());
 
@@ -117,70 +120,70 @@ async fn who_waits_for_a_turn_waits_no_longer_than_they_may() {
 }
 
 #[tokio::test]
-async fn a_look_has_a_beginning_and_an_end() {
-    let (fixture, book) = (archive().await, Arc::new(Book::default()));
-    let reader = reader(&fixture, &book, WithoutRecord::Refuse);
+async fn the_beginning_and_the_end_of_an_access_are_recorded() {
+    let (fixture, trail) = (archive().await, Arc::new(MemoryAuditTrail::default()));
+    let reader = reader(&fixture, &trail, WithoutRecord::Refuse);
     let request = Request {
         parameters: vec![ScalarValue::Utf8(Some("S-1".to_owned()))],
-        ..ask("select seq, text from chat_lines where session = $1")
+        ..request("select seq, text from chat_lines where session = $1")
     };
     let answer = reader.query(request).await.unwrap();
     assert_eq!(lines(answer).await.unwrap().len(), 100);
-    let begun = book.begun.lock().unwrap().clone();
+    let begun = trail.begun.lock().unwrap().clone();
     assert_eq!(begun.len(), 1);
     assert_eq!((begun[0].kind, begun[0].purpose.as_deref()), (AccessKind::Queried, Some("a test")));
     assert!(begun[0].statement.ends_with("where session = $1\n-- $1 = S-1"), "{}", begun[0].statement);
-    let ending = book.last_ending();
+    let ending = trail.last_ending();
     assert_eq!((ending.rows, ending.outcome), (100, Outcome::Complete));
     assert!(ending.bytes > 0);
-    // The filter was asked in the scan: nobody else's lines were read.
+    // The filter was evaluated in the scan: no lines of other sessions were read.
     assert_eq!(ending.subjects, Subjects::Of(vec!["S-1".to_owned()]));
 
     let timeline = reader.timeline("S-2", None).await.unwrap();
     assert!(!lines(timeline).await.unwrap().is_empty());
-    assert_eq!(book.begun.lock().unwrap()[1].kind, AccessKind::Viewed);
-    assert_eq!(book.last_ending().subjects, Subjects::Of(vec!["S-2".to_owned()]));
+    assert_eq!(trail.begun.lock().unwrap()[1].kind, AccessKind::Viewed);
+    assert_eq!(trail.last_ending().subjects, Subjects::Of(vec!["S-2".to_owned()]));
 
-    // Figures name nobody.
-    lines(reader.query(ask("select count(*) from events")).await.unwrap()).await.unwrap();
-    assert_eq!(book.last_ending().subjects, Subjects::Of(Vec::new()));
+    // Aggregates read no protected data.
+    lines(reader.query(request("select count(*) from events")).await.unwrap()).await.unwrap();
+    assert_eq!(trail.last_ending().subjects, Subjects::Of(Vec::new()));
 }
 
 #[tokio::test]
-async fn what_fails_and_what_is_dropped_ends_on_record() {
-    let (fixture, book) = (archive().await, Arc::new(Book::default()));
-    let reader = reader(&fixture, &book, WithoutRecord::Refuse);
-    assert!(reader.query(ask("select nothing from nowhere")).await.is_err());
-    assert_eq!(book.last_ending().outcome, Outcome::Failed);
-    assert!(lines(reader.query(ask("select cast(text as int) from chat_lines")).await.unwrap()).await.is_err());
-    assert_eq!(book.last_ending().outcome, Outcome::Failed);
+async fn the_end_of_failed_and_dropped_statements_is_recorded() {
+    let (fixture, trail) = (archive().await, Arc::new(MemoryAuditTrail::default()));
+    let reader = reader(&fixture, &trail, WithoutRecord::Refuse);
+    assert!(reader.query(request("select nothing from nowhere")).await.is_err());
+    assert_eq!(trail.last_ending().outcome, Outcome::Failed);
+    assert!(lines(reader.query(request("select cast(text as int) from chat_lines")).await.unwrap()).await.is_err());
+    assert_eq!(trail.last_ending().outcome, Outcome::Failed);
 
-    let mut answer = reader.query(ask("select * from chat_lines")).await.unwrap();
+    let mut answer = reader.query(request("select * from chat_lines")).await.unwrap();
     let first = answer.batches.next().await.unwrap().unwrap();
     drop(answer);
     tokio::task::yield_now().await;
-    let ending = book.last_ending();
+    let ending = trail.last_ending();
     assert_eq!((ending.outcome, ending.rows), (Outcome::Cancelled, first.num_rows() as u64));
 }
 
 #[tokio::test]
-async fn without_a_record_nothing_is_shown() {
-    let (fixture, book) = (archive().await, Arc::new(Book::default()));
-    book.is_closed.store(true, Ordering::SeqCst);
-    let strict = reader(&fixture, &book, WithoutRecord::Refuse);
+async fn no_statement_runs_without_a_record() {
+    let (fixture, trail) = (archive().await, Arc::new(MemoryAuditTrail::default()));
+    trail.is_unavailable.store(true, Ordering::SeqCst);
+    let strict = reader(&fixture, &trail, WithoutRecord::Refuse);
     for sql in ["select * from events", "select count(*) from events", "select nothing from nowhere"] {
-        let error = strict.query(ask(sql)).await.unwrap_err();
+        let error = strict.query(request(sql)).await.unwrap_err();
         assert!(matches!(error, QueryError::Unrecorded(_)), "{sql}: {error}");
     }
-    let lenient = reader(&fixture, &book, WithoutRecord::AnswerAggregates);
+    let lenient = reader(&fixture, &trail, WithoutRecord::AnswerAggregates);
     for sql in [
         "select count(*) from events",
         "select agent, count(*), avg(rating) from sessions group by agent order by 2",
         "select type, count(*) from events group by type having count(*) > 1",
         "select date_trunc('month', started_at), count(*) from sessions group by portal, date_trunc('month', started_at)",
     ] {
-        let answer = lenient.query(ask(sql)).await;
-        // Times are not coarse by themselves; what is refused errs on the safe side.
+        let answer = lenient.query(request(sql)).await;
+        // Times are not of low cardinality, whatever function is applied to them.
         if sql.contains("date_trunc") {
             assert!(matches!(answer, Err(QueryError::Unrecorded(_))));
         } else {
@@ -199,28 +202,28 @@ async fn without_a_record_nothing_is_shown() {
         "select 1 where exists (select 1 from events where subject = 'S-1')",
         "explain analyze select count(*) from events",
     ] {
-        let error = lenient.query(ask(sql)).await.expect_err(sql);
+        let error = lenient.query(request(sql)).await.expect_err(sql);
         assert!(matches!(error, QueryError::Unrecorded(_)), "{sql}: {error}");
     }
 }
 
 #[tokio::test]
-async fn limits_end_a_statement_with_a_clear_word() {
-    let (fixture, book) = (archive().await, Arc::new(Book::default()));
-    let reader = reader(&fixture, &book, WithoutRecord::Refuse);
+async fn a_statement_that_exceeds_a_limit_fails_with_the_limit() {
+    let (fixture, trail) = (archive().await, Arc::new(MemoryAuditTrail::default()));
+    let reader = reader(&fixture, &trail, WithoutRecord::Refuse);
     let limits = Limits { rows: Some(99), time: None };
     let answer =
-        reader.query(Request { limits, ..ask("select seq from chat_lines where session = 'S-1'") }).await.unwrap();
-    assert!(matches!(lines(answer).await, Err(QueryError::TooManyRows { most: 99 })));
-    assert_eq!(book.last_ending().outcome, Outcome::Failed);
+        reader.query(Request { limits, ..request("select seq from chat_lines where session = 'S-1'") }).await.unwrap();
+    assert!(matches!(lines(answer).await, Err(QueryError::TooManyRows { limit: 99 })));
+    assert_eq!(trail.last_ending().outcome, Outcome::Failed);
     let limits = Limits { rows: Some(100), time: None };
     let answer =
-        reader.query(Request { limits, ..ask("select seq from chat_lines where session = 'S-1'") }).await.unwrap();
+        reader.query(Request { limits, ..request("select seq from chat_lines where session = 'S-1'") }).await.unwrap();
     assert_eq!(lines(answer).await.unwrap().len(), 100);
 
     let limits = Limits { rows: None, time: Some(Duration::from_millis(200)) };
     let endless = "select count(*) from generate_series(1, 100000) a, generate_series(1, 100000) b";
-    let answer = reader.query(Request { limits, ..ask(endless) }).await;
+    let answer = reader.query(Request { limits, ..request(endless) }).await;
     let error = match answer {
         Err(error) => error,
         Ok(answer) => lines(answer).await.unwrap_err(),

@@ -1,4 +1,4 @@
-//! An archive in memory, callers with different keys, and answers as text.
+//! An archive in memory, callers with different keys, and results as text.
 
 use age::x25519::Identity;
 use arrow_array::{ArrayRef, BinaryArray, Int32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
@@ -29,7 +29,7 @@ pub(crate) struct Fixture {
     pub(crate) newcomer: Identity,
     events: TableLog,
     next: i64,
-    /// The next offset of other partitions than the first.
+    /// The next offset of each partition but the first.
     others: BTreeMap<i32, i64>,
 }
 
@@ -107,7 +107,7 @@ impl Fixture {
         id
     }
 
-    /// Archives one file of events of another partition than the first.
+    /// Archives one file of events of a partition other than the first.
     pub(crate) async fn write_to(&mut self, kafka_partition: i32, date: i32, events: &[Value]) {
         let first = self.others.get(&kafka_partition).copied();
         let mut next = first.unwrap_or_default();
@@ -131,7 +131,7 @@ impl Fixture {
         self.others.insert(kafka_partition, next);
     }
 
-    /// Puts one sorted file in the place of all files of a date, as sealing does.
+    /// Replaces all files of a date by one sorted file, as sealing does.
     pub(crate) async fn seal(&self, date: i32) {
         let snapshot = self.events.snapshot().await.unwrap();
         let removed: Vec<DataFile> =
@@ -163,13 +163,13 @@ impl Fixture {
         self.events.change(&change, Timestamp(0)).await.unwrap();
     }
 
-    /// Who keeps the table of sessions.
+    /// Maintains the table of sessions.
     pub(crate) fn maintainer(&self, settings: MaintainerSettings) -> Maintainer {
         let unlocker = Unlocker::new(self.archive.clone(), vec![self.officer.clone()]);
         Maintainer::new(self.archive.clone(), Arc::new(unlocker), Arc::new(self.ring(MAY)), settings)
     }
 
-    /// Archives one dead letter, filed in May.
+    /// Archives one dead letter in May.
     pub(crate) async fn write_dead_letter(&self, reason: &str, value: &[u8]) {
         let time = || TimestampMicrosecondArray::from(vec![i64::from(MAY) * 86_400_000_000]).with_timezone("UTC");
         let columns: Vec<ArrayRef> = vec![

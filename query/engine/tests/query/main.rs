@@ -1,4 +1,4 @@
-//! Queries over small archives that are written with the real writer, in memory.
+//! Queries over small archives in memory, which are written with the real writer.
 
 mod access;
 mod fixture;

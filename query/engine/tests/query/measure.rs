@@ -1,4 +1,4 @@
-//! Figures, not a test: `cargo test -p holdfast-query --test query -- --ignored --nocapture measure`.
+//! A benchmark, not a test: `cargo test -p holdfast-query --test query -- --ignored --nocapture measure`.
 
 use crate::fixture::{Fixture, MAY, TOPIC, rows};
 use holdfast_events::{EventBatchBuilder, Position, Timestamp, decode_structured};
@@ -35,14 +35,14 @@ async fn measure() {
         ("count(*), footers cold", "select count(*) from events"),
         ("count(*), footers warm", "select count(*) from events"),
         ("count of one sender", "select count(*) from events where sender = 'agent'"),
-        ("look-up of one session", "select id, data from events where subject = 'S-0012345'"),
-        ("look-up of one session, again", "select id, data from events where subject = 'S-0012345'"),
+        ("lookup of one session", "select id, data from events where subject = 'S-0012345'"),
+        ("lookup of one session, again", "select id, data from events where subject = 'S-0012345'"),
         ("chat_lines of one session", "select seq, text from chat_lines where session = 'S-0012345'"),
         ("sessions, one", "select * from sessions where session = 'S-0012345'"),
         ("full text search", "select count(*) from events where data like '%number 777777 %'"),
         ("count(*) of chat_lines", "select count(*) from chat_lines"),
         ("sessions, all", "select count(*), sum(chat_lines) from sessions"),
-        ("repetitions, all", "select count(*) from repetitions"),
+        ("duplicates, all", "select count(*) from duplicates"),
     ] {
         let start = Instant::now();
         let rows = rows(&session, sql).await;
@@ -50,7 +50,7 @@ async fn measure() {
         writeln!(out, "{name}: {:.0} ms, {answer}", start.elapsed().as_secs_f64() * 1000.0).unwrap();
     }
     let (footers, bytes) = fixture.footers.usage();
-    writeln!(out, "footers kept: {footers}, {} KiB", bytes >> 10).unwrap();
+    writeln!(out, "footers cached: {footers}, {} KiB", bytes >> 10).unwrap();
     let start = Instant::now();
     let timeline = holdfast_query::timeline(&session, "S-0012345").await.unwrap();
     let rows = crate::fixture::lines(timeline).await.unwrap().len();

@@ -1,4 +1,4 @@
-//! Callers who see some rows, and try to see others.
+//! Callers with some visible rows, who try to read others.
 
 use crate::fixture::{Fixture, MAY, error, event, rows};
 use holdfast_events::Tier;
@@ -67,7 +67,7 @@ fn bounded(fixture: &Fixture, portals: Option<&[&str]>, agents: Option<&[&str]>)
 }
 
 #[tokio::test]
-async fn only_the_rows_of_the_own_sessions_are_there() {
+async fn only_rows_of_sessions_in_the_scope_are_visible() {
     let fixture = archive().await;
     for (portals, agents) in [(Some(&["help"][..]), None), (None, Some(&["ann"][..]))] {
         let session = bounded(&fixture, portals, agents);
@@ -78,20 +78,20 @@ async fn only_the_rows_of_the_own_sessions_are_there() {
         assert_eq!(rows(&session, "select count(*) from dead_letters").await, ["0"]);
         assert_eq!(rows(&session, "select count(*) from session_states").await, ["1"]);
     }
-    // A portal stands for its sub-portals.
+    // A portal includes its sub-portals.
     let sales = bounded(&fixture, Some(&["sales"]), None);
     assert_eq!(rows(&sales, "select session from sessions").await, ["S-2"]);
-    let nobody = bounded(&fixture, Some(&["sale"]), None);
-    assert_eq!(rows(&nobody, "select count(*) from events").await, ["0"]);
+    let none = bounded(&fixture, Some(&["sale"]), None);
+    assert_eq!(rows(&none, "select count(*) from events").await, ["0"]);
     let nothing =
         fixture.as_officer().for_caller(vec![fixture.officer.clone()], Visibility::new(Tier::ALL, Rows::None));
-    for table in ["events", "sessions", "dead_letters", "chat_lines", "repetitions"] {
+    for table in ["events", "sessions", "dead_letters", "chat_lines", "duplicates"] {
         assert_eq!(rows(&nothing, &format!("select count(*) from {table}")).await, ["0"], "{table}");
     }
 }
 
 #[tokio::test]
-async fn a_session_that_comes_into_the_scope_is_seen_from_then_on() {
+async fn a_session_that_enters_the_scope_becomes_visible() {
     let mut fixture = archive().await;
     let session = bounded(&fixture, None, Some(&["ann"]));
     assert_eq!(rows(&session, "select count(*) from sessions").await, ["1"]);
@@ -101,12 +101,12 @@ async fn a_session_that_comes_into_the_scope_is_seen_from_then_on() {
     assert_eq!(rows(&session, "select count(*) from events where subject = 'S-2'").await, ["5"]);
 }
 
-/// Nothing that a statement can say shows a row of somebody else, or that there is one.
+/// No statement shows a row of another session, or that the row exists.
 #[tokio::test]
-async fn no_statement_shows_what_its_caller_does_not_see() {
+async fn no_statement_reveals_rows_that_are_not_visible() {
     let mut fixture = archive().await;
     let session = bounded(&fixture, None, Some(&["ann"]));
-    // An error on a row that is not seen would tell what is in it; a filter that is asked first would raise it.
+    // An error on an invisible row would reveal its content. A filter of the statement that runs first would raise it.
     for sql in [
         "select count(*) from events where 1 / (case when subject = 'S-2' then 0 else 1 end) = 1",
         "select count(*) from events where cast(case when data like '%bea%' then 'x' else '1' end as int) = 1",
@@ -119,12 +119,12 @@ async fn no_statement_shows_what_its_caller_does_not_see() {
         let answer = rows(&session, sql).await;
         assert_eq!(answer.len(), 1, "{sql}: {answer:?}");
     }
-    // What is not seen cannot be named into being.
+    // Naming an invisible row does not make it visible.
     for sql in [
         "select * from events where subject = 'S-2'",
         "select * from sessions where session = 'S-2' or agent = 'bea'",
         "select * from events where subject in (select session from sessions where agent = 'bea')",
-        "select * from repetitions where subject = 'S-2'",
+        "select * from duplicates where subject = 'S-2'",
         "select * from events e where exists (select 1 from events o where o.subject = 'S-2')",
         "select * from diagnostics union all select * from diagnostics where session = 'S-2'",
         "with recursive r as (select subject, 1 as n from events where subject = 'S-2' union all select subject, n + 1 from r where n < 3) select * from r",
@@ -145,15 +145,15 @@ async fn no_statement_shows_what_its_caller_does_not_see() {
         "show all",
         "select min(subject), max(subject), approx_distinct(subject) from events",
     ] {
-        let told = rows(&session, sql).await.join("\n");
+        let shown = rows(&session, sql).await.join("\n");
         for secret in ["S-2", "bea", "sales", "general/", "file-2"] {
-            let is_own_word = sql.contains(secret);
-            assert!(is_own_word || !told.contains(secret), "{sql} tells {secret}:\n{told}");
+            let is_in_statement = sql.contains(secret);
+            assert!(is_in_statement || !shown.contains(secret), "{sql} reveals {secret}:\n{shown}");
         }
-        // How many rows there are in all is nobody's business either.
-        assert!(!told.contains("output_rows=10"), "{sql}:\n{told}");
+        // The total number of rows is not revealed either.
+        assert!(!shown.contains("output_rows=10"), "{sql}:\n{shown}");
     }
-    // A session of somebody else is not to be told from one that is not there, also not by how many files would be read.
+    // An invisible session is indistinguishable from one that does not exist, also by the number of files read.
     let data = json!({"seq": 1, "sender": "agent", "text": "more"});
     fixture.write(MAY, &[event("chat.line", "more", "S-2", "2026-05-10T08:13:00Z", data)]).await;
     let plan = async |id: &str| {
@@ -163,13 +163,13 @@ async fn no_statement_shows_what_its_caller_does_not_see() {
     let both = "select distinct subject from events where subject in ('S-1', 'S-2')";
     assert_eq!(rows(&session, both).await, ["S-1"]);
     for sql in ["select * from events where 1 / (rating - rating) = 1", "select cast(data as int) from events"] {
-        let told = error(&session, sql).await.to_string();
-        assert!(!told.contains("bea") && !told.contains("S-2"), "{told}");
+        let message = error(&session, sql).await.to_string();
+        assert!(!message.contains("bea") && !message.contains("S-2"), "{message}");
     }
 }
 
 #[tokio::test]
-async fn what_the_role_may_not_see_stays_closed_whatever_keys_are_at_hand() {
+async fn tiers_outside_the_visibility_are_withheld_whatever_the_keys_open() {
     let fixture = archive().await;
     let visibility = Visibility::new([Tier::Operational], Rows::All);
     let manager = fixture.as_officer().for_caller(vec![fixture.officer.clone()], visibility);
@@ -183,7 +183,7 @@ async fn what_the_role_may_not_see_stays_closed_whatever_keys_are_at_hand() {
         "select text from chat_lines order by text",
         "select max(personal) from events",
     ] {
-        let told = error(&manager, sql).await;
-        assert!(matches!(told, holdfast_query::QueryError::Withheld { .. }), "{sql}: {told}");
+        let refused = error(&manager, sql).await;
+        assert!(matches!(refused, holdfast_query::QueryError::Withheld { .. }), "{sql}: {refused}");
     }
 }

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-const BY_HAND: &str = include_str!("sessions_by_hand.sql");
+const FROM_EVENTS: &str = include_str!("sessions_from_events.sql");
 const MAINTAINED: &str =
     "select session, portal, mode, queue, customer, ticket, agent, requested_at, queued_at, started_at,
     ended_at, first_time, last_time, waited, handled, state, ended_by, resolution, resolved, rating, feedback, events,
@@ -22,12 +22,12 @@ enum Step {
     Archive(Vec<usize>),
     /// The sessions are brought up to date.
     Round,
-    /// They are made anew.
+    /// They are rebuilt from all events.
     Rebuild,
     /// The files of a date are merged.
     Seal(i32),
-    /// Somebody asks.
-    Ask,
+    /// Callers query the sessions.
+    Query,
 }
 
 fn settings() -> MaintainerSettings {
@@ -41,11 +41,11 @@ fn settings() -> MaintainerSettings {
     }
 }
 
-/// One of the events that may be archived, the same one whenever it is asked for.
+/// One of the events that may be archived. Each number always gives the same event.
 fn numbered(number: usize) -> Value {
     let session = format!("S-{}", number % 7);
     let date = if number.is_multiple_of(3) { "2026-06-10" } else { "2026-05-10" };
-    // Times neither follow the numbers nor differ all.
+    // Times are not in the order of the numbers, and not unique.
     let time = format!("{date}T{:02}:{:02}:00Z", number * 7 % 24, number * 5 % 11);
     let id = format!("e-{number}");
     let (kind, data) = match number / 7 % 14 {
@@ -85,7 +85,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => Just(Step::Round),
         1 => Just(Step::Rebuild),
         2 => prop_oneof![Just(MAY), Just(JUNE)].prop_map(Step::Seal),
-        2 => Just(Step::Ask),
+        2 => Just(Step::Query),
     ];
     prop::collection::vec(step, 1..24)
 }
@@ -93,10 +93,10 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 async fn check(steps: &[Step]) -> Result<(), TestCaseError> {
     let mut fixture = Fixture::empty();
     let mut maintainer = fixture.maintainer(settings());
-    // One who has asked before, and knows what was folded.
+    // A session that has queried before, and has folded state in memory.
     let regular = fixture.as_officer();
-    let ask = async |fixture: &Fixture| {
-        let expected = rows(&fixture.as_officer(), BY_HAND).await;
+    let query = async |fixture: &Fixture| {
+        let expected = rows(&fixture.as_officer(), FROM_EVENTS).await;
         prop_assert_eq!(&rows(&regular, MAINTAINED).await, &expected);
         prop_assert_eq!(&rows(&fixture.as_officer(), MAINTAINED).await, &expected);
         Ok(())
@@ -124,10 +124,10 @@ async fn check(steps: &[Step]) -> Result<(), TestCaseError> {
             Step::Round => _ = maintainer.round(now).await.unwrap(),
             Step::Rebuild => _ = maintainer.rebuild(now, |_| {}).await.unwrap(),
             Step::Seal(date) => fixture.seal(*date).await,
-            Step::Ask => ask(&fixture).await?,
+            Step::Query => query(&fixture).await?,
         }
     }
-    ask(&fixture).await?;
+    query(&fixture).await?;
     let before = rows(&fixture.as_officer(), "select * from session_states order by session").await;
     maintainer.rebuild(Timestamp(1_000), |_| {}).await.unwrap();
     let after = rows(&fixture.as_officer(), "select * from session_states order by session").await;
@@ -139,14 +139,14 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_is_maintained_equals_what_all_events_tell(steps in steps()) {
+    fn maintained_sessions_equal_sessions_computed_from_all_events(steps in steps()) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(check(&steps))?;
     }
 }
 
 #[tokio::test]
-async fn files_that_were_compacted_are_deleted_after_the_time_of_grace() {
+async fn compacted_files_are_deleted_after_the_grace_period() {
     let mut fixture = Fixture::empty();
     let mut maintainer = fixture.maintainer(settings());
     let mut compacted = 0;
@@ -158,27 +158,27 @@ async fn files_that_were_compacted_are_deleted_after_the_time_of_grace() {
     maintainer.round(Timestamp(100)).await.unwrap();
     let live = fixture.archive.table(Table::Sessions).snapshot().await.unwrap();
     let prefix = "tables/sessions/class=general".into();
-    let there: Vec<_> = futures::TryStreamExt::try_collect(fixture.archive.store().list(Some(&prefix))).await.unwrap();
-    assert_eq!(there.len(), live.files.len());
+    let stored: Vec<_> = futures::TryStreamExt::try_collect(fixture.archive.store().list(Some(&prefix))).await.unwrap();
+    assert_eq!(stored.len(), live.files.len());
     assert!(live.files.iter().filter(|file| !read::is_sealed(file)).count() <= 4);
 }
 
 #[tokio::test]
-async fn two_who_maintain_do_no_harm() {
+async fn two_concurrent_maintainers_do_not_conflict() {
     let mut fixture = Fixture::empty();
     let (mut one, mut other) = (fixture.maintainer(settings()), fixture.maintainer(settings()));
     for number in 0..30 {
         fixture.write_to(1, MAY, &[numbered(number * 2)]).await;
-        // Whoever is overtaken starts from what the other wrote.
+        // The maintainer that loses the race starts from what the other wrote.
         let (first, second) = tokio::join!(one.round(Timestamp(0)), other.round(Timestamp(0)));
         assert!(first.is_ok() || second.is_ok());
     }
     let officer = fixture.as_officer();
-    assert_eq!(rows(&officer, MAINTAINED).await, rows(&officer, BY_HAND).await);
+    assert_eq!(rows(&officer, MAINTAINED).await, rows(&officer, FROM_EVENTS).await);
 }
 
 #[tokio::test]
-async fn agents_are_named_in_the_order_in_which_they_came() {
+async fn agents_are_listed_in_the_order_in_which_they_joined() {
     let mut fixture = Fixture::empty();
     let at = |second: u32| format!("2026-05-10T08:00:{second:02}Z");
     let moved = |id: &str, second, to: &str| {

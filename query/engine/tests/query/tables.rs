@@ -28,12 +28,12 @@ async fn archive() -> Fixture {
 }
 
 #[tokio::test]
-async fn an_empty_archive_answers() {
+async fn queries_on_an_empty_archive_are_empty() {
     let fixture = Fixture::empty();
     for session in [fixture.as_officer(), fixture.as_manager(), fixture.session(&[])] {
         assert_eq!(rows(&session, "select count(*) from events").await, ["0"]);
         assert!(rows(&session, "select * from events where data like '%x%'").await.is_empty());
-        for view in ["chat_lines", "diagnostics", "surveys", "file_transfers", "recordings", "repetitions"] {
+        for view in ["chat_lines", "diagnostics", "surveys", "file_transfers", "recordings", "duplicates"] {
             assert!(rows(&session, &format!("select * from {view}")).await.is_empty(), "{view}");
         }
         assert!(rows(&session, "select * from dead_letters").await.is_empty());
@@ -66,7 +66,7 @@ fn files(plan: &str) -> usize {
 }
 
 #[tokio::test]
-async fn only_the_files_that_may_hold_an_answer_are_read() {
+async fn only_files_that_may_contain_matching_rows_are_read() {
     let session = archive().await.as_officer();
     let of = async |filter: &str| files(&explained(&session, &format!("select id from events where {filter}")).await);
     assert_eq!(of("true").await, 3);
@@ -77,7 +77,7 @@ async fn only_the_files_that_may_hold_an_answer_are_read() {
     assert_eq!(of("time between '2026-05-10T09:00:00Z' and '2026-05-10T13:00:00Z'").await, 1);
     // The file with the event of 1970 has a wide range; the date of its partition is that of its arrival.
     assert_eq!(of("time < '2000-01-01'").await, 1);
-    // Which subjects a file may have rows of is told by the file itself.
+    // A file's footer lists the subjects that it may have rows of.
     assert_eq!(of("subject = 'S-1'").await, 3);
     assert_eq!(of("subject = 'S-3'").await, 1);
     assert_eq!(of("subject in ('S-2', 'S-4')").await, 1);
@@ -118,7 +118,7 @@ async fn a_filter_on_the_session_reaches_the_files_of_sessions() {
 }
 
 #[tokio::test]
-async fn only_questions_are_answered() {
+async fn only_queries_are_executed() {
     let session = archive().await.as_officer();
     for statement in [
         "create table x as select * from events",
@@ -153,7 +153,7 @@ async fn only_questions_are_answered() {
 }
 
 #[tokio::test]
-async fn a_file_in_the_place_of_another_is_refused() {
+async fn a_file_stored_under_another_files_name_is_refused() {
     let fixture = archive().await;
     let paths = rows(&fixture.as_officer(), "explain select id from events").await.join("\n");
     let name = |id: &str| {
@@ -165,38 +165,38 @@ async fn a_file_in_the_place_of_another_is_refused() {
     fixture.archive.store().copy(&one, &other).await.unwrap();
     let refused = error(&fixture.as_officer(), "select id from events").await;
     assert!(matches!(&refused, QueryError::File { file, .. } if file.contains("file-20583-2")), "{refused}");
-    // Files that the statement does not read do not disturb it.
+    // A statement that does not read the file succeeds.
     assert_eq!(rows(&fixture.as_officer(), "select id from events where date = '2026-06-10'").await, ["l4"]);
     fixture.archive.store().delete(&one).await.unwrap();
-    let gone = error(
+    let missing = error(
         &fixture.as_officer(),
         "select id from events where time < '2026-05-10T09:00:00Z' and time > '2026-01-01'",
     )
     .await;
-    assert!(matches!(gone, QueryError::Archive(_)), "{gone:?}");
+    assert!(matches!(missing, QueryError::Archive(_)), "{missing:?}");
 }
 
 #[tokio::test]
-async fn footers_are_kept_by_what_their_reader_may_open() {
+async fn footers_are_cached_by_the_tiers_that_their_reader_may_open() {
     let fixture = archive().await;
     let sql = "select count(*) from events where subject = 'S-1'";
     let officer = fixture.as_officer();
     rows(&officer, sql).await;
     rows(&officer, sql).await;
     assert_eq!(fixture.footers.usage().0, 3);
-    // Another caller with the same keys uses the same footers, one with fewer keys reads its own.
+    // Another caller with the same keys uses the same footers; a caller with fewer keys reads its own.
     rows(&fixture.as_officer(), sql).await;
     assert_eq!(fixture.footers.usage().0, 3);
     rows(&fixture.as_manager(), sql).await;
     assert_eq!(fixture.footers.usage().0, 6);
-    // What the officer's footers hold is of no use to the manager.
+    // The manager does not get the officer's footers.
     let refused = error(&fixture.as_manager(), "select id from events where data is null").await;
     assert!(matches!(refused, QueryError::Withheld { .. }));
     assert!(matches!(error(&fixture.session(&[]), sql).await, QueryError::NoKey { .. }));
 }
 
 #[tokio::test]
-async fn a_kept_footer_is_not_read_again() {
+async fn a_cached_footer_is_not_read_again() {
     let fixture = archive().await;
     let officer = fixture.as_officer();
     let sql = "select count(*) from events";
@@ -212,7 +212,7 @@ async fn a_kept_footer_is_not_read_again() {
 }
 
 #[tokio::test]
-async fn dead_letters_show_their_content_to_those_who_may_see_it() {
+async fn the_content_of_dead_letters_is_shown_with_its_key_only() {
     let fixture = Fixture::empty();
     fixture.write_dead_letter("invalid_json", b"{oops").await;
     let sql = "select reason, kafka_offset, value from dead_letters where reason = 'invalid_json'";
@@ -226,7 +226,7 @@ async fn dead_letters_show_their_content_to_those_who_may_see_it() {
 }
 
 #[tokio::test]
-async fn what_does_not_fit_in_memory_is_refused_or_spilled() {
+async fn a_sort_that_does_not_fit_in_memory_is_refused_or_spilled() {
     let mut fixture = Fixture::empty();
     let text = "x".repeat(300);
     let many: Vec<Value> = (0..60_000)
@@ -243,7 +243,7 @@ async fn what_does_not_fit_in_memory_is_refused_or_spilled() {
     for part in many.chunks(30_000) {
         fixture.write(MAY, part).await;
     }
-    // Files of this size have a page index that is worth reading, for those who may read all of it.
+    // Files of this size have a page index, which is read for callers who may read every tier.
     let one = "select id from events where time = '2026-05-10T08:00:00Z' and id = 'c31234'";
     assert_eq!(rows(&fixture.as_officer(), one).await, ["c31234"]);
     assert_eq!(rows(&fixture.as_manager(), one).await, ["c31234"]);

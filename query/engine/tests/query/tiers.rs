@@ -1,4 +1,4 @@
-//! What callers with different keys are told.
+//! Results and errors of callers with different keys.
 
 use crate::fixture::{Fixture, JUNE, MAY, error, event, rows, rows_and_notices};
 use holdfast_events::Tier;
@@ -70,7 +70,7 @@ async fn views_show_what_is_withheld_as_null() {
 }
 
 #[tokio::test]
-async fn who_has_the_keys_sees_everything() {
+async fn a_caller_with_all_keys_sees_everything() {
     let session = archive().await.as_officer();
     let sql = "select rating, feedback, customer_name from surveys where feedback like 'said%' order by rating";
     let (rows, notices) = rows_and_notices(&session, sql).await;
@@ -78,7 +78,7 @@ async fn who_has_the_keys_sees_everything() {
 }
 
 #[tokio::test]
-async fn who_has_no_key_is_told_which_is_missing() {
+async fn a_caller_without_a_key_gets_the_name_of_the_missing_key() {
     let session = archive().await.session(&[]);
     for sql in ["select count(*) from events", "select id from events", "select * from sessions"] {
         let error = error(&session, sql).await;

@@ -142,7 +142,7 @@ async fn sessions_have_one_row_each() {
 }
 
 #[tokio::test]
-async fn chat_lines_count_once_and_redacted_ones_are_silent() {
+async fn chat_lines_are_deduplicated_and_the_text_of_redacted_ones_is_null() {
     let fixture = archive().await;
     let sql = "select seq, sender, lang, text, redacted, redaction_reason, redacted_by from chat_lines where session = 'S-1' order by seq";
     assert_eq!(
@@ -157,7 +157,7 @@ async fn chat_lines_count_once_and_redacted_ones_are_silent() {
 }
 
 #[tokio::test]
-async fn a_recording_says_what_is_missing() {
+async fn a_recording_lists_its_missing_chunks() {
     let session = archive().await.as_manager();
     let sql = "select session, recording_id, media_type, width, chunks, first_ms, last_ms, bytes, complete, missing_chunks, missing from recordings order by session";
     assert_eq!(
@@ -167,7 +167,7 @@ async fn a_recording_says_what_is_missing() {
 }
 
 #[tokio::test]
-async fn recordings_are_complete_when_every_chunk_up_to_the_end_is_there() {
+async fn a_recording_is_complete_when_every_chunk_up_to_its_end_is_archived() {
     let mut fixture = Fixture::empty();
     let chunk = |recording: &str, seq: i64, last: bool| {
         let data = json!({"recording_id": recording, "seq": seq, "first_ms": 0, "last_ms": 1, "last": last});
@@ -210,15 +210,15 @@ async fn diagnostics_surveys_and_files_have_their_fields() {
 }
 
 #[tokio::test]
-async fn repetitions_are_shown_as_repetitions() {
+async fn duplicates_lists_every_delivery_of_an_event() {
     let session = archive().await.as_officer();
-    let sql = "select ordinal, deliveries, id, kafka_offset from repetitions order by kafka_offset";
+    let sql = "select ordinal, deliveries, id, kafka_offset from duplicates order by kafka_offset";
     assert_eq!(rows(&session, sql).await, ["1|2|5|4", "2|2|5|5"]);
     assert_eq!(rows(&session, "select count(*) from events where id = '5'").await, ["2"]);
 }
 
 #[tokio::test]
-async fn a_story_is_told_in_order_and_each_event_once() {
+async fn a_timeline_has_each_event_once_and_in_order() {
     let fixture = archive().await;
     for session in [fixture.as_officer(), fixture.as_manager()] {
         let result = holdfast_query::timeline(&session, "S-1").await.unwrap();

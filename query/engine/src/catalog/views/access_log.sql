@@ -1,8 +1,7 @@
--- One row per access to the archive, and per refused attempt: user, time, address, purpose.
--- An access is recorded when it begins and when it has ended; one row joins both events. `outcome` is complete, cancelled,
--- failed, refused, or NULL while the access is in progress (or if the process died). `subjects` is a JSON array of the
--- sessions and other subjects of events whose protected data was read; `all_subjects` is true if they were too many to
--- name.
+-- One row per access to the archive, and per refused attempt: user, time, address, purpose. An access is recorded when
+-- it begins and when it has ended; one row joins both events. `outcome` is complete, cancelled, failed, refused, or
+-- NULL while the access is in progress (or if the process died). `subjects` is a JSON array of the sessions and other
+-- subjects of events whose protected data was read; `all_subjects` is true if they were too many to name.
 with accesses as (
     select subject, type, time, duration, reason, operational, personal, data
     from archive.deduplicated_events

@@ -1,5 +1,6 @@
--- The complete support experience: a row for each session of each ticket, for each ticket without a session, and for each
--- session without a ticket. `recordings` is the number of the session's recordings, `recording` the first of them by id.
+-- The complete support experience: a row for each session of each ticket, for each ticket without a session, and for
+-- each session without a ticket. `recordings` is the number of the session's recordings, `recording` the first of them
+-- by id.
 with recorded as (
     select session, count(*) as recordings, min(recording_id) as recording
     from archive.recordings

@@ -1,5 +1,5 @@
--- One row per ticket, from the archive's own ticket events: the first opening, the last closing unless the ticket changed
--- to another status after it, and the last value of every other column. A duplicate event changes nothing.
+-- One row per ticket, from the archive's own ticket events: the first opening, the last closing unless the ticket
+-- changed to another status after it, and the last value of every other column. A duplicate event changes nothing.
 with ticket_events as (
     select subject, type, time, agent, customer,
         operational ->> 'issue_type' as issue_type,

@@ -1,5 +1,5 @@
--- The sessions computed from all events at once, by other means than the table that is maintained: what that is held against.
-with once as (
+-- The sessions computed from all events at once, independently of the maintained table, which is compared with them.
+with session_events as (
     select subject, type, time, portal, mode, customer, ticket, agent, waited, duration, resolution, resolved, rating,
         recording_id, operational, queue, ended_by, data, kafka_partition, kafka_offset
     from archive.deduplicated_events
@@ -9,7 +9,7 @@ with once as (
         'url', 'clipboard', 'recording', 'survey'
     )
 ),
-told as (
+attributed as (
     select subject, type, time, mode, waited, duration, resolution, resolved, rating, recording_id, queue, ended_by,
         kafka_partition, kafka_offset,
         case when type = 'survey.submitted' then data ->> 'feedback' end as feedback,
@@ -21,7 +21,7 @@ told as (
         case when type = 'session.started' then coalesce(operational ->> 'agent_id', agent)
              when type = 'session.transferred' then coalesce(operational ->> 'to_agent', agent) end as handled_by,
         agent
-    from once
+    from session_events
 ),
 grouped as (
     select subject,
@@ -54,7 +54,7 @@ grouped as (
         count(*) filter (where type = 'session.transferred') as transfers,
         count(*) filter (where type = 'diagnostics.collected') as diagnostics,
         count(distinct recording_id) as recordings
-    from told
+    from attributed
     group by subject
 )
 select

@@ -1,15 +1,15 @@
-//! The events that the reports are asked about: eight sessions, seven tickets, two agents, two devices and seven looks.
+//! The events that the reports read: eight sessions, seven tickets, two agents, two devices and seven accesses.
 //!
 //! ```text
-//! session  day       asked  waited  handled  portal    queue  ticket  agent  outcome     rating
+//! session  day       from   waited  handled  portal    queue  ticket  agent  outcome     rating
 //! S-1      10 May    08:00      60      600  web/vip   fast   T-1     ann    resolved    5, yes
 //! S-2      10 May    08:30     120    1,200  web/vip   fast   T-2     ann    unresolved  2, no
 //! S-3      10 May    09:00     300      600  web/shop  slow   T-2     bea    resolved    -
 //! S-4      10 May    09:10      90        -  web/shop  slow   T-4     -      abandoned   -
-//! S-5      10 May    10:00      30        -  web/shop  -      T-5     bea    goes on     -
+//! S-5      10 May    10:00      30        -  web/shop  -      T-5     bea    open        -
 //! S-6      10 June   08:00      10      300  web/vip   fast   T-1     ann    unknown     4, -
 //! S-7      10 June       -       -      900  -         -      T-404   bea    resolved    -
-//! S-8      10 June   08:20       -        -  web/shop  slow   -       -      waits       -
+//! S-8      10 June   08:20       -        -  web/shop  slow   -       -      waiting     -
 //! ```
 //!
 //! 10 May 2026 is a Sunday, 10 June a Wednesday. S-1 to S-3 are of the customer acme, S-4 of globex.
@@ -35,7 +35,7 @@ fn june(time: &str) -> String {
 
 fn requested(session: &str, time: &str, portal: &str, attributes: &[(&str, &str)]) -> Value {
     let data = json!({"portal": portal, "mode": "web"});
-    with(event("session.requested", &format!("{session}-asked"), session, time, data), attributes)
+    with(event("session.requested", &format!("{session}-requested"), session, time, data), attributes)
 }
 
 fn queued(session: &str, time: &str, queue: &str) -> Value {
@@ -69,7 +69,7 @@ fn diagnostics(session: &str, time: &str, mut data: Value) -> Value {
     event("diagnostics.collected", &format!("{session}-{time}"), session, time, data)
 }
 
-/// A look's first record, as the archive's doors write it.
+/// The record that an access has begun, as the audit trail writes it.
 fn access_begun(record: &str, kind: &str, user: &str, time: &str, purpose: Option<&str>) -> Value {
     let mut data = json!({
         "user": user, "role": "compliance", "interface": "postgres", "remote_ip": "192.0.2.7", "access_id": record,
@@ -81,7 +81,7 @@ fn access_begun(record: &str, kind: &str, user: &str, time: &str, purpose: Optio
     with(event(&format!("archive.{kind}"), record, user, time, data), &[("source", "holdfast:access")])
 }
 
-/// A look's second record; `found` says whose data it was.
+/// The record of how an access ended; `found` has its outcome, rows and subjects.
 fn access_ended(record: &str, kind: &str, user: &str, time: &str, found: (&str, i64, Value)) -> Value {
     let (outcome, rows, subjects) = found;
     let mut data = json!({
@@ -121,7 +121,7 @@ fn sessions_of_may() -> Vec<Value> {
         queued("S-4", &may("09:10:01"), "slow"),
         event(
             "session.abandoned",
-            "S-4-gone",
+            "S-4-abandoned",
             "S-4",
             &may("09:11:30"),
             json!({"reason": "gave up", "stage": "queue", "waited": 90}),
@@ -132,8 +132,8 @@ fn sessions_of_may() -> Vec<Value> {
 }
 
 fn sessions_of_june() -> Vec<Value> {
-    let mut told_duration = ended("S-7", &june("09:20:00"), "resolved");
-    told_duration["data"]["duration"] = json!(900);
+    let mut with_duration = ended("S-7", &june("09:20:00"), "resolved");
+    with_duration["data"]["duration"] = json!(900);
     vec![
         requested("S-6", &june("08:00:00"), "web/vip", &[("ticket", "T-1")]),
         queued("S-6", &june("08:00:01"), "fast"),
@@ -141,13 +141,13 @@ fn sessions_of_june() -> Vec<Value> {
         ended("S-6", &june("08:05:10"), "unknown"),
         survey("S-6", &june("08:06:00"), json!({"rating": 4})),
         with(started("S-7", &june("09:00:00"), "bea"), &[("ticket", "T-404")]),
-        told_duration,
+        with_duration,
         requested("S-8", &june("08:20:00"), "web/shop", &[]),
         queued("S-8", &june("08:20:01"), "slow"),
     ]
 }
 
-/// T-1 and T-2 had sessions, T-5 has one that goes on; T-3, T-6 and T-7 had none, and T-4 only one that never started.
+/// T-1 and T-2 had sessions, T-5 has an open one; T-3, T-6 and T-7 had none, and T-4 only one that never started.
 fn tickets_of_may() -> Vec<Value> {
     let printer = |priority: &str| json!({"issue_type": "printer", "priority": priority});
     vec![
@@ -164,7 +164,7 @@ fn tickets_of_may() -> Vec<Value> {
     ]
 }
 
-/// Every event but the looks.
+/// Every event but the accesses.
 pub(super) async fn support() -> Fixture {
     let mut fixture = Fixture::empty();
     let mut events = sessions_of_may();
@@ -191,7 +191,7 @@ pub(super) async fn support() -> Fixture {
             &may("09:06:00"),
             json!({"device_serial": "D-2", "os_version": "10", "apps": [{"name": "x", "version": "1.0"}, {"name": "w"}]}),
         ),
-        // Nobody knows which device this is.
+        // A report without a device.
         diagnostics("S-5", &may("10:01:00"), json!({"os_version": "7", "apps": [{"name": "x", "version": "0.1"}]})),
     ]);
     fixture.write(MAY, &events).await;
@@ -220,34 +220,34 @@ pub(super) async fn support() -> Fixture {
     fixture
 }
 
-/// The looks at it: complete, cancelled, at everybody, at nobody's protected data, without an end, and refused.
-pub(super) async fn looked_at() -> Fixture {
+/// With accesses: complete, cancelled, to all subjects, to no protected data, without an end, and refused.
+pub(super) async fn with_accesses() -> Fixture {
     let mut fixture = support().await;
     let nothing = Value::Null;
     let refused = json!({
-        "user": "mallory", "interface": "http", "remote_ip": "198.51.100.9", "access_id": "L-6", "reason": "the password is wrong",
+        "user": "mallory", "interface": "http", "remote_ip": "198.51.100.9", "access_id": "A-6", "reason": "the password is wrong",
     });
     let accesses = [
-        access_begun("L-1", "queried", "ada", &june("10:00:00"), Some("audit")),
-        access_ended("L-1", "queried", "ada", &june("10:00:01"), ("complete", 12, json!(["S-1", "S-4", "T-1"]))),
-        // A ticket has a customer, too.
+        access_begun("A-1", "queried", "ada", &june("10:00:00"), Some("audit")),
+        access_ended("A-1", "queried", "ada", &june("10:00:01"), ("complete", 12, json!(["S-1", "S-4", "T-1"]))),
+        // A ticket also has a customer.
         with(ticket("changed", "T-1", &june("06:00:00"), Value::Null), &[("customer", "initech")]),
-        // Delivered twice: it is one look.
-        access_begun("L-2", "viewed", "bob", &june("11:00:00"), None),
-        access_begun("L-2", "viewed", "bob", &june("11:00:00"), None),
-        access_ended("L-2", "viewed", "bob", &june("11:00:01"), ("cancelled", 1, json!(["S-3"]))),
-        access_begun("L-3", "exported", "eve", &june("12:00:00"), Some("subpoena 7")),
-        access_ended("L-3", "exported", "eve", &june("12:00:01"), ("complete", 900, json!(true))),
-        // It began after everybody was exported.
+        // Delivered twice: it is one access.
+        access_begun("A-2", "viewed", "bob", &june("11:00:00"), None),
+        access_begun("A-2", "viewed", "bob", &june("11:00:00"), None),
+        access_ended("A-2", "viewed", "bob", &june("11:00:01"), ("cancelled", 1, json!(["S-3"]))),
+        access_begun("A-3", "exported", "eve", &june("12:00:00"), Some("subpoena 7")),
+        access_ended("A-3", "exported", "eve", &june("12:00:01"), ("complete", 900, json!(true))),
+        // It began after the export of all subjects.
         requested("S-9", &june("12:30:00"), "web/vip", &[("customer", "acme")]),
-        access_begun("L-4", "queried", "ada", &june("13:00:00"), Some("totals")),
-        access_ended("L-4", "queried", "ada", &june("13:00:01"), ("complete", 5, nothing)),
-        access_begun("L-5", "queried", "ada", &june("14:00:00"), None),
-        with(event("archive.denied", "L-6", "mallory", &june("15:00:00"), refused), &[("source", "holdfast:access")]),
+        access_begun("A-4", "queried", "ada", &june("13:00:00"), Some("totals")),
+        access_ended("A-4", "queried", "ada", &june("13:00:01"), ("complete", 5, nothing)),
+        access_begun("A-5", "queried", "ada", &june("14:00:00"), None),
+        with(event("archive.denied", "A-6", "mallory", &june("15:00:00"), refused), &[("source", "holdfast:access")]),
         // A session whose id needs escapes in JSON.
         requested("S \"9\"", &june("07:00:00"), "web/vip", &[("customer", "quo'te")]),
-        access_begun("L-7", "viewed", "bob", &june("16:00:00"), Some("request")),
-        access_ended("L-7", "viewed", "bob", &june("16:00:01"), ("complete", 1, json!(["S \"9\""]))),
+        access_begun("A-7", "viewed", "bob", &june("16:00:00"), Some("request")),
+        access_ended("A-7", "viewed", "bob", &june("16:00:01"), ("complete", 1, json!(["S \"9\""]))),
     ];
     fixture.write(JUNE, &accesses).await;
     fixture
