@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// Subjects that one statement records by name. A statement that reads more counts as reading all subjects.
 const MAX_SUBJECTS: usize = 10_000;
 
-/// Whose protected data a statement or an export read: ids of sessions and of other subjects of events.
+/// The subjects whose protected data was read: ids of sessions and of other subjects of events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subjects {
     /// These subjects.
