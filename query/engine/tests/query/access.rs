@@ -123,11 +123,11 @@ async fn the_time_limit_includes_the_wait_for_a_permit() {
 async fn the_beginning_and_the_end_of_an_access_are_recorded() {
     let (fixture, trail) = (archive().await, Arc::new(MemoryAuditTrail::default()));
     let reader = reader(&fixture, &trail, WithoutRecord::Refuse);
-    let request = Request {
+    let by_parameter = Request {
         parameters: vec![ScalarValue::Utf8(Some("S-1".to_owned()))],
         ..request("select seq, text from chat_lines where session = $1")
     };
-    let answer = reader.query(request).await.unwrap();
+    let answer = reader.query(by_parameter).await.unwrap();
     assert_eq!(lines(answer).await.unwrap().len(), 100);
     let begun = trail.begun.lock().unwrap().clone();
     assert_eq!(begun.len(), 1);
