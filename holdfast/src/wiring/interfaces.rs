@@ -52,8 +52,8 @@ pub(crate) fn open(
 fn api(settings: &Settings) -> ApiSettings {
     let query = &settings.config.query;
     ApiSettings {
-        most_rows: query.max_rows,
-        most_time: Duration::from_secs(query.max_seconds),
+        max_rows: query.max_rows,
+        statement_timeout: Duration::from_secs(query.max_seconds),
         ..ApiSettings::default()
     }
 }

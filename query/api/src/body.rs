@@ -7,11 +7,11 @@ use futures::StreamExt as _;
 
 use crate::problem::Problem;
 
-/// How much of a body that is refused is still read, so that its sender, who is still writing, gets to see the answer.
+/// How many bytes of a refused body are still read, so that a client that still writes can read the response.
 const DISCARD_BYTES: usize = 16 << 20;
 const DISCARD_TIME: Duration = Duration::from_secs(5);
 
-/// Reads a body.
+/// Reads a body of at most `limit` bytes that arrives within `time`.
 pub(crate) async fn read(body: Body, limit: usize, time: Duration) -> Result<Vec<u8>, Problem> {
     let announced = body.size_hint().exact().map_or(0, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
     if announced > limit {
@@ -40,7 +40,7 @@ pub(crate) async fn read(body: Body, limit: usize, time: Duration) -> Result<Vec
     }
 }
 
-/// Reads on without keeping anything, for a while.
+/// Reads and drops up to [`DISCARD_BYTES`] within [`DISCARD_TIME`].
 pub(crate) async fn discard(body: Body) {
     let mut stream = body.into_data_stream();
     let mut left = DISCARD_BYTES;

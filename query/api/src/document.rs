@@ -1,6 +1,6 @@
-//! The OpenAPI 3.1 document of the API: every route, every status, and the limits that are in force.
+//! The OpenAPI 3.1 document of the API: every route, every status, and the configured limits.
 //!
-//! What is sent as JSON is described by the types that are sent; routes and statuses are written down here.
+//! The schemas of JSON bodies are derived from their types. The routes and statuses are listed here.
 
 use serde_json::{Map, Value, json};
 use utoipa::PartialSchema;
@@ -8,42 +8,44 @@ use utoipa::PartialSchema;
 use crate::format::{Column, Format};
 use crate::parameter::TYPES;
 use crate::problem::{MEDIA_TYPE, ProblemBody};
-use crate::report::{ReportArgument, ReportDescription};
-use crate::routes::{Reports, RunningStatements};
-use crate::running::RunningStatement;
+use crate::report::{ReportArgument, ReportDescription, Reports};
+use crate::running::{RunningStatement, RunningStatements};
 use crate::settings::ApiSettings;
-use crate::statement::{LONGEST_PURPOSE, MOST_PARAMETERS};
+use crate::statement::{MAX_PARAMETERS, MAX_PURPOSE_CHARACTERS};
 
-/// Problems that any route can answer with, save the document itself.
+/// The problems of all routes but the document's.
 const COMMON: [(&str, &str); 5] = [
-    ("400", "The request is invalid: its path, its query, a header, or what it asks for."),
-    ("401", "No credentials, or none that are valid."),
-    ("403", "Not for this user, a page of another site asked, or the user's keys do not open what is asked for."),
+    ("400", "The request is invalid: its path, its query, a header, its body or its statement."),
+    ("401", "The credentials are missing or invalid."),
+    (
+        "403",
+        "The user lacks the permission, the page of another site sent the request, or the user's keys do not open the data.",
+    ),
     ("431", "The target and the headers are too large together."),
-    ("503", "Nobody can be let in now, or the look cannot be recorded. Try again after Retry-After."),
+    ("503", "Authentication is unavailable, or the access cannot be recorded. Send it again after Retry-After."),
 ];
-/// Problems of routes that execute a statement.
+/// The problems of routes that run a statement.
 const STATEMENT: [(&str, &str); 8] = [
-    ("406", "Nothing that the header Accept names can be sent, or the answer does not fit into the format."),
+    ("406", "The header Accept matches no available format, or the format cannot represent the rows."),
     ("409", "The statement was cancelled at /v1/statements."),
-    ("413", "The body is too large, or the answer has more rows than it may."),
-    ("429", "Too many statements at once, or too many failed logins. Try again after Retry-After."),
-    ("500", "A data file is not what it should be, or something went wrong here."),
+    ("413", "The body is too large, or the result exceeds the limit of rows."),
+    ("429", "Too many concurrent statements, or too many failed logins. Send it again after Retry-After."),
+    ("500", "A data file is invalid, or the server failed."),
     ("502", "The archive cannot be read."),
-    ("504", "The statement took longer than it may."),
-    ("507", "The statement needs more memory than it may."),
+    ("504", "The statement exceeded its time limit."),
+    ("507", "The statement exceeded its memory limit."),
 ];
-const TRIES: (&str, &str) = ("429", "Too many failed logins. Try again after Retry-After.");
+const FAILED_LOGINS: (&str, &str) = ("429", "Too many failed logins. Send it again after Retry-After.");
 
-/// The document.
+/// The OpenAPI document.
 pub(crate) fn openapi(settings: &ApiSettings) -> Value {
     json!({
         "openapi": "3.1.0",
         "info": {
             "title": "Holdfast",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "SQL over the archive of support sessions, the story of one session, and reports. \
-                            Every look is recorded with its purpose before the first row is sent.",
+            "description": "SQL over the archive of support sessions, the time line of one session, and reports. \
+                            Every access is recorded with its purpose before the first row is sent.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "security": [{"token": []}, {"password": []}],
@@ -72,16 +74,16 @@ fn paths(settings: &ApiSettings) -> Value {
     });
     let arguments = json!({
         "name": "arguments", "in": "query", "style": "form", "explode": true,
-        "description": "The report's arguments, each a parameter of its own; GET /v1/reports names them.",
+        "description": "The report's arguments, one parameter each; GET /v1/reports lists them.",
         "schema": {"type": "object", "additionalProperties": {"type": "string"}},
     });
-    let missing = ("404", "There is none with this name, or none that the caller may see.");
+    let missing = ("404", "Nothing with this name is visible to the caller.");
     json!({
         "/v1/sql": {"post": {
-            "operationId": "sql", "tags": ["sql"], "summary": "Answer a statement",
-            "description": "Rows are sent while they are computed. What goes wrong later than the first 64 KiB is told at \
-                            the end of the body: in JSON in `error`, in NDJSON in a last line `{\"$error\": ...}`; other \
-                            formats break the connection off.",
+            "operationId": "runStatement", "tags": ["sql"], "summary": "Run a statement",
+            "description": "Rows are sent while they are computed. An error after the first 64 KiB is reported at the end of \
+                            the body: in JSON in `error`, in NDJSON in a last line `{\"$error\": ...}`. In other formats the \
+                            connection is closed before the end of the body.",
             "parameters": [parameter("format"), parameter("purpose_header")],
             "requestBody": {"required": true, "content": {
                 "application/json": {
@@ -95,33 +97,33 @@ fn paths(settings: &ApiSettings) -> Value {
                 "application/sql": {"schema": text(settings), "example": "SELECT count(*) AS events FROM events"},
                 "text/plain": {"schema": text(settings), "example": "SELECT count(*) AS events FROM events"},
             }},
-            "responses": responses(answered(&Format::ROWS), &[&STATEMENT, &[
+            "responses": responses(rows_of(&Format::ROWS), &[&STATEMENT, &[
                 ("408", "The body did not arrive in time."),
                 ("415", "The body's content type or encoding is not supported."),
             ]]),
         }},
         "/v1/statements": {"get": {
-            "operationId": "listStatements", "tags": ["sql"], "summary": "List the caller's statements that run",
-            "responses": responses(json_of("RunningStatements"), &[&[TRIES]]),
+            "operationId": "listStatements", "tags": ["sql"], "summary": "List the caller's running statements",
+            "responses": responses(json_of("RunningStatements"), &[&[FAILED_LOGINS]]),
         }},
         "/v1/statements/{id}": {"delete": {
             "operationId": "cancelStatement", "tags": ["sql"], "summary": "Cancel a statement of the caller",
             "parameters": [id],
-            "responses": responses(json!({"204": {"description": "It ends now."}}), &[&[TRIES, missing]]),
+            "responses": responses(json!({"204": {"description": "The statement is cancelled."}}), &[&[FAILED_LOGINS, missing]]),
         }},
         "/v1/sessions/{id}": {"get": {
-            "operationId": "session", "tags": ["sessions"], "summary": "Tell the story of a session, in order",
+            "operationId": "sessionTimeline", "tags": ["sessions"], "summary": "Read the time line of a session",
             "parameters": [session, parameter("format"), parameter("purpose"), parameter("purpose_header")],
-            "responses": responses(answered(&Format::ROWS), &[&STATEMENT, &[missing]]),
+            "responses": responses(rows_of(&Format::ROWS), &[&STATEMENT, &[missing]]),
         }},
         "/v1/reports": {"get": {
             "operationId": "listReports", "tags": ["reports"], "summary": "List the reports",
-            "responses": responses(json_of("Reports"), &[&[TRIES]]),
+            "responses": responses(json_of("Reports"), &[&[FAILED_LOGINS]]),
         }},
         "/v1/reports/{name}": {"get": {
-            "operationId": "report", "tags": ["reports"], "summary": "Make a report",
+            "operationId": "runReport", "tags": ["reports"], "summary": "Run a report",
             "parameters": [name, parameter("report_format"), parameter("purpose"), parameter("purpose_header"), arguments],
-            "responses": responses(answered(&Format::REPORT), &[&STATEMENT, &[missing]]),
+            "responses": responses(rows_of(&Format::REPORT), &[&STATEMENT, &[missing]]),
         }},
         "/v1/openapi.json": {"get": {
             "operationId": "openapi", "tags": ["document"], "summary": "This document", "security": [],
@@ -137,12 +139,13 @@ fn parameters() -> Value {
     let format = |formats: &[Format]| {
         let names: Vec<&str> = formats.iter().map(|format| format.name()).collect();
         json!({
-            "name": "format", "in": "query", "description": "What to answer with; wins over the header Accept.",
+            "name": "format", "in": "query", "description": "The format of the response; overrides the header Accept.",
             "schema": {"type": "string", "enum": names},
         })
     };
-    let purpose = json!({"type": "string", "maxLength": LONGEST_PURPOSE});
-    let description = "What the look is for; it is recorded. Send it once: in the URL, in the header or in the body.";
+    let purpose = json!({"type": "string", "maxLength": MAX_PURPOSE_CHARACTERS});
+    let description =
+        "The purpose of the access; it is recorded. Send it once: in the URL, in the header or in the body.";
     json!({
         "format": format(&Format::ROWS),
         "report_format": format(&Format::REPORT),
@@ -160,11 +163,11 @@ fn headers() -> Value {
         },
         "Notice": plain("A column that is shown as NULL because the caller's keys do not open it, percent-encoded."),
         "Trailer": plain(
-            "Holdfast-Outcome and Holdfast-Rows come behind the body when the request has `TE: trailers`: `complete` or \
-             the reason of the problem, and the number of rows.",
+            "Holdfast-Outcome and Holdfast-Rows follow the body if the request has `TE: trailers`: `complete` or the \
+             reason of the problem, and the number of rows.",
         ),
         "RetryAfter": {"description": "Seconds to wait.", "required": true, "schema": {"type": "integer", "minimum": 1}},
-        "Challenge": {"description": "The ways to say who one is.", "required": true, "schema": {"type": "string"}},
+        "Challenge": {"description": "The supported authentication schemes.", "required": true, "schema": {"type": "string"}},
     })
 }
 
@@ -175,16 +178,16 @@ fn schemas(settings: &ApiSettings) -> Value {
             "properties": {
                 "statement": text(settings),
                 "parameters": {
-                    "type": ["array", "null"], "maxItems": MOST_PARAMETERS, "items": reference("ParameterValue"),
+                    "type": ["array", "null"], "maxItems": MAX_PARAMETERS, "items": reference("ParameterValue"),
                     "description": "The values of $1, $2, ...; they never become part of the statement's text.",
                 },
-                "purpose": {"type": ["string", "null"], "maxLength": LONGEST_PURPOSE},
+                "purpose": {"type": ["string", "null"], "maxLength": MAX_PURPOSE_CHARACTERS},
                 "limits": {
                     "type": ["object", "null"], "additionalProperties": false,
-                    "description": "Bounds below those of the archive. More rows are an error, never a silent cut.",
+                    "description": "Limits below those of the server. A result with more rows is an error; it is never truncated silently.",
                     "properties": {
-                        "rows": {"type": ["integer", "null"], "minimum": 1, "description": format!("At most {} in any case.", settings.most_rows)},
-                        "seconds": {"type": ["number", "null"], "exclusiveMinimum": 0, "description": format!("At most {} in any case.", settings.most_time.as_secs_f64())},
+                        "rows": {"type": ["integer", "null"], "minimum": 1, "description": format!("The server's limit is {}.", settings.max_rows)},
+                        "seconds": {"type": ["number", "null"], "exclusiveMinimum": 0, "description": format!("The server's limit is {}.", settings.statement_timeout.as_secs_f64())},
                     },
                 },
             },
@@ -199,11 +202,11 @@ fn schemas(settings: &ApiSettings) -> Value {
                 },
             },
         ]},
-        "Answer": {
+        "Result": {
             "type": "object", "required": ["columns", "notices", "rows", "row_count"], "additionalProperties": false,
             "properties": {
                 "columns": {"type": "array", "items": reference("Column")},
-                "notices": {"type": "array", "items": {"type": "string"}, "description": "Columns that are withheld."},
+                "notices": {"type": "array", "items": {"type": "string"}, "description": "The withheld columns."},
                 "rows": {"type": "array", "items": {"type": "object"}},
                 "row_count": {"type": "integer", "minimum": 0},
                 "error": reference("Problem"),
@@ -239,14 +242,14 @@ fn header(name: &str) -> Value {
 }
 
 fn json_of(schema: &str) -> Value {
-    json!({"200": {"description": "What there is.", "content": {"application/json": {"schema": reference(schema)}}}})
+    json!({"200": {"description": "The list.", "content": {"application/json": {"schema": reference(schema)}}}})
 }
 
-fn answered(formats: &[Format]) -> Value {
+fn rows_of(formats: &[Format]) -> Value {
     let mut content = Map::new();
     for format in formats {
         let described = match format {
-            Format::Json => json!({"schema": reference("Answer")}),
+            Format::Json => json!({"schema": reference("Result")}),
             _ => json!({}),
         };
         content.insert(format.media_types()[0].to_owned(), described);
@@ -301,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn every_reference_leads_somewhere() {
+    fn every_reference_has_a_target() {
         let document = openapi(&ApiSettings::default());
         let mut count = 0;
         references(&document, &mut |target| {

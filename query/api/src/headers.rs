@@ -1,11 +1,11 @@
-//! Request headers: each once, and all together within a limit. Pure.
+//! Request headers: each at most once, and all together within a limit. Pure.
 
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::problem::Problem;
 
-/// A header that may stand once.
+/// A header that may occur once.
 pub(crate) fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h HeaderValue>, Problem> {
     let mut values = headers.get_all(name).iter();
     let first = values.next();
@@ -15,7 +15,7 @@ pub(crate) fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Op
     Ok(first)
 }
 
-/// The text of a header that may stand once, in UTF-8.
+/// The text of a header that may occur once, in UTF-8.
 pub(crate) fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>, Problem> {
     let Some(value) = single(headers, name)? else { return Ok(None) };
     let text = std::str::from_utf8(value.as_bytes()).map_err(|_| Problem::invalid_header(name, "is not UTF-8"))?;
@@ -29,7 +29,7 @@ pub(crate) fn bounded(parts: &Parts, limit: usize) -> Result<(), Problem> {
     if target + headers > limit { Err(Problem::headers_too_large(limit)) } else { Ok(()) }
 }
 
-/// Any text as the value of a header: what is not visible ASCII, and `%`, is percent-encoded (RFC 3986).
+/// Any text as the value of a header: `%` and all characters but visible ASCII and spaces are percent-encoded (RFC 3986).
 pub(crate) fn value_of(text: &str) -> HeaderValue {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -38,7 +38,7 @@ pub(crate) fn value_of(text: &str) -> HeaderValue {
             visible => encoded.push(char::from(visible)),
         }
     }
-    // Nothing but visible ASCII is left.
+    // The text is visible ASCII now, so the conversion cannot fail.
     HeaderValue::try_from(encoded).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 

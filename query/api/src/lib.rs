@@ -1,34 +1,34 @@
-//! The archive over HTTP: SQL, the story of a session, reports, and the document that describes them.
+//! The archive over HTTP: SQL, the time line of a session, reports, and the OpenAPI document that describes them.
 //!
 //! ```text
-//! request ─▶ headers ─▶ interface ─▶ format ─▶ body ─▶ place among those that run ─▶ Reader ─▶ rows, streamed
-//!            400, 431   401,    406       400,    429                           400, 403, 413, 5xx
-//!                       403,              408,
-//!                       429,              413,
-//!                       503               415
+//! request ─▶ headers ─▶ authenticate ─▶ format ─▶ body ─▶ registry of running statements ─▶ Reader ─▶ rows, streamed
+//!            400, 431   401, 403,       406       400,    429                               400, 403, 413, 5xx
+//!                       429, 503                  408,
+//!                                                 413,
+//!                                                 415
 //! ```
 //!
-//! Every answer that is not a success is a problem in the sense of RFC 9457 with a stable `reason`.
+//! Every response that reports a failure is a problem (RFC 9457) with a stable `reason`.
 //!
 //! Invariants:
-//! - No statement is read and nothing is answered before the authenticator has let the sender in.
-//! - Who goes away, stalls or cancels ends the statement.
-//! - What a request may hold is bounded: headers, body, time, rows, and statements at once.
+//! - No statement is read, and no data is returned, before the caller is authenticated.
+//! - A statement ends when its client disconnects, stops reading or cancels it.
+//! - A request is bounded: headers, body, time, rows, and concurrent statements.
 
 // The OpenAPI document is one expression.
 #![recursion_limit = "512"]
 
-mod answer;
 mod authenticate;
 mod body;
 mod document;
+mod error_mapping;
 mod format;
 mod headers;
 mod negotiate;
 mod parameter;
 mod problem;
-mod refusal;
 mod report;
+mod response;
 mod routes;
 mod running;
 mod settings;

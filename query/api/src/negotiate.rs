@@ -1,11 +1,11 @@
-//! As what an answer is sent: the parameter `format`, or else the header Accept (RFC 9110, section 12.5.1). Pure.
+//! The format of a response: the parameter `format`, or else the header Accept (RFC 9110, section 12.5.1). Pure.
 
 use axum::http::{HeaderMap, header};
 
 use crate::format::Format;
 use crate::problem::Problem;
 
-/// The format that the caller wants of those that are `offered`; the first of these where anything will do.
+/// The format that the caller prefers among those that are `offered`; the first of these if the caller accepts any.
 pub(crate) fn choose(offered: &[Format], format: Option<&str>, headers: &HeaderMap) -> Result<Format, Problem> {
     if let Some(name) = format {
         return offered.iter().copied().find(|format| format.name() == name).ok_or_else(|| {
@@ -61,7 +61,7 @@ impl<'a> Range<'a> {
         Some(Self { kind: kind.trim(), subtype: subtype.trim(), weight })
     }
 
-    /// How exactly it names a media type; `None` when not at all.
+    /// How exactly it matches a media type; `None` if it does not.
     fn precision(&self, kind: &str, subtype: &str) -> Option<u8> {
         let names_kind = self.kind.eq_ignore_ascii_case(kind);
         if names_kind && self.subtype.eq_ignore_ascii_case(subtype) {
@@ -74,11 +74,11 @@ impl<'a> Range<'a> {
     }
 }
 
-/// What the most exact range says of a media type.
+/// The weight of a media type in the most exact range that matches it.
 fn weight(ranges: &[Range<'_>], media_type: &str) -> u16 {
     let Some((kind, subtype)) = media_type.split_once('/') else { return 0 };
-    let fitting = ranges.iter().filter_map(|range| Some((range.precision(kind, subtype)?, range.weight)));
-    fitting.max_by_key(|(precision, weight)| (*precision, *weight)).map_or(0, |(_, weight)| weight)
+    let matching = ranges.iter().filter_map(|range| Some((range.precision(kind, subtype)?, range.weight)));
+    matching.max_by_key(|(precision, weight)| (*precision, *weight)).map_or(0, |(_, weight)| weight)
 }
 
 #[cfg(test)]
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn the_parameter_wins() {
+    fn the_parameter_overrides_the_header() {
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, HeaderValue::from_static("text/html"));
         assert_eq!(choose(&Format::ROWS, Some("csv"), &headers).unwrap(), Format::Csv);

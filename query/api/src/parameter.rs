@@ -1,7 +1,7 @@
 //! The value of a placeholder: JSON to a typed value. Pure.
 //!
-//! Values never become part of a statement's text. Null, booleans, numbers and texts stand for themselves; what JSON has no
-//! type for is `{"type": "timestamp", "value": "2026-05-10T10:00:00Z"}`.
+//! Values never become part of a statement's text. Null, booleans, numbers and texts have their JSON type. Other types are
+//! named: `{"type": "timestamp", "value": "2026-05-10T10:00:00Z"}`.
 
 use std::sync::Arc;
 
@@ -11,21 +11,23 @@ use serde_json::{Number, Value};
 
 use crate::problem::Problem;
 
-/// The types that can be named.
+/// The types that a value can name.
 pub(crate) const TYPES: [&str; 8] = ["text", "boolean", "bigint", "double", "decimal", "date", "timestamp", "bytes"];
-const MOST_DIGITS: usize = 38;
+const MAX_DIGITS: usize = 38;
 
 /// The value of the placeholder `$place`.
-pub(crate) fn of(place: usize, value: Value) -> Result<ScalarValue, Problem> {
+pub(crate) fn parse(place: usize, value: Value) -> Result<ScalarValue, Problem> {
     let wrong = |what: &str| Problem::invalid_parameter(format!("${place} {what}"));
     match value {
         Value::Null => Ok(ScalarValue::Null),
         Value::Bool(value) => Ok(ScalarValue::Boolean(Some(value))),
         Value::String(text) => Ok(ScalarValue::Utf8(Some(text))),
         Value::Number(number) => untyped(&number).ok_or_else(|| {
-            wrong("is a number with more digits than JSON keeps; send {\"type\": \"decimal\", \"value\": \"...\"}")
+            wrong(
+                "is a number with more digits than JSON keeps exact; send {\"type\": \"decimal\", \"value\": \"...\"}",
+            )
         }),
-        Value::Array(_) => Err(wrong("is an array; send its elements as parameters of their own")),
+        Value::Array(_) => Err(wrong("is an array; send each element as a parameter")),
         Value::Object(mut object) => {
             let (kind, value) = (object.remove("type"), object.remove("value"));
             let (Some(Value::String(kind)), Some(value), true) = (kind, value, object.is_empty()) else {
@@ -40,7 +42,7 @@ pub(crate) fn of(place: usize, value: Value) -> Result<ScalarValue, Problem> {
                 Value::Bool(value) => Some(value.to_string()),
                 Value::Number(number) => Some(number.to_string()),
                 Value::Array(_) | Value::Object(_) => {
-                    return Err(wrong("has a `value` that is no text, number or boolean"));
+                    return Err(wrong("has a `value` that is not a text, number or boolean"));
                 }
             };
             typed(&kind, text).ok_or_else(|| wrong(&format!("is not a value of the type {kind}")))
@@ -48,21 +50,24 @@ pub(crate) fn of(place: usize, value: Value) -> Result<ScalarValue, Problem> {
     }
 }
 
-/// Fits a value to the type that the statement expects at its place.
-pub(crate) fn fit(place: usize, value: ScalarValue, expected: Option<&DataType>) -> Result<ScalarValue, Problem> {
+/// Casts a value to the type that the statement expects at its place.
+pub(crate) fn cast(place: usize, value: ScalarValue, expected: Option<&DataType>) -> Result<ScalarValue, Problem> {
     let Some(expected) = expected else { return Ok(value) };
     if value.data_type() == *expected {
         return Ok(value);
     }
-    let misfit =
-        || Problem::invalid_parameter(format!("${place} is not a value of the type that stands there, {expected}"));
+    let mismatch = || {
+        Problem::invalid_parameter(format!(
+            "${place} is not a value of the type that the statement expects, {expected}"
+        ))
+    };
     let is_null = value.is_null();
-    let fitted = value.cast_to(expected).map_err(|_| misfit())?;
-    // A cast makes null of what does not fit.
-    if fitted.is_null() && !is_null { Err(misfit()) } else { Ok(fitted) }
+    let cast = value.cast_to(expected).map_err(|_| mismatch())?;
+    // A cast returns null for a value that cannot be cast.
+    if cast.is_null() && !is_null { Err(mismatch()) } else { Ok(cast) }
 }
 
-/// `None` for a whole number that is too large: what JSON made of it is not what was sent.
+/// `None` for a whole number that is too large: the JSON reader has rounded it.
 fn untyped(number: &Number) -> Option<ScalarValue> {
     if let Some(whole) = number.as_i64() {
         return Some(ScalarValue::Int64(Some(whole)));
@@ -87,7 +92,7 @@ fn typed(kind: &str, text: Option<String>) -> Option<ScalarValue> {
         "double" => DataType::Float64,
         "date" => DataType::Date32,
         "timestamp" => DataType::Timestamp(TimeUnit::Microsecond, Some(Arc::from("UTC"))),
-        "decimal" => DataType::Decimal128(MOST_DIGITS as u8, text.as_deref().map_or(Some(0), scale)?),
+        "decimal" => DataType::Decimal128(MAX_DIGITS as u8, text.as_deref().map_or(Some(0), scale)?),
         _ => return None,
     };
     let Some(text) = text else { return ScalarValue::try_from(&data_type).ok() };
@@ -95,12 +100,12 @@ fn typed(kind: &str, text: Option<String>) -> Option<ScalarValue> {
     (!value.is_null()).then_some(value)
 }
 
-/// How many digits stand behind the point of a decimal number.
+/// The number of digits after the point of a decimal number.
 fn scale(text: &str) -> Option<i8> {
     let digits = text.trim_start_matches(['-', '+']);
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
     let is_number = !whole.is_empty() && whole.bytes().chain(fraction.bytes()).all(|byte| byte.is_ascii_digit());
-    let fits = whole.len() + fraction.len() <= MOST_DIGITS && text.len() <= digits.len() + 1;
+    let fits = whole.len() + fraction.len() <= MAX_DIGITS && text.len() <= digits.len() + 1;
     (is_number && fits).then_some(fraction.len() as i8)
 }
 
@@ -118,18 +123,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn plain_values_stand_for_themselves() {
-        assert_eq!(of(1, json!(null)).unwrap(), ScalarValue::Null);
-        assert_eq!(of(1, json!(true)).unwrap(), ScalarValue::Boolean(Some(true)));
-        assert_eq!(of(1, json!(-7)).unwrap(), ScalarValue::Int64(Some(-7)));
-        assert_eq!(of(1, json!(u64::MAX)).unwrap(), ScalarValue::UInt64(Some(u64::MAX)));
-        assert_eq!(of(1, json!(1.5)).unwrap(), ScalarValue::Float64(Some(1.5)));
-        assert_eq!(of(1, json!("x' OR '1'='1")).unwrap(), ScalarValue::from("x' OR '1'='1"));
+    fn plain_values_have_their_json_type() {
+        assert_eq!(parse(1, json!(null)).unwrap(), ScalarValue::Null);
+        assert_eq!(parse(1, json!(true)).unwrap(), ScalarValue::Boolean(Some(true)));
+        assert_eq!(parse(1, json!(-7)).unwrap(), ScalarValue::Int64(Some(-7)));
+        assert_eq!(parse(1, json!(u64::MAX)).unwrap(), ScalarValue::UInt64(Some(u64::MAX)));
+        assert_eq!(parse(1, json!(1.5)).unwrap(), ScalarValue::Float64(Some(1.5)));
+        assert_eq!(parse(1, json!("x' OR '1'='1")).unwrap(), ScalarValue::from("x' OR '1'='1"));
     }
 
     #[test]
-    fn typed_values_have_their_type() {
-        let typed = |kind: &str, value: Value| of(1, json!({"type": kind, "value": value})).ok();
+    fn typed_values_have_the_named_type() {
+        let typed = |kind: &str, value: Value| parse(1, json!({"type": kind, "value": value})).ok();
         let time = Some(Arc::from("UTC"));
         let instant = ScalarValue::TimestampMicrosecond(Some(1_778_407_200_000_000), time);
         assert_eq!(typed("timestamp", json!("2026-05-10T10:00:00Z")), Some(instant.clone()));
@@ -156,13 +161,13 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_lost_without_a_word() {
+    fn values_that_would_lose_digits_are_refused() {
         let large: Value = serde_json::from_str("18446744073709551616").unwrap();
-        assert!(of(1, large).is_err());
-        assert!(of(1, json!([1])).is_err());
-        assert!(of(1, json!({"value": 1})).is_err());
-        assert!(fit(1, ScalarValue::from("abc"), Some(&DataType::Int64)).is_err());
-        assert_eq!(fit(1, ScalarValue::from("12"), Some(&DataType::Int64)).unwrap(), ScalarValue::Int64(Some(12)));
-        assert_eq!(fit(1, ScalarValue::Null, Some(&DataType::Int64)).unwrap(), ScalarValue::Int64(None));
+        assert!(parse(1, large).is_err());
+        assert!(parse(1, json!([1])).is_err());
+        assert!(parse(1, json!({"value": 1})).is_err());
+        assert!(cast(1, ScalarValue::from("abc"), Some(&DataType::Int64)).is_err());
+        assert_eq!(cast(1, ScalarValue::from("12"), Some(&DataType::Int64)).unwrap(), ScalarValue::Int64(Some(12)));
+        assert_eq!(cast(1, ScalarValue::Null, Some(&DataType::Int64)).unwrap(), ScalarValue::Int64(None));
     }
 }

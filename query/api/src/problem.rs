@@ -1,4 +1,4 @@
-//! Answers that are not a success: RFC 9457 problem details with a stable reason code.
+//! Responses that report a failure: RFC 9457 problem details with a stable reason code.
 
 use axum::Json;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
@@ -9,11 +9,11 @@ use utoipa::ToSchema;
 /// The media type of a problem.
 pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
 
-/// Why a request is not answered.
+/// Why a request failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Problem {
     pub(crate) status: StatusCode,
-    /// A short word that stays the same between versions.
+    /// A short code that stays the same between versions.
     pub(crate) reason: &'static str,
     title: &'static str,
     detail: String,
@@ -27,14 +27,14 @@ pub(crate) struct ProblemBody<'p> {
     /// `urn:holdfast:problem:` and the reason.
     #[serde(rename = "type")]
     type_: String,
-    /// What kind of problem it is, for people.
+    /// The kind of problem, for people.
     title: &'p str,
-    /// The status of the answer. In the error at the end of an answer that broke off: the status that the answer would
-    /// have had.
+    /// The status of the response. In the error at the end of an incomplete response: the status that a response with this
+    /// problem has.
     status: u16,
-    /// What is wrong with this request, and what to do about it.
+    /// What is wrong with this request, and what to do.
     detail: &'p str,
-    /// A short word that stays the same between versions.
+    /// A short code that stays the same between versions.
     reason: &'p str,
 }
 
@@ -53,7 +53,7 @@ impl Problem {
         self
     }
 
-    /// As it is sent.
+    /// The body of the response.
     pub(crate) fn body(&self) -> ProblemBody<'_> {
         ProblemBody {
             type_: format!("urn:holdfast:problem:{}", self.reason),
@@ -64,9 +64,8 @@ impl Problem {
         }
     }
 
-    /// What it says of the request.
     #[cfg(test)]
-    pub(crate) fn body_detail(&self) -> String {
+    pub(crate) fn detail(&self) -> String {
         self.detail.clone()
     }
 
@@ -75,8 +74,8 @@ impl Problem {
     }
 
     pub(crate) fn duplicate_header(name: &HeaderName) -> Self {
-        let detail = format!("the header {name} stands more than once; send it once");
-        Self::bad_request("duplicate_header", "A header stands twice", detail)
+        let detail = format!("the header {name} occurs more than once; send it once");
+        Self::bad_request("duplicate_header", "A header is repeated", detail)
     }
 
     pub(crate) fn invalid_header(name: &HeaderName, what: &str) -> Self {
@@ -85,7 +84,7 @@ impl Problem {
 
     pub(crate) fn headers_too_large(limit: usize) -> Self {
         let detail =
-            format!("the target and the headers together may have {limit} bytes; send a statement as the body");
+            format!("the target and the headers together are limited to {limit} bytes; send a statement as the body");
         let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
         Self::new(status, "headers_too_large", "The headers are too large", detail)
     }
@@ -103,11 +102,11 @@ impl Problem {
     }
 
     pub(crate) fn invalid_parameter(detail: impl Into<String>) -> Self {
-        Self::bad_request("invalid_parameter", "A parameter does not fit", detail)
+        Self::bad_request("invalid_parameter", "A parameter is invalid", detail)
     }
 
     pub(crate) fn incomplete_body() -> Self {
-        let detail = "the connection ended before the whole body was there; send it again";
+        let detail = "the connection ended before the whole body arrived; send it again";
         Self::bad_request("incomplete_body", "The body is incomplete", detail)
     }
 
@@ -117,7 +116,7 @@ impl Problem {
     }
 
     pub(crate) fn body_too_large(limit: usize) -> Self {
-        let detail = format!("a statement with its parameters may have {limit} bytes; shorten it");
+        let detail = format!("a statement with its parameters is limited to {limit} bytes; shorten it");
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The request is too large", detail)
     }
 
@@ -131,45 +130,45 @@ impl Problem {
     }
 
     pub(crate) fn unsupported_encoding() -> Self {
-        let detail = "send the body as it is, without Content-Encoding";
+        let detail = "send the body without Content-Encoding";
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
         Self::new(status, "unsupported_encoding", "The content encoding is not supported", detail)
             .with(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))
     }
 
     pub(crate) fn not_acceptable(offered: &str) -> Self {
-        let detail = format!("the header Accept names nothing that this can be sent as: {offered}");
+        let detail = format!("the header Accept matches none of the available formats: {offered}");
         Self::new(StatusCode::NOT_ACCEPTABLE, "not_acceptable", "No acceptable format", detail)
     }
 
     pub(crate) fn not_representable(detail: impl Into<String>) -> Self {
-        let title = "The answer does not fit into the format";
+        let title = "The format cannot represent the rows";
         Self::new(StatusCode::NOT_ACCEPTABLE, "not_representable", title, detail)
     }
 
     pub(crate) fn method_not_allowed(allowed: &'static str) -> Self {
-        let detail = format!("this takes {allowed} only");
+        let detail = format!("this resource accepts {allowed} only");
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "The method is not allowed", detail)
             .with(header::ALLOW, HeaderValue::from_static(allowed))
     }
 
     pub(crate) fn not_found(reason: &'static str, detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::NOT_FOUND, reason, "There is no such thing", detail)
+        Self::new(StatusCode::NOT_FOUND, reason, "Not found", detail)
     }
 
     pub(crate) fn cancelled() -> Self {
-        let detail = "the statement was cancelled, as was asked for at /v1/statements";
+        let detail = "the statement was cancelled at /v1/statements";
         Self::new(StatusCode::CONFLICT, "cancelled", "The statement was cancelled", detail)
     }
 
     pub(crate) fn too_many_statements(reason: &'static str, what: String, retry_after_seconds: u64) -> Self {
-        Self::new(StatusCode::TOO_MANY_REQUESTS, reason, "Too many statements at once", what)
+        Self::new(StatusCode::TOO_MANY_REQUESTS, reason, "Too many concurrent statements", what)
             .with(header::RETRY_AFTER, retry_after_seconds)
     }
 
     pub(crate) fn internal() -> Self {
-        let detail = "the request could not be worked on; send it again, and tell the operator if that does not help";
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something went wrong here", detail)
+        let detail = "the server failed; send the request again, and inform the operator if it fails again";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error", detail)
     }
 }
 

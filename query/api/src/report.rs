@@ -1,5 +1,5 @@
-//! Where reports come from. A report is a statement that the caller could have sent, so it is answered with the caller's
-//! keys and put on record as any other.
+//! The source of reports. A report is a statement that the caller could have sent: it runs with the caller's keys and is
+//! recorded as any other statement.
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
@@ -7,51 +7,58 @@ use datafusion::common::ScalarValue;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// What a report is, for who chooses one.
+/// The description of a report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ReportDescription {
     /// Its name in `/v1/reports/{name}`.
     pub name: String,
-    /// What it is called.
+    /// Its title.
     pub title: String,
-    /// What it tells.
+    /// What it shows and how it counts.
     pub description: String,
-    /// What it can be asked with.
+    /// Its arguments.
     pub arguments: Vec<ReportArgument>,
     /// Whether it can be drawn (`format=svg`).
     pub has_plot: bool,
 }
 
-/// What a report can be asked with: a parameter of the URL's query.
+/// An argument of a report: a parameter of the URL's query.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ReportArgument {
     /// Its name.
     pub name: String,
-    /// What it does, and what its values look like.
+    /// What it does, and the form of its values.
     pub description: String,
-    /// Whether the report cannot do without it.
+    /// Whether the report needs it.
     pub required: bool,
 }
 
-/// The statement of a report for certain arguments.
+/// All reports, as they are sent.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Reports {
+    /// In the order of the list.
+    pub(crate) reports: Vec<ReportDescription>,
+}
+
+/// The statement of a report with arguments.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReportStatement {
     /// The statement.
     pub statement: String,
-    /// What its placeholders stand for.
+    /// The values of its placeholders.
     pub parameters: Vec<ScalarValue>,
 }
 
-/// Why a report cannot be made.
+/// Why a report cannot be created.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReportProblem {
-    /// There is none of this name.
-    #[error("there is no report `{name}`; GET /v1/reports lists those that there are")]
+    /// No report has this name.
+    #[error("there is no report `{name}`; GET /v1/reports lists all reports")]
     Unknown {
         /// The name.
         name: String,
     },
-    /// An argument is unknown, missing, or not a value that it takes.
+    /// An argument is unknown, missing or has an invalid value.
     #[error("the argument `{name}` {why}")]
     Argument {
         /// The argument.
@@ -60,7 +67,7 @@ pub enum ReportProblem {
         why: String,
     },
     /// The report cannot be drawn.
-    #[error("the report `{name}` has no plot; ask for json, ndjson, csv, arrow or parquet")]
+    #[error("the report `{name}` has no plot; request json, ndjson, csv, arrow or parquet")]
     NoPlot {
         /// The report.
         name: String,
@@ -75,9 +82,9 @@ pub enum ReportProblem {
     },
 }
 
-/// The reports that there are.
+/// A source of reports.
 pub trait ReportSource: Send + Sync {
-    /// All of them, in the order in which they are listed.
+    /// All reports, in the order of the list.
     fn list(&self) -> Vec<ReportDescription>;
 
     /// The statement of the report `name`. Arguments are values, never parts of a statement's text.
@@ -86,7 +93,7 @@ pub trait ReportSource: Send + Sync {
     /// [`ReportProblem::Unknown`] and [`ReportProblem::Argument`].
     fn statement(&self, name: &str, arguments: &[(String, String)]) -> Result<ReportStatement, ReportProblem>;
 
-    /// The answer to its statement as an SVG image.
+    /// The result of its statement as an SVG image.
     ///
     /// # Errors
     /// [`ReportProblem::Unknown`], [`ReportProblem::NoPlot`] and [`ReportProblem::Plot`].

@@ -1,6 +1,6 @@
-//! The statements that run now: bounded for each user and altogether, listed and cancelled by who sent them.
+//! The registry of running statements: limited per user and in total. Users list and cancel their own statements.
 //!
-//! Invariant: a statement stands in the list exactly as long as its [`Entry`] lives.
+//! Invariant: the registry contains a statement exactly as long as its [`Registration`] lives.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,84 +11,94 @@ use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// Characters of a statement that the list shows.
-const SHOWN: usize = 1_000;
+/// The characters of a statement that the list shows.
+const MAX_SHOWN_CHARACTERS: usize = 1_000;
 
-/// Why no more statements are taken.
+/// The limit that a statement would exceed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Full {
+pub(crate) enum LimitReached {
+    /// The limit of the user's statements.
     User,
-    All,
+    /// The limit of all statements.
+    Total,
 }
 
-/// All statements that run.
-pub(crate) struct Running {
+/// All running statements.
+pub(crate) struct Registry {
     statements: Mutex<BTreeMap<Uuid, Statement>>,
     per_user: usize,
-    all: usize,
+    total: usize,
 }
 
 struct Statement {
     user: String,
     text: String,
-    begun: Instant,
+    started: Instant,
     cancelled: CancellationToken,
 }
 
-/// One that runs, as its sender sees it.
+/// A running statement, as the list shows it.
 #[derive(Debug, PartialEq, Serialize, ToSchema)]
 pub(crate) struct RunningStatement {
-    /// What `DELETE /v1/statements/{id}` takes.
+    /// The id for `DELETE /v1/statements/{id}`.
     #[schema(value_type = String, format = "uuid")]
     pub(crate) id: Uuid,
     /// The statement, or its first 1,000 characters.
     pub(crate) statement: String,
-    /// How long it has been running.
+    /// The seconds since it started.
     pub(crate) seconds: f64,
 }
 
-/// The place of one statement, until it is dropped.
-pub(crate) struct Entry {
-    running: Arc<Running>,
+/// The caller's running statements, as they are sent.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RunningStatements {
+    /// The oldest first.
+    pub(crate) statements: Vec<RunningStatement>,
+}
+
+/// The registration of one statement. Dropping it removes the statement.
+pub(crate) struct Registration {
+    registry: Arc<Registry>,
     id: Uuid,
     cancelled: CancellationToken,
 }
 
-impl Running {
-    /// Nothing runs, and so many may.
-    pub(crate) fn new(per_user: usize, all: usize) -> Self {
-        Self { statements: Mutex::default(), per_user, all }
+impl Registry {
+    /// An empty registry with these limits.
+    pub(crate) fn new(per_user: usize, total: usize) -> Self {
+        Self { statements: Mutex::default(), per_user, total }
     }
 
-    /// Lets a statement of `user` run.
-    pub(crate) fn enter(self: &Arc<Self>, user: &str, text: &str) -> Result<Entry, Full> {
+    /// Registers a statement of `user`.
+    pub(crate) fn register(self: &Arc<Self>, user: &str, text: &str) -> Result<Registration, LimitReached> {
         let mut statements = self.lock();
         if statements.values().filter(|statement| statement.user == user).count() >= self.per_user {
-            return Err(Full::User);
+            return Err(LimitReached::User);
         }
-        if statements.len() >= self.all {
-            return Err(Full::All);
+        if statements.len() >= self.total {
+            return Err(LimitReached::Total);
         }
         let (id, cancelled) = (Uuid::now_v7(), CancellationToken::new());
-        let text = text.chars().take(SHOWN).collect();
-        let statement = Statement { user: user.to_owned(), text, begun: Instant::now(), cancelled: cancelled.clone() };
+        let text = text.chars().take(MAX_SHOWN_CHARACTERS).collect();
+        let statement =
+            Statement { user: user.to_owned(), text, started: Instant::now(), cancelled: cancelled.clone() };
         statements.insert(id, statement);
-        Ok(Entry { running: Arc::clone(self), id, cancelled })
+        Ok(Registration { registry: Arc::clone(self), id, cancelled })
     }
 
-    /// Those of `user`, the oldest first.
+    /// The statements of `user`, the oldest first.
     pub(crate) fn of(&self, user: &str) -> Vec<RunningStatement> {
         let statements = self.lock();
         let own = statements.iter().filter(|(_, statement)| statement.user == user);
         own.map(|(id, statement)| RunningStatement {
             id: *id,
             statement: statement.text.clone(),
-            seconds: statement.begun.elapsed().as_secs_f64(),
+            seconds: statement.started.elapsed().as_secs_f64(),
         })
         .collect()
     }
 
-    /// Cancels a statement of `user`. `false` when there is none of this name.
+    /// Cancels a statement of `user`. `false` if the user has no statement with this id.
     pub(crate) fn cancel(&self, user: &str, id: Uuid) -> bool {
         match self.lock().get(&id) {
             Some(statement) if statement.user == user => {
@@ -104,20 +114,20 @@ impl Running {
     }
 }
 
-impl Entry {
+impl Registration {
     pub(crate) fn id(&self) -> Uuid {
         self.id
     }
 
-    /// Waits until somebody cancels it.
+    /// Waits until the statement is cancelled.
     pub(crate) async fn cancelled(&self) {
         self.cancelled.cancelled().await;
     }
 }
 
-impl Drop for Entry {
+impl Drop for Registration {
     fn drop(&mut self) {
-        self.running.lock().remove(&self.id);
+        self.registry.lock().remove(&self.id);
     }
 }
 
@@ -126,29 +136,29 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn places_are_bounded_and_given_back() {
-        let running = Arc::new(Running::new(2, 3));
-        let first = running.enter("ann", "SELECT 1").unwrap();
-        let second = running.enter("ann", "SELECT 2").unwrap();
-        assert_eq!(running.enter("ann", "SELECT 3").err(), Some(Full::User));
-        let third = running.enter("bob", "SELECT 4").unwrap();
-        assert_eq!(running.enter("eve", "SELECT 5").err(), Some(Full::All));
+    async fn statements_are_limited_per_user_and_in_total() {
+        let registry = Arc::new(Registry::new(2, 3));
+        let first = registry.register("ann", "SELECT 1").unwrap();
+        let second = registry.register("ann", "SELECT 2").unwrap();
+        assert_eq!(registry.register("ann", "SELECT 3").err(), Some(LimitReached::User));
+        let third = registry.register("bob", "SELECT 4").unwrap();
+        assert_eq!(registry.register("eve", "SELECT 5").err(), Some(LimitReached::Total));
         drop(third);
         drop(first);
-        assert_eq!(running.of("ann").len(), 1);
-        assert_eq!(running.of("ann")[0].id, second.id());
-        assert!(running.enter("eve", "SELECT 6").is_ok());
+        assert_eq!(registry.of("ann").len(), 1);
+        assert_eq!(registry.of("ann")[0].id, second.id());
+        assert!(registry.register("eve", "SELECT 6").is_ok());
     }
 
     #[tokio::test]
-    async fn only_who_sent_it_can_see_and_cancel_it() {
-        let running = Arc::new(Running::new(1, 10));
-        let entry = running.enter("ann", &"x".repeat(5_000)).unwrap();
-        assert!(running.of("bob").is_empty());
-        assert!(!running.cancel("bob", entry.id()));
-        assert!(!running.cancel("ann", Uuid::nil()));
-        assert_eq!(running.of("ann")[0].statement.len(), SHOWN);
-        assert!(running.cancel("ann", entry.id()));
-        entry.cancelled().await;
+    async fn a_user_can_list_and_cancel_only_their_own_statements() {
+        let registry = Arc::new(Registry::new(1, 10));
+        let registration = registry.register("ann", &"x".repeat(5_000)).unwrap();
+        assert!(registry.of("bob").is_empty());
+        assert!(!registry.cancel("bob", registration.id()));
+        assert!(!registry.cancel("ann", Uuid::nil()));
+        assert_eq!(registry.of("ann")[0].statement.len(), MAX_SHOWN_CHARACTERS);
+        assert!(registry.cancel("ann", registration.id()));
+        registration.cancelled().await;
     }
 }

@@ -2,36 +2,36 @@
 
 use std::time::Duration;
 
-/// What one caller, and all together, may ask for.
+/// The limits of one user's requests and of all requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiSettings {
-    /// Rows of an answer at most. A request may ask for fewer.
-    pub most_rows: u64,
-    /// Time that a statement may take at most, until its last row. A request may ask for less.
-    pub most_time: Duration,
-    /// Statements of one user that may run at once.
-    pub most_statements_per_user: usize,
-    /// Statements of all users that may run at once.
-    pub most_statements: usize,
-    /// Bytes of the body of a request: the statement with its parameters.
+    /// The most rows of a response. A request may lower it.
+    pub max_rows: u64,
+    /// The most time from the start of a statement to its last row. A request may lower it.
+    pub statement_timeout: Duration,
+    /// The most concurrent statements of one user.
+    pub max_statements_per_user: usize,
+    /// The most concurrent statements of all users.
+    pub max_statements: usize,
+    /// The size of a request's body (the statement with its parameters), in bytes.
     pub max_body_bytes: usize,
-    /// Bytes of the target and the headers of a request together.
+    /// The size of a request's target and headers together, in bytes.
     pub max_header_bytes: usize,
-    /// Time in which a body must arrive.
+    /// The time within which a request's body must arrive.
     pub body_timeout: Duration,
-    /// Time in which a reader must take the next part of an answer. Who takes longer is cut off.
+    /// The time within which a client must read the next part of a response. Then the connection is closed.
     pub read_timeout: Duration,
-    /// What `Retry-After` says.
+    /// The value of the header Retry-After.
     pub retry_after: Duration,
 }
 
 impl Default for ApiSettings {
     fn default() -> Self {
         Self {
-            most_rows: 10_000_000,
-            most_time: Duration::from_secs(300),
-            most_statements_per_user: 8,
-            most_statements: 64,
+            max_rows: 10_000_000,
+            statement_timeout: Duration::from_secs(300),
+            max_statements_per_user: 8,
+            max_statements: 64,
             max_body_bytes: 1 << 20,
             max_header_bytes: 32 << 10,
             body_timeout: Duration::from_secs(30),
@@ -41,10 +41,10 @@ impl Default for ApiSettings {
     }
 }
 
-/// Settings that cannot work.
+/// Why settings are invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ApiError {
-    /// A limit of nothing.
+    /// A limit is 0.
     #[error("http.{0} is 0; give it a positive number")]
     Zero(&'static str),
 }
@@ -52,10 +52,10 @@ pub enum ApiError {
 impl ApiSettings {
     pub(crate) fn validate(&self) -> Result<(), ApiError> {
         let zero = [
-            ("most_rows", self.most_rows == 0),
-            ("most_seconds", self.most_time.is_zero()),
-            ("most_statements_per_user", self.most_statements_per_user == 0),
-            ("most_statements", self.most_statements == 0),
+            ("max_rows", self.max_rows == 0),
+            ("statement_timeout_seconds", self.statement_timeout.is_zero()),
+            ("max_statements_per_user", self.max_statements_per_user == 0),
+            ("max_statements", self.max_statements == 0),
             ("max_body_bytes", self.max_body_bytes == 0),
             ("max_header_bytes", self.max_header_bytes == 0),
             ("body_timeout_seconds", self.body_timeout.is_zero()),

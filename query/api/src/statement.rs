@@ -1,4 +1,4 @@
-//! A request for a statement to be answered: its body and its headers, to what is asked for. Pure.
+//! A request to run a statement: parsed from its body and headers. Pure.
 
 use std::time::Duration;
 
@@ -12,35 +12,35 @@ use crate::parameter;
 use crate::problem::Problem;
 use crate::settings::ApiSettings;
 
-/// What a look is for, where there is no body to say it in.
-pub(crate) const PURPOSE: HeaderName = HeaderName::from_static("holdfast-purpose");
-/// Parameters of a statement at most.
-pub(crate) const MOST_PARAMETERS: usize = 1_000;
-/// Characters of a purpose at most.
-pub(crate) const LONGEST_PURPOSE: usize = 1_000;
+/// The header with the purpose of an access.
+pub(crate) const PURPOSE_HEADER: HeaderName = HeaderName::from_static("holdfast-purpose");
+/// The most parameters of a statement.
+pub(crate) const MAX_PARAMETERS: usize = 1_000;
+/// The most characters of a purpose.
+pub(crate) const MAX_PURPOSE_CHARACTERS: usize = 1_000;
 const KEYS: [&str; 4] = ["statement", "parameters", "purpose", "limits"];
 
-/// How a statement is sent.
+/// The form of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BodyKind {
-    /// With its parameters.
+    /// The statement with its parameters.
     Json,
-    /// Alone.
+    /// The statement alone.
     Text,
 }
 
-/// What is asked for.
+/// A statement with its values and limits.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Asked {
+pub(crate) struct StatementRequest {
     pub(crate) statement: String,
     pub(crate) parameters: Vec<ScalarValue>,
     pub(crate) purpose: Option<String>,
-    /// Bounds that are lower than the configured ones.
+    /// The limits in the request; lower than the configured ones if they have an effect.
     pub(crate) limits: Limits,
 }
 
 impl BodyKind {
-    /// What the headers say.
+    /// The form that the headers declare.
     pub(crate) fn of(headers: &HeaderMap) -> Result<Self, Problem> {
         if let Some(encoding) = headers::text(headers, &header::CONTENT_ENCODING)?
             && !encoding.eq_ignore_ascii_case("identity")
@@ -65,37 +65,33 @@ impl BodyKind {
     }
 }
 
-impl Asked {
-    /// What a body of this kind and the headers ask for.
-    pub(crate) fn of(kind: BodyKind, body: &[u8], headers: &HeaderMap) -> Result<Self, Problem> {
-        let asked = match kind {
+impl StatementRequest {
+    /// Parses a body of this kind and the headers.
+    pub(crate) fn parse(kind: BodyKind, body: &[u8], headers: &HeaderMap) -> Result<Self, Problem> {
+        let request = match kind {
             BodyKind::Text => {
                 let text = std::str::from_utf8(body).map_err(|error| {
                     Problem::invalid_body(format!("it is not UTF-8 at byte {}", error.valid_up_to()))
                 })?;
-                Self::statement(text.to_owned())
+                Self { statement: text.to_owned(), parameters: Vec::new(), purpose: None, limits: Limits::default() }
             }
-            BodyKind::Json => Self::of_json(body)?,
+            BodyKind::Json => Self::parse_json(body)?,
         };
-        if asked.statement.trim().is_empty() {
+        if request.statement.trim().is_empty() {
             return Err(Problem::invalid_body("the statement is empty; send one, such as `SELECT 1`"));
         }
-        let in_header = purpose(headers::text(headers, &PURPOSE)?)?;
-        let purpose = match (asked.purpose, in_header) {
+        let in_header = purpose(headers::text(headers, &PURPOSE_HEADER)?)?;
+        let purpose = match (request.purpose, in_header) {
             (Some(_), Some(_)) => {
-                let detail = "the purpose stands in the body and in the header Holdfast-Purpose; send it once";
-                return Err(Problem::bad_request("duplicate_purpose", "The purpose stands twice", detail));
+                let detail = "the purpose is in the body and in the header Holdfast-Purpose; send it once";
+                return Err(Problem::bad_request("duplicate_purpose", "The purpose is repeated", detail));
             }
             (in_body, in_header) => in_body.or(in_header),
         };
-        Ok(Self { purpose, ..asked })
+        Ok(Self { purpose, ..request })
     }
 
-    fn statement(statement: String) -> Self {
-        Self { statement, parameters: Vec::new(), purpose: None, limits: Limits::default() }
-    }
-
-    fn of_json(body: &[u8]) -> Result<Self, Problem> {
+    fn parse_json(body: &[u8]) -> Result<Self, Problem> {
         let value: Value = serde_json::from_slice(body).map_err(|error| {
             let (line, column) = (error.line(), error.column());
             let what = match error.classify() {
@@ -108,17 +104,17 @@ impl Asked {
         let statement = match object.remove("statement") {
             Some(Value::String(statement)) => statement,
             Some(_) => return Err(Problem::invalid_body("`statement` is not a text")),
-            None => return Err(Problem::invalid_body("`statement` is missing; put the SQL there")),
+            None => return Err(Problem::invalid_body("`statement` is missing; it is the SQL text")),
         };
         let parameters = match object.remove("parameters") {
             None | Some(Value::Null) => Vec::new(),
-            Some(Value::Array(values)) if values.len() > MOST_PARAMETERS => {
-                return Err(Problem::invalid_body(format!("a statement may have {MOST_PARAMETERS} parameters")));
+            Some(Value::Array(values)) if values.len() > MAX_PARAMETERS => {
+                return Err(Problem::invalid_body(format!("a statement is limited to {MAX_PARAMETERS} parameters")));
             }
             Some(Value::Array(values)) => {
-                (1..).zip(values).map(|(place, value)| parameter::of(place, value)).collect::<Result<_, _>>()?
+                (1..).zip(values).map(|(place, value)| parameter::parse(place, value)).collect::<Result<_, _>>()?
             }
-            Some(_) => return Err(Problem::invalid_body("`parameters` is not an array, of the values of $1, $2, ...")),
+            Some(_) => return Err(Problem::invalid_body("`parameters` is not an array of the values of $1, $2, ...")),
         };
         let purpose = match object.remove("purpose") {
             None | Some(Value::Null) => None,
@@ -136,18 +132,18 @@ impl Asked {
 /// A purpose that is not too long, or none.
 pub(crate) fn purpose(text: Option<&str>) -> Result<Option<String>, Problem> {
     let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(None) };
-    if text.chars().count() > LONGEST_PURPOSE {
-        let detail = format!("a purpose may have {LONGEST_PURPOSE} characters; shorten it");
+    if text.chars().count() > MAX_PURPOSE_CHARACTERS {
+        let detail = format!("a purpose is limited to {MAX_PURPOSE_CHARACTERS} characters; shorten it");
         return Err(Problem::bad_request("invalid_purpose", "The purpose is too long", detail));
     }
     Ok(Some(text.to_owned()))
 }
 
-/// The lower of what is configured and what is asked for.
-pub(crate) fn lower(settings: &ApiSettings, asked: Limits) -> Limits {
+/// The lower of the configured and the requested limits.
+pub(crate) fn effective_limits(settings: &ApiSettings, requested: Limits) -> Limits {
     Limits {
-        rows: Some(asked.rows.map_or(settings.most_rows, |rows| rows.min(settings.most_rows))),
-        time: Some(asked.time.map_or(settings.most_time, |time| time.min(settings.most_time))),
+        rows: Some(requested.rows.map_or(settings.max_rows, |rows| rows.min(settings.max_rows))),
+        time: Some(requested.time.map_or(settings.statement_timeout, |time| time.min(settings.statement_timeout))),
     }
 }
 
@@ -156,7 +152,7 @@ fn object(what: &str, value: Value, keys: &[&str]) -> Result<Map<String, Value>,
         return Err(Problem::invalid_body(format!("{what} is not a JSON object with {}", keys.join(", "))));
     };
     if object.keys().any(|key| !keys.contains(&key.as_str())) {
-        return Err(Problem::invalid_body(format!("{what} holds something else than {}", keys.join(", "))));
+        return Err(Problem::invalid_body(format!("{what} has a key that is not one of {}", keys.join(", "))));
     }
     Ok(object)
 }
@@ -175,7 +171,7 @@ fn limits_of(value: Value) -> Result<Limits, Problem> {
         Some(seconds) => {
             let seconds = seconds.as_f64().filter(|seconds| *seconds > 0.0);
             let seconds = seconds.ok_or_else(|| Problem::invalid_body("`limits.seconds` is not a number above 0"))?;
-            // What is too long for a clock is longer than any configured time as well.
+            // A time that overflows is longer than any configured time.
             Some(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
         }
     };
@@ -188,29 +184,29 @@ mod tests {
 
     use super::*;
 
-    fn json(body: &str) -> Result<Asked, String> {
-        Asked::of(BodyKind::Json, body.as_bytes(), &HeaderMap::new()).map_err(|problem| problem.body_detail())
+    fn json(body: &str) -> Result<StatementRequest, String> {
+        StatementRequest::parse(BodyKind::Json, body.as_bytes(), &HeaderMap::new()).map_err(|problem| problem.detail())
     }
 
     #[test]
-    fn a_body_says_everything() {
-        let asked = json(
+    fn a_json_body_has_all_parts_of_a_request() {
+        let request = json(
             r#"{"statement": "SELECT $1", "parameters": ["x"], "purpose": " audit ", "limits": {"rows": 5, "seconds": 1.5}}"#,
         )
         .unwrap();
-        assert_eq!(asked.statement, "SELECT $1");
-        assert_eq!(asked.parameters, [ScalarValue::from("x")]);
-        assert_eq!(asked.purpose.as_deref(), Some("audit"));
-        assert_eq!(asked.limits, Limits { rows: Some(5), time: Some(Duration::from_millis(1500)) });
+        assert_eq!(request.statement, "SELECT $1");
+        assert_eq!(request.parameters, [ScalarValue::from("x")]);
+        assert_eq!(request.purpose.as_deref(), Some("audit"));
+        assert_eq!(request.limits, Limits { rows: Some(5), time: Some(Duration::from_millis(1500)) });
     }
 
     #[test]
-    fn what_does_not_fit_is_named() {
+    fn an_invalid_body_is_refused_with_its_invalid_part() {
         for (body, part) in [
             ("", "ends too early"),
             ("[]", "the body is not a JSON object"),
             ("{", "line 1, column 1"),
-            (r#"{"sql": "SELECT 1"}"#, "something else than"),
+            (r#"{"sql": "SELECT 1"}"#, "is not one of"),
             ("{}", "`statement` is missing"),
             (r#"{"statement": 1}"#, "`statement` is not a text"),
             (r#"{"statement": "  "}"#, "empty"),
@@ -228,16 +224,20 @@ mod tests {
     }
 
     #[test]
-    fn the_lower_limit_holds() {
-        let settings = ApiSettings { most_rows: 10, most_time: Duration::from_secs(10), ..ApiSettings::default() };
-        let asked = Limits { rows: Some(5), time: Some(Duration::MAX) };
-        assert_eq!(lower(&settings, asked), Limits { rows: Some(5), time: Some(Duration::from_secs(10)) });
-        let none = lower(&settings, Limits::default());
+    fn the_lower_limit_applies() {
+        let settings =
+            ApiSettings { max_rows: 10, statement_timeout: Duration::from_secs(10), ..ApiSettings::default() };
+        let requested = Limits { rows: Some(5), time: Some(Duration::MAX) };
+        assert_eq!(
+            effective_limits(&settings, requested),
+            Limits { rows: Some(5), time: Some(Duration::from_secs(10)) }
+        );
+        let none = effective_limits(&settings, Limits::default());
         assert_eq!(none, Limits { rows: Some(10), time: Some(Duration::from_secs(10)) });
     }
 
     #[test]
-    fn the_content_type_decides() {
+    fn the_content_type_selects_the_kind_of_body() {
         let kind = |content_type: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_str(content_type).unwrap());
@@ -252,12 +252,12 @@ mod tests {
     }
 
     #[test]
-    fn a_purpose_comes_once() {
+    fn a_repeated_purpose_is_refused() {
         let mut headers = HeaderMap::new();
-        headers.insert(PURPOSE, HeaderValue::from_static("case 12"));
-        let asked = Asked::of(BodyKind::Text, b"SELECT 1", &headers).unwrap();
-        assert_eq!(asked.purpose.as_deref(), Some("case 12"));
+        headers.insert(PURPOSE_HEADER, HeaderValue::from_static("case 12"));
+        let request = StatementRequest::parse(BodyKind::Text, b"SELECT 1", &headers).unwrap();
+        assert_eq!(request.purpose.as_deref(), Some("case 12"));
         let twice = br#"{"statement": "SELECT 1", "purpose": "another"}"#;
-        assert!(Asked::of(BodyKind::Json, twice, &headers).is_err());
+        assert!(StatementRequest::parse(BodyKind::Json, twice, &headers).is_err());
     }
 }

@@ -1,10 +1,10 @@
-//! Rows as an Arrow IPC stream. One that breaks off lacks its end mark, and readers say so.
+//! Rows as an Arrow IPC stream. An incomplete stream lacks its end-of-stream marker, and readers report that.
 
 use arrow_array::RecordBatch;
 use arrow_ipc::writer::StreamWriter;
 use arrow_schema::SchemaRef;
 
-use super::{Encoder, Unrepresentable};
+use super::row_encoder::{RowEncoder, Unrepresentable};
 use crate::problem::Problem;
 
 pub(crate) struct Arrow {
@@ -21,7 +21,7 @@ impl Arrow {
     }
 }
 
-impl Encoder for Arrow {
+impl RowEncoder for Arrow {
     fn begin(&mut self, out: &mut Vec<u8>) -> Result<(), Unrepresentable> {
         self.take(out);
         Ok(())
@@ -39,7 +39,7 @@ impl Encoder for Arrow {
         Ok(())
     }
 
-    fn break_off(&mut self, _: u64, _: &Problem, _: &mut Vec<u8>) -> bool {
+    fn abort(&mut self, _: u64, _: &Problem, _: &mut Vec<u8>) -> bool {
         false
     }
 }

@@ -1,8 +1,8 @@
-//! Single values as JSON, and so as CSV, where JSON or its writer would lose something.
+//! Single values as JSON, and so as CSV, for types of which JSON or its writer would lose digits.
 //!
 //! | value | as |
 //! |---|---|
-//! | whole numbers beyond ±(2^53 - 1) | a text, as I-JSON says (RFC 7493, section 2.2) |
+//! | whole numbers beyond ±(2^53 - 1) | a text, as I-JSON requires (RFC 7493, section 2.2) |
 //! | decimals | a text with all their digits |
 //! | NaN and infinities | `"NaN"`, `"Infinity"`, `"-Infinity"` |
 //! | instants | RFC 3339 in UTC, with microseconds |
@@ -20,26 +20,26 @@ use arrow_json::writer::{Encoder, EncoderFactory, EncoderOptions, NullableEncode
 use arrow_schema::{ArrowError, DataType, FieldRef, TimeUnit};
 use chrono::DateTime;
 
-/// The largest whole number that every JSON reader keeps.
-const LARGEST_SAFE: u64 = (1 << 53) - 1;
+/// The largest whole number that every JSON reader keeps exact.
+const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
 
-/// How the cells of all columns are written.
+/// The options with which the cells of all columns are encoded.
 pub(crate) fn options() -> EncoderOptions {
-    EncoderOptions::default().with_explicit_nulls(true).with_encoder_factory(std::sync::Arc::new(Exact))
+    EncoderOptions::default().with_explicit_nulls(true).with_encoder_factory(std::sync::Arc::new(ExactEncoders))
 }
 
 #[derive(Debug)]
-struct Exact;
+struct ExactEncoders;
 
-struct With<F>(F);
+struct CellEncoder<F>(F);
 
-impl<F: FnMut(usize, &mut Vec<u8>)> Encoder for With<F> {
+impl<F: FnMut(usize, &mut Vec<u8>)> Encoder for CellEncoder<F> {
     fn encode(&mut self, index: usize, out: &mut Vec<u8>) {
         (self.0)(index, out);
     }
 }
 
-impl EncoderFactory for Exact {
+impl EncoderFactory for ExactEncoders {
     fn make_default_encoder<'a>(
         &self,
         _: &'a FieldRef,
@@ -49,34 +49,34 @@ impl EncoderFactory for Exact {
         let encoder: Box<dyn Encoder + 'a> = match array.data_type() {
             DataType::Int64 => {
                 let values: &PrimitiveArray<Int64Type> = array.as_primitive();
-                Box::new(With(move |row, out: &mut Vec<u8>| {
+                Box::new(CellEncoder(move |row, out: &mut Vec<u8>| {
                     let value = values.value(row);
-                    whole(value, value.unsigned_abs() <= LARGEST_SAFE, out);
+                    whole(value, value.unsigned_abs() <= MAX_SAFE_INTEGER, out);
                 }))
             }
             DataType::UInt64 => {
                 let values: &PrimitiveArray<UInt64Type> = array.as_primitive();
-                Box::new(With(move |row, out: &mut Vec<u8>| {
+                Box::new(CellEncoder(move |row, out: &mut Vec<u8>| {
                     let value = values.value(row);
-                    whole(value, value <= LARGEST_SAFE, out);
+                    whole(value, value <= MAX_SAFE_INTEGER, out);
                 }))
             }
             DataType::Float16 => {
                 let values: &PrimitiveArray<Float16Type> = array.as_primitive();
-                Box::new(With(move |row, out: &mut Vec<u8>| float(values.value(row).to_f32(), out)))
+                Box::new(CellEncoder(move |row, out: &mut Vec<u8>| float(values.value(row).to_f32(), out)))
             }
             DataType::Float32 => {
                 let values: &PrimitiveArray<Float32Type> = array.as_primitive();
-                Box::new(With(move |row, out: &mut Vec<u8>| float(values.value(row), out)))
+                Box::new(CellEncoder(move |row, out: &mut Vec<u8>| float(values.value(row), out)))
             }
             DataType::Float64 => {
                 let values: &PrimitiveArray<Float64Type> = array.as_primitive();
-                Box::new(With(move |row, out: &mut Vec<u8>| float(values.value(row), out)))
+                Box::new(CellEncoder(move |row, out: &mut Vec<u8>| float(values.value(row), out)))
             }
             DataType::Decimal32(..) | DataType::Decimal64(..) | DataType::Decimal128(..) | DataType::Decimal256(..) => {
                 const PLAIN: FormatOptions<'static> = FormatOptions::new();
                 let formatter = ArrayFormatter::try_new(array, &PLAIN)?;
-                Box::new(With(move |row, out: &mut Vec<u8>| text(format_args!("{}", formatter.value(row)), out)))
+                Box::new(CellEncoder(move |row, out: &mut Vec<u8>| text(format_args!("{}", formatter.value(row)), out)))
             }
             DataType::Timestamp(unit, zone) => instants(array, *unit, zone.is_some()),
             _ => return Ok(None),
@@ -89,24 +89,27 @@ fn instants<'a>(array: &'a dyn Array, unit: TimeUnit, is_zoned: bool) -> Box<dyn
     match unit {
         TimeUnit::Second => {
             let values: &PrimitiveArray<TimestampSecondType> = array.as_primitive();
-            Box::new(With(move |row, out: &mut Vec<u8>| instant(values.value(row), 1, is_zoned, out)))
+            Box::new(CellEncoder(move |row, out: &mut Vec<u8>| instant(values.value(row), 1, is_zoned, out)))
         }
         TimeUnit::Millisecond => {
             let values: &PrimitiveArray<TimestampMillisecondType> = array.as_primitive();
-            Box::new(With(move |row, out: &mut Vec<u8>| instant(values.value(row), 1_000, is_zoned, out)))
+            Box::new(CellEncoder(move |row, out: &mut Vec<u8>| instant(values.value(row), 1_000, is_zoned, out)))
         }
         TimeUnit::Microsecond => {
             let values: &PrimitiveArray<TimestampMicrosecondType> = array.as_primitive();
-            Box::new(With(move |row, out: &mut Vec<u8>| instant(values.value(row), 1_000_000, is_zoned, out)))
+            Box::new(CellEncoder(move |row, out: &mut Vec<u8>| instant(values.value(row), 1_000_000, is_zoned, out)))
         }
         TimeUnit::Nanosecond => {
             let values: &PrimitiveArray<TimestampNanosecondType> = array.as_primitive();
-            Box::new(With(move |row, out: &mut Vec<u8>| instant(values.value(row), 1_000_000_000, is_zoned, out)))
+            Box::new(CellEncoder(move |row, out: &mut Vec<u8>| {
+                instant(values.value(row), 1_000_000_000, is_zoned, out)
+            }))
         }
     }
 }
 
-/// An instant as RFC 3339; one without a zone has none. What no calendar knows stays a number of its unit.
+/// Writes an instant as RFC 3339, without an offset if its type has no zone. An instant outside the calendar's range is
+/// written as a fraction of seconds since 1970.
 fn instant(value: i64, per_second: i64, is_zoned: bool, out: &mut Vec<u8>) {
     let nanoseconds = value.rem_euclid(per_second) * (1_000_000_000 / per_second);
     match DateTime::from_timestamp(value.div_euclid(per_second), nanoseconds as u32) {
@@ -127,12 +130,12 @@ fn float<F: Into<f64> + Copy + serde::Serialize>(value: F, out: &mut Vec<u8>) {
     } else if wide.is_infinite() {
         text(format_args!("{}Infinity", if wide < 0.0 { "-" } else { "" }), out);
     } else {
-        // The shortest digits that give the same number again. Writing into memory does not fail.
+        // The shortest digits that parse to the same number. Writing into memory does not fail.
         let _ = serde_json::to_writer(out, &value);
     }
 }
 
-/// A text that needs no escapes.
+/// Writes a text that needs no escapes.
 fn text(words: std::fmt::Arguments<'_>, out: &mut Vec<u8>) {
     out.push(b'"');
     put(words, out);
@@ -174,8 +177,8 @@ mod tests {
     }
 
     #[test]
-    fn nothing_loses_a_digit() {
-        let limit = LARGEST_SAFE as i64;
+    fn numbers_keep_all_digits() {
+        let limit = MAX_SAFE_INTEGER as i64;
         assert_eq!(
             written(Arc::new(Int64Array::from(vec![Some(limit), Some(-limit - 1), None, Some(i64::MIN)]))),
             ["9007199254740991", "\"-9007199254740992\"", "null", "\"-9223372036854775808\""]

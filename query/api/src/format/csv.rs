@@ -1,5 +1,5 @@
-//! Rows as CSV (RFC 4180) with a header. NULL is nothing between the commas, the empty text is `""`. Cells are what JSON
-//! has, without its quotes; lists and structures are JSON.
+//! Rows as CSV (RFC 4180) with a header. NULL is an empty field, the empty text is `""`. Cells have the form of JSON values
+//! without their quotes; lists and structures are JSON.
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::{Array, RecordBatch, StringArray};
@@ -7,7 +7,8 @@ use arrow_json::EncoderOptions;
 use arrow_json::writer::{NullableEncoder, make_encoder};
 use arrow_schema::{DataType, FieldRef, SchemaRef};
 
-use super::{Encoder, Unrepresentable, cell};
+use super::cell;
+use super::row_encoder::{RowEncoder, Unrepresentable};
 use crate::problem::Problem;
 
 pub(crate) struct Csv {
@@ -20,7 +21,7 @@ impl Csv {
     }
 }
 
-/// How the cells of a column are written.
+/// The cells of a column by the way that they are written.
 enum Cells<'a> {
     Text(&'a StringArray),
     Json(NullableEncoder<'a>),
@@ -47,7 +48,7 @@ impl<'a> Cells<'a> {
                     encoder.encode(row, scratch);
                     match scratch.as_slice() {
                         b"null" => {}
-                        // A value that is a text in JSON only because JSON has no type for it.
+                        // JSON has no type for this value, so it is a text there.
                         [b'"', inside @ .., b'"'] => quoted(inside, out),
                         value => quoted(value, out),
                     }
@@ -57,7 +58,7 @@ impl<'a> Cells<'a> {
     }
 }
 
-impl Encoder for Csv {
+impl RowEncoder for Csv {
     fn begin(&mut self, out: &mut Vec<u8>) -> Result<(), Unrepresentable> {
         for (place, field) in self.schema.fields().iter().enumerate() {
             if place > 0 {
@@ -92,12 +93,12 @@ impl Encoder for Csv {
         Ok(())
     }
 
-    fn break_off(&mut self, _: u64, _: &Problem, _: &mut Vec<u8>) -> bool {
+    fn abort(&mut self, _: u64, _: &Problem, _: &mut Vec<u8>) -> bool {
         false
     }
 }
 
-/// A value, in quotes where it would be taken for something else without.
+/// Writes a value, in quotes if it is empty or contains a delimiter.
 fn quoted(value: &[u8], out: &mut Vec<u8>) {
     let is_plain = !value.is_empty() && !value.iter().any(|byte| matches!(byte, b',' | b'"' | b'\n' | b'\r'));
     if is_plain {
@@ -124,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cells_are_told_apart() {
+    fn null_empty_and_quoted_cells_are_distinct() {
         let lists = ListArray::from_iter_primitive::<Int32Type, _, _>([Some(vec![Some(1), None]), None, Some(vec![])]);
         let columns: Vec<(&str, ArrayRef)> = vec![
             ("a,b", Arc::new(StringArray::from(vec![Some("say \"x\"\n"), None, Some("")]))),

@@ -1,4 +1,4 @@
-//! Rows as JSON objects: inside one object, or one a line.
+//! Rows as JSON objects: inside one object, or one per line.
 //!
 //! ```text
 //! {"columns":[{"name":"id","type":"text"}],"notices":[],"rows":[
@@ -7,7 +7,7 @@
 //! ],"row_count":2}                     ─ or ─   ],"row_count":1,"error":{...}}
 //! ```
 //!
-//! Lines that break off end with `{"$error":{...}}`.
+//! Incomplete NDJSON ends with the line `{"$error":{...}}`.
 
 use std::sync::Arc;
 
@@ -18,20 +18,21 @@ use holdfast_query::Notice;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Encoder, Unrepresentable, cell};
+use super::cell;
+use super::row_encoder::{RowEncoder, Unrepresentable};
 use crate::problem::Problem;
 
-/// A column of an answer.
+/// A column of a result.
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct Column {
-    /// Its name; where the statement names two columns alike, the later ones have a number behind it.
+    /// Its name. If the statement gives two columns the same name, a number is appended to the later one.
     name: String,
     /// Its SQL type.
     #[serde(rename = "type")]
     type_: String,
 }
 
-/// One object.
+/// Encodes rows inside one object.
 pub(crate) struct Json {
     head: Result<Vec<u8>, serde_json::Error>,
     is_first: bool,
@@ -50,7 +51,7 @@ impl Json {
     }
 }
 
-impl Encoder for Json {
+impl RowEncoder for Json {
     fn begin(&mut self, out: &mut Vec<u8>) -> Result<(), Unrepresentable> {
         let head = self.head.as_ref().map_err(|error| Unrepresentable(error.to_string()))?;
         // Without its closing brace.
@@ -72,18 +73,18 @@ impl Encoder for Json {
         Ok(())
     }
 
-    fn break_off(&mut self, rows: u64, problem: &Problem, out: &mut Vec<u8>) -> bool {
+    fn abort(&mut self, rows: u64, problem: &Problem, out: &mut Vec<u8>) -> bool {
         let Ok(error) = serde_json::to_string(&problem.body()) else { return false };
         out.extend_from_slice(format!("\n],\"row_count\":{rows},\"error\":{error}}}\n").as_bytes());
         true
     }
 }
 
-/// An object a line.
+/// Encodes one object per line.
 #[derive(Default)]
 pub(crate) struct Ndjson {}
 
-impl Encoder for Ndjson {
+impl RowEncoder for Ndjson {
     fn begin(&mut self, _: &mut Vec<u8>) -> Result<(), Unrepresentable> {
         Ok(())
     }
@@ -99,7 +100,7 @@ impl Encoder for Ndjson {
         Ok(())
     }
 
-    fn break_off(&mut self, _: u64, problem: &Problem, out: &mut Vec<u8>) -> bool {
+    fn abort(&mut self, _: u64, problem: &Problem, out: &mut Vec<u8>) -> bool {
         let Ok(error) = serde_json::to_string(&problem.body()) else { return false };
         out.extend_from_slice(format!("{{\"$error\":{error}}}\n").as_bytes());
         true
@@ -125,7 +126,7 @@ fn columns(schema: &Schema) -> Vec<Column> {
     schema.fields().iter().map(column).collect()
 }
 
-/// A type by its name in SQL.
+/// The name of a type in SQL.
 fn type_name(data_type: &DataType) -> String {
     let name = match data_type {
         DataType::Null => "unknown",

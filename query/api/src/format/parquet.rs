@@ -1,5 +1,5 @@
-//! Rows as one Parquet file, not encrypted: who asked may read them. Row groups are small enough to be kept in memory
-//! until they are written. A file that breaks off lacks its footer, and nothing reads it.
+//! Rows as one Parquet file, not encrypted, because the caller may read them. Row groups are small enough to be buffered in
+//! memory until they are written. An incomplete file lacks its footer, so no reader accepts it.
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
@@ -7,10 +7,10 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 
-use super::{Encoder, Unrepresentable};
+use super::row_encoder::{RowEncoder, Unrepresentable};
 use crate::problem::Problem;
 
-/// Bytes that a row group takes in memory until it is written, about.
+/// The approximate size in memory at which a row group is written, in bytes.
 const ROW_GROUP_BYTES: usize = 8 << 20;
 const ROW_GROUP_ROWS: usize = 128 << 10;
 
@@ -32,7 +32,7 @@ impl Parquet {
     }
 }
 
-impl Encoder for Parquet {
+impl RowEncoder for Parquet {
     fn begin(&mut self, out: &mut Vec<u8>) -> Result<(), Unrepresentable> {
         self.take(out);
         Ok(())
@@ -54,7 +54,7 @@ impl Encoder for Parquet {
         Ok(())
     }
 
-    fn break_off(&mut self, _: u64, _: &Problem, _: &mut Vec<u8>) -> bool {
+    fn abort(&mut self, _: u64, _: &Problem, _: &mut Vec<u8>) -> bool {
         false
     }
 }

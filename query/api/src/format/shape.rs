@@ -1,7 +1,7 @@
-//! The columns of an answer as every reader understands them.
+//! The columns of a result in types that every reader supports.
 //!
 //! Names are made unique, because rows are objects in JSON. Views and dictionaries become plain arrays: a view into a
-//! shared buffer would carry the whole buffer with every piece. Unions, which JSON operators give, become text.
+//! shared buffer would carry the whole buffer with every slice. Unions, which JSON operators return, become text.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -10,19 +10,19 @@ use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, StringArray,
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::{ArrowError, DataType, Field, FieldRef, Schema, SchemaRef};
 
-/// Bytes of a piece of rows, about.
-const PIECE_BYTES: usize = 256 << 10;
+/// The approximate size of a slice of rows, in bytes.
+const SLICE_BYTES: usize = 256 << 10;
 
-/// How rows are made plain.
+/// Converts rows to plain columns with unique names.
 pub(crate) struct Shape {
     schema: SchemaRef,
 }
 
 impl Shape {
-    /// For rows of `schema`.
+    /// The conversion of rows of `schema`.
     pub(crate) fn of(schema: &Schema) -> Self {
         let mut taken: HashSet<String> = HashSet::new();
-        // A name that is made up must not be one that comes later.
+        // A generated name must not equal the name of a later column.
         let given: HashSet<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
         let fields = schema.fields().iter().map(|field| {
             let mut name = field.name().clone();
@@ -40,12 +40,12 @@ impl Shape {
         Self { schema: Arc::new(Schema::new(fields.collect::<Vec<_>>())) }
     }
 
-    /// The columns as they are sent.
+    /// The columns after the conversion.
     pub(crate) fn schema(&self) -> &SchemaRef {
         &self.schema
     }
 
-    /// Rows as they are sent.
+    /// Converts rows.
     pub(crate) fn apply(&self, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
         let columns = batch.columns().iter().zip(self.schema.fields());
         let columns = columns.map(|(column, field)| to_plain(column, field)).collect::<Result<Vec<_>, _>>()?;
@@ -54,12 +54,12 @@ impl Shape {
     }
 }
 
-/// Rows in pieces of about [`PIECE_BYTES`], without copying them.
-pub(crate) fn pieces(batch: RecordBatch) -> impl Iterator<Item = RecordBatch> + Send {
+/// Slices of about [`SLICE_BYTES`], without copying rows.
+pub(crate) fn slices(batch: RecordBatch) -> impl Iterator<Item = RecordBatch> + Send {
     let size =
         |column: &ArrayRef| column.to_data().get_slice_memory_size().unwrap_or_else(|_| column.get_array_memory_size());
     let (rows, bytes) = (batch.num_rows(), batch.columns().iter().map(size).sum::<usize>());
-    let step = (rows.saturating_mul(PIECE_BYTES) / bytes.max(1)).clamp(1, rows.max(1));
+    let step = (rows.saturating_mul(SLICE_BYTES) / bytes.max(1)).clamp(1, rows.max(1));
     (0..rows).step_by(step).map(move |first| batch.slice(first, step.min(rows - first)))
 }
 
@@ -87,7 +87,7 @@ fn to_plain(column: &ArrayRef, field: &FieldRef) -> Result<ArrayRef, ArrowError>
     }
 }
 
-/// The values of a union, whatever their types, as texts.
+/// The values of a union as texts.
 fn text_of(union: &UnionArray) -> Result<StringArray, ArrowError> {
     let options = FormatOptions::new();
     let mut formatters: Vec<(i8, &ArrayRef, ArrayFormatter<'_>)> = Vec::new();
@@ -101,7 +101,7 @@ fn text_of(union: &UnionArray) -> Result<StringArray, ArrowError> {
         .map(|row| {
             let (id, offset) = (union.type_id(row), union.value_offset(row));
             let Some((_, values, formatter)) = formatters.iter().find(|(known, ..)| *known == id) else {
-                return Err(ArrowError::InvalidArgumentError("a union holds a value of no type".to_owned()));
+                return Err(ArrowError::InvalidArgumentError("a union contains a value without a type".to_owned()));
             };
             if values.data_type() == &DataType::Null || values.is_null(offset) {
                 return Ok(None);
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn views_become_plain_and_pieces_hold_every_row_once() {
+    fn views_become_plain_and_slices_contain_every_row_once() {
         let text = "x".repeat(10_000);
         let rows = 100;
         let columns: Vec<(&str, ArrayRef)> = vec![
@@ -138,9 +138,9 @@ mod tests {
         let shape = Shape::of(&batch.schema());
         let plain = shape.apply(&batch).unwrap();
         assert_eq!(plain.schema().field(1).data_type(), &DataType::Utf8);
-        let pieces: Vec<RecordBatch> = pieces(plain).collect();
-        assert!(pieces.len() > 3, "{}", pieces.len());
-        assert_eq!(pieces.iter().map(RecordBatch::num_rows).sum::<usize>(), rows as usize);
-        assert!(super::pieces(RecordBatch::new_empty(batch.schema())).next().is_none());
+        let slices: Vec<RecordBatch> = slices(plain).collect();
+        assert!(slices.len() > 3, "{}", slices.len());
+        assert_eq!(slices.iter().map(RecordBatch::num_rows).sum::<usize>(), rows as usize);
+        assert!(super::slices(RecordBatch::new_empty(batch.schema())).next().is_none());
     }
 }

@@ -1,36 +1,33 @@
-//! `GET /v1/sessions/{id}`: the story of one session, in order.
+//! `GET /v1/sessions/{id}`: the time line of one session.
 
 use axum::extract::{Request, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use holdfast_query::Limits;
 
-use super::{Api, Shared, nothing_else, path_parameter, purpose_of, query_of, take};
-use crate::answer;
+use super::state::Shared;
+use super::target::{path_parameter, purpose, query_parameters, refuse_others, take};
+use crate::error_mapping::query_problem;
 use crate::format::Format;
 use crate::negotiate;
 use crate::problem::Problem;
-use crate::refusal;
-use crate::statement;
+use crate::response;
+use crate::statement::effective_limits;
 
-pub(super) async fn story(State(api): Shared, request: Request) -> Response {
-    told(&api, request).await.into_response()
-}
-
-async fn told(api: &Api, request: Request) -> Result<Response, Problem> {
+pub(super) async fn timeline(State(state): Shared, request: Request) -> Result<Response, Problem> {
     let (mut parts, _) = request.into_parts();
-    let reader = api.authenticate(&parts).await?;
-    api.allow(&reader, reader.permissions().timelines, "the timelines of sessions").await?;
+    let reader = state.authenticate(&parts).await?;
+    state.require(&reader, reader.permissions().timelines, "the time lines of sessions").await?;
     let id = path_parameter(&mut parts).await?;
-    let mut query = query_of(&parts)?;
+    let mut query = query_parameters(&parts)?;
     let format = negotiate::choose(&Format::ROWS, take(&mut query, "format").as_deref(), &parts.headers)?;
-    let purpose = purpose_of(&mut query, &parts)?;
-    nothing_else(&query, "format and purpose")?;
-    let settings = &api.settings;
-    let limits = statement::lower(settings, Limits::default());
-    let entry = api.place(&reader, &format!("the story of session {id}"))?;
-    let result = answer::unless_cancelled(&entry, reader.timeline(&id, purpose)).await?;
-    let result = result.map_err(|error| refusal::of_query(&error, settings.retry_after_seconds()))?;
-    // A session that the caller may not see and one that does not exist are the same to them.
-    let unknown = Problem::not_found("unknown_session", "there is no event of a session with this id that you may see");
-    answer::rows(settings, entry, answer::bounded(result, limits), format, Some(unknown)).await
+    let purpose = purpose(&mut query, &parts)?;
+    refuse_others(&query, "format, purpose")?;
+    let settings = &state.settings;
+    let limits = effective_limits(settings, Limits::default());
+    let registration = state.register(&reader, &format!("the time line of session {id}"))?;
+    let result = response::unless_cancelled(&registration, reader.timeline(&id, purpose)).await?;
+    let result = result.map_err(|error| query_problem(&error, settings.retry_after_seconds()))?;
+    // The response does not distinguish a session that does not exist from one that is not visible to the user.
+    let unknown = Problem::not_found("unknown_session", "no event of a session with this id is visible to you");
+    response::rows(settings, registration, response::limited(result, limits), format, Some(unknown)).await
 }

@@ -1,48 +1,30 @@
-//! `/v1/statements`: what the caller has running, and how to end it.
+//! `/v1/statements`: lists and cancels the caller's running statements.
 
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
-use serde::Serialize;
-use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Api, Shared, nothing_else, path_parameter, query_of};
+use super::state::Shared;
+use super::target::{path_parameter, query_parameters, refuse_others};
 use crate::problem::Problem;
-use crate::running::RunningStatement;
+use crate::running::RunningStatements;
 
-/// The caller's statements that run.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct RunningStatements {
-    /// The oldest first.
-    statements: Vec<RunningStatement>,
-}
-
-pub(super) async fn list(State(api): Shared, request: Request) -> Response {
-    listed(&api, request).await.into_response()
-}
-
-async fn listed(api: &Api, request: Request) -> Result<Response, Problem> {
+pub(super) async fn list(State(state): Shared, request: Request) -> Result<Json<RunningStatements>, Problem> {
     let (parts, _) = request.into_parts();
-    let reader = api.authenticate(&parts).await?;
-    nothing_else(&query_of(&parts)?, "nothing")?;
-    let statements = api.running.of(&reader.user().name);
-    Ok(Json(RunningStatements { statements }).into_response())
+    let reader = state.authenticate(&parts).await?;
+    refuse_others(&query_parameters(&parts)?, "none")?;
+    Ok(Json(RunningStatements { statements: state.running.of(&reader.user().name) }))
 }
 
-pub(super) async fn cancel(State(api): Shared, request: Request) -> Response {
-    cancelled(&api, request).await.into_response()
-}
-
-async fn cancelled(api: &Api, request: Request) -> Result<StatusCode, Problem> {
+pub(super) async fn cancel(State(state): Shared, request: Request) -> Result<StatusCode, Problem> {
     let (mut parts, _) = request.into_parts();
-    let reader = api.authenticate(&parts).await?;
+    let reader = state.authenticate(&parts).await?;
     let id = path_parameter(&mut parts).await?;
-    nothing_else(&query_of(&parts)?, "nothing")?;
-    let known = id.parse::<Uuid>().is_ok_and(|id| api.running.cancel(&reader.user().name, id));
-    if !known {
-        let detail = "no statement of yours with this id runs; GET /v1/statements lists those that do";
+    refuse_others(&query_parameters(&parts)?, "none")?;
+    let is_known = id.parse::<Uuid>().is_ok_and(|id| state.running.cancel(&reader.user().name, id));
+    if !is_known {
+        let detail = "no statement of yours with this id is running; GET /v1/statements lists your running statements";
         return Err(Problem::not_found("unknown_statement", detail));
     }
     Ok(StatusCode::NO_CONTENT)

@@ -1,18 +1,18 @@
-//! What is answered, what is refused, and what stands on record.
+//! Statements that run, statements that are refused, and the access records.
 
 use std::sync::atomic::Ordering;
 
 use holdfast_query::{AccessKind, Outcome};
 use serde_json::{Value, json};
 
-use crate::server::{Server, refusal};
+use crate::server::{Server, problem_of};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_record_there_is_not_one_row() {
+async fn without_an_access_record_no_row_is_returned() {
     let server = Server::start().await;
-    server.book.is_closed.store(true, Ordering::SeqCst);
+    server.audit_trail.is_unavailable.store(true, Ordering::SeqCst);
     for request in [
-        server.ask(&json!({"statement": "SELECT id FROM events"})),
+        server.post(&json!({"statement": "SELECT id FROM events"})),
         server.get("/v1/sessions/S-1"),
         server.get("/v1/reports/count?type=chat.line"),
     ] {
@@ -24,15 +24,15 @@ async fn without_a_record_there_is_not_one_row() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn parameters_are_values_and_nothing_else() {
+async fn parameters_are_values_and_never_sql() {
     let server = Server::start().await;
     let count = async |condition: &str, parameters: Value| {
         let statement = format!("SELECT count(*) AS n FROM events WHERE {condition}");
-        let response = server.ask(&json!({"statement": statement, "parameters": parameters})).send().await.unwrap();
+        let response = server.post(&json!({"statement": statement, "parameters": parameters})).send().await.unwrap();
         if response.status() == 200 {
             Ok(response.json::<Value>().await.unwrap()["rows"][0]["n"].as_i64().unwrap())
         } else {
-            Err(refusal(response).await)
+            Err(problem_of(response).await)
         }
     };
     assert_eq!(count("id = $1", json!(["e-1"])).await, Ok(1));
@@ -52,7 +52,7 @@ async fn parameters_are_values_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_questions_are_answered() {
+async fn only_statements_that_read_are_run() {
     let server = Server::start().await;
     for (statement, reason) in [
         ("DROP TABLE events", "read_only"),
@@ -63,42 +63,42 @@ async fn only_questions_are_answered() {
         ("SELECT nothing FROM events", "invalid_statement"),
         ("SELECT * FROM '/etc/passwd'", "invalid_statement"),
     ] {
-        assert_eq!(refusal(server.sql(statement).await).await, (400, reason.to_owned()), "{statement}");
+        assert_eq!(problem_of(server.sql(statement).await).await, (400, reason.to_owned()), "{statement}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn withheld_columns_are_told() {
+async fn withheld_columns_are_null_and_named_in_notices() {
     let server = Server::start().await;
-    let ask = |statement: &str, format: &str| {
+    let post = |statement: &str, format: &str| {
         let url = format!("{}/v1/sql?format={format}", server.base);
         server.client.post(url).bearer_auth("manager").json(&json!({"statement": statement}))
     };
-    let response = ask("SELECT id, data FROM events LIMIT 1", "json").send().await.unwrap();
+    let response = post("SELECT id, data FROM events LIMIT 1", "json").send().await.unwrap();
     assert!(response.headers().contains_key("holdfast-notice"));
     let answer: Value = response.json().await.unwrap();
     assert!(answer["notices"][0].as_str().unwrap().contains("`data`"), "{answer}");
     assert_eq!(answer["rows"][0]["data"], Value::Null);
-    let response = ask("SELECT id, data FROM events LIMIT 1", "csv").send().await.unwrap();
+    let response = post("SELECT id, data FROM events LIMIT 1", "csv").send().await.unwrap();
     assert!(response.headers()["holdfast-notice"].to_str().unwrap().contains("`data`"));
-    let response = ask("SELECT id FROM events WHERE data LIKE '%x%'", "json").send().await.unwrap();
-    assert_eq!(refusal(response).await, (403, "withheld".to_owned()));
+    let response = post("SELECT id FROM events WHERE data LIKE '%x%'", "json").send().await.unwrap();
+    assert_eq!(problem_of(response).await, (403, "withheld".to_owned()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_story_of_a_session_is_a_view_on_record() {
+async fn the_time_line_of_a_session_is_recorded_as_viewed() {
     let server = Server::start().await;
-    let story: Value = server.get("/v1/sessions/S-1?purpose=complaint").send().await.unwrap().json().await.unwrap();
-    assert_eq!(story["row_count"], 10);
-    let (_, record) = server.book.begun().remove(0);
+    let timeline: Value = server.get("/v1/sessions/S-1?purpose=complaint").send().await.unwrap().json().await.unwrap();
+    assert_eq!(timeline["row_count"], 10);
+    let (_, record) = server.audit_trail.begun().remove(0);
     assert_eq!((record.kind, record.purpose.as_deref()), (AccessKind::Viewed, Some("complaint")));
-    assert_eq!(server.book.outcomes(1).await, [Outcome::Complete]);
+    assert_eq!(server.audit_trail.outcomes(1).await, [Outcome::Complete]);
     assert_eq!(
-        refusal(server.get("/v1/sessions/none").send().await.unwrap()).await,
+        problem_of(server.get("/v1/sessions/none").send().await.unwrap()).await,
         (404, "unknown_session".to_owned())
     );
     let twice = server.get("/v1/sessions/S-1?purpose=a").header("holdfast-purpose", "b").send().await.unwrap();
-    assert_eq!(refusal(twice).await.1, "duplicate_purpose");
+    assert_eq!(problem_of(twice).await.1, "duplicate_purpose");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -114,6 +114,6 @@ async fn reports_are_statements_with_arguments() {
     assert!(plot.text().await.unwrap().contains("<text>1</text>"));
     for (target, status) in [("none?type=x", 404), ("count", 400), ("count?kind=x", 400)] {
         let response = server.get(&format!("/v1/reports/{target}")).send().await.unwrap();
-        assert_eq!(refusal(response).await.0, status, "{target}");
+        assert_eq!(problem_of(response).await.0, status, "{target}");
     }
 }

@@ -1,12 +1,12 @@
-//! Who is let in, and what may be asked how.
+//! Authentication, permissions, methods and formats.
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::server::{Server, refusal};
+use crate::server::{Server, problem_of};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_gets_in_without_credentials() {
+async fn a_caller_without_valid_credentials_is_refused() {
     let server = Server::start().await;
     for (method, target) in [
         (Method::POST, "/v1/sql"),
@@ -19,17 +19,19 @@ async fn nobody_gets_in_without_credentials() {
         let url = format!("{}{target}", server.base);
         let bare = server.client.request(method.clone(), &url).send().await.unwrap();
         assert_eq!(bare.headers().get_all("www-authenticate").iter().count(), 2, "{target}");
-        assert_eq!(refusal(bare).await, (401, "missing_credentials".to_owned()), "{target}");
+        assert_eq!(problem_of(bare).await, (401, "missing_credentials".to_owned()), "{target}");
         let wrong = server.client.request(method, &url).bearer_auth("nobody").send().await.unwrap();
-        assert_eq!(refusal(wrong).await, (401, "invalid_credentials".to_owned()), "{target}");
+        assert_eq!(problem_of(wrong).await, (401, "invalid_credentials".to_owned()), "{target}");
     }
-    assert!(server.book.begun().is_empty());
+    assert!(server.audit_trail.begun().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn refusals_say_what_to_do() {
+async fn a_refused_token_has_a_status_and_a_time_to_retry() {
     let server = Server::start().await;
-    for (token, status, wait) in [("ingest", 403, None), ("hasty", 429, Some("42")), ("away", 503, Some("1"))] {
+    for (token, status, wait) in
+        [("ingest", 403, None), ("throttled", 429, Some("42")), ("unavailable", 503, Some("1"))]
+    {
         let request = server.client.post(format!("{}/v1/sql", server.base)).bearer_auth(token);
         let response = request.json(&json!({"statement": "SELECT 1"})).send().await.unwrap();
         assert_eq!(response.status(), status);
@@ -43,7 +45,7 @@ async fn refusals_say_what_to_do() {
         .await
         .unwrap();
     assert_eq!(response.json::<Value>().await.unwrap()["rows"], json!([{"one": 1}]));
-    let (user, record) = server.book.begun().remove(0);
+    let (user, record) = server.audit_trail.begun().remove(0);
     assert_eq!((user.name.as_str(), user.remote.as_deref()), ("officer", Some("127.0.0.1")));
     assert_eq!(
         (record.statement.as_str(), record.purpose.as_deref()),
@@ -52,19 +54,19 @@ async fn refusals_say_what_to_do() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_role_that_may_not_ask_for_reports_and_sessions_is_refused_on_record() {
+async fn a_role_without_the_permissions_for_reports_and_time_lines_is_refused_and_recorded() {
     let server = Server::start().await;
-    let ask = |target: &str| server.client.get(format!("{}{target}", server.base)).bearer_auth("bell").send();
+    let get = |target: &str| server.client.get(format!("{}{target}", server.base)).bearer_auth("monitor").send();
     for target in ["/v1/reports/count?type=chat.line", "/v1/sessions/S-1"] {
-        assert_eq!(refusal(ask(target).await.unwrap()).await, (403, "forbidden".to_owned()), "{target}");
+        assert_eq!(problem_of(get(target).await.unwrap()).await, (403, "forbidden".to_owned()), "{target}");
     }
-    let denied = server.book.denied();
+    let denied = server.audit_trail.denied();
     assert_eq!(denied.len(), 2);
-    assert!(denied.iter().all(|denial| denial.user == "bell" && denial.reason == "no_right"), "{denied:?}");
-    assert!(server.book.begun().is_empty());
-    assert_eq!(ask("/v1/reports").await.unwrap().status(), 200);
+    assert!(denied.iter().all(|denial| denial.user == "monitor" && denial.reason == "no_right"), "{denied:?}");
+    assert!(server.audit_trail.begun().is_empty());
+    assert_eq!(get("/v1/reports").await.unwrap().status(), 200);
     let statement = json!({"statement": "SELECT count(*) AS n FROM events"});
-    let sql = server.client.post(format!("{}/v1/sql", server.base)).bearer_auth("bell").json(&statement);
+    let sql = server.client.post(format!("{}/v1/sql", server.base)).bearer_auth("monitor").json(&statement);
     assert_eq!(sql.send().await.unwrap().status(), 200);
 }
 
@@ -87,12 +89,12 @@ async fn other_methods_and_formats_are_refused() {
         assert_eq!(response.headers().contains_key("allow"), status != 200, "{method} {target}");
         assert_eq!(response.headers()["cache-control"], "no-store");
     }
-    let ask = || server.ask(&json!({"statement": "SELECT 1"}));
-    assert_eq!(refusal(ask().header("accept", "text/html").send().await.unwrap()).await.0, 406);
-    assert_eq!(refusal(ask().query(&[("format", "xlsx")]).send().await.unwrap()).await.0, 400);
-    assert_eq!(refusal(ask().header("sec-fetch-site", "cross-site").send().await.unwrap()).await.1, "cross_site");
-    assert_eq!(refusal(ask().header("x-long", "x".repeat(40_000)).send().await.unwrap()).await.0, 431);
+    let post = || server.post(&json!({"statement": "SELECT 1"}));
+    assert_eq!(problem_of(post().header("accept", "text/html").send().await.unwrap()).await.0, 406);
+    assert_eq!(problem_of(post().query(&[("format", "xlsx")]).send().await.unwrap()).await.0, 400);
+    assert_eq!(problem_of(post().header("sec-fetch-site", "cross-site").send().await.unwrap()).await.1, "cross_site");
+    assert_eq!(problem_of(post().header("x-long", "x".repeat(40_000)).send().await.unwrap()).await.0, 431);
     let form = server.client.post(format!("{}/v1/sql", server.base)).bearer_auth("officer").form(&[("q", "SELECT 1")]);
-    assert_eq!(refusal(form.send().await.unwrap()).await.0, 415);
-    assert!(server.book.begun().is_empty());
+    assert_eq!(problem_of(form.send().await.unwrap()).await.0, 415);
+    assert!(server.audit_trail.begun().is_empty());
 }

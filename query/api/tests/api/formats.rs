@@ -1,4 +1,4 @@
-//! Every format, read back by readers that are not ours, holds the same rows.
+//! Every format, read back by an independent reader, contains the same rows.
 
 use std::io::Cursor;
 use std::sync::Arc;
@@ -29,10 +29,10 @@ fn cells(batches: &[RecordBatch]) -> Vec<(String, i64, String, Option<String>)> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_format_holds_the_same_rows() {
+async fn every_format_contains_the_same_rows() {
     let server = Server::start().await;
     let fetch = async |accept: &str| {
-        let response = server.ask(&json!({"statement": LINES})).header("accept", accept).send().await.unwrap();
+        let response = server.post(&json!({"statement": LINES})).header("accept", accept).send().await.unwrap();
         assert_eq!(response.status(), 200, "{accept}");
         assert!(response.headers()["content-type"].to_str().unwrap().starts_with(accept));
         assert!(uuid::Uuid::parse_str(response.headers()["holdfast-statement"].to_str().unwrap()).is_ok());

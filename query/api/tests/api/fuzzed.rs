@@ -1,4 +1,4 @@
-//! The document, judged by a validator, and the served API, judged by a fuzzing client that reads the document.
+//! The OpenAPI document in a validator, and the API under a fuzzing client that reads the document.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use tokio::process::Command;
 
 use crate::server::Server;
 
-/// The folder of the tools that `.ci/install` brings; `None`, aloud, where they are missing.
+/// The folder of the tools that `.ci/install` installs; `None`, with a message, if they are missing.
 fn tools() -> Option<PathBuf> {
     let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
     let cache = || variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")));
@@ -19,7 +19,7 @@ fn tools() -> Option<PathBuf> {
         return Some(folder);
     }
     assert!(std::env::var("CI").as_deref() != Ok("true"), "schemathesis is missing; run .ci/install");
-    // Not through the test harness, which would swallow it.
+    // Written directly, because the test harness captures printed text.
     let _ = writeln!(std::io::stderr(), "SKIPPED: schemathesis is missing; run `bash .ci/install` in the repository");
     None
 }
@@ -38,16 +38,16 @@ async fn the_document_is_valid() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_fuzzing_client_finds_nothing() {
+async fn a_fuzzing_client_finds_no_fault() {
     let Some(tools) = tools() else { return };
     let server = Server::start().await;
     let folder = tempfile::tempdir().unwrap();
-    // A text that fits the schema is seldom SQL, and a name is seldom that of a session or a report.
+    // A text that matches the schema is seldom SQL, and a name is seldom that of a session or a report.
     let configuration = "[checks]\n\
          positive_data_acceptance.expected-statuses = [\"2xx\", \"400\", \"404\", \"406\", \"413\", \"429\"]\n\
          negative_data_rejection.expected-statuses = [\"400\", \"401\", \"404\", \"405\", \"406\", \"413\", \"415\", \"431\"]\n";
     std::fs::write(folder.path().join("schemathesis.toml"), configuration).unwrap();
-    // The client does not know how a statement alone is sent.
+    // The client has no serializer for application/sql.
     let hooks = "import schemathesis\nschemathesis.serializer.alias([\"application/sql\"], \"text/plain\")\n";
     std::fs::write(folder.path().join("statements.py"), hooks).unwrap();
     let run = Command::new(tools.join("schemathesis"))

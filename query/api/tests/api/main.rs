@@ -1,4 +1,4 @@
-//! The API over real HTTP, on archives that are written with the real writer, in memory.
+//! The API over HTTP, on archives in memory that the archive's own writer wrote.
 
 mod access;
 mod authenticate;

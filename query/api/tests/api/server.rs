@@ -1,4 +1,4 @@
-//! An archive in memory, who may read it, what was put on record, and the API served on loopback.
+//! An archive in memory, its users, the audit trail, and the API served on loopback.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,26 +34,26 @@ pub(crate) const MILLION: &str = "SELECT a.v * 1000 + b.v AS n, repeat('x', 100)
      FROM (SELECT unnest(range(0, 1000)) AS v) a CROSS JOIN (SELECT unnest(range(0, 1000)) AS v) b \
      CROSS JOIN (SELECT count(*) AS events FROM events) c";
 
-/// What was written down, and whether anything can be.
+/// An audit trail that can be made unavailable.
 #[derive(Default)]
-pub(crate) struct Book {
-    pub(crate) is_closed: AtomicBool,
+pub(crate) struct MemoryAuditTrail {
+    pub(crate) is_unavailable: AtomicBool,
     begun: Mutex<Vec<(AuthenticatedUser, AccessRecord)>>,
     ended: Mutex<Vec<AccessEnd>>,
     denied: Mutex<Vec<Denial>>,
 }
 
-impl Book {
+impl MemoryAuditTrail {
     pub(crate) fn begun(&self) -> Vec<(AuthenticatedUser, AccessRecord)> {
         self.begun.lock().unwrap().clone()
     }
 
-    /// Who was refused what.
+    /// The denials.
     pub(crate) fn denied(&self) -> Vec<Denial> {
         self.denied.lock().unwrap().clone()
     }
 
-    /// How the looks ended, once `count` of them have.
+    /// The outcomes of the accesses, once `count` of them have ended.
     pub(crate) async fn outcomes(&self, count: usize) -> Vec<Outcome> {
         let waiting = async {
             loop {
@@ -64,15 +64,15 @@ impl Book {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(60), waiting).await.expect("a look has no end on record")
+        tokio::time::timeout(Duration::from_secs(60), waiting).await.expect("an access has no recorded end")
     }
 }
 
 #[async_trait]
-impl AuditTrail for Book {
+impl AuditTrail for MemoryAuditTrail {
     async fn begin(&self, user: &AuthenticatedUser, record: &AccessRecord) -> Result<AccessId, Unrecorded> {
-        if self.is_closed.load(Ordering::SeqCst) {
-            return Err(Unrecorded("the book is closed".to_owned()));
+        if self.is_unavailable.load(Ordering::SeqCst) {
+            return Err(Unrecorded("the audit trail is unavailable".to_owned()));
         }
         let mut begun = self.begun.lock().unwrap();
         begun.push((user.clone(), record.clone()));
@@ -96,31 +96,31 @@ impl AuditTrail for Book {
     }
 }
 
-/// Knows an officer, who may read everything, a manager, who may read the operational tier, and a bell, which may ask for
-/// neither reports nor sessions.
-struct Porter {
+/// Authenticates an officer with keys of all tiers, a manager with keys of the operational tier, and a monitor without the
+/// permissions for reports and time lines.
+struct TestAuthenticator {
     officer: Session,
     manager: Session,
-    book: Arc<Book>,
+    audit_trail: Arc<MemoryAuditTrail>,
 }
 
-impl Porter {
+impl TestAuthenticator {
     fn reader(&self, user: &str, interface: Interface, remote: Option<String>) -> Option<Reader> {
         let session = match user {
             "officer" => &self.officer,
-            "manager" | "bell" => &self.manager,
+            "manager" | "monitor" => &self.manager,
             _ => return None,
         };
         let user = AuthenticatedUser { name: user.to_owned(), role: user.to_owned(), interface, remote };
-        let book = Arc::clone(&self.book) as Arc<dyn AuditTrail>;
-        let may = user.name != "bell";
-        let permissions = Permissions { reports: may, timelines: may };
-        Some(Reader::new(session.clone(), user, book, WithoutRecord::Refuse).with_permissions(permissions))
+        let audit_trail = Arc::clone(&self.audit_trail) as Arc<dyn AuditTrail>;
+        let is_permitted = user.name != "monitor";
+        let permissions = Permissions { reports: is_permitted, timelines: is_permitted };
+        Some(Reader::new(session.clone(), user, audit_trail, WithoutRecord::Refuse).with_permissions(permissions))
     }
 }
 
 #[async_trait]
-impl Authenticator for Porter {
+impl Authenticator for TestAuthenticator {
     async fn by_password(
         &self,
         user: &str,
@@ -140,8 +140,8 @@ impl Authenticator for Porter {
     ) -> Result<Reader, AuthenticationError> {
         match token {
             "ingest" => Err(AuthenticationError::Forbidden("this token is for sending events".to_owned())),
-            "hasty" => Err(AuthenticationError::TooManyTries(Duration::from_secs(42))),
-            "away" => Err(AuthenticationError::Unavailable("the users cannot be read".to_owned())),
+            "throttled" => Err(AuthenticationError::TooManyTries(Duration::from_secs(42))),
+            "unavailable" => Err(AuthenticationError::Unavailable("the users cannot be read".to_owned())),
             user => self
                 .reader(user, interface, remote)
                 .ok_or_else(|| AuthenticationError::Credentials("this token is not valid".to_owned())),
@@ -159,16 +159,16 @@ impl Authenticator for Porter {
     async fn scram_failed(&self, _: &str, _: Option<String>) {}
 }
 
-/// One report: events of a type.
-struct Shelf;
+/// One report: the number of events of a type.
+struct TestReports;
 
-impl ReportSource for Shelf {
+impl ReportSource for TestReports {
     fn list(&self) -> Vec<ReportDescription> {
         let argument = ReportArgument { name: "type".into(), description: "a type".into(), required: true };
         vec![ReportDescription {
             name: "count".into(),
             title: "Events".into(),
-            description: "How many events of a type there are".into(),
+            description: "The number of events of a type".into(),
             arguments: vec![argument],
             has_plot: true,
         }]
@@ -194,10 +194,10 @@ impl ReportSource for Shelf {
     }
 }
 
-/// The API, served.
+/// The served API.
 pub(crate) struct Server {
     pub(crate) base: String,
-    pub(crate) book: Arc<Book>,
+    pub(crate) audit_trail: Arc<MemoryAuditTrail>,
     pub(crate) client: Client,
 }
 
@@ -213,23 +213,27 @@ impl Server {
             options.parallelism = 2;
             Session::new(options).unwrap()
         };
-        let book = Arc::new(Book::default());
-        let porter = Porter { officer: session(officer), manager: session(manager), book: Arc::clone(&book) };
-        let routes = router(Arc::new(porter), Arc::new(Shelf), settings).unwrap();
+        let audit_trail = Arc::new(MemoryAuditTrail::default());
+        let authenticator = TestAuthenticator {
+            officer: session(officer),
+            manager: session(manager),
+            audit_trail: Arc::clone(&audit_trail),
+        };
+        let routes = router(Arc::new(authenticator), Arc::new(TestReports), settings).unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let service = routes.into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
-        Self { base, book, client: Client::new() }
+        Self { base, audit_trail, client: Client::new() }
     }
 
-    /// A statement of the officer, as JSON.
-    pub(crate) fn ask(&self, body: &Value) -> RequestBuilder {
+    /// A request of the officer to run a statement.
+    pub(crate) fn post(&self, body: &Value) -> RequestBuilder {
         self.client.post(format!("{}/v1/sql", self.base)).bearer_auth("officer").json(body)
     }
 
     pub(crate) async fn sql(&self, statement: &str) -> Response {
-        self.ask(&json!({"statement": statement})).send().await.unwrap()
+        self.post(&json!({"statement": statement})).send().await.unwrap()
     }
 
     pub(crate) fn get(&self, target: &str) -> RequestBuilder {
@@ -237,8 +241,8 @@ impl Server {
     }
 }
 
-/// The status of an answer and the reason of its problem.
-pub(crate) async fn refusal(response: Response) -> (u16, String) {
+/// The status of a response and the reason of its problem.
+pub(crate) async fn problem_of(response: Response) -> (u16, String) {
     let status = response.status().as_u16();
     assert_eq!(response.headers()["content-type"], "application/problem+json");
     let problem: Value = response.json().await.unwrap();

@@ -1,5 +1,5 @@
-//! What the archive, the interface and the reports refuse, as HTTP says it. This is the only place that chooses a status for
-//! them.
+//! The problem for each error of the engine, of authentication and of reports. This is the only place that chooses a status
+//! for them.
 
 use axum::http::{HeaderValue, StatusCode, header};
 use holdfast_query::{AuthenticationError, QueryError};
@@ -8,10 +8,10 @@ use crate::problem::Problem;
 use crate::report::ReportProblem;
 
 const WITHHELD: &str = "Your keys do not open this";
-const TOO_MUCH: &str = "The statement needs too much";
+const LIMIT_EXCEEDED: &str = "The statement exceeds a limit";
 
-/// Why a statement was not answered.
-pub(crate) fn of_query(error: &QueryError, retry_after_seconds: u64) -> Problem {
+/// Why a statement failed.
+pub(crate) fn query_problem(error: &QueryError, retry_after_seconds: u64) -> Problem {
     let detail = error.to_string();
     let problem = |status, reason, title| Problem::new(status, reason, title, detail);
     match error {
@@ -19,66 +19,62 @@ pub(crate) fn of_query(error: &QueryError, retry_after_seconds: u64) -> Problem 
         QueryError::ReadOnly(_) => problem(StatusCode::BAD_REQUEST, "read_only", "The archive is read-only"),
         QueryError::Withheld { .. } => problem(StatusCode::FORBIDDEN, "withheld", WITHHELD),
         QueryError::NoKey { .. } => problem(StatusCode::FORBIDDEN, "no_key", WITHHELD),
-        QueryError::TooManyRows { .. } => problem(StatusCode::PAYLOAD_TOO_LARGE, "too_many_rows", TOO_MUCH),
-        QueryError::TimedOut => problem(StatusCode::GATEWAY_TIMEOUT, "statement_timeout", TOO_MUCH),
-        QueryError::Memory { .. } => problem(StatusCode::INSUFFICIENT_STORAGE, "memory", TOO_MUCH),
+        QueryError::TooManyRows { .. } => problem(StatusCode::PAYLOAD_TOO_LARGE, "too_many_rows", LIMIT_EXCEEDED),
+        QueryError::TimedOut => problem(StatusCode::GATEWAY_TIMEOUT, "statement_timeout", LIMIT_EXCEEDED),
+        QueryError::Memory { .. } => problem(StatusCode::INSUFFICIENT_STORAGE, "memory", LIMIT_EXCEEDED),
         QueryError::Unrecorded(_) => {
-            problem(StatusCode::SERVICE_UNAVAILABLE, "unrecorded", "The look cannot be recorded")
+            problem(StatusCode::SERVICE_UNAVAILABLE, "unrecorded", "The access cannot be recorded")
                 .with(header::RETRY_AFTER, retry_after_seconds)
         }
-        QueryError::File { .. } => {
-            problem(StatusCode::INTERNAL_SERVER_ERROR, "data_file", "A data file is not what it should be")
-        }
+        QueryError::File { .. } => problem(StatusCode::INTERNAL_SERVER_ERROR, "data_file", "A data file is invalid"),
         QueryError::Sessions(_) => problem(StatusCode::BAD_GATEWAY, "sessions", "The sessions cannot be read"),
         QueryError::Archive(_) => problem(StatusCode::BAD_GATEWAY, "archive", "The archive cannot be read"),
     }
 }
 
-/// Why somebody is not let in.
-pub(crate) fn of_authentication(refused: &AuthenticationError, retry_after_seconds: u64) -> Problem {
-    let detail = refused.to_string();
-    match refused {
+/// Why authentication failed.
+pub(crate) fn authentication_problem(error: &AuthenticationError, retry_after_seconds: u64) -> Problem {
+    let detail = error.to_string();
+    match error {
         AuthenticationError::Credentials(_) => {
-            challenged("invalid_credentials", "The credentials are not valid", detail)
+            challenge("invalid_credentials", "The credentials are not valid", detail)
         }
         AuthenticationError::Forbidden(_) => forbidden(detail),
         AuthenticationError::TooManyTries(wait) => {
             Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_tries", "Too many failed logins", detail)
                 .with(header::RETRY_AFTER, wait.as_secs().max(1))
         }
-        AuthenticationError::Unavailable(_) => Problem::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "authentication_unavailable",
-            "Nobody can be let in now",
-            detail,
-        )
-        .with(header::RETRY_AFTER, retry_after_seconds),
+        AuthenticationError::Unavailable(_) => {
+            let title = "Authentication is unavailable";
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "authentication_unavailable", title, detail)
+                .with(header::RETRY_AFTER, retry_after_seconds)
+        }
     }
 }
 
-/// Somebody is known, and may not do this.
+/// The user is authenticated and lacks the permission.
 pub(crate) fn forbidden(detail: impl Into<String>) -> Problem {
-    Problem::new(StatusCode::FORBIDDEN, "forbidden", "This is not for you", detail)
+    Problem::new(StatusCode::FORBIDDEN, "forbidden", "You lack the permission", detail)
 }
 
-/// Somebody did not say who they are, or not in a way that is understood.
-pub(crate) fn unidentified(detail: impl Into<String>) -> Problem {
-    challenged("missing_credentials", "Credentials are needed", detail)
+/// The request has no credentials, or credentials of an unknown form.
+pub(crate) fn missing_credentials(detail: impl Into<String>) -> Problem {
+    challenge("missing_credentials", "Credentials are needed", detail)
 }
 
-fn challenged(reason: &'static str, title: &'static str, detail: impl Into<String>) -> Problem {
+fn challenge(reason: &'static str, title: &'static str, detail: impl Into<String>) -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED, reason, title, detail)
         .with(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"holdfast\""))
         .with(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"holdfast\", charset=\"UTF-8\""))
 }
 
-/// Why a report cannot be made.
-pub(crate) fn of_report(problem: &ReportProblem) -> Problem {
-    let detail = problem.to_string();
-    match problem {
+/// Why a report cannot be created.
+pub(crate) fn report_problem(error: &ReportProblem) -> Problem {
+    let detail = error.to_string();
+    match error {
         ReportProblem::Unknown { .. } => Problem::not_found("unknown_report", detail),
         ReportProblem::Argument { .. } => {
-            Problem::bad_request("invalid_argument", "An argument of the report does not fit", detail)
+            Problem::bad_request("invalid_argument", "An argument of the report is invalid", detail)
         }
         ReportProblem::NoPlot { .. } => Problem::not_representable(detail),
         ReportProblem::Plot { .. } => {
@@ -97,23 +93,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_can_try_again_is_told_when() {
-        let unrecorded = of_query(&QueryError::Unrecorded(Unrecorded("no broker".to_owned())), 7).into_response();
+    fn problems_that_pass_name_the_time_to_retry() {
+        let unrecorded = query_problem(&QueryError::Unrecorded(Unrecorded("no broker".to_owned())), 7).into_response();
         assert_eq!(unrecorded.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(unrecorded.headers()[header::RETRY_AFTER], "7");
-        let tries = of_authentication(&AuthenticationError::TooManyTries(Duration::from_secs(90)), 7).into_response();
+        let tries = AuthenticationError::TooManyTries(Duration::from_secs(90));
+        let tries = authentication_problem(&tries, 7).into_response();
         assert_eq!(tries.status(), StatusCode::TOO_MANY_REQUESTS);
         assert_eq!(tries.headers()[header::RETRY_AFTER], "90");
     }
 
     #[test]
-    fn who_is_not_known_is_told_both_ways_in() {
-        let response = unidentified("say who you are").into_response();
+    fn only_unauthenticated_callers_are_challenged_with_both_schemes() {
+        let response = missing_credentials("send credentials").into_response();
         assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
-        let ways: Vec<_> = response.headers().get_all(header::WWW_AUTHENTICATE).iter().collect();
-        assert_eq!(ways.len(), 2);
+        let challenges: Vec<_> = response.headers().get_all(header::WWW_AUTHENTICATE).iter().collect();
+        assert_eq!(challenges.len(), 2);
         assert!(
-            of_authentication(&AuthenticationError::Forbidden("no".to_owned()), 1)
+            authentication_problem(&AuthenticationError::Forbidden("no".to_owned()), 1)
                 .into_response()
                 .headers()
                 .get(header::WWW_AUTHENTICATE)
