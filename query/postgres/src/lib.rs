@@ -1,37 +1,27 @@
-//! The archive over the PostgreSQL wire protocol: read-only, with SCRAM and TLS, for psql, ODBC, JDBC and whatever else
-//! speaks it.
+//! The archive over the PostgreSQL wire protocol: read-only, with SCRAM and TLS, for psql, ODBC, JDBC and other clients.
 //!
 //! ```text
-//! server ─▶ negotiate (TLS?) ─▶ login (SCRAM, Authenticator) ─▶ connection ─▶ statements ─▶ Reader ─▶ rows
-//!   │                             │ refused, and on record                    │ refused: writes, what is not served
-//!   └ counts, supervises, drains  └▶ SQLSTATE 28xxx                           └▶ SQLSTATE
+//! server ─▶ wire (TLS?) ─▶ login (SCRAM, Authenticator) ─▶ session ─▶ statements ─▶ Reader ─▶ values ─▶ rows
+//!   │                        │ refused, and recorded                  │ refused: writes, unsupported statements
+//!   └ limits, supervises,    └▶ SQLSTATE 28xxx                        └▶ SQLSTATE
+//!     drains
 //! ```
 //!
 //! Invariants:
-//! - Nothing is answered from the archive but through a [`holdfast_query::Reader`], whose looks are on record.
-//! - Nothing is ever written: what would write is refused before anything is planned, and the Reader refuses it again.
-//! - A server that was given a certificate never speaks plain text to other machines unless it was told to.
-//! - Bytes of clients never panic anything, and what they claim to send is bounded before it is set aside for.
+//! - All data comes from a [`holdfast_query::Reader`], which records each access.
+//! - Nothing is written: a statement that writes is refused before it is planned, and the Reader refuses it again.
+//! - With `require_tls`, clients on other machines must use TLS.
+//! - No bytes of a client cause a panic. A declared length is checked before memory is allocated for it.
 
-mod answer;
-mod cancel;
 mod catalog;
-mod connection;
 mod error;
-mod extended;
-mod frontend;
-mod functions;
 mod login;
-mod negotiate;
-mod parameters;
-mod rows;
-mod scram;
 mod server;
 mod session;
 mod settings;
 mod sqlstate;
 mod statements;
-mod tls;
+mod values;
 mod variables;
 mod wire;
 
@@ -39,4 +29,4 @@ pub use catalog::PostgresCatalog;
 pub use error::PostgresError;
 pub use server::serve;
 pub use settings::PostgresSettings;
-pub use tls::{TlsError, TlsIdentity};
+pub use wire::{TlsError, TlsIdentity};

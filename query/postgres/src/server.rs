@@ -1,21 +1,20 @@
-//! Connections: accepted, counted, supervised, and ended in order when the server stops.
+//! Accepts, limits and supervises connections, and ends them in order when the server stops.
 //!
 //! ```text
-//! accept ─┬─ there is room ─▶ negotiate ─▶ log in ─▶ session
-//!         └─ there is none ─▶ negotiate ─▶ "too many clients"    (a few at a time; beyond, it is hung up)
-//! stop ─▶ nobody is accepted; who waits is told; what runs has time to end; then it is cancelled; then it is dropped
+//! accept ─┬─ below the limit ─▶ negotiate ─▶ log in ─▶ session
+//!         └─ at the limit ─▶ negotiate ─▶ "too many clients"    (up to MAX_REFUSALS at a time; then the connection is closed)
+//! stop ─▶ no connection is accepted; idle sessions end; statements have `drain_timeout` to end; then they are cancelled;
+//!         then their connections are closed
 //! ```
 
-use crate::cancel::Cancellations;
-use crate::connection::Connection;
 use crate::error::PostgresError;
-use crate::login::{self, NotIn, Origin};
-use crate::negotiate::{Wish, negotiate};
+use crate::login::{LoginError, Origin, log_in};
+use crate::session::{CancelKeys, Session};
 use crate::settings::PostgresSettings;
 use crate::sqlstate::Failure;
 use crate::statements::Statements;
 use crate::variables::Variables;
-use crate::wire::{Broken, Wire};
+use crate::wire::{StartupRequest, Wire, WireError, negotiate};
 use datafusion_postgres::pgwire::messages::PgWireBackendMessage;
 use datafusion_postgres::pgwire::messages::response::TransactionStatus;
 use datafusion_postgres::pgwire::messages::startup::NegotiateProtocolVersion;
@@ -30,23 +29,23 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-/// Clients that are told at a time that there is no room.
-const MOST_REFUSED: usize = 32;
-/// Time for telling them.
-const REFUSAL_TIME: Duration = Duration::from_secs(5);
-/// Pause after a failed accept, which mostly means that there are no more file descriptors.
-const PAUSE: Duration = Duration::from_millis(100);
-/// Time that cancelled statements have to end.
-const LAST_TIME: Duration = Duration::from_secs(5);
-/// The version of the protocol that is served, as it is told.
-const PROTOCOL: i32 = 3 << 16;
+/// The most connections that are being refused at a time.
+const MAX_REFUSALS: usize = 32;
+/// The time for refusing a connection.
+const REFUSAL_TIMEOUT: Duration = Duration::from_secs(5);
+/// The pause after a failed accept. Its usual cause is a lack of file descriptors.
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
+/// The time that cancelled statements have to end.
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
+/// The supported version of the protocol, 3.0.
+const PROTOCOL_VERSION: i32 = 3 << 16;
 
-/// What all connections share.
+/// The state that all connections share.
 struct Shared {
     authenticator: Arc<dyn Authenticator>,
     settings: Arc<PostgresSettings>,
     statements: Arc<Statements>,
-    cancellations: Arc<Cancellations>,
+    cancel_keys: Arc<CancelKeys>,
     stop: CancellationToken,
     killed: CancellationToken,
 }
@@ -54,7 +53,7 @@ struct Shared {
 /// Serves clients on `listener` until `stop`.
 ///
 /// # Errors
-/// [`PostgresError`] when the server cannot start. What goes wrong on one connection ends that connection alone.
+/// [`PostgresError`] if the server cannot start. An error of one connection ends only that connection.
 pub async fn serve(
     listener: TcpListener,
     authenticator: Arc<dyn Authenticator>,
@@ -65,14 +64,14 @@ pub async fn serve(
     if settings.require_tls && settings.tls.is_none() && !address.ip().to_canonical().is_loopback() {
         return Err(PostgresError::TlsNeeded(address));
     }
-    let room = Arc::new(Semaphore::new(settings.max_connections));
-    let refusals = Arc::new(Semaphore::new(MOST_REFUSED));
+    let slots = Arc::new(Semaphore::new(settings.max_connections));
+    let refusals = Arc::new(Semaphore::new(MAX_REFUSALS));
     let killed = CancellationToken::new();
     let shared = Arc::new(Shared {
         authenticator,
         settings: Arc::new(settings),
         statements: Arc::new(Statements::default()),
-        cancellations: Arc::new(Cancellations::default()),
+        cancel_keys: Arc::new(CancelKeys::default()),
         stop: stop.clone(),
         killed: killed.clone(),
     });
@@ -81,19 +80,19 @@ pub async fn serve(
         tokio::select! {
             biased;
             () = stop.cancelled() => break,
-            Some(ended) = connections.tasks.join_next_with_id() => connections.note(ended),
+            Some(ended) = connections.tasks.join_next_with_id() => connections.remove(ended),
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
                     let shared = Arc::clone(&shared);
-                    match (Arc::clone(&room).try_acquire_owned(), Arc::clone(&refusals).try_acquire_owned()) {
-                        (Ok(place), _) => connections.add(peer, attend(stream, peer, shared, place)),
-                        (Err(_), Ok(place)) => connections.add(peer, refuse(stream, shared, place)),
-                        (Err(_), Err(_)) => tracing::warn!(%peer, "there is no room for a PostgreSQL client, and none to say so"),
+                    match (Arc::clone(&slots).try_acquire_owned(), Arc::clone(&refusals).try_acquire_owned()) {
+                        (Ok(slot), _) => connections.add(peer, serve_client(stream, peer, shared, slot)),
+                        (Err(_), Ok(slot)) => connections.add(peer, refuse(stream, shared, slot)),
+                        (Err(_), Err(_)) => tracing::warn!(%peer, "too many PostgreSQL clients; closed a connection without an error"),
                     }
                 }
                 Err(error) => {
-                    tracing::warn!("a PostgreSQL client could not be accepted: {error}");
-                    tokio::time::sleep(PAUSE).await;
+                    tracing::warn!("a connection of a PostgreSQL client could not be accepted: {error}");
+                    tokio::time::sleep(ACCEPT_RETRY_DELAY).await;
                 }
             },
         }
@@ -103,7 +102,7 @@ pub async fn serve(
     Ok(())
 }
 
-/// The tasks of the connections, and whose they are.
+/// The tasks of the connections, and their peers.
 #[derive(Default)]
 struct Connections {
     tasks: JoinSet<()>,
@@ -116,7 +115,7 @@ impl Connections {
         self.peers.insert(task.id(), peer);
     }
 
-    fn note(&mut self, ended: Result<(Id, ()), JoinError>) {
+    fn remove(&mut self, ended: Result<(Id, ()), JoinError>) {
         match ended {
             Ok((id, ())) => drop(self.peers.remove(&id)),
             Err(error) => {
@@ -128,58 +127,58 @@ impl Connections {
         }
     }
 
-    async fn all(&mut self) {
+    async fn join_all(&mut self) {
         while let Some(ended) = self.tasks.join_next_with_id().await {
-            self.note(ended);
+            self.remove(ended);
         }
     }
 
     async fn drain(&mut self, settings: &PostgresSettings, killed: &CancellationToken) {
-        if timeout(settings.drain_timeout, self.all()).await.is_ok() {
+        if timeout(settings.drain_timeout, self.join_all()).await.is_ok() {
             return;
         }
-        tracing::warn!(connections = self.tasks.len(), "statements of PostgreSQL clients are cancelled");
+        tracing::warn!(connections = self.tasks.len(), "cancelling the statements of PostgreSQL clients");
         killed.cancel();
-        if timeout(LAST_TIME, self.all()).await.is_err() {
-            tracing::warn!(connections = self.tasks.len(), "connections of PostgreSQL clients are dropped");
+        if timeout(CANCEL_TIMEOUT, self.join_all()).await.is_err() {
+            tracing::warn!(connections = self.tasks.len(), "closing the connections of PostgreSQL clients");
             self.tasks.shutdown().await;
         }
     }
 }
 
-/// Attends to one client.
-async fn attend(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>, _place: OwnedSemaphorePermit) {
-    let begun = tokio::select! {
+/// Serves one client.
+async fn serve_client(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>, _slot: OwnedSemaphorePermit) {
+    let started = tokio::select! {
         biased;
         () = shared.stop.cancelled() => return,
-        begun = timeout(shared.settings.startup_timeout, begin(stream, peer, &shared)) => begun,
+        started = timeout(shared.settings.startup_timeout, start_session(stream, peer, &shared)) => started,
     };
-    let ended = match begun {
-        Ok(Ok(Some(connection))) => connection.run().await,
+    let ended = match started {
+        Ok(Ok(Some(session))) => session.run().await,
         Ok(Ok(None)) => return,
-        Ok(Err(broken)) => Err(broken),
+        Ok(Err(error)) => Err(error),
         Err(_) => {
             tracing::debug!(%peer, "a PostgreSQL client did not log in in time");
             return;
         }
     };
-    if let Err(broken) = ended {
-        tracing::debug!(%peer, "the connection of a PostgreSQL client broke: {broken}");
+    if let Err(error) = ended {
+        tracing::debug!(%peer, "the connection of a PostgreSQL client failed: {error}");
     }
 }
 
-/// From the first byte to a session; `None` when there is none.
-async fn begin(stream: TcpStream, peer: SocketAddr, shared: &Shared) -> Result<Option<Connection>, Broken> {
+/// Negotiates and logs in; `None` if no session starts.
+async fn start_session(stream: TcpStream, peer: SocketAddr, shared: &Shared) -> Result<Option<Session>, WireError> {
     stream.set_nodelay(true)?;
     let settings = &shared.settings;
     let (mut wire, is_encrypted, parameters) =
         match negotiate(stream, settings.tls.as_ref(), settings.idle_timeout).await? {
             None => return Ok(None),
-            Some(Wish::Cancel { process, secret }) => {
-                shared.cancellations.cancel(process, &secret);
+            Some(StartupRequest::Cancel { process, secret }) => {
+                shared.cancel_keys.cancel(process, &secret);
                 return Ok(None);
             }
-            Some(Wish::Session { mut wire, is_encrypted, minor, parameters }) => {
+            Some(StartupRequest::Session { mut wire, is_encrypted, minor, parameters }) => {
                 negotiate_version(&mut wire, minor, &parameters).await?;
                 (wire, is_encrypted, parameters)
             }
@@ -187,22 +186,28 @@ async fn begin(stream: TcpStream, peer: SocketAddr, shared: &Shared) -> Result<O
     let origin = Origin { address: peer.ip(), is_encrypted };
     let end_point = settings.tls.as_ref().and_then(|tls| tls.end_point.clone()).filter(|_| is_encrypted);
     let authenticator = shared.authenticator.as_ref();
-    let reader =
-        match login::log_in(&mut wire, authenticator, &origin, settings.require_tls, end_point.as_deref(), &parameters)
-            .await
-        {
-            Ok(reader) => reader,
-            Err(NotIn::Over(broken)) => return Err(broken),
-            Err(NotIn::AuthenticationError(failure)) => return hang_up(wire, failure).await,
-        };
+    let reader = match log_in(
+        &mut wire,
+        authenticator,
+        &origin,
+        settings.require_tls,
+        end_point.as_deref(),
+        &parameters,
+    )
+    .await
+    {
+        Ok(reader) => reader,
+        Err(LoginError::Connection(error)) => return Err(error),
+        Err(LoginError::Refused(failure)) => return refuse_session(wire, failure).await,
+    };
     let variables = match variables(&reader.user().name, settings, &parameters) {
         Ok(variables) => variables,
-        Err(failure) => return hang_up(wire, failure).await,
+        Err(failure) => return refuse_session(wire, failure).await,
     };
-    Ok(Some(Connection {
+    Ok(Some(Session {
         wire,
         reader,
-        entry: shared.cancellations.enter(),
+        cancel_key: shared.cancel_keys.register(),
         variables,
         statements: Arc::clone(&shared.statements),
         settings: Arc::clone(settings),
@@ -211,28 +216,32 @@ async fn begin(stream: TcpStream, peer: SocketAddr, shared: &Shared) -> Result<O
         transaction: TransactionStatus::Idle,
         prepared: BTreeMap::new(),
         portals: BTreeMap::new(),
-        is_skipping: false,
+        discards_until_sync: false,
     }))
 }
 
-/// Tells the client which version of the protocol is served, where it asks for more.
-async fn negotiate_version(wire: &mut Wire, minor: u16, parameters: &BTreeMap<String, String>) -> Result<(), Broken> {
+/// Sends the supported version of the protocol if the client requests a newer one or unknown options.
+async fn negotiate_version(
+    wire: &mut Wire,
+    minor: u16,
+    parameters: &BTreeMap<String, String>,
+) -> Result<(), WireError> {
     let options: Vec<String> = parameters.keys().filter(|name| name.starts_with("_pq_.")).cloned().collect();
     if minor > 0 || !options.is_empty() {
-        let message = NegotiateProtocolVersion::new(PROTOCOL, options);
+        let message = NegotiateProtocolVersion::new(PROTOCOL_VERSION, options);
         wire.put(PgWireBackendMessage::NegotiateProtocolVersion(message)).await?;
     }
     Ok(())
 }
 
-async fn hang_up(mut wire: Wire, failure: Failure) -> Result<Option<Connection>, Broken> {
+async fn refuse_session(mut wire: Wire, failure: Failure) -> Result<Option<Session>, WireError> {
     let failure = Failure { is_fatal: true, ..failure };
     wire.error(failure.info()).await?;
     wire.close().await;
     Ok(None)
 }
 
-/// The variables of a session that begins with `parameters`.
+/// The variables of a session with these startup parameters.
 fn variables(
     user: &str,
     settings: &PostgresSettings,
@@ -245,10 +254,10 @@ fn variables(
     });
     let own = own.map(|(name, value)| (name.clone(), value.clone()));
     for (name, value) in options.into_iter().chain(own) {
-        // A warning has no place here: the client does not listen yet.
+        // Warnings are dropped: the client does not expect notices yet.
         variables.set(&name, &value)?;
     }
-    variables.begin();
+    variables.set_defaults();
     Ok(variables)
 }
 
@@ -278,22 +287,22 @@ fn set_in_options(options: &str) -> Vec<(String, String)> {
     set
 }
 
-/// Tells a client that there is no room for it. It may still cancel a statement.
-async fn refuse(stream: TcpStream, shared: Arc<Shared>, _place: OwnedSemaphorePermit) {
+/// Refuses a client because of the limit of connections. A cancel request is still handled.
+async fn refuse(stream: TcpStream, shared: Arc<Shared>, _slot: OwnedSemaphorePermit) {
     let refusal = async {
-        match negotiate(stream, shared.settings.tls.as_ref(), REFUSAL_TIME).await? {
+        match negotiate(stream, shared.settings.tls.as_ref(), REFUSAL_TIMEOUT).await? {
             None => {}
-            Some(Wish::Cancel { process, secret }) => shared.cancellations.cancel(process, &secret),
-            Some(Wish::Session { wire, .. }) => {
-                let most = shared.settings.max_connections;
+            Some(StartupRequest::Cancel { process, secret }) => shared.cancel_keys.cancel(process, &secret),
+            Some(StartupRequest::Session { wire, .. }) => {
+                let max = shared.settings.max_connections;
                 let full = Failure::fatal("53300", "sorry, too many clients already");
-                hang_up(wire, full.hint(format!("the server accepts {most} connections at a time"))).await?;
+                refuse_session(wire, full.hint(format!("the server accepts {max} connections at a time"))).await?;
             }
         }
-        Ok::<(), Broken>(())
+        Ok::<(), WireError>(())
     };
-    if let Ok(Err(broken)) = timeout(REFUSAL_TIME, refusal).await {
-        tracing::debug!("a PostgreSQL client could not be told that there is no room: {broken}");
+    if let Ok(Err(error)) = timeout(REFUSAL_TIMEOUT, refusal).await {
+        tracing::debug!("the error could not be sent to a refused PostgreSQL client: {error}");
     }
 }
 
@@ -312,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_client_begins_with_is_what_reset_goes_back_to() {
+    fn reset_restores_the_startup_parameters() {
         let parameters = [("user", "x"), ("application_name", "psql"), ("statement_timeout", "1s")];
         let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         let mut variables = variables("ada", &PostgresSettings::default(), &parameters).unwrap();

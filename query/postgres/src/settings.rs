@@ -1,30 +1,30 @@
-//! What bounds the server.
+//! The settings of the server. Plain data.
 
-use crate::tls::TlsIdentity;
+use crate::wire::TlsIdentity;
 use std::time::Duration;
 
-/// How the server is set up.
+/// The settings of the server.
 #[derive(Debug, Clone)]
 pub struct PostgresSettings {
-    /// The certificate and key; without them nothing is encrypted.
+    /// The certificate and key. Without them the server does not offer TLS.
     pub tls: Option<TlsIdentity>,
     /// Whether clients on other machines must use TLS.
     pub require_tls: bool,
-    /// Connections at one time.
+    /// The most concurrent connections.
     pub max_connections: usize,
-    /// Time that a connection has until its user is let in.
+    /// The time from the start of a connection to the end of its login.
     pub startup_timeout: Duration,
-    /// Time that a connection may say nothing, or take nothing of an answer.
+    /// The time after which a connection is closed if the client sends no message, or does not read its response.
     pub idle_timeout: Duration,
-    /// Time of a statement until its last row, unless the session sets its own.
+    /// The default of `statement_timeout`: the time from the start of a statement to its last row.
     pub statement_timeout: Duration,
-    /// The most that a session may set.
+    /// The longest `statement_timeout` of a session.
     pub max_statement_timeout: Duration,
-    /// Rows of one answer at most; `None` for no bound.
+    /// The most rows of a result; `None` for no limit.
     pub row_limit: Option<u64>,
-    /// Bytes of one message of a client at most, after its user was let in.
-    pub max_message: usize,
-    /// Time that running statements have to end when the server stops.
+    /// The size of a client's message after the login, in bytes.
+    pub max_message_bytes: usize,
+    /// The time that running statements have to end when the server stops.
     pub drain_timeout: Duration,
 }
 
@@ -39,7 +39,7 @@ impl Default for PostgresSettings {
             statement_timeout: Duration::from_secs(5 * 60),
             max_statement_timeout: Duration::from_secs(60 * 60),
             row_limit: None,
-            max_message: 16 << 20,
+            max_message_bytes: 16 << 20,
             drain_timeout: Duration::from_secs(20),
         }
     }

@@ -1,4 +1,4 @@
-//! Errors as clients are told them: one place where each gets its SQLSTATE.
+//! The SQLSTATE of each error. This is the only place that chooses them for errors of the engine and of authentication.
 
 use datafusion_postgres::pgwire::error::ErrorInfo;
 use holdfast_query::{AuthenticationError, QueryError};
@@ -9,7 +9,7 @@ pub(crate) struct Failure {
     pub(crate) code: &'static str,
     pub(crate) message: String,
     pub(crate) hint: Option<String>,
-    /// The connection ends with it.
+    /// Whether it ends the connection.
     pub(crate) is_fatal: bool,
 }
 
@@ -32,9 +32,9 @@ impl Failure {
             .hint("use SELECT, EXPLAIN, SHOW or DESCRIBE")
     }
 
-    /// The statement is not served at all.
-    pub(crate) fn unserved(what: &str) -> Self {
-        Self::new("0A000", format!("{what} is not served here"))
+    /// The server does not support it.
+    pub(crate) fn unsupported(what: &str) -> Self {
+        Self::new("0A000", format!("{what} is not supported"))
     }
 
     pub(crate) fn syntax(message: impl Into<String>) -> Self {
@@ -53,14 +53,14 @@ impl Failure {
         Self::fatal("57P01", "terminating connection because the server is stopping")
     }
 
-    /// What clients read.
+    /// The error as a client receives it.
     pub(crate) fn info(&self) -> ErrorInfo {
         let severity = if self.is_fatal { "FATAL" } else { "ERROR" };
         info(severity, self.code, self.message.clone(), self.hint.clone())
     }
 }
 
-/// A message that goes with an answer.
+/// A warning, sent as a notice.
 pub(crate) fn warning(message: String) -> ErrorInfo {
     info("WARNING", "01000", message, None)
 }
@@ -91,7 +91,7 @@ impl From<QueryError> for Failure {
 impl From<&AuthenticationError> for Failure {
     fn from(refused: &AuthenticationError) -> Self {
         match refused {
-            // Whoever does not prove who they are is never told whether there is such a user.
+            // The message is the same for unknown users, so that it does not reveal which users exist.
             AuthenticationError::Credentials(_) => Self::fatal("28P01", "password authentication failed"),
             AuthenticationError::Forbidden(why) => Self::fatal("28000", why.clone()),
             AuthenticationError::TooManyTries(_) => Self::fatal("28000", refused.to_string()),
@@ -100,8 +100,8 @@ impl From<&AuthenticationError> for Failure {
     }
 }
 
-/// What the engine says about a statement begins with the kind of the error, and names it in words that have been the
-/// same for years. Each is tested against the engine.
+/// The SQLSTATE of an error of the engine, derived from its text: the engine's errors have no codes. The texts have been stable
+/// for years, and each is tested against the engine.
 fn statement(text: &str) -> Failure {
     let has = |part: &str| text.contains(part);
     let code = if text.starts_with("SQL error") {
@@ -142,7 +142,9 @@ fn statement(text: &str) -> Failure {
     };
     let failure = Failure::new(code, text.to_owned());
     if code == "42P01" {
-        failure.hint("\\dt and \\dv of psql list the tables and views; names without a schema are looked up in archive")
+        failure.hint(
+            "psql lists the tables and views with \\dt and \\dv; a name without a schema is in the schema archive",
+        )
     } else {
         failure
     }
@@ -154,7 +156,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn what_the_reader_refuses_has_a_code_of_its_own() {
+    fn errors_of_the_reader_have_their_sqlstate() {
         for (error, code) in [
             (QueryError::ReadOnly("DROP".into()), "25006"),
             (QueryError::TimedOut, "57014"),
@@ -168,9 +170,9 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_user_and_a_wrong_password_are_told_the_same() {
-        let told = |why: &str| Failure::from(&AuthenticationError::Credentials(why.into()));
-        assert_eq!(told("no such user"), told("wrong password"));
+    fn an_unknown_user_and_a_wrong_password_have_the_same_error() {
+        let failure = |why: &str| Failure::from(&AuthenticationError::Credentials(why.into()));
+        assert_eq!(failure("no such user"), failure("wrong password"));
         assert_eq!(Failure::from(&AuthenticationError::TooManyTries(Duration::from_secs(9))).code, "28000");
     }
 }

@@ -1,33 +1,33 @@
-//! The variables of a session: what SET, SHOW and RESET speak of.
+//! The configuration parameters of a session: SET, SHOW and RESET.
 //!
-//! Few of them mean something here. The others are taken, so that clients which set them on connecting are content, with
-//! a warning where they would make a difference in PostgreSQL that they do not make here.
+//! Few of them have an effect here. The others are accepted, because clients set them on connecting. A parameter that would
+//! have an effect in PostgreSQL and has none here causes a warning.
 
 use crate::sqlstate::Failure;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// The PostgreSQL whose protocol and catalog this server follows.
+/// The PostgreSQL version whose protocol and catalog this server implements.
 pub(crate) const SERVER_VERSION: &str = "16.6";
 const PURPOSE: &str = "holdfast.purpose";
 const TIMEOUT: &str = "statement_timeout";
-/// Characters of a purpose at most; it becomes a part of the record of every look.
-const LONGEST_PURPOSE: usize = 1000;
-/// Variables of their own that a session may set at most.
-const MOST_VARIABLES: usize = 200;
+/// The most characters of a purpose. It is part of every access record.
+const MAX_PURPOSE_CHARACTERS: usize = 1000;
+/// The most customized options (names with a dot) of a session.
+const MAX_CUSTOM_OPTIONS: usize = 200;
 
-/// A variable that is known: its name as PostgreSQL writes it, its value, and what may be set.
+/// A known variable: its name in PostgreSQL's spelling, its default, and the accepted values.
 struct Known(&'static str, &'static str, Accepts);
 
-/// What a variable takes.
+/// The values that a variable accepts.
 enum Accepts {
-    /// Anything: it makes no difference here.
+    /// Any value, without effect.
     Anything,
-    /// These; another one is refused.
+    /// These values. Others are refused.
     Only(&'static [&'static str]),
-    /// These; another one is taken with a warning, because the answers stay as they are.
+    /// These values. Others cause a warning and have no effect.
     Unchanged(&'static [&'static str]),
-    /// Nothing.
+    /// None: the variable is read-only.
     Nothing,
 }
 
@@ -76,13 +76,14 @@ const KNOWN: &[Known] = &[
 ];
 
 /// The value of a variable that is the same in every session.
-pub(crate) fn unchanging(name: &str) -> Option<&'static str> {
-    let of_each = ["session_authorization", "ssl"];
-    let mut same = KNOWN.iter().filter(|Known(name, _, accepts)| matches!(accepts, Nothing) && !of_each.contains(name));
-    same.find(|Known(known, ..)| known.eq_ignore_ascii_case(name)).map(|Known(_, value, _)| *value)
+pub(crate) fn constant(name: &str) -> Option<&'static str> {
+    let of_session = ["session_authorization", "ssl"];
+    let is_constant = |Known(name, _, accepts): &&Known| matches!(accepts, Nothing) && !of_session.contains(name);
+    let mut constants = KNOWN.iter().filter(is_constant);
+    constants.find(|Known(known, ..)| known.eq_ignore_ascii_case(name)).map(|Known(_, value, _)| *value)
 }
 
-/// Those whose values clients are told at the start and whenever they change.
+/// The variables that are reported to clients at the start and on each change (ParameterStatus).
 const REPORTED: &[&str] = &[
     "application_name",
     "client_encoding",
@@ -100,10 +101,10 @@ const REPORTED: &[&str] = &[
     "TimeZone",
 ];
 
-/// What a change of a variable leads to.
+/// The messages that a change of a variable causes.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Change {
-    /// Its name and value, where clients are told.
+    /// Its name and value, if the variable is reported.
     pub(crate) report: Option<(String, String)>,
     pub(crate) warning: Option<String>,
 }
@@ -113,42 +114,42 @@ pub(crate) struct Change {
 pub(crate) struct Variables {
     /// By lower-case name.
     set: BTreeMap<String, String>,
-    /// What RESET goes back to.
+    /// The values that RESET restores.
     at_start: BTreeMap<String, String>,
     timeout: Duration,
     default_timeout: Duration,
-    most_timeout: Duration,
+    max_timeout: Duration,
 }
 
 impl Variables {
-    /// The variables of `user`, whose statements take `default_timeout` unless they set another one up to `most_timeout`.
-    pub(crate) fn new(user: &str, default_timeout: Duration, most_timeout: Duration) -> Self {
+    /// The variables of a session of `user`. `statement_timeout` is `default_timeout`, and at most `max_timeout`.
+    pub(crate) fn new(user: &str, default_timeout: Duration, max_timeout: Duration) -> Self {
         let mut set: BTreeMap<String, String> =
             KNOWN.iter().map(|Known(name, value, _)| (name.to_lowercase(), (*value).to_owned())).collect();
         let version = format!("{SERVER_VERSION} (Holdfast {})", env!("CARGO_PKG_VERSION"));
         set.insert("server_version".to_owned(), version);
         set.insert("session_authorization".to_owned(), user.to_owned());
-        let default_timeout = default_timeout.min(most_timeout);
-        Self { at_start: set.clone(), set, timeout: default_timeout, default_timeout, most_timeout }
+        let default_timeout = default_timeout.min(max_timeout);
+        Self { at_start: set.clone(), set, timeout: default_timeout, default_timeout, max_timeout }
     }
 
-    /// What the client gave at the start of the session becomes what RESET goes back to.
-    pub(crate) fn begin(&mut self) {
+    /// Makes the current values those that RESET restores. Called once the startup parameters are set.
+    pub(crate) fn set_defaults(&mut self) {
         self.at_start.clone_from(&self.set);
         self.default_timeout = self.timeout;
     }
 
-    /// The names and values that clients are told at the start.
+    /// The names and values that are reported to the client at the start.
     pub(crate) fn reported(&self) -> impl Iterator<Item = (String, String)> {
         REPORTED.iter().filter_map(|name| Some(((*name).to_owned(), self.set.get(&name.to_lowercase())?.clone())))
     }
 
-    /// What the user says that the statements are for.
+    /// The purpose of the session's accesses.
     pub(crate) fn purpose(&self) -> Option<String> {
         self.set.get(PURPOSE).filter(|purpose| !purpose.is_empty()).cloned()
     }
 
-    /// Time of a statement until its last row.
+    /// The time from the start of a statement to its last row.
     pub(crate) fn statement_timeout(&self) -> Duration {
         self.timeout
     }
@@ -175,15 +176,15 @@ impl Variables {
         let lower = name.to_lowercase();
         match lower.as_str() {
             TIMEOUT => return self.set_timeout(value),
-            PURPOSE if value.chars().count() > LONGEST_PURPOSE => {
+            PURPOSE if value.chars().count() > MAX_PURPOSE_CHARACTERS => {
                 return Err(invalid(PURPOSE, value.get(..40).unwrap_or_default())
-                    .hint(format!("a purpose has at most {LONGEST_PURPOSE} characters")));
+                    .hint(format!("a purpose has at most {MAX_PURPOSE_CHARACTERS} characters")));
             }
             "session_authorization" | "role" if matches!(value.to_lowercase().as_str(), "default" | "none") => {
                 return Ok(Change::default());
             }
             "session_authorization" | "role" => {
-                return Err(Failure::new("42501", "permission denied: a session keeps the user that it began with"));
+                return Err(Failure::new("42501", "permission denied: the user of a session cannot be changed"));
             }
             _ => {}
         }
@@ -199,25 +200,25 @@ impl Variables {
             }
             Some((name, Unchanged(accepted))) if !is_among(accepted) => {
                 let kept = self.set.get(&lower).cloned().unwrap_or_default();
-                change.warning = Some(format!("{name} stays {kept}: answers are always written so"));
+                change.warning = Some(format!("{name} stays {kept}: results always have this form"));
                 return Ok(change);
             }
             Some((name, _)) if REPORTED.contains(name) => {
                 change.report = Some(((*name).to_owned(), value.to_owned()));
             }
             Some(_) => {}
-            // Names with a dot belong to whoever sets them, as in PostgreSQL.
+            // Names with a dot are customized options, as in PostgreSQL.
             None if lower.contains('.') => {}
             None => change.warning = Some(format!("parameter \"{name}\" has no effect here")),
         }
-        if !self.set.contains_key(&lower) && self.set.len() >= KNOWN.len() + MOST_VARIABLES {
+        if !self.set.contains_key(&lower) && self.set.len() >= KNOWN.len() + MAX_CUSTOM_OPTIONS {
             return Err(Failure::new("54000", "the session has too many variables"));
         }
         self.set.insert(lower, value.to_owned());
         Ok(change)
     }
 
-    /// Sets a variable back to what it was at the start.
+    /// Restores a variable's value of the session's start.
     pub(crate) fn reset(&mut self, name: &str) -> Result<Change, Failure> {
         let lower = name.to_lowercase();
         if lower == TIMEOUT {
@@ -238,7 +239,7 @@ impl Variables {
         }
     }
 
-    /// Sets all variables back.
+    /// Restores all variables.
     pub(crate) fn reset_all(&mut self) -> Vec<Change> {
         self.timeout = self.default_timeout;
         let changed = self.set.iter().filter(|(name, value)| self.at_start.get(*name) != Some(value));
@@ -249,21 +250,21 @@ impl Variables {
     fn set_timeout(&mut self, value: &str) -> Result<Change, Failure> {
         let Some(time) = duration(value) else {
             return Err(
-                invalid(TIMEOUT, value).hint("it is a number of milliseconds, or a number with us, ms, s, min, h or d")
+                invalid(TIMEOUT, value).hint("write a number of milliseconds, or a number with us, ms, s, min, h or d")
             );
         };
         let mut change = Change::default();
-        // In PostgreSQL zero means no limit; here there is always one.
-        self.timeout = if time.is_zero() { self.most_timeout } else { time.min(self.most_timeout) };
-        if time.is_zero() || time > self.most_timeout {
+        // In PostgreSQL zero means no limit. Here the limit always applies.
+        self.timeout = if time.is_zero() { self.max_timeout } else { time.min(self.max_timeout) };
+        if time.is_zero() || time > self.max_timeout {
             change.warning =
-                Some(format!("statement_timeout is {} s, the most that is allowed", self.most_timeout.as_secs()));
+                Some(format!("statement_timeout is {} s, the longest that is allowed", self.max_timeout.as_secs()));
         }
         Ok(change)
     }
 }
 
-/// A time as PostgreSQL's variables have it.
+/// A time in the form of PostgreSQL's variables.
 fn duration(text: &str) -> Option<Duration> {
     let text = text.trim();
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
@@ -316,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn a_purpose_is_kept_and_bounded() {
+    fn a_purpose_is_stored_and_its_length_is_limited() {
         let mut variables = variables();
         assert_eq!(variables.purpose(), None);
         variables.set("holdfast.purpose", "audit 7").unwrap();
@@ -327,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_difference_is_taken_and_what_would_lie_is_not() {
+    fn variables_without_effect_are_accepted_and_misleading_values_are_not() {
         let mut variables = variables();
         assert_eq!(variables.set("extra_float_digits", "3").unwrap(), Change::default());
         assert!(variables.set("timezone", "Europe/Vienna").unwrap().warning.is_some());
@@ -341,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn clients_are_told_of_changes_by_postgresqls_spelling() {
+    fn changes_are_reported_in_postgresqls_spelling() {
         let mut variables = variables();
         let change = variables.set("APPLICATION_NAME", "psql").unwrap();
         assert_eq!(change.report, Some(("application_name".to_owned(), "psql".to_owned())));
@@ -351,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_cannot_hoard_variables() {
+    fn the_customized_options_of_a_session_are_limited() {
         let mut variables = variables();
         let codes: Vec<_> = (0..300).filter_map(|n| variables.set(&format!("my.v{n}"), "x").err()).collect();
         assert!(!codes.is_empty() && codes.iter().all(|failure| failure.code == "54000"));

@@ -1,24 +1,24 @@
-//! Which tables a statement names.
+//! The tables that a statement names.
 
 use datafusion::sql::sqlparser::ast::{ObjectName, Query, Statement, TableFactor, Visit, Visitor};
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 /// Whether a statement names tables of the catalog and no others.
-pub(super) fn are_of_catalog_only(statement: &Statement) -> bool {
+pub(super) fn names_only_catalog_tables(statement: &Statement) -> bool {
     let mut names = Names::default();
     let _: ControlFlow<()> = statement.visit(&mut names);
-    let tables = names.tables.iter().filter(|table| !names.common.contains(*table));
+    let tables = names.tables.iter().filter(|table| !names.common_tables.contains(*table));
     let mut is_any = false;
     let are_all = tables.inspect(|_| is_any = true).all(|table| is_of_catalog(table));
     is_any && are_all
 }
 
-/// Tables by their lower-case names with dots, and the names that WITH gives.
+/// The lower-case, qualified names of tables, and the names of common table expressions (WITH).
 #[derive(Default)]
 struct Names {
     tables: BTreeSet<String>,
-    common: BTreeSet<String>,
+    common_tables: BTreeSet<String>,
 }
 
 impl Visitor for Names {
@@ -26,12 +26,12 @@ impl Visitor for Names {
 
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
         let with = query.with.iter().flat_map(|with| &with.cte_tables);
-        self.common.extend(with.map(|table| table.alias.name.value.to_lowercase()));
+        self.common_tables.extend(with.map(|table| table.alias.name.value.to_lowercase()));
         ControlFlow::Continue(())
     }
 
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
-        // With arguments it is a function.
+        // A name with arguments is a table function.
         if let TableFactor::Table { name, args: None, .. } = factor {
             self.tables.insert(lower(name));
         }

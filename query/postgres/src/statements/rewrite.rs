@@ -1,4 +1,4 @@
-//! Statements in forms that the engine understands, with the same meaning.
+//! Rewrites statements to forms that the engine supports, with the same meaning.
 
 use crate::variables::Variables;
 use datafusion::sql::sqlparser::ast::{
@@ -13,8 +13,8 @@ use datafusion_postgres::datafusion_pg_catalog::sql::rules::{
 };
 use std::ops::ControlFlow;
 
-/// The rules that leave the meaning of any statement as it is. The others give up on what they cannot express, which is
-/// fine for the catalog and a wrong answer for the archive.
+/// Applies the rules that keep the meaning of every statement. The other rules drop what they cannot express: that is
+/// acceptable for the catalog, and a wrong result for the archive.
 pub(super) fn for_archive(statement: Statement) -> Statement {
     let rules: [&dyn SqlStatementRewriteRule; 7] = [
         &RewriteArrayAnyAllOperation,
@@ -28,12 +28,12 @@ pub(super) fn for_archive(statement: Statement) -> Statement {
     rules.iter().fold(statement, |statement, rule| rule.rewrite(statement))
 }
 
-/// What a question about the catalog asks for that the engine cannot plan and that does not exist here: options of tables
-/// and roles of policies become NULL, and a question about keys becomes an empty answer with the same columns.
-pub(super) fn emptied(mut statement: Statement) -> Statement {
-    let _: ControlFlow<()> = VisitMut::visit(&mut statement, &mut ArraysOfRows);
+/// Replaces parts of a query of the catalog that the engine cannot plan and that refer to objects that do not exist here.
+/// Options of tables and roles of policies become NULL. A query of keys becomes an empty result with the same columns.
+pub(super) fn for_catalog(mut statement: Statement) -> Statement {
+    let _: ControlFlow<()> = VisitMut::visit(&mut statement, &mut NullMissingObjects);
     let Statement::Query(mut query) = statement else { return statement };
-    if !["_pg_expandarray", "generate_subscripts"].iter().any(|of_keys| names_function(query.as_ref(), of_keys)) {
+    if !["_pg_expandarray", "generate_subscripts"].iter().any(|of_keys| calls_function(query.as_ref(), of_keys)) {
         return Statement::Query(query);
     }
     let SetExpr::Select(select) = query.body.as_mut() else { return Statement::Query(query) };
@@ -57,23 +57,23 @@ pub(super) fn emptied(mut statement: Statement) -> Statement {
     Statement::Query(query)
 }
 
-/// `array(SELECT ...)`, alone or made into a text, and descriptions of sequences.
-struct ArraysOfRows;
+/// Replaces `array(SELECT ...)`, also inside `array_to_string`, and descriptions of sequences by NULL.
+struct NullMissingObjects;
 
-impl VisitorMut for ArraysOfRows {
+impl VisitorMut for NullMissingObjects {
     type Break = ();
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         if let Expr::Like { pattern, escape_char, .. } | Expr::ILike { pattern, escape_char, .. } = expr
             && let Some(escape) = escape_char.take()
         {
-            // No name in the catalog has a backslash, so that nothing else changes.
+            // No name in the catalog contains a backslash, so the pattern matches the same names.
             let text = std::mem::replace(pattern.as_mut(), Expr::Value(Value::Null.with_empty_span()));
             let backslash = Value::SingleQuotedString("\\".to_owned()).with_empty_span();
             **pattern = call("replace", vec![text, Expr::Value(escape), Expr::Value(backslash)]);
         }
         if let Expr::Case { conditions, else_result, .. } = expr {
-            // What it would be in the one case is mostly of keys and sequences, and cannot be planned.
+            // Such a subquery is usually about keys or sequences, and the engine cannot plan it.
             let results = conditions.iter_mut().map(|when| &mut when.result);
             for result in results.chain(else_result.iter_mut().map(AsMut::as_mut)) {
                 if matches!(result, Expr::Subquery(query) if query.limit_clause.is_none()) {
@@ -81,39 +81,39 @@ impl VisitorMut for ArraysOfRows {
                 }
             }
         }
-        let is_one = match &*expr {
+        let is_missing_object = match &*expr {
             Expr::Function(function) => match name(function).as_str() {
                 "array" | "json_build_object" => true,
-                "array_to_string" => names_function(&function.args, "array") || names_missing(&function.args),
+                "array_to_string" => calls_function(&function.args, "array") || names_missing_column(&function.args),
                 _ => false,
             },
-            Expr::CompoundIdentifier(names) => is_missing(names),
+            Expr::CompoundIdentifier(names) => is_missing_column(names),
             _ => false,
         };
-        let is_nothing = matches!(&*expr, Expr::Subquery(query) if reads_what_is_empty(query));
-        if is_one || is_nothing {
+        let is_empty = matches!(&*expr, Expr::Subquery(query) if reads_empty_table(query));
+        if is_missing_object || is_empty {
             *expr = Expr::Value(Value::Null.with_empty_span());
         } else if let Expr::Subquery(query) = expr {
-            make_one_value(query);
+            aggregate_value(query);
         }
         ControlFlow::Continue(())
     }
 }
 
-/// Whether a column of `pg_class` is named that the catalog here lacks: lists of privileges, and options of storage.
-fn is_missing(names: &[Ident]) -> bool {
+/// Whether the name is that of a column of `pg_class` that the catalog here lacks: privileges and storage options.
+fn is_missing_column(names: &[Ident]) -> bool {
     names.last().is_some_and(|last| ["relacl", "reloptions"].contains(&last.value.as_str()))
 }
 
-/// Whether such a column is named somewhere in `part`.
-fn names_missing(part: &impl Visit) -> bool {
+/// Whether `part` contains the name of such a column.
+fn names_missing_column(part: &impl Visit) -> bool {
     struct Finder;
     impl Visitor for Finder {
         type Break = ();
 
         fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
             match expr {
-                Expr::CompoundIdentifier(names) if is_missing(names) => ControlFlow::Break(()),
+                Expr::CompoundIdentifier(names) if is_missing_column(names) => ControlFlow::Break(()),
                 _ => ControlFlow::Continue(()),
             }
         }
@@ -121,8 +121,8 @@ fn names_missing(part: &impl Visit) -> bool {
     part.visit(&mut Finder).is_break()
 }
 
-/// Tables of the catalog that never have a row here: there are no keys, defaults, comments, sequences, policies and triggers.
-const EMPTY: [&str; 8] = [
+/// The tables of the catalog without rows: there are no keys, defaults, comments, sequences, policies and triggers.
+const EMPTY_TABLES: [&str; 8] = [
     "pg_attrdef",
     "pg_constraint",
     "pg_description",
@@ -133,22 +133,22 @@ const EMPTY: [&str; 8] = [
     "pg_trigger",
 ];
 
-/// Whether a question reads one of [`EMPTY`], so that its one value is NULL. An aggregate may be something else: a count is 0.
-fn reads_what_is_empty(query: &Query) -> bool {
+/// Whether a subquery reads one of [`EMPTY_TABLES`], so that its value is NULL. Aggregates are excluded: a count is 0.
+fn reads_empty_table(query: &Query) -> bool {
     let SetExpr::Select(select) = query.body.as_ref() else { return false };
-    if names_aggregate(&select.projection) {
+    if calls_aggregate(&select.projection) {
         return false;
     }
     select.from.iter().any(|table| {
         let TableFactor::Table { name, .. } = &table.relation else { return false };
         let last = name.0.last().and_then(|part| part.as_ident());
-        last.is_some_and(|last| EMPTY.contains(&last.value.to_lowercase().as_str()))
+        last.is_some_and(|last| EMPTY_TABLES.contains(&last.value.to_lowercase().as_str()))
     })
 }
 
-/// The engine plans a question for one value that depends on the row around it only where that value is an aggregate. Those
-/// of clients find one row by its number, so that the first value is the value.
-fn make_one_value(query: &mut Query) {
+/// Makes the value of a scalar subquery an aggregate: the engine plans correlated scalar subqueries only with aggregates. Those
+/// of clients find one row by its OID, so the first value is the value.
+fn aggregate_value(query: &mut Query) {
     let SetExpr::Select(select) = query.body.as_mut() else { return };
     let is_grouped = !matches!(&select.group_by, GroupByExpr::Expressions(by, _) if by.is_empty());
     if is_grouped || query.limit_clause.is_some() || select.distinct.is_some() {
@@ -158,7 +158,7 @@ fn make_one_value(query: &mut Query) {
     else {
         return;
     };
-    if names_aggregate(expr) {
+    if calls_aggregate(expr) {
         return;
     }
     let value = std::mem::replace(expr, Expr::Value(Value::Null.with_empty_span()));
@@ -166,10 +166,10 @@ fn make_one_value(query: &mut Query) {
     query.order_by = None;
 }
 
-/// Whether one of the aggregates that clients ask the catalog with is called somewhere in `part`.
-fn names_aggregate(part: &impl Visit) -> bool {
+/// Whether `part` calls one of the aggregates that clients use in queries of the catalog.
+fn calls_aggregate(part: &impl Visit) -> bool {
     let aggregates = ["count", "max", "min", "sum", "bool_or", "bool_and", "array_agg", "string_agg", "first_value"];
-    aggregates.into_iter().any(|aggregate| names_function(part, aggregate))
+    aggregates.into_iter().any(|aggregate| calls_function(part, aggregate))
 }
 
 fn call(name: &str, arguments: Vec<Expr>) -> Expr {
@@ -195,8 +195,8 @@ fn name(function: &Function) -> String {
     last.map(|last| last.value.to_lowercase()).unwrap_or_default()
 }
 
-/// Whether a function of a name is called somewhere in `part`.
-fn names_function(part: &impl Visit, wanted: &str) -> bool {
+/// Whether `part` calls the function `wanted`.
+fn calls_function(part: &impl Visit, wanted: &str) -> bool {
     struct Finder<'n>(&'n str);
     impl Visitor for Finder<'_> {
         type Break = ();
@@ -211,17 +211,17 @@ fn names_function(part: &impl Visit, wanted: &str) -> bool {
     part.visit(&mut Finder(wanted)).is_break()
 }
 
-/// Puts what only the session knows in the place of the functions that tell it: its user, and its variables.
-pub(super) fn of_session(mut statement: Statement, variables: &Variables) -> Statement {
-    let _: ControlFlow<()> = VisitMut::visit(&mut statement, &mut Told { variables });
+/// Replaces calls of functions about the session (its user, its variables) by their values.
+pub(super) fn insert_session_values(mut statement: Statement, variables: &Variables) -> Statement {
+    let _: ControlFlow<()> = VisitMut::visit(&mut statement, &mut SessionValues { variables });
     statement
 }
 
-struct Told<'v> {
+struct SessionValues<'v> {
     variables: &'v Variables,
 }
 
-impl Told<'_> {
+impl SessionValues<'_> {
     /// The name of the function's column, and its value.
     fn value(&self, function: &Function) -> Option<(String, Value)> {
         let [part] = function.name.0.as_slice() else { return None };
@@ -241,7 +241,7 @@ impl Told<'_> {
     }
 }
 
-/// The arguments of a function that are all literals.
+/// The arguments of a function if all are literals.
 fn arguments(function: &Function) -> Option<Vec<String>> {
     match &function.args {
         FunctionArguments::None => Some(Vec::new()),
@@ -259,13 +259,13 @@ fn arguments(function: &Function) -> Option<Vec<String>> {
     }
 }
 
-impl VisitorMut for Told<'_> {
+impl VisitorMut for SessionValues<'_> {
     type Break = ();
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
         let SetExpr::Select(select) = query.body.as_mut() else { return ControlFlow::Continue(()) };
         for item in &mut select.projection {
-            // A column keeps the name that the function would give it.
+            // The column keeps the name of the function.
             if let SelectItem::UnnamedExpr(Expr::Function(function)) = item
                 && let Some((name, value)) = self.value(function)
             {
@@ -289,7 +289,7 @@ impl VisitorMut for Told<'_> {
     }
 }
 
-/// The engine knows one escape character, the backslash. A pattern that is written with another means the same with it.
+/// Rewrites a pattern with another escape character to the backslash, the only one that the engine supports.
 fn escape_by_backslash(pattern: &mut Expr, escape: &mut Option<ValueWithSpan>) {
     let Some(written) = escape.as_ref().and_then(|escape| escape.value.clone().into_string()) else { return };
     let mut letters = written.chars();

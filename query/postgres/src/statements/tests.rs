@@ -1,54 +1,54 @@
 use super::*;
 use std::time::Duration;
 
-fn read(text: &str) -> Result<Vec<Result<Command, Failure>>, Failure> {
+fn parse(text: &str) -> Result<Vec<Result<Command, Failure>>, Failure> {
     let variables = Variables::new("ada", Duration::from_secs(60), Duration::from_secs(60));
-    Statements::default().read(text, &variables)
+    Statements::default().parse(text, &variables)
 }
 
 fn one(text: &str) -> Result<Command, Failure> {
-    let mut commands = read(text).unwrap_or_else(|failure| panic!("{text}: {failure:?}"));
+    let mut commands = parse(text).unwrap_or_else(|failure| panic!("{text}: {failure:?}"));
     assert_eq!(commands.len(), 1, "{text}");
     commands.remove(0)
 }
 
-fn asked(text: &str) -> String {
+fn query(text: &str) -> String {
     match one(text) {
-        Ok(Command::Ask(question)) => question.text,
+        Ok(Command::Query(query)) => query.text,
         other => panic!("{text}: {other:?}"),
     }
 }
 
 #[test]
-fn a_question_that_needs_no_change_is_passed_on_as_it_was_written() {
+fn a_query_that_needs_no_rewrite_keeps_its_text() {
     let text = "select  Id -- the event\nfrom events where rating > $1";
-    assert_eq!(asked(&format!(" {text} ;")), text);
+    assert_eq!(query(&format!(" {text} ;")), text);
 }
 
 #[test]
-fn a_question_about_the_archive_keeps_its_meaning() {
+fn a_query_of_the_archive_keeps_its_meaning() {
     let subquery = "select subject, (select count(*) from surveys s where s.session = e.subject) from events e";
-    assert_eq!(asked(subquery), subquery);
-    assert_eq!(asked("select id, * from events"), "select id, * from events");
-    assert_eq!(asked("select 1 where 2 = any($1)"), "SELECT 1 WHERE array_contains($1, 2)");
-    assert_eq!(asked("select pg_catalog.upper(id) from events"), "SELECT upper(id) FROM events");
+    assert_eq!(query(subquery), subquery);
+    assert_eq!(query("select id, * from events"), "select id, * from events");
+    assert_eq!(query("select 1 where 2 = any($1)"), "SELECT 1 WHERE array_contains($1, 2)");
+    assert_eq!(query("select pg_catalog.upper(id) from events"), "SELECT upper(id) FROM events");
 }
 
 #[test]
-fn a_question_about_the_catalog_is_put_in_the_engines_words() {
-    let text = asked("select c.relname from pg_class c where c.relname operator(pg_catalog.~) '^x$' collate \"C\"");
+fn a_query_of_the_catalog_is_rewritten_for_the_engine() {
+    let text = query("select c.relname from pg_class c where c.relname operator(pg_catalog.~) '^x$' collate \"C\"");
     assert_eq!(text, "SELECT c.relname FROM pg_catalog.pg_class c WHERE c.relname ~ '^x$'");
-    // Its tables decide, not the names that it gives itself.
-    let text = asked("with t as (select oid from pg_class) select t.oid, t.* from t");
+    // A common table expression is not a table.
+    let text = query("with t as (select oid from pg_class) select t.oid, t.* from t");
     assert!(text.contains("pg_catalog.pg_class"), "{text}");
 }
 
-/// Keys and the like have no rows here, so that one value out of them is NULL; but how many there are is a number.
+/// Tables of keys have no rows here, so a value from them is NULL. A count of them is 0.
 #[test]
-fn a_value_out_of_an_empty_table_of_the_catalog_is_null_and_a_count_is_not() {
+fn a_value_from_an_empty_table_of_the_catalog_is_null_and_a_count_is_not() {
     let of = |value: &str| {
         let value = format!("(select {value} from pg_catalog.pg_index i where i.indrelid = c.oid)");
-        asked(&format!("select c.oid from pg_catalog.pg_class c where c.oid <> {value}"))
+        query(&format!("select c.oid from pg_catalog.pg_class c where c.oid <> {value}"))
     };
     assert_eq!(of("i.indexrelid"), "SELECT c.oid FROM pg_catalog.pg_class c WHERE c.oid <> NULL");
     for aggregate in ["count(*)", "coalesce(max(i.indexrelid), 7)", "bool_or(i.indisprimary) IS NULL"] {
@@ -57,21 +57,21 @@ fn a_value_out_of_an_empty_table_of_the_catalog_is_null_and_a_count_is_not() {
 }
 
 #[test]
-fn a_pattern_keeps_its_meaning_with_the_backslash() {
-    let text = asked(r"select id from events where id like 'a/_\%' escape '/'");
+fn a_pattern_with_another_escape_character_is_rewritten_with_the_backslash() {
+    let text = query(r"select id from events where id like 'a/_\%' escape '/'");
     assert_eq!(text, r"SELECT id FROM events WHERE id LIKE 'a\_\\%'");
 }
 
 #[test]
-fn the_session_is_told_about_itself() {
-    assert_eq!(asked("select current_user"), "SELECT 'ada' AS current_user");
-    assert_eq!(asked("select current_setting('TimeZone')"), "SELECT 'UTC' AS current_setting");
-    assert_eq!(asked("select id from events where agent = session_user"), "SELECT id FROM events WHERE agent = 'ada'");
-    assert_eq!(asked("select current_setting('no.such', true)"), "SELECT NULL AS current_setting");
+fn functions_about_the_session_are_replaced_by_their_values() {
+    assert_eq!(query("select current_user"), "SELECT 'ada' AS current_user");
+    assert_eq!(query("select current_setting('TimeZone')"), "SELECT 'UTC' AS current_setting");
+    assert_eq!(query("select id from events where agent = session_user"), "SELECT id FROM events WHERE agent = 'ada'");
+    assert_eq!(query("select current_setting('no.such', true)"), "SELECT NULL AS current_setting");
 }
 
 #[test]
-fn whatever_writes_is_refused() {
+fn statements_that_write_are_refused() {
     for text in [
         "insert into events values (1)",
         "update events set id = 1",
@@ -93,7 +93,7 @@ fn whatever_writes_is_refused() {
         "lock table events",
         "merge into a using b on true when matched then delete",
     ] {
-        let failure = match read(text) {
+        let failure = match parse(text) {
             Ok(mut commands) => commands.remove(0).expect_err(text),
             Err(failure) => failure,
         };
@@ -103,20 +103,20 @@ fn whatever_writes_is_refused() {
 }
 
 #[test]
-fn what_is_not_served_is_told_from_what_is_wrong() {
+fn unsupported_statements_and_invalid_ones_have_different_sqlstates() {
     assert_eq!(one("copy events to stdout").unwrap_err().code, "0A000");
     assert_eq!(one("prepare p as select 1").unwrap_err().code, "0A000");
     assert_eq!(one("declare c scroll cursor for select 1").unwrap_err().code, "0A000");
     assert_eq!(one("fetch prior from c").unwrap_err().code, "55000");
     for text in ["selec 1", "select 'open", "select ("] {
-        assert_eq!(read(text).unwrap_err().code, "42601", "{text}");
+        assert_eq!(parse(text).unwrap_err().code, "42601", "{text}");
     }
     let deep = format!("select {}1{}", "(".repeat(5000), ")".repeat(5000));
-    assert_eq!(read(&deep).unwrap_err().code, "54001");
+    assert_eq!(parse(&deep).unwrap_err().code, "54001");
 }
 
 #[test]
-fn what_clients_say_of_their_session_is_understood() {
+fn commands_of_the_session_are_parsed() {
     let set = |name: &str, value: &str| Command::Set(vec![(name.to_owned(), Some(value.to_owned()))]);
     for (text, command) in [
         ("set statement_timeout = '2s'", set("statement_timeout", "2s")),
@@ -128,8 +128,8 @@ fn what_clients_say_of_their_session_is_understood() {
         ("set names 'UTF8'", set("client_encoding", "UTF8")),
         ("set role none", set("role", "none")),
         ("set application_name to default", Command::Set(vec![("application_name".to_owned(), None)])),
-        ("set session characteristics as transaction read only", Command::Nothing("SET")),
-        ("set transaction isolation level serializable", Command::Nothing("SET")),
+        ("set session characteristics as transaction read only", Command::NoOperation("SET")),
+        ("set transaction isolation level serializable", Command::NoOperation("SET")),
         ("show transaction_isolation", Command::Show("transaction_isolation".to_owned())),
         ("show transaction isolation level", Command::Show("transaction_isolation".to_owned())),
         ("show time zone", Command::Show("TimeZone".to_owned())),
@@ -152,27 +152,27 @@ fn what_clients_say_of_their_session_is_understood() {
         ("deallocate prepare s1", Command::Deallocate(Some("s1".to_owned()))),
         ("close all", Command::Close(None)),
         ("close \"C\"", Command::Close(Some("C".to_owned()))),
-        ("fetch 20 from c", Command::Fetch { cursor: "c".to_owned(), amount: Amount::Rows(20) }),
-        ("fetch forward 20 from c", Command::Fetch { cursor: "c".to_owned(), amount: Amount::Rows(20) }),
-        ("fetch all in c", Command::Fetch { cursor: "c".to_owned(), amount: Amount::All }),
-        ("fetch next from c", Command::Fetch { cursor: "c".to_owned(), amount: Amount::Rows(1) }),
-        ("listen x", Command::Nothing("LISTEN")),
-        ("unlisten *", Command::Nothing("UNLISTEN")),
+        ("fetch 20 from c", Command::Fetch { cursor: "c".to_owned(), count: FetchCount::Rows(20) }),
+        ("fetch forward 20 from c", Command::Fetch { cursor: "c".to_owned(), count: FetchCount::Rows(20) }),
+        ("fetch all in c", Command::Fetch { cursor: "c".to_owned(), count: FetchCount::All }),
+        ("fetch next from c", Command::Fetch { cursor: "c".to_owned(), count: FetchCount::Rows(1) }),
+        ("listen x", Command::NoOperation("LISTEN")),
+        ("unlisten *", Command::NoOperation("UNLISTEN")),
     ] {
         assert_eq!(one(text), Ok(command), "{text}");
     }
-    let Ok(Command::Declare { cursor, question, is_held: true }) =
+    let Ok(Command::Declare { cursor, query, is_held: true }) =
         one("declare \"C\" no scroll cursor with hold for select $1")
     else {
         panic!()
     };
-    assert_eq!((cursor.as_str(), question.text.as_str()), ("C", "SELECT $1"));
+    assert_eq!((cursor.as_str(), query.text.as_str()), ("C", "SELECT $1"));
 }
 
 #[test]
 fn statements_before_a_refused_one_are_kept() {
-    let commands = read("select 1; drop table events; select 2;;").unwrap();
+    let commands = parse("select 1; drop table events; select 2;;").unwrap();
     assert!(matches!(commands.as_slice(), [Ok(_), Err(_), Ok(_)]));
-    assert!(read("").unwrap().is_empty());
-    assert!(read(" ; ;-- nothing\n").unwrap().is_empty());
+    assert!(parse("").unwrap().is_empty());
+    assert!(parse(" ; ;-- nothing\n").unwrap().is_empty());
 }

@@ -1,7 +1,7 @@
 import java.sql.*;
 import java.util.*;
 
-/** What programs do with the driver. Ends with "done" when everything was as it should be. */
+/** Typical uses of the driver. Prints "done" if all checks pass. */
 public class Client {
     static void check(boolean holds, String what) {
         if (!holds) throw new IllegalStateException(what);
@@ -44,7 +44,7 @@ public class Client {
     static void prepared(Connection connection) throws SQLException {
         String sql = "select subject, time, rating, kafka_offset from events where rating > ? and time > ? order by subject";
         try (PreparedStatement statement = connection.prepareStatement(sql)) {
-            // After five times the driver prepares it on the server and asks for binary values.
+            // After five executions the driver prepares the statement on the server and requests binary values.
             for (int time = 0; time < 8; time++) {
                 statement.setInt(1, 4);
                 statement.setTimestamp(2, Timestamp.from(java.time.Instant.parse("2026-05-10T08:10:00Z")));

@@ -1,4 +1,4 @@
-"""What analysts do. Ends with "done" when everything was as it should be."""
+"""Typical queries with pandas and SQLAlchemy. Prints "done" if all checks pass."""
 
 import sys
 from urllib.parse import quote
@@ -36,8 +36,8 @@ assert columns["started_at"].timezone, columns
 
 sessions = sqlalchemy.Table("sessions", sqlalchemy.MetaData(), schema="archive", autoload_with=engine)
 with engine.connect() as connection:
-    question = sqlalchemy.select(sqlalchemy.func.count()).select_from(sessions).where(sessions.c.rating >= 4)
-    assert connection.execute(question).scalar() == 16
+    query = sqlalchemy.select(sqlalchemy.func.count()).select_from(sessions).where(sessions.c.rating >= 4)
+    assert connection.execute(query).scalar() == 16
 events = sqlalchemy.Table("events", sqlalchemy.MetaData(), autoload_with=engine)
 assert {"id", "subject", "kafka_offset"} <= set(events.columns.keys()), events.columns.keys()
 
@@ -53,7 +53,7 @@ with psycopg.connect(dsn) as connection:
         assert len(list(cursor)) == 20
     try:
         connection.execute("delete from events")
-        raise AssertionError("it was deleted")
+        raise AssertionError("the delete succeeded")
     except psycopg.errors.ReadOnlySqlTransaction:
         connection.rollback()
 

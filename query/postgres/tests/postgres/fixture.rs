@@ -1,5 +1,5 @@
-//! An archive in memory behind a real server on loopback, with users who have different keys, and records that can be
-//! looked at and made to fail.
+//! An archive in memory behind a server on loopback, with users who have different keys, and an audit trail that can be read
+//! and made to fail.
 
 use age::x25519::Identity;
 use async_trait::async_trait;
@@ -33,20 +33,20 @@ pub(crate) const PASSWORD: &str = "correct horse";
 /// Sessions in the archive, of three events each.
 pub(crate) const SESSIONS: usize = 40;
 
-/// What was recorded.
+/// An audit trail that can be made unavailable.
 #[derive(Default)]
-pub(crate) struct Records {
+pub(crate) struct MemoryAuditTrail {
     pub(crate) begun: Mutex<Vec<AccessRecord>>,
     pub(crate) ended: Mutex<Vec<AccessEnd>>,
     pub(crate) failed_logins: Mutex<Vec<(String, Option<String>)>>,
-    pub(crate) is_broken: AtomicBool,
+    pub(crate) is_unavailable: AtomicBool,
 }
 
 #[async_trait]
-impl AuditTrail for Records {
+impl AuditTrail for MemoryAuditTrail {
     async fn begin(&self, _: &AuthenticatedUser, record: &AccessRecord) -> Result<AccessId, Unrecorded> {
-        if self.is_broken.load(Ordering::SeqCst) {
-            return Err(Unrecorded("Kafka is away".to_owned()));
+        if self.is_unavailable.load(Ordering::SeqCst) {
+            return Err(Unrecorded("Kafka is unavailable".to_owned()));
         }
         let mut begun = self.begun.lock().unwrap();
         begun.push(record.clone());
@@ -69,11 +69,11 @@ impl AuditTrail for Records {
     }
 }
 
-/// Lets in `manager` (operational tier), `compliance` (everything), and nobody else.
-struct Users {
+/// Authenticates `manager` (operational tier) and `compliance` (all tiers).
+struct TestAuthenticator {
     manager: Session,
     compliance: Session,
-    records: Arc<Records>,
+    audit_trail: Arc<MemoryAuditTrail>,
 }
 
 fn verifier(password: &str, salt: &[u8]) -> String {
@@ -88,7 +88,7 @@ fn verifier(password: &str, salt: &[u8]) -> String {
 }
 
 #[async_trait]
-impl Authenticator for Users {
+impl Authenticator for TestAuthenticator {
     async fn by_password(
         &self,
         _: &str,
@@ -106,7 +106,7 @@ impl Authenticator for Users {
     async fn scram_verifier(&self, user: &str, _: Option<String>) -> Result<String, AuthenticationError> {
         Ok(match user {
             "manager" | "compliance" | "locked" => verifier(PASSWORD, user.as_bytes()),
-            _ => verifier("what nobody knows", user.as_bytes()),
+            _ => verifier("an unknown password", user.as_bytes()),
         })
     }
 
@@ -118,18 +118,18 @@ impl Authenticator for Users {
         };
         let user =
             AuthenticatedUser { name: user.to_owned(), role: user.to_owned(), interface: Interface::Postgres, remote };
-        Ok(Reader::new(session.clone(), user, self.records.clone(), WithoutRecord::Refuse))
+        Ok(Reader::new(session.clone(), user, self.audit_trail.clone(), WithoutRecord::Refuse))
     }
 
     async fn scram_failed(&self, user: &str, remote: Option<String>) {
-        self.records.failed_logins.lock().unwrap().push((user.to_owned(), remote));
+        self.audit_trail.failed_logins.lock().unwrap().push((user.to_owned(), remote));
     }
 }
 
 /// A server with an archive.
 pub(crate) struct Server {
     pub(crate) port: u16,
-    pub(crate) records: Arc<Records>,
+    pub(crate) audit_trail: Arc<MemoryAuditTrail>,
     /// The certificate, as a file for clients.
     pub(crate) certificate: tempfile::NamedTempFile,
     stop: CancellationToken,
@@ -137,12 +137,12 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// With TLS, and the default bounds.
+    /// With TLS and the default limits.
     pub(crate) async fn start() -> Self {
         Self::with(|_| {}).await
     }
 
-    /// With settings that `change` makes of the default ones.
+    /// With the default settings after `change`.
     pub(crate) async fn with(change: impl FnOnce(&mut PostgresSettings)) -> Self {
         let certified =
             rcgen::generate_simple_self_signed(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
@@ -153,8 +153,8 @@ impl Server {
         let mut settings = PostgresSettings { tls: Some(identity), ..PostgresSettings::default() };
         change(&mut settings);
 
-        let records = Arc::new(Records::default());
-        let authenticator = Arc::new(users(Arc::clone(&records)).await);
+        let audit_trail = Arc::new(MemoryAuditTrail::default());
+        let authenticator = Arc::new(authenticator(Arc::clone(&audit_trail)).await);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let stop = CancellationToken::new();
@@ -162,7 +162,7 @@ impl Server {
             let stop = stop.clone();
             async move { serve(listener, authenticator, settings, stop).await.unwrap() }
         });
-        Self { port, records, certificate, stop, serving: Some(serving) }
+        Self { port, audit_trail, certificate, stop, serving: Some(serving) }
     }
 
     /// Begins to stop.
@@ -188,9 +188,9 @@ impl Server {
         Ok(client)
     }
 
-    /// The statements that are on record.
+    /// The recorded statements.
     pub(crate) fn accesses(&self) -> Vec<String> {
-        self.records.begun.lock().unwrap().iter().map(|record| record.statement.clone()).collect()
+        self.audit_trail.begun.lock().unwrap().iter().map(|record| record.statement.clone()).collect()
     }
 }
 
@@ -200,7 +200,7 @@ impl Drop for Server {
     }
 }
 
-async fn users(records: Arc<Records>) -> Users {
+async fn authenticator(audit_trail: Arc<MemoryAuditTrail>) -> TestAuthenticator {
     let (manager, compliance) = (Identity::generate(), Identity::generate());
     let url = url::Url::parse("memory:///").unwrap();
     let archive = Archive::new(Location { url, store: Arc::new(InMemory::new()) });
@@ -215,7 +215,7 @@ async fn users(records: Arc<Records>) -> Users {
         options.parallelism = 2;
         Session::new(options).unwrap()
     };
-    Users { manager: session(manager), compliance: session(compliance), records }
+    TestAuthenticator { manager: session(manager), compliance: session(compliance), audit_trail }
 }
 
 async fn fill(archive: &Archive, manager: &Identity, compliance: &Identity) {

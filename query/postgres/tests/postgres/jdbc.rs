@@ -4,14 +4,14 @@ use crate::fixture::{PASSWORD, Server};
 use holdfast_testkit::{require, tools};
 use std::path::{Path, PathBuf};
 
-/// The driver, and what compiles and runs Java.
+/// The Java compiler, the Java runtime and the driver.
 fn java() -> Result<(PathBuf, PathBuf, PathBuf), holdfast_testkit::Error> {
     let jar = tools::postgres_jdbc()?;
     Ok((tools::command("javac")?, tools::java()?, jar))
 }
 
 #[tokio::test]
-async fn it_does_what_programs_do() {
+async fn jdbc_prepares_describes_fetches_and_cancels() {
     let (javac, java, jar) = require!(java());
     let server = Server::start().await;
     let folder = tempfile::tempdir().unwrap();
@@ -22,10 +22,10 @@ async fn it_does_what_programs_do() {
         async move {
             let output = tokio::time::timeout(std::time::Duration::from_secs(120), command.output()).await;
             let output = output.expect("it ends").unwrap();
-            let said = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
-            let said = String::from_utf8_lossy(&said).into_owned();
-            assert!(output.status.success(), "{said}");
-            said
+            let output_text = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
+            let output_text = String::from_utf8_lossy(&output_text).into_owned();
+            assert!(output.status.success(), "{output_text}");
+            output_text
         }
     };
     let text = |path: &Path| path.to_str().unwrap().to_owned();
@@ -39,6 +39,6 @@ async fn it_does_what_programs_do() {
         PASSWORD.into(),
         text(server.certificate.path()),
     ];
-    let said = run(&java, arguments).await;
-    assert!(said.trim().ends_with("done"), "{said}");
+    let output_text = run(&java, arguments).await;
+    assert!(output_text.trim().ends_with("done"), "{output_text}");
 }

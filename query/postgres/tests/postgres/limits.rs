@@ -1,4 +1,4 @@
-//! Bounds: connections, time, rows, memory, and the end of the server.
+//! Limits: connections, time, rows, memory, and the shutdown of the server.
 
 use crate::fixture::{PASSWORD, Server};
 use crate::protocol::ENDLESS;
@@ -10,14 +10,14 @@ async fn code(client: &tokio_postgres::Client, statement: &str) -> String {
 }
 
 #[tokio::test]
-async fn who_finds_no_room_is_told_so_and_the_next_finds_some() {
+async fn a_client_over_the_limit_is_refused_until_another_disconnects() {
     let server = Server::with(|settings| settings.max_connections = 2).await;
     let options = format!("user=manager password='{PASSWORD}'");
     let first = server.connect("manager").await;
     let _second = server.connect("manager").await;
     let error = server.connect_with(&options).await.err().unwrap();
     assert_eq!(error.as_db_error().unwrap().code().code(), "53300");
-    // Somebody who has a place can cancel although there is none left.
+    // A cancel request is handled at the limit.
     let token = first.cancel_token();
     let cancel = async {
         tokio::time::sleep(Duration::from_millis(300)).await;
@@ -35,18 +35,18 @@ async fn who_finds_no_room_is_told_so_and_the_next_finds_some() {
 }
 
 #[tokio::test]
-async fn a_statement_has_its_time() {
+async fn a_statement_ends_at_its_timeout() {
     let server = Server::with(|settings| settings.max_statement_timeout = Duration::from_secs(2)).await;
     let client = server.connect("manager").await;
     client.batch_execute("set statement_timeout = '100ms'").await.unwrap();
     assert_eq!(code(&client, ENDLESS).await, "57014");
-    // More than the most is not to be had.
+    // The server's limit still applies.
     client.batch_execute("set statement_timeout = 0").await.unwrap();
     assert_eq!(code(&client, ENDLESS).await, "57014");
 }
 
 #[tokio::test]
-async fn an_answer_has_its_rows_and_its_memory() {
+async fn a_result_has_limits_of_rows_and_memory() {
     let server = Server::with(|settings| settings.row_limit = Some(10)).await;
     let client = server.connect("manager").await;
     assert_eq!(code(&client, "select id from events").await, "54000");
@@ -56,7 +56,7 @@ async fn an_answer_has_its_rows_and_its_memory() {
 }
 
 #[tokio::test]
-async fn who_is_idle_is_told_and_hung_up_on() {
+async fn an_idle_client_is_disconnected() {
     let server = Server::with(|settings| settings.idle_timeout = Duration::from_millis(200)).await;
     let client = server.connect("manager").await;
     client.batch_execute("select 1").await.unwrap();
@@ -70,7 +70,7 @@ async fn who_is_idle_is_told_and_hung_up_on() {
 }
 
 #[tokio::test]
-async fn a_stopping_server_lets_statements_end_and_sends_others_away() {
+async fn a_stopping_server_drains_statements_and_refuses_new_clients() {
     let mut server = Server::with(|settings| settings.drain_timeout = Duration::from_millis(500)).await;
     let (idle, busy, endless) =
         (server.connect("manager").await, server.connect("manager").await, server.connect("manager").await);
@@ -83,7 +83,7 @@ async fn a_stopping_server_lets_statements_end_and_sends_others_away() {
     server.stopped().await;
     assert!(idle.simple_query("select 1").await.is_err());
     assert_eq!(hopeless.await.unwrap(), "57P01");
-    // It was quick enough, or began when the server was already going.
+    // The statement either ended in time or started after the server had begun to stop.
     if let Ok(count) = running.await.unwrap() {
         assert_eq!(count, 300_000);
     }

@@ -1,4 +1,4 @@
-//! Who is let in, and what who is not is told.
+//! Logins that succeed, and the errors of those that do not.
 
 use crate::fixture::{PASSWORD, Server};
 use holdfast_postgres::{PostgresError, PostgresSettings, serve};
@@ -10,19 +10,19 @@ async fn refused(server: &Server, options: &str) -> (String, String) {
 }
 
 #[tokio::test]
-async fn a_wrong_password_and_an_unknown_user_are_told_the_same() {
+async fn a_wrong_password_and_an_unknown_user_have_the_same_error() {
     let server = Server::start().await;
     let wrong = refused(&server, "user=manager password=wrong").await;
     let unknown = refused(&server, "user=nobody password=wrong").await;
     assert_eq!(wrong, unknown);
     assert_eq!(wrong.0, "28P01");
-    let failed = server.records.failed_logins.lock().unwrap();
+    let failed = server.audit_trail.failed_logins.lock().unwrap();
     let local = Some("127.0.0.1".to_owned());
     assert_eq!(*failed, [("manager".to_owned(), local.clone()), ("nobody".to_owned(), local)]);
 }
 
 #[tokio::test]
-async fn who_may_not_use_this_door_is_told_so_after_the_proof() {
+async fn a_user_without_access_to_the_interface_is_refused_after_the_proof() {
     let server = Server::start().await;
     let options = format!("user=locked password='{PASSWORD}'");
     assert_eq!(
@@ -39,17 +39,17 @@ async fn there_is_one_database() {
 }
 
 #[tokio::test]
-async fn variables_that_would_lie_are_refused_at_the_start() {
+async fn variables_with_unsupported_values_are_refused_at_the_start() {
     let server = Server::start().await;
     let options = format!("user=manager password='{PASSWORD}' options='-c standard_conforming_strings=off'");
     assert_eq!(refused(&server, &options).await.0, "22023");
 }
 
 #[tokio::test]
-async fn who_cannot_encrypt_does_not_listen_to_other_machines() {
-    struct Nobody;
+async fn a_server_without_a_certificate_does_not_listen_on_the_network() {
+    struct NoUsers;
     #[async_trait::async_trait]
-    impl holdfast_query::Authenticator for Nobody {
+    impl holdfast_query::Authenticator for NoUsers {
         async fn by_password(
             &self,
             _: &str,
@@ -85,6 +85,6 @@ async fn who_cannot_encrypt_does_not_listen_to_other_machines() {
     }
     let listener = tokio::net::TcpListener::bind("0.0.0.0:0").await.unwrap();
     let stop = tokio_util::sync::CancellationToken::new();
-    let served = serve(listener, std::sync::Arc::new(Nobody), PostgresSettings::default(), stop).await;
+    let served = serve(listener, std::sync::Arc::new(NoUsers), PostgresSettings::default(), stop).await;
     assert!(matches!(served, Err(PostgresError::TlsNeeded(_))), "{served:?}");
 }

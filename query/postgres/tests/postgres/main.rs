@@ -1,4 +1,4 @@
-//! The PostgreSQL port, spoken to by real clients and, where it matters what goes over the wire, byte by byte.
+//! The PostgreSQL interface under real clients and, for the protocol itself, byte by byte.
 
 mod fixture;
 mod jdbc;

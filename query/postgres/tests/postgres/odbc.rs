@@ -4,7 +4,7 @@ use crate::fixture::{PASSWORD, Server};
 use holdfast_testkit::{require, tools};
 use tokio::io::AsyncWriteExt;
 
-/// What isql says about statements, one a line.
+/// The output of isql for statements, one per line.
 async fn isql(server: &Server, options: &str, statements: &str) -> (bool, String) {
     let program = tools::command("isql").unwrap();
     let connection = format!(
@@ -18,12 +18,12 @@ async fn isql(server: &Server, options: &str, statements: &str) -> (bool, String
     child.stdin.take().unwrap().write_all(statements.as_bytes()).await.unwrap();
     let output = tokio::time::timeout(std::time::Duration::from_secs(60), child.wait_with_output()).await;
     let output = output.expect("isql ends").unwrap();
-    let said = [output.stdout, output.stderr].concat();
-    (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+    let output_text = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&output_text).into_owned())
 }
 
 #[tokio::test]
-async fn it_asks_and_is_answered() {
+async fn odbc_runs_queries() {
     require!(tools::command("isql"));
     let server = Server::start().await;
     let statements = "select subject, rating from events where rating = 5 order by subject limit 2\n\
@@ -34,29 +34,35 @@ async fn it_asks_and_is_answered() {
         "SSLmode=disable;UseDeclareFetch=1;Fetch=7",
         "SSLmode=disable;UseServerSidePrepare=1",
     ] {
-        let (succeeded, said) = isql(&server, options, statements).await;
-        assert!(succeeded, "{options}: {said}");
-        assert!(said.contains("S-004|5") && said.contains("S-009|5") && said.contains("40"), "{options}: {said}");
+        let (succeeded, output_text) = isql(&server, options, statements).await;
+        assert!(succeeded, "{options}: {output_text}");
+        assert!(
+            output_text.contains("S-004|5") && output_text.contains("S-009|5") && output_text.contains("40"),
+            "{options}: {output_text}"
+        );
     }
 }
 
 #[tokio::test]
-async fn it_lists_tables_and_columns() {
+async fn odbc_lists_tables_and_columns() {
     require!(tools::command("isql"));
     let server = Server::start().await;
-    let (succeeded, said) = isql(&server, "SSLmode=disable", "help\nhelp events\n").await;
-    assert!(succeeded, "{said}");
-    assert!(said.contains("archive|events|TABLE") && said.contains("archive|sessions|VIEW"), "{said}");
-    assert!(said.contains("events|kafka_offset") && said.contains("events|subject"), "{said}");
+    let (succeeded, output_text) = isql(&server, "SSLmode=disable", "help\nhelp events\n").await;
+    assert!(succeeded, "{output_text}");
+    assert!(
+        output_text.contains("archive|events|TABLE") && output_text.contains("archive|sessions|VIEW"),
+        "{output_text}"
+    );
+    assert!(output_text.contains("events|kafka_offset") && output_text.contains("events|subject"), "{output_text}");
     assert!(server.accesses().is_empty());
 }
 
 #[tokio::test]
-async fn it_passes_refusals_on() {
+async fn odbc_reports_errors() {
     require!(tools::command("isql"));
     let server = Server::start().await;
-    let (_, said) = isql(&server, "SSLmode=disable", "delete from events\n").await;
-    assert!(said.contains("read-only"), "{said}");
-    let (succeeded, said) = isql(&server, "SSLmode=disable;Uid=nobody", "select 1\n").await;
-    assert!(!succeeded || said.contains("authentication failed"), "{said}");
+    let (_, output_text) = isql(&server, "SSLmode=disable", "delete from events\n").await;
+    assert!(output_text.contains("read-only"), "{output_text}");
+    let (succeeded, output_text) = isql(&server, "SSLmode=disable;Uid=nobody", "select 1\n").await;
+    assert!(!succeeded || output_text.contains("authentication failed"), "{output_text}");
 }

@@ -1,4 +1,4 @@
-//! What a driver sees: statements, values, cursors, errors, cancellation.
+//! The protocol through a driver: statements, values, cursors, errors, cancellation.
 
 use crate::fixture::{PASSWORD, SESSIONS, Server};
 use futures::StreamExt;
@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{NoTls, SimpleQueryMessage};
 
-/// A statement that would run for hours.
+/// A statement that runs for hours.
 pub(crate) const ENDLESS: &str = "select count(*) from generate_series(1, 1000000000000) a where a.value % 7 = 9";
 
 async fn code(client: &tokio_postgres::Client, statement: &str) -> String {
@@ -29,13 +29,13 @@ async fn values_go_in_and_rows_come_out() {
     let time: SystemTime = rows[0].get("time");
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap();
     assert_eq!(since, Duration::from_micros(1_778_400_290_123_456));
-    // The statement is on record as it was written, with what was given to it, and how it ended.
+    // The statement is recorded in the client's text, with its values and its outcome.
     assert_eq!(server.accesses(), [format!("{statement}\n-- $1 = 4\n-- $2 = S-010")]);
-    assert_eq!(server.records.ended.lock().unwrap()[0].rows, 2);
+    assert_eq!(server.audit_trail.ended.lock().unwrap()[0].rows, 2);
 }
 
 #[tokio::test]
-async fn types_of_values_are_told() {
+async fn types_of_parameters_are_described() {
     let server = Server::start().await;
     let client = server.connect("manager").await;
     let statement =
@@ -49,14 +49,14 @@ async fn types_of_values_are_told() {
 }
 
 #[tokio::test]
-async fn several_statements_are_answered_in_order() {
+async fn several_statements_run_in_order() {
     let server = Server::start().await;
     let client = server.connect("manager").await;
     let messages = client
         .simple_query("select 1; set extra_float_digits = 2; select 2 as b where false; show timezone")
         .await
         .unwrap();
-    let told: Vec<String> = messages
+    let received: Vec<String> = messages
         .iter()
         .map(|message| match message {
             SimpleQueryMessage::Row(row) => format!("row {}", row.get(0).unwrap()),
@@ -66,7 +66,7 @@ async fn several_statements_are_answered_in_order() {
         })
         .collect();
     assert_eq!(
-        told,
+        received,
         [
             "columns 1",
             "row 1",
@@ -79,7 +79,7 @@ async fn several_statements_are_answered_in_order() {
             "complete 0"
         ]
     );
-    // What came before a refused statement was answered.
+    // Statements before a refused one run.
     assert_eq!(code(&client, "select 1; drop table events").await, "25006");
     for nothing in ["", " ; ", "-- nothing"] {
         client.simple_query(nothing).await.unwrap();
@@ -88,7 +88,7 @@ async fn several_statements_are_answered_in_order() {
 }
 
 #[tokio::test]
-async fn each_error_has_its_code() {
+async fn each_error_has_its_sqlstate() {
     let server = Server::start().await;
     let client = server.connect("manager").await;
     for (statement, expected) in [
@@ -120,7 +120,7 @@ async fn each_error_has_its_code() {
 }
 
 #[tokio::test]
-async fn what_the_catalog_lacks_is_counted_as_nothing() {
+async fn missing_objects_of_the_catalog_have_a_count_of_zero() {
     let server = Server::start().await;
     let client = server.connect("manager").await;
     let found = async |condition: &str| {
@@ -160,18 +160,18 @@ async fn withheld_columns_are_null_and_named() {
 }
 
 #[tokio::test]
-async fn a_portal_gives_its_rows_in_parts() {
+async fn a_portal_returns_its_rows_in_parts() {
     let server = Server::start().await;
     let mut client = server.connect("manager").await;
     let transaction = client.transaction().await.unwrap();
     let portal = transaction.bind("select kafka_offset from events order by 1", &[]).await.unwrap();
-    let mut seen = Vec::new();
+    let mut received = Vec::new();
     for expected in [50, 50, 20, 0] {
         let rows = transaction.query_portal(&portal, 50).await.unwrap();
         assert_eq!(rows.len(), expected);
-        seen.extend(rows.iter().map(|row| row.get::<_, i64>(0)));
+        received.extend(rows.iter().map(|row| row.get::<_, i64>(0)));
     }
-    assert_eq!(seen, (0..SESSIONS as i64 * 3).collect::<Vec<_>>());
+    assert_eq!(received, (0..SESSIONS as i64 * 3).collect::<Vec<_>>());
     transaction.commit().await.unwrap();
     assert_eq!(server.accesses().len(), 1);
 }
@@ -198,7 +198,7 @@ async fn cursors_are_declared_fetched_and_closed() {
 }
 
 #[tokio::test]
-async fn a_failed_transaction_answers_nothing_until_it_ends() {
+async fn a_failed_transaction_refuses_statements_until_it_ends() {
     let server = Server::start().await;
     let client = server.connect("manager").await;
     client.batch_execute("begin; savepoint a").await.unwrap();
@@ -210,7 +210,7 @@ async fn a_failed_transaction_answers_nothing_until_it_ends() {
 }
 
 #[tokio::test]
-async fn a_statement_is_cancelled_by_who_knows_its_secret() {
+async fn a_client_with_the_cancel_key_cancels_the_statement() {
     let server = Server::start().await;
     let client = server.connect("manager").await;
     let token = client.cancel_token();
@@ -221,14 +221,14 @@ async fn a_statement_is_cancelled_by_who_knows_its_secret() {
     let (error, ()) = tokio::join!(code(&client, ENDLESS), cancel);
     assert_eq!(error, "57014");
     client.batch_execute("select 1").await.unwrap();
-    // A cancel that comes when nothing runs ends nothing.
+    // A cancel request without a running statement has no effect.
     token.cancel_query(NoTls).await.unwrap();
     tokio::time::sleep(Duration::from_millis(50)).await;
     client.batch_execute("select 1").await.unwrap();
 }
 
 #[tokio::test]
-async fn a_purpose_is_a_part_of_the_record() {
+async fn the_purpose_is_part_of_the_access_record() {
     let server = Server::start().await;
     let client = server.connect("manager").await;
     client.batch_execute("set holdfast.purpose = 'complaint 7'; select count(*) from events").await.unwrap();
@@ -236,15 +236,15 @@ async fn a_purpose_is_a_part_of_the_record() {
     let options = format!("user=manager password='{PASSWORD}' options='-c holdfast.purpose=audit\\\\ 9'");
     let other = server.connect_with(&options).await.unwrap();
     other.batch_execute("select count(*) from events").await.unwrap();
-    let begun = server.records.begun.lock().unwrap();
+    let begun = server.audit_trail.begun.lock().unwrap();
     let purposes: Vec<Option<&str>> = begun.iter().map(|record| record.purpose.as_deref()).collect();
     assert_eq!(purposes, [Some("complaint 7"), None, Some("audit 9")]);
 }
 
 #[tokio::test]
-async fn without_records_names_are_told_and_nothing_else() {
+async fn without_an_audit_trail_only_metadata_can_be_read() {
     let server = Server::start().await;
-    server.records.is_broken.store(true, Ordering::SeqCst);
+    server.audit_trail.is_unavailable.store(true, Ordering::SeqCst);
     let client = server.connect("manager").await;
     for statement in [
         "select 1",
@@ -258,13 +258,13 @@ async fn without_records_names_are_told_and_nothing_else() {
     }
     assert_eq!(code(&client, "select count(*) from events").await, "58030");
     assert_eq!(code(&client, "select relname from pg_class where relname in (select id from events)").await, "58030");
-    server.records.is_broken.store(false, Ordering::SeqCst);
+    server.audit_trail.is_unavailable.store(false, Ordering::SeqCst);
     client.simple_query("select count(*) from events").await.unwrap();
     assert_eq!(server.accesses(), ["select count(*) from events"]);
 }
 
 #[tokio::test]
-async fn who_goes_away_stops_the_statement() {
+async fn a_client_that_disconnects_ends_its_statement() {
     let server = Server::start().await;
     let client = server.connect("manager").await;
     let stream =
@@ -274,12 +274,12 @@ async fn who_goes_away_stops_the_statement() {
     drop(stream);
     drop(client);
     for _ in 0..200 {
-        if !server.records.ended.lock().unwrap().is_empty() {
+        if !server.audit_trail.ended.lock().unwrap().is_empty() {
             break;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    let ended = server.records.ended.lock().unwrap();
+    let ended = server.audit_trail.ended.lock().unwrap();
     assert_eq!(ended.len(), 1);
     assert!(ended[0].rows < (SESSIONS as u64 * 3).pow(3));
 }

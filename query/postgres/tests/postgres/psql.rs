@@ -1,11 +1,11 @@
-//! psql, as a person uses it.
+//! psql in interactive use.
 
 use crate::fixture::{PASSWORD, Server};
 use holdfast_testkit::{require, tools};
 use std::path::Path;
 use std::process::Output;
 
-/// What psql says about `commands`, each given with -c.
+/// The output of psql for `commands`, each passed with -c.
 async fn psql(program: &Path, connection: &str, commands: &[&str]) -> Output {
     let mut psql = tokio::process::Command::new(program);
     psql.arg(connection).args(["--no-psqlrc", "--tuples-only", "--no-align", "--set", "ON_ERROR_STOP=1"]);
@@ -16,7 +16,7 @@ async fn psql(program: &Path, connection: &str, commands: &[&str]) -> Output {
     tokio::time::timeout(std::time::Duration::from_secs(60), psql.output()).await.expect("psql ends").unwrap()
 }
 
-fn said(output: &Output) -> (String, String) {
+fn texts_of(output: &Output) -> (String, String) {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     (text(&output.stdout), text(&output.stderr))
 }
@@ -25,39 +25,39 @@ fn connection(server: &Server, options: &str) -> String {
     format!("host=127.0.0.1 port={} dbname=holdfast user=manager {options}", server.port)
 }
 
-/// What psql says, which must not be an error.
-async fn fine(program: &Path, connection: &str, command: &str) -> String {
+/// The output of psql for a command that must succeed.
+async fn succeed(program: &Path, connection: &str, command: &str) -> String {
     let output = psql(program, connection, &[command]).await;
-    let (out, err) = said(&output);
+    let (out, err) = texts_of(&output);
     assert!(output.status.success() && !err.contains("ERROR"), "{command}: {err}");
     out
 }
 
 #[tokio::test]
-async fn it_connects_with_and_without_tls_and_binds_the_channel() {
+async fn psql_connects_with_and_without_tls_and_with_channel_binding() {
     let program = require!(tools::command("psql"));
     let server = Server::start().await;
     let plain = connection(&server, "sslmode=disable");
-    assert_eq!(fine(&program, &plain, "select count(*) from events").await.trim(), "120");
+    assert_eq!(succeed(&program, &plain, "select count(*) from events").await.trim(), "120");
     let certificate = server.certificate.path().display();
     let verified =
         connection(&server, &format!("sslmode=verify-full sslrootcert={certificate} channel_binding=require"));
-    assert_eq!(fine(&program, &verified, "select count(*) from sessions").await.trim(), "40");
-    let info = fine(&program, &verified, "\\conninfo").await;
+    assert_eq!(succeed(&program, &verified, "select count(*) from sessions").await.trim(), "40");
+    let info = succeed(&program, &verified, "\\conninfo").await;
     assert!(info.contains("SSL connection") && info.contains("manager"), "{info}");
 }
 
 #[tokio::test]
-async fn a_server_without_tls_is_left_by_who_demands_it() {
+async fn a_client_that_requires_tls_leaves_a_server_without_it() {
     let program = require!(tools::command("psql"));
     let server = Server::with(|settings| settings.tls = None).await;
     let output = psql(&program, &connection(&server, "sslmode=require"), &["select 1"]).await;
-    assert!(said(&output).1.contains("server does not support SSL"), "{output:?}");
-    assert_eq!(fine(&program, &connection(&server, "sslmode=prefer"), "select 1").await.trim(), "1");
+    assert!(texts_of(&output).1.contains("server does not support SSL"), "{output:?}");
+    assert_eq!(succeed(&program, &connection(&server, "sslmode=prefer"), "select 1").await.trim(), "1");
 }
 
 #[tokio::test]
-async fn its_backslash_commands_are_answered() {
+async fn backslash_commands_work() {
     let program = require!(tools::command("psql"));
     let server = Server::start().await;
     let connection = connection(&server, "sslmode=disable");
@@ -81,63 +81,63 @@ async fn its_backslash_commands_are_answered() {
         ("\\encoding", &["UTF8"]),
         ("\\timing on", &[]),
     ] {
-        let out = fine(&program, &connection, command).await;
+        let out = succeed(&program, &connection, command).await;
         for part in parts {
             assert!(out.contains(part), "{command} lacks {part}:\n{out}");
         }
     }
-    assert!(server.accesses().is_empty(), "names are no look: {:?}", server.accesses());
+    assert!(server.accesses().is_empty(), "catalog metadata is not recorded: {:?}", server.accesses());
 }
 
 #[tokio::test]
-async fn numbers_of_tables_stay_the_same() {
+async fn oids_stay_the_same() {
     let program = require!(tools::command("psql"));
     let server = Server::start().await;
     let connection = connection(&server, "sslmode=disable");
-    let numbers = "select oid, relname, relnamespace from pg_class order by 1";
-    let before = fine(&program, &connection, numbers).await;
+    let oids = "select oid, relname, relnamespace from pg_class order by 1";
+    let before = succeed(&program, &connection, oids).await;
     for between in
         ["select * from pg_namespace", "select * from pg_attribute", "\\d events", "select * from pg_database"]
     {
-        fine(&program, &connection, between).await;
+        succeed(&program, &connection, between).await;
     }
-    assert_eq!(fine(&program, &connection, numbers).await, before);
+    assert_eq!(succeed(&program, &connection, oids).await, before);
 }
 
 #[tokio::test]
-async fn answers_are_written_as_postgresql_writes_them() {
+async fn values_have_postgresqls_text_form() {
     let program = require!(tools::command("psql"));
     let server = Server::start().await;
     let connection = connection(&server, "sslmode=disable");
-    let out = fine(
+    let out = succeed(
         &program,
         &connection,
         "select true, null, 1.5, 'ä', date '2026-05-10', time from events where id = 'S-001-10'",
     )
     .await;
     assert_eq!(out.trim(), "t||1.5|ä|2026-05-10|2026-05-10 08:01:10.123456+00");
-    let out = fine(&program, &connection, "explain select id from events").await;
+    let out = succeed(&program, &connection, "explain select id from events").await;
     assert!(out.contains("plan"), "{out}");
 }
 
 #[tokio::test]
-async fn what_is_refused_is_explained() {
+async fn refused_statements_have_explanations() {
     let program = require!(tools::command("psql"));
     let server = Server::start().await;
     let connection = connection(&server, "sslmode=disable");
     for (command, part) in [
         ("delete from events", "the archive is read-only: DELETE is refused"),
-        ("copy events to stdout", "COPY is not served here"),
-        ("\\copy events to stdout", "COPY is not served here"),
+        ("copy events to stdout", "COPY is not supported"),
+        ("\\copy events to stdout", "COPY is not supported"),
         ("select * from nothing", "not found"),
         ("select id from events where data = 'x'", "your keys do not open"),
     ] {
         let output = psql(&program, &connection, &[command]).await;
-        let (_, err) = said(&output);
+        let (_, err) = texts_of(&output);
         assert!(!output.status.success() && err.contains(part), "{command}: {err}");
     }
     let output = psql(&program, &connection, &["select data from events limit 1"]).await;
-    assert!(said(&output).1.contains("WARNING:  column `data` is withheld"), "{output:?}");
+    assert!(texts_of(&output).1.contains("WARNING:  column `data` is withheld"), "{output:?}");
     let output = psql(&program, &connection.replace("user=manager", "user=nobody"), &["select 1"]).await;
-    assert!(said(&output).1.contains("password authentication failed"), "{output:?}");
+    assert!(texts_of(&output).1.contains("password authentication failed"), "{output:?}");
 }

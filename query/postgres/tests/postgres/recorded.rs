@@ -1,8 +1,8 @@
-//! What programs that cannot be run here ask on connecting: the questions of their public drivers, written down anew.
+//! The queries that programs send on connecting and that cannot run here, written after their public drivers.
 
 use crate::fixture::Server;
 
-/// DBeaver, when it opens a connection and unfolds its tree.
+/// DBeaver, when it opens a connection and expands its tree.
 const DBEAVER: &[&str] = &[
     "SET extra_float_digits = 3",
     "SET application_name = 'DBeaver - Main'",
@@ -23,7 +23,7 @@ const DBEAVER: &[&str] = &[
     "SELECT e.oid, e.extname FROM pg_catalog.pg_extension e",
 ];
 
-/// Metabase, when it learns about a database.
+/// Metabase, when it scans the metadata of a database.
 const METABASE: &[&str] = &[
     "SHOW TIMEZONE",
     "SELECT NULL AS \"TABLE_CAT\", nspname AS \"TABLE_SCHEM\" FROM pg_catalog.pg_namespace \
@@ -41,7 +41,7 @@ const METABASE: &[&str] = &[
     "SELECT TRUE AS ok FROM archive.events WHERE 1 <> 1 LIMIT 0",
 ];
 
-/// Grafana, when somebody opens its editor of statements.
+/// Grafana, when its query editor opens.
 const GRAFANA: &[&str] = &[
     "SELECT 1",
     "SELECT current_setting('server_version_num')::int / 100 AS version",
@@ -55,7 +55,7 @@ const GRAFANA: &[&str] = &[
 ];
 
 #[tokio::test]
-async fn each_question_is_answered() {
+async fn each_query_succeeds() {
     let server = Server::start().await;
     let client = server.connect("compliance").await;
     let mut failed = Vec::new();

@@ -1,4 +1,4 @@
-//! Byte by byte: what no driver would send.
+//! Byte by byte: messages that no driver sends.
 
 use crate::fixture::Server;
 use std::time::Duration;
@@ -9,12 +9,12 @@ async fn connect(server: &Server) -> TcpStream {
     TcpStream::connect(("127.0.0.1", server.port)).await.unwrap()
 }
 
-/// Everything that the server says until it hangs up.
+/// All bytes until the server closes the connection.
 async fn rest(stream: &mut TcpStream) -> Vec<u8> {
     let mut all = Vec::new();
-    // Being cut off is a way of being hung up on.
+    // A reset closes the connection as well.
     let read = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut all)).await;
-    let _ = read.expect("the server hangs up");
+    let _ = read.expect("the server closes the connection");
     all
 }
 
@@ -29,36 +29,36 @@ fn startup(parameters: &[(&str, &str)]) -> Vec<u8> {
     message
 }
 
-const TLS_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
+const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
 
 #[tokio::test]
-async fn plain_text_behind_a_wish_for_tls_is_never_read() {
+async fn plain_text_after_an_ssl_request_is_never_read() {
     let server = Server::start().await;
     let mut stream = connect(&server).await;
-    let mut both = TLS_REQUEST.to_vec();
+    let mut both = SSL_REQUEST.to_vec();
     both.extend(startup(&[("user", "manager")]));
     stream.write_all(&both).await.unwrap();
-    let said = rest(&mut stream).await;
-    // The wish is granted, and what came with it ends the connection before any handshake.
-    assert!(said.is_empty() || said == b"S", "{said:?}");
+    let received = rest(&mut stream).await;
+    // The request is granted, and the bytes after it end the connection before the handshake.
+    assert!(received.is_empty() || received == b"S", "{received:?}");
 }
 
 #[tokio::test]
-async fn without_a_certificate_the_wish_for_tls_is_declined() {
+async fn without_a_certificate_an_ssl_request_is_declined() {
     let server = Server::with(|settings| settings.tls = None).await;
     let mut stream = connect(&server).await;
-    stream.write_all(&TLS_REQUEST).await.unwrap();
+    stream.write_all(&SSL_REQUEST).await.unwrap();
     let mut answer = [0];
     stream.read_exact(&mut answer).await.unwrap();
     assert_eq!(&answer, b"N");
-    // For ever it is not asked.
-    stream.write_all(&TLS_REQUEST).await.unwrap();
-    stream.write_all(&TLS_REQUEST).await.unwrap();
+    // The number of requests is limited.
+    stream.write_all(&SSL_REQUEST).await.unwrap();
+    stream.write_all(&SSL_REQUEST).await.unwrap();
     assert_eq!(rest(&mut stream).await, b"N");
 }
 
 #[tokio::test]
-async fn nonsense_is_hung_up_on() {
+async fn invalid_first_messages_close_the_connection() {
     let server = Server::start().await;
     for bytes in [&b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"[..], &[0, 0, 0, 4], &[0, 0, 0, 8, 0, 2, 0, 0], &[0xff; 64]] {
         let mut stream = connect(&server).await;
@@ -67,30 +67,30 @@ async fn nonsense_is_hung_up_on() {
     }
     let mut stream = connect(&server).await;
     stream.write_all(&startup(&[])).await.unwrap();
-    let said = String::from_utf8_lossy(&rest(&mut stream).await).into_owned();
-    assert!(said.contains("28000") && said.contains("no user is named"), "{said}");
+    let received = String::from_utf8_lossy(&rest(&mut stream).await).into_owned();
+    assert!(received.contains("28000") && received.contains("no user is named"), "{received}");
 }
 
 #[tokio::test]
-async fn nothing_is_answered_before_the_proof() {
+async fn no_statement_runs_before_the_login() {
     let server = Server::start().await;
     for early in [&b"Q\0\0\0\x0dselect 1\0"[..], b"S\0\0\0\x04", b"p\0\0\0\x05x", b"Q\x3f\xff\xff\xff"] {
         let mut stream = connect(&server).await;
         stream.write_all(&startup(&[("user", "manager")])).await.unwrap();
         stream.write_all(early).await.unwrap();
-        let said = String::from_utf8_lossy(&rest(&mut stream).await).into_owned();
-        assert!(!said.contains("SELECT"), "{said}");
+        let received = String::from_utf8_lossy(&rest(&mut stream).await).into_owned();
+        assert!(!received.contains("SELECT"), "{received}");
     }
     assert!(server.accesses().is_empty());
 }
 
 #[tokio::test]
-async fn who_says_nothing_is_hung_up_on() {
+async fn a_client_that_does_not_log_in_in_time_is_disconnected() {
     let server = Server::with(|settings| settings.startup_timeout = Duration::from_millis(100)).await;
     let mut silent = connect(&server).await;
     assert!(rest(&mut silent).await.is_empty());
     let mut half = connect(&server).await;
     half.write_all(&startup(&[("user", "manager")])).await.unwrap();
-    // It is asked for its proof, gives none, and that is the end.
+    // The server requests authentication, and closes the connection without a response.
     assert!(rest(&mut half).await.starts_with(b"R"));
 }

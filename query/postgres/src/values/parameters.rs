@@ -1,7 +1,7 @@
 //! The values that a client binds to `$1`, `$2`, ...
 //!
-//! A value has the type that the client names, or else the one that the statement demands. What comes as text is read
-//! by the rules of that type; what comes in binary form is taken apart here.
+//! A value has the type that the client names, or else the one that the statement expects. Text values are cast to that type.
+//! Binary values are decoded here.
 
 use crate::sqlstate::Failure;
 use arrow_schema::{DataType, TimeUnit};
@@ -16,72 +16,75 @@ use datafusion_postgres::pgwire::api::stmt::StoredStatement;
 use datafusion_postgres::pgwire::messages::extendedquery::Bind as BindMessage;
 use std::sync::Arc;
 
-/// Microseconds, and days, from 1970 to 2000, where PostgreSQL begins to count.
+/// Microseconds and days from 1970 to 2000, PostgreSQL's epoch.
 const EPOCH_MICROSECONDS: i64 = 946_684_800_000_000;
 const EPOCH_DAYS: i32 = 10_957;
 
 /// A placeholder of a statement.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Parameter {
-    /// The type that clients are told, and in which they send values.
-    pub(crate) told: Type,
-    /// The type that the statement demands, where it does.
-    demanded: Option<DataType>,
+    /// The type that is reported to the client, and of the values that it sends.
+    pub(crate) wire_type: Type,
+    /// The type that the statement expects, if it expects one.
+    expected: Option<DataType>,
 }
 
 impl Parameter {
-    /// A placeholder for which the client named the type `named` (0 for none) and the statement demands `demanded`.
-    pub(crate) fn new(named: u32, demanded: Option<DataType>) -> Result<Self, Failure> {
-        let told = match (named, &demanded) {
-            (0 | 705, Some(demanded)) => into_pg_type(demanded).ok().filter(|told| *told != Type::UNKNOWN),
+    /// A placeholder for which the client names the type `named` (an OID, 0 for none) and the statement expects `expected`.
+    pub(crate) fn new(named: u32, expected: Option<DataType>) -> Result<Self, Failure> {
+        let wire_type = match (named, &expected) {
+            (0 | 705, Some(expected)) => into_pg_type(expected).ok().filter(|wire_type| *wire_type != Type::UNKNOWN),
             (0 | 705, None) => None,
             (named, _) => Some(Type::from_oid(named).ok_or_else(|| {
-                Failure::new("42704", format!("the type with the number {named} of a parameter is not known"))
+                Failure::new("42704", format!("the type with OID {named} of a parameter is unknown"))
             })?),
         };
-        // What nothing is known of is text, as in PostgreSQL.
-        Ok(Self { told: told.unwrap_or(Type::TEXT), demanded })
+        // A placeholder of unknown type is text, as in PostgreSQL.
+        Ok(Self { wire_type: wire_type.unwrap_or(Type::TEXT), expected })
     }
 
     /// The value in `bytes`; `None` is NULL.
     pub(crate) fn value(&self, number: usize, bytes: Option<&Bytes>, is_binary: bool) -> Result<ScalarValue, Failure> {
         let Some(bytes) = bytes else {
-            return match &self.demanded {
-                Some(demanded) => ScalarValue::try_from(demanded).map_err(|error| wrong(number, &self.told, &error)),
+            return match &self.expected {
+                Some(expected) => {
+                    ScalarValue::try_from(expected).map_err(|error| wrong(number, &self.wire_type, &error))
+                }
                 None => Ok(ScalarValue::Null),
             };
         };
-        match (is_binary, in_memory(&self.told)) {
+        match (is_binary, arrow_type(&self.wire_type)) {
             (false, Some(data_type)) => {
-                let text = std::str::from_utf8(bytes).map_err(|error| wrong(number, &self.told, &error))?;
-                text_value(text, &self.told, data_type).map_err(|error| wrong(number, &self.told, &error))
+                let text = std::str::from_utf8(bytes).map_err(|error| wrong(number, &self.wire_type, &error))?;
+                text_value(text, &self.wire_type, data_type).map_err(|error| wrong(number, &self.wire_type, &error))
             }
-            (true, Some(_)) => binary_value(bytes, &self.told)
-                .ok_or_else(|| wrong(number, &self.told, &"these bytes are no value of the type")),
+            (true, Some(_)) => binary_value(bytes, &self.wire_type)
+                .ok_or_else(|| wrong(number, &self.wire_type, &"these bytes are not a value of the type")),
             (_, None) => self.other_value(number, bytes, is_binary),
         }
     }
 
-    /// Arrays, intervals and what else is rarely bound.
+    /// Decodes arrays, intervals and other rare types.
     fn other_value(&self, number: usize, bytes: &Bytes, is_binary: bool) -> Result<ScalarValue, Failure> {
-        if is_binary && !is_whole(&self.told, bytes) {
-            return Err(wrong(number, &self.told, &"these bytes are no value of the type"));
+        if is_binary && !has_valid_length(&self.wire_type, bytes) {
+            return Err(wrong(number, &self.wire_type, &"these bytes are not a value of the type"));
         }
         let codes = vec![i16::from(is_binary)];
         let bind = BindMessage::new(None, None, codes, vec![Some(bytes.clone())], Vec::new());
-        let statement = StoredStatement::new(String::new(), (), vec![Some(self.told.clone())]);
-        let portal = Portal::try_new(&bind, Arc::new(statement)).map_err(|error| wrong(number, &self.told, &error))?;
-        let values = deserialize_parameters_with_server_types(&portal, &[self.demanded.as_ref()], &[]);
-        match values.map_err(|error| wrong(number, &self.told, &error))? {
+        let statement = StoredStatement::new(String::new(), (), vec![Some(self.wire_type.clone())]);
+        let portal =
+            Portal::try_new(&bind, Arc::new(statement)).map_err(|error| wrong(number, &self.wire_type, &error))?;
+        let values = deserialize_parameters_with_server_types(&portal, &[self.expected.as_ref()], &[]);
+        match values.map_err(|error| wrong(number, &self.wire_type, &error))? {
             ParamValues::List(mut values) if values.len() == 1 => Ok(values.remove(0).value),
-            _ => Err(wrong(number, &self.told, &"values of this type cannot be bound")),
+            _ => Err(wrong(number, &self.wire_type, &"values of this type cannot be bound")),
         }
     }
 }
 
-/// Whether the bytes are as many as they say; the decoders behind take that for granted.
-fn is_whole(told: &Type, bytes: &Bytes) -> bool {
-    match *told {
+/// Whether the bytes have the length of their type. The decoders of other types assume that.
+fn has_valid_length(wire_type: &Type, bytes: &Bytes) -> bool {
+    match *wire_type {
         Type::INTERVAL => bytes.len() == 16,
         Type::TIME => bytes.len() == 8,
         Type::NUMERIC => {
@@ -92,9 +95,9 @@ fn is_whole(told: &Type, bytes: &Bytes) -> bool {
     }
 }
 
-/// How a type that is bound often is kept.
-fn in_memory(told: &Type) -> Option<DataType> {
-    Some(match *told {
+/// The type in memory of the common types.
+fn arrow_type(wire_type: &Type) -> Option<DataType> {
+    Some(match *wire_type {
         Type::BOOL => DataType::Boolean,
         Type::INT2 => DataType::Int16,
         Type::INT4 | Type::OID => DataType::Int32,
@@ -112,12 +115,12 @@ fn in_memory(told: &Type) -> Option<DataType> {
     })
 }
 
-fn text_value(text: &str, told: &Type, data_type: DataType) -> Result<ScalarValue, String> {
-    match *told {
+fn text_value(text: &str, wire_type: &Type, data_type: DataType) -> Result<ScalarValue, String> {
+    match *wire_type {
         Type::BYTEA => match text.strip_prefix("\\x") {
             Some(digits) => hexadecimal(digits)
                 .map(|bytes| ScalarValue::Binary(Some(bytes)))
-                .ok_or("it is no hexadecimal \\x...".to_owned()),
+                .ok_or("it is not hexadecimal \\x...".to_owned()),
             None => Ok(ScalarValue::Binary(Some(text.as_bytes().to_vec()))),
         },
         Type::BOOL => match text.trim().to_lowercase().as_str() {
@@ -129,16 +132,16 @@ fn text_value(text: &str, told: &Type, data_type: DataType) -> Result<ScalarValu
         _ => {
             let value = ScalarValue::Utf8(Some(text.trim().to_owned())).cast_to(&data_type);
             let value = value.map_err(|error| error.strip_backtrace())?;
-            if value.is_null() { Err(format!("\"{text}\" is no value of the type")) } else { Ok(value) }
+            if value.is_null() { Err(format!("\"{text}\" is not a value of the type")) } else { Ok(value) }
         }
     }
 }
 
-fn binary_value(bytes: &Bytes, told: &Type) -> Option<ScalarValue> {
+fn binary_value(bytes: &Bytes, wire_type: &Type) -> Option<ScalarValue> {
     let bytes: &[u8] = bytes;
     let i64_of = || bytes.try_into().ok().map(i64::from_be_bytes);
     let i32_of = || bytes.try_into().ok().map(i32::from_be_bytes);
-    Some(match *told {
+    Some(match *wire_type {
         Type::BOOL => ScalarValue::Boolean(Some(bytes == [1])),
         Type::INT2 => ScalarValue::Int16(Some(i16::from_be_bytes(bytes.try_into().ok()?))),
         Type::INT4 | Type::OID => ScalarValue::Int32(Some(i32_of()?)),
@@ -169,8 +172,8 @@ fn hexadecimal(digits: &str) -> Option<Vec<u8>> {
     digits.chunks(2).map(|pair| u8::try_from(digit(pair[0])? << 4 | digit(pair[1])?).ok()).collect()
 }
 
-fn wrong(number: usize, told: &Type, why: &dyn std::fmt::Display) -> Failure {
-    Failure::new("22P02", format!("the parameter ${number} is no {}: {why}", told.name()))
+fn wrong(number: usize, wire_type: &Type, why: &dyn std::fmt::Display) -> Failure {
+    Failure::new("22P02", format!("the parameter ${number} is not a valid {}: {why}", wire_type.name()))
 }
 
 #[cfg(test)]
@@ -178,18 +181,18 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn text(told: &Type, value: &'static str) -> Result<ScalarValue, Failure> {
-        Parameter::new(told.oid(), None).unwrap().value(1, Some(&Bytes::from_static(value.as_bytes())), false)
+    fn text(wire_type: &Type, value: &'static str) -> Result<ScalarValue, Failure> {
+        Parameter::new(wire_type.oid(), None).unwrap().value(1, Some(&Bytes::from_static(value.as_bytes())), false)
     }
 
-    fn binary(told: &Type, value: &[u8]) -> Result<ScalarValue, Failure> {
-        Parameter::new(told.oid(), None).unwrap().value(1, Some(&Bytes::copy_from_slice(value)), true)
+    fn binary(wire_type: &Type, value: &[u8]) -> Result<ScalarValue, Failure> {
+        Parameter::new(wire_type.oid(), None).unwrap().value(1, Some(&Bytes::copy_from_slice(value)), true)
     }
 
     #[test]
-    fn text_and_binary_mean_the_same() {
+    fn text_and_binary_values_are_equal() {
         let utc = || Some("UTC".into());
-        for (told, written, bytes, value) in [
+        for (wire_type, written, bytes, value) in [
             (Type::INT4, "-7", (-7_i32).to_be_bytes().to_vec(), ScalarValue::Int32(Some(-7))),
             (Type::INT8, "12", 12_i64.to_be_bytes().to_vec(), ScalarValue::Int64(Some(12))),
             (Type::FLOAT8, "1.5", 1.5_f64.to_be_bytes().to_vec(), ScalarValue::Float64(Some(1.5))),
@@ -210,27 +213,31 @@ mod tests {
                 ScalarValue::TimestampMicrosecond(Some(EPOCH_MICROSECONDS + 500_000), None),
             ),
         ] {
-            assert_eq!(text(&told, written).unwrap(), value, "{told}");
-            assert_eq!(binary(&told, &bytes).unwrap(), value, "{told}");
+            assert_eq!(text(&wire_type, written).unwrap(), value, "{wire_type}");
+            assert_eq!(binary(&wire_type, &bytes).unwrap(), value, "{wire_type}");
         }
     }
 
     #[test]
-    fn what_is_no_value_is_named() {
-        for (told, written) in
+    fn an_invalid_value_is_refused_with_its_number_and_type() {
+        for (wire_type, written) in
             [(Type::INT4, "seven"), (Type::BOOL, "maybe"), (Type::DATE, "2026-13-40"), (Type::BYTEA, "\\x0")]
         {
-            let failure = text(&told, written).unwrap_err();
+            let failure = text(&wire_type, written).unwrap_err();
             assert_eq!(failure.code, "22P02");
-            assert!(failure.message.contains("$1") && failure.message.contains(told.name()), "{}", failure.message);
+            assert!(
+                failure.message.contains("$1") && failure.message.contains(wire_type.name()),
+                "{}",
+                failure.message
+            );
         }
         assert!(binary(&Type::INT4, &[1]).is_err());
         assert!(binary(&Type::TIMESTAMP, &i64::MAX.to_be_bytes()).is_err());
     }
 
     #[test]
-    fn the_client_s_type_comes_before_the_statement_s() {
-        let parameter = |named, demanded| Parameter::new(named, demanded).unwrap().told;
+    fn the_type_of_the_client_overrides_that_of_the_statement() {
+        let parameter = |named, expected| Parameter::new(named, expected).unwrap().wire_type;
         assert_eq!(parameter(0, None), Type::TEXT);
         assert_eq!(parameter(0, Some(DataType::Int64)), Type::INT8);
         assert_eq!(parameter(Type::INT4.oid(), Some(DataType::Int64)), Type::INT4);
@@ -238,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn null_has_the_demanded_type() {
+    fn null_has_the_expected_type() {
         let parameter = Parameter::new(0, Some(DataType::Int64)).unwrap();
         assert_eq!(parameter.value(1, None, true).unwrap(), ScalarValue::Int64(None));
     }
@@ -246,12 +253,12 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_panic(
-            told in proptest::sample::select(vec![Type::BOOL, Type::INT2, Type::OID, Type::FLOAT4, Type::NUMERIC, Type::INTERVAL,
+            wire_type in proptest::sample::select(vec![Type::BOOL, Type::INT2, Type::OID, Type::FLOAT4, Type::NUMERIC, Type::INTERVAL,
                 Type::TIMESTAMPTZ, Type::UUID, Type::INT4_ARRAY, Type::TEXT_ARRAY, Type::TIME, Type::JSON]),
             bytes in proptest::collection::vec(any::<u8>(), 0..24),
             is_binary: bool,
         ) {
-            let _ = Parameter::new(told.oid(), None).unwrap().value(1, Some(&Bytes::from(bytes)), is_binary);
+            let _ = Parameter::new(wire_type.oid(), None).unwrap().value(1, Some(&Bytes::from(bytes)), is_binary);
         }
     }
 }

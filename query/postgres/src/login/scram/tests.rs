@@ -28,12 +28,12 @@ fn verifier(password: &str) -> Verifier {
     Verifier::parse(&text).unwrap()
 }
 
-fn begin(mechanism: &str, first: &str, end_point: Option<&[u8]>) -> Result<(Exchange, String), Failure> {
+fn begin(mechanism: &str, first: &str, end_point: Option<&[u8]>) -> Result<(Exchange, String), ScramError> {
     Exchange::begin(mechanism, first.as_bytes(), verifier("pencil"), SERVER_NONCE, end_point)
 }
 
-/// The client's answer to `exchange`, by somebody who knows `password`.
-fn answer(exchange: &Exchange, password: &str) -> String {
+/// The last message of a client with `password`.
+fn client_final(exchange: &Exchange, password: &str) -> String {
     let client_key = mac(&salted(password, "W22ZaJ0SNY7soEsUEjb6gQ==", 4096), b"Client Key");
     let stored = digest::digest(&digest::SHA256, &client_key);
     let without_proof = format!("c={},r={}", exchange.channel, exchange.nonce);
@@ -44,51 +44,51 @@ fn answer(exchange: &Exchange, password: &str) -> String {
 }
 
 #[test]
-fn the_example_of_the_standard() {
+fn the_example_of_rfc_7677_succeeds() {
     let (exchange, server_first) = begin(PLAIN, CLIENT_FIRST, None).unwrap();
     assert_eq!(server_first, SERVER_FIRST);
     assert_eq!(exchange.finish(CLIENT_FINAL.as_bytes()).unwrap(), SERVER_FINAL);
 }
 
 #[test]
-fn who_does_not_know_the_password_fails() {
+fn a_client_with_another_password_fails() {
     let (exchange, _) = begin(PLAIN, CLIENT_FIRST, None).unwrap();
-    let wrong = answer(&exchange, "pencils");
-    assert_eq!(exchange.finish(wrong.as_bytes()), Err(Failure::Unproven));
+    let wrong = client_final(&exchange, "pencils");
+    assert_eq!(exchange.finish(wrong.as_bytes()), Err(ScramError::WrongProof));
     let (exchange, _) = begin(PLAIN, CLIENT_FIRST, None).unwrap();
     let short = format!("c=biws,r={},p=AAAA", exchange.nonce);
-    assert_eq!(exchange.finish(short.as_bytes()), Err(Failure::Unproven));
+    assert_eq!(exchange.finish(short.as_bytes()), Err(ScramError::WrongProof));
 }
 
 #[test]
 fn a_nonce_cannot_be_replaced() {
     let (exchange, _) = begin(PLAIN, CLIENT_FIRST, None).unwrap();
     let other = CLIENT_FINAL.replace("NlF$k0", "NlF$k1");
-    assert_eq!(exchange.finish(other.as_bytes()), Err(Failure::Broken("its nonce is another one")));
+    assert_eq!(exchange.finish(other.as_bytes()), Err(ScramError::Invalid("its nonce is different")));
 }
 
 #[test]
-fn a_channel_is_bound_and_its_binding_cannot_be_taken_out() {
+fn a_channel_is_bound_and_its_binding_cannot_be_removed() {
     let first = "p=tls-server-end-point,,n=,r=abc";
     let (exchange, _) = begin(PLUS, first, Some(b"certificate")).unwrap();
-    let right = answer(&exchange, "pencil");
+    let right = client_final(&exchange, "pencil");
     assert!(exchange.finish(right.as_bytes()).is_ok());
 
     let (elsewhere, _) = begin(PLUS, first, Some(b"another certificate")).unwrap();
-    assert_eq!(elsewhere.finish(right.as_bytes()), Err(Failure::Broken("it is bound to another channel")));
+    assert_eq!(elsewhere.finish(right.as_bytes()), Err(ScramError::Invalid("it is bound to another channel")));
     assert!(begin(PLUS, first, None).is_err());
     assert!(begin(PLUS, "p=tls-unique,,n=,r=abc", Some(b"certificate")).is_err());
     assert!(begin(PLUS, "n,,n=,r=abc", Some(b"certificate")).is_err());
-    // A client that could bind and was told that the server cannot.
+    // The client supports channel binding and believes that the server does not.
     assert!(begin(PLAIN, "y,,n=,r=abc", Some(b"certificate")).is_err());
     assert!(begin(PLAIN, "y,,n=,r=abc", None).is_ok());
 }
 
 #[test]
-fn broken_verifiers_are_named() {
+fn invalid_verifiers_are_refused() {
     for text in ["", "md5abc", "SCRAM-SHA-256$4096", "SCRAM-SHA-256$x:AA==$AA==:AA==", "SCRAM-SHA-256$1:AA==$AA==:AA=="]
     {
-        assert!(matches!(Verifier::parse(text), Err(Failure::Verifier(_))), "{text}");
+        assert!(matches!(Verifier::parse(text), Err(ScramError::Verifier(_))), "{text}");
     }
 }
 

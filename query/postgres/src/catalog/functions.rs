@@ -1,9 +1,9 @@
-//! The functions that clients ask the catalog with.
+//! The functions that clients use in queries of the catalog.
 //!
-//! Those of `datafusion-pg-catalog`, with the answers of this server in place of PostgreSQL's where the two differ, and
-//! those that it lacks. What does not exist here (comments, triggers, partitions) is NULL or false.
+//! These are the functions of `datafusion-pg-catalog`, and those that it lacks. Functions whose value depends on the server
+//! are replaced. Functions about objects that do not exist here (comments, triggers, partitions) return NULL or false.
 
-use crate::variables::{SERVER_VERSION, unchanging};
+use crate::variables::{SERVER_VERSION, constant};
 use arrow_array::{Array, ArrayRef, BooleanArray, StringArray};
 use arrow_schema::{DataType, Field};
 use datafusion::common::utils::SingleRowListArrayBuilder;
@@ -14,10 +14,10 @@ use datafusion::logical_expr::{
 use datafusion_postgres::datafusion_pg_catalog::pg_catalog as theirs;
 use std::sync::Arc;
 
-/// Who owns what the catalog shows.
+/// The owner of all objects in the catalog.
 const OWNER: &str = "holdfast";
 
-/// All of them.
+/// All functions.
 pub(crate) fn all() -> Vec<Arc<ScalarUDF>> {
     let mut all = vec![
         theirs::array_bounds_udf::create_array_lower_udf(),
@@ -42,10 +42,11 @@ pub(crate) fn all() -> Vec<Arc<ScalarUDF>> {
         current_setting(),
     ];
     all.extend(texts().map(|(name, text)| Constant::udf(name, ScalarValue::Utf8(text))));
-    let truths = ["pg_collation_is_visible", "pg_function_is_visible", "pg_operator_is_visible", "pg_type_is_visible"];
-    all.extend(truths.map(|name| Constant::udf(name, ScalarValue::Boolean(Some(true)))));
-    let untruths = ["pg_is_in_recovery", "pg_is_other_temp_schema", "row_security_active"];
-    all.extend(untruths.map(|name| Constant::udf(name, ScalarValue::Boolean(Some(false)))));
+    let always_true =
+        ["pg_collation_is_visible", "pg_function_is_visible", "pg_operator_is_visible", "pg_type_is_visible"];
+    all.extend(always_true.map(|name| Constant::udf(name, ScalarValue::Boolean(Some(true)))));
+    let always_false = ["pg_is_in_recovery", "pg_is_other_temp_schema", "row_security_active"];
+    all.extend(always_false.map(|name| Constant::udf(name, ScalarValue::Boolean(Some(false)))));
     all.push(Constant::udf("pg_my_temp_schema", ScalarValue::Int32(Some(0))));
     all.extend(["to_regclass", "to_regtype"].map(|name| Constant::udf(name, ScalarValue::Int32(None))));
     let kinds =
@@ -54,11 +55,11 @@ pub(crate) fn all() -> Vec<Arc<ScalarUDF>> {
     all.into_iter().map(Arc::new).collect()
 }
 
-/// Functions whose answer is always the same text.
+/// The functions that always return the same text.
 fn texts() -> impl Iterator<Item = (&'static str, Option<String>)> {
     let version = format!("PostgreSQL {SERVER_VERSION} (Holdfast {})", env!("CARGO_PKG_VERSION"));
     let known = [("current_schema", "archive".to_owned()), ("pg_get_userbyid", OWNER.to_owned()), ("version", version)];
-    let nothing = [
+    let always_null = [
         "col_description",
         "obj_description",
         "pg_advisory_unlock_all",
@@ -76,11 +77,11 @@ fn texts() -> impl Iterator<Item = (&'static str, Option<String>)> {
         "pg_tablespace_location",
         "shobj_description",
     ];
-    let nothing = nothing.into_iter().map(|name| (name, None));
-    known.into_iter().map(|(name, text)| (name, Some(text))).chain(nothing)
+    let always_null = always_null.into_iter().map(|name| (name, None));
+    known.into_iter().map(|(name, text)| (name, Some(text))).chain(always_null)
 }
 
-/// The schemas in which names are looked up; those that are always looked in as well, when asked for.
+/// The schemas of the search path; with the implicit ones if the argument is true.
 fn current_schemas() -> ScalarUDF {
     let function = |arguments: &[ColumnarValue]| {
         let arrays = ColumnarValue::values_to_arrays(arguments)?;
@@ -96,27 +97,27 @@ fn current_schemas() -> ScalarUDF {
     create_udf("current_schemas", vec![DataType::Boolean], list, Volatility::Stable, Arc::new(function))
 }
 
-/// `current_setting` where the name comes with the parameters of a statement. Where it stands in the statement itself, the session
-/// answers before anything is planned.
+/// `current_setting` with the name in a parameter of the statement. If the name is a literal, the session replaces the call
+/// before the statement is planned.
 fn current_setting() -> ScalarUDF {
     let function = |arguments: &[ColumnarValue]| {
         let [ColumnarValue::Scalar(name)] = arguments else {
-            return exec_err!("current_setting is asked for one variable at a time");
+            return exec_err!("current_setting takes one name that is not a column");
         };
         let name = name.try_as_str().flatten().unwrap_or_default();
-        match unchanging(name) {
+        match constant(name) {
             Some(value) => Ok(ColumnarValue::Scalar(ScalarValue::Utf8(Some(value.to_owned())))),
-            None => exec_err!("ask for '{name}' by SHOW, or write its name into current_setting('...') itself"),
+            None => exec_err!("use SHOW {name}, or write the name as a literal: current_setting('{name}')"),
         }
     };
     create_udf("current_setting", vec![DataType::Utf8], DataType::Utf8, Volatility::Stable, Arc::new(function))
 }
 
-fn anything() -> Signature {
+fn any_arguments() -> Signature {
     Signature::one_of(vec![TypeSignature::Nullary, TypeSignature::VariadicAny], Volatility::Stable)
 }
 
-/// A function that gives one value, whatever it is asked.
+/// A function that returns the same value for all arguments.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Constant {
     name: &'static str,
@@ -126,7 +127,7 @@ struct Constant {
 
 impl Constant {
     fn udf(name: &'static str, value: ScalarValue) -> ScalarUDF {
-        ScalarUDF::new_from_impl(Self { name, value, signature: anything() })
+        ScalarUDF::new_from_impl(Self { name, value, signature: any_arguments() })
     }
 }
 
@@ -148,7 +149,7 @@ impl ScalarUDFImpl for Constant {
     }
 }
 
-/// A function `has_..._privilege`: whoever sees something may read it, and nobody may do anything else.
+/// A function `has_..._privilege`: a user has the privileges to read what is visible, and no others.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Privilege {
     name: String,
@@ -157,11 +158,11 @@ struct Privilege {
 
 impl Privilege {
     fn new(name: String) -> Self {
-        Self { name, signature: anything() }
+        Self { name, signature: any_arguments() }
     }
 
-    fn is_had(privilege: &str) -> bool {
-        // Several privileges stand for any of them.
+    fn is_granted(privilege: &str) -> bool {
+        // A list of privileges means any of them.
         privilege
             .split(',')
             .any(|one| matches!(one.trim().to_uppercase().as_str(), "SELECT" | "USAGE" | "CONNECT" | "EXECUTE"))
@@ -185,13 +186,14 @@ impl ScalarUDFImpl for Privilege {
         match arguments.args.last() {
             Some(ColumnarValue::Scalar(privilege)) => {
                 let text = privilege.try_as_str().flatten().unwrap_or_default();
-                Ok(ColumnarValue::Scalar(ScalarValue::Boolean(Some(Self::is_had(text)))))
+                Ok(ColumnarValue::Scalar(ScalarValue::Boolean(Some(Self::is_granted(text)))))
             }
             Some(ColumnarValue::Array(privileges)) => {
                 let texts = datafusion::arrow::compute::cast(privileges, &DataType::Utf8)?;
                 let texts = datafusion::common::cast::as_string_array(&texts)?;
-                let had: BooleanArray = texts.iter().map(|text| Some(Self::is_had(text.unwrap_or_default()))).collect();
-                Ok(ColumnarValue::Array(Arc::new(had) as ArrayRef))
+                let granted: BooleanArray =
+                    texts.iter().map(|text| Some(Self::is_granted(text.unwrap_or_default()))).collect();
+                Ok(ColumnarValue::Array(Arc::new(granted) as ArrayRef))
             }
             None => Ok(ColumnarValue::Scalar(ScalarValue::Boolean(None))),
         }
@@ -204,15 +206,15 @@ mod tests {
     use std::collections::HashSet;
 
     #[test]
-    fn each_name_stands_once() {
+    fn each_name_is_unique() {
         let all = all();
         let names: HashSet<&str> = all.iter().map(|function| function.name()).collect();
         assert_eq!(names.len(), all.len());
     }
 
     #[test]
-    fn reading_is_allowed_and_nothing_else() {
-        for (privilege, is_had) in [
+    fn only_privileges_to_read_are_granted() {
+        for (privilege, is_granted) in [
             ("SELECT", true),
             ("select", true),
             ("usage", true),
@@ -220,7 +222,7 @@ mod tests {
             ("UPDATE, SELECT", true),
             ("CREATE", false),
         ] {
-            assert_eq!(Privilege::is_had(privilege), is_had, "{privilege}");
+            assert_eq!(Privilege::is_granted(privilege), is_granted, "{privilege}");
         }
     }
 }

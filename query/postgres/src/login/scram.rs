@@ -2,11 +2,11 @@
 //!
 //! ```text
 //! client-first  ─▶ Exchange::begin(verifier, nonce, binding) ─▶ server-first
-//! client-final  ─▶ Exchange::finish                          ─▶ server-final, or Failure
+//! client-final  ─▶ Exchange::finish                          ─▶ server-final, or ScramError
 //! ```
 //!
-//! Pure. It works from a verifier as PostgreSQL stores it (StoredKey and ServerKey), so that neither the password nor
-//! anything that could stand for it is ever known here.
+//! Pure. It uses a verifier in PostgreSQL's format (StoredKey and ServerKey). It never has the password or an equivalent of
+//! it.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -20,21 +20,21 @@ pub(crate) const PLAIN: &str = "SCRAM-SHA-256";
 pub(crate) const PLUS: &str = "SCRAM-SHA-256-PLUS";
 const BINDING: &str = "tls-server-end-point";
 
-/// Why an exchange ended without a proof.
+/// Why an exchange failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Failure {
-    /// The client broke the rules of the exchange.
-    #[error("the SCRAM exchange is broken: {0}")]
-    Broken(&'static str),
-    /// The client does not know the password.
+pub(crate) enum ScramError {
+    /// The client violated the protocol.
+    #[error("the SCRAM exchange is invalid: {0}")]
+    Invalid(&'static str),
+    /// The client has another password.
     #[error("the proof is wrong")]
-    Unproven,
-    /// Our own verifier cannot be read.
-    #[error("the stored verifier is broken: {0}")]
+    WrongProof,
+    /// The stored verifier cannot be parsed.
+    #[error("the stored verifier is invalid: {0}")]
     Verifier(&'static str),
 }
 
-/// What is kept of a password.
+/// The stored verifier of a password.
 #[derive(Clone)]
 pub(crate) struct Verifier {
     iterations: u32,
@@ -51,28 +51,28 @@ impl fmt::Debug for Verifier {
 
 impl Verifier {
     /// Reads `SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>`.
-    pub(crate) fn parse(text: &str) -> Result<Self, Failure> {
-        let rest = text.strip_prefix("SCRAM-SHA-256$").ok_or(Failure::Verifier("it is of another kind"))?;
-        let (how, keys) = rest.split_once('$').ok_or(Failure::Verifier("it has no keys"))?;
-        let (iterations, salt) = how.split_once(':').ok_or(Failure::Verifier("it has no salt"))?;
-        let (stored_key, server_key) = keys.split_once(':').ok_or(Failure::Verifier("it has one key"))?;
+    pub(crate) fn parse(text: &str) -> Result<Self, ScramError> {
+        let rest = text.strip_prefix("SCRAM-SHA-256$").ok_or(ScramError::Verifier("it is of another kind"))?;
+        let (how, keys) = rest.split_once('$').ok_or(ScramError::Verifier("it has no keys"))?;
+        let (iterations, salt) = how.split_once(':').ok_or(ScramError::Verifier("it has no salt"))?;
+        let (stored_key, server_key) = keys.split_once(':').ok_or(ScramError::Verifier("it has one key"))?;
         let key = |text: &str| -> Option<[u8; 32]> { STANDARD.decode(text).ok()?.try_into().ok() };
-        let iterations = iterations.parse().map_err(|_| Failure::Verifier("its iterations are no number"))?;
-        STANDARD.decode(salt).map_err(|_| Failure::Verifier("its salt is not base64"))?;
+        let iterations = iterations.parse().map_err(|_| ScramError::Verifier("its iterations are not a number"))?;
+        STANDARD.decode(salt).map_err(|_| ScramError::Verifier("its salt is not base64"))?;
         Ok(Self {
             iterations,
             salt: salt.to_owned(),
-            stored_key: key(stored_key).ok_or(Failure::Verifier("its StoredKey is broken"))?,
-            server_key: key(server_key).ok_or(Failure::Verifier("its ServerKey is broken"))?,
+            stored_key: key(stored_key).ok_or(ScramError::Verifier("its StoredKey is invalid"))?,
+            server_key: key(server_key).ok_or(ScramError::Verifier("its ServerKey is invalid"))?,
         })
     }
 }
 
-/// An exchange whose first half is done.
+/// An exchange after the first messages of both sides.
 #[derive(Debug)]
 pub(crate) struct Exchange {
     verifier: Verifier,
-    /// What the client must repeat about the channel, base64.
+    /// The channel binding data that the client must repeat, base64.
     channel: String,
     client_first_bare: String,
     server_first: String,
@@ -80,43 +80,44 @@ pub(crate) struct Exchange {
 }
 
 impl Exchange {
-    /// Reads the client's first message and answers it. `end_point` is the channel's binding where the connection has one,
-    /// `nonce` is fresh and random. `mechanism` is what the client chose.
+    /// Reads the client's first message and returns the server's. `mechanism` is the client's choice, `nonce` is fresh and
+    /// random, `end_point` is the channel binding of the connection.
     pub(crate) fn begin(
         mechanism: &str,
         client_first: &[u8],
         verifier: Verifier,
         nonce: &str,
         end_point: Option<&[u8]>,
-    ) -> Result<(Self, String), Failure> {
-        let text = std::str::from_utf8(client_first).map_err(|_| Failure::Broken("it is not UTF-8"))?;
+    ) -> Result<(Self, String), ScramError> {
+        let text = std::str::from_utf8(client_first).map_err(|_| ScramError::Invalid("it is not UTF-8"))?;
         let mut parts = text.splitn(3, ',');
         let (flag, identity, bare) = (parts.next(), parts.next(), parts.next());
         let (Some(flag), Some(identity), Some(bare)) = (flag, identity, bare) else {
-            return Err(Failure::Broken("its first message is too short"));
+            return Err(ScramError::Invalid("its first message is too short"));
         };
         if !identity.is_empty() {
-            return Err(Failure::Broken("it asks for another identity"));
+            return Err(ScramError::Invalid("it requests another identity"));
         }
         let header = format!("{flag},,");
         let mut channel = header.into_bytes();
         match (flag, mechanism) {
             ("n", PLAIN) => {}
             ("y", PLAIN) if end_point.is_none() => {}
-            // We offered it, and the client never saw that: somebody stands between.
-            ("y", PLAIN) => return Err(Failure::Broken("the offer of channel binding was taken out on the way")),
+            // The server offered channel binding and the client did not see the offer: an attacker may have removed it.
+            ("y", PLAIN) => return Err(ScramError::Invalid("the offer of channel binding was removed on the way")),
             (flag, PLUS) if flag.strip_prefix("p=") == Some(BINDING) => {
-                channel.extend_from_slice(end_point.ok_or(Failure::Broken("this channel has no binding"))?);
+                channel.extend_from_slice(end_point.ok_or(ScramError::Invalid("this channel has no binding"))?);
             }
-            _ => return Err(Failure::Broken("its channel binding does not fit its mechanism")),
+            _ => return Err(ScramError::Invalid("its channel binding does not match its mechanism")),
         }
         let mut attributes = bare.split(',');
-        // The user's name was given at the start of the session and stands here only for form's sake.
+        // PostgreSQL uses the user of the startup message and ignores the one here.
         if !attributes.next().is_some_and(|name| name.starts_with("n=")) {
-            return Err(Failure::Broken("an extension that is not known is demanded"));
+            return Err(ScramError::Invalid("it requires an unknown extension"));
         }
         let client_nonce = attributes.next().and_then(|nonce| nonce.strip_prefix("r="));
-        let client_nonce = client_nonce.filter(|nonce| !nonce.is_empty()).ok_or(Failure::Broken("it has no nonce"))?;
+        let client_nonce =
+            client_nonce.filter(|nonce| !nonce.is_empty()).ok_or(ScramError::Invalid("it has no nonce"))?;
         let nonce = format!("{client_nonce}{nonce}");
         let server_first = format!("r={nonce},s={},i={}", verifier.salt, verifier.iterations);
         let exchange = Self {
@@ -129,27 +130,28 @@ impl Exchange {
         Ok((exchange, server_first))
     }
 
-    /// Checks the proof in the client's last message and proves in turn that this server knows the verifier.
-    pub(crate) fn finish(self, client_final: &[u8]) -> Result<String, Failure> {
-        let text = std::str::from_utf8(client_final).map_err(|_| Failure::Broken("it is not UTF-8"))?;
-        let (without_proof, proof) = text.rsplit_once(",p=").ok_or(Failure::Broken("it has no proof"))?;
-        let proof = STANDARD.decode(proof).map_err(|_| Failure::Broken("its proof is not base64"))?;
+    /// Checks the proof in the client's last message. Returns the server's last message, which proves that the server has the
+    /// verifier.
+    pub(crate) fn finish(self, client_final: &[u8]) -> Result<String, ScramError> {
+        let text = std::str::from_utf8(client_final).map_err(|_| ScramError::Invalid("it is not UTF-8"))?;
+        let (without_proof, proof) = text.rsplit_once(",p=").ok_or(ScramError::Invalid("it has no proof"))?;
+        let proof = STANDARD.decode(proof).map_err(|_| ScramError::Invalid("its proof is not base64"))?;
         let mut attributes = without_proof.split(',');
         if attributes.next().and_then(|channel| channel.strip_prefix("c=")) != Some(self.channel.as_str()) {
-            return Err(Failure::Broken("it is bound to another channel"));
+            return Err(ScramError::Invalid("it is bound to another channel"));
         }
         if attributes.next().and_then(|nonce| nonce.strip_prefix("r=")) != Some(self.nonce.as_str()) {
-            return Err(Failure::Broken("its nonce is another one"));
+            return Err(ScramError::Invalid("its nonce is different"));
         }
         let message = format!("{},{},{without_proof}", self.client_first_bare, self.server_first);
         let signature = mac(&self.verifier.stored_key, message.as_bytes());
         if proof.len() != signature.len() {
-            return Err(Failure::Unproven);
+            return Err(ScramError::WrongProof);
         }
         let client_key: Vec<u8> = proof.iter().zip(&signature).map(|(one, other)| one ^ other).collect();
         let stored_key = digest::digest(&digest::SHA256, &client_key);
         if !bool::from(stored_key.as_ref().ct_eq(&self.verifier.stored_key)) {
-            return Err(Failure::Unproven);
+            return Err(ScramError::WrongProof);
         }
         Ok(format!("v={}", STANDARD.encode(mac(&self.verifier.server_key, message.as_bytes()))))
     }

@@ -1,7 +1,7 @@
-//! Answers as clients get them: columns described, and rows written down.
+//! Results in PostgreSQL's form: descriptions of columns, and encoded rows.
 //!
-//! A client is told the types of the columns before the rows are there. Rows whose types turn out otherwise are cast to
-//! what was told; types that PostgreSQL does not have are told, and written, as text.
+//! The client receives the types of the columns before the rows exist. Rows of other types are cast to the described ones.
+//! Types that PostgreSQL lacks are described and encoded as text.
 
 use crate::sqlstate::Failure;
 use arrow_array::{Array, ArrayRef, RecordBatch};
@@ -14,10 +14,10 @@ use datafusion_postgres::pgwire::api::results::{DataRowEncoder, FieldFormat, Fie
 use datafusion_postgres::pgwire::messages::data::{DataRow, RowDescription};
 use std::sync::Arc;
 
-/// Digits of a number that are written exactly; a longer one goes as text.
-const MOST_DIGITS: u8 = 28;
+/// The most digits of a decimal that the encoder writes exactly. A longer decimal is sent as text.
+const MAX_DIGITS: u8 = 28;
 
-/// In which form each column is sent.
+/// The format (text or binary) of each column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Formats {
     All(FieldFormat),
@@ -27,7 +27,7 @@ pub(crate) enum Formats {
 impl Formats {
     pub(crate) const TEXT: Self = Self::All(FieldFormat::Text);
 
-    /// Reads the codes of a Bind message: none for text, one for all, or one for each of `columns`.
+    /// Parses the format codes of a Bind message: none for text, one for all, or one for each of `columns`.
     pub(crate) fn read(codes: &[i16], columns: usize) -> Result<Self, Failure> {
         let format = |code: &i16| match code {
             0 => Ok(FieldFormat::Text),
@@ -50,12 +50,12 @@ impl Formats {
     }
 }
 
-/// The columns of an answer as a client was told them.
+/// The columns of a result as they are described to the client.
 #[derive(Debug, Clone)]
 pub(crate) struct Columns {
-    /// As PostgreSQL calls them.
+    /// Their PostgreSQL types.
     fields: Arc<Vec<FieldInfo>>,
-    /// As they are in memory when they are written down.
+    /// Their types in memory when they are encoded.
     types: Vec<DataType>,
 }
 
@@ -64,10 +64,11 @@ impl Columns {
     pub(crate) fn new(schema: &Schema, formats: &Formats) -> Self {
         let (mut fields, mut types) = (Vec::new(), Vec::new());
         for (index, field) in schema.fields().iter().enumerate() {
-            let (told, data_type) = told(field);
+            let (pg_type, data_type) = pg_type(field);
             types.push(data_type);
-            let size = size_of(&told);
-            fields.push(FieldInfo::new(field.name().clone(), None, None, told, formats.of(index)).with_type_size(size));
+            let size = size_of(&pg_type);
+            let info = FieldInfo::new(field.name().clone(), None, None, pg_type, formats.of(index));
+            fields.push(info.with_type_size(size));
         }
         Self { fields: Arc::new(fields), types }
     }
@@ -79,7 +80,7 @@ impl Columns {
     /// The rows of `batch`.
     pub(crate) fn rows(&self, batch: &RecordBatch) -> Result<Rows, Failure> {
         if batch.num_columns() != self.types.len() {
-            return Err(Failure::new("XX000", "the answer has other columns than were described"));
+            return Err(Failure::new("XX000", "the result has other columns than were described"));
         }
         let mut columns: Vec<(ArrayRef, FieldRef)> = Vec::with_capacity(self.types.len());
         let schema = batch.schema();
@@ -98,7 +99,7 @@ impl Columns {
     }
 }
 
-/// The rows of one batch, written down one by one.
+/// The rows of one batch, encoded one by one.
 pub(crate) struct Rows {
     columns: Vec<(ArrayRef, FieldRef)>,
     fields: Arc<Vec<FieldInfo>>,
@@ -108,8 +109,8 @@ pub(crate) struct Rows {
 }
 
 impl Rows {
-    /// Rows that are left.
-    pub(crate) fn left(&self) -> usize {
+    /// The number of rows that are not encoded yet.
+    pub(crate) fn remaining(&self) -> usize {
         self.count - self.next
     }
 
@@ -119,45 +120,47 @@ impl Rows {
         }
         let row = self.next;
         self.next += 1;
-        for ((array, field), told) in self.columns.iter().zip(self.fields.iter()) {
-            let written = if array.is_null(row) {
+        for ((array, field), info) in self.columns.iter().zip(self.fields.iter()) {
+            let encoded = if array.is_null(row) {
                 self.encoder.encode_field(&None::<i8>)
             } else {
-                encode_value(&mut self.encoder, array, row, field, told)
+                encode_value(&mut self.encoder, array, row, field, info)
             };
-            if let Err(error) = written {
-                return Some(Err(Failure::new("22000", format!("column {}: {error}", told.name()))));
+            if let Err(error) = encoded {
+                return Some(Err(Failure::new("22000", format!("column {}: {error}", info.name()))));
             }
         }
         Some(Ok(self.encoder.take_row()))
     }
 }
 
-/// The type that a client is told, and the type in memory from which it is written.
-fn told(field: &FieldRef) -> (Type, DataType) {
+/// The type that is described to the client, and the type in memory from which it is encoded.
+fn pg_type(field: &FieldRef) -> (Type, DataType) {
     let data_type = match field.data_type() {
-        // What has no type is text to PostgreSQL.
+        // A column without a type is text in PostgreSQL.
         DataType::Null => DataType::Utf8,
-        DataType::Decimal128(precision, _) if *precision <= MOST_DIGITS => field.data_type().clone(),
+        DataType::Decimal128(precision, _) if *precision <= MAX_DIGITS => field.data_type().clone(),
         DataType::Decimal32(precision, scale) | DataType::Decimal64(precision, scale) => {
             DataType::Decimal128(*precision, *scale)
         }
         DataType::Decimal128(..) | DataType::Decimal256(..) => DataType::Utf8,
-        DataType::Dictionary(_, values) => return told(&Arc::new(Field::new(field.name(), (**values).clone(), true))),
-        DataType::RunEndEncoded(_, values) => return told(values),
+        DataType::Dictionary(_, values) => {
+            return pg_type(&Arc::new(Field::new(field.name(), (**values).clone(), true)));
+        }
+        DataType::RunEndEncoded(_, values) => return pg_type(values),
         DataType::Map(..) | DataType::Union(..) => DataType::Utf8,
         other => other.clone(),
     };
     let as_is = Arc::new(Field::new(field.name(), data_type.clone(), true).with_metadata(field.metadata().clone()));
     match field_into_pg_type(&as_is) {
-        Ok(told) => (told, data_type),
+        Ok(pg_type) => (pg_type, data_type),
         Err(_) => (Type::TEXT, DataType::Utf8),
     }
 }
 
-/// Bytes of a value of a type; -1 where they vary.
-fn size_of(told: &Type) -> i16 {
-    match *told {
+/// The size of a type's values in bytes; -1 if it varies.
+fn size_of(pg_type: &Type) -> i16 {
+    match *pg_type {
         Type::BOOL | Type::CHAR => 1,
         Type::INT2 => 2,
         Type::INT4 | Type::FLOAT4 | Type::DATE | Type::OID | Type::REGCLASS | Type::REGTYPE | Type::REGPROC => 4,
@@ -189,28 +192,28 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_not_zero() {
+    fn null_is_distinct_from_zero_and_empty() {
         assert_eq!(texts(Arc::new(IntervalMonthDayNanoArray::from(vec![None]))), [None]);
         assert_eq!(texts(Arc::new(Int64Array::from(vec![Some(7), None]))), [Some("7".to_owned()), None]);
         assert_eq!(texts(Arc::new(StringArray::from(vec![Some(""), None]))), [Some(String::new()), None]);
     }
 
     #[test]
-    fn times_say_that_they_are_utc_and_keep_their_microseconds() {
+    fn times_have_an_offset_and_microseconds() {
         let time = TimestampMicrosecondArray::from(vec![1_778_400_000_123_456]).with_timezone("UTC");
         assert_eq!(texts(Arc::new(time)), [Some("2026-05-10 08:00:00.123456+00".to_owned())]);
     }
 
     #[test]
-    fn a_number_that_is_too_long_is_text() {
+    fn a_decimal_with_too_many_digits_is_text() {
         let long = Decimal256Array::from(vec![i256::from_i128(12_345)]).with_precision_and_scale(60, 2).unwrap();
         assert_eq!(texts(Arc::new(long)), [Some("123.45".to_owned())]);
     }
 
     #[test]
-    fn rows_are_cast_to_what_was_told() {
-        let told = Schema::new(vec![Field::new("a", DataType::Null, true)]);
-        let columns = Columns::new(&told, &Formats::TEXT);
+    fn rows_are_cast_to_the_described_types() {
+        let described = Schema::new(vec![Field::new("a", DataType::Null, true)]);
+        let columns = Columns::new(&described, &Formats::TEXT);
         assert_eq!(columns.description().fields[0].type_id, Type::TEXT.oid());
         let actual = Arc::new(Schema::new(vec![Field::new("a", DataType::Int64, true)]));
         let batch = RecordBatch::try_new(actual, vec![Arc::new(Int64Array::from(vec![12]))]).unwrap();
@@ -219,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn formats_fit_the_columns() {
+    fn the_number_of_formats_must_match_the_columns() {
         assert_eq!(Formats::read(&[], 2), Ok(Formats::TEXT));
         assert_eq!(Formats::read(&[1], 2), Ok(Formats::All(FieldFormat::Binary)));
         assert!(Formats::read(&[0, 1], 2).is_ok());

@@ -1,4 +1,4 @@
-//! The server's certificate and key, checked before the first connection.
+//! The server's certificate and key, checked before the server accepts connections.
 
 use ring::digest;
 use rustls::ServerConfig;
@@ -8,28 +8,28 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::fmt;
 use std::sync::Arc;
 
-/// What clients that begin with TLS at once must ask for (RFC 7301).
+/// The ALPN protocol that clients with direct TLS must request (RFC 7301).
 pub(crate) const ALPN: &[u8] = b"postgresql";
 
 /// Why a certificate and its key cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// The certificate's file is not what it should be.
-    #[error("the TLS certificate file is no PEM with certificates: {0}")]
+    /// The certificate file is invalid.
+    #[error("the TLS certificate file is not PEM with certificates: {0}")]
     Certificate(String),
-    /// The key's file is not what it should be.
-    #[error("the TLS key file is no PEM with a private key: {0}")]
+    /// The key file is invalid.
+    #[error("the TLS key file is not PEM with a private key: {0}")]
     Key(String),
-    /// The two do not belong together, or cannot be used.
+    /// The certificate and the key do not match, or are not supported.
     #[error("the TLS certificate cannot be used with the TLS key: {0}")]
     Identity(#[from] rustls::Error),
 }
 
-/// A certificate with its key, ready to be shown to clients.
+/// A certificate chain with its private key.
 #[derive(Clone)]
 pub struct TlsIdentity {
     pub(crate) config: Arc<ServerConfig>,
-    /// What a SCRAM exchange is bound to (RFC 5929, `tls-server-end-point`), where the certificate has it.
+    /// The channel binding of SCRAM (RFC 5929, `tls-server-end-point`); `None` if the certificate has none.
     pub(crate) end_point: Option<Arc<[u8]>>,
 }
 
@@ -43,13 +43,13 @@ impl TlsIdentity {
     /// Reads a chain of certificates, the server's own first, and its private key, both PEM.
     ///
     /// # Errors
-    /// See [`TlsError`]: a broken identity is never a reason to serve without TLS.
+    /// See [`TlsError`]. The server never falls back to plain text because of an invalid identity.
     pub fn load(certificates: &[u8], key: &[u8]) -> Result<Self, TlsError> {
         let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(certificates)
             .collect::<Result<_, _>>()
             .map_err(|error| TlsError::Certificate(error.to_string()))?;
         let Some(own) = chain.first() else {
-            return Err(TlsError::Certificate("it has none".to_owned()));
+            return Err(TlsError::Certificate("it contains none".to_owned()));
         };
         let end_point = end_point(own).map(Arc::from);
         let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| TlsError::Key(error.to_string()))?;
@@ -62,15 +62,15 @@ impl TlsIdentity {
     }
 }
 
-/// The hash of a certificate by the algorithm of its own signature. `None` where that names no hash, as Ed25519 does:
-/// then nothing can be bound to it.
+/// The hash of a certificate by the algorithm of its own signature. `None` if the algorithm names no hash (Ed25519): such a
+/// certificate has no channel binding.
 fn end_point(certificate: &[u8]) -> Option<Vec<u8>> {
     let (certificate_body, _) = element(certificate, 0x30)?;
     let (_, after_content) = element(certificate_body, 0x30)?;
     let (algorithm, _) = element(after_content, 0x30)?;
     let (identifier, _) = element(algorithm, 0x06)?;
     let algorithm = match identifier {
-        // md5WithRSA, sha1WithRSA, sha256WithRSA: the first two count as SHA-256.
+        // md5WithRSA, sha1WithRSA, sha256WithRSA: SHA-256 replaces MD5 and SHA-1 (RFC 5929, section 4.1).
         [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x04 | 0x05 | 0x0b] => &digest::SHA256,
         [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0c] => &digest::SHA384,
         [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0d] => &digest::SHA512,
@@ -85,7 +85,7 @@ fn end_point(certificate: &[u8]) -> Option<Vec<u8>> {
     Some(digest::digest(algorithm, certificate).as_ref().to_vec())
 }
 
-/// The body of the DER element of kind `tag` that `bytes` begin with, and what follows it.
+/// The body of the DER element with the tag `tag` at the start of `bytes`, and the bytes that follow it.
 fn element(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     let (&[kind, length], rest) = bytes.split_first_chunk::<2>()?;
     if kind != tag {
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn the_binding_is_the_hash_that_the_signature_uses() {
+    fn the_channel_binding_uses_the_hash_of_the_signature() {
         for (algorithm, hash) in [
             (&PKCS_ECDSA_P256_SHA256, Some(&digest::SHA256)),
             (&PKCS_ECDSA_P384_SHA384, Some(&digest::SHA384)),
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_belong_together_is_refused() {
+    fn an_invalid_or_mismatched_identity_is_refused() {
         let (certificate, key) = identity(&PKCS_ECDSA_P256_SHA256);
         let (_, other) = identity(&PKCS_ECDSA_P256_SHA256);
         let (certificate, key, other) = (certificate.pem(), key.serialize_pem(), other.serialize_pem());

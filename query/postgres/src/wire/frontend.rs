@@ -1,51 +1,50 @@
-//! What a client sends: messages from bytes.
+//! Parses the messages of a client (PostgreSQL's frontend messages).
 //!
-//! Pure: bytes go in, messages or the reason of a refusal come out. Nothing here panics, whatever the bytes are; the
-//! lengths that they claim are checked before anything is set aside for them.
+//! Pure: bytes in, messages or errors out. No input panics. A declared length is checked before memory is allocated for it.
 
 use bytes::{Buf, Bytes, BytesMut};
 use std::collections::BTreeMap;
 
-/// The longest first message (startup, TLS request, cancel request), by the protocol's own custom.
-const LONGEST_FIRST: usize = 10_000;
-const TLS_REQUEST: u32 = 80_877_103;
-const GSS_REQUEST: u32 = 80_877_104;
+/// The most bytes of the first message (startup, SSLRequest, CancelRequest); PostgreSQL's MAX_STARTUP_PACKET_LENGTH.
+const MAX_FIRST_BYTES: usize = 10_000;
+const SSL_REQUEST: u32 = 80_877_103;
+const GSSENC_REQUEST: u32 = 80_877_104;
 const CANCEL_REQUEST: u32 = 80_877_102;
 
-/// Bytes that are no message.
+/// Why bytes are not a message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Malformed {
-    #[error("a message of {length} bytes is longer than the {most} that are accepted here")]
-    TooLong { length: usize, most: usize },
-    #[error("the length {0} of a message is impossible")]
+    #[error("a message of {length} bytes exceeds the limit of {max}")]
+    TooLong { length: usize, max: usize },
+    #[error("the length {0} of a message is invalid")]
     Length(u32),
     #[error("a message ends before its {0}")]
     Truncated(&'static str),
     #[error("the {0} of a message is not UTF-8")]
     Text(&'static str),
-    #[error("no message begins with the byte {0}")]
+    #[error("no message has the type byte {0}")]
     Kind(u8),
-    #[error("the protocol version {0}.{1} is not served; 3.0 is")]
+    #[error("the protocol version {0}.{1} is not supported; use 3.0")]
     Version(u16, u16),
 }
 
 /// The first message of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum First {
-    /// The client asks for TLS.
-    Tls,
-    /// The client asks for encryption by GSSAPI.
-    Gss,
-    /// The client wants the statement of another connection ended.
-    Cancel { process: i32, secret: Bytes },
-    /// The client begins a session. `minor` is the version that it would like.
+pub(crate) enum FirstMessage {
+    /// The client requests TLS.
+    SslRequest,
+    /// The client requests encryption by GSSAPI.
+    GssEncRequest,
+    /// The client cancels the statement of another connection.
+    CancelRequest { process: i32, secret: Bytes },
+    /// The client starts a session. `minor` is the minor protocol version that it requests.
     Startup { minor: u16, parameters: BTreeMap<String, String> },
 }
 
-/// What a prepared statement or a portal is called: `""` is the unnamed one.
+/// The name of a prepared statement or a portal. `""` is the unnamed one.
 pub(crate) type Name = String;
 
-/// Whether something is said of a prepared statement or of a portal.
+/// Whether a message is about a prepared statement or a portal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Target {
     Statement,
@@ -65,9 +64,9 @@ pub(crate) struct Bind {
 /// A message of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Message {
-    /// A part of the proof of who the client is.
-    Proof(Bytes),
-    /// Statements as text.
+    /// A message of the SASL exchange.
+    SaslResponse(Bytes),
+    /// The text of one or more statements (simple protocol).
     Query(String),
     Parse {
         name: Name,
@@ -78,32 +77,32 @@ pub(crate) enum Message {
     Describe(Target, Name),
     Execute {
         portal: Name,
-        most_rows: u32,
+        max_rows: u32,
     },
     Close(Target, Name),
     Flush,
     Sync,
-    /// A part of a COPY, or a call of a function by its number: neither is served.
-    Unserved(&'static str),
+    /// A part of a COPY, or a call of a function by its OID. Neither is supported.
+    Unsupported(&'static str),
     Terminate,
 }
 
 impl Message {
-    /// Whether what follows an error is discarded until the client says Sync.
+    /// Whether the message belongs to the extended protocol: after an error, messages up to Sync are discarded.
     pub(crate) fn is_extended(&self) -> bool {
-        !matches!(self, Self::Proof(_) | Self::Query(_) | Self::Unserved(_) | Self::Terminate)
+        !matches!(self, Self::SaslResponse(_) | Self::Query(_) | Self::Unsupported(_) | Self::Terminate)
     }
 }
 
-/// Takes the first message off `input`; `None` when more bytes are needed.
-pub(crate) fn first(input: &mut BytesMut) -> Result<Option<First>, Malformed> {
+/// Removes the first message from `input`; `None` if it is incomplete.
+pub(crate) fn first(input: &mut BytesMut) -> Result<Option<FirstMessage>, Malformed> {
     let Some(length) = be_u32(input, 0) else { return Ok(None) };
     let whole = usize::try_from(length).map_err(|_| Malformed::Length(length))?;
     if whole < 8 {
         return Err(Malformed::Length(length));
     }
-    if whole > LONGEST_FIRST {
-        return Err(Malformed::TooLong { length: whole, most: LONGEST_FIRST });
+    if whole > MAX_FIRST_BYTES {
+        return Err(Malformed::TooLong { length: whole, max: MAX_FIRST_BYTES });
     }
     if input.len() < whole {
         return Ok(None);
@@ -111,11 +110,11 @@ pub(crate) fn first(input: &mut BytesMut) -> Result<Option<First>, Malformed> {
     let mut body = Body(input.split_to(whole).freeze().slice(4..));
     let code = body.u32("code")?;
     match code {
-        TLS_REQUEST => Ok(Some(First::Tls)),
-        GSS_REQUEST => Ok(Some(First::Gss)),
+        SSL_REQUEST => Ok(Some(FirstMessage::SslRequest)),
+        GSSENC_REQUEST => Ok(Some(FirstMessage::GssEncRequest)),
         CANCEL_REQUEST => {
             let process = body.u32("process")?.cast_signed();
-            Ok(Some(First::Cancel { process, secret: body.0 }))
+            Ok(Some(FirstMessage::CancelRequest { process, secret: body.0 }))
         }
         _ => {
             let [major, minor] = [(code >> 16) as u16, code as u16];
@@ -126,7 +125,7 @@ pub(crate) fn first(input: &mut BytesMut) -> Result<Option<First>, Malformed> {
             loop {
                 let name = body.text("parameter's name")?;
                 if name.is_empty() {
-                    return Ok(Some(First::Startup { minor, parameters }));
+                    return Ok(Some(FirstMessage::Startup { minor, parameters }));
                 }
                 parameters.insert(name, body.text("parameter's value")?);
             }
@@ -134,15 +133,15 @@ pub(crate) fn first(input: &mut BytesMut) -> Result<Option<First>, Malformed> {
     }
 }
 
-/// Takes a message of at most `most` bytes off `input`; `None` when more bytes are needed.
-pub(crate) fn message(input: &mut BytesMut, most: usize) -> Result<Option<Message>, Malformed> {
+/// Removes a message of at most `max` bytes from `input`; `None` if it is incomplete.
+pub(crate) fn message(input: &mut BytesMut, max: usize) -> Result<Option<Message>, Malformed> {
     let (Some(&kind), Some(length)) = (input.first(), be_u32(input, 1)) else { return Ok(None) };
     let whole = usize::try_from(length).map_err(|_| Malformed::Length(length))?;
     if whole < 4 {
         return Err(Malformed::Length(length));
     }
-    if whole > most {
-        return Err(Malformed::TooLong { length: whole, most });
+    if whole > max {
+        return Err(Malformed::TooLong { length: whole, max });
     }
     if !b"pQPBDECHSXdcfF".contains(&kind) {
         return Err(Malformed::Kind(kind));
@@ -152,23 +151,23 @@ pub(crate) fn message(input: &mut BytesMut, most: usize) -> Result<Option<Messag
     }
     let mut body = Body(input.split_to(whole + 1).freeze().slice(5..));
     let message = match kind {
-        b'p' => Message::Proof(body.0),
+        b'p' => Message::SaslResponse(body.0),
         b'Q' => Message::Query(body.text("statement")?),
         b'P' => parse(&mut body)?,
         b'B' => Message::Bind(bind(&mut body)?),
         b'D' => Message::Describe(body.target()?, body.text("name")?),
         b'E' => {
             let portal = body.text("portal")?;
-            // Negative numbers mean all rows, as zero does.
-            let most_rows = u32::try_from(body.u32("number of rows")?.cast_signed()).unwrap_or(0);
-            Message::Execute { portal, most_rows }
+            // PostgreSQL treats negative numbers as zero: all rows.
+            let max_rows = u32::try_from(body.u32("number of rows")?.cast_signed()).unwrap_or(0);
+            Message::Execute { portal, max_rows }
         }
         b'C' => Message::Close(body.target()?, body.text("name")?),
         b'H' => Message::Flush,
         b'S' => Message::Sync,
         b'X' => Message::Terminate,
-        b'F' => Message::Unserved("a call of a function by its number"),
-        _ => Message::Unserved("COPY"),
+        b'F' => Message::Unsupported("a call of a function by its OID"),
+        _ => Message::Unsupported("COPY"),
     };
     Ok(Some(message))
 }
@@ -198,7 +197,7 @@ fn be_u32(input: &[u8], from: usize) -> Option<u32> {
     Some(u32::from_be_bytes(bytes))
 }
 
-/// What is left of a message.
+/// The unread rest of a message.
 struct Body(Bytes);
 
 impl Body {
@@ -232,15 +231,15 @@ impl Body {
         }
     }
 
-    /// A counted list, of which each element takes at least `least` bytes.
+    /// A counted list whose elements have at least `min_bytes` bytes each.
     fn many<T>(
         &mut self,
         what: &'static str,
-        least: usize,
+        min_bytes: usize,
         mut one: impl FnMut(&mut Self, &'static str) -> Result<T, Malformed>,
     ) -> Result<Vec<T>, Malformed> {
         let count = usize::from(self.i16(what)?.cast_unsigned());
-        if self.0.len() < count * least {
+        if self.0.len() < count * min_bytes {
             return Err(Malformed::Truncated(what));
         }
         (0..count).map(|_| one(self, what)).collect()
@@ -261,16 +260,16 @@ mod tests {
     }
 
     #[test]
-    fn a_startup_names_its_parameters() {
+    fn a_startup_message_has_parameters() {
         let mut input = framed(None, b"\0\x03\0\0user\0ada\0database\0holdfast\0\0");
-        let Some(First::Startup { minor: 0, parameters }) = first(&mut input).unwrap() else { panic!() };
+        let Some(FirstMessage::Startup { minor: 0, parameters }) = first(&mut input).unwrap() else { panic!() };
         assert_eq!(parameters["user"], "ada");
         assert_eq!(parameters["database"], "holdfast");
         assert!(input.is_empty());
     }
 
     #[test]
-    fn a_message_is_taken_when_it_is_whole_and_the_next_is_left() {
+    fn a_complete_message_is_removed_and_the_next_one_remains() {
         let mut input = framed(Some(b'Q'), b"select 1\0");
         let next = framed(Some(b'S'), b"");
         let whole = input.split();
@@ -284,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn bind_tells_null_from_empty() {
+    fn bind_distinguishes_null_from_empty() {
         let body = b"p\0s\0\0\x01\0\x01\0\x02\xff\xff\xff\xff\0\0\0\0\0\0";
         let Some(Message::Bind(bind)) = message(&mut framed(Some(b'B'), body), 100).unwrap() else { panic!() };
         assert_eq!(bind.parameters, [None, Some(Bytes::new())]);
@@ -292,9 +291,9 @@ mod tests {
     }
 
     #[test]
-    fn what_claims_to_be_long_is_refused_before_it_arrives() {
+    fn a_declared_length_over_the_limit_is_refused_before_the_bytes_arrive() {
         let mut input = BytesMut::from(&b"Q\x7f\xff\xff\xff"[..]);
-        assert_eq!(message(&mut input, 100), Err(Malformed::TooLong { length: 0x7fff_ffff, most: 100 }));
+        assert_eq!(message(&mut input, 100), Err(Malformed::TooLong { length: 0x7fff_ffff, max: 100 }));
         let mut input = BytesMut::from(&b"\x7f\xff\xff\xff"[..]);
         assert!(matches!(first(&mut input), Err(Malformed::TooLong { .. })));
         let mut many = framed(Some(b'P'), b"\0\0\xff\xff");

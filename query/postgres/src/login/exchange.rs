@@ -1,15 +1,15 @@
-//! Who is it? From the startup message to a [`Reader`].
+//! The login of a client: from the startup message to a [`Reader`].
 //!
 //! ```text
-//! startup ─▶ TLS needed? ─▶ database? ─▶ SCRAM with the verifier of the Authenticator ─▶ Reader
+//! startup ─▶ TLS required? ─▶ database exists? ─▶ SCRAM with the verifier of the Authenticator ─▶ Reader
 //! ```
 //!
-//! Invariant: a user who does not exist and a wrong password take the same steps and get the same answer.
+//! Invariant: an unknown user and a wrong password go through the same steps and get the same error.
 
-use crate::frontend::Message;
-use crate::scram::{self, Exchange, Verifier};
+use super::scram::{self, Exchange, ScramError, Verifier};
 use crate::sqlstate::Failure;
-use crate::wire::{Broken, Wire};
+use crate::wire::Message;
+use crate::wire::{Wire, WireError};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::{Buf, Bytes};
@@ -21,27 +21,27 @@ use std::collections::BTreeMap;
 /// The name of the one database.
 pub(crate) const DATABASE: &str = "holdfast";
 
-/// Why nobody was let in.
-pub(crate) enum NotIn {
-    /// The client is told.
-    AuthenticationError(Failure),
-    /// The connection is over.
-    Over(Broken),
+/// Why a login failed.
+pub(crate) enum LoginError {
+    /// The login is refused. The client receives the error.
+    Refused(Failure),
+    /// The connection ended.
+    Connection(WireError),
 }
 
-impl From<Broken> for NotIn {
-    fn from(broken: Broken) -> Self {
-        Self::Over(broken)
+impl From<WireError> for LoginError {
+    fn from(broken: WireError) -> Self {
+        Self::Connection(broken)
     }
 }
 
-impl From<Failure> for NotIn {
+impl From<Failure> for LoginError {
     fn from(failure: Failure) -> Self {
-        Self::AuthenticationError(failure)
+        Self::Refused(failure)
     }
 }
 
-/// Where a client came from.
+/// The origin of a connection.
 #[derive(Debug, Clone)]
 pub(crate) struct Origin {
     pub(crate) address: std::net::IpAddr,
@@ -59,7 +59,7 @@ impl Origin {
     }
 }
 
-/// Lets somebody in. `end_point` is what the exchange can be bound to.
+/// Logs a client in. `end_point` is the channel binding of the connection.
 pub(crate) async fn log_in(
     wire: &mut Wire,
     authenticator: &dyn Authenticator,
@@ -67,21 +67,21 @@ pub(crate) async fn log_in(
     require_tls: bool,
     end_point: Option<&[u8]>,
     parameters: &BTreeMap<String, String>,
-) -> Result<Reader, NotIn> {
+) -> Result<Reader, LoginError> {
     if require_tls && !origin.is_encrypted && !origin.is_local() {
         let refused = Failure::fatal("28000", "connections from other machines must be encrypted");
         return Err(refused.hint("connect with sslmode=verify-full").into());
     }
     let user = parameters.get("user").filter(|user| !user.is_empty());
     let user = user.ok_or_else(|| Failure::fatal("28000", "no user is named in the startup message"))?;
-    // A client that names no database means one of the user's name, which does not exist here; it gets the only one.
+    // A client that names no database requests one with the user's name, as in PostgreSQL. Here it gets the only database.
     let database = parameters.get("database").map_or("", String::as_str);
     if !database.is_empty() && database != DATABASE && database != user {
         let missing = format!("database \"{database}\" does not exist");
         return Err(Failure::fatal("3D000", missing).hint(format!("the archive is the database {DATABASE}")).into());
     }
     if parameters.get("replication").is_some_and(|value| !matches!(value.as_str(), "false" | "off" | "no" | "0")) {
-        return Err(Failure::fatal("0A000", "replication is not served here").into());
+        return Err(Failure::fatal("0A000", "replication is not supported").into());
     }
     match exchange(wire, authenticator, origin, end_point, user).await {
         Ok(server_final) => {
@@ -90,63 +90,63 @@ pub(crate) async fn log_in(
             put(wire, Authentication::SASLFinal(server_final)).await?;
             Ok(reader)
         }
-        Err(unproven) => {
-            if matches!(unproven, NotIn::AuthenticationError(_)) {
+        Err(error) => {
+            if matches!(error, LoginError::Refused(_)) {
                 authenticator.scram_failed(user, origin.remote()).await;
             }
-            Err(unproven)
+            Err(error)
         }
     }
 }
 
-/// The exchange of RFC 5802; the server's last message when the proof was right.
+/// The exchange of RFC 5802. Returns the server's last message if the proof is right.
 async fn exchange(
     wire: &mut Wire,
     authenticator: &dyn Authenticator,
     origin: &Origin,
     end_point: Option<&[u8]>,
     user: &str,
-) -> Result<Bytes, NotIn> {
+) -> Result<Bytes, LoginError> {
     let mut mechanisms = vec![scram::PLAIN.to_owned()];
     if end_point.is_some() {
         mechanisms.insert(0, scram::PLUS.to_owned());
     }
     put(wire, Authentication::SASL(mechanisms)).await?;
     wire.flush().await?;
-    let (mechanism, client_first) = initial(proof(wire).await?)?;
+    let (mechanism, client_first) = initial(sasl_response(wire).await?)?;
     let verifier = match authenticator.scram_verifier(user, origin.remote()).await {
         Ok(verifier) => verifier,
         Err(refused) => return Err(Failure::from(&refused).into()),
     };
     let verifier = Verifier::parse(&verifier).map_err(|failure| {
-        tracing::error!("a user cannot be let in: {failure}");
-        Failure::from(&AuthenticationError::Unavailable("this user cannot be let in now".to_owned()))
+        tracing::error!("the SCRAM verifier of a user is invalid: {failure}");
+        Failure::from(&AuthenticationError::Unavailable("this user cannot be authenticated".to_owned()))
     })?;
     let nonce = STANDARD.encode(rand::random::<[u8; 24]>());
     let begun = Exchange::begin(&mechanism, &client_first, verifier, &nonce, end_point);
-    let (exchange, server_first) = begun.map_err(broken)?;
+    let (exchange, server_first) = begun.map_err(failure_of)?;
     put(wire, Authentication::SASLContinue(server_first.into())).await?;
     wire.flush().await?;
-    let client_final = proof(wire).await?;
-    Ok(exchange.finish(&client_final).map_err(broken)?.into())
+    let client_final = sasl_response(wire).await?;
+    Ok(exchange.finish(&client_final).map_err(failure_of)?.into())
 }
 
-fn broken(failure: scram::Failure) -> Failure {
-    match failure {
-        scram::Failure::Unproven => Failure::from(&AuthenticationError::Credentials(String::new())),
+fn failure_of(error: ScramError) -> Failure {
+    match error {
+        ScramError::WrongProof => Failure::from(&AuthenticationError::Credentials(String::new())),
         other => Failure::protocol(other.to_string()),
     }
 }
 
-async fn put(wire: &mut Wire, message: Authentication) -> Result<(), Broken> {
+async fn put(wire: &mut Wire, message: Authentication) -> Result<(), WireError> {
     wire.put(PgWireBackendMessage::Authentication(message)).await
 }
 
-async fn proof(wire: &mut Wire) -> Result<Bytes, NotIn> {
+async fn sasl_response(wire: &mut Wire) -> Result<Bytes, LoginError> {
     match wire.next().await? {
-        Some(Message::Proof(bytes)) => Ok(bytes),
-        Some(_) => Err(Failure::protocol("a proof of who you are was expected").into()),
-        None => Err(Broken::Io(std::io::ErrorKind::UnexpectedEof.into()).into()),
+        Some(Message::SaslResponse(bytes)) => Ok(bytes),
+        Some(_) => Err(Failure::protocol("a SASL response was expected").into()),
+        None => Err(WireError::Io(std::io::ErrorKind::UnexpectedEof.into()).into()),
     }
 }
 
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_local_client_is_known_by_its_address() {
+    fn a_client_with_a_loopback_address_is_local() {
         for (address, is_local) in
             [("127.0.0.1", true), ("127.8.8.8", true), ("::1", true), ("::ffff:127.0.0.1", true), ("10.0.0.1", false)]
         {

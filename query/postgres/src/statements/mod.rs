@@ -1,13 +1,13 @@
-//! What a client asks for: commands from text.
+//! The commands in a client's text.
 //!
 //! ```text
-//! text ─▶ parse ─┬─ a question ─▶ rewritten to what the engine understands ─▶ text for the Reader
-//!                ├─ of the session (SET, SHOW, BEGIN, DECLARE, ...) ─▶ answered here
-//!                └─ anything else ─▶ refused: it would write, or it is not served
+//! text ─▶ parse ─┬─ a query ─▶ rewritten for the engine ─▶ text for the Reader
+//!                ├─ of the session (SET, SHOW, BEGIN, DECLARE, ...) ─▶ performed by the session
+//!                └─ anything else ─▶ refused: it writes, or it is not supported
 //! ```
 //!
-//! Pure. A question about the catalog alone is rewritten freely, because clients ask in forms that the engine lacks and
-//! do not mind an empty answer. A question about the archive is rewritten only where its meaning stays the same.
+//! Pure. A query of the catalog alone is rewritten freely, because clients use forms that the engine lacks and accept an empty
+//! result. A query of the archive is rewritten only if its meaning stays the same.
 
 use crate::sqlstate::Failure;
 use crate::variables::Variables;
@@ -23,18 +23,18 @@ use std::ops::ControlFlow;
 mod names;
 mod rewrite;
 
-/// A question for the archive or about its catalog.
+/// A query of the archive or its catalog.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Question {
-    /// The statement as the engine gets it.
+pub(crate) struct ReadQuery {
+    /// The statement for the engine.
     pub(crate) text: String,
-    /// The word with which its completion is told.
+    /// The command tag of its completion.
     pub(crate) tag: &'static str,
 }
 
-/// How much of a cursor is fetched.
+/// The number of rows that FETCH returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Amount {
+pub(crate) enum FetchCount {
     Rows(u32),
     All,
 }
@@ -42,8 +42,8 @@ pub(crate) enum Amount {
 /// One statement of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Command {
-    Ask(Question),
-    /// Names with values; `None` is the default.
+    Query(ReadQuery),
+    /// Names with values; `None` means DEFAULT.
     Set(Vec<(String, Option<String>)>),
     Show(String),
     ShowAll,
@@ -55,21 +55,21 @@ pub(crate) enum Command {
     Release,
     RollbackToSavepoint,
     DiscardAll,
-    /// A statement or, without a name, all of them.
+    /// A prepared statement; `None` means all.
     Deallocate(Option<String>),
-    /// A cursor or, without a name, all of them.
+    /// A cursor; `None` means all.
     Close(Option<String>),
     Declare {
         cursor: String,
-        question: Question,
+        query: ReadQuery,
         is_held: bool,
     },
     Fetch {
         cursor: String,
-        amount: Amount,
+        count: FetchCount,
     },
-    /// Answered with its tag, and nothing else happens.
-    Nothing(&'static str),
+    /// Completed with this tag, without effect.
+    NoOperation(&'static str),
 }
 
 impl Command {
@@ -79,66 +79,66 @@ impl Command {
     }
 }
 
-/// Reads the statements of clients.
+/// Parses the statements of clients.
 #[derive(Debug, Default)]
 pub(crate) struct Statements {
     catalog_parser: PostgresCompatibilityParser,
 }
 
 impl Statements {
-    /// The commands of a text, in order; none for an empty one. Statements that are refused are errors in their place,
-    /// so that those before them are answered.
-    pub(crate) fn read(&self, text: &str, variables: &Variables) -> Result<Vec<Result<Command, Failure>>, Failure> {
+    /// The commands of a text, in order. A refused statement is an error at its place, so that the statements before it still
+    /// run.
+    pub(crate) fn parse(&self, text: &str, variables: &Variables) -> Result<Vec<Result<Command, Failure>>, Failure> {
         if text.trim_matches(|c: char| c.is_whitespace() || c == ';').eq_ignore_ascii_case("abort") {
             return Ok(vec![Ok(Command::Rollback)]);
         }
         let parser = Parser::new(&PostgreSqlDialect {}).try_with_sql(text);
         let statements = parser.and_then(|mut parser| parser.parse_statements()).map_err(syntax)?;
-        // The statements in the form for the catalog, where one needs it.
+        // The statements after the rewrite for the catalog, if one needs it.
         let mut for_catalog: Option<Vec<Statement>> = None;
         let is_alone = statements.len() == 1;
         let mut commands = Vec::with_capacity(statements.len());
         for (index, statement) in statements.into_iter().enumerate() {
-            let told = rewrite::of_session(statement.clone(), variables);
-            let rewritten = if names::are_of_catalog_only(&statement) {
+            let with_session_values = rewrite::insert_session_values(statement.clone(), variables);
+            let rewritten = if names::names_only_catalog_tables(&statement) {
                 let all = for_catalog.get_or_insert_with(|| self.catalog_parser.parse(text).unwrap_or_default());
                 match all.get(index).cloned() {
-                    Some(rewritten) => rewrite::emptied(rewrite::of_session(rewritten, variables)),
-                    None => rewrite::for_archive(told),
+                    Some(rewritten) => rewrite::for_catalog(rewrite::insert_session_values(rewritten, variables)),
+                    None => rewrite::for_archive(with_session_values),
                 }
             } else {
-                rewrite::for_archive(told)
+                rewrite::for_archive(with_session_values)
             };
-            // What was not changed is passed on, and recorded, just as it was written.
-            let written = if is_alone && rewritten == statement {
+            // An unchanged statement is run, and recorded, in the client's own text.
+            let text_of_statement = if is_alone && rewritten == statement {
                 text.trim().trim_end_matches(';').trim_end().to_owned()
             } else {
                 rewritten.to_string()
             };
-            commands.push(command(&rewritten, written));
+            commands.push(command(&rewritten, text_of_statement));
         }
         Ok(commands)
     }
 }
 
-fn command(statement: &Statement, written: String) -> Result<Command, Failure> {
-    let ask = |tag| Ok(Command::Ask(Question { text: written.clone(), tag }));
+fn command(statement: &Statement, text: String) -> Result<Command, Failure> {
+    let query = |tag| Ok(Command::Query(ReadQuery { text: text.clone(), tag }));
     match statement {
-        Statement::Query(query) => {
-            only_reads(query)?;
-            ask("SELECT")
+        Statement::Query(parsed) => {
+            refuse_writes(parsed)?;
+            query("SELECT")
         }
         Statement::Explain { statement, .. } => match statement.as_ref() {
-            Statement::Query(query) => {
-                only_reads(query)?;
-                ask("EXPLAIN")
+            Statement::Query(parsed) => {
+                refuse_writes(parsed)?;
+                query("EXPLAIN")
             }
             other => Err(refusal(other)),
         },
-        Statement::ExplainTable { .. } => ask("EXPLAIN"),
-        Statement::ShowTables { .. } | Statement::ShowColumns { .. } | Statement::ShowFunctions { .. } => ask("SHOW"),
-        Statement::ShowVariable { variable } => Ok(shown(variable)),
-        Statement::Set(set) => setting(set),
+        Statement::ExplainTable { .. } => query("EXPLAIN"),
+        Statement::ShowTables { .. } | Statement::ShowColumns { .. } | Statement::ShowFunctions { .. } => query("SHOW"),
+        Statement::ShowVariable { variable } => Ok(show_command(variable)),
+        Statement::Set(set) => set_command(set),
         Statement::Reset(reset) => Ok(Command::Reset(match &reset.reset {
             Reset::ALL => None,
             Reset::ConfigurationParameter(name) => Some(name_of(name)),
@@ -150,24 +150,24 @@ fn command(statement: &Statement, written: String) -> Result<Command, Failure> {
         Statement::Savepoint { .. } => Ok(Command::Savepoint),
         Statement::ReleaseSavepoint { .. } => Ok(Command::Release),
         Statement::Discard { object_type: DiscardObject::ALL } => Ok(Command::DiscardAll),
-        Statement::Discard { .. } => Ok(Command::Nothing("DISCARD")),
+        Statement::Discard { .. } => Ok(Command::NoOperation("DISCARD")),
         Statement::Deallocate { name, .. } => {
             let is_all = name.quote_style.is_none() && name.value.eq_ignore_ascii_case("all");
             Ok(Command::Deallocate((!is_all).then(|| folded(name))))
         }
         Statement::Close { cursor: CloseCursor::All } => Ok(Command::Close(None)),
         Statement::Close { cursor: CloseCursor::Specific { name } } => Ok(Command::Close(Some(folded(name)))),
-        Statement::Declare { stmts } => declaration(stmts),
+        Statement::Declare { stmts } => declare_command(stmts),
         Statement::Fetch { name, direction, into: None, .. } => {
-            Ok(Command::Fetch { cursor: folded(name), amount: amount(direction)? })
+            Ok(Command::Fetch { cursor: folded(name), count: fetch_count(direction)? })
         }
-        Statement::LISTEN { .. } => Ok(Command::Nothing("LISTEN")),
-        Statement::UNLISTEN { .. } => Ok(Command::Nothing("UNLISTEN")),
+        Statement::LISTEN { .. } => Ok(Command::NoOperation("LISTEN")),
+        Statement::UNLISTEN { .. } => Ok(Command::NoOperation("UNLISTEN")),
         other => Err(refusal(other)),
     }
 }
 
-fn shown(variable: &[Ident]) -> Command {
+fn show_command(variable: &[Ident]) -> Command {
     let words: Vec<String> = variable.iter().map(|word| word.value.clone()).collect();
     let lower: Vec<String> = words.iter().map(|word| word.to_lowercase()).collect();
     let lower: Vec<&str> = lower.iter().map(String::as_str).collect();
@@ -180,7 +180,7 @@ fn shown(variable: &[Ident]) -> Command {
     }
 }
 
-fn setting(set: &Set) -> Result<Command, Failure> {
+fn set_command(set: &Set) -> Result<Command, Failure> {
     let one = |name: &str, value: Option<String>| Ok(Command::Set(vec![(name.to_owned(), value)]));
     match set {
         Set::SingleAssignment { variable, values, .. } => one(&name_of(variable), value_of(values)?),
@@ -189,13 +189,13 @@ fn setting(set: &Set) -> Result<Command, Failure> {
         Set::SetNamesDefault {} => one("client_encoding", None),
         Set::SetRole { role_name, .. } => one("role", role_name.as_ref().map(folded).or(Some("none".to_owned()))),
         Set::SetSessionAuthorization(_) => one("session_authorization", Some("another".to_owned())),
-        // Isolation levels and access modes: every statement reads one snapshot, and none writes.
-        Set::SetTransaction { .. } => Ok(Command::Nothing("SET")),
-        other => Err(Failure::unserved(&format!("SET {other}"))),
+        // Isolation levels and access modes have no effect: each statement reads one snapshot, and none writes.
+        Set::SetTransaction { .. } => Ok(Command::NoOperation("SET")),
+        other => Err(Failure::unsupported(&format!("SET {other}"))),
     }
 }
 
-/// A value as SET gives it; `None` is DEFAULT.
+/// The value of SET; `None` means DEFAULT.
 fn value_of(values: &[Expr]) -> Result<Option<String>, Failure> {
     if let [Expr::Identifier(word)] = values
         && word.quote_style.is_none()
@@ -216,36 +216,37 @@ fn text_of(value: &Expr) -> Result<String, Failure> {
     }
 }
 
-fn declaration(declared: &[datafusion::sql::sqlparser::ast::Declare]) -> Result<Command, Failure> {
-    let [one] = declared else { return Err(Failure::unserved("DECLARE of several cursors at once")) };
+fn declare_command(declared: &[datafusion::sql::sqlparser::ast::Declare]) -> Result<Command, Failure> {
+    let [one] = declared else { return Err(Failure::unsupported("DECLARE of several cursors")) };
     let (Some(name), Some(query)) = (one.names.first(), &one.for_query) else {
-        return Err(Failure::unserved("DECLARE of anything but a cursor"));
+        return Err(Failure::unsupported("DECLARE of anything but a cursor"));
     };
     if one.binary == Some(true) || one.scroll == Some(true) {
-        return Err(Failure::unserved("a BINARY or SCROLL cursor").hint("cursors go forward, in text"));
+        return Err(Failure::unsupported("a BINARY or SCROLL cursor")
+            .hint("use a cursor that returns text and only moves forward"));
     }
-    only_reads(query)?;
-    let question = Question { text: query.to_string(), tag: "SELECT" };
-    Ok(Command::Declare { cursor: folded(name), question, is_held: one.hold == Some(true) })
+    refuse_writes(query)?;
+    let query = ReadQuery { text: query.to_string(), tag: "SELECT" };
+    Ok(Command::Declare { cursor: folded(name), query, is_held: one.hold == Some(true) })
 }
 
-fn amount(direction: &FetchDirection) -> Result<Amount, Failure> {
+fn fetch_count(direction: &FetchDirection) -> Result<FetchCount, Failure> {
     let counted = |value: &Value| match value {
-        Value::Number(digits, _) => digits.to_string().parse().map(Amount::Rows).ok(),
+        Value::Number(digits, _) => digits.to_string().parse().map(FetchCount::Rows).ok(),
         _ => None,
     };
     match direction {
-        FetchDirection::Next | FetchDirection::Forward { limit: None } => Ok(Amount::Rows(1)),
-        FetchDirection::All | FetchDirection::ForwardAll => Ok(Amount::All),
+        FetchDirection::Next | FetchDirection::Forward { limit: None } => Ok(FetchCount::Rows(1)),
+        FetchDirection::All | FetchDirection::ForwardAll => Ok(FetchCount::All),
         FetchDirection::Count { limit } | FetchDirection::Forward { limit: Some(limit) } => {
-            counted(&limit.value).ok_or_else(|| Failure::syntax(format!("FETCH {limit}: a number of rows is needed")))
+            counted(&limit.value).ok_or_else(|| Failure::syntax(format!("FETCH {limit}: write a number of rows")))
         }
-        _ => Err(Failure::new("55000", "cursors only go forward here")),
+        _ => Err(Failure::new("55000", "cursor can only scan forward")),
     }
 }
 
-/// Refuses questions that would write or lock.
-fn only_reads(query: &Query) -> Result<(), Failure> {
+/// Refuses queries that would write or lock.
+fn refuse_writes(query: &Query) -> Result<(), Failure> {
     struct Writes;
     impl Visitor for Writes {
         type Break = &'static str;
@@ -270,12 +271,11 @@ fn only_reads(query: &Query) -> Result<(), Failure> {
 
 fn refusal(statement: &Statement) -> Failure {
     match statement {
-        Statement::Copy { to: true, .. } => {
-            Failure::unserved("COPY").hint("psql writes CSV with --csv, and holdfast sql writes Parquet, JSON and CSV")
-        }
-        Statement::Prepare { .. } | Statement::Execute { .. } => Failure::unserved("PREPARE as a statement")
-            .hint("drivers prepare statements by the protocol, which is served"),
-        Statement::Call(_) => Failure::unserved("CALL"),
+        Statement::Copy { to: true, .. } => Failure::unsupported("COPY")
+            .hint("psql writes CSV with --csv, and holdfast sql writes Parquet, JSON and CSV"),
+        Statement::Prepare { .. } | Statement::Execute { .. } => Failure::unsupported("PREPARE as a statement")
+            .hint("prepare statements with the extended protocol, as drivers do"),
+        Statement::Call(_) => Failure::unsupported("CALL"),
         other => {
             let text = other.to_string();
             let mut words = text.split_whitespace();
@@ -298,7 +298,7 @@ fn syntax(error: ParserError) -> Failure {
     }
 }
 
-/// A name as PostgreSQL folds it.
+/// A name after PostgreSQL's case folding.
 fn folded(name: &Ident) -> String {
     if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() }
 }

@@ -1,10 +1,10 @@
-//! The schema `pg_catalog`: what clients ask about tables, columns and types.
+//! The schema `pg_catalog`: metadata of tables, columns and types.
 //!
-//! The tables are those of `datafusion-pg-catalog`. Here they get the archive's names, numbers that stay the same as long
-//! as the server runs, and the functions that clients use with them.
+//! The tables are those of `datafusion-pg-catalog`. This file adds the archive's metadata, OIDs that stay the same while the
+//! server runs, and the functions that clients use with them.
 
+use super::functions;
 use crate::error::PostgresError;
-use crate::functions;
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{CatalogProviderList, SchemaProvider};
@@ -24,9 +24,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 const SCHEMA: &str = "pg_catalog";
 /// The schemas whose tables never change while the server runs.
-const UNCHANGING: [&str; 2] = ["archive", SCHEMA];
+const STATIC_SCHEMAS: [&str; 2] = ["archive", SCHEMA];
 
-/// The catalog for PostgreSQL clients, as an addition to the engine.
+/// The catalog for PostgreSQL clients, an extension of the engine.
 pub struct PostgresCatalog {
     tables: Arc<PgCatalogStaticTables>,
     roles: Roles,
@@ -53,7 +53,7 @@ impl Extension for PostgresCatalog {
     fn install(&self, mut builder: SessionStateBuilder) -> SessionStateBuilder {
         builder.scalar_functions().get_or_insert_default().extend(functions::all());
         let tables = builder.table_functions().get_or_insert_default();
-        // PostgreSQL's bounds have fewer bits than the engine's.
+        // PostgreSQL clients pass 32-bit bounds, and the engine's functions take 64-bit ones.
         let widened = SessionContext::new();
         CoerceIntArgsToBigInt::widen(&widened);
         widened.register_udtf("pg_get_keywords", self.tables.pg_get_keywords.clone());
@@ -65,12 +65,12 @@ impl Extension for PostgresCatalog {
         builder.with_type_planner(Arc::new(PgOidTypePlanner))
     }
 
-    fn schemas(&self, names: &Arc<dyn CatalogProviderList>) -> Vec<(String, Arc<dyn SchemaProvider>)> {
-        let described = Described { names: Arc::clone(names), known: Arc::default() };
-        match PgCatalogSchemaProvider::try_new(described, Arc::clone(&self.tables), self.roles.clone()) {
+    fn schemas(&self, catalogs: &Arc<dyn CatalogProviderList>) -> Vec<(String, Arc<dyn SchemaProvider>)> {
+        let metadata = ArchiveMetadata { catalogs: Arc::clone(catalogs), cache: Arc::default() };
+        match PgCatalogSchemaProvider::try_new(metadata, Arc::clone(&self.tables), self.roles.clone()) {
             Ok(provider) => vec![(SCHEMA.to_owned(), Arc::new(provider))],
             Err(error) => {
-                tracing::error!("the catalog for PostgreSQL clients is missing: {error}");
+                tracing::error!("the schema pg_catalog cannot be created: {error}");
                 Vec::new()
             }
         }
@@ -105,50 +105,50 @@ impl PgCatalogContextProvider for Roles {
 /// A table's columns and kind.
 type Columns = (SchemaRef, Option<TableType>);
 
-/// The names of the archive. What does not change is looked at once.
+/// The metadata of the archive. Tables of [`STATIC_SCHEMAS`] are cached.
 #[derive(Clone)]
-struct Described {
-    names: Arc<dyn CatalogProviderList>,
-    known: Arc<Mutex<HashMap<(String, String), Columns>>>,
+struct ArchiveMetadata {
+    catalogs: Arc<dyn CatalogProviderList>,
+    cache: Arc<Mutex<HashMap<(String, String), Columns>>>,
 }
 
-impl fmt::Debug for Described {
+impl fmt::Debug for ArchiveMetadata {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Described")
+        f.write_str("ArchiveMetadata")
     }
 }
 
-impl Described {
+impl ArchiveMetadata {
     async fn find(&self, catalog: &str, schema: &str, table: &str) -> Result<Option<Columns>, DataFusionError> {
         let key = (schema.to_owned(), table.to_owned());
-        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = known().get(&key).cloned() {
+        let cache = || self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = cache().get(&key).cloned() {
             return Ok(Some(found));
         }
-        let Some(provider) = self.names.catalog(catalog).and_then(|catalog| catalog.schema(schema)) else {
+        let Some(provider) = self.catalogs.catalog(catalog).and_then(|catalog| catalog.schema(schema)) else {
             return Ok(None);
         };
         let Some(found) = provider.table(table).await? else { return Ok(None) };
         let found = (found.schema(), provider.table_type(table).await?);
-        if UNCHANGING.contains(&schema) {
-            known().insert(key, found.clone());
+        if STATIC_SCHEMAS.contains(&schema) {
+            cache().insert(key, found.clone());
         }
         Ok(Some(found))
     }
 }
 
 #[async_trait]
-impl CatalogInfo for Described {
+impl CatalogInfo for ArchiveMetadata {
     async fn catalog_names(&self) -> Result<Vec<String>, DataFusionError> {
-        Ok(CatalogProviderList::catalog_names(self.names.as_ref()))
+        Ok(CatalogProviderList::catalog_names(self.catalogs.as_ref()))
     }
 
     async fn schema_names(&self, catalog: &str) -> Result<Option<Vec<String>>, DataFusionError> {
-        Ok(self.names.catalog(catalog).map(|catalog| catalog.schema_names()))
+        Ok(self.catalogs.catalog(catalog).map(|catalog| catalog.schema_names()))
     }
 
     async fn table_names(&self, catalog: &str, schema: &str) -> Result<Option<Vec<String>>, DataFusionError> {
-        let schema = self.names.catalog(catalog).and_then(|catalog| catalog.schema(schema));
+        let schema = self.catalogs.catalog(catalog).and_then(|catalog| catalog.schema(schema));
         Ok(schema.map(|schema| schema.table_names()))
     }
 

@@ -1,0 +1,102 @@
+//! Reads the messages of a client and dispatches them, until the session ends.
+
+use super::result::SessionError;
+use super::state::Session;
+use crate::sqlstate::Failure;
+use crate::wire::{Message, WireError};
+use datafusion_postgres::pgwire::messages::PgWireBackendMessage;
+use datafusion_postgres::pgwire::messages::response::{ReadyForQuery, TransactionStatus};
+use datafusion_postgres::pgwire::messages::startup::{Authentication, BackendKeyData, ParameterStatus, SecretKey};
+
+impl Session {
+    /// Completes the login, and serves the client until the session ends.
+    pub(crate) async fn run(mut self) -> Result<(), WireError> {
+        match self.serve_messages().await {
+            Ok(()) => self.wire.close().await,
+            Err(SessionError::Failed(failure)) => {
+                self.wire.error(failure.info()).await?;
+                self.wire.close().await;
+            }
+            Err(SessionError::Connection(error)) => return Err(error),
+        }
+        Ok(())
+    }
+
+    async fn serve_messages(&mut self) -> Result<(), SessionError> {
+        self.complete_login().await?;
+        loop {
+            let next = tokio::time::timeout(self.settings.idle_timeout, self.wire.next());
+            let message = tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return Err(Failure::shutdown().into()),
+                message = next => message,
+            };
+            let Ok(message) = message else {
+                return Err(Failure::fatal("57P05", "terminating connection due to idle-session timeout").into());
+            };
+            let Some(message) = message.map_err(protocol_error)? else { return Ok(()) };
+            match message {
+                Message::Terminate => return Ok(()),
+                Message::Sync => {
+                    self.discards_until_sync = false;
+                    self.ready().await?;
+                }
+                _ if self.discards_until_sync => {}
+                message => self.dispatch(message).await?,
+            }
+        }
+    }
+
+    async fn dispatch(&mut self, message: Message) -> Result<(), SessionError> {
+        let is_extended = message.is_extended();
+        let result = match message {
+            Message::Query(text) => self.simple_query(&text).await,
+            Message::SaslResponse(_) => Err(Failure::protocol("a SASL response was not expected").into()),
+            // The data that a client sends after a refused COPY.
+            Message::Unsupported("COPY") => return Ok(()),
+            Message::Unsupported(what) => Err(Failure::unsupported(what).into()),
+            extended => self.extended(extended).await,
+        };
+        match result {
+            Err(SessionError::Failed(failure)) if failure.is_fatal => return Err(failure.into()),
+            Err(SessionError::Failed(failure)) => {
+                if self.transaction == TransactionStatus::Transaction {
+                    self.transaction = TransactionStatus::Error;
+                }
+                self.discards_until_sync = is_extended;
+                self.wire.error(failure.info()).await?;
+                self.wire.flush().await?;
+            }
+            Err(error) => return Err(error),
+            Ok(()) => {}
+        }
+        if is_extended { Ok(()) } else { self.ready().await }
+    }
+
+    async fn complete_login(&mut self) -> Result<(), SessionError> {
+        self.wire.set_max_message_bytes(self.settings.max_message_bytes);
+        self.wire.put(PgWireBackendMessage::Authentication(Authentication::Ok)).await?;
+        for (name, value) in self.variables.reported().collect::<Vec<_>>() {
+            self.wire.put(PgWireBackendMessage::ParameterStatus(ParameterStatus::new(name, value))).await?;
+        }
+        let key = BackendKeyData::new(self.cancel_key.process(), SecretKey::I32(self.cancel_key.secret()));
+        self.wire.put(PgWireBackendMessage::BackendKeyData(key)).await?;
+        self.ready().await
+    }
+
+    /// Sends ReadyForQuery. Outside of a transaction block this closes all portals but held cursors.
+    async fn ready(&mut self) -> Result<(), SessionError> {
+        if self.transaction == TransactionStatus::Idle {
+            self.close_portals();
+        }
+        self.wire.put(PgWireBackendMessage::ReadyForQuery(ReadyForQuery::new(self.transaction))).await?;
+        Ok(self.wire.flush().await?)
+    }
+}
+
+fn protocol_error(error: WireError) -> SessionError {
+    match error {
+        WireError::Malformed(malformed) => Failure::protocol(malformed.to_string()).into(),
+        other => other.into(),
+    }
+}

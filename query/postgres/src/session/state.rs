@@ -1,0 +1,137 @@
+//! The state of a session, and the operations that all its commands share.
+
+use super::cancel::CancelKey;
+use super::portal::{MAX_NAMED, Portal, PreparedStatement, missing_cursor};
+use super::result::{Interruption, ResultRows, SessionError};
+use crate::settings::PostgresSettings;
+use crate::sqlstate::{Failure, warning};
+use crate::statements::{Command, FetchCount, ReadQuery, Statements};
+use crate::values::Columns;
+use crate::variables::{Change, Variables};
+use crate::wire::{Name, Wire};
+use arrow_schema::SchemaRef;
+use datafusion::common::ScalarValue;
+use datafusion_postgres::pgwire::messages::PgWireBackendMessage;
+use datafusion_postgres::pgwire::messages::response::{CommandComplete, TransactionStatus};
+use datafusion_postgres::pgwire::messages::startup::ParameterStatus;
+use holdfast_query::{AccessKind, Limits, Reader, Request};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// A session.
+pub(crate) struct Session {
+    pub(crate) wire: Wire,
+    pub(crate) reader: Reader,
+    pub(crate) cancel_key: CancelKey,
+    pub(crate) variables: Variables,
+    pub(crate) statements: Arc<Statements>,
+    pub(crate) settings: Arc<PostgresSettings>,
+    /// Cancelled when the server begins to stop: an idle session ends.
+    pub(crate) stop: CancellationToken,
+    /// Cancelled when the server stops waiting: running statements end.
+    pub(crate) killed: CancellationToken,
+    pub(crate) transaction: TransactionStatus,
+    pub(crate) prepared: BTreeMap<Name, PreparedStatement>,
+    pub(crate) portals: BTreeMap<Name, Portal>,
+    /// After an error in the extended protocol, messages are discarded up to the next Sync.
+    pub(crate) discards_until_sync: bool,
+}
+
+impl Session {
+    /// What interrupts the statement that begins now.
+    pub(super) fn interruption(&self) -> Interruption {
+        Interruption { cancelled: self.cancel_key.begin_statement(), killed: self.killed.clone() }
+    }
+
+    /// Runs a query with the user's reader.
+    pub(super) async fn read(
+        &mut self,
+        query: &ReadQuery,
+        values: Vec<ScalarValue>,
+        interruption: &Interruption,
+    ) -> Result<ResultRows, SessionError> {
+        let request = Request {
+            statement: query.text.clone(),
+            parameters: values,
+            purpose: self.variables.purpose(),
+            kind: AccessKind::Queried,
+            limits: Limits { rows: self.settings.row_limit, time: Some(self.variables.statement_timeout()) },
+        };
+        let result = interruption.or(&mut self.wire, self.reader.query(request)).await??;
+        for notice in &result.notices {
+            self.wire.notice(warning(notice.to_string())).await?;
+        }
+        Ok(ResultRows::new(result.schema, result.batches))
+    }
+
+    pub(super) async fn complete(&mut self, tag: String) -> Result<(), SessionError> {
+        Ok(self.wire.put(PgWireBackendMessage::CommandComplete(CommandComplete::new(tag))).await?)
+    }
+
+    /// Sends the client the warning and the new value of a variable that changed.
+    pub(super) async fn report(&mut self, change: Change) -> Result<(), SessionError> {
+        if let Some(text) = change.warning {
+            self.wire.notice(warning(text)).await?;
+        }
+        if let Some((name, value)) = change.report {
+            self.wire.put(PgWireBackendMessage::ParameterStatus(ParameterStatus::new(name, value))).await?;
+        }
+        Ok(())
+    }
+
+    /// Closes all portals but held cursors.
+    pub(super) fn close_portals(&mut self) {
+        self.portals.retain(|_, portal| portal.is_held);
+    }
+
+    /// Stores a portal by its name.
+    pub(super) fn store_portal(&mut self, name: String, portal: Portal) -> Result<(), Failure> {
+        if self.portals.len() >= MAX_NAMED && !self.portals.contains_key(&name) {
+            return Err(Failure::new("54000", format!("a session has at most {MAX_NAMED} cursors")));
+        }
+        self.portals.insert(name, portal);
+        Ok(())
+    }
+
+    /// The columns of a cursor.
+    pub(super) fn cursor_schema(&self, cursor: &str) -> Result<SchemaRef, Failure> {
+        self.portals.get(cursor).and_then(Portal::cursor_schema).ok_or_else(|| missing_cursor(cursor))
+    }
+
+    /// Sends rows of a cursor.
+    pub(super) async fn fetch(
+        &mut self,
+        cursor: &str,
+        count: FetchCount,
+        columns: &Columns,
+        interruption: &Interruption,
+    ) -> Result<(), SessionError> {
+        let portal = self.portals.get_mut(cursor).ok_or_else(|| missing_cursor(cursor))?;
+        let max_rows = match count {
+            FetchCount::Rows(rows) => Some(u64::from(rows)),
+            FetchCount::All => None,
+        };
+        let rows = match portal.rows_mut() {
+            Some(_) if max_rows == Some(0) => 0,
+            Some(rows) => {
+                let sent = rows.send(&mut self.wire, columns, max_rows, interruption).await?;
+                if sent.is_finished {
+                    portal.finish();
+                }
+                sent.rows
+            }
+            None => 0,
+        };
+        self.complete(format!("FETCH {rows}")).await
+    }
+}
+
+/// The completion tag of a command that returned rows.
+pub(super) fn completion_tag(command: &Command, rows: u64) -> String {
+    match command {
+        Command::Query(ReadQuery { tag: "SELECT", .. }) => format!("SELECT {rows}"),
+        Command::Query(ReadQuery { tag, .. }) => (*tag).to_owned(),
+        _ => "SHOW".to_owned(),
+    }
+}

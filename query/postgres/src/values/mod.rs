@@ -1,0 +1,7 @@
+//! Values between Arrow and PostgreSQL: parameters in, rows out.
+
+mod parameters;
+mod rows;
+
+pub(crate) use parameters::Parameter;
+pub(crate) use rows::{Columns, Formats};

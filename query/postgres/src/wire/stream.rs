@@ -1,0 +1,152 @@
+//! One connection: messages in, messages out.
+//!
+//! Every future here is cancel safe: dropping it loses no bytes. So a wait can end when a statement is cancelled or the server
+//! stops.
+
+use super::frontend::{self, FirstMessage, Malformed, Message};
+use bytes::BytesMut;
+use datafusion_postgres::pgwire::error::ErrorInfo;
+use datafusion_postgres::pgwire::messages::PgWireBackendMessage;
+use datafusion_postgres::pgwire::messages::response::{ErrorResponse, NoticeResponse};
+use std::collections::VecDeque;
+use std::io;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+/// The bytes of output that are buffered before they are sent.
+const OUTPUT_BUFFER_BYTES: usize = 64 << 10;
+/// The most messages that are read while a statement runs.
+const MAX_READ_AHEAD: usize = 256;
+
+/// The two directions of a connection, plain or encrypted.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+/// Why a connection ended.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WireError {
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    #[error("{0}")]
+    Malformed(#[from] Malformed),
+    #[error("a message could not be encoded: {0}")]
+    Encoding(String),
+    #[error("the client does not read its response")]
+    Stalled,
+}
+
+/// One connection.
+pub(crate) struct Wire {
+    stream: Box<dyn Stream>,
+    input: BytesMut,
+    output: BytesMut,
+    ahead: VecDeque<Message>,
+    max_message_bytes: usize,
+    io_timeout: Duration,
+}
+
+impl Wire {
+    /// A connection whose messages have at most `max_message_bytes`, and whose client reads each write within `io_timeout`.
+    pub(crate) fn new(stream: Box<dyn Stream>, max_message_bytes: usize, io_timeout: Duration) -> Self {
+        let (input, output) = (BytesMut::new(), BytesMut::new());
+        Self { stream, input, output, ahead: VecDeque::new(), max_message_bytes, io_timeout }
+    }
+
+    /// Sets the limit of the following messages.
+    pub(crate) fn set_max_message_bytes(&mut self, max_message_bytes: usize) {
+        self.max_message_bytes = max_message_bytes;
+    }
+
+    /// The stream, and whether unread bytes followed the last message.
+    pub(crate) fn into_stream(self) -> (Box<dyn Stream>, bool) {
+        let has_more = !self.input.is_empty();
+        (self.stream, has_more)
+    }
+
+    /// The first message; `None` if the client disconnected.
+    pub(crate) async fn first(&mut self) -> Result<Option<FirstMessage>, WireError> {
+        loop {
+            if let Some(first) = frontend::first(&mut self.input)? {
+                return Ok(Some(first));
+            }
+            if self.stream.read_buf(&mut self.input).await? == 0 {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// The next message; `None` if the client disconnected.
+    pub(crate) async fn next(&mut self) -> Result<Option<Message>, WireError> {
+        match self.ahead.pop_front() {
+            Some(message) => Ok(Some(message)),
+            None => self.read().await,
+        }
+    }
+
+    async fn read(&mut self) -> Result<Option<Message>, WireError> {
+        loop {
+            if let Some(message) = frontend::message(&mut self.input, self.max_message_bytes)? {
+                return Ok(Some(message));
+            }
+            if self.stream.read_buf(&mut self.input).await? == 0 {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Waits until the client disconnects. Messages that arrive meanwhile are kept, up to [`MAX_READ_AHEAD`]. After that
+    /// nothing is read, and a disconnect is noticed when a write fails.
+    pub(crate) async fn disconnected(&mut self) -> WireError {
+        while self.ahead.len() < MAX_READ_AHEAD {
+            match self.read().await {
+                Ok(Some(Message::Terminate) | None) => return WireError::Io(io::ErrorKind::ConnectionAborted.into()),
+                Ok(Some(message)) => self.ahead.push_back(message),
+                Err(broken) => return broken,
+            }
+        }
+        std::future::pending().await
+    }
+
+    /// Buffers a message. [`Wire::flush`] sends it, or a full buffer.
+    pub(crate) async fn put(&mut self, message: PgWireBackendMessage) -> Result<(), WireError> {
+        message.encode(&mut self.output).map_err(|error| WireError::Encoding(error.to_string()))?;
+        if self.output.len() >= OUTPUT_BUFFER_BYTES { self.flush().await } else { Ok(()) }
+    }
+
+    /// Buffers an error.
+    pub(crate) async fn error(&mut self, info: ErrorInfo) -> Result<(), WireError> {
+        self.put(PgWireBackendMessage::ErrorResponse(ErrorResponse::from(info))).await
+    }
+
+    /// Buffers a notice.
+    pub(crate) async fn notice(&mut self, info: ErrorInfo) -> Result<(), WireError> {
+        self.put(PgWireBackendMessage::NoticeResponse(NoticeResponse::from(info))).await
+    }
+
+    /// Sends one byte: the response to a request for encryption.
+    pub(crate) async fn byte(&mut self, byte: u8) -> Result<(), WireError> {
+        self.output.extend_from_slice(&[byte]);
+        self.flush().await
+    }
+
+    /// Sends the buffered messages.
+    pub(crate) async fn flush(&mut self) -> Result<(), WireError> {
+        while !self.output.is_empty() {
+            let written = tokio::time::timeout(self.io_timeout, self.stream.write_buf(&mut self.output)).await;
+            if written.map_err(|_| WireError::Stalled)?? == 0 {
+                return Err(WireError::Io(io::ErrorKind::WriteZero.into()));
+            }
+        }
+        let flushed = tokio::time::timeout(self.io_timeout, self.stream.flush()).await;
+        Ok(flushed.map_err(|_| WireError::Stalled)??)
+    }
+
+    /// Sends the buffered messages and shuts the connection down.
+    pub(crate) async fn close(mut self) {
+        // The connection ends in any case.
+        if self.flush().await.is_ok() {
+            let _ = tokio::time::timeout(self.io_timeout, self.stream.shutdown()).await;
+        }
+    }
+}
