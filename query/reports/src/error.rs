@@ -1,14 +1,14 @@
-//! What can go wrong with a report, said so that whoever asked knows what to write instead.
+//! Errors of reports. Their messages name the valid alternatives.
 
-/// Why a report cannot be asked for in this way.
+/// Why a report has no statement for a name and arguments.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReportError {
-    /// There is no such report.
+    /// No report has this name.
     #[error("there is no report `{name}`; {}", advice(nearest, "`holdfast report` lists them all"))]
     UnknownReport {
-        /// What was asked for.
+        /// The requested name.
         name: String,
-        /// The names that are spelt most like it, best first; none when nothing is near.
+        /// The most similar names, best first; none if no name is similar.
         nearest: Vec<&'static str>,
     },
     /// The report has no such parameter.
@@ -16,34 +16,34 @@ pub enum ReportError {
     UnknownParameter {
         /// The report.
         report: &'static str,
-        /// What was given.
+        /// The given name.
         parameter: String,
         /// The parameters that it has.
         known: Vec<&'static str>,
     },
-    /// A value does not fit its parameter.
+    /// A value is invalid for its parameter.
     #[error("the parameter `{parameter}` cannot be `{value}`: {expected}")]
     Value {
         /// The parameter.
         parameter: &'static str,
-        /// What was given.
+        /// The given value.
         value: String,
-        /// What is expected instead.
+        /// The valid values.
         expected: String,
     },
 }
 
-/// Why an answer cannot be drawn.
+/// Why a result cannot be drawn.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlotError {
-    /// A plot would say nothing that the table does not.
-    #[error("the report `{report}` is a list and has no plot; ask for a table, CSV or JSON")]
+    /// The report has no plot.
+    #[error("the report `{report}` is a list and has no plot; request a table, CSV or JSON")]
     NoPlot {
         /// The report.
         report: &'static str,
     },
-    /// The answer is not the report's.
-    #[error("the answer cannot be drawn: its column `{column}` {what}")]
+    /// The result is not of this report.
+    #[error("the result cannot be drawn: its column `{column}` {what}")]
     Answer {
         /// The column.
         column: String,
@@ -52,10 +52,10 @@ pub enum PlotError {
     },
 }
 
-/// A mistake in the text of a report.
+/// Why the text of a report is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct MistakeInReport(pub(crate) String);
+pub struct InvalidReport(pub(crate) String);
 
 fn advice(nearest: &[&str], otherwise: &str) -> String {
     match nearest {

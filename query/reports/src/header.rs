@@ -1,27 +1,27 @@
-//! The head of a report: the comment lines before its SQL, one fact a line.
+//! The header of a report: the comment lines before its SQL, one fact per line.
 //!
 //! ```text
 //! -- title: WORDS
 //! -- description: SENTENCES
-//! -- column NAME (UNIT): WORDS              as many as the answer has, in its order
+//! -- column NAME (UNIT): WORDS              one for each column of the result, in their order
 //! -- parameter NAME: WORDS
-//! -- parameter NAME [ONE, OTHER]: WORDS     a text that must be one of these
+//! -- parameter NAME [ONE, OTHER]: WORDS     a text that is one of these
 //! -- plot: none
 //! -- plot: KIND x=COLUMN y=COLUMN,...       KIND is line, bar or stacked
-//!          [series=COLUMN] [within=COLUMN]  a line for each value; a heading for each value
+//!          [series=COLUMN] [within=COLUMN]  one line for each value; one heading for each value
 //! -- plot: heatmap x=COLUMN y=COLUMN value=COLUMN
 //! ```
 
-use crate::error::MistakeInReport;
+use crate::error::InvalidReport;
 
-/// What the values of a column are.
+/// The unit of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
     /// Words, names, ids.
     Text,
     /// A day.
     Date,
-    /// A moment.
+    /// A point in time.
     Time,
     /// An hour of the day, 0 to 23, UTC.
     Hour,
@@ -65,7 +65,7 @@ impl Unit {
         ("money", Self::Money),
     ];
 
-    /// The unit's name in the head of a report.
+    /// The unit's name in the header of a report.
     pub fn name(self) -> &'static str {
         Self::ALL.iter().find(|(_, unit)| *unit == self).map_or("text", |(name, _)| name)
     }
@@ -75,44 +75,44 @@ impl Unit {
     }
 }
 
-/// A column of a report's answer.
+/// A column of a report's result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Column {
     /// Its name.
     pub name: &'static str,
-    /// What its values are.
+    /// The unit of its values.
     pub unit: Unit,
-    /// What it says.
+    /// Its meaning.
     pub description: &'static str,
 }
 
-/// The kind of a plot that shows numbers along an axis.
+/// The kind of a chart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Points in time, joined.
+    /// Lines over time.
     Line,
-    /// Bars beside each other.
+    /// Bars next to each other.
     Bar,
     /// Bars end to end.
     Stacked,
 }
 
-/// How an answer is drawn. The words are names of columns.
+/// How a result is drawn. The texts are names of columns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Plot {
-    /// Not at all: it is a list.
+    /// No plot: the result is a list.
     None,
     /// Numbers `y` for each `x`.
     Chart {
-        /// Which kind.
+        /// The kind of chart.
         kind: Kind,
-        /// What they stand for.
+        /// The categories or dates.
         x: &'static str,
-        /// The numbers; all of one unit.
+        /// The numbers. All have the same unit.
         y: Vec<&'static str>,
-        /// A line of its own for each value.
+        /// One line for each value.
         series: Option<&'static str>,
-        /// A heading for each value.
+        /// One heading for each value.
         within: Option<&'static str>,
     },
     /// A cell for each pair of `x` and `y`.
@@ -127,7 +127,7 @@ pub enum Plot {
 }
 
 impl Plot {
-    /// The columns that it names.
+    /// The columns that the plot uses.
     pub(crate) fn columns(&self) -> Vec<&'static str> {
         match self {
             Self::None => Vec::new(),
@@ -139,31 +139,31 @@ impl Plot {
     }
 }
 
-/// What the head says.
+/// The content of a header.
 #[derive(Debug)]
 pub(crate) struct Header {
     pub(crate) title: &'static str,
     pub(crate) description: &'static str,
     pub(crate) columns: Vec<Column>,
-    /// Name, choices (none: anything of its type) and description.
+    /// Name, choices (empty for any value of its type) and description.
     pub(crate) parameters: Vec<(&'static str, Vec<&'static str>, &'static str)>,
     pub(crate) plot: Plot,
 }
 
-/// Reads the head of a report.
-pub(crate) fn parse(text: &'static str) -> Result<Header, MistakeInReport> {
+/// Parses the header of a report.
+pub(crate) fn parse(text: &'static str) -> Result<Header, InvalidReport> {
     let (mut title, mut description, mut plot) = (None, None, None);
     let (mut columns, mut parameters) = (Vec::new(), Vec::new());
     for line in text.lines().map_while(|line| line.strip_prefix("-- ")) {
-        let mistake = |what: &str| MistakeInReport(format!("{what}: {line}"));
-        let (key, words) = line.split_once(": ").ok_or_else(|| mistake("a line without `: `"))?;
+        let invalid = |what: &str| InvalidReport(format!("{what}: {line}"));
+        let (key, words) = line.split_once(": ").ok_or_else(|| invalid("a line without `: `"))?;
         match key.split_once(' ') {
             None if key == "title" => title = Some(words),
             None if key == "description" => description = Some(words),
-            None if key == "plot" => plot = Some(parse_plot(words).ok_or_else(|| mistake("an unknown plot"))?),
+            None if key == "plot" => plot = Some(parse_plot(words).ok_or_else(|| invalid("an unknown plot"))?),
             Some(("column", rest)) => {
-                let (name, unit) = bracketed(rest, " (", ')').ok_or_else(|| mistake("a column without a unit"))?;
-                let unit = Unit::of(unit).ok_or_else(|| mistake("an unknown unit"))?;
+                let (name, unit) = bracketed(rest, " (", ')').ok_or_else(|| invalid("a column without a unit"))?;
+                let unit = Unit::of(unit).ok_or_else(|| invalid("an unknown unit"))?;
                 columns.push(Column { name, unit, description: words });
             }
             Some(("parameter", rest)) => {
@@ -173,10 +173,10 @@ pub(crate) fn parse(text: &'static str) -> Result<Header, MistakeInReport> {
                 };
                 parameters.push((name, choices, words));
             }
-            _ => return Err(mistake("an unknown line")),
+            _ => return Err(invalid("an unknown line")),
         }
     }
-    let missing = |what: &str| MistakeInReport(format!("no line `-- {what}: `"));
+    let missing = |what: &str| InvalidReport(format!("no line `-- {what}: `"));
     Ok(Header {
         title: title.ok_or_else(|| missing("title"))?,
         description: description.ok_or_else(|| missing("description"))?,
@@ -214,20 +214,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_head_says_what_stands_in_it() {
-        let head = parse(concat!(
+    fn a_header_is_parsed() {
+        let header = parse(concat!(
             "-- title: A title\n-- description: One: two.\n-- column a (text): the a\n-- column b (yes or no): the b\n",
             "-- parameter p [x, y]: choose\n-- plot: bar x=a y=b,c within=d\nselect 1 -- title: no\n",
         ))
         .unwrap();
-        assert_eq!((head.title, head.description), ("A title", "One: two."));
-        assert_eq!(head.columns[1], Column { name: "b", unit: Unit::YesOrNo, description: "the b" });
-        assert_eq!(head.parameters, [("p", vec!["x", "y"], "choose")]);
-        assert_eq!(head.plot.columns(), ["a", "b", "c", "d"]);
+        assert_eq!((header.title, header.description), ("A title", "One: two."));
+        assert_eq!(header.columns[1], Column { name: "b", unit: Unit::YesOrNo, description: "the b" });
+        assert_eq!(header.parameters, [("p", vec!["x", "y"], "choose")]);
+        assert_eq!(header.plot.columns(), ["a", "b", "c", "d"]);
     }
 
     #[test]
-    fn mistakes_in_a_head_are_named() {
+    fn an_invalid_header_is_refused_with_its_line() {
         for (text, what) in [
             ("-- title: A\n-- plot: none\n", "description"),
             ("-- title: A\n-- description: B\n", "plot"),

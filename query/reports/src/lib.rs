@@ -1,18 +1,18 @@
-//! The built-in reports: plain SQL with a described head, parameters with defaults, and a plot of the answer.
+//! The built-in reports: plain SQL with a header, parameters with defaults, and a plot of the result.
 //!
 //! ```text
 //! query/reports/texts/NAME.sql ─▶ header: title, columns with units, parameters, plot
-//!                        └▶ template: the text, cut at its parameters ─┐
-//! Arguments (texts from a command line or a request) ─▶ value: literal ┴▶ statement ─▶ the engine ─▶ record batches
-//!                                                              header, record batches ─▶ plot: SVG ◀──────┘
+//!                        └▶ template: the text, split at its parameters ┐
+//! Arguments (texts from a command line or a request) ─▶ value: literal ─┴▶ statement ─▶ the engine ─▶ record batches
+//!                                                              header, record batches ─▶ plot: SVG ◀───────┘
 //! ```
 //!
-//! Pure: nothing is read but what is compiled in, and nothing is executed here.
+//! Pure: the texts are compiled in, and nothing is executed here.
 //!
 //! Invariants:
-//! - A report's text runs as it stands; without arguments the statement is that text.
-//! - An argument becomes exactly one literal of the parameter's type, whatever it contains.
-//! - A parameter that the report does not have, and a value that is not of its type, are refused with their names.
+//! - A report's text is a valid statement. Without arguments the statement is that text.
+//! - Every argument becomes exactly one literal of the parameter's type.
+//! - An unknown parameter, and a value of another type, are refused with the parameter's name.
 
 mod error;
 mod header;
@@ -21,7 +21,7 @@ mod report;
 mod template;
 mod value;
 
-pub use error::{MistakeInReport, PlotError, ReportError};
+pub use error::{InvalidReport, PlotError, ReportError};
 pub use header::{Column, Kind, Plot, Unit};
 pub use report::{Arguments, Parameter, Report, all, find};
 pub use value::Type;

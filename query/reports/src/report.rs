@@ -1,6 +1,6 @@
-//! The reports by name, and the statement that one becomes.
+//! The reports by name, and their statements.
 
-use crate::error::{MistakeInReport, ReportError};
+use crate::error::{InvalidReport, ReportError};
 use crate::header::{self, Column, Plot};
 use crate::template::{self, Piece};
 use crate::value::Type;
@@ -14,51 +14,51 @@ pub struct Report {
     pub name: &'static str,
     /// Its title.
     pub title: &'static str,
-    /// What it tells, and how it counts.
+    /// What it shows and how it counts.
     pub description: &'static str,
-    /// The columns of its answer.
+    /// The columns of its result.
     pub columns: Vec<Column>,
-    /// What can be set.
+    /// Its parameters.
     pub parameters: Vec<Parameter>,
-    /// Its text, which runs as it stands.
+    /// Its text: a valid statement with the defaults.
     pub sql: &'static str,
-    /// How its answer is drawn.
+    /// How its result is drawn.
     pub plot: Plot,
     pieces: Vec<Piece>,
 }
 
-/// What can be set in a report.
+/// A parameter of a report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parameter {
     /// Its name.
     pub name: &'static str,
     /// The type of its values.
     pub kind: Type,
-    /// Its default, as a literal of SQL.
+    /// Its default, an SQL literal.
     pub default: &'static str,
-    /// The values that it may have; any, when this is empty.
+    /// The allowed values; empty for any.
     pub choices: Vec<&'static str>,
-    /// What it means.
+    /// Its meaning.
     pub description: &'static str,
 }
 
-/// Values for parameters, by name, as they were written on a command line or in a request.
+/// Values of parameters by name, in the text form of a command line or a request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Arguments(BTreeMap<String, String>);
 
 impl Arguments {
-    /// None: every parameter has its default.
+    /// No arguments: every parameter has its default.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Gives a parameter a value.
+    /// Sets the value of a parameter.
     pub fn set(&mut self, name: impl Into<String>, value: impl Into<String>) {
         self.0.insert(name.into(), value.into());
     }
 }
 
-/// What was set, for people to read: `from 2026-05-01, portal web%`.
+/// The arguments in a readable form: `from 2026-05-01, portal web%`.
 impl std::fmt::Display for Arguments {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for (index, (name, value)) in self.0.iter().enumerate() {
@@ -70,7 +70,7 @@ impl std::fmt::Display for Arguments {
 }
 
 impl Report {
-    /// The statement with these values in the places of the defaults.
+    /// The statement with these values in place of the defaults.
     ///
     /// # Errors
     /// [`ReportError::UnknownParameter`] and [`ReportError::Value`].
@@ -97,19 +97,19 @@ impl Report {
         self.columns.iter().find(|column| column.name == name)
     }
 
-    fn read(name: &'static str, sql: &'static str) -> Result<Self, MistakeInReport> {
-        let head = header::parse(sql)?;
-        let pieces = template::cut(sql)?;
+    fn read(name: &'static str, sql: &'static str) -> Result<Self, InvalidReport> {
+        let header = header::parse(sql)?;
+        let pieces = template::split(sql)?;
         let mut parameters: Vec<Parameter> = Vec::new();
-        for (name, choices, description) in head.parameters {
+        for (name, choices, description) in header.parameters {
             let mut places = pieces.iter().filter_map(|piece| match piece {
                 Piece::Parameter { name: found, literal, kind } if *found == name => Some((*literal, *kind)),
                 _ => None,
             });
             let (default, kind) =
-                places.next().ok_or_else(|| MistakeInReport(format!("the parameter `{name}` stands nowhere")))?;
+                places.next().ok_or_else(|| InvalidReport(format!("the parameter `{name}` is not used")))?;
             if places.any(|(other, _)| other != default) {
-                return Err(MistakeInReport(format!("the parameter `{name}` has two defaults")));
+                return Err(InvalidReport(format!("the parameter `{name}` has two defaults")));
             }
             parameters.push(Parameter { name, kind, default, choices, description });
         }
@@ -117,15 +117,15 @@ impl Report {
             if let Piece::Parameter { name, .. } = piece
                 && !parameters.iter().any(|parameter| parameter.name == *name)
             {
-                return Err(MistakeInReport(format!("the parameter `{name}` is not described")));
+                return Err(InvalidReport(format!("the parameter `{name}` is not described")));
             }
         }
-        for column in head.plot.columns() {
-            if !head.columns.iter().any(|known| known.name == column) {
-                return Err(MistakeInReport(format!("the plot's column `{column}` is not described")));
+        for column in header.plot.columns() {
+            if !header.columns.iter().any(|known| known.name == column) {
+                return Err(InvalidReport(format!("the plot's column `{column}` is not described")));
             }
         }
-        let header::Header { title, description, columns, plot, .. } = head;
+        let header::Header { title, description, columns, plot, .. } = header;
         Ok(Self { name, title, description, columns, parameters, sql, plot, pieces })
     }
 }
@@ -167,14 +167,14 @@ const TEXTS: [(&str, &str); 18] = reports![
     "wait-by-portal",
 ];
 
-/// What is compiled in, read once.
+/// The compiled-in reports, parsed once.
 static REPORTS: LazyLock<Vec<Report>> = LazyLock::new(|| {
-    let read = |(name, text)| Report::read(name, text).unwrap_or_else(|mistake| panic!("report {name}: {mistake}"));
-    // The texts are part of the program, and a test reads each: there is nothing that could go wrong later.
+    let read = |(name, text)| Report::read(name, text).unwrap_or_else(|error| panic!("report {name}: {error}"));
+    // The texts are compiled in and a test parses each, so parsing cannot fail at run time.
     TEXTS.into_iter().map(read).collect()
 });
 
-/// Every report, in the order of their names.
+/// All reports, in the order of their names.
 pub fn all() -> &'static [Report] {
     &REPORTS
 }
@@ -182,7 +182,7 @@ pub fn all() -> &'static [Report] {
 /// The report with this name.
 ///
 /// # Errors
-/// [`ReportError::UnknownReport`] with the names that are spelt most like it.
+/// [`ReportError::UnknownReport`] with the most similar names.
 pub fn find(name: &str) -> Result<&'static Report, ReportError> {
     let known = all().iter().find(|report| report.name == name);
     known.ok_or_else(|| ReportError::UnknownReport { name: name.to_owned(), nearest: nearest(name) })
@@ -191,21 +191,21 @@ pub fn find(name: &str) -> Result<&'static Report, ReportError> {
 fn nearest(name: &str) -> Vec<&'static str> {
     let wanted = name.to_lowercase().replace(['_', ' '], "-");
     let tolerance = (wanted.chars().count() / 3).max(2);
-    let spelling = |known: &str| strsim::osa_distance(&wanted, known);
+    let distance = |known: &str| strsim::osa_distance(&wanted, known);
     let names = || all().iter().map(|report| report.name);
     let mut near: Vec<&str> = names()
-        .filter(|known| spelling(known) <= tolerance || (!wanted.is_empty() && known.contains(&wanted)))
+        .filter(|known| distance(known) <= tolerance || (!wanted.is_empty() && known.contains(&wanted)))
         .collect();
     if near.is_empty() {
         let word = |known: &&str| known.split('-').any(|word| wanted.split('-').any(|part| same_word(part, word)));
         near = names().filter(word).collect();
     }
-    near.sort_by_key(|known| spelling(known));
+    near.sort_by_key(|known| distance(known));
     near.truncate(3);
     near
 }
 
-/// Whether two words are the same but for their endings; `by` and its like say nothing.
+/// Whether two words have the same first four letters. Short words such as `by` never match.
 fn same_word(one: &str, other: &str) -> bool {
     let alike = one.chars().zip(other.chars()).take_while(|(one, other)| one == other).count();
     alike >= 4
@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn every_report_is_well_formed() {
         for (name, text) in TEXTS {
-            let report = Report::read(name, text).unwrap_or_else(|mistake| panic!("{name}: {mistake}"));
+            let report = Report::read(name, text).unwrap_or_else(|error| panic!("{name}: {error}"));
             assert!(!report.columns.is_empty() && !report.parameters.is_empty(), "{name}");
             assert!(report.title.len() < 60 && report.description.ends_with('.'), "{name}");
             assert_eq!(report.statement(&Arguments::new()).unwrap(), text, "{name}");
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn arguments_stand_in_every_place_of_the_default() {
+    fn an_argument_replaces_every_occurrence_of_its_default() {
         let report = find("tickets-without-session").unwrap();
         let mut arguments = Arguments::new();
         arguments.set("to", "2026-06-01");
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_named() {
+    fn invalid_arguments_are_refused_with_their_names() {
         let report = find("ratings-by-agent").unwrap();
         let error = |name: &str, value: &str| {
             let mut arguments = Arguments::new();
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn near_names_are_suggested() {
+    fn similar_names_are_suggested() {
         for (name, expected) in [
             ("rating-by-agent", "did you mean one of `ratings-by-agent`, "),
             ("busiest_hour", "did you mean `busiest-hours`?"),
@@ -302,7 +302,7 @@ mod tests {
     }
 
     proptest! {
-        /// Nothing that a text holds changes the statement around it.
+        /// No content of a text changes the statement around it.
         #[test]
         fn a_text_stays_inside_its_quotes(value in "[^\0]{0,30}|['\\\\;\\-/* \n]{0,20}", which in 0..TEXTS.len()) {
             let report = &all()[which];

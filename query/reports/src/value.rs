@@ -1,11 +1,11 @@
-//! What a parameter may be, and its value as one literal of SQL.
+//! The types of parameters, and values as SQL literals.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeZone, Utc};
 
-/// The type of a parameter, known from its default.
+/// The type of a parameter, derived from its default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Type {
-    /// A moment: a date, or a date and a time (RFC 3339; UTC unless it says otherwise).
+    /// A point in time: a date, or a date and a time (RFC 3339; UTC without an offset).
     Time,
     /// A text.
     Text,
@@ -15,13 +15,13 @@ pub enum Type {
     Number,
 }
 
-/// The years that the engine's literals can hold without loss, and that make sense.
+/// The accepted years: the engine's literals represent them exactly.
 const YEARS: std::ops::Range<i32> = 1900..2201;
-/// Quoting keeps a text whole however long it is; this keeps a statement readable.
-const LONGEST_TEXT: usize = 10_000;
+/// The most characters of a text. The limit keeps statements readable.
+const MAX_TEXT_CHARACTERS: usize = 10_000;
 
 impl Type {
-    /// The type of a literal; nothing when it is no literal.
+    /// The type of a literal; `None` if the text is not a literal.
     pub(crate) fn of(literal: &str) -> Option<Self> {
         if literal.starts_with('\'') {
             Some(Self::Text)
@@ -36,7 +36,7 @@ impl Type {
         }
     }
 
-    /// A value as a literal, or what would be one.
+    /// A value as a literal; the error describes the valid values.
     pub(crate) fn literal(self, value: &str) -> Result<String, String> {
         match self {
             Self::Text => quoted(value),
@@ -61,15 +61,15 @@ impl Type {
 
 fn quoted(value: &str) -> Result<String, String> {
     if value.contains('\0') {
-        return Err("a text cannot hold the character NUL".to_owned());
+        return Err("a text cannot contain the character NUL".to_owned());
     }
-    if value.chars().count() > LONGEST_TEXT {
-        return Err(format!("it is longer than {LONGEST_TEXT} characters"));
+    if value.chars().count() > MAX_TEXT_CHARACTERS {
+        return Err(format!("it is longer than {MAX_TEXT_CHARACTERS} characters"));
     }
     Ok(format!("'{}'", value.replace('\'', "''")))
 }
 
-/// A number that may stand behind a minus: two of them would begin a comment.
+/// Puts a negative number in parentheses: after a minus sign it would start a comment.
 fn signed(number: String) -> String {
     if number.starts_with('-') { format!("({number})") } else { number }
 }
@@ -77,12 +77,12 @@ fn signed(number: String) -> String {
 fn time(text: &str) -> Option<DateTime<Utc>> {
     use chrono::Datelike as _;
     let whole = DateTime::parse_from_rfc3339(text).ok().map(|time| time.with_timezone(&Utc));
-    let spoken = || {
+    let without_offset = || {
         let formats = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"];
         formats.iter().find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
     };
     let day = || NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().map(|day| day.and_time(chrono::NaiveTime::MIN));
-    let time = whole.or_else(|| spoken().or_else(day).map(|time| Utc.from_utc_datetime(&time)))?;
+    let time = whole.or_else(|| without_offset().or_else(day).map(|time| Utc.from_utc_datetime(&time)))?;
     YEARS.contains(&time.year()).then_some(time)
 }
 
@@ -92,7 +92,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn times_are_read_as_people_write_them() {
+    fn times_are_accepted_in_several_forms() {
         for (text, literal) in [
             ("2026-05-01", "timestamptz '2026-05-01 00:00:00.000000Z'"),
             (" 2026-05-01T08:30 ", "timestamptz '2026-05-01 08:30:00.000000Z'"),
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_keep_their_type_and_never_begin_a_comment() {
+    fn numbers_keep_their_type_and_never_start_a_comment() {
         assert_eq!(Type::Number.literal("30").unwrap(), "30.0");
         assert_eq!(Type::Number.literal("-2.5").unwrap(), "(-2.5)");
         assert_eq!(Type::Whole.literal("7").unwrap(), "7");
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn literals_tell_their_type() {
+    fn the_type_is_derived_from_the_literal() {
         assert_eq!(Type::of("'%'"), Some(Type::Text));
         assert_eq!(Type::of("timestamptz '2026-01-01'"), Some(Type::Time));
         assert_eq!(Type::of("30"), Some(Type::Whole));
@@ -128,7 +128,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever a text holds, the literal ends where it ends and says what was given.
+        /// For every text, the literal ends at its last quote and has the text as its value.
         #[test]
         fn a_text_is_one_literal(text in "[^\0]{0,40}|['\\\\;\\-/*%]{0,20}") {
             let literal = Type::Text.literal(&text).unwrap();
@@ -138,7 +138,7 @@ mod tests {
         }
 
         #[test]
-        fn other_literals_have_no_room_for_anything_else(text in ".{0,30}") {
+        fn other_literals_contain_only_their_value(text in ".{0,30}") {
             for kind in [Type::Time, Type::Number, Type::Whole] {
                 if let Ok(literal) = kind.literal(&text) {
                     let plain = literal.strip_prefix("timestamptz '").and_then(|rest| rest.strip_suffix('\''));

@@ -1,5 +1,5 @@
 -- title: Agent utilisation
--- description: The part of their presence that agents spent in sessions, by agent and day (UTC), from the presence that the support tool reports. A state lasts until the next one is reported, at most longest_hours, and counts for the day on which it began.
+-- description: The share of their presence that agents spent in sessions, by agent and day (UTC), from the presence that the support tool reports. A state lasts until the next one is reported, at most longest_hours, and counts for the day on which it began.
 -- column day (date): the day, UTC
 -- column agent (text): the agent
 -- column present_hours (hours): available or in a session
@@ -9,7 +9,7 @@
 -- parameter from: presence that was reported at this time or later
 -- parameter to: presence that was reported before this time
 -- parameter agent: agents that match, as in LIKE: % stands for any text
--- parameter longest_hours: how long a state lasts at most, when no other is reported
+-- parameter longest_hours: the longest time that a state lasts if no other is reported, in hours
 -- plot: heatmap x=day y=agent value=utilisation_percent
 with reported as (
     select subject as agent, operational ->> 'state' as state, time,

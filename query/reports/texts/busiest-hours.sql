@@ -1,12 +1,12 @@
 -- title: Busiest hours
--- description: When sessions are asked for, by weekday and hour of the day (UTC), and how long customers wait then.
+-- description: How many sessions are requested, by weekday and hour of the day (UTC), and how long customers wait then.
 -- column weekday (text): the day of the week
 -- column hour (hour): hour of the day, 0 to 23, UTC
--- column requests (sessions): sessions that were asked for
+-- column requests (sessions): requested sessions
 -- column started (sessions): of these, sessions that started
--- column mean_wait (seconds): mean wait, of those who were served and those who were not
--- parameter from: sessions that were asked for at this time or later
--- parameter to: sessions that were asked for before this time
+-- column mean_wait (seconds): mean wait, of requests with and without a session
+-- parameter from: sessions that were requested at this time or later
+-- parameter to: sessions that were requested before this time
 -- parameter portal: portals that match, as in LIKE: % stands for any text
 -- plot: heatmap x=hour y=weekday value=requests
 with hours as (

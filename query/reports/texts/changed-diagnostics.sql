@@ -1,23 +1,23 @@
 -- title: What changed on a device between two sessions
--- description: Operating system, memory, disks and applications that differ between the last report of a device's earlier session and the first report of the same kind in its next one: what is different since it last worked. Needs keys of the tier personal, because devices are told apart by their serial number.
+-- description: Operating system, memory, disks and applications that differ between the last report of a device's earlier session and the first report of the same kind in its next one. Needs keys of the tier personal, because devices are identified by their serial number.
 -- column device_serial (text): the device
 -- column before_session (text): the earlier session
 -- column before_at (time): when its diagnostics were collected
 -- column session (text): the later session
 -- column collected_at (time): when its diagnostics were collected
 -- column part (text): os_version, memory, disk or application
--- column name (text): which disk or application
+-- column name (text): the disk or application
 -- column change (text): added, removed or changed
--- column before (text): the version or size before; NULL when it was added
--- column after (text): the version or size after; NULL when it was removed
+-- column before (text): the version or size before; NULL if it was added
+-- column after (text): the version or size after; NULL if it was removed
 -- parameter from: later sessions whose diagnostics were collected at this time or later
 -- parameter to: later sessions whose diagnostics were collected before this time
 -- parameter device: serial numbers that match, as in LIKE: % stands for any text
 -- parameter session: later sessions that match, as in LIKE
--- parameter reports: how many reports are compared with the one before, the newest first
+-- parameter reports: the most reports that are compared with the one before, the newest first
 -- plot: none
 with reports as (
-    -- As the view archive.diagnostics, but straight from the events: one that was delivered twice changes nothing here.
+    -- As the view archive.diagnostics, but directly from the events: duplicates do not change this result.
     select subject as session, time, kind,
         personal ->> 'device_serial' as device_serial,
         operational ->> 'os_version' as os_version,
@@ -28,15 +28,15 @@ with reports as (
     where type = 'diagnostics.collected'
 ),
 in_order as (
-    -- One line of all reports, in which those of a device stand together: far cheaper than a line of its own for each device.
+    -- One window over all reports, ordered by device: far cheaper than a partition for each device.
     select device_serial, kind, session, time as collected_at,
-        lag(device_serial) over line as before_device_serial,
-        lag(kind) over line as before_kind,
-        lag(session) over line as before_session,
-        lag(time) over line as before_at
+        lag(device_serial) over by_device as before_device_serial,
+        lag(kind) over by_device as before_kind,
+        lag(session) over by_device as before_session,
+        lag(time) over by_device as before_at
     from reports
     where device_serial like '%' /* device */
-    window line as (order by device_serial, kind, time, session)
+    window by_device as (order by device_serial, kind, time, session)
 ),
 followed as (
     select device_serial, kind, session, collected_at, before_session, before_at
@@ -58,12 +58,12 @@ wanted as (
     from newest
 ),
 found as (
-    select wanted.*, told.os_version, told.memory, told.disks, told.apps
+    select wanted.*, report.os_version, report.memory, report.disks, report.apps
     from wanted
-    join reports as told
-        on told.device_serial = wanted.device_serial and told.kind = wanted.kind
-        and told.session = case wanted.side when 'before' then wanted.before_session else wanted.session end
-        and told.time = case wanted.side when 'before' then wanted.before_at else wanted.collected_at end
+    join reports as report
+        on report.device_serial = wanted.device_serial and report.kind = wanted.kind
+        and report.session = case wanted.side when 'before' then wanted.before_session else wanted.session end
+        and report.time = case wanted.side when 'before' then wanted.before_at else wanted.collected_at end
 ),
 paired as (
     select device_serial, kind, before_session, before_at, session, collected_at,
@@ -80,14 +80,14 @@ paired as (
 ),
 sided as (
     select *, unnest(array['before os_version', 'after os_version', 'before memory', 'after memory',
-        'before disk', 'after disk', 'before application', 'after application']) as told
+        'before disk', 'after disk', 'before application', 'after application']) as side_and_part
     from paired
 ),
 listed as (
     select device_serial, before_session, before_at, session, collected_at,
-        split_part(told, ' ', 2) as part,
-        split_part(told, ' ', 1) as side,
-        unnest(case told
+        split_part(side_and_part, ' ', 2) as part,
+        split_part(side_and_part, ' ', 1) as side,
+        unnest(case side_and_part
             when 'before os_version' then array[before_os_version]
             when 'after os_version' then array[os_version]
             when 'before memory' then array[cast(before_memory as varchar)]
@@ -97,8 +97,8 @@ listed as (
             when 'before application' then json_get_array(before_apps)
             else json_get_array(apps) end) as item
     from sided
-    -- Only what both reports tell can differ.
-    where case split_part(told, ' ', 2) when 'os_version' then before_os_version <> os_version
+    -- Only parts that both reports contain are compared.
+    where case split_part(side_and_part, ' ', 2) when 'os_version' then before_os_version <> os_version
         when 'memory' then before_memory <> memory
         when 'disk' then before_disks <> disks
         else before_apps <> apps end

@@ -1,9 +1,9 @@
 -- title: First-session resolution by agent
 -- description: The share of tickets that were resolved in their first session: its outcome is resolved, and the ticket never had another session that started.
--- column agent (text): the agent who handled the ticket's first session last; (none) where it is not known
+-- column agent (text): the last agent of the ticket's first session; (none) if it is unknown
 -- column tickets (tickets): tickets with a session that started and ended
 -- column resolved_first (tickets): resolved in the first session
--- column reopened (tickets): resolved in the first session, and yet another session followed
+-- column reopened (tickets): resolved in the first session, and another session followed
 -- column unresolved (tickets): not resolved in the first session
 -- column first_session_percent (percent): tickets resolved in the first session of all tickets
 -- parameter from: tickets whose first session started at this time or later
@@ -18,7 +18,7 @@ with served as (
     group by ticket
 ),
 firsts as (
-    -- One row for each ticket, also where two of its sessions started at the same moment.
+    -- One row for each ticket, also if two of its sessions started at the same time.
     select served.ticket, served.sessions, served.first_at,
         min(first.agent) as agent, min(first.portal) as portal, min(first.resolution) as resolution,
         max(first.ended_at) as ended_at

@@ -1,6 +1,6 @@
 -- title: Handle time by agent
 -- description: How long sessions took from their start to their end, in percentiles by agent: half of them took at most p50, nine of ten at most p90.
--- column agent (text): the agent who handled the session last
+-- column agent (text): the last agent of the session
 -- column sessions (sessions): sessions that started and ended
 -- column mean (seconds): the mean
 -- column p50 (seconds): the median

@@ -1,6 +1,6 @@
 -- title: Handle time by portal
 -- description: How long sessions took from their start to their end, in percentiles by portal: half of them took at most p50, nine of ten at most p90.
--- column portal (text): the entry portal; (none) where it is not known
+-- column portal (text): the entry portal; (none) if it is unknown
 -- column sessions (sessions): sessions that started and ended
 -- column mean (seconds): the mean
 -- column p50 (seconds): the median

@@ -1,13 +1,13 @@
 -- title: Abandonment by queue and hour
--- description: Customers who gave up before their session started, by queue and by the hour of the day (UTC) in which they asked for it.
--- column queue (text): the queue; (none) where it is not known
+-- description: Session requests that the customer abandoned before the session started, by queue and by the hour of the day (UTC) of the request.
+-- column queue (text): the queue; (none) if it is unknown
 -- column hour (hour): hour of the day, 0 to 23, UTC
--- column requests (sessions): sessions that were asked for
+-- column requests (sessions): requested sessions
 -- column abandoned (sessions): of these, sessions that the customer abandoned before the start
--- column abandoned_percent (percent): abandoned sessions of those asked for
--- column median_wait (seconds): median of the wait of those who abandoned
--- parameter from: sessions that were asked for at this time or later
--- parameter to: sessions that were asked for before this time
+-- column abandoned_percent (percent): abandoned sessions of the requested sessions
+-- column median_wait (seconds): median wait of the abandoned sessions
+-- parameter from: sessions that were requested at this time or later
+-- parameter to: sessions that were requested before this time
 -- parameter portal: portals that match, as in LIKE: % stands for any text
 -- plot: heatmap x=hour y=queue value=abandoned_percent
 select

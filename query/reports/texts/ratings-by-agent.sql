@@ -1,11 +1,11 @@
 -- title: Ratings by agent over time
 -- description: How customers rated the sessions of each agent, month by month. A session without an answer counts as a session, not as a rating.
--- column period (date): first day of the month, or of the period that was asked for
--- column agent (text): the agent who handled the session last
+-- column period (date): first day of the month, or of the chosen period
+-- column agent (text): the last agent of the session
 -- column sessions (sessions): sessions that started in the period
 -- column rated (sessions): of these, sessions that the customer rated
 -- column rated_percent (percent): rated sessions of all sessions
--- column average_rating (stars): mean of the ratings, 1 to 5; NULL when there is none
+-- column average_rating (stars): mean of the ratings, 1 to 5; NULL if there is none
 -- column poor (sessions): sessions rated 1 or 2
 -- column excellent (sessions): sessions rated 5
 -- parameter from: sessions that started at this time or later

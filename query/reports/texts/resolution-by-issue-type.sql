@@ -1,14 +1,14 @@
 -- title: Resolution by issue type
--- description: How sessions ended by the issue type of their ticket, as the agent wrote it down and as the customer answered.
--- column issue_type (text): the ticket's issue type; (none) for sessions without a ticket or with a ticket that is not known
+-- description: How sessions ended by the issue type of their ticket, as the agent recorded it and as the customer answered.
+-- column issue_type (text): the ticket's issue type; (none) for sessions without a ticket or with an unknown ticket
 -- column sessions (sessions): sessions that ended
 -- column resolved (sessions): the agent's outcome is resolved
 -- column unresolved (sessions): the agent's outcome is unresolved
 -- column unknown (sessions): the agent's outcome is unknown, or there is none
 -- column resolved_percent (percent): resolved sessions of all sessions
--- column customer_yes (sessions): the customer said that the trouble is over
--- column customer_no (sessions): the customer said that it is not
--- column average_rating (stars): mean of the ratings, 1 to 5; NULL when there is none
+-- column customer_yes (sessions): the customer answered that the issue is resolved
+-- column customer_no (sessions): the customer answered that it is not
+-- column average_rating (stars): mean of the ratings, 1 to 5; NULL if there is none
 -- parameter from: sessions that started at this time or later
 -- parameter to: sessions that started before this time
 -- parameter portal: portals that match, as in LIKE: % stands for any text

@@ -1,19 +1,19 @@
 -- title: Cost and return of sessions
--- description: What sessions cost and what they saved by issue type: closed tickets with a session against closed tickets without one. The saving is the difference of the mean time to close, for each ticket with a session, at the cost of an hour that a ticket stays open.
--- column issue_type (text): the issue type; (none) where it is not known
+-- description: What sessions cost and what they saved by issue type: closed tickets with a session against closed tickets without one. The saving is the difference of the mean times to close, multiplied by the tickets with a session and by the cost of an open hour.
+-- column issue_type (text): the issue type; (none) if it is unknown
 -- column tickets_with (tickets): closed tickets with a session that started
 -- column tickets_without (tickets): closed tickets without one
 -- column hours_with (hours): mean time from opening to closing with a session
 -- column hours_without (hours): the same without
 -- column session_hours (hours): agents' time in the sessions of these tickets
 -- column session_cost (money): session_hours at agent_cost_per_hour
--- column saving (money): hours saved at open_cost_per_hour; NULL when there is nothing to compare with
+-- column saving (money): hours saved at open_cost_per_hour; NULL if there is no ticket to compare with
 -- column net (money): saving less session_cost
 -- column return_percent (percent): net of session_cost
 -- parameter from: tickets that were opened at this time or later
 -- parameter to: tickets that were opened before this time
--- parameter agent_cost_per_hour: what an hour of an agent costs
--- parameter open_cost_per_hour: what an hour costs in which a ticket stays open
+-- parameter agent_cost_per_hour: the cost of an agent's hour
+-- parameter open_cost_per_hour: the cost of an hour that a ticket is open
 -- plot: bar x=issue_type y=session_cost,saving
 with served as (
     select ticket, sum(coalesce(handled, 0)) / 3600 as session_hours

@@ -1,25 +1,25 @@
 -- title: Tickets that should have had a session
--- description: Tickets that never got a session that started, though their priority is high, they stayed open long, or tickets of their issue type usually get one. Those with most reasons come first.
+-- description: Tickets without a started session whose priority is high, that stayed open long, or whose issue type usually gets a session. Tickets with the most reasons are first.
 -- column ticket (text): the ticket
 -- column opened_at (time): when it was opened
 -- column closed_at (time): when it was closed; NULL while it is open
 -- column issue_type (text): its issue type
 -- column priority (text): its priority
 -- column status (text): its status
--- column owner (text): who owns it
+-- column owner (text): its owner
 -- column customer (text): the customer's account
 -- column open_hours (hours): from its opening to its closing, or to now
 -- column usual_percent (percent): tickets of its issue type that got a session
--- column reasons (number): how many of the three reasons hold
+-- column reasons (number): how many of the three reasons apply
 -- column is_high_priority (yes or no): its priority is high, urgent or critical, or 1, 2, P1 or P2
 -- column is_open_long (yes or no): it was or is open for long_hours or longer
--- column is_usual (yes or no): at least usual_tickets tickets of its issue type are known, and at least usual_percent of them got a session
+-- column is_usual (yes or no): its issue type has at least usual_tickets tickets, and at least usual_percent of them got a session
 -- parameter from: tickets that were opened at this time or later
--- parameter to: tickets that were opened before this time; it is also the latest time up to which a ticket counts as open
--- parameter long_hours: how many hours open are long
--- parameter usual_percent: from which share on, in percent, a session is usual for an issue type
--- parameter usual_tickets: how many tickets of an issue type are needed to say what is usual
--- parameter rows: how many tickets are shown at most
+-- parameter to: tickets that were opened before this time; an open ticket counts as open up to this time at most
+-- parameter long_hours: from how many hours on a ticket is open long
+-- parameter usual_percent: from which percentage on a session is usual for an issue type
+-- parameter usual_tickets: the fewest tickets of an issue type for which is_usual is computed
+-- parameter rows: the most tickets that are shown
 -- plot: none
 with served as (
     select ticket

@@ -1,7 +1,7 @@
 -- title: Versions of an application over devices
--- description: How many devices have which version of an application, by the last report of each device. Needs keys of the tier personal, because devices are told apart by their serial number.
+-- description: How many devices have each version of an application, by the last report of each device. Needs keys of the tier personal, because devices are identified by their serial number.
 -- column application (text): the application
--- column version (text): its version; (none) where the report has none
+-- column version (text): its version; (none) if the report has none
 -- column devices (devices): devices with this version
 -- column devices_percent (percent): of all devices that have the application
 -- column last_seen (time): the newest report of a device with it
@@ -11,7 +11,7 @@
 -- parameter customer: customers that match, as in LIKE
 -- plot: bar x=version y=devices within=application
 with reports as (
-    -- As the view archive.diagnostics, but straight from the events: one that was delivered twice changes nothing here.
+    -- As the view archive.diagnostics, but directly from the events: duplicates do not change this result.
     select subject as session, time, customer,
         personal ->> 'device_serial' as device_serial,
         operational ->> 'apps' as apps

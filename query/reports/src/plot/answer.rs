@@ -1,4 +1,4 @@
-//! An answer's columns as texts and numbers.
+//! The columns of a result as texts and numbers.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Float64Type;
@@ -9,7 +9,7 @@ use crate::error::PlotError;
 use crate::header::Unit;
 use crate::report::Report;
 
-/// The answer to a report.
+/// The result of a report.
 pub(super) struct Answer<'a> {
     pub(super) report: &'a Report,
     pub(super) batches: &'a [RecordBatch],
@@ -30,7 +30,7 @@ impl Answer<'_> {
         Ok(values.map(|value| value.filter(|value| value.is_finite())).collect())
     }
 
-    /// The unit that the report's head gives a column.
+    /// The unit of a column in the report's header.
     pub(super) fn unit(&self, column: &str) -> Unit {
         self.report.column(column).map_or(Unit::Number, |column| column.unit)
     }
@@ -40,15 +40,15 @@ impl Answer<'_> {
         let cast = |batch: &RecordBatch| {
             let array = batch.column_by_name(column).ok_or_else(|| wrong("is missing"))?;
             let array = arrow_cast::cast(array, to).map_err(|_| wrong("is of another type"))?;
-            // What cannot be read as a number becomes NULL in the cast: that is another answer, not an unknown value.
+            // The cast turns a text that is not a number into NULL. Such a result is not of this report.
             let lost = array.null_count() > batch.column_by_name(column).map_or(0, |array| array.logical_null_count());
-            if lost { Err(wrong("holds what is no number")) } else { Ok(array) }
+            if lost { Err(wrong("contains a value that is not a number")) } else { Ok(array) }
         };
         self.batches.iter().map(cast).collect()
     }
 }
 
-/// Each value once, in the order in which they first appear.
+/// The distinct values, in the order in which they first occur.
 pub(super) fn distinct(values: &[String]) -> Vec<&str> {
     let mut seen = std::collections::BTreeSet::new();
     values.iter().map(String::as_str).filter(|value| seen.insert(*value)).collect()

@@ -1,21 +1,23 @@
-//! Elements of SVG, and how much room texts take.
+//! SVG elements, and the estimated size of texts.
 
 use std::fmt::Write as _;
 
 use unicode_width::UnicodeWidthStr as _;
 
-/// The room around everything.
+/// The margin of the plot.
 pub(super) const MARGIN: f64 = 32.0;
-/// The width of a picture that needs no more.
+/// The default width of a plot.
 pub(super) const WIDTH: f64 = 920.0;
 const FONT: &str = "Inter, 'Segoe UI', Roboto, 'Helvetica Neue', 'DejaVu Sans', Arial, sans-serif";
-/// An average letter's width for each unit of its size, on the safe side for the fonts above.
+/// The average width of a letter per unit of its size, with a reserve for the fonts above.
 const LETTER: f64 = 0.58;
+/// Okabe and Ito's colours, the darker ones first. Yellow is omitted: it is too light for a white background.
+pub(super) const COLOURS: [&str; 7] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#4d4d4d"];
 pub(super) const INK: &str = "#1f2933";
 pub(super) const GREY: &str = "#5f6c7b";
 pub(super) const GRID: &str = "#e4e8ed";
 
-/// Where a text's position is.
+/// The point of a text that is at its position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Anchor {
     Start,
@@ -23,10 +25,36 @@ pub(super) enum Anchor {
     End,
 }
 
-/// A picture that grows downwards.
+/// The style of a text.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Style<'c> {
+    size: f64,
+    colour: &'c str,
+    is_bold: bool,
+}
+
+impl Style<'static> {
+    pub(super) const TITLE: Self = Self::new(20.0, INK).bold();
+    pub(super) const HEADING: Self = Self::new(12.0, INK).bold();
+    pub(super) const LABEL: Self = Self::new(12.0, INK);
+    pub(super) const NOTE: Self = Self::new(12.0, GREY);
+    pub(super) const TICK: Self = Self::new(11.0, GREY);
+}
+
+impl<'c> Style<'c> {
+    pub(super) const fn new(size: f64, colour: &'c str) -> Self {
+        Self { size, colour, is_bold: false }
+    }
+
+    pub(super) const fn bold(self) -> Self {
+        Self { is_bold: true, ..self }
+    }
+}
+
+/// A plot that grows downwards.
 pub(super) struct Canvas {
     pub(super) width: f64,
-    /// Where the next part begins.
+    /// The top of the next part.
     pub(super) top: f64,
     title: String,
     description: String,
@@ -34,8 +62,8 @@ pub(super) struct Canvas {
 }
 
 impl Canvas {
-    /// A picture with a heading.
-    pub(super) fn new(title: &str, description: &str, setting: &str) -> Self {
+    /// A plot with its title, description and arguments.
+    pub(super) fn new(title: &str, description: &str, arguments: &str) -> Self {
         let mut canvas = Self {
             width: WIDTH,
             top: MARGIN + 14.0,
@@ -43,26 +71,26 @@ impl Canvas {
             description: escape(description),
             body: String::new(),
         };
-        canvas.text(MARGIN, canvas.top, Anchor::Start, 20.0, INK, true, title);
+        canvas.text((MARGIN, canvas.top), Anchor::Start, Style::TITLE, title);
         canvas.top += 24.0;
         let room = ((WIDTH - 2.0 * MARGIN) / (12.0 * LETTER * 0.9)) as usize;
-        let lines = wrap(description, room).into_iter().chain(wrap(setting, room));
+        let lines = wrap(description, room).into_iter().chain(wrap(arguments, room));
         for line in lines {
-            canvas.text(MARGIN, canvas.top, Anchor::Start, 12.0, GREY, false, &line);
+            canvas.text((MARGIN, canvas.top), Anchor::Start, Style::NOTE, &line);
             canvas.top += 17.0;
         }
         canvas.top += 12.0;
         canvas
     }
 
-    #[expect(clippy::too_many_arguments, reason = "where, how and what: each call names them all")]
-    pub(super) fn text(&mut self, x: f64, y: f64, anchor: Anchor, size: f64, colour: &str, bold: bool, text: &str) {
+    pub(super) fn text(&mut self, (x, y): (f64, f64), anchor: Anchor, style: Style<'_>, text: &str) {
+        let Style { size, colour, is_bold } = style;
         let anchor = match anchor {
             Anchor::Start => "start",
             Anchor::Middle => "middle",
             Anchor::End => "end",
         };
-        let weight = if bold { " font-weight=\"600\"" } else { "" };
+        let weight = if is_bold { " font-weight=\"600\"" } else { "" };
         let _ = writeln!(
             self.body,
             "<text x=\"{x:.1}\" y=\"{y:.1}\" font-size=\"{size}\" text-anchor=\"{anchor}\" fill=\"{colour}\"{weight}>{}</text>",
@@ -70,25 +98,25 @@ impl Canvas {
         );
     }
 
-    /// A text that is cut where its room ends; the whole of it is shown when it is pointed at.
-    pub(super) fn label(&mut self, x: f64, y: f64, size: f64, room: f64, text: &str) {
-        let short = shorten(text, size, room);
+    /// A right-aligned label that is shortened to its room. A tooltip contains the whole text.
+    pub(super) fn label(&mut self, position: (f64, f64), room: f64, text: &str) {
+        let short = shorten(text, Style::LABEL.size, room);
         if short == text {
-            return self.text(x, y, Anchor::End, size, INK, false, text);
+            return self.text(position, Anchor::End, Style::LABEL, text);
         }
         let _ = writeln!(self.body, "<g><title>{}</title>", escape(text));
-        self.text(x, y, Anchor::End, size, INK, false, &short);
+        self.text(position, Anchor::End, Style::LABEL, &short);
         self.body.push_str("</g>\n");
     }
 
-    /// A filled rectangle that says what it is when it is pointed at.
-    pub(super) fn rect(&mut self, place: [f64; 4], colour: &str, says: &str) {
+    /// A filled rectangle `[x, y, width, height]` with a tooltip.
+    pub(super) fn rect(&mut self, place: [f64; 4], colour: &str, tooltip: &str) {
         let [x, y, width, height] = place;
         let _ = writeln!(
             self.body,
             "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{:.1}\" height=\"{height:.1}\" fill=\"{colour}\"><title>{}</title></rect>",
             width.max(0.0),
-            escape(says)
+            escape(tooltip)
         );
     }
 
@@ -110,15 +138,15 @@ impl Canvas {
         );
     }
 
-    pub(super) fn dot(&mut self, x: f64, y: f64, colour: &str, says: &str) {
+    pub(super) fn dot(&mut self, (x, y): (f64, f64), colour: &str, tooltip: &str) {
         let _ = writeln!(
             self.body,
             "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3.5\" fill=\"{colour}\" stroke=\"#fff\"><title>{}</title></circle>",
-            escape(says)
+            escape(tooltip)
         );
     }
 
-    /// Colours and what they stand for, in lines as wide as the picture.
+    /// A legend of colours, in lines as wide as the plot.
     pub(super) fn legend(&mut self, entries: &[(&str, String)]) {
         let mut x = MARGIN;
         for (colour, words) in entries {
@@ -128,31 +156,31 @@ impl Canvas {
                 self.top += 20.0;
             }
             self.rect([x, self.top - 9.0, 12.0, 12.0], colour, words);
-            self.text(x + 18.0, self.top + 1.0, Anchor::Start, 12.0, INK, false, words);
+            self.text((x + 18.0, self.top + 1.0), Anchor::Start, Style::LABEL, words);
             x += width;
         }
         self.top += 22.0;
     }
 
-    /// A remark below everything.
+    /// A remark below the plot.
     pub(super) fn remark(&mut self, text: &str) {
         self.top += 8.0;
-        self.text(MARGIN, self.top, Anchor::Start, 12.0, GREY, false, text);
+        self.text((MARGIN, self.top), Anchor::Start, Style::NOTE, text);
         self.top += 16.0;
     }
 
-    /// Says that there is nothing to draw.
+    /// Draws the text that there are no rows.
     pub(super) fn nothing(&mut self) {
         let place = [MARGIN, self.top, self.width - 2.0 * MARGIN, 140.0];
         self.rect(place, "#f4f6f8", "nothing to show");
         let middle = (self.width / 2.0, self.top + 66.0);
-        self.text(middle.0, middle.1, Anchor::Middle, 15.0, INK, true, "Nothing to show");
-        let words = "No row of the archive is in the period and the selection that were asked for.";
-        self.text(middle.0, middle.1 + 22.0, Anchor::Middle, 12.0, GREY, false, words);
+        self.text(middle, Anchor::Middle, Style::new(15.0, INK).bold(), "Nothing to show");
+        let words = "The archive has no rows for these arguments.";
+        self.text((middle.0, middle.1 + 22.0), Anchor::Middle, Style::NOTE, words);
         self.top += 140.0;
     }
 
-    /// The document.
+    /// The SVG document.
     pub(super) fn finish(self) -> String {
         let (width, height) = (self.width, self.top + MARGIN - 8.0);
         format!(
@@ -164,12 +192,12 @@ impl Canvas {
     }
 }
 
-/// How wide a text is at this size, about.
+/// The estimated width of a text at this size.
 pub(super) fn width(text: &str, size: f64) -> f64 {
     text.width() as f64 * size * LETTER
 }
 
-/// A text that is no wider than its room.
+/// A text shortened to its room.
 pub(super) fn shorten(text: &str, size: f64, room: f64) -> String {
     if width(text, size) <= room {
         return text.to_owned();
@@ -199,7 +227,7 @@ fn wrap(text: &str, room: usize) -> Vec<String> {
     lines
 }
 
-/// A text between tags or in an attribute. What XML cannot hold becomes a replacement character.
+/// Escapes a text for content and attributes. Characters that XML excludes become the replacement character.
 fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {

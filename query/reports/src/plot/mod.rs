@@ -1,16 +1,16 @@
-//! The answer to a report as a picture (SVG): complete in itself, without scripts, fonts or links.
+//! The result of a report as an SVG image: self-contained, without scripts, fonts or links.
 //!
 //! ```text
 //! record batches ─▶ answer: texts and numbers by column ─┬▶ bars     a row for each name, numbers to the right
 //!                                                        ├▶ lines    time to the right, a line for each name
 //!                                                        └▶ heatmap  a coloured cell for each pair
-//!                        scale: round ticks, units in words ─┘   └─▶ canvas: elements of SVG, measured and escaped
+//!         scale: round ticks; wording: units in words ───────┘   └─▶ canvas: SVG elements, measured and escaped
 //! ```
 //!
 //! Invariants:
-//! - What does not fit is left out with a word about it, never drawn over something else.
-//! - Colours differ also for those who do not see red and green apart, and no meaning is carried by colour alone.
-//! - Texts from the data are escaped; they cannot add elements.
+//! - Rows that exceed the room are left out with a remark. Nothing is drawn over something else.
+//! - The colours are distinct for readers with red-green colour blindness, and no meaning depends on colour alone.
+//! - Texts from the data are escaped, so they cannot add elements.
 
 mod answer;
 mod bars;
@@ -18,6 +18,7 @@ mod canvas;
 mod heatmap;
 mod lines;
 mod scale;
+mod wording;
 
 use arrow_array::RecordBatch;
 
@@ -27,14 +28,11 @@ use crate::report::{Arguments, Report};
 use answer::Answer;
 use canvas::Canvas;
 
-/// Colours of Okabe and Ito, the darker ones first; yellow is too light for a light background.
-const COLOURS: [&str; 7] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#4d4d4d"];
-
 impl Report {
-    /// Draws the answer to the report's statement with these arguments.
+    /// Draws the result of the report's statement with these arguments.
     ///
     /// # Errors
-    /// [`PlotError::NoPlot`] for lists; [`PlotError::Answer`] when the batches are of another statement.
+    /// [`PlotError::NoPlot`] for lists; [`PlotError::Answer`] if the batches are not the result of this report.
     pub fn plot(&self, arguments: &Arguments, batches: &[RecordBatch]) -> Result<String, PlotError> {
         let answer = Answer { report: self, batches };
         let mut canvas = Canvas::new(self.title, self.description, &arguments.to_string());
@@ -50,11 +48,6 @@ impl Report {
         }
         Ok(canvas.finish())
     }
-}
-
-/// A column's name in words.
-fn words(name: &str) -> String {
-    name.replace('_', " ")
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Pictures of every kind, from answers as the engine gives them.
+//! Plots of every kind, from batches in the engine's form.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ fn batch(columns: &[(&str, ArrayRef)]) -> RecordBatch {
     RecordBatch::try_from_iter(columns.iter().map(|(name, array)| (*name, Arc::clone(array)))).unwrap()
 }
 
-/// An answer with `rows` rows, by the units of the report's columns.
+/// A result with `rows` rows, by the units of the report's columns.
 fn answer(report: &Report, rows: usize, names: &str) -> RecordBatch {
     let column = |unit: Unit| -> ArrayRef {
         match unit {
@@ -34,7 +34,7 @@ fn drawn() -> impl Iterator<Item = &'static Report> {
     all().iter().filter(|report| report.plot != Plot::None)
 }
 
-/// Every tag is closed, and nothing but tags of ours is there.
+/// Asserts that every tag is closed and known.
 fn assert_well_formed(svg: &str) {
     let mut open = Vec::new();
     for part in svg.split('<').skip(1) {
@@ -67,7 +67,7 @@ fn every_plot_is_drawn_from_few_and_many_rows() {
 }
 
 #[test]
-fn nothing_is_said_to_be_nothing() {
+fn an_empty_result_is_drawn_as_nothing_to_show() {
     for report in drawn() {
         for batches in [vec![], vec![answer(report, 0, "")]] {
             let svg = report.plot(&Arguments::new(), &batches).unwrap();
@@ -78,7 +78,7 @@ fn nothing_is_said_to_be_nothing() {
 }
 
 #[test]
-fn what_is_left_out_is_said() {
+fn rows_that_are_left_out_are_counted_in_a_remark() {
     let report = find("wait-by-agent").unwrap();
     let names: Vec<String> = (0..75).map(|index| format!("agent {index}")).collect();
     let numbers = || Arc::new((0..75).map(f64::from).collect::<Float64Array>()) as ArrayRef;
@@ -94,7 +94,7 @@ fn what_is_left_out_is_said() {
 }
 
 #[test]
-fn what_was_asked_for_stands_under_the_title() {
+fn arguments_are_shown_under_the_title() {
     let report = find("busiest-hours").unwrap();
     let mut arguments = Arguments::new();
     arguments.set("from", "2026-05-01");
@@ -104,22 +104,22 @@ fn what_was_asked_for_stands_under_the_title() {
 }
 
 #[test]
-fn other_answers_are_refused_by_the_column() {
+fn results_of_other_statements_are_refused_with_the_column() {
     let report = find("busiest-hours").unwrap();
     let plot =
         |columns: &[(&str, ArrayRef)]| report.plot(&Arguments::new(), &[batch(columns)]).unwrap_err().to_string();
     let hours: ArrayRef = Arc::new(Int32Array::from(vec![1]));
     assert!(plot(&[("hour", Arc::clone(&hours))]).contains("`weekday` is missing"));
     let wrong = [("hour", hours), ("weekday", texts(["Monday"])), ("requests", texts(["many"]))];
-    assert!(plot(&wrong).contains("`requests` holds what is no number"));
+    assert!(plot(&wrong).contains("`requests` contains a value that is not a number"));
     let list = find("changed-diagnostics").unwrap();
     assert_eq!(list.plot(&Arguments::new(), &[]).unwrap_err(), PlotError::NoPlot { report: "changed-diagnostics" });
 }
 
 #[test]
-fn long_names_are_cut_and_shown_whole_when_pointed_at() {
+fn long_names_are_shortened_and_complete_in_the_tooltip() {
     let report = find("first-session-resolution-by-issue-type").unwrap();
-    let long = "a very long issue type that somebody wrote into the field in place of a short one";
+    let long = "a very long issue type that an agent wrote into the field in place of a short one";
     let numbers: ArrayRef = Arc::new(Float64Array::from(vec![50.0]));
     let rows = batch(&[("issue_type", texts([long])), ("first_session_percent", numbers)]);
     let svg = report.plot(&Arguments::new(), &[rows]).unwrap();
@@ -128,7 +128,7 @@ fn long_names_are_cut_and_shown_whole_when_pointed_at() {
 }
 
 #[test]
-fn a_loss_is_told_on_the_side_of_losses() {
+fn a_negative_number_is_left_of_its_bar_if_it_has_room() {
     let report = find("session-return").unwrap();
     let numbers = |values: [f64; 2]| Arc::new(Float64Array::from(values.to_vec())) as ArrayRef;
     let anchor = |saving: [f64; 2], words: &str| {
@@ -143,12 +143,12 @@ fn a_loss_is_told_on_the_side_of_losses() {
     };
     assert_eq!(anchor([3_400.0, -292.0], "-292"), "end");
     assert_eq!(anchor([3_400.0, -292.0], "3,400"), "start");
-    // There the names stand.
+    // The names leave no room there.
     assert_eq!(anchor([3_400.0, -999.0], "-999"), "start");
 }
 
 proptest! {
-    /// Whatever the names hold, the picture is a picture.
+    /// The image is well-formed for all names.
     #[test]
     fn names_cannot_break_out(name in "[<>&\"'/ \\PC]{0,12}|\\PC{0,12}") {
         for report in drawn() {
