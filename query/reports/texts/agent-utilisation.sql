@@ -1,5 +1,5 @@
 -- title: Agent utilisation
--- description: The share of their presence that agents spent in sessions, by agent and day (UTC), from the presence that the support tool reports. A state lasts until the next one is reported, at most longest_hours, and counts for the day on which it began.
+-- description: The part of their presence that agents spent in sessions, by agent and day (UTC), from the presence that the support tool reports. A state lasts until the next one is reported, at most longest_hours, and counts for the day on which it began.
 -- column day (date): the day, UTC
 -- column agent (text): the agent
 -- column present_hours (hours): available or in a session

@@ -1,5 +1,5 @@
 -- title: Busiest hours
--- description: How many sessions are requested, by weekday and hour of the day (UTC), and how long customers wait then.
+-- description: When sessions are requested, by weekday and hour of the day (UTC), and how long customers wait then.
 -- column weekday (text): the day of the week
 -- column hour (hour): hour of the day, 0 to 23, UTC
 -- column requests (sessions): requested sessions

@@ -1,5 +1,5 @@
 -- title: What changed on a device between two sessions
--- description: Operating system, memory, disks and applications that differ between the last report of a device's earlier session and the first report of the same kind in its next one. Needs keys of the tier personal, because devices are identified by their serial number.
+-- description: Operating system, memory, disks and applications that differ between the last report of a device's earlier session and the first report of the same kind in its next one: what is different since it last worked. Needs keys of the tier personal, because devices are distinguished by their serial number.
 -- column device_serial (text): the device
 -- column before_session (text): the earlier session
 -- column before_at (time): when its diagnostics were collected

@@ -1,5 +1,5 @@
 -- title: Abandonment by queue and hour
--- description: Session requests that the customer abandoned before the session started, by queue and by the hour of the day (UTC) of the request.
+-- description: Customers who gave up before their session started, by queue and by the hour of the day (UTC) in which they requested it.
 -- column queue (text): the queue; (none) if it is unknown
 -- column hour (hour): hour of the day, 0 to 23, UTC
 -- column requests (sessions): requested sessions

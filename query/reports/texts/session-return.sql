@@ -1,5 +1,5 @@
 -- title: Cost and return of sessions
--- description: What sessions cost and what they saved by issue type: closed tickets with a session against closed tickets without one. The saving is the difference of the mean times to close, multiplied by the tickets with a session and by the cost of an open hour.
+-- description: What sessions cost and what they saved by issue type: closed tickets with a session against closed tickets without one. The saving is the difference of the mean time to close, for each ticket with a session, at the cost of an hour that a ticket stays open.
 -- column issue_type (text): the issue type; (none) if it is unknown
 -- column tickets_with (tickets): closed tickets with a session that started
 -- column tickets_without (tickets): closed tickets without one

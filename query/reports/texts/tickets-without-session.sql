@@ -1,5 +1,5 @@
 -- title: Tickets that should have had a session
--- description: Tickets without a started session whose priority is high, that stayed open long, or whose issue type usually gets a session. Tickets with the most reasons are first.
+-- description: Tickets that never got a session that started, though their priority is high, they stayed open long, or tickets of their issue type usually get one. Those with most reasons come first.
 -- column ticket (text): the ticket
 -- column opened_at (time): when it was opened
 -- column closed_at (time): when it was closed; NULL while it is open

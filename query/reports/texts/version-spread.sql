@@ -1,5 +1,5 @@
 -- title: Versions of an application over devices
--- description: How many devices have each version of an application, by the last report of each device. Needs keys of the tier personal, because devices are identified by their serial number.
+-- description: How many devices have which version of an application, by the last report of each device. Needs keys of the tier personal, because devices are distinguished by their serial number.
 -- column application (text): the application
 -- column version (text): its version; (none) if the report has none
 -- column devices (devices): devices with this version

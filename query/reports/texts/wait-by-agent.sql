@@ -1,5 +1,5 @@
 -- title: Wait by agent
--- description: How long customers waited for the start of their session, in percentiles by agent: half of them took at most p50, nine of ten at most p90.
+-- description: How long customers waited until their session started, in percentiles by agent: half of them took at most p50, nine of ten at most p90.
 -- column agent (text): the last agent of the session
 -- column sessions (sessions): sessions that started and whose wait is known
 -- column mean (seconds): the mean

@@ -1,5 +1,5 @@
 -- title: Wait by portal
--- description: How long customers waited for the start of their session, in percentiles by portal: half of them took at most p50, nine of ten at most p90.
+-- description: How long customers waited until their session started, in percentiles by portal: half of them took at most p50, nine of ten at most p90.
 -- column portal (text): the entry portal; (none) if it is unknown
 -- column sessions (sessions): sessions that started and whose wait is known
 -- column mean (seconds): the mean
