@@ -45,7 +45,7 @@ impl Default for ApiSettings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ApiError {
     /// A limit is 0.
-    #[error("http.{0} is 0; give it a positive number")]
+    #[error("the limit {0} of the HTTP API is 0; set a positive number")]
     Zero(&'static str),
 }
 

@@ -43,7 +43,7 @@ pub enum Unit {
     Percent,
     /// Ratings, 1 to 5.
     Stars,
-    /// An amount in the currency of the costs that were given.
+    /// An amount in the currency of the cost arguments.
     Money,
 }
 

@@ -8,7 +8,7 @@
 -- column utilisation_percent (percent): in_session_hours of present_hours
 -- parameter from: presence that was reported at this time or later
 -- parameter to: presence that was reported before this time
--- parameter agent: agents that match, as in LIKE: % stands for any text
+-- parameter agent: agents that match, as in LIKE: % matches any text
 -- parameter longest_hours: the longest time that a state lasts if no other is reported, in hours
 -- plot: heatmap x=day y=agent value=utilisation_percent
 with reported as (

@@ -7,7 +7,7 @@
 -- column mean_wait (seconds): mean wait, of requests with and without a session
 -- parameter from: sessions that were requested at this time or later
 -- parameter to: sessions that were requested before this time
--- parameter portal: portals that match, as in LIKE: % stands for any text
+-- parameter portal: portals that match, as in LIKE: % matches any text
 -- plot: heatmap x=hour y=weekday value=requests
 with hours as (
     select

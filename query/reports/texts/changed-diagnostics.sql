@@ -12,7 +12,7 @@
 -- column after (text): the version or size after; NULL if it was removed
 -- parameter from: later sessions whose diagnostics were collected at this time or later
 -- parameter to: later sessions whose diagnostics were collected before this time
--- parameter device: serial numbers that match, as in LIKE: % stands for any text
+-- parameter device: serial numbers that match, as in LIKE: % matches any text
 -- parameter session: later sessions that match, as in LIKE
 -- parameter reports: the most reports that are compared with the one before, the newest first
 -- plot: none

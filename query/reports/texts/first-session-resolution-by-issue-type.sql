@@ -8,7 +8,7 @@
 -- column first_session_percent (percent): tickets resolved in the first session of all tickets
 -- parameter from: tickets whose first session started at this time or later
 -- parameter to: tickets whose first session started before this time
--- parameter portal: portals of the first session that match, as in LIKE: % stands for any text
+-- parameter portal: portals of the first session that match, as in LIKE: % matches any text
 -- parameter agent: agents of the first session that match, as in LIKE
 -- plot: bar x=issue_type y=first_session_percent
 with served as (

@@ -9,7 +9,7 @@
 -- column longest (seconds): the longest
 -- parameter from: sessions that started at this time or later
 -- parameter to: sessions that started before this time
--- parameter portal: portals that match, as in LIKE: % stands for any text
+-- parameter portal: portals that match, as in LIKE: % matches any text
 -- parameter agent: agents that match, as in LIKE
 -- plot: bar x=agent y=p50,p90,p95
 select

@@ -8,7 +8,7 @@
 -- column median_wait (seconds): median wait of the abandoned sessions
 -- parameter from: sessions that were requested at this time or later
 -- parameter to: sessions that were requested before this time
--- parameter portal: portals that match, as in LIKE: % stands for any text
+-- parameter portal: portals that match, as in LIKE: % matches any text
 -- plot: heatmap x=hour y=queue value=abandoned_percent
 select
     coalesce(queue, '(none)') as queue,

@@ -11,7 +11,7 @@
 -- parameter from: sessions that started at this time or later
 -- parameter to: sessions that started before this time
 -- parameter period [day, week, month, quarter, year]: what one row covers
--- parameter portal: portals that match, as in LIKE: % stands for any text
+-- parameter portal: portals that match, as in LIKE: % matches any text
 -- parameter agent: agents that match, as in LIKE
 -- plot: line x=period y=average_rating series=agent
 select

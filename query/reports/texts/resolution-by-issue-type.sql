@@ -11,7 +11,7 @@
 -- column average_rating (stars): mean of the ratings, 1 to 5; NULL if there is none
 -- parameter from: sessions that started at this time or later
 -- parameter to: sessions that started before this time
--- parameter portal: portals that match, as in LIKE: % stands for any text
+-- parameter portal: portals that match, as in LIKE: % matches any text
 -- parameter agent: agents that match, as in LIKE
 -- plot: stacked x=issue_type y=resolved,unresolved,unknown
 select

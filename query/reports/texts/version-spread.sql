@@ -7,7 +7,7 @@
 -- column last_seen (time): the newest report of a device with it
 -- parameter from: reports that were collected at this time or later
 -- parameter to: reports that were collected before this time
--- parameter application: applications that match, as in LIKE: % stands for any text
+-- parameter application: applications that match, as in LIKE: % matches any text
 -- parameter customer: customers that match, as in LIKE
 -- plot: bar x=version y=devices within=application
 with reports as (

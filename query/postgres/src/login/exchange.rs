@@ -30,8 +30,8 @@ pub(crate) enum LoginError {
 }
 
 impl From<WireError> for LoginError {
-    fn from(broken: WireError) -> Self {
-        Self::Connection(broken)
+    fn from(error: WireError) -> Self {
+        Self::Connection(error)
     }
 }
 

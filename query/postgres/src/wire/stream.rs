@@ -102,7 +102,7 @@ impl Wire {
             match self.read().await {
                 Ok(Some(Message::Terminate) | None) => return WireError::Io(io::ErrorKind::ConnectionAborted.into()),
                 Ok(Some(message)) => self.ahead.push_back(message),
-                Err(broken) => return broken,
+                Err(error) => return error,
             }
         }
         std::future::pending().await
