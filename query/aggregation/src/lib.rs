@@ -200,7 +200,7 @@ impl SelectedValueGroups {
                 }
             };
             if is_better {
-                self.groups.propose(group, row);
+                self.groups.set_candidate(group, row);
             }
         }
         let best: Vec<u32> =
