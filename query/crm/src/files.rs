@@ -5,7 +5,6 @@ use crate::error::CrmError;
 use crate::settings::{TICKETS, TableMapping};
 use crate::table::ticket_schema;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::Result;
 use datafusion::datasource::file_format::FileFormat;
@@ -18,6 +17,7 @@ use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::{Cast, Expr, LogicalPlanBuilder, TableProviderFilterPushDown, lit};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::scalar::ScalarValue;
+use futures::future::BoxFuture;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -114,7 +114,6 @@ impl FileTable {
     }
 }
 
-#[async_trait]
 impl TableProvider for FileTable {
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
@@ -129,53 +128,76 @@ impl TableProvider for FileTable {
         Ok(vec![TableProviderFilterPushDown::Exact; filters.len()])
     }
 
-    async fn scan(
-        &self,
-        state: &dyn Session,
-        projection: Option<&Vec<usize>>,
-        filters: &[Expr],
+    fn scan<'life0, 'life1, 'life2, 'life3, 'async_trait>(
+        &'life0 self,
+        state: &'life1 dyn Session,
+        projection: Option<&'life2 Vec<usize>>,
+        filters: &'life3 [Expr],
         limit: Option<usize>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let theirs = self.file_schema(state).await?;
-        let config =
-            ListingTableConfig::new(self.url()?).with_listing_options(self.options()).with_schema(Arc::clone(&theirs));
-        let file = provider_as_source(Arc::new(ListingTable::try_new(config)?));
+    ) -> BoxFuture<'async_trait, Result<Arc<dyn ExecutionPlan>>>
+    where
+        'life0: 'async_trait,
+        'life1: 'async_trait,
+        'life2: 'async_trait,
+        'life3: 'async_trait,
+        Self: 'async_trait,
+    {
+        self.plan_scan(state, projection, filters, limit)
+    }
+}
 
-        let mut columns = Vec::with_capacity(self.schema.fields().len());
-        for field in self.schema.fields() {
-            let source = self.mapping.columns.get(field.name());
-            let source = source.or_else(|| self.mapping.columns.is_empty().then(|| field.name()));
-            let column = match source {
-                None => Expr::Literal(ScalarValue::try_from(field.data_type())?, None),
-                Some(source) => {
-                    let found = theirs.field_with_name(source);
-                    let found = found.map_err(|_| self.missing(field.name(), source, &theirs).into_engine())?;
-                    let column = Expr::Column(datafusion::common::Column::new_unqualified(source));
-                    if found.data_type() == field.data_type() {
-                        column
-                    } else {
-                        // An empty field of a CSV file means that there is no time.
-                        let empty = matches!(field.data_type(), DataType::Timestamp(..))
-                            && *found.data_type() == DataType::Utf8;
-                        let column = if empty { nullif(state, column)? } else { column };
-                        Expr::Cast(Cast::new(Box::new(column), field.data_type().clone()))
+impl FileTable {
+    /// Boxed in a function without where-clauses, as for `RemoteTable`.
+    fn plan_scan<'a>(
+        &'a self,
+        state: &'a dyn Session,
+        projection: Option<&'a Vec<usize>>,
+        filters: &'a [Expr],
+        limit: Option<usize>,
+    ) -> BoxFuture<'a, Result<Arc<dyn ExecutionPlan>>> {
+        Box::pin(async move {
+            let theirs = self.file_schema(state).await?;
+            let config = ListingTableConfig::new(self.url()?)
+                .with_listing_options(self.options())
+                .with_schema(Arc::clone(&theirs));
+            let file = provider_as_source(Arc::new(ListingTable::try_new(config)?));
+
+            let mut columns = Vec::with_capacity(self.schema.fields().len());
+            for field in self.schema.fields() {
+                let source = self.mapping.columns.get(field.name());
+                let source = source.or_else(|| self.mapping.columns.is_empty().then(|| field.name()));
+                let column = match source {
+                    None => Expr::Literal(ScalarValue::try_from(field.data_type())?, None),
+                    Some(source) => {
+                        let found = theirs.field_with_name(source);
+                        let found = found.map_err(|_| self.missing(field.name(), source, &theirs).into_engine())?;
+                        let column = Expr::Column(datafusion::common::Column::new_unqualified(source));
+                        if found.data_type() == field.data_type() {
+                            column
+                        } else {
+                            // An empty field of a CSV file means that there is no time.
+                            let empty = matches!(field.data_type(), DataType::Timestamp(..))
+                                && *found.data_type() == DataType::Utf8;
+                            let column = if empty { nullif(state, column)? } else { column };
+                            Expr::Cast(Cast::new(Box::new(column), field.data_type().clone()))
+                        }
                     }
-                }
-            };
-            columns.push(column.alias(field.name()));
-        }
-        let mut plan = LogicalPlanBuilder::scan("file", file, None)?.project(columns)?;
-        for filter in filters {
-            plan = plan.filter(filter.clone())?;
-        }
-        if let Some(projection) = projection {
-            let shown = projection.iter().map(|&index| {
-                Expr::Column(datafusion::common::Column::new_unqualified(self.schema.field(index).name()))
-            });
-            plan = plan.project(shown.collect::<Vec<_>>())?;
-        }
-        let plan = plan.limit(0, limit)?.build()?;
-        state.create_physical_plan(&plan).await
+                };
+                columns.push(column.alias(field.name()));
+            }
+            let mut plan = LogicalPlanBuilder::scan("file", file, None)?.project(columns)?;
+            for filter in filters {
+                plan = plan.filter(filter.clone())?;
+            }
+            if let Some(projection) = projection {
+                let shown = projection.iter().map(|&index| {
+                    Expr::Column(datafusion::common::Column::new_unqualified(self.schema.field(index).name()))
+                });
+                plan = plan.project(shown.collect::<Vec<_>>())?;
+            }
+            let plan = plan.limit(0, limit)?.build()?;
+            state.create_physical_plan(&plan).await
+        })
     }
 }
 

@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use datafusion::catalog::{SchemaProvider, TableProvider};
 use datafusion::common::{Result, TableReference};
 use datafusion::datasource::TableType;
+use futures::future::BoxFuture;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -66,6 +67,22 @@ impl CrmSchema {
             is_reading.store(false, Ordering::Release);
         });
     }
+
+    /// Boxed in a function without where-clauses, as for `RemoteTable`.
+    fn provider<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Arc<dyn TableProvider>>>> {
+        Box::pin(async move {
+            match &self.backing {
+                Backing::Database { .. } => {
+                    let table = self.remote(name).await.map_err(CrmError::into_engine)?;
+                    Ok(table.map(|table| Arc::new(table) as Arc<dyn TableProvider>))
+                }
+                Backing::Files(files) => match files.get(name) {
+                    Some(file) => Ok(Some(Arc::new(file.opened().await?) as Arc<dyn TableProvider>)),
+                    None => Ok(None),
+                },
+            }
+        })
+    }
 }
 
 #[async_trait]
@@ -81,16 +98,7 @@ impl SchemaProvider for CrmSchema {
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
-        match &self.backing {
-            Backing::Database { .. } => {
-                let table = self.remote(name).await.map_err(CrmError::into_engine)?;
-                Ok(table.map(|table| Arc::new(table) as Arc<dyn TableProvider>))
-            }
-            Backing::Files(files) => match files.get(name) {
-                Some(file) => Ok(Some(Arc::new(file.opened().await?))),
-                None => Ok(None),
-            },
-        }
+        self.provider(name).await
     }
 
     async fn table_type(&self, name: &str) -> Result<Option<TableType>> {

@@ -5,7 +5,6 @@ use crate::pushdown::statement::write;
 use crate::remote::database::Database;
 use crate::table::RemoteTable;
 use arrow_schema::SchemaRef;
-use async_trait::async_trait;
 use datafusion::catalog::Session;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, Result};
@@ -15,17 +14,35 @@ use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
 use datafusion_federation::{FederatedPlanNode, FederationPlanner};
+use futures::future::BoxFuture;
 use std::fmt;
 use std::sync::Arc;
 
 /// Plans the parts that [`crate::pushdown::rule`] found.
 pub(crate) struct Planner(pub(crate) Arc<Database>);
 
-#[async_trait]
 impl FederationPlanner for Planner {
-    async fn plan_federation(&self, node: &FederatedPlanNode, _: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
-        plan_statement(&self.0, node.plan()).await
+    fn plan_federation<'life0, 'life1, 'life2, 'async_trait>(
+        &'life0 self,
+        node: &'life1 FederatedPlanNode,
+        _: &'life2 dyn Session,
+    ) -> BoxFuture<'async_trait, Result<Arc<dyn ExecutionPlan>>>
+    where
+        'life0: 'async_trait,
+        'life1: 'async_trait,
+        'life2: 'async_trait,
+        Self: 'async_trait,
+    {
+        plan_statement_boxed(&self.0, node.plan())
     }
+}
+
+/// [`plan_statement`], boxed in a function without where-clauses, as for `RemoteTable`.
+fn plan_statement_boxed<'a>(
+    database: &'a Arc<Database>,
+    plan: &'a LogicalPlan,
+) -> BoxFuture<'a, Result<Arc<dyn ExecutionPlan>>> {
+    Box::pin(plan_statement(database, plan))
 }
 
 /// Plans one statement for `plan`, whose scans are all of `database`. Reads the columns of its tables from the database.
