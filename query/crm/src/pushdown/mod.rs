@@ -9,4 +9,4 @@ pub(crate) mod execute;
 pub(crate) mod expression;
 pub(crate) mod rule;
 mod statement;
-mod validate;
+pub(crate) mod validate;
