@@ -14,16 +14,16 @@ use crate::scan::{
 use crate::visibility::{Rows, Scope};
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, RecordBatch};
-use async_trait::async_trait;
 use datafusion::catalog::{CatalogProvider, CatalogProviderList, SchemaProvider, TableProvider};
 use datafusion::common::Result;
 use datafusion::common::config::Dialect;
 use datafusion::datasource::TableType;
-use datafusion::error::DataFusionError;
 use datafusion::execution::SessionState;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::filter_pushdown::FilterPushdown;
 use datafusion::physical_plan::collect;
+use futures::FutureExt;
+use futures::future::{BoxFuture, ready};
 use holdfast_archive::Table;
 use holdfast_sessions::Current;
 use std::collections::HashSet;
@@ -157,6 +157,23 @@ impl StatementCatalog {
         Ok(visible)
     }
 
+    /// Boxed in a function without bounds: there the compiler proves quickly, and once, that the future is `Send`.
+    fn boxed_provider<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Arc<dyn TableProvider>>>> {
+        self.provider(name).boxed()
+    }
+
+    /// The table or view with this name.
+    async fn provider(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        if let Some(index) = TABLE_NAMES.iter().position(|table| *table == name) {
+            let table = self.base(index).await.map_err(QueryError::through_engine)?;
+            return Ok(Some(table));
+        }
+        match VIEWS.iter().position(|(view, _)| *view == name) {
+            Some(index) => Ok(Some(self.view(index).await? as Arc<dyn TableProvider>)),
+            None => Ok(None),
+        }
+    }
+
     /// A view with its plan. Planned once.
     async fn view(&self, index: usize) -> Result<Arc<View>> {
         let (_, text) = VIEWS[index];
@@ -169,27 +186,35 @@ impl StatementCatalog {
     }
 }
 
-#[async_trait]
 impl SchemaProvider for StatementCatalog {
     fn table_names(&self) -> Vec<String> {
         let tables = TABLE_NAMES.into_iter();
         tables.chain(VIEWS.iter().map(|(name, _)| *name)).map(str::to_owned).collect()
     }
 
-    async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>, DataFusionError> {
-        if let Some(index) = TABLE_NAMES.iter().position(|table| *table == name) {
-            let table = self.base(index).await.map_err(QueryError::through_engine)?;
-            return Ok(Some(table));
-        }
-        match VIEWS.iter().position(|(view, _)| *view == name) {
-            Some(index) => Ok(Some(self.view(index).await? as Arc<dyn TableProvider>)),
-            None => Ok(None),
-        }
+    fn table<'schema, 'name, 'future>(
+        &'schema self,
+        name: &'name str,
+    ) -> BoxFuture<'future, Result<Option<Arc<dyn TableProvider>>>>
+    where
+        'schema: 'future,
+        'name: 'future,
+        Self: 'future,
+    {
+        self.boxed_provider(name)
     }
 
-    async fn table_type(&self, name: &str) -> Result<Option<TableType>> {
+    fn table_type<'schema, 'name, 'future>(
+        &'schema self,
+        name: &'name str,
+    ) -> BoxFuture<'future, Result<Option<TableType>>>
+    where
+        'schema: 'future,
+        'name: 'future,
+        Self: 'future,
+    {
         let base = TABLE_NAMES.contains(&name).then_some(TableType::Base);
-        Ok(base.or_else(|| text_of(name).map(|_| TableType::View)))
+        Box::pin(ready(Ok(base.or_else(|| text_of(name).map(|_| TableType::View)))))
     }
 
     fn table_exist(&self, name: &str) -> bool {
@@ -239,18 +264,33 @@ impl CatalogProviderList for StatementCatalog {
 #[derive(Debug)]
 struct ArchivedTickets(StatementCatalog);
 
-#[async_trait]
 impl SchemaProvider for ArchivedTickets {
     fn table_names(&self) -> Vec<String> {
         vec![TICKETS.to_owned()]
     }
 
-    async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>, DataFusionError> {
-        if name == TICKETS { self.0.table(TICKETS).await } else { Ok(None) }
+    fn table<'schema, 'name, 'future>(
+        &'schema self,
+        name: &'name str,
+    ) -> BoxFuture<'future, Result<Option<Arc<dyn TableProvider>>>>
+    where
+        'schema: 'future,
+        'name: 'future,
+        Self: 'future,
+    {
+        if name == TICKETS { self.0.boxed_provider(TICKETS) } else { Box::pin(ready(Ok(None))) }
     }
 
-    async fn table_type(&self, name: &str) -> Result<Option<TableType>> {
-        Ok((name == TICKETS).then_some(TableType::View))
+    fn table_type<'schema, 'name, 'future>(
+        &'schema self,
+        name: &'name str,
+    ) -> BoxFuture<'future, Result<Option<TableType>>>
+    where
+        'schema: 'future,
+        'name: 'future,
+        Self: 'future,
+    {
+        Box::pin(ready(Ok((name == TICKETS).then_some(TableType::View))))
     }
 
     fn table_exist(&self, name: &str) -> bool {

@@ -4,13 +4,13 @@ use crate::error::QueryError;
 use crate::scan::{archive_table, tier_of};
 use crate::visibility::{Origin, Origins, analyse};
 use arrow_schema::SchemaRef;
-use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
 use datafusion::common::{Result, internal_err};
 use datafusion::datasource::{TableType, source_as_provider};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableScan};
 use datafusion::physical_plan::ExecutionPlan;
+use futures::future::{BoxFuture, ready};
 use std::sync::Arc;
 
 /// Every view: its name and its text.
@@ -114,7 +114,6 @@ pub(crate) fn inline(plan: LogicalPlan) -> Result<LogicalPlan> {
     Ok(inlined.data)
 }
 
-#[async_trait]
 impl TableProvider for View {
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
@@ -128,13 +127,20 @@ impl TableProvider for View {
         Some(self.text)
     }
 
-    async fn scan(
-        &self,
-        _: &dyn Session,
-        _: Option<&Vec<usize>>,
-        _: &[Expr],
+    fn scan<'view, 'state, 'projection, 'filters, 'future>(
+        &'view self,
+        _: &'state dyn Session,
+        _: Option<&'projection Vec<usize>>,
+        _: &'filters [Expr],
         _: Option<usize>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        internal_err!("a view must be inlined before the plan is executed")
+    ) -> BoxFuture<'future, Result<Arc<dyn ExecutionPlan>>>
+    where
+        'view: 'future,
+        'state: 'future,
+        'projection: 'future,
+        'filters: 'future,
+        Self: 'future,
+    {
+        Box::pin(ready(internal_err!("a view must be inlined before the plan is executed")))
     }
 }

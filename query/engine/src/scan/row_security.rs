@@ -14,7 +14,6 @@ use super::membership::{Ids, Membership};
 use super::project::first_columns;
 use super::prune;
 use arrow_schema::SchemaRef;
-use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DFSchema, Result, ScalarValue};
@@ -31,6 +30,8 @@ use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties, SendableRecordBatchStream,
 };
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use std::fmt;
 use std::sync::Arc;
 
@@ -54,62 +55,21 @@ impl RowSecurityTable {
         &self.table
     }
 
-    /// The visible subjects among those that `filters` are restricted to. `None` if the filters do not restrict the
-    /// subjects.
-    fn visible_of(&self, state: &dyn Session, filters: &[Expr], subject: usize) -> Result<Option<Vec<String>>> {
-        let schema = self.table.schema();
-        let logical = DFSchema::try_from(Arc::clone(&schema))?;
-        let physical = filters.iter().map(|filter| state.create_physical_expr(filter.clone(), &logical));
-        let named = prune::subjects(&physical.collect::<Result<Vec<_>>>()?, schema.field(subject).name());
-        let Some((first, others)) = named.split_first() else { return Ok(None) };
-        let is_in_all =
-            |text: &&String| others.iter().all(|texts| texts.contains(*text)) && self.visible.contains(*text);
-        Ok(Some(first.iter().filter(is_in_all).cloned().collect()))
-    }
-}
-
-impl fmt::Debug for RowSecurityTable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RowSecurityTable").field("name", &self.name).finish_non_exhaustive()
-    }
-}
-
-/// Whether an expression may be evaluated on a row that is not visible to the caller: it can neither fail nor take
-/// longer on some rows. PostgreSQL calls such functions `LEAKPROOF`.
-fn is_leakproof(expr: &Expr) -> bool {
-    let is_plain = |expr: &Expr| matches!(expr, Expr::Column(_) | Expr::Literal(..));
-    match expr {
-        Expr::BinaryExpr(binary) => match binary.op {
-            Operator::And | Operator::Or => is_leakproof(&binary.left) && is_leakproof(&binary.right),
-            Operator::Eq | Operator::NotEq | Operator::Lt | Operator::LtEq | Operator::Gt | Operator::GtEq => {
-                is_plain(&binary.left) && is_plain(&binary.right)
-            }
-            _ => false,
-        },
-        Expr::Not(inner) => is_leakproof(inner),
-        Expr::IsNull(inner) | Expr::IsNotNull(inner) => is_plain(inner),
-        Expr::InList(list) => is_plain(&list.expr) && list.list.iter().all(|item| matches!(item, Expr::Literal(..))),
-        Expr::Between(between) => is_plain(&between.expr) && is_plain(&between.low) && is_plain(&between.high),
-        _ => false,
-    }
-}
-
-#[async_trait]
-impl TableProvider for RowSecurityTable {
-    fn schema(&self) -> SchemaRef {
-        self.table.schema()
+    /// Boxed in a function without bounds: there the compiler proves quickly, and once, that the future is `Send`.
+    fn boxed_scan<'a>(
+        &'a self,
+        state: &'a dyn Session,
+        projection: Option<&'a Vec<usize>>,
+        filters: &'a [Expr],
+    ) -> BoxFuture<'a, Result<Arc<dyn ExecutionPlan>>> {
+        self.plan_scan(state, projection, filters).boxed()
     }
 
-    fn table_type(&self) -> TableType {
-        TableType::Base
-    }
-
-    async fn scan(
+    async fn plan_scan(
         &self,
         state: &dyn Session,
         projection: Option<&Vec<usize>>,
         filters: &[Expr],
-        _: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let schema = self.table.schema();
         let all: Vec<usize> = (0..schema.fields().len()).collect();
@@ -153,6 +113,72 @@ impl TableProvider for RowSecurityTable {
         let filtered = FilterPushdown::new().optimize(filtered, state.config_options())?;
         let projected = first_columns(filtered, wanted.len())?;
         Ok(Arc::new(RowSecurityExec::new(self.name, projected)))
+    }
+
+    /// The visible subjects among those that `filters` are restricted to. `None` if the filters do not restrict the
+    /// subjects.
+    fn visible_of(&self, state: &dyn Session, filters: &[Expr], subject: usize) -> Result<Option<Vec<String>>> {
+        let schema = self.table.schema();
+        let logical = DFSchema::try_from(Arc::clone(&schema))?;
+        let physical = filters.iter().map(|filter| state.create_physical_expr(filter.clone(), &logical));
+        let named = prune::subjects(&physical.collect::<Result<Vec<_>>>()?, schema.field(subject).name());
+        let Some((first, others)) = named.split_first() else { return Ok(None) };
+        let is_in_all =
+            |text: &&String| others.iter().all(|texts| texts.contains(*text)) && self.visible.contains(*text);
+        Ok(Some(first.iter().filter(is_in_all).cloned().collect()))
+    }
+}
+
+impl fmt::Debug for RowSecurityTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RowSecurityTable").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Whether an expression may be evaluated on a row that is not visible to the caller: it can neither fail nor take
+/// longer on some rows. PostgreSQL calls such functions `LEAKPROOF`.
+fn is_leakproof(expr: &Expr) -> bool {
+    let is_plain = |expr: &Expr| matches!(expr, Expr::Column(_) | Expr::Literal(..));
+    match expr {
+        Expr::BinaryExpr(binary) => match binary.op {
+            Operator::And | Operator::Or => is_leakproof(&binary.left) && is_leakproof(&binary.right),
+            Operator::Eq | Operator::NotEq | Operator::Lt | Operator::LtEq | Operator::Gt | Operator::GtEq => {
+                is_plain(&binary.left) && is_plain(&binary.right)
+            }
+            _ => false,
+        },
+        Expr::Not(inner) => is_leakproof(inner),
+        Expr::IsNull(inner) | Expr::IsNotNull(inner) => is_plain(inner),
+        Expr::InList(list) => is_plain(&list.expr) && list.list.iter().all(|item| matches!(item, Expr::Literal(..))),
+        Expr::Between(between) => is_plain(&between.expr) && is_plain(&between.low) && is_plain(&between.high),
+        _ => false,
+    }
+}
+
+impl TableProvider for RowSecurityTable {
+    fn schema(&self) -> SchemaRef {
+        self.table.schema()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn scan<'table, 'state, 'projection, 'filters, 'future>(
+        &'table self,
+        state: &'state dyn Session,
+        projection: Option<&'projection Vec<usize>>,
+        filters: &'filters [Expr],
+        _: Option<usize>,
+    ) -> BoxFuture<'future, Result<Arc<dyn ExecutionPlan>>>
+    where
+        'table: 'future,
+        'state: 'future,
+        'projection: 'future,
+        'filters: 'future,
+        Self: 'future,
+    {
+        self.boxed_scan(state, projection, filters)
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {

@@ -15,7 +15,6 @@ use crate::visibility::Tiers;
 use arrow_array::RecordBatch;
 use arrow_cast::cast;
 use arrow_schema::{Schema, SchemaRef};
-use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::Result;
 use datafusion::datasource::TableType;
@@ -27,6 +26,8 @@ use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::union::UnionExec;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use holdfast_archive::Table;
 use holdfast_events::Tier;
 use holdfast_sessions::Current;
@@ -75,23 +76,18 @@ impl SessionsTable {
         Ok(Self { base, schema, overlay, superseded: Arc::clone(&current.superseded), readable, trace })
     }
 
-    /// The table of the base files.
-    pub(crate) fn base(&self) -> &ArchiveTable {
-        &self.base
-    }
-}
-
-#[async_trait]
-impl TableProvider for SessionsTable {
-    fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.schema)
-    }
-
-    fn table_type(&self) -> TableType {
-        TableType::Base
+    /// Boxed in a function without bounds: there the compiler proves quickly, and once, that the future is `Send`.
+    fn boxed_scan<'a>(
+        &'a self,
+        state: &'a dyn Session,
+        projection: Option<&'a Vec<usize>>,
+        filters: &'a [Expr],
+        limit: Option<usize>,
+    ) -> BoxFuture<'a, Result<Arc<dyn ExecutionPlan>>> {
+        self.plan_scan(state, projection, filters, limit).boxed()
     }
 
-    async fn scan(
+    async fn plan_scan(
         &self,
         state: &dyn Session,
         projection: Option<&Vec<usize>>,
@@ -127,6 +123,38 @@ impl TableProvider for SessionsTable {
             overlay
         };
         first_columns(UnionExec::try_new(vec![base, overlay])?, wanted.len())
+    }
+
+    /// The table of the base files.
+    pub(crate) fn base(&self) -> &ArchiveTable {
+        &self.base
+    }
+}
+
+impl TableProvider for SessionsTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn scan<'table, 'state, 'projection, 'filters, 'future>(
+        &'table self,
+        state: &'state dyn Session,
+        projection: Option<&'projection Vec<usize>>,
+        filters: &'filters [Expr],
+        limit: Option<usize>,
+    ) -> BoxFuture<'future, Result<Arc<dyn ExecutionPlan>>>
+    where
+        'table: 'future,
+        'state: 'future,
+        'projection: 'future,
+        'filters: 'future,
+        Self: 'future,
+    {
+        self.boxed_scan(state, projection, filters, limit)
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {

@@ -16,7 +16,6 @@ use super::subjects::SubjectsExec;
 use crate::error::QueryError;
 use crate::visibility::{TierAccess, Tiers};
 use arrow_schema::SchemaRef;
-use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
 use datafusion::common::{DFSchema, Result, ScalarValue, Statistics};
@@ -33,7 +32,8 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::union::UnionExec;
-use futures::{StreamExt, stream};
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, stream};
 use holdfast_archive::keys::MasterKeyId;
 use holdfast_archive::{DataFile, Table, TableLog};
 use holdfast_events::Tier;
@@ -227,43 +227,18 @@ impl ArchiveTable {
         Ok(Arc::new(ProjectionExec::try_new(expressions, scan)?))
     }
 
-    /// The log's figures are estimates for the planner only. Results come from the files, which are authenticated.
-    fn estimate(&self, files: &[&DataFile]) -> Statistics {
-        let mut statistics = Statistics::new_unknown(self.layout.table_schema());
-        statistics.num_rows = Precision::Inexact(files.iter().map(|file| file.rows as usize).sum());
-        statistics.total_byte_size = Precision::Inexact(files.iter().map(|file| file.size as usize).sum());
-        statistics
-    }
-}
-
-/// A file in DataFusion's form. `tiers` are those that the caller may read in it.
-fn partitioned_file(file: &DataFile, tiers: Tiers) -> PartitionedFile {
-    let meta = ObjectMeta {
-        location: file.path.clone(),
-        last_modified: chrono::DateTime::UNIX_EPOCH,
-        size: file.size,
-        e_tag: None,
-        version: None,
-    };
-    PartitionedFile::new_from_meta(meta)
-        .with_partition_values(vec![
-            ScalarValue::Utf8View(Some(file.class.clone())),
-            ScalarValue::Date32(Some(file.date)),
-        ])
-        .with_extension(Segment { file: file.clone(), tiers })
-}
-
-#[async_trait]
-impl TableProvider for ArchiveTable {
-    fn schema(&self) -> SchemaRef {
-        Arc::clone(self.layout.table_schema())
+    /// Boxed in a function without bounds: there the compiler proves quickly, and once, that the future is `Send`.
+    fn boxed_scan<'a>(
+        &'a self,
+        state: &'a dyn Session,
+        projection: Option<&'a Vec<usize>>,
+        filters: &'a [Expr],
+        limit: Option<usize>,
+    ) -> BoxFuture<'a, Result<Arc<dyn ExecutionPlan>>> {
+        self.plan_scan(state, projection, filters, limit).boxed()
     }
 
-    fn table_type(&self) -> TableType {
-        TableType::Base
-    }
-
-    async fn scan(
+    async fn plan_scan(
         &self,
         state: &dyn Session,
         projection: Option<&Vec<usize>>,
@@ -312,6 +287,58 @@ impl TableProvider for ArchiveTable {
             1 => Ok(scans.remove(0)),
             _ => UnionExec::try_new(scans),
         }
+    }
+
+    /// The log's figures are estimates for the planner only. Results come from the files, which are authenticated.
+    fn estimate(&self, files: &[&DataFile]) -> Statistics {
+        let mut statistics = Statistics::new_unknown(self.layout.table_schema());
+        statistics.num_rows = Precision::Inexact(files.iter().map(|file| file.rows as usize).sum());
+        statistics.total_byte_size = Precision::Inexact(files.iter().map(|file| file.size as usize).sum());
+        statistics
+    }
+}
+
+/// A file in DataFusion's form. `tiers` are those that the caller may read in it.
+fn partitioned_file(file: &DataFile, tiers: Tiers) -> PartitionedFile {
+    let meta = ObjectMeta {
+        location: file.path.clone(),
+        last_modified: chrono::DateTime::UNIX_EPOCH,
+        size: file.size,
+        e_tag: None,
+        version: None,
+    };
+    PartitionedFile::new_from_meta(meta)
+        .with_partition_values(vec![
+            ScalarValue::Utf8View(Some(file.class.clone())),
+            ScalarValue::Date32(Some(file.date)),
+        ])
+        .with_extension(Segment { file: file.clone(), tiers })
+}
+
+impl TableProvider for ArchiveTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(self.layout.table_schema())
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn scan<'table, 'state, 'projection, 'filters, 'future>(
+        &'table self,
+        state: &'state dyn Session,
+        projection: Option<&'projection Vec<usize>>,
+        filters: &'filters [Expr],
+        limit: Option<usize>,
+    ) -> BoxFuture<'future, Result<Arc<dyn ExecutionPlan>>>
+    where
+        'table: 'future,
+        'state: 'future,
+        'projection: 'future,
+        'filters: 'future,
+        Self: 'future,
+    {
+        self.boxed_scan(state, projection, filters, limit)
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
