@@ -154,7 +154,7 @@ impl Denied {
             Self::SeveralRoles => "several_roles",
             Self::NoScope { .. } => "no_scope",
             Self::Throttled { .. } => "throttled",
-            Self::NoPermission { .. } => "no_right",
+            Self::NoPermission { .. } => "no_permission",
         }
     }
 

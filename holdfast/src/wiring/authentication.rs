@@ -165,7 +165,7 @@ impl Authentication {
         };
         self.succeeded(name, remote.as_deref());
         if !principal.role.may(Permission::Query) {
-            self.record(&principal.user, interface, remote.as_deref(), "no_right").await?;
+            self.record(&principal.user, interface, remote.as_deref(), "no_permission").await?;
             return Err(AuthenticationError::Forbidden(format!(
                 "the role {} may not query the archive",
                 principal.role

@@ -141,7 +141,7 @@ async fn rows_outside_a_users_scope_are_not_visible_and_every_access_is_recorded
             ("rows", json!(2)),
             ("purpose", json!("weekly numbers")),
         ][..],
-        &[("user", json!("bell")), ("outcome", json!("refused")), ("reason", json!("no_right"))],
+        &[("user", json!("bell")), ("outcome", json!("refused")), ("reason", json!("no_permission"))],
         &[("user", json!("kim")), ("outcome", json!("refused")), ("reason", json!("wrong_secret"))],
         &[("user", json!("kim")), ("outcome", json!("refused")), ("reason", json!("disabled"))],
         &[("role", json!("local")), ("interface", json!("cli")), ("purpose", json!("review"))],

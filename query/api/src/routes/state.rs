@@ -47,7 +47,7 @@ impl ApiState {
         if is_permitted {
             return Ok(());
         }
-        let recorded = reader.denied("no_right").await;
+        let recorded = reader.denied("no_permission").await;
         recorded.map_err(|error| query_problem(&error, self.settings.retry_after_seconds()))?;
         Err(forbidden(format!("the role {} may not read {what}", reader.user().role)))
     }

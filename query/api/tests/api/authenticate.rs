@@ -62,7 +62,7 @@ async fn a_role_without_the_permissions_for_reports_and_time_lines_is_refused_an
     }
     let denied = server.audit_trail.denied();
     assert_eq!(denied.len(), 2);
-    assert!(denied.iter().all(|denial| denial.user == "monitor" && denial.reason == "no_right"), "{denied:?}");
+    assert!(denied.iter().all(|denial| denial.user == "monitor" && denial.reason == "no_permission"), "{denied:?}");
     assert!(server.audit_trail.begun().is_empty());
     assert_eq!(get("/v1/reports").await.unwrap().status(), 200);
     let statement = json!({"statement": "SELECT count(*) AS n FROM events"});

@@ -14,6 +14,7 @@ use datafusion_postgres::pgwire::api::Type;
 use datafusion_postgres::pgwire::api::portal::Portal;
 use datafusion_postgres::pgwire::api::stmt::StoredStatement;
 use datafusion_postgres::pgwire::messages::extendedquery::Bind as BindMessage;
+use pg_interval::Interval;
 use std::sync::Arc;
 
 /// Microseconds and days from 1970 to 2000, PostgreSQL's epoch.
@@ -74,10 +75,27 @@ impl Parameter {
         let statement = StoredStatement::new(String::new(), (), vec![Some(self.wire_type.clone())]);
         let portal =
             Portal::try_new(&bind, Arc::new(statement)).map_err(|error| wrong(number, &self.wire_type, &error))?;
+        self.check_intervals(number, &portal)?;
         let values = deserialize_parameters_with_server_types(&portal, &[self.expected.as_ref()], &[]);
         match values.map_err(|error| wrong(number, &self.wire_type, &error))? {
             ParamValues::List(mut values) if values.len() == 1 => Ok(values.remove(0).value),
             _ => Err(wrong(number, &self.wire_type, &"values of this type cannot be bound")),
+        }
+    }
+
+    /// Refuses intervals whose time does not fit into the nanoseconds of Arrow. `arrow-pg` multiplies without a check.
+    fn check_intervals(&self, number: usize, portal: &Portal<()>) -> Result<(), Failure> {
+        let intervals = match self.wire_type {
+            Type::INTERVAL => portal.parameter::<Interval>(0, &self.wire_type).map(|interval| vec![interval]),
+            Type::INTERVAL_ARRAY => {
+                portal.parameter::<Vec<Option<Interval>>>(0, &self.wire_type).map(Option::unwrap_or_default)
+            }
+            _ => return Ok(()),
+        };
+        let intervals = intervals.map_err(|error| wrong(number, &self.wire_type, &error))?;
+        match intervals.iter().flatten().all(|interval| interval.microseconds.checked_mul(1_000).is_some()) {
+            true => Ok(()),
+            false => Err(Failure::new("22008", format!("the parameter ${number} is out of range for type interval"))),
         }
     }
 }
@@ -236,6 +254,21 @@ mod tests {
     }
 
     #[test]
+    fn an_interval_beyond_the_nanoseconds_of_arrow_is_out_of_range() {
+        let interval = |microseconds: i64| [microseconds.to_be_bytes().as_slice(), &[0; 8]].concat();
+        let longest = i64::MAX / 1_000;
+        assert!(binary(&Type::INTERVAL, &interval(longest)).is_ok());
+        for microseconds in [longest + 1, i64::MAX, -longest - 1, i64::MIN] {
+            assert_eq!(binary(&Type::INTERVAL, &interval(microseconds)).unwrap_err().code, "22008", "{microseconds}");
+        }
+        // An array of one dimension with one element, PostgreSQL's `array_recv`.
+        let header = [1, 0, i32::try_from(Type::INTERVAL.oid()).unwrap(), 1, 1, 16].map(i32::to_be_bytes).concat();
+        let array = |microseconds| [header.clone(), interval(microseconds)].concat();
+        assert!(binary(&Type::INTERVAL_ARRAY, &array(longest)).is_ok());
+        assert_eq!(binary(&Type::INTERVAL_ARRAY, &array(i64::MIN)).unwrap_err().code, "22008");
+    }
+
+    #[test]
     fn the_type_of_the_client_overrides_that_of_the_statement() {
         let parameter = |named, expected| Parameter::new(named, expected).unwrap().wire_type;
         assert_eq!(parameter(0, None), Type::TEXT);
@@ -254,7 +287,7 @@ mod tests {
         #[test]
         fn no_bytes_panic(
             wire_type in proptest::sample::select(vec![Type::BOOL, Type::INT2, Type::OID, Type::FLOAT4, Type::NUMERIC, Type::INTERVAL,
-                Type::TIMESTAMPTZ, Type::UUID, Type::INT4_ARRAY, Type::TEXT_ARRAY, Type::TIME, Type::JSON]),
+                Type::TIMESTAMPTZ, Type::UUID, Type::INT4_ARRAY, Type::TEXT_ARRAY, Type::INTERVAL_ARRAY, Type::TIME, Type::JSON]),
             bytes in proptest::collection::vec(any::<u8>(), 0..24),
             is_binary: bool,
         ) {
