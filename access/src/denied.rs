@@ -60,6 +60,15 @@ pub enum Denied {
         /// `portals` or `agents`.
         needs: &'static str,
     },
+    /// The OpenID token names a user of the directory, with whom its user would be confused.
+    #[error("the OpenID token names a user of the users file; rename one of them")]
+    LocalName,
+    /// The password was changed after the user was authenticated with it.
+    #[error("the password was changed since the login")]
+    PasswordChanged,
+    /// The role or the scope was changed after the user was authenticated.
+    #[error("the role or the scope was changed since the login")]
+    RightsChanged,
     /// Too many attempts failed.
     #[error("too many failed attempts; the next is allowed in {} s", wait.as_secs_f64().ceil())]
     Throttled {
@@ -153,6 +162,9 @@ impl Denied {
             Self::NoRole => "no_role",
             Self::SeveralRoles => "several_roles",
             Self::NoScope { .. } => "no_scope",
+            Self::LocalName => "local_name",
+            Self::PasswordChanged => "password_changed",
+            Self::RightsChanged => "rights_changed",
             Self::Throttled { .. } => "throttled",
             Self::NoPermission { .. } => "no_permission",
         }
@@ -183,6 +195,9 @@ mod tests {
             Denied::BadJwt(JwtError::Signature),
             Denied::NeedsKeys,
             Denied::NoRole,
+            Denied::LocalName,
+            Denied::PasswordChanged,
+            Denied::RightsChanged,
         ];
         for denied in &alike {
             assert_eq!(denied.public_message(), Denied::Unknown.public_message(), "{denied}");

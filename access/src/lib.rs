@@ -31,7 +31,7 @@ mod throttle;
 mod token;
 
 pub use denied::{Denied, JwtError};
-pub use directory::{Directory, DirectoryError, NewUser, TokenRecord, User};
+pub use directory::{Directory, DirectoryError, Login, NewUser, TokenRecord, User};
 pub use jwt::{JwksError, JwtRules, JwtVerifier, RefetchLimit};
 pub use password::{MAX_PASSWORD_BYTES, MIN_PASSWORD_CHARACTERS};
 pub use principal::{AuthenticationMethod, Principal};

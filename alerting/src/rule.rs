@@ -1,6 +1,6 @@
 //! Rules, and their evaluation on an event.
 
-use holdfast_events::{Event, Field, FieldKind, JsonKind, type_spec};
+use holdfast_events::{Event, Field, FieldKind, JsonKind, type_spec, whole_number};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -215,10 +215,11 @@ fn number(event: &Event<'_>, field: &Field<'_>) -> Option<f64> {
     let known = type_spec(&event.type_).and_then(|spec| spec.field(&field.name));
     match known.map(|known| known.kind) {
         Some(FieldKind::Range(low, high)) => {
-            let whole = field.raw.parse::<i64>().ok().filter(|number| (low..=high).contains(number))?;
+            let whole = whole_number(field.raw).ok().filter(|number| (low..=high).contains(number))?;
             Some(whole as f64)
         }
-        Some(FieldKind::Integer) => field.raw.parse::<i64>().ok().map(|number| number as f64),
+        Some(FieldKind::Integer) => whole_number(field.raw).ok().map(|number| number as f64),
+        Some(FieldKind::Seconds) => field.raw.parse::<f64>().ok().filter(|number| number.is_finite() && *number >= 0.0),
         _ => field.raw.parse::<f64>().ok().filter(|number| number.is_finite()),
     }
 }
@@ -270,6 +271,9 @@ mod tests {
         for (data, expected) in [
             (r#"{"rating":1}"#, true),
             (r#"{"rating":2}"#, true),
+            (r#"{"rating":1.0}"#, true),
+            (r#"{"rating":20e-1}"#, true),
+            (r#"{"rating":1.5}"#, false),
             (r#"{"rating":3}"#, false),
             (r#"{"rating":0}"#, false),
             (r#"{"rating":-1}"#, false),

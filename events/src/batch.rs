@@ -1,9 +1,10 @@
 //! Events to columns. Values are copied from the event's bytes straight into the column's buffer. A column costs
 //! nothing for the events that lack it.
 
-use crate::catalogue::{TypeSpec, type_spec};
+use crate::catalogue::{FieldKind, FieldSpec, TypeSpec, type_spec};
 use crate::event::{Data, Event, Field};
 use crate::json::escape_into;
+use crate::number::whole_number;
 use crate::schema::{COLUMNS, Column, ColumnKind, Tier, arrow_schema};
 use crate::time::Timestamp;
 use arrow_array::builder::{
@@ -12,6 +13,7 @@ use arrow_array::builder::{
 };
 use arrow_array::{ArrayRef, RecordBatch, new_null_array};
 use arrow_schema::SchemaRef;
+use std::fmt::Write;
 use std::sync::Arc;
 
 /// The position of an event in Kafka.
@@ -192,8 +194,8 @@ impl EventBatchBuilder {
         let mut personal = std::mem::take(&mut self.personal);
         event.match_fields(spec, &mut problems, |known, field| match (known.column, known.tier) {
             (Some(column), _) => self.append_field(column, field),
-            (None, Tier::Operational) => append_member(&mut operational, known.name, field),
-            (None, Tier::Personal) => append_member(&mut personal, known.name, field),
+            (None, Tier::Operational) => append_member(&mut operational, known, field),
+            (None, Tier::Personal) => append_member(&mut personal, known, field),
             // A content field is stored only in `data`.
             (None, Tier::Content) => {}
         });
@@ -216,12 +218,12 @@ impl EventBatchBuilder {
         match COLUMNS[column as usize].kind {
             ColumnKind::Text => append!(self, column, Text, field.text()),
             ColumnKind::Int32 => {
-                if let Ok(value) = field.raw.parse() {
+                if let Some(value) = whole_number(field.raw).ok().and_then(|value| i32::try_from(value).ok()) {
                     append!(self, column, Int32, value);
                 }
             }
             ColumnKind::Int64 => {
-                if let Ok(value) = field.raw.parse() {
+                if let Ok(value) = whole_number(field.raw) {
                     append!(self, column, Int64, value);
                 }
             }
@@ -274,12 +276,19 @@ impl ColumnBuilder {
     }
 }
 
-/// Appends a member to a JSON object under construction. The caller appends the closing brace.
-fn append_member(json: &mut String, name: &str, field: &Field<'_>) {
+/// Appends a member to a JSON object under construction. The caller appends the closing brace. A whole number is written
+/// as such, also if its sender wrote `5.0`, because readers of the column take it from there.
+fn append_member(json: &mut String, known: &FieldSpec, field: &Field<'_>) {
     json.push(if json.is_empty() { '{' } else { ',' });
-    escape_into(json, name);
+    escape_into(json, known.name);
     json.push(':');
-    field.write_json(json);
+    let is_whole = matches!(known.kind, FieldKind::Integer | FieldKind::Range(..));
+    match is_whole.then(|| whole_number(field.raw)) {
+        Some(Ok(number)) => {
+            let _ = write!(json, "{number}");
+        }
+        Some(Err(_)) | None => field.write_json(json),
+    }
 }
 
 #[cfg(test)]

@@ -10,8 +10,8 @@
 //! u64 length, payload        (absent for kind 0)
 //! ```
 //!
-//! Lengths are big-endian, texts UTF-8. `time` is RFC 3339 in UTC with six digits after the second. The first line
-//! implies `specversion`, which is not an attribute here. The payload is byte for byte as received; for a recording's
+//! Lengths are big-endian, texts UTF-8. `time` is written as by [`Timestamp::text`]. The first line implies
+//! `specversion`, which is not an attribute here. The payload is byte for byte as received; for a recording's
 //! chunk it is the chunk's metadata, which contains the SHA-256 of its bytes.
 
 use crate::event::{Data, Event};

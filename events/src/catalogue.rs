@@ -4,8 +4,10 @@
 //! list stays in `data`, tier content. An event that violates its type's rules is archived too, and `problems` names
 //! the violation.
 
+use crate::chunk::MAX_CHUNK_SEQ;
 use crate::event::{Data, Event, Field};
 use crate::json::JsonKind;
+use crate::number::{InvalidNumber, whole_number};
 use crate::schema::{Column, Tier};
 use crate::time::Timestamp;
 use std::fmt::Write;
@@ -47,6 +49,8 @@ pub enum FieldKind {
     Range(i64, i64),
     /// A number.
     Number,
+    /// A number of seconds, not below 0.
+    Seconds,
     /// `true` or `false`.
     Boolean,
     /// RFC 3339 with a zone.
@@ -59,7 +63,7 @@ pub enum FieldKind {
     Any,
 }
 
-use FieldKind::{Any, Array, Boolean, Integer, Number, Object, OneOf, Range, Text, Time};
+use FieldKind::{Any, Array, Boolean, Integer, Number, Object, OneOf, Range, Seconds, Text, Time};
 
 const fn must(name: &'static str, kind: FieldKind) -> FieldSpec {
     FieldSpec { name, kind, tier: Tier::Operational, required: true, column: None }
@@ -104,13 +108,13 @@ types! {
     ],
     "session.declined" | "session.abandoned" | "session.failed" => [
         must("reason", Text).into(Column::Reason), must("stage", Text),
-        may("waited", Number).into(Column::Waited), may("posted", Any),
+        may("waited", Seconds).into(Column::Waited), may("posted", Any),
     ],
     "consent.recorded" => [must("what", Text), must("granted", Boolean), may("by", Text)],
     "session.started" => [
         must("agent_id", Text), must("customer_id", Text), may("agent_name", Text),
         may("customer_name", Text).personal(), may("customer_ip", Text).personal(), may("platform", Text),
-        may("waited", Number).into(Column::Waited), may("device_serial", Text).personal(),
+        may("waited", Seconds).into(Column::Waited), may("device_serial", Text).personal(),
     ],
     "session.transferred" => [
         must("from_agent", Text), must("to_agent", Text), may("reason", Text).into(Column::Reason),
@@ -122,13 +126,13 @@ types! {
     ],
     "session.paused" | "session.resumed" => [may("reason", Text).into(Column::Reason)],
     "connection.lost" | "connection.restored" | "reboot.requested" => [
-        may("cause", Text), may("gap", Number), may("safe_mode", Boolean),
+        may("cause", Text), may("gap", Seconds), may("safe_mode", Boolean),
     ],
     "session.linked" => [must("ticket", Text), may("note", Text).content()],
     "session.noted" => [must("author", Text), may("note", Text).content()],
     "session.ended" => [
         must("ended_by", Text).into(Column::EndedBy), must("resolution", RESOLUTIONS).into(Column::Resolution),
-        may("notes", Text).content(), may("duration", Number).into(Column::Duration),
+        may("notes", Text).content(), may("duration", Seconds).into(Column::Duration),
     ],
     "code.issued" => [
         must("code_hash", Text), must("ticket", Text), must("expires_at", Time), may("agent_id", Text),
@@ -163,7 +167,7 @@ types! {
         may("width", Integer), may("height", Integer), may("started_at", Time),
     ],
     "recording.chunk" => [
-        must("recording_id", Text).into(Column::RecordingId), must("seq", Integer).into(Column::Seq),
+        must("recording_id", Text).into(Column::RecordingId), must("seq", Range(0, MAX_CHUNK_SEQ)).into(Column::Seq),
         must("first_ms", Integer).into(Column::FirstMs), must("last_ms", Integer).into(Column::LastMs),
         may("last", Boolean).into(Column::Last), may("sha256", Text).into(Column::Sha256),
         may("size", Integer).into(Column::Size), may("media_type", Text).into(Column::MediaType),
@@ -174,7 +178,7 @@ types! {
     ],
     "recording.ended" => [
         must("recording_id", Text).into(Column::RecordingId), must("chunks", Integer),
-        may("duration", Number).into(Column::Duration), may("sha256", Text).into(Column::Sha256),
+        may("duration", Seconds).into(Column::Duration), may("sha256", Text).into(Column::Sha256),
     ],
     "survey.submitted" => [
         must("rating", Range(1, 5)).into(Column::Rating), may("resolved", OneOf(&["yes", "no"])).into(Column::Resolved),
@@ -184,7 +188,7 @@ types! {
         must("state", OneOf(&["available", "in_session", "away", "offline"])), may("sessions", Integer),
         may("portals", Array), may("extension", Text),
     ],
-    "queue.measured" => [must("waiting", Integer), must("oldest_waited", Number), may("agents_available", Integer)],
+    "queue.measured" => [must("waiting", Integer), must("oldest_waited", Seconds), may("agents_available", Integer)],
     "ticket.opened" | "ticket.changed" | "ticket.closed" => [
         may("issue_type", Text), may("priority", Text), may("status", Text), may("owner", Text),
         may("title", Text).content(), may("changes", Object).content(),
@@ -195,11 +199,12 @@ types! {
     ],
     "archive.queried" | "archive.viewed" | "archive.exported" | "archive.denied" => [
         must("user", Text), may("purpose", Text), may("rows", Integer), may("bytes", Integer), may("subjects", Array),
-        may("duration", Number).into(Column::Duration),
+        may("duration", Seconds).into(Column::Duration),
         // A statement contains the values that it searches for, and an address is personal data.
         may("statement", Text).content(), may("remote_ip", Text).personal(),
         may("access_id", Text), may("stage", OneOf(&["begun", "ended"])), may("outcome", Text), may("role", Text),
         may("interface", Text), may("reason", Text).into(Column::Reason), may("all_subjects", Boolean),
+        may("customers", Array), may("tickets", Array), may("tables", Array), may("tiers", Array),
     ],
     "hold.placed" | "hold.released" => [
         must("scope", Object), must("reason", Text).into(Column::Reason), must("by", Text), may("matter", Text),
@@ -235,7 +240,7 @@ impl FieldSpec {
     pub(crate) fn violation(&self, field: &Field<'_>) -> Option<&'static str> {
         let right_kind = match self.kind {
             Text | OneOf(_) | Time => field.kind == JsonKind::String,
-            Integer | Range(..) | Number => field.kind == JsonKind::Number,
+            Integer | Range(..) | Number | Seconds => field.kind == JsonKind::Number,
             Boolean => field.kind == JsonKind::Bool,
             Array => field.kind == JsonKind::Array,
             Object => field.kind == JsonKind::Object,
@@ -245,7 +250,7 @@ impl FieldSpec {
             return Some(match self.kind {
                 Text | OneOf(_) => "is not a string",
                 Time => "is not a time",
-                Integer | Range(..) | Number => "is not a number",
+                Integer | Range(..) | Number | Seconds => "is not a number",
                 Boolean => "is not true or false",
                 Array => "is not an array",
                 Object => "is not an object",
@@ -256,11 +261,17 @@ impl FieldSpec {
             OneOf(words) if !words.contains(&field.text().as_ref()) => {
                 Some("is none of the words that the catalogue knows")
             }
-            Integer if field.raw.parse::<i64>().is_err() => Some("is not a whole number of 64 bits"),
-            Range(low, high) if !field.raw.parse::<i64>().is_ok_and(|value| (low..=high).contains(&value)) => {
-                Some("is out of its range")
-            }
-            Number if !field.raw.parse::<f64>().is_ok_and(f64::is_finite) => Some("is not a finite number"),
+            Integer if whole_number(field.raw).is_err() => Some("is not a whole number of 64 bits"),
+            Range(low, high) => match whole_number(field.raw) {
+                Ok(value) if (low..=high).contains(&value) => None,
+                Err(InvalidNumber::NotWhole) => Some("is not a whole number"),
+                Ok(_) | Err(InvalidNumber::TooLarge) => Some("is out of its range"),
+            },
+            Number | Seconds => match field.raw.parse::<f64>() {
+                Ok(value) if value < 0.0 && self.kind == Seconds => Some("is negative"),
+                Ok(value) if value.is_finite() => None,
+                _ => Some("is not a finite number"),
+            },
             Time if Timestamp::parse(&field.text()).is_err() => Some("is not RFC 3339 with a zone"),
             _ => None,
         }
@@ -335,9 +346,9 @@ mod tests {
                 assert_eq!(column.tier, field.tier, "{} of {}", field.name, spec.names[0]);
                 let fits = match column.kind {
                     ColumnKind::Text => matches!(field.kind, Text | OneOf(_)),
-                    ColumnKind::Int64 => matches!(field.kind, Integer),
+                    ColumnKind::Int64 => matches!(field.kind, Integer | Range(..)),
                     ColumnKind::Int32 => matches!(field.kind, Range(..)),
-                    ColumnKind::Float64 => matches!(field.kind, Number),
+                    ColumnKind::Float64 => matches!(field.kind, Number | Seconds),
                     ColumnKind::Bool => matches!(field.kind, Boolean),
                     ColumnKind::Time | ColumnKind::Binary => false,
                 };
@@ -362,8 +373,51 @@ mod tests {
         );
         assert_eq!(problems("survey.submitted", r#"{"rating":0}"#).unwrap(), "rating is out of its range");
         assert_eq!(problems("survey.submitted", r#"{"rating":null}"#).unwrap(), "rating is missing");
+        assert_eq!(problems("survey.submitted", r#"{"rating":4.5}"#).unwrap(), "rating is not a whole number");
+        assert_eq!(problems("survey.submitted", r#"{"rating":1e400}"#).unwrap(), "rating is out of its range");
         assert_eq!(problems("survey.submitted", "[]").unwrap(), "data is not an object");
         assert_eq!(problems("survey.submitted", "null").unwrap(), "data is missing");
         assert_eq!(problems("something.else", r#"{"rating":0}"#), None);
+    }
+
+    #[test]
+    fn whole_numbers_are_whole_however_json_writes_them() {
+        for rating in ["5", "5.0", "4.00", "4e0", "50e-1", "0.1E+1"] {
+            assert_eq!(problems("survey.submitted", &format!(r#"{{"rating":{rating}}}"#)), None, "{rating}");
+        }
+        let line = |seq: &str| problems("chat.line", &format!(r#"{{"seq":{seq},"sender":"agent","text":"x"}}"#));
+        for seq in ["3.0", "9007199254740993.0", "-9223372036854775808", "9223372036854775807"] {
+            assert_eq!(line(seq), None, "{seq}");
+        }
+        for seq in ["3.5", "1e400", "9223372036854775808"] {
+            assert_eq!(line(seq).unwrap(), "seq is not a whole number of 64 bits", "{seq}");
+        }
+    }
+
+    #[test]
+    fn seconds_are_not_negative() {
+        for seconds in ["0", "-0.0", "12.5", "1e3"] {
+            assert_eq!(problems("session.failed", &failed(seconds)), None, "{seconds}");
+        }
+        assert_eq!(problems("session.failed", &failed("-30")).unwrap(), "waited is negative");
+        assert_eq!(problems("session.failed", &failed("-1e400")).unwrap(), "waited is negative");
+        assert_eq!(problems("session.failed", &failed("1e400")).unwrap(), "waited is not a finite number");
+        let ended = r#"{"ended_by":"agent","resolution":"resolved","duration":-120}"#;
+        assert_eq!(problems("session.ended", ended).unwrap(), "duration is negative");
+    }
+
+    fn failed(waited: &str) -> String {
+        format!(r#"{{"reason":"x","stage":"queue","waited":{waited}}}"#)
+    }
+
+    #[test]
+    fn numbers_of_chunks_have_a_bound() {
+        let chunk = |seq: i64| {
+            problems("recording.chunk", &format!(r#"{{"recording_id":"r","seq":{seq},"first_ms":0,"last_ms":1}}"#))
+        };
+        assert_eq!((chunk(0), chunk(MAX_CHUNK_SEQ)), (None, None));
+        for seq in [-1, MAX_CHUNK_SEQ + 1, i64::MIN, i64::MAX] {
+            assert_eq!(chunk(seq).unwrap(), "seq is out of its range", "{seq}");
+        }
     }
 }

@@ -12,10 +12,15 @@ use crate::decode::Decoder;
 use crate::error::DecodeError;
 use crate::event::{Data, Event};
 use crate::json::escape_into;
+use crate::number::whole_number;
 use std::fmt::Write;
 
 /// The type of events with a chunk.
 pub const CHUNK_TYPE: &str = "recording.chunk";
+
+/// The greatest number of a chunk. At one a second, a recording reaches it after 68 years, and numbers near the end of
+/// their 64 bits would be an error of the sender that every later calculation had to expect.
+pub const MAX_CHUNK_SEQ: i64 = i32::MAX as i64;
 
 /// The attributes that describe a chunk.
 const ATTRIBUTES: [&str; 6] = ["firstms", "last", "lastms", "recordingid", "seq", "sha256"];
@@ -25,7 +30,7 @@ const ATTRIBUTES: [&str; 6] = ["firstms", "last", "lastms", "recordingid", "seq"
 pub struct Chunk<'e> {
     /// The recording that it belongs to.
     pub recording_id: &'e str,
-    /// Its number in the recording, from 0.
+    /// Its number in the recording, from 0 to [`MAX_CHUNK_SEQ`].
     pub seq: i64,
     /// Its first millisecond in the recording.
     pub first_ms: i64,
@@ -49,12 +54,13 @@ impl<'e> Chunk<'e> {
         let find =
             |name: &str| event.extensions.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_ref());
         let required = |name: &'static str| find(name).ok_or(DecodeError::InvalidChunk { name, what: "missing" });
-        let number = |name: &'static str| -> Result<i64, DecodeError> {
-            match required(name)?.parse::<i64>() {
-                Ok(number) if number >= 0 => Ok(number),
-                _ => Err(DecodeError::InvalidChunk { name, what: "not a whole number from 0 up" }),
+        let number = |name: &'static str, greatest: i64, what: &'static str| -> Result<i64, DecodeError> {
+            match whole_number(required(name)?) {
+                Ok(number) if (0..=greatest).contains(&number) => Ok(number),
+                _ => Err(DecodeError::InvalidChunk { name, what }),
             }
         };
+        let milliseconds = |name: &'static str| number(name, i64::MAX, "not a whole number from 0 up");
         let last = match find("last") {
             None => None,
             Some("true") => Some(true),
@@ -71,9 +77,9 @@ impl<'e> Chunk<'e> {
         }
         Ok(Some(Self {
             recording_id,
-            seq: number("seq")?,
-            first_ms: number("firstms")?,
-            last_ms: number("lastms")?,
+            seq: number("seq", MAX_CHUNK_SEQ, "not a whole number from 0 to 2147483647")?,
+            first_ms: milliseconds("firstms")?,
+            last_ms: milliseconds("lastms")?,
             last,
             bytes,
             sha256,

@@ -1,10 +1,11 @@
 //! Bytes to [`Event`], in the three modes of CloudEvents: structured JSON, a JSON batch, and binary mode (attributes in
 //! HTTP or Kafka headers, the payload as the body).
 
-use crate::error::DecodeError;
+use crate::BYTE_ORDER_MARK;
+use crate::error::{BatchError, DecodeError};
 use crate::event::{Data, Event, is_json};
 use crate::json::{JsonKind, Key, Member, Scanner, Value, object_members};
-use crate::time::Timestamp;
+use crate::time::{InvalidTime, Timestamp};
 use std::borrow::Cow;
 
 /// Decodes events one after the other, keeping its scratch space between them.
@@ -28,28 +29,55 @@ pub fn decode_binary<'a>(
     Decoder::default().binary(attributes, content_type, data)
 }
 
-/// Splits a JSON batch into the bytes of its events. Each of them is well-formed JSON, not yet a valid event.
-pub fn split_batch(json: &[u8]) -> Result<Vec<&[u8]>, DecodeError> {
-    let text = utf8(json)?;
+/// Splits a JSON batch into the bytes of its events. Each of them is a well-formed JSON object, not yet a valid event.
+pub fn split_batch(json: &[u8]) -> Result<Vec<&[u8]>, BatchError> {
+    // What is before a byte that is not UTF-8 is scanned too: it ends in the event that the byte is in.
+    let (text, invalid) = match utf8(json) {
+        Ok(text) => (text, None),
+        Err(error) => (json.utf8_chunks().next().map_or("", |chunk| chunk.valid()), Some(error)),
+    };
     let mut keys = Vec::new();
     let mut scanner = Scanner::new(text, &mut keys);
+    let (mut events, mut open) = (Vec::new(), None);
+    let scanned = scan_batch(&mut scanner, &mut events, &mut open);
+    let error = match (scanned, invalid) {
+        (Ok(()), None) => {
+            return Ok(events.into_iter().map(|event| &json[event.start as usize..event.end as usize]).collect());
+        }
+        // The scanner did not get as far as that byte.
+        (Err(error), Some(_)) if (scanner.offset() as usize) < text.len() => error,
+        (_, Some(error)) | (Err(error), None) => error,
+    };
+    let event = open.map(|begins| (events.len(), begins as usize));
+    Err(BatchError { error: error.counted_from(event.map_or(0, |(_, begins)| begins)), event })
+}
+
+/// Collects the places of a batch's events. `open` is where the event begins that is not collected yet.
+fn scan_batch(
+    scanner: &mut Scanner<'_, '_>,
+    events: &mut Vec<Value>,
+    open: &mut Option<u32>,
+) -> Result<(), DecodeError> {
+    scanner.skip_mark();
     scanner.skip_space();
-    if !text.trim_start_matches([' ', '\n', '\r', '\t']).starts_with('[') {
+    if !scanner.at_array() {
         let found = scanner.value(0)?.kind.name();
         return Err(DecodeError::NotAnEvent { expected: "an array of events", found });
     }
-    let mut elements = Vec::new();
-    scanner.elements(0, |element| elements.push(element))?;
-    scanner.finish()?;
-    elements
-        .into_iter()
-        .map(|element| match element.kind {
-            JsonKind::Object => Ok(&json[element.start as usize..element.end as usize]),
-            other => {
-                Err(DecodeError::NotAnEvent { expected: "an event in every place of the batch", found: other.name() })
-            }
-        })
-        .collect()
+    scanner.elements(0, |scanner| {
+        scanner.skip_space();
+        *open = Some(scanner.offset());
+        // The array does not count: an event of a batch may be nested as deep as one that is sent alone.
+        let event = scanner.value(0)?;
+        if event.kind != JsonKind::Object {
+            let (expected, found) = ("an event in every place of the batch", event.kind.name());
+            return Err(DecodeError::NotAnEvent { expected, found });
+        }
+        *open = None;
+        events.push(event);
+        Ok(())
+    })?;
+    scanner.finish()
 }
 
 fn utf8(bytes: &[u8]) -> Result<&str, DecodeError> {
@@ -129,14 +157,17 @@ impl<'a> Attributes<'a> {
         if required(self.specversion, "specversion")? != "1.0" {
             return Err(DecodeError::UnsupportedVersion);
         }
-        let time = required(self.time, "time")?;
+        let time = Timestamp::parse(&required(self.time, "time")?).map_err(DecodeError::InvalidTime)?;
+        if !time.has_rfc_3339() {
+            return Err(DecodeError::InvalidTime(InvalidTime::Range));
+        }
         self.extensions.sort_unstable();
         Ok(Event {
             id: required(self.id, "id")?,
             source: required(self.source, "source")?,
             type_: required(self.type_, "type")?,
             subject: required(self.subject, "subject")?,
-            time: Timestamp::parse(&time).map_err(DecodeError::InvalidTime)?,
+            time,
             datacontenttype: self.datacontenttype,
             dataschema: self.dataschema,
             ticket: self.ticket,
@@ -175,6 +206,7 @@ impl Decoder {
         let mut attributes = Attributes::default();
         let mut payload = Payload::None;
         let mut scanner = Scanner::new(text, &mut self.keys);
+        scanner.skip_mark();
         scanner.skip_space();
         if !scanner.at_object() {
             let found = scanner.value(0)?.kind.name();
@@ -260,12 +292,6 @@ impl Decoder {
         let mut collected = Attributes::default();
         let mut names: Vec<&str> = Vec::new();
         for (name, value) in attributes {
-            if names.contains(&name) {
-                return Err(DecodeError::InvalidAttribute {
-                    name: format!("`{}`", name.escape_default()),
-                    what: "it occurs twice in the headers",
-                });
-            }
             if name == "data" || name == "data_base64" {
                 return Err(DecodeError::InvalidAttribute {
                     name: format!("`{name}`"),
@@ -275,6 +301,14 @@ impl Decoder {
             names.push(name);
             collected.set_checked(Cow::Borrowed(name), Cow::Borrowed(utf8(value)?))?;
         }
+        // Sorted, because a message may have a million headers.
+        names.sort_unstable();
+        if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(DecodeError::InvalidAttribute {
+                name: format!("`{}`", twice[0].escape_default()),
+                what: "it occurs twice in the headers",
+            });
+        }
         if let Some(content_type) = content_type {
             collected.set_checked(Cow::Borrowed("datacontenttype"), Cow::Borrowed(content_type))?;
         }
@@ -283,6 +317,7 @@ impl Decoder {
         let data = if data.is_empty() {
             Data::None
         } else if is_json(collected.datacontenttype.as_deref()) {
+            let data = data.strip_prefix(BYTE_ORDER_MARK).unwrap_or(data);
             let text = utf8(data)?.trim_matches([' ', '\n', '\r', '\t']);
             let mut scanner = Scanner::new(text, &mut self.keys);
             let value = data_value(&mut scanner, &mut members)?;

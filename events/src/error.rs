@@ -81,7 +81,30 @@ pub enum DecodeError {
     Empty,
 }
 
+/// Why a batch cannot be split into its events.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{error}")]
+pub struct BatchError {
+    /// What is wrong. Offsets count from the first byte of the event if one is named, or else of the batch.
+    pub error: DecodeError,
+    /// The event that is wrong: its index from 0, and the byte of the batch at which it begins. `None` if the batch
+    /// itself is wrong.
+    pub event: Option<(usize, usize)>,
+}
+
 impl DecodeError {
+    /// The same error, with its offset counted from the byte `begins`.
+    pub(crate) fn counted_from(mut self, begins: usize) -> Self {
+        if let Self::InvalidUtf8 { offset }
+        | Self::InvalidJson { offset, .. }
+        | Self::NestedTooDeep { offset, .. }
+        | Self::DuplicateKey { offset } = &mut self
+        {
+            *offset = offset.saturating_sub(begins);
+        }
+        self
+    }
+
     /// A short code that stays the same between versions, for metrics, dead letters and programs.
     pub fn reason(&self) -> &'static str {
         match self {

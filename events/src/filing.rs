@@ -1,8 +1,9 @@
 //! The filing date of an event: its own date if that is plausible, otherwise the day of its arrival.
 //!
-//! Sources with an empty clock battery date events to 1970, and faulty ones to 2090. Each date is a partition, and the
-//! date decides how long the partition is kept, so an implausible date must not become one. The claimed time stays in
-//! the event; the row records that it is not filed under it.
+//! Sources with an empty clock battery date events to 1970, faulty ones to 2090, and those that have no time to their
+//! language's first or last one, in the years 1 and 9999. Each date is a partition, and the date decides how long the
+//! partition is kept, so an implausible date must not become one. The claimed time stays in the event; the row records
+//! that it is not filed under it.
 
 use crate::time::Timestamp;
 
@@ -34,7 +35,8 @@ impl FilingBounds {
     /// Files an event of time `claimed` that arrives at `arrival`.
     pub fn file(&self, claimed: Timestamp, arrival: Timestamp) -> FilingDate {
         let (claimed, arrival) = (claimed.days(), arrival.days());
-        let plausible = (arrival - self.days_before..=arrival + self.days_after).contains(&claimed);
+        let bounds = arrival.saturating_sub(self.days_before)..=arrival.saturating_add(self.days_after);
+        let plausible = bounds.contains(&claimed);
         FilingDate { days: if plausible { claimed } else { arrival }, implausible: !plausible }
     }
 }
@@ -56,5 +58,23 @@ mod tests {
         assert_eq!(file("2009-01-01T00:00:00Z"), ("2009-01-01".to_owned(), false));
         assert_eq!(file("1970-01-01T00:00:00Z"), ("2026-06-15".to_owned(), true));
         assert_eq!(file("2090-01-01T00:00:00Z"), ("2026-06-15".to_owned(), true));
+        // The zero time of Go and .NET, their last one in New York, and the zero time east of Greenwich.
+        assert_eq!(file("0001-01-01T00:00:00Z"), ("2026-06-15".to_owned(), true));
+        assert_eq!(file("9999-12-31T23:59:59.9999999-05:00"), ("2026-06-15".to_owned(), true));
+        assert_eq!(file("0000-01-01T00:00:00+01:00"), ("2026-06-15".to_owned(), true));
+    }
+
+    #[test]
+    fn no_time_and_no_bound_overflows() {
+        let edges = [i64::MIN, -1, 0, 1, i64::MAX];
+        for (claimed, arrival) in edges.iter().flat_map(|claimed| edges.map(|arrival| (*claimed, arrival))) {
+            for days in [0, i64::MAX] {
+                let bounds = FilingBounds { days_before: days, days_after: days };
+                let (claimed, arrival) = (Timestamp(claimed), Timestamp(arrival));
+                let filed = bounds.file(claimed, arrival);
+                assert_eq!(filed.implausible, days == 0 && claimed.days() != arrival.days());
+                assert_eq!(filed.days, if filed.implausible { arrival.days() } else { claimed.days() });
+            }
+        }
     }
 }

@@ -4,7 +4,7 @@
 //! are errors (as in I-JSON, RFC 7493, sections 2.1 and 2.3). [`crate::MAX_DEPTH`] bounds the nesting. Every event
 //! passes this scanner, so it is optimised; the tests compare it with serde_json.
 
-use crate::{DecodeError, MAX_DEPTH};
+use crate::{BYTE_ORDER_MARK, DecodeError, MAX_DEPTH};
 use std::borrow::Cow;
 use std::collections::HashSet;
 
@@ -97,8 +97,19 @@ impl<'a, 'k> Scanner<'a, 'k> {
         }
     }
 
+    /// Skips a byte order mark, which may be at the start of a text and nowhere else.
+    pub(crate) fn skip_mark(&mut self) {
+        if self.text.as_bytes().starts_with(BYTE_ORDER_MARK) {
+            self.at = BYTE_ORDER_MARK.len();
+        }
+    }
+
     pub(crate) fn at_object(&self) -> bool {
         self.peek() == Some(b'{')
+    }
+
+    pub(crate) fn at_array(&self) -> bool {
+        self.peek() == Some(b'[')
     }
 
     /// How many bytes have been read.
@@ -129,7 +140,7 @@ impl<'a, 'k> Scanner<'a, 'k> {
                 JsonKind::Object
             }
             Some(b'[') => {
-                self.elements(depth, |_| {})?;
+                self.elements(depth, |scanner| scanner.value(depth + 1).map(drop))?;
                 JsonKind::Array
             }
             Some(b'-' | b'0'..=b'9') => {
@@ -186,8 +197,12 @@ impl<'a, 'k> Scanner<'a, 'k> {
         }
     }
 
-    /// Scans an array, and passes each element's place to `on_element`.
-    pub(crate) fn elements(&mut self, depth: usize, mut on_element: impl FnMut(Value)) -> Result<(), DecodeError> {
+    /// Scans an array. `on_element` is called before each element and must scan it.
+    pub(crate) fn elements(
+        &mut self,
+        depth: usize,
+        mut on_element: impl FnMut(&mut Self) -> Result<(), DecodeError>,
+    ) -> Result<(), DecodeError> {
         self.check_depth(depth)?;
         self.at += 1;
         self.skip_space();
@@ -196,8 +211,7 @@ impl<'a, 'k> Scanner<'a, 'k> {
             return Ok(());
         }
         loop {
-            let element = self.value(depth + 1)?;
-            on_element(element);
+            on_element(self)?;
             self.skip_space();
             match self.peek() {
                 Some(b',') => self.at += 1,

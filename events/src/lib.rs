@@ -24,6 +24,7 @@ mod error;
 mod event;
 mod filing;
 mod json;
+mod number;
 mod schema;
 mod span;
 mod time;
@@ -31,13 +32,14 @@ mod time;
 pub use batch::{ChunkPlace, EventBatchBuilder, Position};
 pub use canonical::{canonical_bytes, canonical_bytes_of_row};
 pub use catalogue::{FieldKind, FieldSpec, TypeSpec, type_spec, types};
-pub use chunk::{CHUNK_TYPE, Chunk};
+pub use chunk::{CHUNK_TYPE, Chunk, MAX_CHUNK_SEQ};
 pub use consistency::is_consistent;
 pub use decode::{Decoder, decode_binary, decode_structured, split_batch};
-pub use error::DecodeError;
+pub use error::{BatchError, DecodeError};
 pub use event::{Data, Event, Field};
 pub use filing::{FilingBounds, FilingDate};
 pub use json::{JsonKind, JsonObject, escape_into, unescape};
+pub use number::{InvalidNumber, whole_number};
 pub use schema::{COLUMNS, Column, ColumnSpec, Tier, arrow_schema, column_index};
 pub use span::{OffsetSpan, SpanError};
 pub use time::{InvalidTime, TimeText, Timestamp};
@@ -46,6 +48,9 @@ pub use time::{InvalidTime, TimeText, Timestamp};
 pub const STRUCTURED_MEDIA_TYPE: &str = "application/cloudevents+json";
 /// The media type of a JSON batch of CloudEvents (CloudEvents JSON format 1.0, section 4).
 pub const BATCH_MEDIA_TYPE: &str = "application/cloudevents-batch+json";
+/// The byte order mark of UTF-8. At the start of an event or a batch it belongs to nothing and is skipped (RFC 8259,
+/// section 8.1): some editors, shells and spreadsheets write one.
+pub const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 /// The maximum nesting depth of an event's values. Deeper ones are refused: no support system sends them, and unbounded
 /// recursion could overflow the stack.
 pub const MAX_DEPTH: usize = 128;

@@ -60,7 +60,7 @@ impl OffsetSpan {
         if offset < self.end {
             return Err(SpanError::Disjoint { expected: self.end, found: offset });
         }
-        self.end = offset + 1;
+        self.end = offset.saturating_add(1);
         Ok(())
     }
 

@@ -1,10 +1,11 @@
 //! Times in the archive: microseconds since 1970-01-01T00:00:00Z.
 //!
-//! The parser accepts RFC 3339 (section 5.6) and nothing more lenient. A time without a zone is refused, because its
-//! instant is ambiguous. Digits after the microsecond are truncated. A leap second (`:60`) is the first instant of the
-//! next minute.
+//! The parser accepts RFC 3339 (section 5.6), and years beyond its four digits as this module writes them, so that every
+//! time of the range is read back as it was. A time without a zone is refused, because its instant is ambiguous. Digits
+//! after the microsecond are truncated. A leap second (`:60`) is the first instant of the next minute.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 /// Microseconds since the Unix epoch, UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,29 +28,30 @@ pub enum InvalidTime {
 /// Microseconds in a day.
 const DAY: i64 = 86_400_000_000;
 
+/// What RFC 3339 can write: the years 0 to 9999 with zones up to 23:59 on either side, and a leap second.
+const RFC_3339: RangeInclusive<i64> = -62_167_305_540_000_000..=253_402_387_140_999_999;
+
 impl Timestamp {
-    /// Parses an RFC 3339 date and time.
+    /// Parses an RFC 3339 date and time, or what [`Timestamp::text`] has written.
     pub fn parse(text: &str) -> Result<Self, InvalidTime> {
-        let bytes = text.as_bytes();
-        // The shortest form is 2026-01-31T09:30:00 followed by a zone.
-        if bytes.len() < 19 {
+        let (year, bytes) = year(text.as_bytes())?;
+        // The shortest form of the rest is -01-31T09:30:00 followed by a zone.
+        if bytes.len() < 15 {
             return Err(InvalidTime::Form);
         }
-        let separators = bytes[4] == b'-'
-            && bytes[7] == b'-'
-            && matches!(bytes[10], b'T' | b't' | b' ')
-            && bytes[13] == b':'
-            && bytes[16] == b':';
+        let separators = bytes[0] == b'-'
+            && bytes[3] == b'-'
+            && matches!(bytes[6], b'T' | b't' | b' ')
+            && bytes[9] == b':'
+            && bytes[12] == b':';
         if !separators {
             return Err(InvalidTime::Form);
         }
-        let century = two_digits(bytes, 0)?;
-        let year = century * 100 + two_digits(bytes, 2)?;
-        let month = two_digits(bytes, 5)?;
-        let day = two_digits(bytes, 8)?;
-        let hour = two_digits(bytes, 11)?;
-        let minute = two_digits(bytes, 14)?;
-        let second = two_digits(bytes, 17)?;
+        let month = two_digits(bytes, 1)?;
+        let day = two_digits(bytes, 4)?;
+        let hour = two_digits(bytes, 7)?;
+        let minute = two_digits(bytes, 10)?;
+        let second = two_digits(bytes, 13)?;
         let in_range = (1..=12).contains(&month)
             && day >= 1
             && day <= days_in_month(year, month)
@@ -60,7 +62,7 @@ impl Timestamp {
             return Err(InvalidTime::Range);
         }
 
-        let mut at = 19;
+        let mut at = 15;
         let mut micros = 0i64;
         if bytes.get(at) == Some(&b'.') {
             at += 1;
@@ -89,8 +91,15 @@ impl Timestamp {
             }
             Some(_) => return Err(InvalidTime::Form),
         };
-        let seconds = hour * 3600 + minute * 60 + second - zone;
-        Ok(Self(days_from_civil(year, month, day) * DAY + seconds * 1_000_000 + micros))
+        let micros = (hour * 3600 + minute * 60 + second - zone) * 1_000_000 + micros;
+        // The midnight of the first day of the range is not in the range, so the sum may be and its parts not.
+        let micros = i128::from(days_from_civil(year, month, day)) * i128::from(DAY) + i128::from(micros);
+        i64::try_from(micros).map(Self).map_err(|_| InvalidTime::Range)
+    }
+
+    /// Whether RFC 3339 can write it, in some zone. No sender can name another time, and many programs show no other.
+    pub fn has_rfc_3339(self) -> bool {
+        RFC_3339.contains(&self.0)
     }
 
     /// The date in UTC as year, month, day.
@@ -108,10 +117,10 @@ impl Timestamp {
         Self(self.0.saturating_add(days.saturating_mul(DAY)))
     }
 
-    /// The date as `2026-01-31`.
+    /// The date as `2026-01-31`, the year as in [`Timestamp::text`].
     pub fn date_text(self) -> String {
-        let (year, month, day) = self.date();
-        format!("{year:04}-{month:02}-{day:02}")
+        let text = self.text();
+        text.as_str()[..text.length - "T00:00:00.000000Z".len()].to_owned()
     }
 }
 
@@ -131,29 +140,31 @@ impl TimeText {
 }
 
 impl Timestamp {
-    /// RFC 3339 in UTC with six digits after the second.
+    /// RFC 3339 in UTC with six digits after the second. A year that RFC 3339 cannot write has a sign, as in ISO 8601:
+    /// `+10000`, `-0001`. Such years are of times near those limits with a zone.
     pub fn text(self) -> TimeText {
         let (year, month, day) = self.date();
         let rest = self.0.rem_euclid(DAY);
         let (seconds, micros) = (rest / 1_000_000, rest % 1_000_000);
-        let mut text = TimeText { bytes: *b"0000-00-00T00:00:00.000000Z     ", length: 27 };
-        let mut at = 0;
-        if !(0..=9999).contains(&year) {
-            // RFC 3339 has no such years; a zone offset can move a time there.
-            let year = format!("{year:04}");
-            let rest = text.bytes;
-            text.bytes[..year.len()].copy_from_slice(year.as_bytes());
-            text.bytes[year.len()..year.len() + 23].copy_from_slice(&rest[4..27]);
-            text.length = year.len() + 23;
-            at = year.len() - 4;
-        } else {
-            write_digits(&mut text.bytes[..4], year);
-        }
-        for (place, value) in [(5, month), (8, day), (11, seconds / 3600), (14, seconds / 60 % 60), (17, seconds % 60)]
-        {
+        let sign = match year {
+            ..0 => "-",
+            0..=9_999 => "",
+            _ => "+",
+        };
+        let digits = match year.unsigned_abs() {
+            0..=9_999 => 4,
+            10_000..=99_999 => 5,
+            _ => 6,
+        };
+        let at = sign.len() + digits;
+        let mut text = TimeText { bytes: [0; 32], length: at + 23 };
+        text.bytes[..sign.len()].copy_from_slice(sign.as_bytes());
+        write_digits(&mut text.bytes[sign.len()..at], year);
+        text.bytes[at..at + 23].copy_from_slice(b"-00-00T00:00:00.000000Z");
+        for (place, value) in [(1, month), (4, day), (7, seconds / 3600), (10, seconds / 60 % 60), (13, seconds % 60)] {
             write_digits(&mut text.bytes[at + place..at + place + 2], value);
         }
-        write_digits(&mut text.bytes[at + 20..at + 26], micros);
+        write_digits(&mut text.bytes[at + 16..at + 22], micros);
         text
     }
 }
@@ -167,10 +178,27 @@ fn write_digits(place: &mut [u8], value: i64) {
 }
 
 impl fmt::Display for Timestamp {
-    /// RFC 3339 in UTC with six digits after the second.
+    /// The same as [`Timestamp::text`].
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.text().as_str())
     }
+}
+
+/// The year, and the bytes after it. RFC 3339 has four digits and no sign; all else is what [`Timestamp::text`] writes for
+/// other years. Earlier versions left out the `+`, and wrote years below 0 with as few as three digits.
+fn year(bytes: &[u8]) -> Result<(i64, &[u8]), InvalidTime> {
+    let (sign, digits) = match bytes {
+        [b'+', digits @ ..] => (1, digits),
+        [b'-', digits @ ..] => (-1, digits),
+        digits => (1, digits),
+    };
+    let length = digits.iter().take(7).take_while(|byte| byte.is_ascii_digit()).count();
+    let fewest = if sign < 0 { 3 } else { 4 };
+    if !(fewest..=6).contains(&length) {
+        return Err(InvalidTime::Form);
+    }
+    let (year, rest) = digits.split_at(length);
+    Ok((sign * year.iter().fold(0, |year, digit| year * 10 + i64::from(digit - b'0')), rest))
 }
 
 fn two_digits(bytes: &[u8], at: usize) -> Result<i64, InvalidTime> {
@@ -254,15 +282,74 @@ mod tests {
         }
     }
 
+    #[test]
+    fn years_that_rfc_3339_cannot_write_have_a_sign() {
+        for (micros, text, older) in [
+            (253_402_300_799_999_999, "9999-12-31T23:59:59.999999Z", None),
+            (253_402_300_800_000_000, "+10000-01-01T00:00:00.000000Z", Some("10000-01-01T00:00:00.000000Z")),
+            (253_402_318_799_999_999, "+10000-01-01T04:59:59.999999Z", Some("10000-01-01T04:59:59.999999Z")),
+            (-62_135_596_800_000_000, "0001-01-01T00:00:00.000000Z", None),
+            (-62_167_219_200_000_000, "0000-01-01T00:00:00.000000Z", None),
+            (-62_167_222_800_000_000, "-0001-12-31T23:00:00.000000Z", Some("-001-12-31T23:00:00.000000Z")),
+            (i64::MIN, "-290308-12-21T19:59:05.224192Z", None),
+            (i64::MAX, "+294247-01-10T04:00:54.775807Z", Some("294247-01-10T04:00:54.775807Z")),
+        ] {
+            assert_eq!(Timestamp(micros).to_string(), text);
+            assert_eq!(Timestamp(micros).date_text(), text.split('T').next().unwrap());
+            for text in [Some(text), older].into_iter().flatten() {
+                assert_eq!(Timestamp::parse(text), Ok(Timestamp(micros)), "{text}");
+            }
+        }
+        // The greatest value of .NET in New York, and its smallest one an hour east of Greenwich.
+        let parsed = |text: &str| Timestamp::parse(text).unwrap().to_string();
+        assert_eq!(parsed("9999-12-31T23:59:59.9999999-05:00"), "+10000-01-01T04:59:59.999999Z");
+        assert_eq!(parsed("0001-01-01T00:00:00+01:00"), "0000-12-31T23:00:00.000000Z");
+        assert_eq!(parsed("0000-01-01T00:00:00+01:00"), "-0001-12-31T23:00:00.000000Z");
+    }
+
+    #[test]
+    fn years_beyond_the_range_are_refused() {
+        for text in [
+            "+294247-01-10T04:00:54.775808Z",
+            "-290308-12-21T19:59:05.224191Z",
+            "+999999-12-31T23:59:59Z",
+            "-999999-01-01T00:00:00Z",
+        ] {
+            assert_eq!(Timestamp::parse(text), Err(InvalidTime::Range), "{text}");
+        }
+        for text in [
+            "+1000000-01-01T00:00:00Z",
+            "-01-01-01T00:00:00Z",
+            "+-0001-01-01T00:00:00Z",
+            "-",
+            "+",
+            "+999-01-01T00:00:00Z",
+        ] {
+            assert_eq!(Timestamp::parse(text), Err(InvalidTime::Form), "{text}");
+        }
+    }
+
     proptest! {
         #[test]
-        fn display_is_read_back(micros in -62_135_596_800_000_000i64..253_402_300_799_999_999) {
+        fn every_time_is_read_back(micros in any::<i64>()) {
             prop_assert_eq!(Timestamp::parse(&Timestamp(micros).to_string()), Ok(Timestamp(micros)));
         }
 
         #[test]
-        fn never_panics(text in "\\PC{0,40}") {
+        fn every_time_of_rfc_3339_is_read_back(micros in -62_167_219_200_000_000i64..253_402_300_800_000_000) {
+            let text = Timestamp(micros).to_string();
+            prop_assert_eq!(text.len(), 27);
+            prop_assert_eq!(Timestamp::parse(&text), Ok(Timestamp(micros)));
+        }
+
+        #[test]
+        fn never_panics(text in "\\PC{0,40}|[-+0-9TZ:. ]{0,40}") {
             let _ = Timestamp::parse(&text);
+        }
+
+        #[test]
+        fn never_panics_near_the_form(year in "[-+]?[0-9]{0,8}", rest in "-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{0,12})?([Zz]|[-+][0-9]{2}:[0-9]{2})?") {
+            let _ = Timestamp::parse(&format!("{year}{rest}"));
         }
     }
 }

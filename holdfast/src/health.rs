@@ -14,14 +14,14 @@ use axum::{Json, Router};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The states of the components. Cheap to clone; all clones share the states.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Readiness(Arc<Mutex<BTreeMap<String, ComponentState>>>);
 
 /// State of one component.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub(crate) enum ComponentState {
     Starting,
@@ -83,9 +83,17 @@ impl Drop for Component {
     }
 }
 
+/// The last line of the OpenMetrics text format.
+pub(crate) const END_OF_METRICS: &str = "# EOF\n";
+
+/// The registry for the metrics of a child's components.
+pub(crate) fn child_registry() -> Registry {
+    Registry::with_prefix("holdfast")
+}
+
 /// The registry for the metrics of all components.
 pub(crate) fn new_registry() -> Registry {
-    let mut registry = Registry::with_prefix("holdfast");
+    let mut registry = child_registry();
     let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
     registry.register("build", "Version of the running binary", build);
     registry
@@ -95,15 +103,19 @@ pub(crate) fn new_registry() -> Registry {
 struct Shared {
     readiness: Readiness,
     registry: Arc<Registry>,
+    further: FurtherMetrics,
 }
 
-/// The three routes.
-pub(crate) fn routes(readiness: Readiness, registry: Arc<Registry>) -> Router {
+/// Metrics from elsewhere than the registry, in the OpenMetrics text format without its last line.
+pub(crate) type FurtherMetrics = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// The three routes. `/metrics` shows the registry and then the further metrics.
+pub(crate) fn routes(readiness: Readiness, registry: Arc<Registry>, further: FurtherMetrics) -> Router {
     Router::new()
         .route("/healthz", get(|| async { "alive\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
-        .with_state(Shared { readiness, registry })
+        .with_state(Shared { readiness, registry, further })
 }
 
 async fn ready(State(shared): State<Shared>) -> Response {
@@ -116,6 +128,9 @@ async fn metrics(State(shared): State<Shared>) -> Response {
     let mut text = String::new();
     match encode(&mut text, &shared.registry) {
         Ok(()) => {
+            if let Some(own) = text.strip_suffix(END_OF_METRICS) {
+                text = format!("{own}{}{END_OF_METRICS}", (shared.further)());
+            }
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             ([(header::CONTENT_TYPE, kind)], text).into_response()
         }
@@ -140,7 +155,7 @@ mod tests {
     #[tokio::test]
     async fn the_process_is_ready_when_all_components_are() {
         let readiness = Readiness::default();
-        let router = routes(readiness.clone(), Arc::new(new_registry()));
+        let router = routes(readiness.clone(), Arc::new(new_registry()), Arc::new(String::new));
         assert_eq!(get(&router, "/healthz").await, (StatusCode::OK, "alive\n".to_owned()));
         assert_eq!(get(&router, "/readyz").await.0, StatusCode::SERVICE_UNAVAILABLE, "nothing has started");
 
@@ -167,7 +182,8 @@ mod tests {
 
     #[tokio::test]
     async fn metrics_are_in_the_openmetrics_text_format() {
-        let (status, body) = get(&routes(Readiness::default(), Arc::new(new_registry())), "/metrics").await;
+        let (status, body) =
+            get(&routes(Readiness::default(), Arc::new(new_registry()), Arc::new(String::new)), "/metrics").await;
         assert_eq!(status, StatusCode::OK);
         assert!(body.contains("holdfast_build_info{version=\"") && body.ends_with("# EOF\n"), "{body}");
     }

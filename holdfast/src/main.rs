@@ -6,6 +6,7 @@
 //!
 //! No other crate of Holdfast reads configuration files or environment variables.
 
+mod children;
 mod cli;
 mod config;
 mod health;

@@ -273,10 +273,20 @@ impl Signals {
     ///
     /// When the handlers cannot be installed.
     pub(crate) fn of_process() -> std::io::Result<Self> {
+        Self::of_child().map(|(_, signals)| signals)
+    }
+
+    /// As [`of_process`](Self::of_process), and what the parent of this process asks for.
+    ///
+    /// # Errors
+    ///
+    /// When the handlers cannot be installed.
+    pub(crate) fn of_child() -> std::io::Result<(mpsc::Sender<&'static str>, Self)> {
         use tokio::signal::unix::{SignalKind, signal};
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let (sender, signals) = Self::channel();
+        let of_parent = sender.clone();
         tokio::spawn(async move {
             loop {
                 let name = tokio::select! {
@@ -288,10 +298,10 @@ impl Signals {
                 }
             }
         });
-        Ok(signals)
+        Ok((of_parent, signals))
     }
 
-    /// Signals from a channel, for tests.
+    /// Signals from a channel.
     pub(crate) fn channel() -> (mpsc::Sender<&'static str>, Self) {
         let (sender, receiver) = mpsc::channel(4);
         (sender, Self(receiver))

@@ -59,6 +59,11 @@ impl Directory {
         self.principal(&record.user, AuthenticationMethod::Token { id: id.to_owned() }, now)
     }
 
+    /// Whether a token was verified before, so that checking it again computes no hash.
+    pub fn remembers_token(&self, token: &str) -> bool {
+        token.len() <= MAX_TOKEN_BYTES && self.cache.contains(token)
+    }
+
     /// The verifier for a SCRAM exchange with this user. A user who does not exist, or has no password, gets a mock verifier
     /// that no password satisfies and that is the same for as long as the process key is (mock authentication, as in
     /// PostgreSQL). `None` if the name is longer than a user's name can be.
@@ -90,7 +95,7 @@ impl Directory {
         self.principal(user, AuthenticationMethod::Scram, now)
     }
 
-    /// Checks an authenticated principal again, for long connections: user and token may have changed meanwhile. Not for
+    /// Authenticates a principal again whose secret was verified before: user and token may have changed meanwhile. Not for
     /// OpenID users and local commands, which are not in the directory.
     ///
     /// # Errors

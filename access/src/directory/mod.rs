@@ -18,6 +18,7 @@ mod check;
 mod error;
 mod file;
 mod limits;
+mod login;
 mod record;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ pub use change::NewUser;
 pub(crate) use check::rows;
 pub use error::DirectoryError;
 pub(crate) use limits::MAX_NAME_BYTES;
+pub use login::Login;
 pub use record::{TokenRecord, User};
 
 use std::collections::BTreeMap;

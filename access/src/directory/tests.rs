@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::limits::MAX_TEXT_BYTES;
 use super::*;
-use crate::{AuthenticationMethod, Denied, Randomness, Role, Rows, Scope};
+use crate::{AuthenticationMethod, Denied, Principal, Randomness, Role, Rows, Scope};
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -136,6 +136,76 @@ fn a_token_authenticates_its_user_until_it_is_revoked_or_expired() {
 
     assert_eq!(again.remove("manager").unwrap(), 2);
     assert_eq!(again.check_token(other.reveal(), now()), Err(Denied::UnknownToken));
+}
+
+#[test]
+fn a_login_holds_until_its_user_password_or_rights_change() {
+    let mut directory = directory();
+    let auditor = NewUser { expires_at: Some(later(60)), ..new_user("auditor", Role::Compliance) };
+    directory.add(auditor, now()).unwrap();
+    directory.set_password("auditor", PASSWORD, now(), &mut SystemRandomness).unwrap();
+    let scram = directory.login(directory.authenticate_after_scram("auditor", now()).unwrap());
+    let password = directory.login(directory.check_password("auditor", PASSWORD, now()).unwrap());
+    let token = directory.issue_token("auditor", "n", Some(later(30)), now(), &mut SystemRandomness).unwrap();
+    let token = directory.login(directory.check_token(token.reveal(), now()).unwrap());
+    // Each of the three logins, in the directory as a process reads it again.
+    let check = |directory: &Directory, now| {
+        let again = read_again(directory);
+        [&scram, &password, &token].map(|login| again.check_login(login, now).err().map(|denied| denied.reason()))
+    };
+    assert_eq!(check(&directory, later(29)), [None; 3]);
+    assert_eq!(check(&directory, later(30)), [None, None, Some("expired")]);
+    assert_eq!(check(&directory, later(60)), [Some("expired"); 3]);
+
+    directory.set_disabled("auditor", true).unwrap();
+    assert_eq!(check(&directory, now()), [Some("disabled"); 3]);
+    directory.set_disabled("auditor", false).unwrap();
+    assert_eq!(check(&directory, now()), [None; 3]);
+
+    let mut narrowed = read_again(&directory);
+    narrowed.users.get_mut("auditor").unwrap().scope.portals = Some(BTreeSet::from(["emea".to_owned()]));
+    assert_eq!(check(&narrowed, now()), [Some("rights_changed"); 3]);
+    let mut demoted = read_again(&directory);
+    demoted.users.get_mut("auditor").unwrap().role = Role::Manager;
+    assert_eq!(check(&demoted, now()), [Some("rights_changed"); 3]);
+
+    // Setting the same password within the same second is a change. A token does not depend on it.
+    directory.set_password("auditor", PASSWORD, now(), &mut SystemRandomness).unwrap();
+    assert_eq!(check(&directory, now()), [Some("password_changed"), Some("password_changed"), None]);
+
+    directory.remove("auditor").unwrap();
+    assert_eq!(check(&directory, now()), [Some("unknown_user"), Some("unknown_user"), Some("unknown_token")]);
+}
+
+#[test]
+fn a_login_of_an_openid_user_holds_while_no_user_of_the_directory_has_the_name() {
+    let mut directory = directory();
+    let principal = Principal {
+        method: AuthenticationMethod::Oidc { issuer: "https://id.example".to_owned() },
+        ..Principal::local("ada", Vec::new())
+    };
+    let login = directory.login(principal);
+    assert_eq!(directory.check_login(&login, now()), Ok(()));
+    directory.add(new_user("ada", Role::Manager), now()).unwrap();
+    assert_eq!(directory.check_login(&login, now()), Err(Denied::LocalName));
+    // The commands of a machine have no account.
+    let local = directory.login(Principal::local("ada", Vec::new()));
+    assert_eq!(directory.check_login(&local, later(1_000_000)), Ok(()));
+}
+
+#[test]
+fn only_a_verified_token_is_remembered() {
+    let mut directory = directory();
+    let token = directory.issue_token("manager", "n", None, now(), &mut SystemRandomness).unwrap();
+    let text = token.reveal().to_owned();
+    assert!(!directory.remembers_token(&text));
+    let wrong = format!("{}A", &text[..text.len() - 1]);
+    let _ = directory.check_token(&wrong, now());
+    directory.check_token(&text, now()).unwrap();
+    assert!(directory.remembers_token(&text) && !directory.remembers_token(&text.repeat(3)));
+    assert!(wrong == text || !directory.remembers_token(&wrong));
+    // Another file is another directory, which remembers nothing.
+    assert!(!read_again(&directory).remembers_token(&text));
 }
 
 #[test]

@@ -4,15 +4,19 @@
 //! local file system of object_store writes and renames without syncing. This decorator syncs the file and the folders
 //! on its path.
 //!
-//! Listings are in the order of names, as object stores return them and the Delta log's reader expects them.
+//! Listings are in the order of names, as object stores return them and the Delta log's reader expects them. A listing
+//! behind an offset takes a stat only of what it returns ([`list`]).
 //!
 //! The ranges of one request are read with one open, each as requested. Unlike in a remote store, where each request
 //! costs a round trip, the bytes between them are not read.
+
+mod list;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
+use list::STORE;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{
@@ -25,18 +29,30 @@ use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::PathBuf;
 
-/// The store's name in errors.
-const STORE: &str = "folder";
-
 /// A local folder that syncs.
 #[derive(Debug)]
 pub(crate) struct DurableFolder {
     inner: LocalFileSystem,
+    root: PathBuf,
 }
 
 impl DurableFolder {
-    pub(crate) fn new(inner: LocalFileSystem) -> Self {
-        Self { inner }
+    /// The store in the folder `root`, which exists.
+    pub(crate) fn new(root: PathBuf) -> Result<Self> {
+        Ok(Self { inner: LocalFileSystem::new_with_prefix(&root)?, root })
+    }
+
+    /// The objects under `prefix`; with an `offset`, those after it.
+    fn list_after(&self, prefix: Option<&Path>, offset: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        let (prefix, offset) = (prefix.cloned().unwrap_or_default(), offset.cloned());
+        let mut folder = self.root.clone();
+        folder.extend(prefix.parts().map(|part| part.as_ref().to_owned()));
+        let listed = async move {
+            let objects = tokio::task::spawn_blocking(move || list::list(folder, &prefix, offset.as_ref())).await;
+            let objects = objects.map_err(|error| Error::Generic { store: STORE, source: error.into() })??;
+            Ok::<_, Error>(futures::stream::iter(objects.into_iter().map(Ok)))
+        };
+        futures::stream::once(listed).try_flatten().boxed()
     }
 
     /// Syncs a file and the folders from the root to it, which a put may have created.
@@ -109,13 +125,11 @@ impl ObjectStore for DurableFolder {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        let listed = self.inner.list(prefix);
-        let sorted = async move {
-            let mut objects: Vec<_> = listed.try_collect().await?;
-            objects.sort_unstable_by(|one: &ObjectMeta, other| one.location.cmp(&other.location));
-            Ok::<_, Error>(futures::stream::iter(objects.into_iter().map(Ok)))
-        };
-        futures::stream::once(sorted).try_flatten().boxed()
+        self.list_after(prefix, None)
+    }
+
+    fn list_with_offset(&self, prefix: Option<&Path>, offset: &Path) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.list_after(prefix, Some(offset))
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
@@ -129,22 +143,4 @@ impl ObjectStore for DurableFolder {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use object_store::ObjectStoreExt;
-
-    #[tokio::test]
-    async fn ranges_are_read_as_requested() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = DurableFolder::new(LocalFileSystem::new_with_prefix(folder.path()).unwrap());
-        let path = Path::from("a/b");
-        store.put(&path, "0123456789".into()).await.unwrap();
-        let read = store.get_ranges(&path, &[7..10, 0..2, 4..4, 1..3]).await.unwrap();
-        assert_eq!(read, [&b"789"[..], b"01", b"", b"12"]);
-        assert!(store.get_ranges(&path, &[]).await.unwrap().is_empty());
-        let beyond = store.get_ranges(&path, std::slice::from_ref(&(8..11))).await.unwrap_err();
-        assert!(beyond.to_string().contains("a/b"), "{beyond}");
-        let missing = store.get_ranges(&Path::from("a/c"), std::slice::from_ref(&(0..1))).await.unwrap_err();
-        assert!(matches!(&missing, Error::NotFound { path, .. } if path == "a/c"), "{missing}");
-    }
-}
+mod tests;

@@ -3,7 +3,6 @@
 use crate::ArchiveError;
 use crate::folder::DurableFolder;
 use object_store::ObjectStore;
-use object_store::local::LocalFileSystem;
 use object_store::prefix::PrefixStore;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -38,8 +37,7 @@ pub fn open_store(url: &str, base: &Path, options: &BTreeMap<String, String>) ->
             };
             std::fs::create_dir_all(&folder).map_err(|error| refuse(error.to_string()))?;
             let folder = folder.canonicalize().map_err(|error| refuse(error.to_string()))?;
-            let store = LocalFileSystem::new_with_prefix(&folder).map_err(|error| refuse(error.to_string()))?;
-            let store = DurableFolder::new(store);
+            let store = DurableFolder::new(folder.clone()).map_err(|error| refuse(error.to_string()))?;
             let url = Url::from_directory_path(&folder).map_err(|()| refuse("its path is not absolute".to_owned()))?;
             Ok(Location { url, store: Arc::new(store) })
         }

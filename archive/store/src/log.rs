@@ -18,22 +18,27 @@
 
 mod actions;
 mod change;
+mod checkpoint;
+mod listing;
 mod snapshot;
 mod state;
 mod storage;
 
 pub(crate) use actions::{CLUSTER_ID, COMMIT_ID, parse_app_id};
 pub use change::{Advance, Change};
+pub(crate) use checkpoint::CHECKPOINT_INTERVAL;
+pub(crate) use listing::hinted_version;
 pub use snapshot::{DataFile, Snapshot, TopicPartition};
 
 use crate::error::{ArchiveError, CommitError};
 use crate::proof::attest::PROOF_MEMBER;
 use crate::segment::Segment;
 use crate::table::{PARTITION_COLUMNS, Table};
-use actions::{add_action, app_id, data_file, delta_type, file_path, relative_path, remove_action};
+use actions::{add_action, app_id, delta_type, file_path, relative_path, remove_action};
+use bytes::Bytes;
 use change::check_offsets;
-use deltalake_core::DeltaTableError;
-use deltalake_core::kernel::transaction::{CommitBuilder, CommitProperties, TransactionError};
+use deltalake_core::TableProperty;
+use deltalake_core::kernel::transaction::CommitData;
 use deltalake_core::kernel::{Action, DataType, PrimitiveType, StructField, Transaction};
 use deltalake_core::operations::create::CreateBuilder;
 use deltalake_core::protocol::{DeltaOperation, SaveMode};
@@ -41,13 +46,17 @@ use holdfast_events::Timestamp;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use state::LogState;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use storage::{LogStorage, log_error};
 use tokio::sync::Mutex;
 
 /// Attempts of one commit, each lost to another writer. The caller may then try the same commit again.
 const MAX_ATTEMPTS: usize = 100;
+
+/// How long a checkpoint repeats that a file was removed, as Delta Lake writes it. Nothing here reads it from there: who
+/// deletes removed files reads the entries.
+const REMOVALS_IN_CHECKPOINTS: &str = "interval 1 hours";
 
 /// The Delta log of one table. Clones share their state.
 #[derive(Debug, Clone)]
@@ -70,22 +79,7 @@ impl TableLog {
     pub async fn snapshot(&self) -> Result<Arc<Snapshot>, ArchiveError> {
         let mut state = self.state.lock().await;
         state.refresh(&self.storage).await?;
-        let version = state.version();
-        if let Some(snapshot) = &state.snapshot
-            && snapshot.version == version
-        {
-            return Ok(Arc::clone(snapshot));
-        }
-        let files = match &state.delta {
-            None => Vec::new(),
-            Some(delta) => {
-                let adds = delta.snapshot().map_err(log_error("read the Delta log"))?.log_data();
-                adds.iter().map(|add| data_file(self.table(), &add)).collect::<Result<_, _>>()?
-            }
-        };
-        let snapshot = Arc::new(Snapshot { version, files, offsets: state.offsets.clone() });
-        state.snapshot = Some(Arc::clone(&snapshot));
-        Ok(snapshot)
+        Ok(state.snapshot())
     }
 
     /// The log's newest version; `None` when there is no table yet.
@@ -99,7 +93,7 @@ impl TableLog {
     pub async fn offsets(&self) -> Result<BTreeMap<TopicPartition, i64>, ArchiveError> {
         let mut state = self.state.lock().await;
         state.refresh(&self.storage).await?;
-        Ok(state.offsets.clone())
+        Ok(state.offsets().clone())
     }
 
     /// The Kafka cluster of the log's offsets, as its newest entry names it; `None` when no entry names one.
@@ -140,12 +134,67 @@ impl TableLog {
 
     /// Makes a change. `now` becomes the files' modification time. Returns the version.
     pub async fn change(&self, change: &Change<'_>, now: Timestamp) -> Result<u64, CommitError> {
-        let Change { segments, removed, advances, commit_id, attestation } = *change;
+        let version = self.change_log(change, now).await?;
+        if checkpoint::is_due(version)
+            && let Err(error) = checkpoint::write(&self.storage, version).await
+        {
+            // The change is made. Readers begin at an older checkpoint and read more entries.
+            tracing::warn!(
+                %error,
+                table = self.table().name(),
+                version,
+                "a checkpoint of the Delta log was not written; opening the log takes longer until the next one is"
+            );
+        }
+        Ok(version)
+    }
+
+    async fn change_log(&self, change: &Change<'_>, now: Timestamp) -> Result<u64, CommitError> {
         let mut state = self.state.lock().await;
         state.refresh(&self.storage).await?;
-        if state.delta.is_none() {
+        if state.version().is_none() {
             self.create(&mut state).await?;
         }
+        for _ in 0..MAX_ATTEMPTS {
+            if state.has_commit(change.commit_id) {
+                return Ok(state.version().unwrap_or_default());
+            }
+            check_offsets(state.offsets(), change.advances)?;
+            if let Some(file) = change.removed.iter().find(|file| !state.has_file(&file.path)) {
+                return Err(CommitError::ConcurrentRemove { id: file.id.clone() });
+            }
+            let version = state.next_version();
+            let entry = self.entry(change, state.own_cluster.as_deref(), now)?;
+            match self.storage.create_entry(version, entry.clone()).await {
+                Ok(true) => {
+                    state.apply_entry(self.table(), &entry)?;
+                    return Ok(version);
+                }
+                // Another writer was first. Its entry is read, and this one becomes the next.
+                Ok(false) => state.refresh(&self.storage).await?,
+                // The log decides what happened, not the response: the entry may have been written although the store
+                // returned an error.
+                Err(error) => {
+                    state.refresh(&self.storage).await?;
+                    return match state.has_commit(change.commit_id) {
+                        true => Ok(state.version().unwrap_or_default()),
+                        false => Err(error.into()),
+                    };
+                }
+            }
+        }
+        Err(CommitError::Archive(ArchiveError::Store {
+            doing: "commit to the Delta log".to_owned(),
+            source: object_store::Error::Generic {
+                store: "log",
+                source: format!("{MAX_ATTEMPTS} attempts lost against other writers").into(),
+            },
+        }))
+    }
+
+    /// The bytes of the entry that makes a change.
+    fn entry(&self, change: &Change<'_>, cluster: Option<&str>, now: Timestamp) -> Result<Bytes, ArchiveError> {
+        let Change { segments, removed, advances, commit_id, attestation } = *change;
         let data_change = removed.is_empty();
         let mut actions: Vec<Action> =
             segments.iter().map(|segment| Action::Add(add_action(segment, now, data_change))).collect();
@@ -156,62 +205,12 @@ impl TableLog {
             .iter()
             .map(|advance| Transaction::new(app_id(&advance.topic, advance.partition), advance.next))
             .collect();
-        for _ in 0..MAX_ATTEMPTS {
-            if state.commits.iter().any(|known| known == commit_id) {
-                return Ok(state.version().unwrap_or_default());
-            }
-            check_offsets(&state.offsets, advances)?;
-            if !removed.is_empty() {
-                self.check_removed(&state, removed)?;
-            }
-            let delta = state.delta.as_ref().expect("the table was opened or created above");
-            let cluster = state.own_cluster.clone().map(|id| (CLUSTER_ID.to_owned(), id.into()));
-            let proof = attestation.map(|attestation| (PROOF_MEMBER.to_owned(), attestation.to_json()));
-            let properties = CommitProperties::default()
-                .with_max_retries(0)
-                .with_metadata([(COMMIT_ID.to_owned(), commit_id.into())].into_iter().chain(cluster).chain(proof))
-                .with_application_transactions(transactions.clone());
-            let operation = DeltaOperation::Write { mode: SaveMode::Append, partition_by: None, predicate: None };
-            let table = delta.snapshot().map_err(log_error("read the Delta log"))?.snapshot();
-            let result = CommitBuilder::from(properties)
-                .with_actions(actions.clone())
-                .build(Some(table), delta.log_store(), operation)
-                .await;
-            let lost_race = matches!(
-                &result,
-                Err(DeltaTableError::VersionAlreadyExists(_)
-                    | DeltaTableError::Transaction { source: TransactionError::MaxCommitAttempts(_) })
-            );
-            // The log decides what happened, not the result: an entry may have been written although the store returned
-            // an error, and a later step may have failed although the entry is in the log.
-            let refreshed = state.refresh(&self.storage).await;
-            refreshed?;
-            match result {
-                Ok(committed) => return Ok(committed.version),
-                Err(_) if lost_race => {}
-                Err(source) => {
-                    if state.commits.iter().any(|known| known == commit_id) {
-                        return Ok(state.version().unwrap_or_default());
-                    }
-                    return Err(log_error("commit to the Delta log")(source).into());
-                }
-            }
-        }
-        Err(CommitError::Archive(ArchiveError::Log {
-            doing: "commit to the Delta log",
-            source: Box::new(DeltaTableError::Generic(format!("{MAX_ATTEMPTS} attempts lost against other writers"))),
-        }))
-    }
-
-    /// Refuses to remove a file that is not part of the table.
-    fn check_removed(&self, state: &LogState, removed: &[DataFile]) -> Result<(), CommitError> {
-        let delta = state.delta.as_ref().expect("the table was opened or created before");
-        let live = delta.snapshot().map_err(log_error("read the Delta log"))?.log_data();
-        let live: HashSet<Path> = live.iter().map(|add| file_path(self.table(), &add.path())).collect();
-        match removed.iter().find(|file| !live.contains(&file.path)) {
-            Some(file) => Err(CommitError::ConcurrentRemove { id: file.id.clone() }),
-            None => Ok(()),
-        }
+        let cluster = cluster.map(|id| (CLUSTER_ID.to_owned(), id.into()));
+        let proof = attestation.map(|attestation| (PROOF_MEMBER.to_owned(), attestation.to_json()));
+        let metadata = [(COMMIT_ID.to_owned(), commit_id.into())].into_iter().chain(cluster).chain(proof).collect();
+        let operation = DeltaOperation::Write { mode: SaveMode::Append, partition_by: None, predicate: None };
+        let entry = CommitData::new(actions, operation, metadata, transactions).get_bytes();
+        entry.map_err(|error| log_error("encode an entry of the Delta log")(error.into()))
     }
 
     async fn create(&self, state: &mut LogState) -> Result<(), ArchiveError> {
@@ -234,17 +233,31 @@ impl TableLog {
             .with_columns(fields)
             .with_partition_columns(PARTITION_COLUMNS)
             // The log's history is evidence; Delta must not expire it.
-            .with_configuration_property(deltalake_core::TableProperty::EnableExpiredLogCleanup, Some("false"))
+            .with_configuration_property(TableProperty::EnableExpiredLogCleanup, Some("false"))
+            .with_configuration_property(TableProperty::DeletedFileRetentionDuration, Some(REMOVALS_IN_CHECKPOINTS))
             .await;
         // The table exists now, whichever writer created it. If it does not, opening it reports the error.
         let refreshed = state.refresh(&self.storage).await;
-        match (result, state.delta.is_some()) {
+        match (result, state.version().is_some()) {
             (_, true) => refreshed,
             (Err(error), false) => Err(log_error("create the table")(error)),
             (Ok(_), false) => refreshed.and(Err(ArchiveError::Damaged {
                 what: format!("the Delta log of {}", self.table().name()),
                 why: "the table was created and does not exist".to_owned(),
             })),
+        }
+    }
+
+    /// A segment's file as the log describes it once it is committed.
+    pub fn file_of(&self, segment: &Segment) -> DataFile {
+        DataFile {
+            path: self.path_of(segment),
+            id: segment.id.clone(),
+            class: segment.partition.class.clone(),
+            date: segment.partition.date,
+            rows: segment.rows,
+            size: segment.bytes.len() as u64,
+            time: segment.time,
         }
     }
 

@@ -8,6 +8,7 @@
 //! proof/checkpoint, proof/tile/...                    the transparency log (C2SP tlog-tiles)
 //! proof/checkpoints/<size>                            the kept checkpoints
 //! proof/lease/<number>                                the lease of the process that integrates
+//! ingest/marks/<topic>/<partition>                    where a run of the archiver began
 //! ```
 
 use crate::keys::MasterKeyId;
@@ -33,6 +34,16 @@ pub fn delta_log(table: Table) -> Path {
 /// An entry of a table's Delta log.
 pub fn delta_log_entry(table: Table, version: u64) -> Path {
     delta_log(table).join(format!("{version:020}.json"))
+}
+
+/// A checkpoint of a table's Delta log.
+pub fn delta_log_checkpoint(table: Table, version: u64) -> Path {
+    delta_log(table).join(format!("{version:020}.checkpoint.parquet"))
+}
+
+/// The object that names the newest checkpoint of a table's Delta log.
+pub fn delta_log_hint(table: Table) -> Path {
+    delta_log(table).join("_last_checkpoint")
 }
 
 /// A data file's path relative to its table.
@@ -88,6 +99,11 @@ pub fn proof_leases() -> Path {
 /// One lease to integrate.
 pub fn proof_lease(number: u64) -> Path {
     proof_leases().join(format!("{number:08}"))
+}
+
+/// The mark that a run of the archiver leaves about a Kafka partition.
+pub fn ingest_mark(topic: &str, partition: i32) -> Path {
+    Path::from_iter(["ingest".to_owned(), "marks".to_owned(), external_name(topic), partition.to_string()])
 }
 
 /// The private half of a master key, encrypted to the tier's holders.

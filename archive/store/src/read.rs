@@ -4,13 +4,16 @@ use crate::archive::Archive;
 use crate::error::ArchiveError;
 use crate::fetch;
 use crate::keys::Unlocker;
-use crate::log::{DataFile, TableLog};
+use crate::log::{DataFile, TableLog, TopicPartition};
 use crate::proof::entry::{AddedFile, Entry, read_entry};
 use crate::table::Table;
 use crate::{file_id, paths};
 use arrow_array::RecordBatch;
+use bytes::Bytes;
+use futures::future::try_join_all;
 use holdfast_events::Timestamp;
 use object_store::ObjectStoreExt;
+use std::collections::BTreeMap;
 
 /// The columns `names` of a file whose keys were prepared. One that the file does not have is left out.
 ///
@@ -35,8 +38,24 @@ pub fn sealed_id(id: &str) -> String {
     file_id::sealed(id)
 }
 
-/// The files that brought new rows into `log`, by its entries after `after` up to and including `through`. Some of them
-/// may have been sealed into others since.
+/// What some entries of a log brought into its table.
+#[derive(Debug, Clone, Default)]
+pub struct Added {
+    /// Files with new rows. Some of them may have been sealed into others since.
+    pub files: Vec<DataFile>,
+    /// Their rows.
+    pub rows: u64,
+    /// The last of the entries; `None` if there was none to read.
+    pub through: Option<u64>,
+    /// The offsets that the entries moved, as the last one left them.
+    pub offsets: BTreeMap<TopicPartition, i64>,
+}
+
+/// Entries that are read at the same time.
+const CONCURRENT_READS: u64 = 16;
+
+/// What the entries of `log` after `after` brought into it, up to and including `newest`. Ends earlier with the entry
+/// at which there are `max_rows` new rows or more.
 ///
 /// # Errors
 /// When an entry is missing or cannot be read.
@@ -44,24 +63,40 @@ pub async fn added(
     archive: &Archive,
     log: &TableLog,
     after: Option<u64>,
-    through: u64,
-) -> Result<Vec<DataFile>, ArchiveError> {
-    let table = log.table();
-    let mut files = Vec::new();
-    for version in after.map_or(0, |after| after + 1)..=through {
-        let damaged =
-            |why: String| ArchiveError::Damaged { what: paths::delta_log_entry(table, version).to_string(), why };
-        let bytes = read_entry(archive.store().as_ref(), table, version).await?;
-        let entry =
-            Entry::parse(version, &bytes.ok_or_else(|| damaged("it is missing".to_owned()))?).map_err(&damaged)?;
-        // An entry that removes files adds others with the same rows.
-        if entry.removes.is_empty() {
-            for add in entry.adds {
-                files.push(data_file(table, add).ok_or_else(|| damaged("a file's date cannot be read".to_owned()))?);
+    newest: u64,
+    max_rows: u64,
+) -> Result<Added, ArchiveError> {
+    let (store, table) = (archive.store().as_ref(), log.table());
+    let mut added = Added::default();
+    let mut next = after.map_or(0, |after| after + 1);
+    while next <= newest {
+        let end = newest.min(next + CONCURRENT_READS - 1);
+        for bytes in try_join_all((next..=end).map(|version| read_entry(store, table, version))).await? {
+            add_entry(&mut added, table, next, bytes)?;
+            next += 1;
+            if added.rows >= max_rows {
+                return Ok(added);
             }
         }
     }
-    Ok(files)
+    Ok(added)
+}
+
+fn add_entry(added: &mut Added, table: Table, version: u64, bytes: Option<Bytes>) -> Result<(), ArchiveError> {
+    let damaged = |why: String| ArchiveError::Damaged { what: paths::delta_log_entry(table, version).to_string(), why };
+    let bytes = bytes.ok_or_else(|| damaged("it is missing".to_owned()))?;
+    let entry = Entry::parse(version, &bytes).map_err(damaged)?;
+    // An entry that removes files adds others with the same rows.
+    if entry.removes.is_empty() {
+        for add in entry.adds {
+            added.rows = added.rows.saturating_add(add.rows);
+            let file = data_file(table, add);
+            added.files.push(file.ok_or_else(|| damaged("a file's date cannot be read".to_owned()))?);
+        }
+    }
+    added.offsets.extend(entry.offsets);
+    added.through = Some(version);
+    Ok(())
 }
 
 fn data_file(table: Table, add: AddedFile) -> Option<DataFile> {

@@ -101,6 +101,14 @@ impl Table {
         }
     }
 
+    /// Whether its log is evidence, which is never trimmed. The sessions are derived from the events.
+    pub fn is_evidence(self) -> bool {
+        match self {
+            Self::Events | Self::DeadLetters => true,
+            Self::Sessions => false,
+        }
+    }
+
     /// The columns of its data files.
     pub fn schema(self) -> SchemaRef {
         match self {

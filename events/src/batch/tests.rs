@@ -63,6 +63,37 @@ fn fields_are_stored_in_the_column_of_their_tier() {
 }
 
 #[test]
+fn whole_numbers_are_stored_as_such_however_json_writes_them() {
+    let batch = batch_of(&[
+        event_json("survey.submitted", "", r#"{"rating":5.0}"#),
+        event_json("chat.line", "", r#"{"seq":9007199254740993.0,"sender":"agent","text":"x"}"#),
+        event_json("recording.ended", "", r#"{"recording_id":"r","chunks":50e-1,"duration":1.0}"#),
+        event_json("survey.submitted", "", r#"{"rating":4.5}"#),
+    ]);
+    let rating = batch.column(Column::Rating as usize).as_primitive::<Int32Type>();
+    assert_eq!(rating.iter().collect::<Vec<_>>(), [Some(5), None, None, None]);
+    assert_eq!(batch.column(Column::Seq as usize).as_primitive::<Int64Type>().value(1), 9_007_199_254_740_993);
+    assert_eq!(text(&batch, Column::Operational, 2), Some(r#"{"chunks":5}"#));
+    assert_eq!(text(&batch, Column::Data, 0), Some(r#"{"rating":5.0}"#), "the payload stays as it came");
+    let problems: Vec<_> = (0..4).map(|row| text(&batch, Column::Problems, row)).collect();
+    assert_eq!(problems, [None, None, None, Some("rating is not a whole number")]);
+}
+
+#[test]
+fn negative_seconds_have_no_column() {
+    let batch = batch_of(&[
+        event_json("session.started", "", r#"{"agent_id":"a","customer_id":"c","waited":-30}"#),
+        event_json("session.ended", "", r#"{"ended_by":"agent","resolution":"resolved","duration":-120}"#),
+    ]);
+    for column in [Column::Waited, Column::Duration] {
+        assert_eq!(batch.column(column as usize).null_count(), 2);
+    }
+    assert_eq!(text(&batch, Column::Problems, 0), Some("waited is negative"));
+    assert_eq!(text(&batch, Column::Problems, 1), Some("duration is negative"));
+    assert_eq!(text(&batch, Column::Operational, 0), Some(r#"{"agent_id":"a","customer_id":"c"}"#));
+}
+
+#[test]
 fn an_empty_builder_gives_an_empty_batch() {
     let batch = EventBatchBuilder::new().finish();
     assert_eq!((batch.num_rows(), batch.num_columns()), (0, COLUMNS.len()));

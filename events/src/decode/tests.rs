@@ -1,6 +1,8 @@
 //! What is an event and what is not, and that the three modes give the same event.
 
-use crate::{Chunk, Data, DecodeError, Event, canonical_bytes, decode_binary, decode_structured, split_batch};
+use crate::{
+    Chunk, Data, DecodeError, Event, MAX_CHUNK_SEQ, canonical_bytes, decode_binary, decode_structured, split_batch,
+};
 use proptest::prelude::*;
 
 const LINE: &str = r#"{"specversion":"1.0","id":"a-1","source":"urn:x","type":"chat.line","subject":"s1","time":"2026-01-31T10:30:00+01:00","datacontenttype":"application/json","agent":"ann","externalkey":"K7","data":{"seq":0,"sender":"agent","text":"caf\u00e9 \"x\""}}"#;
@@ -118,9 +120,124 @@ fn batches_are_split() {
     let events = split_batch(batch.as_bytes()).unwrap();
     assert_eq!(events, [LINE.as_bytes(), LINE.as_bytes()]);
     assert_eq!(split_batch(b"[]").unwrap().len(), 0);
-    assert_eq!(split_batch(b"{}").unwrap_err().reason(), "not_an_event");
-    assert_eq!(split_batch(b"[1]").unwrap_err().reason(), "not_an_event");
-    assert_eq!(split_batch(b"[{}").unwrap_err().reason(), "invalid_json");
+    for (batch, reason) in [
+        (b"{}".as_slice(), "not_an_event"),
+        (b"[{}", "invalid_json"),
+        (b"[{}]]", "invalid_json"),
+        (b"[{}}", "invalid_json"),
+        (b"", "invalid_json"),
+        (b"[{}]\xff", "invalid_utf8"),
+    ] {
+        let error = split_batch(batch).unwrap_err();
+        assert_eq!((error.error.reason(), error.event), (reason, None), "{batch:?}");
+    }
+}
+
+#[test]
+fn an_error_in_a_batch_names_the_event() {
+    let good = r#"{"a":1}"#;
+    for (bad, reason) in [
+        (br#"{"text":"so happy \ud83d"}"#.as_slice(), "invalid_json"),
+        (br#"{"id":"1","id":"2"}"#, "duplicate_key"),
+        (br#"{"data":{"x":1,"\u0078":2}}"#, "duplicate_key"),
+        (br#"{"a":01}"#, "invalid_json"),
+        (br#"{"text":"not closed"#, "invalid_json"),
+        (b"{\"text\":\"latin 1: \xfc\"}", "invalid_utf8"),
+        (b"{\"text\":\"\\ud83d\xff\"}", "invalid_utf8"),
+        (b"5", "not_an_event"),
+        (b"\"{}\"", "not_an_event"),
+    ] {
+        let batch = [format!("[{good}, {good},\n ").as_bytes(), bad, b"]"].concat();
+        let error = split_batch(&batch).unwrap_err();
+        let begins = batch.len() - 1 - bad.len();
+        assert_eq!((error.error.reason(), error.event), (reason, Some((2, begins))), "{error}");
+        // Alone, the event has the same error at the same byte.
+        if reason != "not_an_event" && bad.ends_with(b"}") {
+            assert_eq!(crate::decode_structured(bad).unwrap_err(), error.error);
+        }
+    }
+    // What is wrong first counts.
+    let error = split_batch(b"[{},{\"a\":tru},{\"b\":\"\xff\"}]").unwrap_err();
+    assert_eq!((error.error.reason(), error.event), ("invalid_json", Some((1, 4))));
+}
+
+#[test]
+fn an_event_of_a_batch_may_be_nested_as_deep_as_one_alone() {
+    let nested = |depth: usize| LINE.replacen(r#""caf\u00e9 \"x\"""#, &("[".repeat(depth) + &"]".repeat(depth)), 1);
+    let deepest = nested(crate::MAX_DEPTH - 2);
+    assert_eq!(decode_structured(deepest.as_bytes()).map(|_| ()), Ok(()));
+    assert_eq!(split_batch(format!("[{deepest}]").as_bytes()).map(|events| events.len()), Ok(1));
+    let deeper = nested(crate::MAX_DEPTH - 1);
+    let error = split_batch(format!("[{deeper}]").as_bytes()).unwrap_err();
+    assert_eq!((error.event, error.error), (Some((0, 1)), decode_structured(deeper.as_bytes()).unwrap_err()));
+}
+
+#[test]
+fn a_byte_order_mark_belongs_to_nothing() {
+    let marked = |text: &str| format!("\u{feff}{text}").into_bytes();
+    assert_eq!(
+        canonical_bytes(&decode_structured(&marked(LINE)).unwrap()),
+        canonical_bytes(&decode_structured(LINE.as_bytes()).unwrap())
+    );
+    assert_eq!(split_batch(&marked(&format!(" [{LINE}]"))).unwrap(), [LINE.as_bytes()]);
+    let attributes = [
+        ("specversion", "1.0"),
+        ("id", "1"),
+        ("source", "s"),
+        ("type", "t"),
+        ("subject", "x"),
+        ("time", "2026-01-01T00:00:00Z"),
+    ];
+    let attributes = attributes.map(|(name, value)| (name, value.as_bytes()));
+    let data = marked(r#" {"a":1}"#);
+    assert_eq!(decode_binary(attributes, None, &data).unwrap().data, Data::Text(r#"{"a":1}"#.into()));
+    // In a text it may be meant, and in the middle it is no JSON.
+    let text = decode_binary(attributes, Some("text/plain"), &data).unwrap();
+    assert_eq!(text.data_bytes(), Some(data.as_slice()));
+    for json in ["\u{feff}", "\u{feff}\u{feff}{}", " \u{feff}{}", "{}\u{feff}"] {
+        assert_eq!(decode_structured(json.as_bytes()).unwrap_err().reason(), "invalid_json", "{json:?}");
+    }
+}
+
+#[test]
+fn times_at_the_edges_of_rfc_3339_are_events_and_are_written_back() {
+    for (time, written) in [
+        ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00.000000Z"),
+        ("0001-01-01T00:00:00+01:00", "0000-12-31T23:00:00.000000Z"),
+        ("0000-01-01T00:00:00+23:59", "-0001-12-31T00:01:00.000000Z"),
+        ("9999-12-31T23:59:59.9999999-05:00", "+10000-01-01T04:59:59.999999Z"),
+        ("9999-12-31T23:59:60.999999-23:59", "+10000-01-01T23:59:00.999999Z"),
+    ] {
+        let json = LINE.replacen("2026-01-31T10:30:00+01:00", time, 1);
+        let event = decode_structured(json.as_bytes()).unwrap();
+        assert_eq!(event.time.to_string(), written);
+        let written = event.to_structured_json();
+        assert_eq!(canonical_bytes(&decode_structured(&written).unwrap()), canonical_bytes(&event), "{time}");
+    }
+    for time in
+        ["+10000-01-01T23:59:01Z", "-0001-12-31T00:00:59.999999Z", "+294247-01-10T04:00:54Z", "-290000-01-01T00:00:00Z"]
+    {
+        assert_eq!(broken("2026-01-31T10:30:00+01:00", time).reason(), "invalid_time", "{time}");
+    }
+}
+
+#[test]
+fn a_million_headers_take_no_longer_than_reading_them() {
+    let names: Vec<String> = (0..1_000_000).map(|number| format!("x{number}")).collect();
+    let required = [
+        ("specversion", "1.0"),
+        ("id", "1"),
+        ("source", "s"),
+        ("type", "t"),
+        ("subject", "x"),
+        ("time", "2026-01-01T00:00:00Z"),
+    ];
+    let attributes = || required.into_iter().chain(names.iter().map(|name| (name.as_str(), "")));
+    let bytes = |(name, value): (_, &'static str)| (name, value.as_bytes());
+    let event = decode_binary(attributes().map(bytes), None, b"").unwrap();
+    assert_eq!(event.extensions.len(), names.len());
+    let twice = decode_binary(attributes().chain([("x7", "")]).map(bytes), None, b"").unwrap_err();
+    assert!(twice.to_string().contains("`x7` is invalid: it occurs twice"), "{twice}");
 }
 
 fn chunk_event<'a>(seq: &'a str, sha256: Option<&'a str>) -> Event<'a> {
@@ -157,8 +274,20 @@ fn a_chunk_becomes_a_row_that_describes_it() {
             format!(r#"{{"recording_id":"rec","seq":4,"first_ms":0,"last_ms":1999,"size":3,"sha256":"{digest}","last":true,"media_type":"video/webm"}}"#).into()
         )
     );
-    for (seq, sha256) in [("-1", None), ("x", None), ("4", Some("00"))] {
+    for (seq, sha256) in [("-1", None), ("x", None), ("4.5", None), ("1e400", None), ("", None), ("4", Some("00"))] {
         assert_eq!(Chunk::of(&chunk_event(seq, sha256)).unwrap_err().reason(), "invalid_chunk");
+    }
+}
+
+#[test]
+fn the_number_of_a_chunk_has_a_bound_and_may_be_written_as_json_writes_it() {
+    let number = |seq: &str| Chunk::of(&chunk_event(seq, None)).map(|chunk| chunk.map(|chunk| chunk.seq));
+    for (text, seq) in [("0", 0), ("5.0", 5), ("2147483647", MAX_CHUNK_SEQ), ("2.147483647e9", MAX_CHUNK_SEQ)] {
+        assert_eq!(number(text), Ok(Some(seq)), "{text}");
+    }
+    for text in ["2147483648", "4611686018427387904", "9223372036854775807", "9223372036854775808"] {
+        let error = number(text).unwrap_err();
+        assert!(error.to_string().ends_with(&format!("from 0 to {MAX_CHUNK_SEQ}")), "{error}");
     }
 }
 

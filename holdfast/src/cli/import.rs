@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use holdfast_archive::{Archive, Table};
-use holdfast_events::{CHUNK_TYPE, Chunk, Data, Decoder};
+use holdfast_events::{CHUNK_TYPE, Chunk, DecodeError, Decoder};
 use holdfast_ingest::archiver;
 use holdfast_ingest::kafka::KafkaSettings;
 use holdfast_ingest::producer::{BulkPublisher, BulkReport, KafkaProducer, PublishError, Record};
@@ -183,8 +183,9 @@ struct LineSender<'k> {
 impl LineSender<'_> {
     async fn send(&mut self, number: u64, line: &[u8]) -> anyhow::Result<()> {
         let Self { bulk, kafka, decoder, summary } = self;
-        let sent = match decoder.structured(line) {
-            Ok(event) if is_chunk(&event) => {
+        let decoded = decoder.structured(line).and_then(|event| Ok((is_chunk(&event)?, event)));
+        let sent = match decoded {
+            Ok((true, event)) => {
                 let headers = event_headers(&event);
                 let headers: Vec<(&str, &[u8])> =
                     headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
@@ -194,7 +195,7 @@ impl LineSender<'_> {
                 summary.events += 1;
                 bulk.send(record).await
             }
-            Ok(event) => {
+            Ok((false, event)) => {
                 summary.events += 1;
                 let sent = bulk.send(structured(kafka, event.subject.as_bytes(), line)).await;
                 decoder.recycle(event);
@@ -222,9 +223,10 @@ fn structured<'r>(kafka: &'r KafkaSettings, key: &'r [u8], value: &'r [u8]) -> R
     Record { topic: &kafka.events_topic, key, value, headers: HEADERS }
 }
 
-/// Whether an event is a recording chunk, which belongs into the topic of recordings.
-fn is_chunk(event: &holdfast_events::Event<'_>) -> bool {
-    event.type_ == CHUNK_TYPE && matches!(event.data, Data::Binary(_)) && matches!(Chunk::of(event), Ok(Some(_)))
+/// Whether an event is a recording chunk, which belongs into the topic of recordings. The error is that of a chunk which
+/// the archiver refuses.
+fn is_chunk(event: &holdfast_events::Event<'_>) -> Result<bool, DecodeError> {
+    Ok(event.type_ == CHUNK_TYPE && Chunk::of(event)?.is_some())
 }
 
 /// The attributes of an event as the headers of Kafka's binary mode.

@@ -10,7 +10,7 @@ use clap::Args;
 use holdfast_archive::proof::{RecordPlace, prove};
 use holdfast_archive::{Archive, Table};
 use holdfast_proof::bundle::EventProof;
-use holdfast_query::{AccessKind, AccessRecord, Reader};
+use holdfast_query::{AccessKind, AccessRecord, Reader, Reads};
 use serde::Serialize;
 
 use super::arguments::ConfigArguments;
@@ -22,7 +22,7 @@ use super::verify::read_keys;
 use crate::config::Settings;
 use crate::wiring::job::{Job, done};
 use crate::wiring::query::literal;
-use crate::wiring::{archive, proof, query};
+use crate::wiring::{archive, proof, query, users_file};
 
 /// Write a small file that proves that an event is in the archive, unchanged.
 ///
@@ -42,7 +42,7 @@ pub(crate) struct Prove {
     /// The purpose of this access, for its record in the audit trail
     #[arg(long, value_name = "TEXT")]
     purpose: Option<String>,
-    /// File for the proof [default: standard output]
+    /// File for the proof, which only you can read (mode 0600) [default: standard output]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -80,7 +80,8 @@ impl Prove {
         })?;
         let text = proof.to_json();
         match &self.out {
-            Some(path) => std::fs::write(path, text).with_context(|| format!("write {}", path.display()))?,
+            // The proof has the whole event.
+            Some(path) => users_file::write_secret(path, &text)?,
             None => print(&text)?,
         }
         Ok(Outcome::Success)
@@ -89,8 +90,8 @@ impl Prove {
     async fn prove(&self, settings: &Settings, archive: &Archive, reader: &Reader) -> anyhow::Result<EventProof> {
         let keys = proof::trusted_keys(settings)?;
         let statement = format!("proof of event {}", self.event);
-        let access =
-            reader.begin(AccessRecord { kind: AccessKind::Exported, statement, purpose: self.purpose.clone() }).await?;
+        let (kind, purpose, reads) = (AccessKind::Exported, self.purpose.clone(), Reads::everything());
+        let access = reader.begin(AccessRecord { kind, statement, purpose, reads }).await?;
         let caller = reader.session();
         let of_source = self.source.as_ref().map(|source| format!(" AND source = {}", literal(source)));
         let statement = format!(
@@ -103,9 +104,11 @@ impl Prove {
         let found: Vec<FoundEvent> = rows.iter().flat_map(found_events).collect();
         // If the event has duplicates, the row that was archived first is proven.
         let Some(event) = found.first() else {
+            access.end(0, 0, None).await;
             bail!("there is no event with the id `{}` in the archive", self.event);
         };
         if let Some(other) = found.iter().find(|other| other.source != event.source) {
+            access.end(0, 0, None).await;
             bail!(
                 "several sources have an event with this id, {} and {} among them; name one with --source",
                 event.source,

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use anyhow::anyhow;
 use clap::Args;
 use holdfast_archive::Archive;
-use holdfast_query::{AccessKind, AccessRecord, Reader};
+use holdfast_query::{AccessKind, AccessRecord, Reader, Reads};
 use holdfast_timeline::Verdict;
 
 use super::{ConfigArguments, Outcome, Session, block_on, print, print_json};
@@ -79,7 +79,8 @@ impl SessionCommand {
             None if self.completeness => (AccessKind::Viewed, format!("completeness of session {}", self.id)),
             None => (AccessKind::Viewed, format!("session {}", self.id)),
         };
-        let access = reader.begin(AccessRecord { kind, statement, purpose: self.purpose.clone() }).await?;
+        let (purpose, reads) = (self.purpose.clone(), Reads::everything_of(&self.id));
+        let access = reader.begin(AccessRecord { kind, statement, purpose, reads }).await?;
         let caller = reader.session();
         let subject = [self.id.as_str()];
         if let (Some(recording), Some(out)) = (&self.recording, &self.out) {

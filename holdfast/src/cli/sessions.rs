@@ -24,8 +24,8 @@ pub(crate) enum SessionsCommand {
 
 /// Rebuild the table from all events.
 ///
-/// A server with the role query keeps the table up to date. Rebuild it when its files are damaged, or when the archive was
-/// filled without such a server. Statements can run meanwhile. Needs the keys of all three tiers.
+/// A server with the role query keeps the table up to date. Rebuild it when its files are damaged, or after events were
+/// removed for good. Statements and that server can run meanwhile. Needs the keys of all three tiers.
 #[derive(Debug, Args)]
 pub(crate) struct Rebuild {
     #[command(flatten)]

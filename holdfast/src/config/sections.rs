@@ -193,6 +193,7 @@ pub(crate) struct Postgres {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a table of settings")]
 pub(crate) struct Query {
+    pub(crate) listen: Listen,
     pub(crate) identities_dir: OptionalPath,
     pub(crate) spill_dir: OptionalPath,
     pub(crate) spill_bytes: u64,

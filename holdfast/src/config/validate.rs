@@ -278,6 +278,9 @@ fn servers(config: &Config, findings: &mut Findings<'_>) {
     if config.kafka.brokers.is_empty() && gateway.listen == config.broker.listen && gateway.listen.0.port() != 0 {
         findings.add("gateway.listen", "is also the address of the built-in broker", "give them different ports");
     }
+    if config.query.listen == gateway.listen && gateway.listen.0.port() != 0 {
+        findings.add("query.listen", "is also the address of the gateway", "give them different ports");
+    }
     findings.within("shutdown.limit_seconds", config.shutdown.limit_seconds, 1, 3600);
     if let Err(error) = parse_level(&config.log.level) {
         findings.add(

@@ -1,7 +1,7 @@
 //! Credentials: the directory of the users file, and the tokens of the OpenID provider. Changes of both are followed.
 //!
 //! ```text
-//! directory ─▶ a second since the last check? ─▶ stat ─▶ changed? ─▶ parse ─▶ new Arc<Directory>
+//! directory ─▶ half a second since the last check? ─▶ stat ─▶ changed? ─▶ parse ─▶ new Arc<Directory>
 //! JWT ─▶ verify ─▶ NeedsKeys ─▶ RefetchLimit ─▶ GET jwks_url ─▶ verify again
 //! ```
 //!
@@ -23,8 +23,9 @@ use holdfast_access::{
 use super::users_file;
 use crate::config::{self, Settings};
 
-/// The users file is checked for changes at most this often.
-const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+/// The users file is checked for changes at most this often. With the interval in which a running statement asks for its
+/// user's account, a change takes effect within a second.
+const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 /// Bounds for fetching the provider's keys.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_JWKS_BYTES: usize = 256 << 10;
@@ -72,7 +73,7 @@ impl Credentials {
         Ok(Self { users_file, key, users, provider })
     }
 
-    /// The users and tokens, at most a second old.
+    /// The users and tokens, at most half a second old.
     pub(crate) fn directory(&self, now: Instant) -> Arc<Directory> {
         let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
         if now.duration_since(users.checked_at) < CHECK_INTERVAL {
@@ -92,17 +93,22 @@ impl Credentials {
         Arc::clone(&users.directory)
     }
 
-    /// The principal of a bearer token: an API token, or a token of the OpenID provider.
-    pub(crate) async fn check_bearer(
+    /// Whether a bearer token is one of the OpenID provider, and not an API token.
+    pub(crate) fn is_openid(&self, token: &str) -> bool {
+        self.provider.is_some() && JwtVerifier::is_jwt(token)
+    }
+
+    /// The principal of a token of the OpenID provider. It must not have the name of a user in `directory`: both would be
+    /// one user in the audit trail and for limits by user.
+    pub(crate) async fn check_openid(
         &self,
         token: &str,
-        instant: Instant,
+        directory: &Directory,
         now: DateTime<Utc>,
     ) -> Result<Principal, Denied> {
-        match &self.provider {
-            Some(provider) if JwtVerifier::is_jwt(token) => provider.check(token, now).await,
-            _ => self.directory(instant).check_token(token, now),
-        }
+        let Some(provider) = &self.provider else { return Err(Denied::MalformedToken) };
+        let principal = provider.check(token, now).await?;
+        if directory.user(&principal.user).is_some() { Err(Denied::LocalName) } else { Ok(principal) }
     }
 }
 

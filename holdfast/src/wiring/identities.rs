@@ -1,5 +1,5 @@
-//! The private keys (age identities) that read the archive. Commands that read load them, and servers with the roles
-//! query and sealer. A server that only archives does not.
+//! The private keys (age identities) that read the archive. Commands that read load them, and processes with one of the
+//! roles query, sessions and sealer. A process that takes events in does not.
 
 use std::path::{Path, PathBuf};
 
@@ -33,6 +33,11 @@ pub(crate) fn load_folder(folder: &Path) -> Vec<Identity> {
         }
     }
     identities
+}
+
+/// Whether a folder has identity files. Reads none of them.
+pub(crate) fn has_files(folder: &Path) -> bool {
+    !files(folder).is_empty()
 }
 
 /// Identity files in a folder, sorted by name; none when the folder does not exist or cannot be read.

@@ -73,8 +73,8 @@ impl Job {
             pipeline.archiver(archive)?;
         }
         let (supervisor, http) = if serves && !is_attached {
-            let (supervisor, gateway, health) = pipeline.http(true, true).await?;
-            (supervisor, gateway.or(Some(health)))
+            let served = pipeline.http(true, true).await?;
+            (served.supervisor, served.gateway.or(Some(served.health)))
         } else {
             (pipeline.without_http(), None)
         };

@@ -1,19 +1,10 @@
 //! The consumer lag of the archive: the high watermarks of the partitions minus the offsets in the archive's own log.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use anyhow::Context as _;
-use holdfast_ingest::kafka::{KafkaContext, KafkaSettings};
-use rdkafka::client::{ClientContext, OAuthToken};
-use rdkafka::config::{FromClientConfigAndContext as _, RDKafkaLogLevel};
-use rdkafka::error::KafkaError;
-use rdkafka::message::DeliveryResult;
-use rdkafka::producer::{Producer as _, ProducerContext, ThreadedProducer};
+use holdfast_ingest::kafka::{KafkaSettings, Observer, Watermarks};
 use serde::Serialize;
-
-/// For each request to Kafka.
-const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The lag of one topic.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -24,61 +15,13 @@ pub(crate) struct TopicLag {
     pub(crate) lag: i64,
 }
 
-/// Low and high watermark of a partition, by topic and partition: its first offset, and one past its last.
-pub(crate) type Watermarks = BTreeMap<(String, i32), (i64, i64)>;
-
-/// A client that sends nothing. It is a producer, because librdkafka renews the tokens of a producer by itself.
-struct Observer(KafkaContext);
-
-impl ClientContext for Observer {
-    const ENABLE_REFRESH_OAUTH_TOKEN: bool = KafkaContext::ENABLE_REFRESH_OAUTH_TOKEN;
-
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        self.0.log(level, facility, message);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.0.error(error, reason);
-    }
-
-    fn generate_oauth_token(&self, config: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
-        self.0.generate_oauth_token(config)
-    }
-}
-
-impl ProducerContext for Observer {
-    type DeliveryOpaque = ();
-
-    fn delivery(&self, _: &DeliveryResult<'_>, (): ()) {}
-}
-
-fn observer(settings: &KafkaSettings) -> anyhow::Result<ThreadedProducer<Observer>> {
-    let config = settings.admin_config()?;
-    let context = Observer(KafkaContext::new(settings));
-    Ok(ThreadedProducer::from_config_and_context(&config, context)?)
-}
-
 /// The watermarks of all partitions of the two topics that are archived. A missing topic has none.
 pub(crate) async fn watermarks(settings: &KafkaSettings) -> anyhow::Result<Watermarks> {
     let settings = settings.clone();
     let fetched = tokio::task::spawn_blocking(move || -> anyhow::Result<Watermarks> {
-        let observer = observer(&settings)?;
-        let client = observer.client();
-        let metadata = client.fetch_metadata(None, TIMEOUT).context("list the topics")?;
-        let mut watermarks = Watermarks::new();
-        for topic in metadata.topics().iter().filter(|topic| topic.error().is_none()) {
-            if ![&settings.events_topic, &settings.recordings_topic].iter().any(|name| *name == topic.name()) {
-                continue;
-            }
-            for partition in topic.partitions() {
-                let id = partition.id();
-                let (low, high) = client
-                    .fetch_watermarks(topic.name(), id, TIMEOUT)
-                    .with_context(|| format!("fetch the watermarks of {} partition {id}", topic.name()))?;
-                watermarks.insert((topic.name().to_owned(), id), (low, high));
-            }
-        }
-        Ok(watermarks)
+        let observer = Observer::new(&settings)?;
+        let partitions = observer.partitions(&[&settings.events_topic, &settings.recordings_topic])?;
+        Ok(observer.watermarks(&partitions)?)
     });
     fetched.await.context("fetch the watermarks")?
 }
@@ -87,9 +30,7 @@ pub(crate) async fn watermarks(settings: &KafkaSettings) -> anyhow::Result<Water
 pub(crate) async fn group_has_members(settings: &KafkaSettings) -> anyhow::Result<bool> {
     let settings = settings.clone();
     let fetched = tokio::task::spawn_blocking(move || -> anyhow::Result<bool> {
-        let observer = observer(&settings)?;
-        let list = observer.client().fetch_group_list(Some(&settings.group), TIMEOUT).context("list the group")?;
-        Ok(list.groups().iter().any(|group| !group.members().is_empty()))
+        Ok(Observer::new(&settings)?.members(&settings.group)? > 0)
     });
     fetched.await.context("list the group")?
 }

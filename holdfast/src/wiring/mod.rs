@@ -4,6 +4,7 @@
 //! Settings ─┬▶ archive ────▶ Archive, KeyRing (recipients only)
 //!           ├▶ kafka ──────▶ KafkaSettings ◀── address ── broker (built in) or lock_file (a server that runs already)
 //!           ├▶ pipeline ───▶ gateway, archiver, health in a Supervisor
+//!           ├▶ children ───▶ the roles with private keys, each in a process of its own
 //!           ├▶ job ────────▶ the pipeline for the time of a job, unless a server runs already
 //!           ├▶ lag ────────▶ consumer lag of the archive
 //!           ├▶ proof ──────▶ the log's keys, mirrors and witnesses; the integrator
@@ -19,6 +20,7 @@ pub(crate) mod archive;
 pub(crate) mod audit_trail;
 pub(crate) mod authentication;
 pub(crate) mod broker;
+pub(crate) mod children;
 pub(crate) mod credentials;
 pub(crate) mod crm;
 pub(crate) mod identities;

@@ -8,7 +8,6 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
 use holdfast_access::Principal;
 use ring::hmac;
 use ring::rand::SystemRandom;
@@ -25,8 +24,8 @@ pub(super) struct PasswordCache {
 
 struct Entry {
     verified_at: Instant,
-    /// When the verified password was set. A change of the password invalidates the entry.
-    set_at: Option<DateTime<Utc>>,
+    /// The mark of the verified password. A change of the password invalidates the entry.
+    mark: Option<[u8; 32]>,
     principal: Principal,
 }
 
@@ -46,21 +45,25 @@ impl PasswordCache {
         context.sign().as_ref().to_vec()
     }
 
-    /// The principal, unless the entry is older than a minute or the password was changed. `set_at` is when the user's
-    /// password was set.
-    pub(super) fn get(&self, mac: &[u8], set_at: Option<DateTime<Utc>>, now: Instant) -> Option<Principal> {
+    /// The principal, unless the entry is older than a minute or the password was changed. `mark` is the present
+    /// [`holdfast_access::Directory::password_mark`] of the user.
+    pub(super) fn get(&self, mac: &[u8], mark: Option<[u8; 32]>, now: Instant) -> Option<Principal> {
         let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = entries.get(mac)?;
-        let is_valid = entry.set_at == set_at && now.duration_since(entry.verified_at) < TIME_TO_LIVE;
+        let is_valid = entry.mark == mark && now.duration_since(entry.verified_at) < TIME_TO_LIVE;
         is_valid.then(|| entry.principal.clone())
     }
 
-    /// Adds a verified password, and removes expired entries. A full cache takes no more.
-    pub(super) fn put(&self, mac: Vec<u8>, set_at: Option<DateTime<Utc>>, principal: Principal, now: Instant) {
+    /// Adds a verified password, and removes expired entries. A full cache takes no more. An entry that is there keeps its
+    /// time.
+    pub(super) fn put(&self, mac: Vec<u8>, mark: Option<[u8; 32]>, principal: Principal, now: Instant) {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        entries.retain(|_, entry| now.duration_since(entry.verified_at) < TIME_TO_LIVE);
+        entries.retain(|key, entry| {
+            let is_another_password = *key == mac && entry.mark != mark;
+            !is_another_password && now.duration_since(entry.verified_at) < TIME_TO_LIVE
+        });
         if entries.len() < MAX_ENTRIES {
-            entries.insert(mac, Entry { verified_at: now, set_at, principal });
+            entries.entry(mac).or_insert(Entry { verified_at: now, mark, principal });
         }
     }
 }
@@ -72,16 +75,21 @@ mod tests {
     #[test]
     fn an_entry_is_valid_for_a_minute_and_not_after_a_change_of_the_password() {
         let cache = PasswordCache::new().unwrap();
-        let (start, set_at) = (Instant::now(), DateTime::from_timestamp(1, 0));
+        let (start, mark) = (Instant::now(), Some([1; 32]));
         let principal = Principal::local("ada", Vec::new());
-        cache.put(cache.mac("ada", "right"), set_at, principal.clone(), start);
-        let is_cached = |user: &str, password: &str, set_at, after| {
-            cache.get(&cache.mac(user, password), set_at, start + Duration::from_secs(after)).is_some()
+        cache.put(cache.mac("ada", "right"), mark, principal.clone(), start);
+        let is_cached = |user: &str, password: &str, mark, after| {
+            cache.get(&cache.mac(user, password), mark, start + Duration::from_secs(after)).is_some()
         };
-        assert!(is_cached("ada", "right", set_at, 59));
-        assert!(!is_cached("ada", "right", set_at, 60));
-        assert!(!is_cached("ada", "right", DateTime::from_timestamp(2, 0), 1));
-        assert!(!is_cached("ada", "wrong", set_at, 1));
-        assert!(!is_cached("adar", "ight", set_at, 1));
+        assert!(is_cached("ada", "right", mark, 59));
+        assert!(!is_cached("ada", "right", mark, 60));
+        assert!(!is_cached("ada", "right", Some([2; 32]), 1));
+        assert!(!is_cached("ada", "wrong", mark, 1));
+        assert!(!is_cached("adar", "ight", mark, 1));
+        // Adding it again does not prolong it, and another password replaces it.
+        cache.put(cache.mac("ada", "right"), mark, principal.clone(), start + Duration::from_secs(30));
+        assert!(!is_cached("ada", "right", mark, 60));
+        cache.put(cache.mac("ada", "right"), Some([2; 32]), principal, start + Duration::from_secs(30));
+        assert!(is_cached("ada", "right", Some([2; 32]), 89) && !is_cached("ada", "right", mark, 31));
     }
 }

@@ -1,8 +1,8 @@
-//! The parts of a server: gateway, archiver, broker, sealer and query, started in a [`Supervisor`] that stops them in
-//! order.
+//! The parts of a server, started in a [`Supervisor`] that stops them in order.
 //!
 //! Gateway, archiver and broker load no private key: a process that archives needs recipients only, and works when the
-//! identities are on another machine. Sealer and query read the archive, so they load private keys.
+//! identities are on another machine. The roles query, sessions and sealer read the archive, so they load private keys;
+//! beside others each is a child process ([`crate::children`]).
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,13 +19,16 @@ use holdfast_ingest::kafka::{KafkaSettings, ensure_topics, trim_archived};
 use holdfast_ingest::producer::KafkaProducer;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 
 use super::archive::key_ring;
+use super::children::ChildRole;
 use super::interfaces;
 use super::kafka::is_built_in;
 use super::proof::{self, IntegrationTask};
 use super::seal::SealingTask;
 use super::sessions::MaintenanceTask;
+use crate::children::{Addresses, ChildProcess, ChildReports, ChildSettings, Link};
 use crate::config::Settings;
 use crate::health::{self, Readiness};
 use crate::supervise::{Stage, Supervisor};
@@ -43,8 +46,22 @@ pub(crate) struct Pipeline<'s> {
     registry: Registry,
     readiness: Readiness,
     supervisor: Supervisor,
-    /// The HTTP routes of the role query.
+    /// The HTTP routes of the role query, when this process has it.
     query_routes: Option<axum::Router>,
+    children: ChildReports,
+}
+
+/// What a child tells once: where it listens, or why it did not start.
+pub(crate) type Started = oneshot::Receiver<Result<Addresses, String>>;
+
+/// A process whose HTTP servers listen.
+pub(crate) struct Served {
+    pub(crate) supervisor: Supervisor,
+    pub(crate) gateway: Option<SocketAddr>,
+    /// SQL, reports and sessions, when this process has the role query.
+    pub(crate) query: Option<SocketAddr>,
+    /// `/healthz`, `/readyz` and `/metrics`.
+    pub(crate) health: SocketAddr,
 }
 
 impl<'s> Pipeline<'s> {
@@ -56,7 +73,38 @@ impl<'s> Pipeline<'s> {
             readiness: Readiness::default(),
             supervisor: Supervisor::new(Duration::from_secs(settings.config.shutdown.limit_seconds)),
             query_routes: None,
+            children: ChildReports::default(),
         }
+    }
+
+    /// The parts of a child, whose metrics its parent shows beside its own.
+    pub(crate) fn child_of(settings: &'s Settings, kafka: KafkaSettings) -> Self {
+        Self { registry: health::child_registry(), ..Self::new(settings, kafka) }
+    }
+
+    /// Starts a role in a process of its own. It is started again when it ends.
+    pub(crate) fn child(&mut self, role: ChildRole, settings: ChildSettings) -> (ChildRole, Started) {
+        let component = self.readiness.component(role.as_str());
+        let (child, started) = ChildProcess::new(settings, self.children.clone(), component);
+        // What answers is stopped with the gateway; what writes to the archive, with the archiver.
+        let stage = if role == ChildRole::Query { Stage::Intake } else { Stage::Archive };
+        self.supervisor.spawn(role.as_str(), stage, |stop| child.run(stop));
+        (role, started)
+    }
+
+    /// Starts a role with private keys in this process. Returns the address of the PostgreSQL wire protocol, if it
+    /// serves that.
+    pub(crate) async fn reading_role(
+        &mut self,
+        role: ChildRole,
+        archive: &Archive,
+    ) -> anyhow::Result<Option<SocketAddr>> {
+        match role {
+            ChildRole::Query => return self.query(archive).await.map(Some),
+            ChildRole::Sessions => self.sessions(archive)?,
+            ChildRole::Sealer => self.sealer(archive)?,
+        }
+        Ok(None)
     }
 
     /// Hands the broker to the supervisor, which stops it after the parts that use it.
@@ -95,7 +143,11 @@ impl<'s> Pipeline<'s> {
         let archiver = Archiver::new(self.kafka.clone(), settings, archive.clone(), ring, system_clock(), metrics);
         self.supervisor.spawn("archiver", Stage::Archive, |stop| async move {
             let on_ready = move |is_ready: bool| {
-                if is_ready { component.ready() } else { component.not_ready("no partitions are assigned") }
+                if is_ready {
+                    component.ready();
+                } else {
+                    component.not_ready("it archives nothing: Kafka gave it no partitions, or a part of it failed");
+                }
             };
             archiver.run(stop, on_ready).await.context("archive")
         });
@@ -109,20 +161,18 @@ impl<'s> Pipeline<'s> {
         Ok(())
     }
 
-    /// Starts the sealer, which has private keys.
-    pub(crate) fn sealer(&mut self, archive: &Archive) -> anyhow::Result<()> {
+    fn sealer(&mut self, archive: &Archive) -> anyhow::Result<()> {
         let component = self.readiness.component("sealer");
         let sealing = SealingTask::new(self.settings, archive, system_clock(), &mut self.registry, component)?;
         self.supervisor.spawn("sealer", Stage::Archive, |stop| sealing.run(stop));
         Ok(())
     }
 
-    /// Starts the interfaces for queries, and the maintenance of the table of sessions. Both read with private keys.
-    /// Returns the address of the PostgreSQL wire protocol.
-    pub(crate) async fn query(&mut self, archive: &Archive, any_port: bool) -> anyhow::Result<SocketAddr> {
+    /// Starts the interfaces for queries. Returns the address of the PostgreSQL wire protocol.
+    async fn query(&mut self, archive: &Archive) -> anyhow::Result<SocketAddr> {
         let interfaces = interfaces::open(self.settings, archive, &self.kafka, Vec::new())?;
         self.query_routes = Some(interfaces.router);
-        let listener = listen(self.settings.config.postgres.listen.0, "postgres.listen", any_port).await?;
+        let listener = listen(self.settings.config.postgres.listen.0, "postgres.listen", false).await?;
         let address = listener.local_addr().context("read the address of the PostgreSQL wire protocol")?;
         let component = self.readiness.component("postgres wire");
         component.ready();
@@ -131,10 +181,14 @@ impl<'s> Pipeline<'s> {
             let served = holdfast_postgres::serve(listener, interfaces.authenticator, interfaces.postgres, stop).await;
             served.context("serve the PostgreSQL wire protocol")
         });
+        Ok(address)
+    }
+
+    fn sessions(&mut self, archive: &Archive) -> anyhow::Result<()> {
         let component = self.readiness.component("sessions");
         let maintenance = MaintenanceTask::new(self.settings, archive, system_clock(), &mut self.registry, component)?;
         self.supervisor.spawn("sessions maintenance", Stage::Archive, |stop| maintenance.run(stop));
-        Ok(address)
+        Ok(())
     }
 
     /// Deletes archived messages from the built-in broker, which has no retention by time. This machine has the key of
@@ -146,55 +200,80 @@ impl<'s> Pipeline<'s> {
         });
     }
 
-    /// Starts the HTTP servers: the gateway if `with_gateway`, the routes of the role query if it was started, and
-    /// always health and metrics. Returns the supervisor, the gateway's address and the address of `/readyz`. It is
+    /// Starts the HTTP servers: the gateway if `with_gateway`, the role query if it was started, and always health and
+    /// metrics, on the address of the gateway or else of the role query unless `health.listen` names another one. It is
     /// called last, because `/metrics` shows only what the other parts have registered.
-    pub(crate) async fn http(
-        mut self,
-        with_gateway: bool,
-        any_port: bool,
-    ) -> anyhow::Result<(Supervisor, Option<SocketAddr>, SocketAddr)> {
+    pub(crate) async fn http(mut self, with_gateway: bool, any_port: bool) -> anyhow::Result<Served> {
         let config = &self.settings.config;
-        let gateway = if with_gateway { Some(self.gateway_router()?) } else { None };
-        let router = match (gateway, self.query_routes.take()) {
-            (Some(gateway), Some(query)) => Some(gateway.merge(query)),
-            (one, other) => one.or(other),
-        };
-        let health = health::routes(self.readiness.clone(), Arc::new(std::mem::take(&mut self.registry)));
-        let drain = Duration::from_secs(config.shutdown.limit_seconds / 2).max(Duration::from_secs(1));
-        let (mut gateway_address, mut health_address) = (None, None);
-        let mut health_routes = Some(health);
+        let gateway_routes = if with_gateway { Some(self.gateway_router()?) } else { None };
+        let registry = Arc::new(std::mem::take(&mut self.registry));
+        let children = self.children.clone();
+        let of_children = Arc::new(move || children.metrics());
+        let mut health_routes = Some(health::routes(self.readiness.clone(), registry, of_children));
+        let (mut gateway, mut query, mut health) = (None, None, None);
 
-        if let Some(mut router) = router {
-            if config.health.listen.is_none() {
-                router = router.merge(health_routes.take().expect("the health routes are not served yet"));
-            }
+        if let Some(mut router) = gateway_routes {
             let listener = listen(config.gateway.listen.0, "gateway.listen", any_port).await?;
             let address = listener.local_addr().context("read the gateway's address")?;
-            gateway_address = Some(address);
-            if config.health.listen.is_none() {
-                health_address = Some(address);
+            gateway = Some(address);
+            if config.health.listen.is_none()
+                && let Some(routes) = health_routes.take()
+            {
+                router = router.merge(routes);
+                health = Some(address);
             }
-            let component = self.readiness.component("gateway");
-            component.ready();
-            self.supervisor.spawn("gateway", Stage::Intake, |stop| async move {
-                let _component = component;
-                Ok(gateway::serve(listener, router, stop, drain).await?)
-            });
+            self.serve("gateway", listener, router);
+        }
+        if let Some(mut router) = self.query_routes.take() {
+            let listener = listen(config.query.listen.0, "query.listen", any_port).await?;
+            let address = listener.local_addr().context("read the address of the role query")?;
+            query = Some(address);
+            if config.health.listen.is_none()
+                && let Some(routes) = health_routes.take()
+            {
+                router = router.merge(routes);
+                health = Some(address);
+            }
+            self.serve("query", listener, router);
         }
         if let Some(router) = health_routes {
-            let (wanted, key) = match config.health.listen {
-                Some(listen) => (listen.0, "health.listen"),
-                None => (config.gateway.listen.0, "health.listen"),
-            };
-            let listener = listen(wanted, key, any_port).await?;
-            health_address = Some(listener.local_addr().context("read the address of /readyz")?);
+            let wanted = config.health.listen.unwrap_or(config.gateway.listen);
+            let listener = listen(wanted.0, "health.listen", any_port).await?;
+            health = Some(listener.local_addr().context("read the address of /readyz")?);
             self.supervisor.spawn("health", Stage::Observation, |stop| async move {
                 Ok(gateway::serve(listener, router, stop, Duration::from_secs(1)).await?)
             });
         }
-        let health_address = health_address.expect("one of the two listeners serves it");
-        Ok((self.supervisor, gateway_address, health_address))
+        let health = health.expect("one of the listeners serves it");
+        Ok(Served { supervisor: self.supervisor, gateway, query, health })
+    }
+
+    /// Starts the HTTP server of a child that has the role query, and reports to the parent, which serves health and
+    /// metrics. It is called last, as [`http`](Self::http).
+    pub(crate) async fn report(mut self, link: Link, postgres: Option<SocketAddr>) -> anyhow::Result<Supervisor> {
+        let registry = Arc::new(std::mem::take(&mut self.registry));
+        let mut addresses = Addresses { http: None, postgres };
+        if let Some(router) = self.query_routes.take() {
+            let listener = listen(self.settings.config.query.listen.0, "query.listen", false).await?;
+            addresses.http = Some(listener.local_addr().context("read the address of the role query")?);
+            self.serve("query", listener, router);
+        }
+        let readiness = self.readiness.clone();
+        self.supervisor.spawn("report to the parent", Stage::Observation, |stop| {
+            link.report(readiness, registry, addresses, stop)
+        });
+        Ok(self.supervisor)
+    }
+
+    /// Serves HTTP, as the component `name`, until requests must stop.
+    fn serve(&mut self, name: &'static str, listener: TcpListener, router: axum::Router) {
+        let drain = Duration::from_secs(self.settings.config.shutdown.limit_seconds / 2).max(Duration::from_secs(1));
+        let component = self.readiness.component(name);
+        component.ready();
+        self.supervisor.spawn(name, Stage::Intake, |stop| async move {
+            let _component = component;
+            Ok(gateway::serve(listener, router, stop, drain).await?)
+        });
     }
 
     /// The supervisor, without HTTP: for a job that ends by itself.

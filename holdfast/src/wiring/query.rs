@@ -10,7 +10,7 @@ use holdfast_ingest::gateway::system_clock;
 use holdfast_ingest::kafka::KafkaSettings;
 use holdfast_ingest::producer::KafkaProducer;
 use holdfast_query::{
-    AuthenticatedUser, FooterCache, Interface, Reader, Session, SessionOptions, Spill, WithoutRecord,
+    AuthenticatedUser, FooterCache, Interface, Reader, Session, SessionOptions, Spill, StatementRuntime, WithoutRecord,
 };
 
 use super::audit_trail::KafkaAuditTrail;
@@ -27,7 +27,7 @@ pub(crate) fn open(settings: &Settings, archive: Archive, named: &[PathBuf]) -> 
     Ok(Session::new(options(settings, archive, identities)?)?)
 }
 
-/// The options of a session.
+/// The options of a session, with the threads of its statements.
 pub(crate) fn options(
     settings: &Settings,
     archive: Archive,
@@ -44,6 +44,8 @@ pub(crate) fn options(
         0 => 2 * options.parallelism,
         some => some,
     };
+    let runtime = StatementRuntime::new(options.parallelism).context("start the threads of statements")?;
+    options.runtime = Some(Arc::new(runtime));
     options.extensions.extend(crm::extension(settings)?);
     if let Some(folder) = query.spill_dir.get() {
         // The first spill creates the folder.

@@ -59,8 +59,8 @@ pub(crate) fn change<T>(path: &Path, change: impl FnOnce(&mut Directory) -> anyh
     Ok(outcome)
 }
 
-/// Replaces a file with a secret atomically and durably, with mode 0600.
-fn write_secret(path: &Path, text: &str) -> anyhow::Result<()> {
+/// Replaces a file with a secret, or creates it, atomically and durably, with mode 0600.
+pub(crate) fn write_secret(path: &Path, text: &str) -> anyhow::Result<()> {
     let folder = folder(path);
     let write = || {
         let mut file = tempfile::Builder::new().permissions(Permissions::from_mode(0o600)).tempfile_in(folder)?;
@@ -91,4 +91,22 @@ fn lock_path(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     PathBuf::from(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_with_a_secret_is_for_its_owner_only_also_if_it_was_for_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("event.proof");
+        let mode = || std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        write_secret(&path, "one").unwrap();
+        assert_eq!(mode(), 0o600);
+        std::fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+        write_secret(&path, "two").unwrap();
+        assert_eq!((mode(), std::fs::read_to_string(&path).unwrap().as_str()), (0o600, "two"));
+        assert!(write_secret(&folder.path().join("nowhere/event.proof"), "three").is_err());
+    }
 }

@@ -18,6 +18,8 @@ pub(crate) struct Installation {
     pub(crate) program: Holdfast,
     /// Address of the gateway: `127.0.0.1:PORT`.
     pub(crate) http: String,
+    /// Address of queries over HTTP.
+    pub(crate) query: String,
     /// Address of the built-in broker.
     pub(crate) broker: String,
 }
@@ -35,14 +37,15 @@ impl Installation {
     pub(crate) fn empty() -> Self {
         let folder = tempfile::Builder::new().prefix("holdfast-installation-").tempdir().expect("a temporary folder");
         let address = || format!("127.0.0.1:{}", ports::free());
-        let (http, broker) = (address(), address());
+        let (http, query, broker) = (address(), address(), address());
         let program = Holdfast::new(env!("CARGO_BIN_EXE_holdfast"), folder.path())
             .expect("a folder for logs")
             .env("HOLDFAST__GATEWAY__LISTEN", &http)
+            .env("HOLDFAST__QUERY__LISTEN", &query)
             .env("HOLDFAST__BROKER__LISTEN", &broker)
             .env("HOLDFAST__POSTGRES__LISTEN", "127.0.0.1:0")
             .env("NO_COLOR", "1");
-        Self { folder, program, http, broker }
+        Self { folder, program, http, query, broker }
     }
 
     /// With a setting, by the name of its environment variable without `HOLDFAST__`.

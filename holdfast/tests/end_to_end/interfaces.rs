@@ -36,14 +36,14 @@ impl QueryClient<'_> {
     /// Status and body of a request with a password.
     async fn get(&self, user: &str, password: &str, target: &str) -> (StatusCode, String) {
         let request =
-            self.client.get(format!("http://{}{target}", self.installation.http)).basic_auth(user, Some(password));
+            self.client.get(format!("http://{}{target}", self.installation.query)).basic_auth(user, Some(password));
         let response = request.send().await.expect("the server answers");
         (response.status(), response.text().await.expect("the whole body"))
     }
 
     /// The rows of a statement.
     async fn rows(&self, user: &str, password: &str, statement: &str) -> Value {
-        let url = format!("http://{}/v1/sql", self.installation.http);
+        let url = format!("http://{}/v1/sql", self.installation.query);
         let request = self.client.post(url).basic_auth(user, Some(password));
         let response = request.json(&json!({ "statement": statement, "purpose": "weekly numbers" })).send().await;
         let response = response.expect("the server answers");

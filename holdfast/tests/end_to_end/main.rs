@@ -17,6 +17,7 @@ mod interfaces;
 mod interoperability;
 mod keys;
 mod kills;
+mod processes;
 mod proof;
 mod secrets;
 mod sender;

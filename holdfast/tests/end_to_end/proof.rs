@@ -117,7 +117,10 @@ async fn an_auditor_verifies_an_intact_archive_and_detects_an_alteration() {
         installation.run(&["verify-proof", "a-142.proof", "--public-keys", "secrets/signing.pub", "--json"]).await;
     let proven: Value = serde_json::from_str(&checked.success()).unwrap();
     assert_eq!((&proven["event"]["id"], &proven["event"]["data"]["text"]), (&"a-142".into(), &"said and done".into()));
-    let proof = std::fs::read_to_string(installation.path().join("a-142.proof")).unwrap();
+    let file = installation.path().join("a-142.proof");
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600, "the proof has the content of the event");
+    let proof = std::fs::read_to_string(file).unwrap();
     let record = proof.find("\"record\"").unwrap() + 200;
     let mut altered = proof.into_bytes();
     altered[record] = if altered[record] == b'A' { b'B' } else { b'A' };

@@ -22,6 +22,7 @@
 //!   lost response is recognised as a duplicate, and its delivery report has no offset.
 //! - **Sizes**: a batch may have up to 64 MiB; the client's `message.max.bytes` is the effective limit. A fetch returns
 //!   at least one batch, also beyond its limits, so a large message never blocks a partition.
+//! - **Clients**: librdkafka 2.0 and later; Debian 12's `kcat` has 2.0.2.
 //! - **Compression**: batches are stored and returned as the producer compressed them (none, gzip, lz4, snappy, zstd).
 //! - **Groups** use the classic protocol. A member that crashes is removed after its session timeout. Members from
 //!   before a restart of the broker are removed at the first write to their group.
@@ -40,6 +41,7 @@ mod lock;
 mod server;
 mod spool;
 mod storage;
+mod versions;
 
 pub use error::{BrokerError, KeyError};
 pub use key::SpoolKey;

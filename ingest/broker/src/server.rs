@@ -45,6 +45,7 @@ use crate::{
     lock::{self, DATABASE_FILE, DirectoryLock},
     spool::{self, Spool},
     storage::EncryptedStorage,
+    versions::PlainVersions,
 };
 
 const NODE: i32 = 1;
@@ -232,7 +233,7 @@ impl Drop for UrlDirectory {
     }
 }
 
-type Frames = BytesFrameService<FrameRouteService<(), TansuError>>;
+type Frames = BytesFrameService<PlainVersions>;
 
 /// The routes of supported requests. Others are not announced to clients: transactions, access control lists,
 /// credentials.
@@ -267,7 +268,7 @@ fn frames(storage: &EncryptedStorage, stopping: &CancellationToken) -> Result<Fr
             .boxed(),
     )?;
     let builder = coordinator::services(builder, Controller::with_storage(storage.clone())?)?;
-    Ok(BytesFrameLayer::default().into_layer(builder.build()?))
+    Ok(BytesFrameLayer::default().into_layer(PlainVersions { routes: builder.build()? }))
 }
 
 struct Server {

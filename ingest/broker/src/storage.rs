@@ -3,11 +3,12 @@
 //! Delegated to tansu, without payload: topics, configuration, groups, committed offsets, producer ids. Replaced:
 //! - `produce`, `fetch`, `list_offsets`: see [`crate::envelope`] and [`crate::spool`];
 //! - `delete_records`, which tansu does not implement: it would end tansu's storage;
-//! - `update_group`, which removes the members from before a restart, see [`EncryptedStorage::update_group`];
+//! - `update_group`, which removes the members from before a restart, and begins a new generation when a member was
+//!   removed for its silence, see [`reformed`];
 //! - transactions, whose aborted records tansu would deliver, and credentials, which nothing checks: both are rejected.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashMap},
     fmt,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
@@ -44,8 +45,8 @@ use crate::{envelope, spool::Spool};
 pub(crate) struct EncryptedStorage {
     inner: StorageContainer,
     spool: Arc<Spool>,
-    /// Groups that this process has written.
-    groups: Arc<Mutex<HashSet<String>>>,
+    /// Groups that this process has written, as it wrote them last.
+    groups: Arc<Mutex<HashMap<String, GroupDetail>>>,
 }
 
 impl fmt::Debug for EncryptedStorage {
@@ -67,6 +68,25 @@ fn retriable(error: Error) -> Error {
             Error::Api(ErrorCode::KafkaStorageError)
         }
     }
+}
+
+/// The group after tansu has removed a member that was silent for its session timeout, if tansu did not end the
+/// generation with it.
+///
+/// It does not: partitions stay assigned to the member that is gone. And if that member was the leader, every member
+/// that joins waits for its assignment for ever. Here a new generation begins, whose leader is the first that joins, so
+/// that all members share the partitions anew.
+fn reformed(before: &GroupDetail, now: &GroupDetail) -> Option<GroupDetail> {
+    let was_removed = before.members.keys().any(|id| !now.members.contains_key(id));
+    if !was_removed || now.generation_id > before.generation_id {
+        return None;
+    }
+    let (protocol_type, protocol_name) = (now.state.protocol_type(), now.state.protocol_name());
+    Some(GroupDetail {
+        generation_id: before.generation_id.saturating_add(1),
+        state: GroupState::Forming { protocol_type, protocol_name, leader: None },
+        ..now.clone()
+    })
 }
 
 impl EncryptedStorage {
@@ -258,9 +278,12 @@ impl Storage for EncryptedStorage {
         detail: GroupDetail,
         version: Option<Version>,
     ) -> Result<Version, UpdateError<GroupDetail>> {
+        let before = self.groups.lock().unwrap_or_else(PoisonError::into_inner).get(group_id).cloned();
+        let reformed = before.and_then(|before| reformed(&before, &detail));
+        let detail = reformed.clone().unwrap_or(detail);
         let written = {
             let _writing = self.spool.write_lock.read().await;
-            self.inner.update_group(group_id, detail, version).await
+            self.inner.update_group(group_id, detail.clone(), version).await
         };
         // Before a restart the group had members whose connections have ended. tansu keeps them until their session
         // timeout. If that expires during a rebalance, partitions stay assigned to such a member. So they are removed
@@ -268,10 +291,14 @@ impl Storage for EncryptedStorage {
         let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
         match written {
             Ok(version) => {
-                groups.insert(group_id.to_owned());
-                Ok(version)
+                groups.insert(group_id.to_owned(), detail);
+                match reformed {
+                    None => Ok(version),
+                    // tansu takes up the group as it is now, and answers the request again.
+                    Some(current) => Err(UpdateError::Outdated { current: Box::new(current), version }),
+                }
             }
-            Err(UpdateError::Outdated { mut current, version }) if !groups.contains(group_id) => {
+            Err(UpdateError::Outdated { mut current, version }) if !groups.contains_key(group_id) => {
                 current.members.clear();
                 current.state = GroupState::Forming { protocol_type: None, protocol_name: None, leader: None };
                 Err(UpdateError::Outdated { current, version })
@@ -381,5 +408,46 @@ impl Storage for EncryptedStorage {
 
     async fn ping(&self) -> Result<()> {
         self.inner.ping().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tansu_storage::GroupMember;
+
+    fn group(members: &[&str], generation_id: i32, leader: &str) -> GroupDetail {
+        let assignments = members.iter().map(|id| ((*id).to_owned(), Vec::<u8>::new().into())).collect();
+        GroupDetail {
+            members: members.iter().map(|id| ((*id).to_owned(), GroupMember::default())).collect(),
+            generation_id,
+            state: GroupState::Formed {
+                protocol_type: "consumer".to_owned(),
+                protocol_name: "range".to_owned(),
+                leader: leader.to_owned(),
+                assignments,
+            },
+            ..GroupDetail::default()
+        }
+    }
+
+    #[test]
+    fn the_removal_of_a_silent_member_begins_a_generation_without_a_leader() {
+        let formed = reformed(&group(&["a", "b"], 4, "a"), &group(&["b"], 4, "a")).unwrap();
+        let state = GroupState::Forming {
+            protocol_type: Some("consumer".to_owned()),
+            protocol_name: Some("range".to_owned()),
+            leader: None,
+        };
+        assert_eq!((formed.generation_id, formed.state), (5, state));
+        assert_eq!(formed.members.into_keys().collect::<Vec<_>>(), ["b"]);
+        assert!(reformed(&group(&["a"], i32::MAX, "a"), &group(&[], i32::MAX, "a")).is_some());
+    }
+
+    #[test]
+    fn a_group_that_changes_otherwise_is_as_tansu_makes_it() {
+        assert_eq!(reformed(&group(&["a"], 4, "a"), &group(&["a"], 4, "a")), None);
+        assert_eq!(reformed(&group(&["a"], 4, "a"), &group(&["a", "b"], 5, "a")), None);
+        assert_eq!(reformed(&group(&["a", "b"], 4, "a"), &group(&["b"], 5, "b")), None, "it left, or another joined");
     }
 }

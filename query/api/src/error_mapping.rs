@@ -2,7 +2,7 @@
 //! for them.
 
 use axum::http::{HeaderValue, StatusCode, header};
-use holdfast_query::{AuthenticationError, QueryError};
+use holdfast_query::{AuthenticationError, Bound, QueryError};
 
 use crate::problem::Problem;
 use crate::report::ReportProblem;
@@ -16,10 +16,17 @@ pub(crate) fn query_problem(error: &QueryError, retry_after_seconds: u64) -> Pro
     let problem = |status, reason, title| Problem::new(status, reason, title, detail);
     match error {
         QueryError::Statement(_) => problem(StatusCode::BAD_REQUEST, "invalid_statement", "The statement is invalid"),
+        QueryError::Bound(Bound::Bytes) => {
+            problem(StatusCode::PAYLOAD_TOO_LARGE, "statement_too_large", LIMIT_EXCEEDED)
+        }
+        QueryError::Bound(_) => problem(StatusCode::BAD_REQUEST, "statement_too_complex", LIMIT_EXCEEDED),
+        QueryError::Function { .. } => problem(StatusCode::BAD_REQUEST, "function_limit", LIMIT_EXCEEDED),
+        QueryError::Internal(_) => problem(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
         QueryError::ReadOnly(_) => problem(StatusCode::BAD_REQUEST, "read_only", "The archive is read-only"),
         QueryError::Withheld { .. } => problem(StatusCode::FORBIDDEN, "withheld", WITHHELD),
         QueryError::NoKey { .. } => problem(StatusCode::FORBIDDEN, "no_key", WITHHELD),
         QueryError::TooManyRows { .. } => problem(StatusCode::PAYLOAD_TOO_LARGE, "too_many_rows", LIMIT_EXCEEDED),
+        QueryError::NotRecordable { .. } => problem(StatusCode::PAYLOAD_TOO_LARGE, "not_recordable", LIMIT_EXCEEDED),
         QueryError::TimedOut => problem(StatusCode::GATEWAY_TIMEOUT, "statement_timeout", LIMIT_EXCEEDED),
         QueryError::Memory { .. } => problem(StatusCode::INSUFFICIENT_STORAGE, "memory", LIMIT_EXCEEDED),
         QueryError::Unrecorded(_) => {

@@ -22,10 +22,10 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::Response;
 use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
-use holdfast_query::{Limits, Notice, QueryError, QueryResult};
+use holdfast_query::{Notice, QueryError, QueryResult};
 use http_body_util::StreamBody;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::timeout;
 
 use crate::error_mapping::query_problem;
 use crate::format::{self, Format, RowEncoder, Shape, Unrepresentable};
@@ -80,31 +80,6 @@ pub(crate) async fn unless_cancelled<T>(
         () = registration.cancelled() => Err(Problem::cancelled()),
         done = work => Ok(done),
     }
-}
-
-/// Applies limits to a result that was requested without them.
-pub(crate) fn limited(result: QueryResult, limits: Limits) -> QueryResult {
-    let QueryResult { schema, batches, notices } = result;
-    let deadline = limits.time.map(|time| Instant::now() + time);
-    let begin = (Some(batches), 0u64);
-    let batches = stream::unfold(begin, move |(batches, rows)| async move {
-        let mut batches = batches?;
-        let next = match deadline {
-            Some(deadline) => timeout_at(deadline, batches.next()).await.unwrap_or(Some(Err(QueryError::TimedOut))),
-            None => batches.next().await,
-        };
-        match next? {
-            Ok(batch) => {
-                let rows = rows + batch.num_rows() as u64;
-                match limits.rows {
-                    Some(most) if rows > most => Some((Err(QueryError::TooManyRows { limit: most }), (None, rows))),
-                    _ => Some((Ok(batch), (Some(batches), rows))),
-                }
-            }
-            Err(error) => Some((Err(error), (None, rows))),
-        }
-    });
-    QueryResult { schema, batches: batches.boxed(), notices }
 }
 
 /// The response with the rows of `result`. Without rows it is the problem `if_empty`, if that is given.

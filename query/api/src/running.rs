@@ -1,10 +1,16 @@
 //! The registry of running statements: limited per user and in total. Users list and cancel their own statements.
 //!
-//! Invariant: the registry contains a statement exactly as long as its [`Registration`] lives.
+//! Users are known by name: no user of the OpenID provider has the name of a local one.
+//!
+//! Invariants:
+//! - The registry contains a statement exactly as long as its [`Registration`] lives.
+//! - A watched statement is cancelled within half a second after the account of its user changed.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use holdfast_query::Reader;
 use serde::Serialize;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -13,6 +19,9 @@ use uuid::Uuid;
 
 /// The characters of a statement that the list shows.
 const MAX_SHOWN_CHARACTERS: usize = 1_000;
+
+/// How often a running statement asks whether the account of its user changed.
+const ACCOUNT_CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The limit that a statement would exceed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +70,8 @@ pub(crate) struct Registration {
     registry: Arc<Registry>,
     id: Uuid,
     cancelled: CancellationToken,
+    /// Cancelled when the registration is dropped.
+    ended: CancellationToken,
 }
 
 impl Registry {
@@ -83,7 +94,7 @@ impl Registry {
         let statement =
             Statement { user: user.to_owned(), text, started: Instant::now(), cancelled: cancelled.clone() };
         statements.insert(id, statement);
-        Ok(Registration { registry: Arc::clone(self), id, cancelled })
+        Ok(Registration { registry: Arc::clone(self), id, cancelled, ended: CancellationToken::new() })
     }
 
     /// The statements of `user`, the oldest first.
@@ -119,6 +130,28 @@ impl Registration {
         self.id
     }
 
+    /// Cancels the statement when the account of its user is not as it was when the user was authenticated, and records
+    /// that.
+    pub(crate) fn watch_account(&self, reader: Reader) {
+        let (cancelled, ended) = (self.cancelled.clone(), self.ended.clone());
+        tokio::spawn(async move {
+            let changed = loop {
+                if let Err(changed) = reader.check_account() {
+                    break changed;
+                }
+                tokio::select! {
+                    biased;
+                    () = ended.cancelled() => return,
+                    () = tokio::time::sleep(ACCOUNT_CHECK_INTERVAL) => {}
+                }
+            };
+            cancelled.cancel();
+            if let Err(error) = reader.denied(&changed.reason).await {
+                tracing::warn!("a refusal was not recorded: {error}");
+            }
+        });
+    }
+
     /// Waits until the statement is cancelled.
     pub(crate) async fn cancelled(&self) {
         self.cancelled.cancelled().await;
@@ -127,6 +160,7 @@ impl Registration {
 
 impl Drop for Registration {
     fn drop(&mut self) {
+        self.ended.cancel();
         self.registry.lock().remove(&self.id);
     }
 }

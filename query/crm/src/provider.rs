@@ -1,7 +1,8 @@
 //! A mapped table as the engine scans it.
 
+use crate::pushdown::binding::MAX_VALUES;
 use crate::pushdown::execute::plan_statement;
-use crate::pushdown::expression::can_filter;
+use crate::pushdown::expression::{can_filter, count_values};
 use crate::table::RemoteTable;
 use arrow_schema::SchemaRef;
 use datafusion::catalog::{Session, TableProvider};
@@ -22,8 +23,11 @@ impl TableProvider for RemoteTable {
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        let mut room = if self.database.binds_values() { MAX_VALUES } else { usize::MAX };
         let pushdown = |filter: &&Expr| {
-            if can_filter(filter, &self.schema, self.database.dialect()) {
+            let values = count_values(filter);
+            if values <= room && can_filter(filter, &self.schema, self.database.dialect()) {
+                room -= values;
                 TableProviderFilterPushDown::Exact
             } else {
                 TableProviderFilterPushDown::Unsupported

@@ -1,6 +1,8 @@
 //! What can go wrong, by what the caller would do about it.
 
+use crate::bound::Bound;
 use datafusion::error::DataFusionError;
+use datafusion::sql::sqlparser::parser::ParserError;
 use holdfast_archive::ArchiveError;
 use holdfast_events::Tier;
 use holdfast_sessions::SessionsError;
@@ -13,6 +15,19 @@ pub enum QueryError {
     /// The statement is wrong: its syntax, a name, a type, a value at run time. The caller changes the statement.
     #[error("{0}")]
     Statement(String),
+    /// The statement exceeds a bound, so it is not planned. The caller changes the statement.
+    #[error("{0}")]
+    Bound(Bound),
+    /// A function would take more memory or time than one call may.
+    #[error("the function {function} would {what}: {what_to_do}")]
+    Function {
+        /// Its name.
+        function: String,
+        /// What it would do, with the bound.
+        what: String,
+        /// What to do.
+        what_to_do: &'static str,
+    },
     /// The statement computes with a column that the caller's keys do not open.
     #[error(
         "the column `{column}` is of the tier {tier}, which your keys do not open: it can be shown (as NULL), \
@@ -59,6 +74,16 @@ pub enum QueryError {
         /// The limit.
         limit: u64,
     },
+    /// Access is not granted, because its record would not hold it whole.
+    #[error(
+        "{what} takes more than the {limit_kib} KiB that the record of an access holds, so it is refused; make it shorter"
+    )]
+    NotRecordable {
+        /// What is too long.
+        what: &'static str,
+        /// The limit in KiB.
+        limit_kib: usize,
+    },
     /// Access is not granted, because it cannot be recorded.
     #[error("{0}; no statement is executed without its record, so try again when Kafka is reachable")]
     Unrecorded(Unrecorded),
@@ -76,12 +101,21 @@ pub enum QueryError {
     /// The archive could not be read.
     #[error(transparent)]
     Archive(Arc<ArchiveError>),
+    /// The engine failed. The operator finds the reason in the log.
+    #[error("{0}; try again, and tell the operator if it happens again")]
+    Internal(String),
 }
 
 /// The audit trail could not write a record.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("the record of this access could not be written: {0}")]
 pub struct Unrecorded(pub String);
+
+impl From<Bound> for QueryError {
+    fn from(bound: Bound) -> Self {
+        Self::Bound(bound)
+    }
+}
 
 impl From<ArchiveError> for QueryError {
     fn from(error: ArchiveError) -> Self {
@@ -106,6 +140,9 @@ impl QueryError {
         while let Some(current) = cause {
             if let Some(ours) = current.downcast_ref::<Self>() {
                 return ours.clone();
+            }
+            if let Some(ParserError::RecursionLimitExceeded) = current.downcast_ref::<ParserError>() {
+                return Self::Bound(Bound::Nesting);
             }
             if let Some(DataFusionError::ResourcesExhausted(what)) = current.downcast_ref::<DataFusionError>() {
                 // The lines before the last list the other consumers; the last names the failed request.

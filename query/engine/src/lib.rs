@@ -13,7 +13,7 @@
 //! visibility  tiers, row scope and column lineage
 //! ```
 //!
-//! Each folder imports only folders below it. `error` is below all of them.
+//! Each folder imports only folders below it. `error` and `bound` are below all of them.
 //!
 //! Invariants:
 //! - A column of a tier whose key the caller lacks is NULL and named in a notice, or the statement is refused with the
@@ -24,6 +24,7 @@
 //! - Statements write nothing. What does not fit in memory is refused, or spilled to encrypted files.
 
 mod access;
+mod bound;
 mod catalog;
 mod engine;
 mod error;
@@ -31,14 +32,15 @@ mod scan;
 mod visibility;
 
 pub use access::{
-    AccessEnd, AccessId, AccessInProgress, AccessKind, AccessRecord, AuditTrail, AuthenticatedUser,
-    AuthenticationError, Authenticator, Denial, Interface, Limits, Outcome, Permissions, Reader, Request,
-    WithoutRecord,
+    AccessEnd, AccessId, AccessInProgress, AccessKind, AccessRecord, Account, AccountChanged, AuditTrail,
+    AuthenticatedUser, AuthenticationError, Authenticator, Denial, Interface, Limits, Outcome, Permissions, Reader,
+    Request, ScramAttempt, ScramFailure, WithoutRecord,
 };
+pub use bound::{Bound, STATEMENT_BYTES};
 pub use engine::{
     DEFAULT_FOOTER_CACHE, DEFAULT_MEMORY_LIMIT, Description, Extension, QueryResult, Session, SessionOptions, Spill,
-    timeline,
+    StatementRuntime, check_bounds, timeline,
 };
 pub use error::{QueryError, Unrecorded};
-pub use scan::{FooterCache, Notice, Subjects};
+pub use scan::{FooterCache, Notice, Reads, Subjects};
 pub use visibility::{Rows, Scope, Visibility};

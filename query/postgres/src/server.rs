@@ -1,14 +1,16 @@
 //! Accepts, limits and supervises connections, and ends them in order when the server stops.
 //!
 //! ```text
-//! accept ─┬─ below the limit ─▶ negotiate ─▶ log in ─▶ session
-//!         └─ at the limit ─▶ negotiate ─▶ "too many clients"    (up to MAX_REFUSALS at a time; then the connection is closed)
+//! accept ─┬─ a place before the login is left ─▶ negotiate ─▶ log in ─┬─ a place of a session is left ─▶ session
+//!         │                                                          └─ none ─▶ "too many clients"
+//!         └─ none for the address ─▶ negotiate ─▶ "too many clients"
+//!                                                 (up to MAX_REFUSALS at a time; then the connection is closed)
 //! stop ─▶ no connection is accepted; idle sessions end; statements have `drain_timeout` to end; then they are cancelled;
 //!         then their connections are closed
 //! ```
 
 use crate::error::PostgresError;
-use crate::login::{LoginError, Origin, log_in};
+use crate::login::{LoginError, LoginPlace, LoginQuota, Origin, log_in};
 use crate::session::{CancelKeys, Session};
 use crate::settings::PostgresSettings;
 use crate::sqlstate::Failure;
@@ -46,6 +48,8 @@ struct Shared {
     settings: Arc<PostgresSettings>,
     statements: Arc<Statements>,
     cancel_keys: Arc<CancelKeys>,
+    /// The places of sessions.
+    slots: Arc<Semaphore>,
     stop: CancellationToken,
     killed: CancellationToken,
 }
@@ -65,6 +69,7 @@ pub async fn serve(
         return Err(PostgresError::TlsNeeded(address));
     }
     let slots = Arc::new(Semaphore::new(settings.max_connections));
+    let logins = Arc::new(LoginQuota::new(settings.max_logins, settings.max_logins_per_address));
     let refusals = Arc::new(Semaphore::new(MAX_REFUSALS));
     let killed = CancellationToken::new();
     let shared = Arc::new(Shared {
@@ -72,6 +77,7 @@ pub async fn serve(
         settings: Arc::new(settings),
         statements: Arc::new(Statements::default()),
         cancel_keys: Arc::new(CancelKeys::default()),
+        slots,
         stop: stop.clone(),
         killed: killed.clone(),
     });
@@ -84,10 +90,10 @@ pub async fn serve(
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
                     let shared = Arc::clone(&shared);
-                    match (Arc::clone(&slots).try_acquire_owned(), Arc::clone(&refusals).try_acquire_owned()) {
-                        (Ok(slot), _) => connections.add(peer, serve_client(stream, peer, shared, slot)),
-                        (Err(_), Ok(slot)) => connections.add(peer, refuse(stream, shared, slot)),
-                        (Err(_), Err(_)) => tracing::warn!(%peer, "too many PostgreSQL clients; closed a connection without an error"),
+                    match (logins.enter(peer.ip()), Arc::clone(&refusals).try_acquire_owned()) {
+                        (Some(place), _) => connections.add(peer, serve_client(stream, peer, shared, place)),
+                        (None, Ok(slot)) => connections.add(peer, refuse(stream, shared, slot)),
+                        (None, Err(_)) => tracing::warn!(%peer, "too many PostgreSQL clients; closed a connection without an error"),
                     }
                 }
                 Err(error) => {
@@ -146,15 +152,21 @@ impl Connections {
     }
 }
 
-/// Serves one client.
-async fn serve_client(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>, _slot: OwnedSemaphorePermit) {
+/// Serves one client. It has a place before the login until it has logged in.
+async fn serve_client(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>, place: LoginPlace) {
     let started = tokio::select! {
         biased;
         () = shared.stop.cancelled() => return,
+        () = place.lost() => {
+            tracing::info!(%peer, "closed the connection of a PostgreSQL client for a new one, before it had logged in");
+            return;
+        }
         started = timeout(shared.settings.startup_timeout, start_session(stream, peer, &shared)) => started,
     };
+    drop(place);
     let ended = match started {
-        Ok(Ok(Some(session))) => session.run().await,
+        // The place of the session is held until its end.
+        Ok(Ok(Some((session, _slot)))) => session.run().await,
         Ok(Ok(None)) => return,
         Ok(Err(error)) => Err(error),
         Err(_) => {
@@ -167,8 +179,11 @@ async fn serve_client(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>, 
     }
 }
 
+/// A session and its place.
+type Started = (Session, OwnedSemaphorePermit);
+
 /// Negotiates and logs in; `None` if no session starts.
-async fn start_session(stream: TcpStream, peer: SocketAddr, shared: &Shared) -> Result<Option<Session>, WireError> {
+async fn start_session(stream: TcpStream, peer: SocketAddr, shared: &Shared) -> Result<Option<Started>, WireError> {
     stream.set_nodelay(true)?;
     let settings = &shared.settings;
     let (mut wire, is_encrypted, parameters) =
@@ -185,10 +200,9 @@ async fn start_session(stream: TcpStream, peer: SocketAddr, shared: &Shared) -> 
         };
     let origin = Origin { address: peer.ip(), is_encrypted };
     let end_point = settings.tls.as_ref().and_then(|tls| tls.end_point.clone()).filter(|_| is_encrypted);
-    let authenticator = shared.authenticator.as_ref();
     let reader = match log_in(
         &mut wire,
-        authenticator,
+        &shared.authenticator,
         &origin,
         settings.require_tls,
         end_point.as_deref(),
@@ -200,11 +214,15 @@ async fn start_session(stream: TcpStream, peer: SocketAddr, shared: &Shared) -> 
         Err(LoginError::Connection(error)) => return Err(error),
         Err(LoginError::Refused(failure)) => return refuse_session(wire, failure).await,
     };
+    let Ok(slot) = Arc::clone(&shared.slots).try_acquire_owned() else {
+        let max = settings.max_connections;
+        return refuse_session(wire, too_many_clients(format!("the server accepts {max} sessions at a time"))).await;
+    };
     let variables = match variables(&reader.user().name, settings, &parameters) {
         Ok(variables) => variables,
         Err(failure) => return refuse_session(wire, failure).await,
     };
-    Ok(Some(Session {
+    let session = Session {
         wire,
         reader,
         cancel_key: shared.cancel_keys.register(),
@@ -217,7 +235,12 @@ async fn start_session(stream: TcpStream, peer: SocketAddr, shared: &Shared) -> 
         prepared: BTreeMap::new(),
         portals: BTreeMap::new(),
         discards_until_sync: false,
-    }))
+    };
+    Ok(Some((session, slot)))
+}
+
+fn too_many_clients(hint: String) -> Failure {
+    Failure::fatal("53300", "sorry, too many clients already").hint(hint)
 }
 
 /// Sends the supported version of the protocol if the client requests a newer one or unknown options.
@@ -234,7 +257,7 @@ async fn negotiate_version(
     Ok(())
 }
 
-async fn refuse_session(mut wire: Wire, failure: Failure) -> Result<Option<Session>, WireError> {
+async fn refuse_session(mut wire: Wire, failure: Failure) -> Result<Option<Started>, WireError> {
     let failure = Failure { is_fatal: true, ..failure };
     wire.error(failure.info()).await?;
     wire.close().await;
@@ -287,16 +310,16 @@ fn set_in_options(options: &str) -> Vec<(String, String)> {
     set
 }
 
-/// Refuses a client because of the limit of connections. A cancel request is still handled.
+/// Refuses a client because of the limits of clients that log in. A cancel request is still handled.
 async fn refuse(stream: TcpStream, shared: Arc<Shared>, _slot: OwnedSemaphorePermit) {
     let refusal = async {
         match negotiate(stream, shared.settings.tls.as_ref(), REFUSAL_TIMEOUT).await? {
             None => {}
             Some(StartupRequest::Cancel { process, secret }) => shared.cancel_keys.cancel(process, &secret),
             Some(StartupRequest::Session { wire, .. }) => {
-                let max = shared.settings.max_connections;
-                let full = Failure::fatal("53300", "sorry, too many clients already");
-                refuse_session(wire, full.hint(format!("the server accepts {max} connections at a time"))).await?;
+                let most = shared.settings.max_logins_per_address;
+                let hint = format!("at a time {most} clients may log in from one address; try again");
+                refuse_session(wire, too_many_clients(hint)).await?;
             }
         }
         Ok::<(), WireError>(())

@@ -10,8 +10,13 @@ pub struct PostgresSettings {
     pub tls: Option<TlsIdentity>,
     /// Whether clients on other machines must use TLS.
     pub require_tls: bool,
-    /// The most concurrent connections.
+    /// The most concurrent sessions: connections that have logged in.
     pub max_connections: usize,
+    /// The most concurrent connections that have not logged in. They take no place of a session. A new one beyond them takes
+    /// the place of the oldest of the address that has the most.
+    pub max_logins: usize,
+    /// The most of them from one address (of IPv6, one /64).
+    pub max_logins_per_address: usize,
     /// The time from the start of a connection to the end of its login.
     pub startup_timeout: Duration,
     /// The time after which a connection is closed if the client sends no message, or does not read its response.
@@ -34,12 +39,14 @@ impl Default for PostgresSettings {
             tls: None,
             require_tls: true,
             max_connections: 100,
+            max_logins: 64,
+            max_logins_per_address: 16,
             startup_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(30 * 60),
             statement_timeout: Duration::from_secs(5 * 60),
             max_statement_timeout: Duration::from_secs(60 * 60),
             row_limit: None,
-            max_message_bytes: 16 << 20,
+            max_message_bytes: 1 << 20,
             drain_timeout: Duration::from_secs(20),
         }
     }

@@ -1,7 +1,7 @@
 //! The SQLSTATE of each error. This is the only place that chooses them for errors of the engine and of authentication.
 
 use datafusion_postgres::pgwire::error::ErrorInfo;
-use holdfast_query::{AuthenticationError, QueryError};
+use holdfast_query::{AuthenticationError, Bound, QueryError};
 
 /// An error with its SQLSTATE.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,15 +76,35 @@ impl From<QueryError> for Failure {
     fn from(error: QueryError) -> Self {
         let code = match &error {
             QueryError::Statement(text) => return statement(text),
+            QueryError::Bound(bound) => return (*bound).into(),
             QueryError::Withheld { .. } | QueryError::NoKey { .. } => "42501",
             QueryError::ReadOnly(_) => "25006",
             QueryError::Memory { .. } => "53200",
             QueryError::TimedOut => "57014",
-            QueryError::TooManyRows { .. } => "54000",
+            QueryError::TooManyRows { .. } | QueryError::NotRecordable { .. } | QueryError::Function { .. } => "54000",
             QueryError::Unrecorded(_) | QueryError::Archive(_) | QueryError::Sessions(_) => "58030",
             QueryError::File { .. } => "XX001",
+            QueryError::Internal(_) => "XX000",
         };
         Self::new(code, error.to_string())
+    }
+}
+
+impl From<Bound> for Failure {
+    fn from(bound: Bound) -> Self {
+        let code = match bound {
+            Bound::Bytes | Bound::Tokens | Bound::Constants => "54000",
+            Bound::Nesting
+            | Bound::Calls
+            | Bound::Depth
+            | Bound::Operators
+            | Bound::Conjunctions
+            | Bound::SetOperations
+            | Bound::Relations => "54001",
+            Bound::Columns => "54011",
+            Bound::Parameters => "54023",
+        };
+        Self::new(code, bound.to_string())
     }
 }
 
@@ -161,6 +181,13 @@ mod tests {
             (QueryError::ReadOnly("DROP".into()), "25006"),
             (QueryError::TimedOut, "57014"),
             (QueryError::TooManyRows { limit: 1 }, "54000"),
+            (QueryError::Bound(Bound::Bytes), "54000"),
+            (QueryError::Bound(Bound::Depth), "54001"),
+            (QueryError::Bound(Bound::Columns), "54011"),
+            (QueryError::Bound(Bound::Parameters), "54023"),
+            (QueryError::Function { function: "repeat".into(), what: String::new(), what_to_do: "" }, "54000"),
+            (QueryError::Internal(String::new()), "XX000"),
+            (QueryError::NotRecordable { what: "the purpose", limit_kib: 1 }, "54000"),
             (QueryError::Memory { limit_mib: 1, what: String::new() }, "53200"),
             (QueryError::NoKey { class: "general".into(), month: "2026-05".into() }, "42501"),
             (QueryError::Statement("something else".into()), "XX000"),

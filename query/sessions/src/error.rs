@@ -21,7 +21,7 @@ pub enum SessionsError {
     },
     /// More events wait to be folded than fit in memory.
     #[error(
-        "the sessions lag {events} events behind, too many to fold for one statement: let a server with the role query \
+        "the sessions lag {events} events behind, too many to fold for one statement: let a server with the role sessions \
          catch up, or run `holdfast sessions rebuild`"
     )]
     Behind {

@@ -43,7 +43,8 @@ pub(crate) struct EventRow<'a> {
     pub(crate) source: &'a str,
     pub(crate) event_type: &'a str,
     pub(crate) subject: &'a str,
-    pub(crate) time: i64,
+    /// The event's time; `None` if it is implausible.
+    pub(crate) time: Option<i64>,
     /// The filing time: the event's time, or that of its arrival if its time is implausible.
     pub(crate) filed: i64,
     pub(crate) topic: &'a str,
@@ -130,15 +131,18 @@ impl<'b> EventColumns<'b> {
             return None;
         }
         let data = data.filter(|data| event_type == "survey.submitted" && data.is_valid(row));
-        let number =
-            |array: Option<&'b Float64Array>| array.filter(|array| array.is_valid(row)).map(|array| array.value(row));
+        // Earlier versions archived negative durations in their columns.
+        let seconds = |array: Option<&'b Float64Array>| {
+            array.filter(|array| array.is_valid(row)).map(|array| array.value(row)).filter(is_duration)
+        };
+        let time = (!self.implausible.value(row)).then(|| self.time.value(row));
         Some(EventRow {
             id: self.text(0, row)?,
             source: self.text(1, row)?,
             event_type,
             subject: self.text(3, row)?,
-            time: self.time.value(row),
-            filed: if self.implausible.value(row) { self.archived.value(row) } else { self.time.value(row) },
+            time,
+            filed: time.unwrap_or_else(|| self.archived.value(row)),
             topic: self.text(4, row)?,
             partition: self.partition.value(row),
             offset: self.offset.value(row),
@@ -152,8 +156,8 @@ impl<'b> EventColumns<'b> {
             resolved: self.text(11, row),
             resolution: self.text(12, row),
             ended_by: self.text(13, row),
-            duration: number(self.duration),
-            waited: number(self.waited),
+            duration: seconds(self.duration),
+            waited: seconds(self.waited),
             recording: self.text(14, row),
             operational: self.text(15, row),
             feedback: data.and_then(|data| text_member(data.value(row), "feedback")),
@@ -181,6 +185,11 @@ pub(crate) fn is_session_event(event_type: &str) -> bool {
             | "recording"
             | "survey"
     )
+}
+
+/// Whether these seconds can be a duration.
+pub(crate) fn is_duration(seconds: &f64) -> bool {
+    *seconds >= 0.0
 }
 
 /// A string member of a JSON object.

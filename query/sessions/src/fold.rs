@@ -4,9 +4,10 @@
 //! - An event counts once: a duplicate, with the same type, source and id, changes nothing.
 //! - Events of one partition are applied in the order of their offsets, events of different partitions in any order.
 //!   Values that depend on the order are stored with their position in Kafka, so the result is the same.
-//! - Times are the minimum or maximum of all events, in any order.
+//! - Times are the minimum or maximum of all events, in any order. A time that is implausible counts as unknown: the event
+//!   has happened, and when is not known.
 
-use crate::event::{EventRow, text_member};
+use crate::event::{EventRow, is_duration, text_member};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -76,6 +77,46 @@ impl<T> Last<T> {
     }
 }
 
+/// The earliest time of the events of a kind, in microseconds since 1970; `i64::MAX` if none of them has a plausible one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Earliest(Option<i64>);
+
+/// The latest time of the events of a kind, in microseconds since 1970; `i64::MIN` if none of them has a plausible one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Latest(Option<i64>);
+
+impl Earliest {
+    fn offer(&mut self, time: Option<i64>) {
+        let time = time.unwrap_or(i64::MAX);
+        self.0 = Some(self.0.map_or(time, |known| known.min(time)));
+    }
+
+    fn has_happened(self) -> bool {
+        self.0.is_some()
+    }
+
+    /// `None` if there is no event, or its time is implausible.
+    pub(crate) fn time(self) -> Option<i64> {
+        self.0.filter(|time| *time != i64::MAX)
+    }
+}
+
+impl Latest {
+    fn offer(&mut self, time: Option<i64>) {
+        let time = time.unwrap_or(i64::MIN);
+        self.0 = Some(self.0.map_or(time, |known| known.max(time)));
+    }
+
+    fn has_happened(self) -> bool {
+        self.0.is_some()
+    }
+
+    /// `None` if there is no event, or its time is implausible.
+    pub(crate) fn time(self) -> Option<i64> {
+        self.0.filter(|time| *time != i64::MIN)
+    }
+}
+
 /// How a session ended that was never started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Failure {
@@ -110,12 +151,13 @@ pub(crate) struct Fold {
     agents: Vec<Positioned<String>>,
     /// The earliest filing time of its events.
     pub(crate) filed: Option<i64>,
+    /// The first and the last filing time. Folds of earlier versions have the times that the events claim.
     pub(crate) first_time: Option<i64>,
     pub(crate) last_time: Option<i64>,
-    pub(crate) requested_at: Option<i64>,
-    pub(crate) queued_at: Option<i64>,
-    pub(crate) started_at: Option<i64>,
-    pub(crate) ended_at: Option<i64>,
+    pub(crate) requested_at: Earliest,
+    pub(crate) queued_at: Earliest,
+    pub(crate) started_at: Earliest,
+    pub(crate) ended_at: Latest,
     waited: Option<f64>,
     duration: Last<f64>,
     resolution: Last<String>,
@@ -163,8 +205,8 @@ impl Fold {
 
         self.counts.events += 1;
         earliest(&mut self.filed, event.filed);
-        earliest(&mut self.first_time, event.time);
-        latest(&mut self.last_time, event.time);
+        earliest(&mut self.first_time, event.filed);
+        latest(&mut self.last_time, event.filed);
         if let Some(waited) = event.waited {
             self.waited = Some(self.waited.map_or(waited, |known| known.max(waited)));
         }
@@ -181,13 +223,13 @@ impl Fold {
         let mut handled_by = None;
         match event.event_type {
             "session.requested" => {
-                earliest(&mut self.requested_at, event.time);
+                self.requested_at.offer(event.time);
                 portal = operational("portal").or(portal);
                 customer = customer.or_else(|| operational("account"));
             }
-            "session.queued" => earliest(&mut self.queued_at, event.time),
+            "session.queued" => self.queued_at.offer(event.time),
             "session.started" => {
-                earliest(&mut self.started_at, event.time);
+                self.started_at.offer(event.time);
                 customer = customer.or_else(|| operational("customer_id"));
                 handled_by = operational("agent_id").or_else(|| own(event.agent));
             }
@@ -197,7 +239,7 @@ impl Fold {
             }
             "session.linked" => ticket = operational("ticket").or(ticket),
             "session.ended" => {
-                latest(&mut self.ended_at, event.time);
+                self.ended_at.offer(event.time);
                 self.duration.offer(position, event.duration);
                 self.ended_by.offer(position, own(event.ended_by));
             }
@@ -288,14 +330,17 @@ impl Fold {
         i64::try_from(self.recordings.len()).unwrap_or(i64::MAX)
     }
 
-    /// Seconds until it was started: from an event, or else from the times.
+    /// Seconds until it was started: from an event, or else from the times. `None` if these contradict each other.
     pub(crate) fn waited(&self) -> Option<f64> {
-        self.waited.or_else(|| seconds_between(self.requested_at?, self.started_at?))
+        let between = || seconds_between(self.requested_at.time()?, self.started_at.time()?);
+        self.waited.filter(is_duration).or_else(between)
     }
 
-    /// Seconds from the start to the end: from the end event, or else from the times.
+    /// Seconds from the start to the end: from the end event, or else from the times. `None` if these contradict each
+    /// other.
     pub(crate) fn handled(&self) -> Option<f64> {
-        self.duration.get().copied().or_else(|| seconds_between(self.started_at?, self.ended_at?))
+        let between = || seconds_between(self.started_at.time()?, self.ended_at.time()?);
+        self.duration.get().copied().filter(is_duration).or_else(between)
     }
 
     /// Its latest state.
@@ -305,15 +350,18 @@ impl Fold {
             Failure::Abandoned => "abandoned",
             Failure::Failed => "failed",
         });
-        let ended = self.ended_at.map(|_| "ended");
-        let started = self.started_at.map(|_| "started");
-        let waiting = self.queued_at.map(|_| "queued").or(self.requested_at.map(|_| "requested"));
-        ended.or(started).or(failure).or(waiting)
+        let ended = self.ended_at.has_happened().then_some("ended");
+        let started = self.started_at.has_happened().then_some("started");
+        let queued = self.queued_at.has_happened().then_some("queued");
+        let requested = self.requested_at.has_happened().then_some("requested");
+        ended.or(started).or(failure).or(queued).or(requested)
     }
 }
 
+/// `None` if the clocks of the two events contradict each other.
 fn seconds_between(from: i64, to: i64) -> Option<f64> {
-    Some((to - from) as f64 / 1e6)
+    let micros = to.checked_sub(from).filter(|micros| *micros >= 0)?;
+    Some(micros as f64 / 1e6)
 }
 
 #[cfg(test)]

@@ -2,8 +2,10 @@
 //!
 //! ```text
 //! round:    new events ─▶ fold ─▶ changed sessions ─▶ one small file a date ─▶ commit (files and offsets)
+//!              └ a part of them at a time, each with a commit
 //! compact:  many small files ─▶ newest of each session ─▶ merge with base files that have any of these ─▶ base files
-//! rebuild:  all events ─▶ fold, one share of the sessions at a time ─▶ new base files replace all files
+//! rebuild:  all events ─▶ fold, one share of the sessions at a time ─▶ new base files ─┐
+//!           events since ─▶ fold ─▶ small files ───────────────────────────────────────┴▶ replace all files, in one commit
 //! ```
 //!
 //! Invariants:
@@ -13,14 +15,14 @@
 //!   reading it.
 
 use crate::error::SessionsError;
-use crate::projection::{EVENTS_VERSION, Projection, hash_of, in_order};
+use crate::projection::{EVENTS_VERSION, Projection, Reached, hash_of, in_order};
 use crate::state::{State, to_batch};
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, BooleanArray, RecordBatch};
 use arrow_select::filter::filter_record_batch;
 use holdfast_archive::keys::{KeyRing, Unlocker};
 use holdfast_archive::segment::{Partition, Segment, SegmentKeys, SegmentWriter};
-use holdfast_archive::{Advance, Archive, Change, DataFile, Table, read};
+use holdfast_archive::{Advance, Archive, Change, DataFile, Snapshot, Table, read};
 use holdfast_events::Timestamp;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -28,6 +30,10 @@ use std::time::Duration;
 
 /// Versions of `events` that may be folded before their offset is committed, if no session changed.
 const MAX_UNCOMMITTED_VERSIONS: i64 = 500;
+
+/// Attempts of the commit of a rebuild, each lost to a process that maintains the table meanwhile. Between two commits
+/// of such a process are seconds, and an attempt takes less.
+const MAX_REBUILD_ATTEMPTS: u32 = 10;
 
 /// How the table is maintained.
 #[derive(Debug, Clone)]
@@ -42,8 +48,8 @@ pub struct MaintainerSettings {
     pub base_rows: usize,
     /// Events in memory at a time during a rebuild.
     pub rebuild_events: u64,
-    /// If more events than this wait to be folded, the table is rebuilt instead.
-    pub rebuild_behind: u64,
+    /// Events that are folded before they are committed. More that wait are folded in parts of this size.
+    pub fold_events: u64,
     /// How long files stay in the store after they were removed from the table.
     pub grace: Duration,
 }
@@ -57,7 +63,7 @@ impl MaintainerSettings {
             max_small_rows: 50_000,
             base_rows: 128 * 1024,
             rebuild_events: 3_000_000,
-            rebuild_behind: 1_000_000,
+            fold_events: 500_000,
             grace: Duration::from_secs(600),
         }
     }
@@ -98,67 +104,76 @@ impl Maintainer {
         Self { projection, ring, settings, removed: Vec::new() }
     }
 
-    /// Folds new events, commits the changed sessions, and compacts if necessary.
+    /// Folds new events, commits the changed sessions, and compacts if necessary. A backlog is folded in parts, each with
+    /// its commit, so that it takes no more memory than one part, and so that what is done stays done.
     ///
     /// # Errors
     /// See [`SessionsError`]. After [`SessionsError::Conflict`] the next round starts from the other process's commit.
     pub async fn round(&mut self, now: Timestamp) -> Result<Round, SessionsError> {
         self.sweep(now).await?;
-        match self.projection.advance(self.settings.rebuild_behind).await {
-            Err(SessionsError::Behind { .. }) => {
-                let rebuilt = self.rebuild(now, |_| {}).await?;
-                return Ok(Round {
-                    sessions: usize::try_from(rebuilt.sessions).unwrap_or(usize::MAX),
-                    ..Round::default()
-                });
+        let mut round = Round::default();
+        loop {
+            let (_, events) = self.projection.reload().await?;
+            let more = self.projection.fold_part(&events, self.settings.fold_events).await?;
+            let reached = &self.projection.reached;
+            let sessions = reached.unwritten.len();
+            // If no session changed, the offset is still committed from time to time.
+            let written = reached.written.get(&(EVENTS_VERSION.to_owned(), 0)).copied().unwrap_or_default();
+            let ahead =
+                reached.events.map_or(0, |version| i64::try_from(version).unwrap_or(i64::MAX).saturating_sub(written));
+            if sessions > 0 || ahead > MAX_UNCOMMITTED_VERSIONS {
+                self.write(now).await?;
+                round.sessions += sessions;
             }
-            other => other?,
-        };
-        let sessions = self.projection.reached.unwritten.len();
-        // If no session changed, the offset is still committed from time to time.
-        let reached = &self.projection.reached;
-        let written = reached.written.get(&(EVENTS_VERSION.to_owned(), 0)).copied().unwrap_or_default();
-        let ahead =
-            reached.events.map_or(0, |version| i64::try_from(version).unwrap_or(i64::MAX).saturating_sub(written));
-        if sessions > 0 || ahead > MAX_UNCOMMITTED_VERSIONS {
-            self.write(now).await?;
+            let reached = &self.projection.reached;
+            let is_due = reached.small.len() > self.settings.max_small_files
+                || reached.small.iter().map(|file| file.rows as usize).sum::<usize>() > self.settings.max_small_rows;
+            if is_due {
+                round.compacted += self.compact(now).await?;
+            }
+            if !more {
+                return Ok(round);
+            }
         }
-        let reached = &self.projection.reached;
-        let is_due = reached.small.len() > self.settings.max_small_files
-            || reached.small.iter().map(|file| file.rows as usize).sum::<usize>() > self.settings.max_small_rows;
-        let compacted = if is_due { self.compact(now).await? } else { 0 };
-        Ok(Round { sessions, compacted })
     }
 
     /// Commits the changed sessions.
     async fn write(&mut self, now: Timestamp) -> Result<(), SessionsError> {
         let reached = &self.projection.reached;
+        let unwritten = reached.overlay.iter().filter(|(session, _)| reached.unwritten.contains(*session)).collect();
+        let small = self.small_files(unwritten).await?;
+        let segments: Vec<Segment> = small.iter().map(|(segment, _)| segment.clone()).collect();
+        self.commit(&segments, &[], now).await?;
+        for (segment, states) in small {
+            self.projection.cache(&segment.id, states);
+        }
+        self.projection.reload().await?;
+        Ok(())
+    }
+
+    /// Writes small files with these sessions, one for each date.
+    async fn small_files(
+        &self,
+        sessions: Vec<(&String, &State)>,
+    ) -> Result<Vec<(Segment, Vec<(String, State)>)>, SessionsError> {
         let mut by_date: BTreeMap<i32, BTreeMap<&String, &State>> = BTreeMap::new();
-        for session in &reached.unwritten {
-            let Some(state) = reached.overlay.get(session) else { continue };
+        for (session, state) in sessions {
             by_date.entry(state.date()).or_default().insert(session, state);
         }
-        let (mut segments, mut kept) = (Vec::new(), Vec::new());
+        let mut files = Vec::new();
         for (date, states) in by_date {
             let batch = to_batch(states.iter().map(|(session, state)| (*session, *state)))?;
             let segment = self.segment(date, &batch, false).await?;
-            kept.push((
-                segment.id.clone(),
-                states.iter().map(|(name, state)| ((*name).clone(), (*state).clone())).collect(),
-            ));
-            segments.push(segment);
+            files.push((segment, states.iter().map(|(name, state)| ((*name).clone(), (*state).clone())).collect()));
         }
-        self.commit(&segments, &[], now).await?;
-        for (id, states) in kept {
-            self.projection.cache(&id, states);
-        }
-        Ok(())
+        Ok(files)
     }
 
     /// Replaces all small files by base files. Returns the number of replaced files.
     async fn compact(&mut self, now: Timestamp) -> Result<usize, SessionsError> {
-        // The overlay now has the rows of the small files, and no others.
+        // The overlay now has the rows of the small files, and no others. After an error it is read again.
         let overlay = std::mem::take(&mut self.projection.reached.overlay);
+        self.projection.reached.sessions = None;
         let base = self.projection.reached.base.clone();
         let hashes: Vec<u64> = overlay.keys().map(|session| hash_of(session)).collect();
         let mut by_date: BTreeMap<i32, HashMap<String, State>> = BTreeMap::new();
@@ -189,24 +204,48 @@ impl Maintainer {
         }
         removed.extend(touched);
         self.commit(&segments, &removed, now).await?;
+        self.projection.reload().await?;
         Ok(removed.len())
     }
 
     /// Rebuilds the table from all events. Calls `progress` with the number of events that were read since its last
-    /// call.
+    /// call. Another process may maintain the table meanwhile: what it has folded until the commit is folded as well.
     ///
     /// # Errors
     /// See [`SessionsError`].
     pub async fn rebuild(&mut self, now: Timestamp, progress: impl Fn(u64)) -> Result<Rebuilt, SessionsError> {
-        let sessions = self.projection.sessions.snapshot().await?;
         let events = self.projection.events.snapshot().await?;
+        let (rebuilt, base) = self.fold_from_events(&events, progress).await?;
+        self.projection.reached = Reached {
+            events: events.version,
+            offsets: events.offsets.clone(),
+            base: base.iter().map(|segment| self.projection.sessions.file_of(segment)).collect(),
+            ..Reached::default()
+        };
+        let committed = self.commit_rebuilt(&base, now).await;
+        // From here on the table is what its log says.
+        self.projection.reached = Reached::default();
+        if let Err(SessionsError::Conflict) = &committed {
+            self.discard(&base).await;
+        }
+        committed?;
+        self.projection.reload().await?;
+        Ok(rebuilt)
+    }
+
+    /// Folds all events in `events` into base files.
+    async fn fold_from_events(
+        &self,
+        events: &Snapshot,
+        progress: impl Fn(u64),
+    ) -> Result<(Rebuilt, Vec<Segment>), SessionsError> {
         let total: u64 = events.files.iter().map(|file| file.rows).sum();
         let shares = total.div_ceil(self.settings.rebuild_events).max(1);
         let mut rebuilt = Rebuilt { events: total, sessions: 0 };
         let mut segments = Vec::new();
         for share in 0..shares {
             let mut batches = Vec::new();
-            for file in &events.files {
+            for file in events.files.iter() {
                 for batch in self.projection.event_batches(std::slice::from_ref(file)).await? {
                     batches.push(share_of(&batch, share, shares)?);
                 }
@@ -223,12 +262,37 @@ impl Maintainer {
                 segments.append(&mut self.base(date, states).await?);
             }
         }
-        let reached = &mut self.projection.reached;
-        reached.written.clone_from(&sessions.offsets);
-        reached.offsets.clone_from(&events.offsets);
-        reached.events = events.version;
-        self.commit(&segments, &sessions.files, now).await?;
-        Ok(rebuilt)
+        Ok((rebuilt, segments))
+    }
+
+    /// Replaces all files of the table by `base`, and by small files with the events that came since it was folded.
+    async fn commit_rebuilt(&mut self, base: &[Segment], now: Timestamp) -> Result<(), SessionsError> {
+        let mut attempt = 1;
+        loop {
+            // In this order, so that every event that the other process has folded is folded here.
+            let sessions = self.projection.sessions.snapshot().await?;
+            let events = self.projection.events.snapshot().await?;
+            while self.projection.fold_part(&events, self.settings.fold_events).await? {}
+            self.projection.reached.written.clone_from(&sessions.offsets);
+            let small = self.small_files(self.projection.reached.overlay.iter().collect()).await?;
+            let small: Vec<Segment> = small.into_iter().map(|(segment, _)| segment).collect();
+            let segments: Vec<Segment> = base.iter().chain(&small).cloned().collect();
+            match self.commit(&segments, &sessions.files, now).await {
+                Err(SessionsError::Conflict) => self.discard(&small).await,
+                other => return other,
+            }
+            if attempt == MAX_REBUILD_ATTEMPTS {
+                return Err(SessionsError::Conflict);
+            }
+            attempt += 1;
+        }
+    }
+
+    /// Deletes files whose commit was refused. What a failing store keeps of them is only waste.
+    async fn discard(&self, segments: &[Segment]) {
+        for segment in segments {
+            let _ = read::delete(&self.projection.archive, &self.projection.sessions.file_of(segment)).await;
+        }
     }
 
     /// Writes base files with these states, sorted by session.
@@ -284,7 +348,6 @@ impl Maintainer {
         self.projection.reached.sessions = None;
         result?;
         self.removed.extend(removed.iter().map(|file| (file.clone(), now)));
-        self.projection.advance(u64::MAX).await?;
         Ok(())
     }
 

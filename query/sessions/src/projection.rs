@@ -18,10 +18,12 @@ use crate::error::SessionsError;
 use crate::event::{COLUMNS, EventColumns, EventRow};
 use crate::state::{STATE_COLUMNS, State, from_batch, to_batch};
 use arrow_array::cast::AsArray;
-use arrow_array::{RecordBatch, StringArray};
+use arrow_array::types::{Int32Type, Int64Type};
+use arrow_array::{BooleanArray, RecordBatch, StringArray};
+use arrow_select::filter::filter_record_batch;
 use holdfast_archive::keys::{MasterKeyId, Unlocker};
 use holdfast_archive::log::TopicPartition;
-use holdfast_archive::{Archive, ArchiveError, DataFile, Table, TableLog, read};
+use holdfast_archive::{Archive, ArchiveError, DataFile, Snapshot, Table, TableLog, read};
 use holdfast_events::Tier;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -71,13 +73,48 @@ pub(crate) struct Reached {
 /// All sessions at one moment.
 pub struct Current {
     /// Files with one row for each session. Ignore the rows of the sessions in `superseded`.
-    pub base: Vec<DataFile>,
+    pub base: Arc<Vec<DataFile>>,
     /// The sessions in `overlay`.
     pub superseded: Arc<HashSet<String>>,
     /// Rows with the schema of the table.
     pub overlay: RecordBatch,
     /// The files of `events` in the same snapshot.
-    pub events: Vec<DataFile>,
+    pub events: Arc<Vec<DataFile>>,
+}
+
+/// The offsets of events to fold: of each partition of Kafka from one up to before another. Where there is none, all.
+struct Bounds {
+    from: BTreeMap<TopicPartition, i64>,
+    until: BTreeMap<TopicPartition, i64>,
+}
+
+impl Bounds {
+    fn contain(&self, topic: &str, partition: i32, offset: i64) -> bool {
+        let key = (topic.to_owned(), partition);
+        self.from.get(&key).is_none_or(|from| offset >= *from)
+            && self.until.get(&key).is_none_or(|until| offset < *until)
+    }
+
+    /// The rows of events that are within.
+    fn rows_of(&self, batch: &RecordBatch) -> Result<RecordBatch, SessionsError> {
+        let column = |name: &str| batch.column_by_name(name);
+        let topics = column("kafka_topic").and_then(|column| column.as_string_opt::<i32>());
+        let partitions = column("kafka_partition").and_then(|column| column.as_primitive_opt::<Int32Type>());
+        let offsets = column("kafka_offset").and_then(|column| column.as_primitive_opt::<Int64Type>());
+        let (Some(topics), Some(partitions), Some(offsets)) = (topics, partitions, offsets) else {
+            return Err(corrupt_events());
+        };
+        let is_within = |row: usize| self.contain(topics.value(row), partitions.value(row), offsets.value(row));
+        let mask: BooleanArray = (0..batch.num_rows()).map(|row| Some(is_within(row))).collect();
+        filter_record_batch(batch, &mask).map_err(|error| SessionsError::Encode(error.to_string()))
+    }
+}
+
+fn corrupt_events() -> SessionsError {
+    SessionsError::Corrupt {
+        file: "a file of events".to_owned(),
+        why: "a column that every event has is missing".to_owned(),
+    }
 }
 
 pub(crate) fn hash_of(session: &str) -> u64 {
@@ -128,10 +165,10 @@ impl Projection {
         }
         let reached = &self.reached;
         let current = Arc::new(Current {
-            base: reached.base.clone(),
+            base: Arc::new(reached.base.clone()),
             superseded: Arc::new(reached.overlay.keys().cloned().collect()),
             overlay: to_batch(&reached.overlay)?,
-            events: self.events.snapshot().await?.files.clone(),
+            events: Arc::clone(&self.events.snapshot().await?.files),
         });
         self.current = Some(Arc::clone(&current));
         Ok(current)
@@ -139,6 +176,19 @@ impl Projection {
 
     /// Folds new events, unless there are more than `max_events`. Returns whether anything changed.
     pub(crate) async fn advance(&mut self, max_events: u64) -> Result<bool, SessionsError> {
+        let (changed, events) = self.reload().await?;
+        let Some(newest) = self.unfolded(&events) else { return Ok(changed) };
+        let added = read::added(&self.archive, &self.events, self.reached.events, newest, u64::MAX).await?;
+        if added.rows > max_events {
+            return Err(SessionsError::Behind { events: added.rows });
+        }
+        self.fold_added(&events, added).await?;
+        Ok(true)
+    }
+
+    /// Starts over from the files of `sessions` if these have changed. Returns whether anything changed, and the table
+    /// of events.
+    pub(crate) async fn reload(&mut self) -> Result<(bool, Arc<Snapshot>), SessionsError> {
         // In this order, so that every event that `sessions` contains is in the snapshot of `events`.
         let sessions = self.sessions.snapshot().await?;
         let events = self.events.snapshot().await?;
@@ -148,35 +198,55 @@ impl Projection {
             self.reached.sessions = sessions.version;
             changed = true;
         }
-        let Some(newest) = events.version.filter(|newest| self.reached.events.is_none_or(|reached| reached < *newest))
-        else {
-            return Ok(changed);
-        };
-        let mut files = read::added(&self.archive, &self.events, self.reached.events, newest).await?;
-        let live: HashSet<&str> = events.files.iter().map(|file| file.id.as_str()).collect();
-        // Rows that were sealed meanwhile are among older rows in the sealed files of their date.
+        Ok((changed, events))
+    }
+
+    /// Folds about `max_events` of the events that wait; never a part of a commit. Returns whether more of them wait.
+    pub(crate) async fn fold_part(&mut self, events: &Snapshot, max_events: u64) -> Result<bool, SessionsError> {
+        let Some(newest) = self.unfolded(events) else { return Ok(false) };
+        let added = read::added(&self.archive, &self.events, self.reached.events, newest, max_events).await?;
+        let through = added.through;
+        self.fold_added(events, added).await?;
+        Ok(through < Some(newest))
+    }
+
+    /// The newest version of `events`, if not all of it is folded.
+    fn unfolded(&self, events: &Snapshot) -> Option<u64> {
+        events.version.filter(|newest| self.reached.events.is_none_or(|reached| reached < *newest))
+    }
+
+    /// Folds what some entries after the version that was reached have added. `events` is as new or newer.
+    async fn fold_added(&mut self, events: &Snapshot, added: read::Added) -> Result<(), SessionsError> {
+        let mut files = added.files;
+        // A table has very many files, and few of them were added since.
+        let new: HashSet<&str> = files.iter().map(|file| file.id.as_str()).collect();
+        let live: HashSet<&str> =
+            events.files.iter().map(|file| file.id.as_str()).filter(|id| new.contains(id)).collect();
+        // Rows that were sealed meanwhile are among older and newer rows in the sealed files of their date.
         let sealed: HashSet<(String, i32)> = files
             .iter()
             .filter(|file| !live.contains(file.id.as_str()))
             .map(|file| (file.class.clone(), file.date))
             .collect();
-        let waiting: u64 = files.iter().map(|file| file.rows).sum();
-        if waiting > max_events {
-            return Err(SessionsError::Behind { events: waiting });
-        }
         files.retain(|file| live.contains(file.id.as_str()));
-        files.extend(
-            events
-                .files
-                .iter()
-                .filter(|file| read::is_sealed(file) && sealed.contains(&(file.class.clone(), file.date)))
-                .cloned(),
-        );
-        let batches = self.event_batches(&files).await?;
-        self.fold(&batches).await?;
-        self.reached.events = Some(newest);
-        self.reached.offsets.clone_from(&events.offsets);
-        Ok(true)
+        if !sealed.is_empty() {
+            let holds = |file: &&DataFile| read::is_sealed(file) && sealed.contains(&(file.class.clone(), file.date));
+            files.extend(events.files.iter().filter(holds).cloned());
+        }
+        let from = self.reached.offsets.clone();
+        let mut until = from.clone();
+        until.extend(added.offsets);
+        let bounds = Bounds { from, until };
+        let mut batches = Vec::new();
+        for file in &files {
+            for batch in self.event_batches(std::slice::from_ref(file)).await? {
+                batches.push(if read::is_sealed(file) { bounds.rows_of(&batch)? } else { batch });
+            }
+        }
+        self.fold(&batches, &bounds).await?;
+        self.reached.events = added.through;
+        self.reached.offsets = if added.through == events.version { events.offsets.clone() } else { bounds.until };
+        Ok(())
     }
 
     /// Starts over from the files of `sessions`.
@@ -267,12 +337,9 @@ impl Projection {
         Ok(batches)
     }
 
-    /// Folds the rows that are not folded yet.
-    async fn fold(&mut self, batches: &[RecordBatch]) -> Result<(), SessionsError> {
-        let events = in_order(batches, |event| {
-            let key = (event.topic.to_owned(), event.partition);
-            self.reached.offsets.get(&key).is_none_or(|next| event.offset >= *next)
-        })?;
+    /// Folds the rows that are within the bounds.
+    async fn fold(&mut self, batches: &[RecordBatch], bounds: &Bounds) -> Result<(), SessionsError> {
+        let events = in_order(batches, |event| bounds.contain(event.topic, event.partition, event.offset))?;
         let unknown: HashSet<&str> = events
             .iter()
             .map(|event| event.subject)
@@ -336,10 +403,7 @@ pub(crate) fn in_order<'b>(
 ) -> Result<Vec<EventRow<'b>>, SessionsError> {
     let mut events = Vec::new();
     for batch in batches {
-        let columns = EventColumns::of(batch).ok_or_else(|| SessionsError::Corrupt {
-            file: "a file of events".to_owned(),
-            why: "a column that every event has is missing".to_owned(),
-        })?;
+        let columns = EventColumns::of(batch).ok_or_else(corrupt_events)?;
         let data: Option<&StringArray> = batch.column_by_name("data").and_then(|column| column.as_string_opt::<i32>());
         events.extend((0..batch.num_rows()).filter_map(|row| columns.row(row, data)).filter(|event| wanted(event)));
     }

@@ -262,6 +262,20 @@ fn extreme_numbers_do_not_overflow() {
     let judged = session.judged();
     assert_eq!(numbers(&judged, PartName::Chat).missing, [range(0, i64::MAX - 2)]);
     assert_eq!(numbers(&judged, PartName::Chat).duplicates, []);
+    assert_eq!(chunks(&judged).numbers.missing, [range(0, i64::MAX - 2)]);
+}
+
+#[test]
+fn a_hole_costs_one_range_however_large_it_is() {
+    let mut session = Session::default().with(&["session.started", "consent.recorded", "recording.started"]);
+    for seq in [0, 1 << 62] {
+        session.line(seq);
+        session.chunk(seq, 0, 999);
+    }
+    let judged = session.judged();
+    for part in [PartName::Chat, PartName::RecordingChunks] {
+        assert_eq!(numbers(&judged, part).missing, [range(1, (1 << 62) - 1)], "{part:?}");
+    }
 }
 
 #[test]

@@ -7,6 +7,8 @@
 //! freshness one event at a time, acknowledged ─▶ in the log that every query reads
 //! ```
 //!
+//! [`log`] has what a commit and a statement take in an archive with very many commits.
+//!
 //! [`reports`] has the queries: the built-in reports beside DuckDB, single sessions, many concurrent clients.
 //!
 //! CPU time is the user and system time of all threads of the archiving process, as the kernel counts it. The limit is
@@ -18,6 +20,7 @@ mod archive;
 mod event;
 mod figure;
 mod limit;
+mod log;
 mod process;
 mod prove;
 mod reports;
@@ -49,6 +52,8 @@ enum Command {
         #[arg(long)]
         folder: Option<PathBuf>,
     },
+    /// Measures commits, refreshes, the proof log and a statement in logs of more and more entries.
+    Log(log::Options),
     /// (internal) Archives a backlog and prints a report. The benchmark runs it in a process of its own.
     #[command(hide = true)]
     Archive {
@@ -152,6 +157,7 @@ fn main() -> anyhow::Result<()> {
             let variant = archive::Variant { encrypt: !plain, proofs: !without_proofs };
             runtime.block_on(archive::child(brokers, &folder, events, group, variant))
         }
+        Some(Command::Log(options)) => runtime.block_on(log::measure(&options)),
         Some(Command::Verify { folder }) => runtime.block_on(prove::verify(&folder)),
         Some(Command::Seal { folder }) => runtime.block_on(prove::seal(&folder)),
         Some(Command::Reports { events, folder }) => runtime.block_on(reports::measure(events, folder)),

@@ -3,6 +3,7 @@
 //! ```text
 //! Segment          ─▶ add      ─▶ DataFile
 //! DataFile         ─▶ remove
+//! an entry         ─▶ Changes
 //! topic, partition ─▶ `appId` of a txn ─▶ topic, partition
 //! column           ─▶ Delta's type
 //! ```
@@ -18,9 +19,10 @@ use crate::paths;
 use crate::segment::Segment;
 use crate::table::{PARTITION_COLUMNS, Table};
 use arrow_schema::DataType as ArrowType;
-use deltalake_core::kernel::{Add, DataType, LogicalFileView, PrimitiveType, Remove};
+use deltalake_core::kernel::{Add, DataType, PrimitiveType, Remove};
 use holdfast_events::Timestamp;
 use object_store::path::Path;
+use serde::Deserialize;
 use std::collections::HashMap;
 
 /// The member of a log entry's commit information that holds the commit's own id.
@@ -49,16 +51,24 @@ pub(super) fn remove_action(table: Table, file: &DataFile, now: Timestamp, data_
     }
 }
 
-pub(super) fn data_file(table: Table, add: &LogicalFileView) -> Result<DataFile, ArchiveError> {
-    let path = add.path();
+/// A file as an `add` action describes it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LoggedFile<'l> {
+    pub(super) path: &'l str,
+    pub(super) class: Option<&'l str>,
+    pub(super) date: Option<&'l str>,
+    pub(super) size: i64,
+    pub(super) stats: Option<&'l str>,
+}
+
+pub(super) fn data_file(table: Table, add: &LoggedFile<'_>) -> Result<DataFile, ArchiveError> {
+    let path = add.path;
     let damaged =
         |why: &str| ArchiveError::Damaged { what: format!("the Delta log's entry for {path}"), why: why.to_owned() };
-    let partitions = add.partition_values_map();
-    let partition = |name: &str| partitions.get(name).cloned().flatten();
-    let date = partition("date").ok_or_else(|| damaged("it has no date"))?;
+    let date = add.date.ok_or_else(|| damaged("it has no date"))?;
     let date = Timestamp::parse(&format!("{date}T00:00:00Z")).map_err(|_| damaged("its date is not a date"))?;
-    let stats: serde_json::Value = match add.stats() {
-        Some(stats) => serde_json::from_str(&stats).map_err(|_| damaged("its statistics are not JSON"))?,
+    let stats: serde_json::Value = match add.stats {
+        Some(stats) => serde_json::from_str(stats).map_err(|_| damaged("its statistics are not JSON"))?,
         None => serde_json::Value::Null,
     };
     let schema = table.schema();
@@ -66,14 +76,94 @@ pub(super) fn data_file(table: Table, add: &LogicalFileView) -> Result<DataFile,
     let bound = |which: &str| Timestamp::parse(stats[which][column].as_str()?).ok();
     let id = path.rsplit('/').next().and_then(|name| name.strip_suffix(".parquet"));
     Ok(DataFile {
-        path: file_path(table, &path),
+        path: file_path(table, path),
         id: id.ok_or_else(|| damaged("its name does not end in .parquet"))?.to_owned(),
-        class: partition("class").ok_or_else(|| damaged("it has no class"))?,
-        date: date.days() as i32,
+        class: add.class.ok_or_else(|| damaged("it has no class"))?.to_owned(),
+        date: i32::try_from(date.days()).map_err(|_| damaged("its date is not a date"))?,
         rows: stats["numRecords"].as_u64().ok_or_else(|| damaged("it has no number of rows"))?,
-        size: add.size() as u64,
+        size: u64::try_from(add.size).map_err(|_| damaged("its size is not a size"))?,
         time: bound("minValues").zip(bound("maxValues")).map(|(low, high)| (low.0, high.0)),
     })
+}
+
+/// One line of an entry: the action in it, if the state of the log depends on it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Line {
+    add: Option<AddLine>,
+    remove: Option<RemoveLine>,
+    txn: Option<TxnLine>,
+    commit_info: Option<InfoLine>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AddLine {
+    path: String,
+    partition_values: HashMap<String, Option<String>>,
+    size: i64,
+    stats: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct RemoveLine {
+    path: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct TxnLine {
+    app_id: String,
+    version: i64,
+}
+
+#[derive(Debug, Deserialize)]
+struct InfoLine {
+    // As `COMMIT_ID` and `CLUSTER_ID`.
+    #[serde(rename = "holdfastCommit")]
+    commit: Option<String>,
+    #[serde(rename = "kafkaCluster")]
+    cluster: Option<String>,
+}
+
+/// What an entry changes.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    pub(super) added: Vec<DataFile>,
+    pub(super) removed: Vec<Path>,
+    pub(super) offsets: Vec<(TopicPartition, i64)>,
+    pub(super) commit: Option<String>,
+    pub(super) cluster: Option<String>,
+}
+
+impl Changes {
+    /// Reads the bytes of the entry `version`. One without a line changes nothing.
+    pub(super) fn of(table: Table, version: u64, entry: &[u8]) -> Result<Self, ArchiveError> {
+        let mut changes = Self::default();
+        for line in entry.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            let line: Line = serde_json::from_slice(line).map_err(|error| ArchiveError::Damaged {
+                what: format!("entry {version} of the Delta log of {}", table.name()),
+                why: error.to_string(),
+            })?;
+            if let Some(add) = line.add {
+                let partition = |name: &str| add.partition_values.get(name)?.as_deref();
+                let (class, date) = (partition(PARTITION_COLUMNS[0]), partition(PARTITION_COLUMNS[1]));
+                let file = LoggedFile { path: &add.path, class, date, size: add.size, stats: add.stats.as_deref() };
+                changes.added.push(data_file(table, &file)?);
+            }
+            changes.removed.extend(line.remove.map(|remove| file_path(table, &remove.path)));
+            if let Some(txn) = line.txn
+                && let Some(key) = parse_app_id(&txn.app_id)
+            {
+                changes.offsets.push((key, txn.version));
+            }
+            if let Some(info) = line.commit_info {
+                changes.commit = info.commit;
+                changes.cluster = info.cluster;
+            }
+        }
+        Ok(changes)
+    }
 }
 
 pub(super) fn app_id(topic: &str, partition: i32) -> String {

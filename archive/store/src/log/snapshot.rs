@@ -2,6 +2,7 @@
 
 use object_store::path::Path;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The topic and the partition that an offset belongs to.
 pub type TopicPartition = (String, i32);
@@ -11,8 +12,8 @@ pub type TopicPartition = (String, i32);
 pub struct Snapshot {
     /// The log's version; `None` when there is no table yet.
     pub version: Option<u64>,
-    /// The data files.
-    pub files: Vec<DataFile>,
+    /// The data files, in no order. Shared, because an archive may have very many.
+    pub files: Arc<Vec<DataFile>>,
     /// The next offset of every partition that the table has events of.
     pub offsets: BTreeMap<TopicPartition, i64>,
 }

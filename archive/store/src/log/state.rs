@@ -1,182 +1,219 @@
 //! The state of the log as far as it was read, and its refresh to the newest version.
 //!
 //! ```text
-//! first time   _last_checkpoint ─▶ checkpoint: `txn` ─▶ its entry and all that follow ─┐
-//! later                            the entries since the last call ────────────────────┴─▶ offsets, commits, cluster
+//! first time   hint ─▶ listing behind it ─▶ checkpoint ─▶ its entry and all that follow ─┐
+//! later        the entry after the last one, and the next, until there is none ──────────┴─▶ files, offsets, commits
 //! ```
 //!
-//! The Delta reader keeps the files of the table. This module reads offsets, commit ids and the cluster from the
-//! entries, one entry after the other.
+//! Versions follow on each other without a gap, and an entry is never changed. So a log whose state is known is never
+//! listed again: a refresh costs a request or two, however many entries there are, and a commit one more.
 //!
 //! Invariants:
 //! - No entry is skipped from the checkpoint's own entry on. A missing entry is damage. An entry that could not be read
 //!   is read again at the next refresh.
 //! - The state reflects only entries that are in the log, never a commit that was only tried.
+//! - A snapshot that was handed out does not change. The state shares its files until the next change, and copies them
+//!   then only if somebody still has the snapshot.
 
-use super::actions::{CLUSTER_ID, COMMIT_ID, parse_app_id};
-use super::snapshot::{Snapshot, TopicPartition};
-use super::storage::{LogStorage, log_error};
+use super::actions::Changes;
+use super::checkpoint;
+use super::listing::Listing;
+use super::snapshot::{DataFile, Snapshot, TopicPartition};
+use super::storage::LogStorage;
 use crate::error::ArchiveError;
 use crate::paths;
 use crate::table::Table;
-use arrow_array::cast::AsArray;
-use arrow_array::types::Int64Type;
-use arrow_array::{Array, StructArray};
-use deltalake_core::{DeltaTable, DeltaTableError};
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use std::collections::{BTreeMap, VecDeque};
+use futures::future::try_join_all;
+use object_store::path::Path;
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Commit ids that are kept, so that a writer recognises its own commits.
 const MAX_COMMIT_IDS: usize = 256;
 
-/// How often a listing with a gap is repeated, and the pause before each repetition.
+/// Entries that are read at the same time.
+const MAX_READ_AHEAD: u64 = 32;
+
+/// How often the log is listed when something of it is missing, and the pause before each repetition. A folder that is
+/// written to while it is listed may show a new entry and not the one before; the next listing shows both.
 const MAX_LISTINGS: u32 = 10;
 const LISTING_PAUSE: Duration = Duration::from_millis(20);
 
 /// What was read of one log.
 #[derive(Debug, Default)]
 pub(super) struct LogState {
-    pub(super) delta: Option<DeltaTable>,
-    /// The newest version whose offsets and commit id were applied. It lags behind `delta` when an entry could not be
-    /// read.
-    applied: Option<u64>,
-    pub(super) offsets: BTreeMap<TopicPartition, i64>,
-    pub(super) commits: VecDeque<String>,
+    snapshot: Arc<Snapshot>,
+    /// Where each file is among those of the snapshot.
+    places: HashMap<Path, usize>,
+    commits: VecDeque<String>,
     /// The cluster that the newest entry names.
     pub(super) cluster: Option<String>,
     /// The cluster that the entries of this writer name.
     pub(super) own_cluster: Option<String>,
-    pub(super) snapshot: Option<Arc<Snapshot>>,
 }
+
+/// What is missing of a log that was listed: an entry, or a checkpoint.
+struct Missing(Path);
 
 impl LogState {
     /// Brings the state up to the log's newest version.
     pub(super) async fn refresh(&mut self, storage: &LogStorage) -> Result<(), ArchiveError> {
-        match self.version() {
-            None if !storage.exists().await? => return Ok(()),
-            // Most statements find nothing new, and one request for the next entry costs less than a listing of all.
-            Some(version) if self.applied == Some(version) && !storage.has_entry(version + 1).await? => return Ok(()),
-            _ => {}
+        if self.version().is_none() {
+            return self.open(storage).await;
         }
-        for attempt in 1.. {
-            let read = match &mut self.delta {
-                Some(delta) => delta.update_state().await,
-                None => {
-                    let mut delta = DeltaTable::new(storage.log_store()?);
-                    delta.load().await.map(|()| self.delta = Some(delta))
-                }
-            };
-            match read {
-                Ok(()) => break,
-                Err(error) if attempt < MAX_LISTINGS && is_torn_listing(&error) => {
-                    tokio::time::sleep(LISTING_PAUSE).await;
-                }
-                Err(error) => return Err(log_error("read the Delta log")(error)),
-            }
-        }
-        let Some(newest) = self.version() else { return Ok(()) };
-        let first = match self.applied {
-            Some(applied) => applied + 1,
-            None => self.read_checkpoint(storage, newest).await?,
-        };
-        let log_store = storage.log_store()?;
-        for version in first..=newest {
-            let entry =
-                log_store.read_commit_entry(version).await.map_err(log_error("read an entry of the Delta log"))?;
-            let entry = entry.ok_or_else(|| ArchiveError::Damaged {
-                what: format!("the Delta log of {}", storage.table.name()),
-                why: format!("its entry {version} is missing"),
-            })?;
-            self.apply(&entry, version, storage.table)?;
-            self.applied = Some(version);
+        self.read_new(storage).await?;
+        // Of a log that is trimmed, entries may be gone that this state has not seen. Then there is a newer checkpoint.
+        if !storage.table.is_evidence() && storage.hint().await?.is_some_and(|newest| Some(newest) > self.version()) {
+            return self.open(storage).await;
         }
         Ok(())
-    }
-
-    /// Reads the offsets from the newest checkpoint up to `newest`. Returns the first version whose entry must be read:
-    /// the checkpoint's own, because a checkpoint does not keep the commit information of its entry.
-    async fn read_checkpoint(&mut self, storage: &LogStorage, newest: u64) -> Result<u64, ArchiveError> {
-        let directory = paths::delta_log(storage.table);
-        let hint = match storage.get(&directory.clone().join("_last_checkpoint")).await {
-            Ok(hint) => hint,
-            Err(ArchiveError::Store { source: object_store::Error::NotFound { .. }, .. }) => return Ok(0),
-            Err(error) => return Err(error),
-        };
-        let damaged = |why: String| ArchiveError::Damaged { what: format!("a checkpoint in {directory}"), why };
-        let hint: serde_json::Value = serde_json::from_slice(&hint).map_err(|error| damaged(error.to_string()))?;
-        let version = hint["version"].as_u64().ok_or_else(|| damaged("it has no version".to_owned()))?;
-        if version > newest {
-            return Ok(0);
-        }
-        let file = storage.get(&directory.clone().join(format!("{version:020}.checkpoint.parquet"))).await?;
-        let parquet = |source| ArchiveError::Parquet { doing: format!("read the checkpoint {version}"), source };
-        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(parquet)?;
-        let mask = ProjectionMask::columns(builder.parquet_schema(), ["txn.appId", "txn.version"]);
-        for batch in builder.with_projection(mask).build().map_err(parquet)? {
-            let batch = batch.map_err(|error| damaged(error.to_string()))?;
-            let Some(transactions) =
-                batch.column_by_name("txn").and_then(|column| column.as_any().downcast_ref::<StructArray>())
-            else {
-                continue;
-            };
-            let (Some(ids), Some(versions)) =
-                (transactions.column_by_name("appId"), transactions.column_by_name("version"))
-            else {
-                continue;
-            };
-            let (ids, versions) = (ids.as_string::<i32>(), versions.as_primitive::<Int64Type>());
-            for row in 0..transactions.len() {
-                if transactions.is_valid(row) && ids.is_valid(row) {
-                    self.set_offset(ids.value(row), versions.value(row));
-                }
-            }
-        }
-        Ok(version)
     }
 
     pub(super) fn version(&self) -> Option<u64> {
-        self.delta.as_ref().and_then(DeltaTable::version)
+        self.snapshot.version
     }
 
-    /// Reads the offsets, the commit id and the cluster from one entry of the log.
-    fn apply(&mut self, entry: &[u8], version: u64, table: Table) -> Result<(), ArchiveError> {
-        for line in entry.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-            // Most lines are files, which are not needed here.
-            if !line.starts_with(b"{\"txn\"") && !line.starts_with(b"{\"commitInfo\"") {
-                continue;
-            }
-            let action: serde_json::Value = serde_json::from_slice(line).map_err(|error| ArchiveError::Damaged {
-                what: format!("entry {version} of the Delta log of {}", table.name()),
-                why: error.to_string(),
-            })?;
-            if let (Some(id), Some(next)) = (action["txn"]["appId"].as_str(), action["txn"]["version"].as_i64()) {
-                self.set_offset(id, next);
-            }
-            if let Some(id) = action["commitInfo"][CLUSTER_ID].as_str() {
-                self.cluster = Some(id.to_owned());
-            }
-            if let Some(id) = action["commitInfo"][COMMIT_ID].as_str() {
-                if self.commits.len() == MAX_COMMIT_IDS {
-                    self.commits.pop_front();
+    /// The version of the next entry.
+    pub(super) fn next_version(&self) -> u64 {
+        self.version().map_or(0, |version| version + 1)
+    }
+
+    /// The table as it was read.
+    pub(super) fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.snapshot)
+    }
+
+    pub(super) fn offsets(&self) -> &BTreeMap<TopicPartition, i64> {
+        &self.snapshot.offsets
+    }
+
+    /// Whether the commit is among the newest ones.
+    pub(super) fn has_commit(&self, id: &str) -> bool {
+        self.commits.iter().any(|known| known == id)
+    }
+
+    /// Whether the file is part of the table.
+    pub(super) fn has_file(&self, path: &Path) -> bool {
+        self.places.contains_key(path)
+    }
+
+    /// Reads the log from its newest checkpoint on. The state stays as it is when there is no log, or an error.
+    async fn open(&mut self, storage: &LogStorage) -> Result<(), ArchiveError> {
+        let mut attempt = 1;
+        loop {
+            match Self::read(storage).await? {
+                Ok(None) => return Ok(()),
+                Ok(Some(state)) => {
+                    *self = Self { own_cluster: self.own_cluster.take(), ..state };
+                    return self.read_new(storage).await;
                 }
-                self.commits.push_back(id.to_owned());
+                Err(Missing(path)) if attempt == MAX_LISTINGS => {
+                    return Err(ArchiveError::Damaged {
+                        what: format!("the Delta log of {}", storage.table.name()),
+                        why: format!("{path} is missing"),
+                    });
+                }
+                Err(_) => {
+                    attempt += 1;
+                    tokio::time::sleep(LISTING_PAUSE).await;
+                }
             }
         }
+    }
+
+    /// The state as one listing shows it. `None` when there is no log.
+    async fn read(storage: &LogStorage) -> Result<Result<Option<Self>, Missing>, ArchiveError> {
+        let table = storage.table;
+        let hint = storage.hint().await?;
+        let mut listing = Listing::of(storage.names(hint).await?.iter().map(String::as_str));
+        if hint.is_some() && listing.checkpoint().is_none() {
+            // The hint names a checkpoint that is not there.
+            listing = Listing::of(storage.names(None).await?.iter().map(String::as_str));
+        }
+        let versions = match listing.versions() {
+            Ok(Some(versions)) => versions,
+            Ok(None) => return Ok(Ok(None)),
+            Err(missing) => return Ok(Err(Missing(paths::delta_log_entry(table, missing)))),
+        };
+        let mut state = Self::default();
+        if let Some(version) = listing.checkpoint() {
+            let Some(bytes) = storage.checkpoint(version).await? else {
+                return Ok(Err(Missing(paths::delta_log_checkpoint(table, version))));
+            };
+            let checkpoint = checkpoint::read(table, version, bytes)?;
+            let changes = Changes { added: checkpoint.files, offsets: checkpoint.offsets, ..Changes::default() };
+            state.apply(version, changes);
+        }
+        // The checkpoint's own entry is read again, because a checkpoint does not keep what the entry says of its
+        // commit. Its files and offsets are those of the checkpoint.
+        let (mut next, newest) = versions.into_inner();
+        while next <= newest {
+            let end = newest.min(next + MAX_READ_AHEAD - 1);
+            for entry in try_join_all((next..=end).map(|version| storage.entry(version))).await? {
+                let Some(entry) = entry else { return Ok(Err(Missing(paths::delta_log_entry(table, next)))) };
+                state.apply(next, Changes::of(table, next, &entry)?);
+                next += 1;
+            }
+        }
+        Ok(Ok(Some(state)))
+    }
+
+    /// Reads the entries after the newest one that was read.
+    async fn read_new(&mut self, storage: &LogStorage) -> Result<(), ArchiveError> {
+        let mut count = 1;
+        loop {
+            let first = self.next_version();
+            for entry in try_join_all((first..first + count).map(|version| storage.entry(version))).await? {
+                let Some(entry) = entry else { return Ok(()) };
+                self.apply_entry(storage.table, &entry)?;
+            }
+            // A remote store serves many requests as fast as one.
+            count = (count * 2).min(MAX_READ_AHEAD);
+        }
+    }
+
+    /// Applies the next entry.
+    pub(super) fn apply_entry(&mut self, table: Table, entry: &[u8]) -> Result<(), ArchiveError> {
+        let version = self.next_version();
+        self.apply(version, Changes::of(table, version, entry)?);
         Ok(())
     }
 
-    fn set_offset(&mut self, app_id: &str, next: i64) {
-        if let Some(key) = parse_app_id(app_id) {
-            self.offsets.insert(key, next);
+    fn apply(&mut self, version: u64, changes: Changes) {
+        let snapshot = Arc::make_mut(&mut self.snapshot);
+        snapshot.version = Some(version);
+        snapshot.offsets.extend(changes.offsets);
+        if !changes.added.is_empty() || !changes.removed.is_empty() {
+            let files = Arc::make_mut(&mut snapshot.files);
+            for path in &changes.removed {
+                remove(files, &mut self.places, path);
+            }
+            for file in changes.added {
+                match self.places.get(&file.path) {
+                    Some(place) => files[*place] = file,
+                    None => {
+                        self.places.insert(file.path.clone(), files.len());
+                        files.push(file);
+                    }
+                }
+            }
+        }
+        self.cluster = changes.cluster.or_else(|| self.cluster.take());
+        if let Some(id) = changes.commit {
+            if self.commits.len() == MAX_COMMIT_IDS {
+                self.commits.pop_front();
+            }
+            self.commits.push_back(id);
         }
     }
 }
 
-/// Whether the listing has a gap in the versions. A folder that is written to while it is listed may show a new entry
-/// and not the one before; the next listing shows both. A gap that remains is damage.
-fn is_torn_listing(error: &DeltaTableError) -> bool {
-    error.to_string().contains("contiguous commit files")
+/// Removes a file. The last one takes its place.
+fn remove(files: &mut Vec<DataFile>, places: &mut HashMap<Path, usize>, path: &Path) {
+    let Some(place) = places.remove(path) else { return };
+    files.swap_remove(place);
+    if let Some(moved) = files.get(place) {
+        places.insert(moved.path.clone(), place);
+    }
 }

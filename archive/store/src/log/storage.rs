@@ -1,15 +1,16 @@
-//! Where the Delta log of one table is, and the reads of single objects of it.
+//! Where the Delta log of one table is, and the requests for single objects of it.
 
+use super::listing::hinted_version;
 use crate::error::ArchiveError;
 use crate::paths;
 use crate::table::Table;
 use bytes::Bytes;
 use deltalake_core::DeltaTableError;
 use deltalake_core::logstore::{LogStoreRef, StorageConfig, default_logstore};
-use futures::StreamExt;
+use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
-use object_store::{ObjectStore, ObjectStoreExt};
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 use std::sync::Arc;
 use url::Url;
 
@@ -32,31 +33,58 @@ impl LogStorage {
         Ok(default_logstore(prefixed, Arc::clone(&self.store), &url, &StorageConfig::default()))
     }
 
-    /// Whether the log has any entry.
-    pub(super) async fn exists(&self) -> Result<bool, ArchiveError> {
+    /// The bytes of an entry; `None` if there is no entry of this version.
+    pub(super) async fn entry(&self, version: u64) -> Result<Option<Bytes>, ArchiveError> {
+        self.get(&paths::delta_log_entry(self.table, version)).await
+    }
+
+    /// Writes an entry. `false` if there is one of this version.
+    pub(super) async fn create_entry(&self, version: u64, entry: Bytes) -> Result<bool, ArchiveError> {
+        let path = paths::delta_log_entry(self.table, version);
+        match self.store.put_opts(&path, entry.into(), PutOptions::from(PutMode::Create)).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => Ok(false),
+            Err(source) => Err(ArchiveError::Store { doing: format!("commit {path}"), source }),
+        }
+    }
+
+    /// The bytes of a checkpoint; `None` if it does not exist.
+    pub(super) async fn checkpoint(&self, version: u64) -> Result<Option<Bytes>, ArchiveError> {
+        self.get(&paths::delta_log_checkpoint(self.table, version)).await
+    }
+
+    /// The version of the newest checkpoint. `None` if no object says so: it is a hint, and one that is missing or
+    /// unreadable costs a listing and no more.
+    pub(super) async fn hint(&self) -> Result<Option<u64>, ArchiveError> {
+        let hint = self.get(&paths::delta_log_hint(self.table)).await?;
+        Ok(hint.as_deref().and_then(hinted_version))
+    }
+
+    /// The names of the objects of the log; with a version, only those of that version and of later ones.
+    pub(super) async fn names(&self, from: Option<u64>) -> Result<Vec<String>, ArchiveError> {
         let directory = paths::delta_log(self.table);
-        let first = self.store.list(Some(&directory)).next().await;
-        match first.transpose() {
-            Ok(found) => Ok(found.is_some()),
-            Err(object_store::Error::NotFound { .. }) => Ok(false),
+        let listed = match from {
+            // The name of an entry or a checkpoint begins with its version and goes on.
+            Some(version) => {
+                self.store.list_with_offset(Some(&directory), &directory.clone().join(format!("{version:020}")))
+            }
+            None => self.store.list(Some(&directory)),
+        };
+        let names = listed.map_ok(|object| object.location.filename().unwrap_or_default().to_owned());
+        match names.try_collect().await {
+            Ok(names) => Ok(names),
+            Err(object_store::Error::NotFound { .. }) => Ok(Vec::new()),
             Err(source) => Err(ArchiveError::Store { doing: format!("list {directory}"), source }),
         }
     }
 
-    /// Whether the log has the entry of this version.
-    pub(super) async fn has_entry(&self, version: u64) -> Result<bool, ArchiveError> {
-        let entry = paths::delta_log_entry(self.table, version);
-        match self.store.head(&entry).await {
-            Ok(_) => Ok(true),
-            Err(object_store::Error::NotFound { .. }) => Ok(false),
-            Err(source) => Err(ArchiveError::Store { doing: format!("check for {entry}"), source }),
-        }
-    }
-
-    /// The bytes of an object.
-    pub(super) async fn get(&self, path: &Path) -> Result<Bytes, ArchiveError> {
+    async fn get(&self, path: &Path) -> Result<Option<Bytes>, ArchiveError> {
         let read = async { self.store.get(path).await?.bytes().await };
-        read.await.map_err(|source| ArchiveError::Store { doing: format!("read {path}"), source })
+        match read.await {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(source) => Err(ArchiveError::Store { doing: format!("read {path}"), source }),
+        }
     }
 }
 

@@ -39,13 +39,13 @@ async fn files_and_offsets_become_visible_together() {
     let log = archive.table(Table::Events);
     let one = segment("one");
     log.put(&one).await.unwrap();
-    assert_eq!(log.snapshot().await.unwrap().files, []);
+    assert!(log.snapshot().await.unwrap().files.is_empty());
     log.commit(std::slice::from_ref(&one), &[advance(0, None, 5), advance(1, None, 2)], "c1", NOW).await.unwrap();
     log.commit(&[segment("two")], &[advance(0, Some(5), 9)], "c2", NOW).await.unwrap();
     // A new reader reads the same as the writer.
     for log in [&log, &archive.table(Table::Events)] {
         let snapshot = log.snapshot().await.unwrap();
-        let mut files = snapshot.files.clone();
+        let mut files = snapshot.files.to_vec();
         files.sort_by(|one, other| one.id.cmp(&other.id));
         assert_eq!(files.len(), 2);
         assert_eq!(
@@ -105,6 +105,173 @@ async fn offsets_survive_checkpoints() {
     let snapshot = archive.table(Table::Events).snapshot().await.unwrap();
     assert_eq!(snapshot.files.len(), 120);
     assert_eq!(snapshot.offsets.values().copied().collect::<Vec<_>>(), [120, 70]);
+}
+
+#[tokio::test]
+async fn a_snapshot_does_not_change_when_the_log_does() {
+    let archive = archive();
+    let log = archive.table(Table::Events);
+    log.commit(&[segment("one"), segment("two")], &[], "c1", NOW).await.unwrap();
+    let before = log.snapshot().await.unwrap();
+    let removed = before.files[..1].to_vec();
+    let change = Change { removed: &removed, ..appended(&[], "c2") };
+    log.change(&change, NOW).await.unwrap();
+    assert_eq!((before.version, before.files.len()), (Some(1), 2));
+    let after = log.snapshot().await.unwrap();
+    assert_eq!((after.version, after.files.len()), (Some(2), 1));
+    assert_eq!(ids(&after), ["two"]);
+    // What is removed cannot be removed again.
+    let again = log.change(&Change { commit_id: "c3", ..change }, NOW).await;
+    assert!(matches!(again, Err(CommitError::ConcurrentRemove { .. })), "{again:?}");
+}
+
+fn appended<'c>(segments: &'c [Segment], commit_id: &'c str) -> Change<'c> {
+    Change { segments, removed: &[], advances: &[], commit_id, attestation: None }
+}
+
+fn ids(snapshot: &Snapshot) -> Vec<&str> {
+    let mut ids: Vec<&str> = snapshot.files.iter().map(|file| file.id.as_str()).collect();
+    ids.sort_unstable();
+    ids
+}
+
+#[tokio::test]
+async fn every_reader_has_the_same_files_whenever_it_began() {
+    let archive = archive();
+    let log = archive.table(Table::Events);
+    let early = archive.table(Table::Events);
+    let mut expected = std::collections::BTreeSet::new();
+    let mut gone = Vec::new();
+    for n in 0..230 {
+        let name = format!("f{n:03}");
+        let snapshot = log.snapshot().await.unwrap();
+        // Every third commit removes some files, in another order than they were added.
+        let removed: Vec<DataFile> =
+            snapshot.files.iter().filter(|_| n % 3 == 2).skip(n % 5).step_by(2).take(4).cloned().collect();
+        let segments = [segment(&name)];
+        let commit_id = format!("c{n}");
+        log.change(&Change { removed: &removed, ..appended(&segments, &commit_id) }, NOW).await.unwrap();
+        for file in removed {
+            expected.remove(&file.id);
+            gone.push(file.path);
+        }
+        expected.insert(name);
+        if n == 40 {
+            early.snapshot().await.unwrap();
+        }
+    }
+    let expected: Vec<&str> = expected.iter().map(String::as_str).collect();
+    for log in [&log, &early, &archive.table(Table::Events)] {
+        let snapshot = log.snapshot().await.unwrap();
+        assert_eq!((snapshot.version, ids(&snapshot)), (Some(230), expected.clone()));
+        // The index of the files is that of the files.
+        let state = log.state.lock().await;
+        assert!(snapshot.files.iter().all(|file| state.has_file(&file.path)));
+        assert!(gone.len() > 100 && !gone.iter().any(|path| state.has_file(path)));
+    }
+}
+
+#[tokio::test]
+async fn a_reader_needs_no_hint() {
+    let archive = archive();
+    let log = archive.table(Table::Events);
+    for n in 0..120 {
+        log.commit(&[segment(&format!("f{n}"))], &[], &format!("c{n}"), NOW).await.unwrap();
+    }
+    let hint = crate::paths::delta_log_hint(Table::Events);
+    for content in
+        [Some(""), Some("{}"), Some("\u{0}\u{0}"), Some(r#"{"version":100000}"#), Some(r#"{"version":50}"#), None]
+    {
+        match content {
+            Some(content) => _ = archive.store().put(&hint, content.into()).await.unwrap(),
+            None => archive.store().delete(&hint).await.unwrap(),
+        }
+        let snapshot = archive.table(Table::Events).snapshot().await.unwrap();
+        assert_eq!((snapshot.version, snapshot.files.len()), (Some(120), 120), "{content:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_gap_is_damage_and_an_entry_without_a_line_is_none() {
+    let archive = archive();
+    let log = archive.table(Table::Events);
+    for n in 0..5 {
+        log.commit(&[segment(&format!("f{n}"))], &[], &format!("c{n}"), NOW).await.unwrap();
+    }
+    // A power cut may leave the name of an entry without its bytes.
+    let entry = crate::paths::delta_log_entry(Table::Events, 3);
+    archive.store().put(&entry, "".into()).await.unwrap();
+    let snapshot = archive.table(Table::Events).snapshot().await.unwrap();
+    assert_eq!((snapshot.version, snapshot.files.len()), (Some(5), 4));
+    archive.store().put(&entry, "{\"add\":{}}".into()).await.unwrap();
+    let damaged = archive.table(Table::Events).snapshot().await;
+    assert!(matches!(damaged, Err(ArchiveError::Damaged { .. })), "{damaged:?}");
+    archive.store().delete(&entry).await.unwrap();
+    let damaged = archive.table(Table::Events).snapshot().await.unwrap_err().to_string();
+    assert!(damaged.contains("00000000000000000003.json is missing"), "{damaged}");
+    // Whoever read the entry before goes on.
+    log.commit(&[segment("f5")], &[], "c5", NOW).await.unwrap();
+    assert_eq!(log.snapshot().await.unwrap().files.len(), 6);
+}
+
+#[tokio::test]
+async fn times_beyond_the_years_of_four_digits_are_read_back() {
+    let archive = archive();
+    let log = archive.table(Table::Events);
+    let bounds = [
+        (-62_135_596_800_000_000, 253_402_300_800_000_001),
+        (-62_167_222_800_000_000, 253_402_318_799_999_999),
+        (i64::MIN, i64::MAX),
+    ];
+    for (n, time) in bounds.into_iter().enumerate() {
+        let segment = Segment { time: Some(time), ..segment(&format!("f{n}")) };
+        log.commit(&[segment], &[], &format!("c{n}"), NOW).await.unwrap();
+    }
+    // From the entries, from a checkpoint, and as evidence.
+    for last in [3, 99] {
+        for n in log.version().await.unwrap().unwrap()..last {
+            log.commit(&[], &[advance(0, (n > 3).then_some(n as i64), n as i64 + 1)], &format!("e{n}"), NOW)
+                .await
+                .unwrap();
+        }
+        let snapshot = archive.table(Table::Events).snapshot().await.unwrap();
+        let mut times: Vec<_> = snapshot.files.iter().map(|file| (file.id.as_str(), file.time)).collect();
+        times.sort_unstable();
+        let expected: Vec<_> = ["f0", "f1", "f2"].into_iter().zip(bounds.map(Some)).collect();
+        assert_eq!(times, expected);
+    }
+    for (n, time) in bounds.into_iter().enumerate() {
+        let path = crate::paths::delta_log_entry(Table::Events, n as u64 + 1);
+        let bytes = archive.store().get(&path).await.unwrap().bytes().await.unwrap();
+        let entry = crate::proof::entry::Entry::parse(n as u64 + 1, &bytes).unwrap();
+        assert_eq!(entry.adds[0].time, Some(time));
+    }
+}
+
+#[tokio::test]
+async fn checkpoints_forget_removals() {
+    let archive = archive();
+    let log = archive.table(Table::Events);
+    log.commit(&[segment("one")], &[], "c0", NOW).await.unwrap();
+    let removed = log.snapshot().await.unwrap().files.to_vec();
+    // By the clock of the Delta library, which forgets them after a week unless it is told otherwise.
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let two_hours_ago = Timestamp(since.as_micros() as i64 - 2 * 3_600_000_000);
+    log.change(&Change { removed: &removed, ..appended(&[], "c1") }, two_hours_ago).await.unwrap();
+    for n in 2..99 {
+        log.commit(&[], &[advance(0, (n > 2).then_some(n), n + 1)], &format!("c{n}"), NOW).await.unwrap();
+    }
+    let path = crate::paths::delta_log_checkpoint(Table::Events, 99);
+    let bytes = archive.store().get(&path).await.unwrap().bytes().await.unwrap();
+    let forgotten = removed[0].path.filename().unwrap();
+    let rows = parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap().build().unwrap();
+    for batch in rows {
+        let text = format!("{:?}", batch.unwrap());
+        assert!(!text.contains(forgotten), "{text}");
+    }
+    let metadata = archive.store().get(&crate::paths::delta_log_entry(Table::Events, 0)).await.unwrap();
+    let metadata = String::from_utf8(metadata.bytes().await.unwrap().to_vec()).unwrap();
+    assert!(metadata.contains(r#""delta.deletedFileRetentionDuration":"interval 1 hours""#), "{metadata}");
 }
 
 #[tokio::test]

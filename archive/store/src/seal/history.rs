@@ -45,12 +45,12 @@ impl History {
         let (mut low, mut high) = (0, end);
         while low < high {
             let middle = low + (high - low) / 2;
-            // An entry that cannot be read counts as relevant.
-            let is_before = self
-                .entry(middle)
-                .await?
-                .and_then(|entry| entry.written)
-                .is_some_and(|written| written < begun - MAX_CLOCK_SKEW_MILLIS);
+            let is_before = match self.entry(middle).await? {
+                Some(entry) => entry.written.is_some_and(|written| written < begun - MAX_CLOCK_SKEW_MILLIS),
+                // The beginning of a log that is no evidence may be deleted. In another log, an entry that cannot be
+                // read counts as relevant.
+                None => !self.table.is_evidence(),
+            };
             if is_before {
                 low = middle + 1;
             } else {
@@ -156,6 +156,23 @@ mod tests {
         assert_eq!(history.first_version(1_000 * hour, 50).await.unwrap(), 50);
         let versions: Vec<u64> = history.entries(47..60).map_ok(|entry| entry.version).try_collect().await.unwrap();
         assert_eq!(versions, [47, 48, 49]);
+    }
+
+    #[tokio::test]
+    async fn the_beginning_of_a_log_that_is_trimmed_is_before_everything() {
+        let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+        let hour = MAX_CLOCK_SKEW_MILLIS;
+        for table in [Table::Events, Table::Sessions] {
+            for version in 20..50u64 {
+                let line = format!("{{\"commitInfo\":{{\"timestamp\":{}}}}}\n", version as i64 * hour);
+                store.put(&crate::paths::delta_log_entry(table, version), line.into()).await.unwrap();
+            }
+        }
+        let first =
+            async |table, begun| History::new(Arc::clone(&store), table).first_version(begun, 50).await.unwrap();
+        assert_eq!((first(Table::Sessions, 0).await, first(Table::Sessions, 30 * hour).await), (20, 29));
+        // In a log that is evidence, what is missing may be what is sought.
+        assert_eq!(first(Table::Events, 0).await, 0);
     }
 
     /// A UUID of version 7 of that time.

@@ -5,6 +5,7 @@
 //! snapshot ─▶ plan: groups ─▶ merge: attested? decrypt, sort ─▶ join: recordings ─▶ put ─▶ lock ─▶ one commit, signed
 //!                                                                                                    │ removes, adds
 //! sweep: removed before the grace period began ─▶ delete objects, then files  ◀──────────────────────┘
+//!        checkpoints of the Delta logs that newer ones superseded before it began ─▶ delete
 //! ```
 //!
 //! Invariants:
@@ -18,6 +19,7 @@
 //!
 //! The sealer needs the private keys of all three tiers. It is therefore a process of its own: the archiver has none.
 
+mod expire;
 mod history;
 mod join;
 mod merge;

@@ -11,11 +11,14 @@
 //!   and only rows of one class and date refer to an object.
 //! - Objects are deleted before the file that names them. An interrupted sweep is therefore repeated completely.
 //! - A file that no entry removes is not deleted: it may belong to a commit that is about to be made.
+//! - What a log no longer needs ([`expire`]) is deleted after the files that its entries remove: then nothing that was
+//!   removed is only known from an entry that is gone.
 //!
 //! The sweeper keeps the version up to which it has read the removals. Its first sweep begins with the first entry that
 //! may name the oldest file that is in the store and not live. Without such a file it reads no entry. It reads at most
 //! [`MAX_ENTRIES`] entries, because waste of a crash may be years old.
 
+use super::expire;
 use super::history::History;
 use super::join::{object_path, objects_of};
 use crate::error::ArchiveError;
@@ -35,6 +38,8 @@ use std::time::Duration;
 
 /// Entries that the first sweep reads.
 const MAX_ENTRIES: u64 = 500_000;
+/// The least grace period of what belongs to a log. Opening a log takes seconds; this is for a machine that was paused.
+const MIN_LOG_GRACE: Duration = Duration::from_secs(60 * 60);
 
 /// Deletes merged files. Keep it between sweeps: it holds the version up to which it has read.
 pub struct Sweeper {
@@ -62,6 +67,10 @@ pub struct Swept {
     pub bytes: u64,
     /// Recording objects that were deleted.
     pub objects: u64,
+    /// Checkpoints of Delta logs that were deleted, because newer ones have superseded them.
+    pub checkpoints: u64,
+    /// Entries that were deleted of the log of the sessions, which is no evidence.
+    pub entries: u64,
     /// Removed files whose grace period is not over.
     pub waiting: u64,
     /// Files and objects that the store refuses to delete, because they are locked or the permission is missing.
@@ -84,6 +93,7 @@ impl Sweeper {
         let mut swept = Swept::default();
         for table in [Table::Events, Table::DeadLetters, Table::Sessions] {
             self.sweep_table(table, now, &mut swept).await?;
+            self.sweep_log(table, now, &mut swept).await?;
         }
         Ok(swept)
     }
@@ -100,7 +110,7 @@ impl Sweeper {
         read_removals(removals, history, &unused, version + 1).await?;
         removals.removed.retain(|path, _| unused.contains_key(path));
 
-        let latest = now.0 / 1_000 - i64::try_from(self.grace.as_millis()).unwrap_or(i64::MAX);
+        let latest = before(now, self.grace);
         let due: BTreeSet<Path> =
             removals.removed.iter().filter(|(_, at)| **at <= latest).map(|(path, _)| path.clone()).collect();
         swept.waiting += (removals.removed.len() - due.len()) as u64;
@@ -114,6 +124,25 @@ impl Sweeper {
                 swept.bytes += unused.get(&path).copied().unwrap_or(0);
                 self.removals.entry(table.name()).or_default().removed.remove(&path);
             }
+        }
+        Ok(())
+    }
+
+    /// Deletes what the log of a table no longer needs.
+    async fn sweep_log(&self, table: Table, now: Timestamp, swept: &mut Swept) -> Result<(), ArchiveError> {
+        let latest = before(now, self.grace.max(MIN_LOG_GRACE));
+        let expired = expire::expired(self.archive.store().as_ref(), table, latest).await?;
+        for path in expired.checkpoints {
+            if !self.delete(&path, swept).await? {
+                return Ok(());
+            }
+            swept.checkpoints += 1;
+        }
+        for version in expired.entries {
+            if !self.delete(&paths::delta_log_entry(table, version), swept).await? {
+                return Ok(());
+            }
+            swept.entries += 1;
         }
         Ok(())
     }
@@ -191,6 +220,11 @@ impl Sweeper {
         }
         Ok(files)
     }
+}
+
+/// The time before which something must have been, in milliseconds since 1970, so that its grace period is over.
+fn before(now: Timestamp, grace: Duration) -> i64 {
+    (now.0 / 1_000).saturating_sub(i64::try_from(grace.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// Reads the removals of the entries below `end` that were not read yet.

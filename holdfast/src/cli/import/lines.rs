@@ -5,6 +5,7 @@ use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
+use holdfast_events::BYTE_ORDER_MARK;
 use tokio::sync::mpsc;
 
 /// Bytes and lines that end a batch.
@@ -85,6 +86,7 @@ fn read(mut reader: impl BufRead, max_line_bytes: usize, sender: &mpsc::Sender<i
             }
         };
         number += 1;
+        let text = if number == 1 { text.map(without_mark) } else { text };
         batch.bytes += bytes;
         let is_blank = text.as_ref().is_some_and(|text| text.iter().all(u8::is_ascii_whitespace));
         if !is_blank {
@@ -99,6 +101,14 @@ fn read(mut reader: impl BufRead, max_line_bytes: usize, sender: &mpsc::Sender<i
         }
     }
     let _ = sender.blocking_send(Ok(batch));
+}
+
+/// The first line without the byte order mark that some shells and spreadsheets write at the start of a file.
+fn without_mark(mut line: Vec<u8>) -> Vec<u8> {
+    if line.starts_with(BYTE_ORDER_MARK) {
+        line.drain(..BYTE_ORDER_MARK.len());
+    }
+    line
 }
 
 /// Bytes that were read, and the line without its line end; no line when it is longer than `max_line_bytes`.
@@ -171,6 +181,16 @@ mod tests {
         let (lines, _) = all(b"12345\n123456\r\n1234567\n1", 6).await;
         let expected = [line(1, "12345"), line(2, "123456"), Line { number: 3, text: None }, line(4, "1")];
         assert_eq!(lines, expected);
+    }
+
+    #[tokio::test]
+    async fn a_byte_order_mark_at_the_start_of_a_file_belongs_to_nothing() {
+        let (lines, bytes) = all("\u{feff}one\r\n\u{feff}two".as_bytes(), 100).await;
+        assert_eq!(lines, [line(1, "one"), line(2, "\u{feff}two")]);
+        assert_eq!(bytes, 14);
+        assert_eq!(all("\u{feff}\r\none".as_bytes(), 100).await.0, [line(2, "one")]);
+        assert_eq!(all("\u{feff}".as_bytes(), 100).await.0, []);
+        assert_eq!(all(b"\xef\xbb", 100).await.0[0].text.as_deref(), Some(b"\xef\xbb".as_slice()));
     }
 
     #[tokio::test]

@@ -7,6 +7,7 @@ use anyhow::{Context as _, bail};
 use holdfast_archive::Archive;
 use holdfast_archive::recordings::{ChunkLocation, read_chunk};
 use holdfast_query::Session;
+use holdfast_timeline::Range;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -23,7 +24,7 @@ pub(super) struct Written {
     chunks: u64,
     bytes: u64,
     /// Numbers of chunks that are not in the archive. Only a later chunk shows that one is missing.
-    missing: Vec<i64>,
+    missing: Vec<Range>,
     sha256: String,
 }
 
@@ -49,7 +50,7 @@ impl Written {
             let numbers: Vec<String> = self.missing.iter().take(20).map(ToString::to_string).collect();
             text.push_str(&format!(
                 "{} not in the archive: {}{}\n",
-                counted(self.missing.len() as u64, "chunk is", "chunks are"),
+                counted(self.missing.iter().map(Range::count).fold(0, u64::saturating_add), "chunk is", "chunks are"),
                 numbers.join(", "),
                 if self.missing.len() > 20 { ", ..." } else { "" }
             ));
@@ -89,16 +90,16 @@ pub(super) async fn write(
     let mut written =
         Written { recording: recording.to_owned(), chunks: 0, bytes: 0, missing: Vec::new(), sha256: String::new() };
     let mut whole = Sha256::new();
-    let mut next = 0;
+    let mut last: Option<i64> = None;
     for chunk in &chunks {
         let number = |name: &str| integer(chunk, name).with_context(|| format!("a chunk has no {name}"));
         let seq = number("seq")?;
-        if seq < next {
+        if last.is_some_and(|last| seq <= last) {
             // A duplicate.
             continue;
         }
-        written.missing.extend(next..seq);
-        next = seq + 1;
+        written.missing.extend(missing_between(last, seq));
+        last = Some(seq);
         let (offset, size) = (u64::try_from(number("object_offset")?)?, u64::try_from(number("size")?)?);
         let day = i32::try_from(number("day")?)?;
         let (class, path) = (text(chunk, "class"), text(chunk, "object_path"));
@@ -119,4 +120,40 @@ pub(super) async fn write(
     file.as_file().sync_all().with_context(failed)?;
     file.persist(out).with_context(failed)?;
     Ok(written)
+}
+
+/// The numbers between a chunk, or the start of the recording, and the next chunk.
+fn missing_between(last: Option<i64>, seq: i64) -> Option<Range> {
+    let first = last.map_or(Some(0), |last| last.checked_add(1))?;
+    (first < seq).then(|| Range { first, last: seq.saturating_sub(1) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hole_costs_one_range_however_large_it_is() {
+        let range = |first, last| Some(Range { first, last });
+        assert_eq!(missing_between(None, 0), None);
+        assert_eq!(missing_between(None, 3), range(0, 2));
+        assert_eq!(missing_between(Some(4), 5), None);
+        assert_eq!(missing_between(Some(4), 6), range(5, 5));
+        assert_eq!(missing_between(Some(0), 1 << 62), range(1, (1 << 62) - 1));
+        assert_eq!(missing_between(None, i64::MAX), range(0, i64::MAX - 1));
+        assert_eq!(missing_between(Some(i64::MAX), i64::MAX), None);
+        assert_eq!(missing_between(None, i64::MIN), None);
+    }
+
+    #[test]
+    fn the_answer_counts_what_is_missing_and_lists_it_as_ranges() {
+        let missing = vec![Range { first: 1, last: 1 << 62 }, Range { first: i64::MAX, last: i64::MAX }];
+        let written = Written { recording: "r".to_owned(), chunks: 2, bytes: 6, missing, sha256: "00".to_owned() };
+        let text = written.describe(Path::new("r.webm"));
+        assert!(text.contains("not in the archive: 1-4611686018427387904, 9223372036854775807"), "{text}");
+        let json = serde_json::to_value(&written).unwrap();
+        assert_eq!(json["missing"][0], serde_json::json!({"first": 1, "last": 1i64 << 62}));
+        let whole = Written { missing: Vec::new(), ..written };
+        assert!(!whole.describe(Path::new("r.webm")).contains("not in the archive"));
+    }
 }

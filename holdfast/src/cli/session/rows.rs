@@ -40,6 +40,22 @@ pub(super) fn is(row: &Row, name: &str) -> bool {
 /// A time.
 pub(super) fn time(row: &Row, name: &str) -> anyhow::Result<Option<DateTime<Utc>>> {
     let Some(text) = row.get(name).and_then(Value::as_str) else { return Ok(None) };
-    let time = DateTime::parse_from_rfc3339(text).with_context(|| format!("the column `{name}` is not RFC 3339"))?;
-    Ok(Some(time.to_utc()))
+    // Also years with a sign, of events whose time is out of all bounds.
+    let time = text.parse::<DateTime<Utc>>().with_context(|| format!("the column `{name}` is not a time"))?;
+    Ok(Some(time))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_may_be_in_a_year_with_a_sign() {
+        for text in ["2026-01-31T09:30:00Z", "+10000-01-01T04:59:59.999999Z", "-0001-12-31T23:00:00Z"] {
+            let row = Row::from_iter([("time".to_owned(), Value::from(text))]);
+            assert!(time(&row, "time").unwrap().is_some(), "{text}");
+        }
+        let row = Row::from_iter([("time".to_owned(), Value::from("yesterday"))]);
+        assert!(time(&row, "time").is_err());
+    }
 }

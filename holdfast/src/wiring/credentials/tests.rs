@@ -37,8 +37,8 @@ fn a_changed_file_is_read_within_a_second_and_an_unreadable_one_leaves_the_previ
     let users = |after: Duration| credentials.directory(opened + after).users().count();
     add(&path, "lee");
     let immediately = credentials.directory(begin).users().count();
-    assert_eq!(immediately, 1, "the file is checked at most once a second");
-    assert_eq!(users(Duration::from_secs(2)), 2);
+    assert_eq!(immediately, 1, "the file is checked at most twice a second");
+    assert_eq!(users(Duration::from_millis(500)), 2);
 
     std::fs::write(&path, "[[users]]\nname = ").unwrap();
     assert_eq!(users(Duration::from_secs(4)), 2);
@@ -119,7 +119,8 @@ async fn the_providers_keys_are_fetched_when_they_are_needed_and_not_for_every_u
     let credentials = open(folder.path(), &provider.config());
     assert_eq!(provider.requests.load(Ordering::SeqCst), 0);
     let check = async |token: &str, second: i64| {
-        credentials.check_bearer(token, Instant::now(), now() + TimeDelta::seconds(second)).await
+        let directory = credentials.directory(Instant::now());
+        credentials.check_openid(token, &directory, now() + TimeDelta::seconds(second)).await
     };
     for _ in 0..3 {
         let principal = check(&provider.token("k"), 0).await.unwrap();
@@ -130,8 +131,24 @@ async fn the_providers_keys_are_fetched_when_they_are_needed_and_not_for_every_u
         assert_eq!(check(&provider.token("unknown"), second).await, Err(Denied::NeedsKeys));
     }
     assert_eq!(provider.requests.load(Ordering::SeqCst), 2);
-    // API tokens are checked in the directory.
-    assert_eq!(check("hf_", 0).await, Err(Denied::MalformedToken));
+    assert!(credentials.is_openid(&provider.token("k")) && !credentials.is_openid("hf_0123456789abcdef_x"));
+}
+
+#[tokio::test]
+async fn an_openid_user_cannot_have_the_name_of_a_local_user() {
+    use axum::response::IntoResponse as _;
+    let folder = tempfile::tempdir().unwrap();
+    let users = folder.path().join("users.toml");
+    add(&users, "local");
+    let provider = TestProvider::start(|jwks| jwks.into_response()).await;
+    let credentials = open(folder.path(), &provider.config());
+    let token = provider.token("k");
+    let opened = Instant::now();
+    let before = credentials.directory(opened);
+    assert_eq!(credentials.check_openid(&token, &before, now()).await.unwrap().user, "kim");
+    add(&users, "kim");
+    let after = credentials.directory(opened + Duration::from_secs(2));
+    assert_eq!(credentials.check_openid(&token, &after, now()).await, Err(Denied::LocalName));
 }
 
 #[tokio::test]
@@ -148,7 +165,8 @@ async fn tokens_are_refused_when_the_provider_sends_no_usable_keys() {
         add(&folder.path().join("users.toml"), "local");
         let provider = TestProvider::start(respond).await;
         let credentials = open(folder.path(), &provider.config());
-        let outcome = credentials.check_bearer(&provider.token("k"), Instant::now(), now()).await;
+        let directory = credentials.directory(Instant::now());
+        let outcome = credentials.check_openid(&provider.token("k"), &directory, now()).await;
         assert_eq!(outcome, Err(Denied::NeedsKeys));
         assert_eq!(provider.requests.load(Ordering::SeqCst), 1);
     }

@@ -157,3 +157,31 @@ async fn members_from_before_a_restart_do_not_keep_partitions() {
     drop((crashed, member));
     broker.stop().await.unwrap();
 }
+
+/// The broker's runtime stands still for longer than the session timeout. The member's heartbeats wait meanwhile, and
+/// when they are read it is taken for dead. It must get its partitions back.
+#[test]
+fn a_member_gets_its_partitions_back_after_a_stall_of_the_broker() {
+    const STALL: Duration = Duration::from_secs(6);
+    let of_broker = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let of_clients = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let broker = of_broker.block_on(start(directory.path()));
+    let servers = broker.address().to_string();
+    of_clients.block_on(create_topic(&servers, TOPIC, PARTITIONS));
+    let mut config = crate::client::config(&servers);
+    config.set("group.id", "stalled").set("session.timeout.ms", "2000").set("heartbeat.interval.ms", "300");
+    let member: BaseConsumer = config.create().unwrap();
+    member.subscribe(&[TOPIC]).unwrap();
+    let has_all = |consumer: &BaseConsumer| assigned(consumer).len() == PARTITIONS as usize;
+    poll_until(&[&member], &mut Vec::new(), |_| has_all(&member));
+    for _ in 0..3 {
+        let stalled = Instant::now();
+        of_broker.spawn(async { std::thread::sleep(STALL) });
+        // It loses its partitions at its own session timeout, while the broker stands still.
+        poll_until(&[&member], &mut Vec::new(), |_| assigned(&member).is_empty() || stalled.elapsed() > STALL);
+        poll_until(&[&member], &mut Vec::new(), |_| stalled.elapsed() > STALL && has_all(&member));
+    }
+    drop(member);
+    of_broker.block_on(broker.stop()).unwrap();
+}

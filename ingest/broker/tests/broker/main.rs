@@ -2,6 +2,7 @@
 
 mod client;
 mod groups;
+mod kcat;
 mod kill;
 mod messages;
 mod rates;

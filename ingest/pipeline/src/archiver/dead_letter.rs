@@ -6,7 +6,7 @@ use arrow_array::builder::{BinaryBuilder, Int32Builder, Int64Builder, StringBuil
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use holdfast_archive::Table;
-use holdfast_events::{DecodeError, Timestamp};
+use holdfast_events::{DecodeError, Timestamp, escape_into};
 use rdkafka::message::{BorrowedMessage, Message};
 use std::sync::Arc;
 
@@ -33,14 +33,34 @@ impl DeadLetter {
         error: &DecodeError,
         archived_at: Timestamp,
     ) -> Self {
+        Self::with_reason(message, headers, error.reason(), error.to_string(), archived_at)
+    }
+
+    /// A message at which the process died again and again. It was not decoded.
+    pub(super) fn internal_error(
+        message: &BorrowedMessage<'_>,
+        headers: &HeaderList<'_>,
+        archived_at: Timestamp,
+    ) -> Self {
+        let why = "the archiver died each time it processed this message; report this with the message as it is here";
+        Self::with_reason(message, headers, "internal_error", why.to_owned(), archived_at)
+    }
+
+    fn with_reason(
+        message: &BorrowedMessage<'_>,
+        headers: &HeaderList<'_>,
+        reason: &'static str,
+        why: String,
+        archived_at: Timestamp,
+    ) -> Self {
         Self {
             topic: message.topic().to_owned(),
             partition: message.partition(),
             offset: message.offset(),
-            time: message.timestamp().to_millis().map(|millis| millis.saturating_mul(1_000)),
+            time: message.timestamp().to_millis().and_then(kafka_time),
             archived_at,
-            reason: error.reason(),
-            message: error.to_string(),
+            reason,
+            message: why,
             key: message.key().map(<[u8]>::to_vec),
             headers: (!headers.is_empty()).then(|| headers_json(headers)),
             value: message.payload().map(<[u8]>::to_vec),
@@ -49,7 +69,8 @@ impl DeadLetter {
 
     /// Its approximate size.
     pub(super) fn bytes(&self) -> usize {
-        200 + self.value.as_ref().map_or(0, Vec::len) + self.headers.as_ref().map_or(0, String::len)
+        let [key, value] = [&self.key, &self.value].map(|bytes| bytes.as_ref().map_or(0, Vec::len));
+        200 + self.message.len() + key + value + self.headers.as_ref().map_or(0, String::len)
     }
 
     pub(super) fn reason(&self) -> &'static str {
@@ -57,20 +78,33 @@ impl DeadLetter {
     }
 }
 
+/// Kafka's timestamp in microseconds. `None` if it is no time but only a number: one beyond the years 0 to 9999 could not
+/// be shown, and nobody could read the others in its table.
+fn kafka_time(millis: i64) -> Option<i64> {
+    millis.checked_mul(1_000).filter(|micros| Timestamp(*micros).has_rfc_3339())
+}
+
 /// `[[name, value], ...]` in order. A value that is not UTF-8 is `{"base64": ...}`, a missing value is `null`.
 fn headers_json(headers: &HeaderList<'_>) -> String {
-    let all: Vec<_> = headers
-        .iter()
-        .map(|(name, value)| {
-            let value = match value.map(std::str::from_utf8) {
-                None => serde_json::Value::Null,
-                Some(Ok(text)) => text.into(),
-                Some(Err(_)) => serde_json::json!({ "base64": BASE64.encode(value.unwrap_or_default()) }),
-            };
-            serde_json::json!([name, value])
-        })
-        .collect();
-    serde_json::Value::Array(all).to_string()
+    // Written without values in between: a message may have millions of headers.
+    let mut json = String::from("[");
+    for (name, value) in headers {
+        json.push_str(if json.len() > 1 { ",[" } else { "[" });
+        escape_into(&mut json, name);
+        json.push(',');
+        match value.map(|bytes| std::str::from_utf8(bytes).map_err(|_| bytes)) {
+            None => json.push_str("null"),
+            Some(Ok(text)) => escape_into(&mut json, text),
+            Some(Err(bytes)) => {
+                json.push_str(r#"{"base64":""#);
+                BASE64.encode_string(bytes, &mut json);
+                json.push_str(r#""}"#);
+            }
+        }
+        json.push(']');
+    }
+    json.push(']');
+    json
 }
 
 /// Rows of `dead_letters`. The column with the secrets of their hashes is null.
@@ -141,8 +175,25 @@ mod tests {
     }
 
     #[test]
+    fn a_timestamp_of_kafka_that_is_no_time_is_absent() {
+        for millis in [i64::MIN, i64::MAX, i64::MAX / 1_000, i64::MIN / 1_000, 253_402_400_000_000] {
+            assert_eq!(kafka_time(millis), None, "{millis}");
+        }
+        for millis in [0, -1, 1_769_851_800_000, 253_402_300_799_999, -62_135_596_800_000] {
+            assert_eq!(kafka_time(millis), Some(millis * 1_000), "{millis}");
+        }
+    }
+
+    #[test]
     fn headers_keep_their_order_and_every_byte() {
         let headers: HeaderList<'_> = vec![("a", Some(b"1")), ("a", None), ("b", Some(b"\xff\"")), ("", Some(b""))];
         assert_eq!(headers_json(&headers), r#"[["a","1"],["a",null],["b",{"base64":"/yI="}],["",""]]"#);
+        assert_eq!(headers_json(&Vec::new()), "[]");
+        let odd: HeaderList<'_> = vec![("\"\u{0}\n\u{7f}é", Some("\\\u{1f}\u{1F600}".as_bytes()))];
+        let read: Vec<(String, String)> = serde_json::from_str(&headers_json(&odd)).unwrap();
+        assert_eq!(read, [("\"\u{0}\n\u{7f}é".to_owned(), "\\\u{1f}\u{1F600}".to_owned())]);
+        let many: HeaderList<'_> = vec![("", None); 100_000];
+        let read: Vec<(String, Option<String>)> = serde_json::from_str(&headers_json(&many)).unwrap();
+        assert_eq!(read.len(), many.len());
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::kafka::KafkaError;
 use holdfast_archive::ArchiveError;
+use tokio::task::JoinError;
 
 /// Why the archiver ended. None of these errors loses an event: Kafka still has what was not committed.
 #[derive(Debug, thiserror::Error)]
@@ -42,10 +43,40 @@ pub enum ArchiverError {
         /// The cluster that the consumer is connected to.
         found: String,
     },
+    /// A batch of messages cannot be read.
+    #[error(
+        "Kafka delivered a batch of messages that cannot be read ({source}); the log of librdkafka names its offset. \
+         Nothing behind it is archived, because skipping it would hide a loss: restore the partition from a replica, \
+         or update this program if the batch is of a newer format; then start again"
+    )]
+    UnreadableBatch {
+        /// The error of the Kafka client.
+        source: rdkafka::error::KafkaError,
+    },
     /// The archive reported an error that a retry does not fix, or was unreachable until the retries ended.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
     /// A thread of the archiver panicked or was cancelled.
-    #[error("the archiver's thread `{0}` ended unexpectedly")]
-    Died(&'static str),
+    #[error("the archiver's thread `{thread}` ended unexpectedly: {reason}")]
+    Died {
+        /// The thread.
+        thread: &'static str,
+        /// The message of its panic.
+        reason: String,
+    },
+}
+
+impl ArchiverError {
+    /// The end of a thread without a result.
+    pub(super) fn died(thread: &'static str, failure: JoinError) -> Self {
+        let reason = match failure.try_into_panic() {
+            Ok(payload) => payload
+                .downcast_ref::<&str>()
+                .map(|text| (*text).to_owned())
+                .or_else(|| payload.downcast_ref::<String>().cloned())
+                .unwrap_or_else(|| "it panicked without a message".to_owned()),
+            Err(_) => "it was cancelled".to_owned(),
+        };
+        Self::Died { thread, reason }
+    }
 }

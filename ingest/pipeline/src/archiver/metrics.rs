@@ -18,6 +18,8 @@ pub struct ArchiverMetrics {
     pub(super) file_bytes: Counter,
     pub(super) commit_seconds: Histogram,
     pub(super) assigned_partitions: Gauge,
+    pub(super) rejoins: Counter,
+    pub(super) lag_seconds: Gauge,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -36,6 +38,8 @@ impl Default for ArchiverMetrics {
             file_bytes: Counter::default(),
             commit_seconds: Histogram::new(exponential_buckets(0.005, 2.0, 12)),
             assigned_partitions: Gauge::default(),
+            rejoins: Counter::default(),
+            lag_seconds: Gauge::default(),
         }
     }
 }
@@ -64,6 +68,16 @@ impl ArchiverMetrics {
             "assigned_partitions",
             "Kafka partitions currently assigned",
             metrics.assigned_partitions.clone(),
+        );
+        registry.register(
+            "rejoins",
+            "Kafka consumers that were made anew because the group gave them no partitions",
+            metrics.rejoins.clone(),
+        );
+        registry.register(
+            "lag_seconds",
+            "Age of the oldest message that Kafka acknowledged and that is not archived",
+            metrics.lag_seconds.clone(),
         );
         metrics
     }

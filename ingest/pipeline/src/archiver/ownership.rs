@@ -51,6 +51,11 @@ impl Ownership {
         self.resync.store(true, Ordering::Release);
     }
 
+    /// Whether a resync was requested.
+    pub(super) fn is_resync_requested(&self) -> bool {
+        self.resync.load(Ordering::Acquire)
+    }
+
     /// Whether a resync was requested. Clears the request.
     pub(super) fn take_resync(&self) -> bool {
         self.resync.swap(false, Ordering::AcqRel)
@@ -90,7 +95,8 @@ mod tests {
     fn a_requested_resync_is_taken_once() {
         let ownership = Ownership::default();
         ownership.request_resync();
+        assert!(ownership.is_resync_requested());
         assert!(ownership.take_resync());
-        assert!(!ownership.take_resync());
+        assert!(!ownership.is_resync_requested() && !ownership.take_resync());
     }
 }

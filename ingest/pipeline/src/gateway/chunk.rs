@@ -1,7 +1,7 @@
 //! `POST /v1/recordings/{session}/{recording}/chunks/{seq}`: builds a binary-mode event from a chunk's bytes in the
 //! body and its attributes in the path and the query. Pure.
 
-use holdfast_events::{CHUNK_TYPE, Timestamp};
+use holdfast_events::{CHUNK_TYPE, MAX_CHUNK_SEQ, Timestamp};
 
 use super::headers::Attribute;
 use super::prepare::Mode;
@@ -25,7 +25,7 @@ pub(super) fn event(
     sent: Vec<Attribute>,
     now: Timestamp,
 ) -> Result<Mode, Problem> {
-    let seq = whole_number("seq", &seq)?;
+    let seq = whole_number(&seq, MAX_CHUNK_SEQ).map_err(|what| invalid_path(format!("seq {what}")))?;
     for (name, value) in [("session", &session), ("recording", &recording)] {
         if value.is_empty() || value.chars().any(char::is_control) {
             return Err(invalid_path(format!("the {name} in the path is empty or contains a control character")));
@@ -85,8 +85,8 @@ impl Span {
         let (mut first_ms, mut last_ms, mut last) = (None, None, None);
         for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
             let is_duplicate = match name.as_ref() {
-                "first_ms" => first_ms.replace(whole_number("first_ms", &value)?).is_some(),
-                "last_ms" => last_ms.replace(whole_number("last_ms", &value)?).is_some(),
+                "first_ms" => first_ms.replace(milliseconds("first_ms", &value)?).is_some(),
+                "last_ms" => last_ms.replace(milliseconds("last_ms", &value)?).is_some(),
                 "last" => last.replace(boolean(&value)?).is_some(),
                 _ => {
                     let detail = "the query has a parameter other than first_ms, last_ms and last; leave it out";
@@ -109,12 +109,15 @@ impl Span {
     }
 }
 
-fn whole_number(name: &str, text: &str) -> Result<i64, Problem> {
+fn milliseconds(name: &str, text: &str) -> Result<i64, Problem> {
+    whole_number(text, i64::MAX).map_err(|what| invalid_query(format!("{name} {what}")))
+}
+
+/// The number, or what is wrong with it.
+fn whole_number(text: &str, greatest: i64) -> Result<i64, String> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    digits.then(|| text.parse().ok()).flatten().ok_or_else(|| {
-        let detail = format!("{name} is not a whole number from 0 to {}", i64::MAX);
-        if name == "seq" { invalid_path(detail) } else { invalid_query(detail) }
-    })
+    let number = if digits { text.parse::<i64>().ok().filter(|number| *number <= greatest) } else { None };
+    number.ok_or_else(|| format!("is not a whole number from 0 to {greatest}"))
 }
 
 fn boolean(text: &str) -> Result<bool, Problem> {

@@ -10,7 +10,8 @@
 use std::ops::Range;
 
 use holdfast_events::{
-    BATCH_MEDIA_TYPE, CHUNK_TYPE, Chunk, Data, DecodeError, Decoder, Event, STRUCTURED_MEDIA_TYPE, split_batch,
+    BATCH_MEDIA_TYPE, BYTE_ORDER_MARK, BatchError, CHUNK_TYPE, Chunk, Data, DecodeError, Decoder, Event,
+    STRUCTURED_MEDIA_TYPE, split_batch,
 };
 use serde::Serialize;
 
@@ -126,7 +127,9 @@ pub(super) fn prepare(mode: Mode, body: Vec<u8>, limits: EventLimits) -> Result<
     match mode {
         Mode::Structured => {
             let mut prepared = Prepared { body, messages: Vec::with_capacity(1), warnings: Vec::new() };
-            let (message, warning) = structured(&mut Decoder::default(), &prepared.body, 0..prepared.body.len(), 0)
+            // Readers of the topic get the event without the mark.
+            let begin = if prepared.body.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
+            let (message, warning) = structured(&mut Decoder::default(), &prepared.body, begin..prepared.body.len(), 0)
                 .map_err(|rejection| rejection.problem())?;
             prepared.messages.push(message);
             prepared.warnings.extend(warning);
@@ -139,7 +142,10 @@ pub(super) fn prepare(mode: Mode, body: Vec<u8>, limits: EventLimits) -> Result<
 
 fn batch(body: Vec<u8>, limits: EventLimits) -> Result<Prepared, Problem> {
     let (mut messages, mut warnings) = (Vec::new(), Vec::new());
-    let slices = split_batch(&body).map_err(|error| Problem::not_an_event(&error))?;
+    let slices = split_batch(&body).map_err(|BatchError { error, event }| match event {
+        Some((index, offset)) => Problem::not_an_event_of_batch(&error, index, offset),
+        None => Problem::not_an_event(&error),
+    })?;
     if slices.len() > limits.events {
         let detail = format!("a batch may have {} events; send it in parts", limits.events);
         return Err(Problem::too_large("too_many_events", detail));

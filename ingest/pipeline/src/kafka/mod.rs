@@ -3,7 +3,7 @@
 //! ```text
 //! KafkaSettings ─┬─▶ producer_config ─┐
 //!                ├─▶ consumer_config ─┼─▶ librdkafka, with KafkaContext for its log and its tokens
-//!                └─▶ admin_config ────┘        └─▶ ensure_topics
+//!                └─▶ admin_config ────┘        └─▶ ensure_topics, Observer
 //! ```
 //!
 //! A configuration has three layers, each of which overrides the one before: defaults, the operator's `kafka.settings`,
@@ -11,6 +11,7 @@
 
 mod client;
 mod context;
+mod observer;
 mod topics;
 mod trim;
 
@@ -22,6 +23,7 @@ use std::time::Duration;
 use rdkafka::error::{KafkaError as LibraryError, RDKafkaErrorCode};
 
 pub use context::KafkaContext;
+pub use observer::{Observer, Watermarks};
 pub use topics::{TopicSpec, TopicsReport, cleanup_policy, ensure_topics, topic_specs};
 pub use trim::trim_archived;
 

@@ -1,15 +1,22 @@
-//! Tests of Apache Kafka only: transactions, compaction, and SIGKILL of the broker.
+//! Tests of Apache Kafka only: transactions, compaction, a corrupt batch, and a broker that stands still or is killed.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use holdfast_testkit::kafka::clients::{Isolation, TransactionalProducer, alter_topic, produce, read_all};
+use holdfast_archive::Table;
+use holdfast_testkit::kafka::clients::{self, Isolation, TransactionalProducer, alter_topic, produce, read_all};
 use holdfast_testkit::require;
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::{Offset, TopicPartitionList};
 
 use crate::conformance::events;
-use crate::fixture::{BrokerKind, Fixture, StoreKind};
+use crate::fixture::{BrokerKind, Fixture, LIMIT, StoreKind};
 use crate::proof;
 use crate::sent::Sent;
+use holdfast_ingest::archiver::ArchiverError;
 use holdfast_ingest::kafka::cleanup_policy;
 
 /// Committed transactions are archived, aborted ones are not. The offsets of their markers are accounted for.
@@ -125,4 +132,125 @@ async fn a_killed_broker_loses_no_acknowledged_event() {
     assert!(!archiver.has_ended());
     archiver.stop().await;
     fixture.check().await;
+}
+
+/// Kafka deletes everything, also the marker behind the last archived message. Nothing was lost, so the archiver goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deleted_transaction_markers_are_no_lost_messages() {
+    let fixture = require!(Fixture::start(BrokerKind::Apache, StoreKind::Memory).await);
+    let producer =
+        TransactionalProducer::new(&fixture.kafka.brokers, &format!("{}-markers", fixture.kafka.group)).await.unwrap();
+    let send = async |name: &str, is_committed: bool| {
+        let sent = events(&fixture, name, 4, 10);
+        let records: Vec<_> = sent.iter().map(Sent::record).collect();
+        if !is_committed {
+            producer.abort(&records).await.unwrap();
+            return;
+        }
+        for (position, sent) in producer.commit(&records).await.unwrap().into_iter().zip(sent) {
+            let position = (sent.topic.clone(), position.partition, position.offset);
+            fixture.expectation().add(Some(position), sent);
+        }
+    };
+    let archiver = fixture.archiver();
+    archiver.ready().await;
+    send("first", true).await;
+    fixture.wait_until_archived().await;
+    // Without another message behind them, the markers of both transactions are passed. Kafka writes them after it has
+    // answered the producer.
+    send("aborted", false).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let log = fixture.archive.table(Table::Events);
+    let deadline = tokio::time::Instant::now() + LIMIT;
+    let ends = loop {
+        let (ends, archived) = (fixture.watermarks().await, log.offsets().await.unwrap());
+        if ends.iter().all(|(partition, (_, end))| *end == 0 || archived.get(partition) == Some(end)) {
+            break ends;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "{archived:?} of {ends:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    archiver.stop().await;
+
+    let admin: AdminClient<DefaultClientContext> = clients::config(&fixture.kafka.brokers).create().unwrap();
+    let mut list = TopicPartitionList::new();
+    for ((topic, partition), (_, end)) in ends.iter().filter(|(_, (_, end))| *end > 0) {
+        list.add_partition_offset(topic, *partition, Offset::Offset(*end)).unwrap();
+    }
+    admin.delete_records(&list, &AdminOptions::new()).await.unwrap();
+    let archiver = fixture.archiver_in_new_group();
+    archiver.ready().await;
+    send("second", true).await;
+    fixture.wait_and_check().await;
+    archiver.stop().await;
+}
+
+/// A batch whose bytes have changed on the broker's disk is not skipped: the archiver ends. When the batch is whole again,
+/// it archives all.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_corrupt_batch_is_not_skipped() {
+    let mut fixture = require!(Fixture::start(BrokerKind::OwnApache, StoreKind::Memory).await);
+    // One session is one partition, and one call a batch.
+    for line in 0..3 {
+        let sent = Sent::chat(fixture.events(), "s-corrupt", line);
+        fixture.send(vec![sent]).await;
+    }
+    let log =
+        log_with(&fixture.own_kafka().folder().join("data"), b"line 1 of s-corrupt").expect("Kafka has stored it");
+    flip(&log.0, log.1);
+    let mut archiver = fixture.archiver();
+    let failure = archiver.failure().await;
+    assert!(matches!(failure, ArchiverError::UnreadableBatch { .. }), "{failure}");
+    assert!(fixture.rows().await <= 1, "nothing behind the batch is archived");
+
+    flip(&log.0, log.1);
+    let archiver = fixture.archiver();
+    let contents = fixture.wait_and_check().await;
+    assert_eq!(contents.events.len(), 3);
+    archiver.stop().await;
+}
+
+/// The log of a partition below `folder` with these bytes, and where they are.
+fn log_with(folder: &Path, bytes: &[u8]) -> Option<(PathBuf, u64)> {
+    for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let path = entry.path();
+        if path.is_dir() {
+            if let Some(found) = log_with(&path, bytes) {
+                return Some(found);
+            }
+        } else if path.extension().is_some_and(|extension| extension == "log") {
+            let content = std::fs::read(&path).unwrap();
+            if let Some(at) = content.windows(bytes.len()).position(|window| window == bytes) {
+                return Some((path, at as u64));
+            }
+        }
+    }
+    None
+}
+
+/// Inverts one byte.
+fn flip(path: &Path, at: u64) {
+    let file = std::fs::File::options().read(true).write(true).open(path).unwrap();
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, at).unwrap();
+    file.write_all_at(&[!byte[0]], at).unwrap();
+}
+
+/// The broker stands still, for less and for more than the session timeout. Afterwards everything goes on by itself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_archiver_goes_on_after_stalls_of_the_broker() {
+    let mut fixture = require!(Fixture::start(BrokerKind::OwnApache, StoreKind::Memory).await);
+    let archiver = fixture.archiver();
+    archiver.ready().await;
+    for seconds in [1, 10, 25] {
+        fixture.send(events(&fixture, &format!("before-{seconds}"), 4, 10)).await;
+        fixture.own_kafka().pause();
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        fixture.own_kafka().resume();
+        fixture.send(events(&fixture, &format!("after-{seconds}"), 4, 10)).await;
+        fixture.wait_and_check().await;
+        assert!(!archiver.has_ended());
+    }
+    archiver.ready().await;
+    archiver.stop().await;
 }

@@ -50,6 +50,7 @@ fn dead(fixture: &Fixture) -> Vec<Sent> {
         letter("invalid_time", structured(r#""id":"1","type":"t","subject":"s","time":"2026-11-20T10:00:00""#)),
         letter("invalid_time", structured(r#""id":"1","type":"t","subject":"s","time":"yesterday""#)),
         letter("invalid_time", structured(r#""id":"1","type":"t","subject":"s","time":"2026-02-30T10:00:00Z""#)),
+        letter("invalid_time", structured(r#""id":"1","type":"t","subject":"s","time":"+294247-01-10T04:00:54Z""#)),
         letter("invalid_attribute", whole("control\\u0000character", "")),
         letter("invalid_attribute", whole("extension", r#","BadName":"x""#)),
         letter("invalid_attribute", whole("structure", r#","color":{"red":1}"#)),
@@ -73,6 +74,10 @@ fn dead(fixture: &Fixture) -> Vec<Sent> {
         chunk("invalid_chunk", "", &[]),
         chunk("invalid_chunk", "-1", &[]),
         chunk("invalid_chunk", "first", &[]),
+        chunk("invalid_chunk", "4.5", &[]),
+        chunk("invalid_chunk", "2147483648", &[]),
+        chunk("invalid_chunk", "9223372036854775807", &[]),
+        chunk("invalid_chunk", "9223372036854775807", &[]),
         chunk("invalid_chunk", "0", &[("ce_last", "perhaps")]),
         chunk("invalid_chunk", "0", &[("ce_sha256", &"0".repeat(64))]),
     ];
@@ -172,6 +177,13 @@ pub(crate) async fn unusual_events_are_archived(fixture: &Fixture) {
         ),
         timed("1970", "1970-01-01T00:00:00Z"),
         timed("2090", "2090-06-01T00:00:00Z"),
+        // The zero time and the last one of Go and .NET, and both in zones that move them into years that RFC 3339
+        // cannot write.
+        timed("year 1", "0001-01-01T00:00:00Z"),
+        timed("year 9999", "9999-12-31T23:59:59.9999999Z"),
+        timed("year 10000", "9999-12-31T23:59:59.9999999-05:00"),
+        timed("year -1", "0000-01-01T00:00:00+01:00"),
+        archived("mark", ["\u{feff}".as_bytes(), whole("mark", "").as_slice()].concat()),
         timed("zone", "2026-11-20T23:30:00-05:00"),
         timed("leap", "2016-12-31T23:59:60Z"),
         timed("long ago", "2009-02-13T23:31:30.123456789Z"),
@@ -204,6 +216,10 @@ pub(crate) async fn unusual_events_are_archived(fixture: &Fixture) {
     assert_eq!(contents.events.iter().filter(|row| row.id == "again").count(), 3, "each duplicate is a row");
     filed(&contents, "1970", "1970-01-01T00:00:00Z", None);
     filed(&contents, "2090", "2090-06-01T00:00:00Z", None);
+    filed(&contents, "year 1", "0001-01-01T00:00:00Z", None);
+    filed(&contents, "year 9999", "9999-12-31T23:59:59.999999Z", None);
+    filed(&contents, "year 10000", "+10000-01-01T04:59:59.999999Z", None);
+    filed(&contents, "year -1", "-0001-12-31T23:00:00Z", None);
     filed(&contents, "zone", "2026-11-21T04:30:00Z", Some("2026-11-21"));
     filed(&contents, "leap", "2017-01-01T00:00:00Z", Some("2017-01-01"));
     filed(&contents, "long ago", "2009-02-13T23:31:30.123456Z", Some("2009-02-13"));

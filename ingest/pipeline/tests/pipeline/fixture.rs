@@ -14,13 +14,14 @@ use holdfast_archive::{Archive, Location, Table, open_store};
 use holdfast_broker::{EmbeddedBroker, Settings as BrokerSettings, SpoolKey};
 use holdfast_events::Tier;
 use holdfast_ingest::archiver::{Archiver, ArchiverError, ArchiverMetrics, ArchiverSettings, wait_until_archived};
-use holdfast_ingest::gateway::system_clock;
+use holdfast_ingest::gateway::{Clock, system_clock};
 use holdfast_ingest::kafka::{KafkaSettings, ensure_topics};
 use holdfast_testkit::faults::{Faults, FaultyStore};
 use holdfast_testkit::kafka::{Kafka, Options, clients};
 use holdfast_testkit::s3::{BUCKET, S3Server};
 use holdfast_testkit::{Error, ports};
 use object_store::memory::InMemory;
+use prometheus_client::registry::Registry;
 use tempfile::TempDir;
 use tokio::sync::{Mutex as AsyncMutex, watch};
 use tokio::task::JoinHandle;
@@ -159,27 +160,33 @@ impl Fixture {
         change: impl FnOnce(&mut KafkaSettings),
         faults: Faults,
     ) -> RunningArchiver {
-        self.started.fetch_add(1, Ordering::Relaxed);
         let mut kafka = KafkaSettings { group: group.to_owned(), ..self.kafka.clone() };
         change(&mut kafka);
+        self.run_archiver(kafka, archiver_settings(), system_clock(), faults)
+    }
+
+    /// An archiver with these settings, whose time is that of `clock`.
+    pub(crate) fn run_archiver(
+        &self,
+        kafka: KafkaSettings,
+        settings: ArchiverSettings,
+        clock: Clock,
+        faults: Faults,
+    ) -> RunningArchiver {
+        self.started.fetch_add(1, Ordering::Relaxed);
         let store = FaultyStore::with_faults(Arc::clone(self.archive.store()), faults.clone());
         let archive = Archive::new(Location { url: self.archive.url().clone(), store: Arc::new(store) });
         let ring = KeyRing::new(Arc::clone(archive.store()), self.holders.clone()).expect("there are holders");
-        let settings = ArchiverSettings {
-            flush_rows: 400,
-            flush_interval: Duration::from_millis(200),
-            signing_key: Some(proof::signing_key()),
-            ..ArchiverSettings::default()
-        };
-        let archiver =
-            Archiver::new(kafka, settings, archive, Arc::new(ring), system_clock(), ArchiverMetrics::default());
+        let mut registry = Registry::default();
+        let metrics = ArchiverMetrics::register(&mut registry);
+        let archiver = Archiver::new(kafka, settings, archive, Arc::new(ring), clock, metrics);
         let stop = CancellationToken::new();
         let (ready, is_ready) = watch::channel(false);
         let on_ready = move |now| {
             ready.send_replace(now);
         };
         let task = tokio::spawn(archiver.run(stop.clone(), on_ready));
-        RunningArchiver { stop, task: Some(task), ready: is_ready, faults }
+        RunningArchiver { stop, task: Some(task), ready: is_ready, faults, registry }
     }
 
     /// Produces messages in order, and adds each to the expectation once it is acknowledged.
@@ -259,6 +266,14 @@ impl Fixture {
         }
     }
 
+    /// Apache Kafka of this test alone.
+    pub(crate) fn own_kafka(&mut self) -> &mut Kafka {
+        match &mut self.broker {
+            Broker::Own { kafka } => kafka,
+            _ => panic!("the test has no Apache Kafka of its own"),
+        }
+    }
+
     /// The ends of all partitions.
     async fn ends(&self) -> BTreeMap<(String, i32), i64> {
         self.watermarks().await.into_iter().map(|(partition, (_, end))| (partition, end)).collect()
@@ -269,7 +284,8 @@ impl Fixture {
         self.watermarks().await.values().map(|(begin, end)| end - begin).sum()
     }
 
-    async fn watermarks(&self) -> BTreeMap<(String, i32), (i64, i64)> {
+    /// The first offset of each partition, and one past its last.
+    pub(crate) async fn watermarks(&self) -> BTreeMap<(String, i32), (i64, i64)> {
         use rdkafka::consumer::{BaseConsumer, Consumer};
         let config = clients::config(&self.kafka.brokers);
         let topics = [self.events().to_owned(), self.recordings().to_owned()];
@@ -288,11 +304,22 @@ impl Fixture {
     }
 }
 
+/// The settings of an archiver that flushes often.
+pub(crate) fn archiver_settings() -> ArchiverSettings {
+    ArchiverSettings {
+        flush_rows: 400,
+        flush_interval: Duration::from_millis(200),
+        signing_key: Some(proof::signing_key()),
+        ..ArchiverSettings::default()
+    }
+}
+
 /// An archiver that is running.
 pub(crate) struct RunningArchiver {
     stop: CancellationToken,
     task: Option<JoinHandle<Result<(), ArchiverError>>>,
     ready: watch::Receiver<bool>,
+    registry: Registry,
     /// The faults in its store. Other archivers do not have them.
     pub(crate) faults: Faults,
 }
@@ -304,6 +331,26 @@ impl RunningArchiver {
         let waiting = ready.wait_for(|ready| *ready);
         let outcome = tokio::time::timeout(LIMIT, waiting).await.expect("partitions are assigned in time");
         assert!(outcome.is_ok(), "the archiver ended before it had partitions");
+    }
+
+    /// Whether it says that it archives.
+    pub(crate) fn is_ready(&self) -> bool {
+        *self.ready.borrow()
+    }
+
+    /// One of its metrics, by the name without the prefix.
+    pub(crate) fn metric(&self, name: &str) -> i64 {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.registry).expect("it is written into a text");
+        let line = text.lines().find_map(|line| line.strip_prefix(&format!("archiver_{name} ")));
+        line.unwrap_or_else(|| panic!("no metric {name} in {text}")).parse().expect("it is a whole number")
+    }
+
+    /// Waits until it ends by itself, and returns why.
+    pub(crate) async fn failure(&mut self) -> ArchiverError {
+        let task = self.task.as_mut().expect("it was not stopped yet");
+        let outcome = tokio::time::timeout(LIMIT, task).await.expect("the archiver ends");
+        outcome.expect("the archiver does not panic").expect_err("the archiver ends with an error")
     }
 
     /// Whether it has ended by itself.

@@ -8,17 +8,19 @@
 //!
 //! The suite [`conformance`] runs against every pair of broker and store. [`apache`] and [`embedded`] test what only
 //! one broker has (transactions, SIGKILL of the broker). [`crashes`] tests a crash after every single write to the
-//! store.
+//! store, [`deaths`] threads and processes that die at a message, [`lost`] an archiver that its group has lost.
 
 mod apache;
 mod bad_input;
 mod conformance;
 mod crashes;
+mod deaths;
 mod embedded;
 mod expectation;
 mod faults;
 mod fixture;
 mod groups;
+mod lost;
 mod proof;
 mod readback;
 mod sent;

@@ -80,7 +80,7 @@ async fn rows(archive: &Archive, officer: &age::x25519::Identity, table: Table) 
     let snapshot = archive.table(table).snapshot().await.unwrap();
     unlocker.prepare(&snapshot.files).await.unwrap();
     let mut batches = Vec::new();
-    for file in &snapshot.files {
+    for file in snapshot.files.iter() {
         let bytes = archive.store().get(&file.path).await.unwrap().bytes().await.unwrap();
         assert_eq!(bytes.len() as u64, file.size, "{}", file.path);
         let options = ArrowReaderOptions::new().with_file_decryption_properties(unlocker.decryption(&file.id).unwrap());

@@ -45,7 +45,7 @@ pub(super) async fn run(State(state): Shared, request: Request) -> Result<Respon
     if format == Format::Svg {
         limits.rows = limits.rows.map(|rows| rows.min(MAX_PLOTTED_ROWS));
     }
-    let registration = state.register(&reader, &statement)?;
+    let registration = state.register(&reader, &statement).await?;
     let request = QueryRequest { statement, parameters, purpose, kind: AccessKind::Queried, limits };
     let failed = |error| query_problem(&error, settings.retry_after_seconds());
     let result = response::unless_cancelled(&registration, reader.query(request)).await?.map_err(failed)?;

@@ -24,10 +24,10 @@ pub(super) async fn timeline(State(state): Shared, request: Request) -> Result<R
     refuse_others(&query, "format, purpose")?;
     let settings = &state.settings;
     let limits = effective_limits(settings, Limits::default());
-    let registration = state.register(&reader, &format!("the time line of session {id}"))?;
-    let result = response::unless_cancelled(&registration, reader.timeline(&id, purpose)).await?;
+    let registration = state.register(&reader, &format!("the time line of session {id}")).await?;
+    let result = response::unless_cancelled(&registration, reader.timeline(&id, purpose, limits)).await?;
     let result = result.map_err(|error| query_problem(&error, settings.retry_after_seconds()))?;
     // The response does not distinguish a session that does not exist from one that is not visible to the user.
     let unknown = Problem::not_found("unknown_session", "no event of a session with this id is visible to you");
-    response::rows(settings, registration, response::limited(result, limits), format, Some(unknown)).await
+    response::rows(settings, registration, result, format, Some(unknown)).await
 }

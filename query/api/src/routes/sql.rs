@@ -1,11 +1,14 @@
 //! `POST /v1/sql`: runs a statement and returns its rows.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::response::Response;
 use datafusion::common::ScalarValue;
-use holdfast_query::{AccessKind, Reader, Request as QueryRequest};
+use holdfast_query::{AccessKind, Limits, Reader, Request as QueryRequest};
+use tokio::time::{Instant, timeout};
 
 use super::state::{ApiState, Shared};
 use super::target::{query_parameters, refuse_others, take};
@@ -51,10 +54,13 @@ async fn execute(state: &ApiState, accepted: AcceptedRequest, parts: &Parts, bod
     let body = body::read(body, settings.max_body_bytes, settings.body_timeout).await?;
     let request = StatementRequest::parse(kind, &body, &parts.headers)?;
     let StatementRequest { statement, parameters, purpose, limits } = request;
-    let registration = state.register(&reader, &statement)?;
+    let registration = state.register(&reader, &statement).await?;
     let limits = effective_limits(settings, limits);
     let work = async {
-        let parameters = cast_parameters(&reader, &statement, parameters).await?;
+        let begun = Instant::now();
+        let time = limits.time.unwrap_or(settings.statement_timeout);
+        let parameters = cast_parameters(&reader, &statement, parameters, time).await?;
+        let limits = Limits { time: Some(time.saturating_sub(begun.elapsed())), ..limits };
         let request = QueryRequest { statement, parameters, purpose, kind: AccessKind::Queried, limits };
         reader.query(request).await.map_err(|error| query_problem(&error, settings.retry_after_seconds()))
     };
@@ -62,17 +68,18 @@ async fn execute(state: &ApiState, accepted: AcceptedRequest, parts: &Parts, bod
     response::rows(settings, registration, result, format, None).await
 }
 
-/// Casts the values to the types that the statement expects at their places.
+/// Casts the values to the types that the statement expects at their places. It takes at most `time`.
 async fn cast_parameters(
     reader: &Reader,
     statement: &str,
     values: Vec<ScalarValue>,
+    time: Duration,
 ) -> Result<Vec<ScalarValue>, Problem> {
     if values.is_empty() {
         return Ok(values);
     }
-    // Running an invalid statement fails with the same error, and records it.
-    let Ok(description) = reader.describe(statement).await else { return Ok(values) };
+    // Running an invalid statement, or one without time left, fails with the same error, and records it.
+    let Ok(Ok(description)) = timeout(time, reader.describe(statement)).await else { return Ok(values) };
     let (expected, given) = (description.parameters.len(), values.len());
     if expected != given {
         let what =

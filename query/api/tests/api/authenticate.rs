@@ -92,7 +92,13 @@ async fn other_methods_and_formats_are_refused() {
     let post = || server.post(&json!({"statement": "SELECT 1"}));
     assert_eq!(problem_of(post().header("accept", "text/html").send().await.unwrap()).await.0, 406);
     assert_eq!(problem_of(post().query(&[("format", "xlsx")]).send().await.unwrap()).await.0, 400);
-    assert_eq!(problem_of(post().header("sec-fetch-site", "cross-site").send().await.unwrap()).await.1, "cross_site");
+    for site in ["cross-site", "same-site", "new-word", ""] {
+        let response = post().header("sec-fetch-site", site).send().await.unwrap();
+        assert_eq!(problem_of(response).await.1, "cross_site", "{site}");
+    }
+    for site in ["same-origin", "none"] {
+        assert_eq!(post().header("sec-fetch-site", site).send().await.unwrap().status(), 200, "{site}");
+    }
     assert_eq!(problem_of(post().header("x-long", "x".repeat(40_000)).send().await.unwrap()).await.0, 431);
     let form = server.client.post(format!("{}/v1/sql", server.base)).bearer_auth("officer").form(&[("q", "SELECT 1")]);
     assert_eq!(problem_of(form.send().await.unwrap()).await.0, 415);

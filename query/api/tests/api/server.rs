@@ -18,8 +18,9 @@ use holdfast_archive::segment::{Partition, SegmentKeys, SegmentWriter};
 use holdfast_archive::{Advance, Archive, Location, Table};
 use holdfast_events::{EventBatchBuilder, Position, Tier, Timestamp, decode_structured};
 use holdfast_query::{
-    AccessEnd, AccessId, AccessRecord, AuditTrail, AuthenticatedUser, AuthenticationError, Authenticator, Denial,
-    Interface, Outcome, Permissions, Reader, Session, SessionOptions, Unrecorded, WithoutRecord,
+    AccessEnd, AccessId, AccessRecord, Account, AccountChanged, AuditTrail, AuthenticatedUser, AuthenticationError,
+    Authenticator, Denial, Interface, Outcome, Permissions, Reader, ScramAttempt, ScramFailure, Session,
+    SessionOptions, Unrecorded, WithoutRecord,
 };
 use object_store::memory::InMemory;
 use reqwest::{Client, RequestBuilder, Response};
@@ -38,9 +39,18 @@ pub(crate) const MILLION: &str = "SELECT a.v * 1000 + b.v AS n, repeat('x', 100)
 #[derive(Default)]
 pub(crate) struct MemoryAuditTrail {
     pub(crate) is_unavailable: AtomicBool,
+    /// Whether the accounts of all users changed after they were authenticated.
+    pub(crate) is_account_changed: AtomicBool,
     begun: Mutex<Vec<(AuthenticatedUser, AccessRecord)>>,
     ended: Mutex<Vec<AccessEnd>>,
     denied: Mutex<Vec<Denial>>,
+}
+
+impl Account for MemoryAuditTrail {
+    fn check(&self) -> Result<(), AccountChanged> {
+        let is_changed = self.is_account_changed.load(Ordering::SeqCst);
+        if is_changed { Err(AccountChanged { reason: "disabled".to_owned() }) } else { Ok(()) }
+    }
 }
 
 impl MemoryAuditTrail {
@@ -115,7 +125,9 @@ impl TestAuthenticator {
         let audit_trail = Arc::clone(&self.audit_trail) as Arc<dyn AuditTrail>;
         let is_permitted = user.name != "monitor";
         let permissions = Permissions { reports: is_permitted, timelines: is_permitted };
-        Some(Reader::new(session.clone(), user, audit_trail, WithoutRecord::Refuse).with_permissions(permissions))
+        let reader = Reader::new(session.clone(), user, audit_trail, WithoutRecord::Refuse);
+        let account = Arc::clone(&self.audit_trail) as Arc<dyn Account>;
+        Some(reader.with_permissions(permissions).with_account(account))
     }
 }
 
@@ -148,15 +160,15 @@ impl Authenticator for TestAuthenticator {
         }
     }
 
-    async fn scram_verifier(&self, _: &str, _: Option<String>) -> Result<String, AuthenticationError> {
+    async fn begin_scram(&self, _: &str, _: Option<String>) -> Result<ScramAttempt, AuthenticationError> {
         Err(AuthenticationError::Unavailable("not here".to_owned()))
     }
 
-    async fn by_scram(&self, _: &str, _: Option<String>) -> Result<Reader, AuthenticationError> {
+    async fn by_scram(&self, _: &ScramAttempt) -> Result<Reader, AuthenticationError> {
         Err(AuthenticationError::Unavailable("not here".to_owned()))
     }
 
-    async fn scram_failed(&self, _: &str, _: Option<String>) {}
+    async fn scram_failed(&self, _: &ScramAttempt, _: ScramFailure) {}
 }
 
 /// One report: the number of events of a type.
@@ -198,6 +210,8 @@ impl ReportSource for TestReports {
 pub(crate) struct Server {
     pub(crate) base: String,
     pub(crate) audit_trail: Arc<MemoryAuditTrail>,
+    /// The session of the user `officer`.
+    pub(crate) officer: Session,
     pub(crate) client: Client,
 }
 
@@ -219,12 +233,13 @@ impl Server {
             manager: session(manager),
             audit_trail: Arc::clone(&audit_trail),
         };
+        let officer = authenticator.officer.for_user("officer");
         let routes = router(Arc::new(authenticator), Arc::new(TestReports), settings).unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let service = routes.into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
-        Self { base, audit_trail, client: Client::new() }
+        Self { base, audit_trail, officer, client: Client::new() }
     }
 
     /// A request of the officer to run a statement.

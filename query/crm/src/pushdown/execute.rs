@@ -3,6 +3,7 @@
 use crate::error::CrmError;
 use crate::pushdown::statement::write;
 use crate::remote::database::Database;
+use crate::remote::driver::RemoteStatement;
 use crate::table::RemoteTable;
 use arrow_schema::SchemaRef;
 use datafusion::catalog::Session;
@@ -61,37 +62,41 @@ pub(crate) async fn plan_statement(database: &Arc<Database>, plan: &LogicalPlan)
         let columns = database.columns(&table.name, &table.from).await.map_err(CrmError::into_engine)?;
         known.push((table.from.clone(), columns));
     }
-    let sql = write(plan, database.dialect(), &|table| {
+    let statement = write(plan, database.dialect(), database.binds_values(), &|table| {
         let columns = known.iter().find(|(from, _)| *from == table.from);
         Ok(columns.map_or_else(|| table.assumed_columns(), |(_, columns)| Arc::clone(columns)))
     })?;
     let schema: SchemaRef = Arc::clone(plan.schema().inner());
-    Ok(Arc::new(CrmExec::new(Arc::clone(database), sql, schema)))
+    Ok(Arc::new(CrmExec::new(Arc::clone(database), statement, schema)))
 }
 
 /// A statement that the CRM executes.
 #[derive(Debug)]
 struct CrmExec {
     database: Arc<Database>,
-    sql: String,
+    statement: RemoteStatement,
     properties: Arc<PlanProperties>,
 }
 
 impl CrmExec {
-    fn new(database: Arc<Database>, sql: String, schema: SchemaRef) -> Self {
+    fn new(database: Arc<Database>, statement: RemoteStatement, schema: SchemaRef) -> Self {
         let properties = PlanProperties::new(
             EquivalenceProperties::new(schema),
             Partitioning::UnknownPartitioning(1),
             EmissionType::Incremental,
             Boundedness::Bounded,
         );
-        Self { database, sql, properties: Arc::new(properties) }
+        Self { database, statement, properties: Arc::new(properties) }
     }
 }
 
 impl DisplayAs for CrmExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "CrmExec: {}, sql={}", self.database.crm(), self.sql)
+        write!(f, "CrmExec: {}, ", self.database.crm())?;
+        if !self.statement.values.is_empty() {
+            write!(f, "parameters={}, ", self.statement.values.len())?;
+        }
+        write!(f, "sql={}", self.statement.sql)
     }
 }
 
@@ -123,6 +128,6 @@ impl ExecutionPlan for CrmExec {
         if partition != 0 {
             return Err(DataFusionError::Internal(format!("the result of the CRM has no partition {partition}")));
         }
-        Ok(self.database.stream(self.sql.clone(), self.schema()))
+        Ok(self.database.stream(self.statement.clone(), self.schema()))
     }
 }

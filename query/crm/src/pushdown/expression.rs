@@ -2,12 +2,26 @@
 
 use crate::remote::dialect::SqlDialect;
 use arrow_schema::{DataType, Schema};
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, ExprSchema, ScalarValue};
 use datafusion::logical_expr::expr_rewriter::unnormalize_col;
 use datafusion::logical_expr::{Expr, ExprSchemable, Operator};
 
 /// The greatest length of a list that is sent.
 const MAX_LIST_VALUES: usize = 1000;
+
+/// The longest text that is sent, in UTF-16 units: SQL Server and Oracle take none longer for a `VARCHAR`.
+const MAX_TEXT_UNITS: usize = 4000;
+
+/// The number of values in `expr`.
+pub(crate) fn count_values(expr: &Expr) -> usize {
+    let mut count = 0;
+    let _ = expr.apply(|part| {
+        count += usize::from(matches!(part, Expr::Literal(..)));
+        Ok(TreeNodeRecursion::Continue)
+    });
+    count
+}
 
 /// Whether the CRM can apply `filter` to a table of `schema`.
 pub(crate) fn can_filter(filter: &Expr, schema: &Schema, dialect: SqlDialect) -> bool {
@@ -74,10 +88,10 @@ fn is_sendable(value: &ScalarValue, dialect: SqlDialect) -> bool {
         | ScalarValue::UInt16(_)
         | ScalarValue::UInt32(_)
         | ScalarValue::UInt64(_)
-        | ScalarValue::Utf8(_)
-        | ScalarValue::Utf8View(_)
-        | ScalarValue::LargeUtf8(_)
         | ScalarValue::Decimal128(..) => true,
+        ScalarValue::Utf8(text) | ScalarValue::Utf8View(text) | ScalarValue::LargeUtf8(text) => {
+            text.as_deref().is_none_or(is_sendable_text)
+        }
         ScalarValue::Float64(value) => value.is_none_or(f64::is_finite),
         ScalarValue::Boolean(_) => dialect.has_booleans(),
         ScalarValue::Date32(_) => dialect.compares_times(),
@@ -90,6 +104,11 @@ fn is_sendable(value: &ScalarValue, dialect: SqlDialect) -> bool {
         }
         _ => false,
     }
+}
+
+/// A driver may end a text at a NUL character, and would then ask for another one.
+fn is_sendable_text(text: &str) -> bool {
+    !text.contains('\0') && text.encode_utf16().count() <= MAX_TEXT_UNITS
 }
 
 /// Whether equality in the CRM is the same as in the engine.

@@ -59,7 +59,7 @@ impl OptimizerRule for PushToCrm {
                 return Ok(Transformed::no(node));
             };
             let part = without_pruning(with_columns(node.clone())?)?;
-            if check_writable(&part, database.dialect()).is_err() {
+            if check_writable(&part, database.dialect(), database.binds_values()).is_err() {
                 return Ok(Transformed::no(node));
             }
             let federated = FederatedPlanNode::new(part, Arc::new(Planner(database)));

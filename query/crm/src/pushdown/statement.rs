@@ -2,15 +2,15 @@
 //!
 //! ```text
 //!   plan over our tables ──▶ each scan becomes (SELECT their columns AS ours FROM their table WHERE ... LIMIT ...)
-//!                        ──▶ SQL in the CRM's dialect ──▶ validate
+//!                        ──▶ SQL in the CRM's dialect ──▶ validate ──▶ values bound to markers, if the driver binds them
 //! ```
 //!
 //! "Our" tables and columns are those of schema `crm`, "their" tables and columns those of the CRM.
 
 use crate::error::CrmError;
-use crate::pushdown::validate;
+use crate::pushdown::{binding, validate};
 use crate::remote::dialect::SqlDialect;
-use crate::remote::driver::RemoteColumn;
+use crate::remote::driver::{RemoteColumn, RemoteStatement};
 use crate::table::RemoteTable;
 use arrow_schema::{Field, Schema};
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
@@ -28,8 +28,13 @@ use std::sync::Arc;
 /// The columns of the database for a table of ours.
 pub(crate) type ColumnsOf<'a> = dyn Fn(&RemoteTable) -> Result<Arc<Vec<RemoteColumn>>, CrmError> + 'a;
 
-/// One statement for `plan`, whose scans are all of the CRM.
-pub(crate) fn write(plan: &LogicalPlan, dialect: SqlDialect, columns_of: &ColumnsOf<'_>) -> Result<String> {
+/// One statement for `plan`, whose scans are all of the CRM. If `binds_values`, no text of a value is in its own text.
+pub(crate) fn write(
+    plan: &LogicalPlan,
+    dialect: SqlDialect,
+    binds_values: bool,
+    columns_of: &ColumnsOf<'_>,
+) -> Result<RemoteStatement> {
     let plan = match plan {
         // A single scan needs no alias.
         LogicalPlan::TableScan(scan) => match RemoteTable::of(scan) {
@@ -40,9 +45,13 @@ pub(crate) fn write(plan: &LogicalPlan, dialect: SqlDialect, columns_of: &Column
     };
     let mut statement = Unparser::new(&dialect).plan_to_sql(&plan)?;
     let _ = VisitMut::visit(&mut statement, &mut SyntaxFixes(dialect));
+    let bound = binds_values.then(|| binding::bind(&mut statement));
     let sql = statement.to_string();
     validate::check_statement(&sql, dialect.quote()).map_err(CrmError::into_engine)?;
-    Ok(sql)
+    match bound {
+        Some(values) => binding::in_order(&sql, dialect.quote(), &values).map_err(CrmError::into_engine),
+        None => Ok(RemoteStatement { sql, values: Vec::new() }),
+    }
 }
 
 fn substitute(node: LogicalPlan, columns_of: &ColumnsOf<'_>) -> Result<Transformed<LogicalPlan>> {
@@ -134,7 +143,14 @@ impl VisitorMut for SyntaxFixes {
 }
 
 /// Checks that `plan` can be written as a statement, as far as possible without reading columns from the database.
-pub(crate) fn check_writable(plan: &LogicalPlan, dialect: SqlDialect) -> Result<(), DataFusionError> {
-    let sql = write(plan, dialect, &|table| Ok(table.assumed_columns()))?;
-    validate::check_names(&sql, dialect.quote()).map_err(CrmError::into_engine)
+pub(crate) fn check_writable(
+    plan: &LogicalPlan,
+    dialect: SqlDialect,
+    binds_values: bool,
+) -> Result<(), DataFusionError> {
+    let statement = write(plan, dialect, binds_values, &|table| Ok(table.assumed_columns()))?;
+    validate::check_names(&statement.sql, dialect.quote()).map_err(CrmError::into_engine)
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,8 +23,9 @@ pub(crate) fn check_names(sql: &str, quote: char) -> Result<(), CrmError> {
 }
 
 /// Parses `sql` as the CRM does: string literals in single quotes with doubled quotes for a quote and no other escapes (each
-/// session is configured so), names in `quote` likewise. Refuses what is not one `SELECT`, and names in which a quotation mark
-/// follows a backslash: the engine's unparser does not double such a mark, so the name would end there.
+/// session is configured so; where none can be, no literal is sent), names in `quote` likewise. Refuses what is not one `SELECT`,
+/// and names in which a quotation mark follows a backslash: the engine's unparser does not double such a mark, so the name would
+/// end there.
 pub(crate) fn check_statement(sql: &str, quote: char) -> Result<(), CrmError> {
     let refuse = |reason: &str| Err(CrmError::Unsendable { reason: reason.to_owned() });
     let first = sql.split_whitespace().next().unwrap_or_default();

@@ -5,7 +5,7 @@
 use crate::error::{CONNECT, CrmError};
 use crate::remote::circuit_breaker::{CircuitBreaker, Clock, OPEN_TIME};
 use crate::remote::dialect::SqlDialect;
-use crate::remote::driver::{BatchSender, Driver, RemoteColumn};
+use crate::remote::driver::{BatchSender, Driver, RemoteColumn, RemoteStatement};
 use crate::remote::error::DriverError;
 use crate::remote::{mysql, odbc, postgres, sqlite};
 use crate::settings::{CrmSettings, Source};
@@ -70,6 +70,11 @@ impl Database {
         self.driver.dialect()
     }
 
+    /// Whether values are bound to markers instead of being written into the text of a statement.
+    pub(crate) fn binds_values(&self) -> bool {
+        self.driver.binds_values()
+    }
+
     /// The kind and host of the CRM, for messages and plans.
     pub(crate) fn crm(&self) -> &str {
         &self.crm
@@ -101,14 +106,14 @@ impl Database {
         Ok(columns)
     }
 
-    /// The rows of `sql`. The statement is sent when the stream is first polled.
-    pub(crate) fn stream(self: &Arc<Self>, sql: String, schema: SchemaRef) -> SendableRecordBatchStream {
+    /// The rows of `statement`. It is sent when the stream is first polled.
+    pub(crate) fn stream(self: &Arc<Self>, statement: RemoteStatement, schema: SchemaRef) -> SendableRecordBatchStream {
         let database = Arc::clone(self);
         let batch_schema = Arc::clone(&schema);
         let start = async move {
             let (sender, batches) = channel(2);
             let runner = Arc::clone(&database);
-            let task = tokio::spawn(async move { runner.run(&sql, batch_schema, sender).await });
+            let task = tokio::spawn(async move { runner.run(&statement, batch_schema, sender).await });
             // Acquiring a permit, connecting and the first batch have one timeout each.
             let first_timeout = Some(database.timeout * 3);
             Ok::<_, DataFusionError>(RunningStatement { batches, first_timeout, database, task: AbortOnDrop(task) })
@@ -129,10 +134,10 @@ impl Database {
         Box::pin(RecordBatchStreamAdapter::new(schema, stream))
     }
 
-    async fn run(&self, sql: &str, schema: SchemaRef, sender: BatchSender) {
+    async fn run(&self, statement: &RemoteStatement, schema: SchemaRef, sender: BatchSender) {
         let executed = async {
             let _permit = self.acquire().await?;
-            let result = self.driver.execute(sql, schema, &sender).await;
+            let result = self.driver.execute(statement, schema, &sender).await;
             if result.is_err() {
                 // The tables may have changed, so their columns are read again.
                 self.columns.lock().unwrap_or_else(PoisonError::into_inner).clear();

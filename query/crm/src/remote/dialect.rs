@@ -1,7 +1,8 @@
 //! The SQL dialects of the CRMs: for the engine's unparser, and with what each computes exactly as the engine does.
 //!
-//! Only this module writes string literals. The unparser itself takes a quotation mark after a backslash, or a doubled one, for
-//! an escaped one, so that a value could end its literal and continue as SQL.
+//! Only this module writes string literals, and reads them back where values are bound instead (`pushdown::binding`). The unparser
+//! itself takes a quotation mark after a backslash, or a doubled one, for an escaped one, so that a value could end its literal and
+//! continue as SQL.
 
 use arrow_array::timezone::Tz;
 use arrow_schema::TimeUnit;
@@ -64,6 +65,12 @@ impl SqlDialect {
 
 fn named(name: &str) -> ast::DataType {
     ast::DataType::Custom(ObjectName::from(vec![Ident::new(name)]), vec![])
+}
+
+/// The text of a literal that [`Dialect::string_literal_to_sql`] wrote.
+pub(crate) fn literal_text(literal: &str) -> Option<String> {
+    let quoted = literal.strip_prefix('N').unwrap_or(literal);
+    Some(quoted.strip_prefix('\'')?.strip_suffix('\'')?.replace("''", "'"))
 }
 
 impl Dialect for SqlDialect {
@@ -185,6 +192,7 @@ mod tests {
                 crate::pushdown::validate::check_statement(&format!("SELECT {sql}"), dialect.quote()).expect("one query");
                 let literal = sql.strip_prefix('N').unwrap_or(&sql);
                 proptest::prop_assert_eq!(literal, format!("'{}'", value.replace('\'', "''")));
+                proptest::prop_assert_eq!(literal_text(&sql), Some(value.clone()));
             }
         }
     }

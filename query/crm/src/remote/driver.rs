@@ -20,6 +20,30 @@ pub(crate) struct RemoteColumn {
     pub(crate) is_exact: bool,
 }
 
+/// A statement as it is sent.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct RemoteStatement {
+    /// The text. It has a marker `?` for each of `values`, in their order.
+    pub(crate) sql: String,
+    /// Empty if the driver does not bind values; they are in the text then.
+    pub(crate) values: Vec<BoundValue>,
+}
+
+/// A value that is bound to a marker.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum BoundValue {
+    /// A text; also a date or a time, which the statement casts.
+    Text(String),
+    Integer(i64),
+    /// A number with `precision` digits, `scale` of them after the point.
+    Decimal {
+        digits: String,
+        precision: u8,
+        scale: u8,
+    },
+    Float(f64),
+}
+
 /// Takes the rows of a statement.
 pub(crate) type BatchSender = Sender<Result<RecordBatch, CrmError>>;
 
@@ -32,10 +56,19 @@ pub(crate) async fn send(rows: &BatchSender, batch: RecordBatch) -> Result<(), D
 pub(crate) trait Driver: Send + Sync + fmt::Debug {
     /// The SQL dialect of the database.
     fn dialect(&self) -> SqlDialect;
+    /// Whether values are bound to markers. A driver does not need it if its sessions read a literal as this crate writes it.
+    fn binds_values(&self) -> bool {
+        false
+    }
     /// The columns of `table`, in their order.
     async fn columns(&self, table: &TableReference) -> Result<Vec<RemoteColumn>, DriverError>;
-    /// Executes `sql` and sends its rows as batches of `schema`.
-    async fn execute(&self, sql: &str, schema: SchemaRef, rows: &BatchSender) -> Result<(), DriverError>;
+    /// Executes `statement` and sends its rows as batches of `schema`.
+    async fn execute(
+        &self,
+        statement: &RemoteStatement,
+        schema: SchemaRef,
+        rows: &BatchSender,
+    ) -> Result<(), DriverError>;
 }
 
 /// `table` as it is quoted in a statement.

@@ -2,7 +2,7 @@
 
 use crate::remote::batch::{BATCH_ROWS, BatchBuilder, Cell};
 use crate::remote::dialect::SqlDialect;
-use crate::remote::driver::{BatchSender, Driver, RemoteColumn, quoted, send};
+use crate::remote::driver::{BatchSender, Driver, RemoteColumn, RemoteStatement, quoted, send};
 use crate::remote::error::{DriverError, chain};
 use crate::settings::{Server, TlsMode};
 use arrow_schema::{DataType, SchemaRef, TimeUnit};
@@ -106,10 +106,15 @@ impl Driver for MySql {
         Ok(columns)
     }
 
-    async fn execute(&self, sql: &str, schema: SchemaRef, rows: &BatchSender) -> Result<(), DriverError> {
+    async fn execute(
+        &self,
+        statement: &RemoteStatement,
+        schema: SchemaRef,
+        rows: &BatchSender,
+    ) -> Result<(), DriverError> {
         let mut connection = self.connection().await?;
         let mut builder = BatchBuilder::new(schema);
-        let mut result = self.within(connection.exec_iter(sql, ())).await?;
+        let mut result = self.within(connection.exec_iter(statement.sql.as_str(), ())).await?;
         while let Some(row) = self.within(result.next()).await? {
             for index in 0..builder.width() {
                 push(&mut builder, index, row.as_ref(index).unwrap_or(&Value::NULL))?;

@@ -3,20 +3,24 @@
 //!
 //! Not every driver honours its timeouts. The statement then fails in time, but the thread stays blocked until the driver
 //! returns. The circuit breaker keeps the number of such threads small.
+//!
+//! The values of a statement are bound, never written into its text: how a database behind a driver reads a literal is not known.
 
 use crate::remote::batch::{BATCH_ROWS, BatchBuilder, Cell};
 use crate::remote::dialect::SqlDialect;
-use crate::remote::driver::{BatchSender, Driver, RemoteColumn, quoted};
+use crate::remote::driver::{BatchSender, BoundValue, Driver, RemoteColumn, RemoteStatement, quoted};
 use crate::remote::error::DriverError;
 use crate::settings::{OdbcDialect, Secret};
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, RecordBatch};
 use arrow_odbc::odbc_api::handles::Record;
+use arrow_odbc::odbc_api::parameter::{InputParameter, VarWCharBox, WithDataType};
 use arrow_odbc::odbc_api::{self, Connection, ConnectionOptions, ResultSetMetadata, environment};
 use arrow_odbc::{OdbcReaderBuilder, TextEncoding};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use async_trait::async_trait;
 use datafusion::common::TableReference;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -75,6 +79,10 @@ impl Driver for Odbc {
         }
     }
 
+    fn binds_values(&self) -> bool {
+        true
+    }
+
     async fn columns(&self, table: &TableReference) -> Result<Vec<RemoteColumn>, DriverError> {
         let sql = format!("SELECT * FROM {} WHERE 1 = 0", quoted(table, '"'));
         self.with(move |connection, seconds| {
@@ -92,11 +100,17 @@ impl Driver for Odbc {
         .await
     }
 
-    async fn execute(&self, sql: &str, schema: SchemaRef, rows: &BatchSender) -> Result<(), DriverError> {
-        let sql = sql.to_owned();
+    async fn execute(
+        &self,
+        statement: &RemoteStatement,
+        schema: SchemaRef,
+        rows: &BatchSender,
+    ) -> Result<(), DriverError> {
+        let (statement, dialect) = (statement.clone(), self.dialect);
         let sender = rows.clone();
         self.with(move |connection, seconds| {
-            let cursor = connection.execute(&sql, (), Some(seconds)).map_err(failed)?;
+            let parameters: Vec<_> = statement.values.iter().map(|value| parameter(value, dialect)).collect();
+            let cursor = connection.execute(&statement.sql, parameters.as_slice(), Some(seconds)).map_err(failed)?;
             let mut cursor = cursor.ok_or_else(|| DriverError::Failed("the driver returned no result".to_owned()))?;
             let count = cursor.num_result_cols().map_err(failed)?;
             let texts = (0..count).map(|number| Field::new(format!("{number}"), DataType::Utf8, true));
@@ -118,6 +132,27 @@ impl Driver for Odbc {
             Ok(())
         })
         .await
+    }
+}
+
+/// `value` as it is bound.
+fn parameter(value: &BoundValue, dialect: OdbcDialect) -> Box<dyn InputParameter> {
+    let text = |text: &str, data_type| Box::new(WithDataType::new(VarWCharBox::from_str_slice(text), data_type));
+    match value {
+        BoundValue::Text(value) => {
+            // In UTF-16 units. Some drivers refuse a length of 0.
+            let length = NonZeroUsize::new(value.encode_utf16().count().max(1));
+            text(value, odbc_api::DataType::WVarchar { length })
+        }
+        // Oracle's driver has no integers of 64 bits.
+        BoundValue::Integer(value) if dialect == OdbcDialect::Oracle => {
+            text(&value.to_string(), odbc_api::DataType::Decimal { precision: 19, scale: 0 })
+        }
+        BoundValue::Integer(value) => Box::new(*value),
+        BoundValue::Decimal { digits, precision, scale } => {
+            text(digits, odbc_api::DataType::Decimal { precision: usize::from(*precision), scale: i16::from(*scale) })
+        }
+        BoundValue::Float(value) => Box::new(*value),
     }
 }
 

@@ -4,7 +4,7 @@
 use crate::error::CrmError;
 use crate::remote::batch::{BATCH_ROWS, BatchBuilder, Cell};
 use crate::remote::dialect::SqlDialect;
-use crate::remote::driver::{BatchSender, Driver, RemoteColumn, quoted, send};
+use crate::remote::driver::{BatchSender, Driver, RemoteColumn, RemoteStatement, quoted, send};
 use crate::remote::error::{DriverError, chain};
 use crate::settings::{Server, TlsMode};
 use arrow_schema::{DataType, SchemaRef, TimeUnit};
@@ -143,7 +143,13 @@ impl Driver for Postgres {
         Ok(columns)
     }
 
-    async fn execute(&self, sql: &str, schema: SchemaRef, rows: &BatchSender) -> Result<(), DriverError> {
+    async fn execute(
+        &self,
+        statement: &RemoteStatement,
+        schema: SchemaRef,
+        rows: &BatchSender,
+    ) -> Result<(), DriverError> {
+        let sql = statement.sql.as_str();
         let client = self.client().await?;
         let mut builder = BatchBuilder::new(schema);
         // The extended protocol refuses a text of more than one statement.

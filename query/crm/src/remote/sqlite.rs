@@ -2,7 +2,7 @@
 
 use crate::remote::batch::{BATCH_ROWS, BatchBuilder, Cell};
 use crate::remote::dialect::SqlDialect;
-use crate::remote::driver::{BatchSender, Driver, RemoteColumn, quoted, send};
+use crate::remote::driver::{BatchSender, Driver, RemoteColumn, RemoteStatement, quoted, send};
 use crate::remote::error::DriverError;
 use arrow_schema::{DataType, SchemaRef, TimeUnit};
 use async_trait::async_trait;
@@ -89,8 +89,13 @@ impl Driver for Sqlite {
         .await
     }
 
-    async fn execute(&self, sql: &str, schema: SchemaRef, rows: &BatchSender) -> Result<(), DriverError> {
-        let sql = sql.to_owned();
+    async fn execute(
+        &self,
+        statement: &RemoteStatement,
+        schema: SchemaRef,
+        rows: &BatchSender,
+    ) -> Result<(), DriverError> {
+        let sql = statement.sql.clone();
         let sender = rows.clone();
         self.with(rows.closed(), |connection| async move {
             let mut builder = BatchBuilder::new(schema);

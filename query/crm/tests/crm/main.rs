@@ -3,6 +3,7 @@
 mod conformance;
 mod databases;
 mod fixture;
+mod hostile;
 mod outages;
 mod slow;
 mod tls;

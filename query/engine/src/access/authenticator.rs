@@ -3,7 +3,8 @@
 use super::reader::Reader;
 use super::record::Interface;
 use async_trait::async_trait;
-use std::time::Duration;
+use std::fmt;
+use std::time::{Duration, SystemTime};
 
 /// Why a client is not authenticated, as the client may read it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,7 +23,50 @@ pub enum AuthenticationError {
     Unavailable(String),
 }
 
-/// Authenticates users. A refusal is recorded before the method returns.
+/// A SCRAM exchange that has begun. The interface passes it back with the outcome.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ScramAttempt {
+    /// The name that the client gave.
+    pub user: String,
+    /// The client's address, if there is one.
+    pub remote: Option<String>,
+    /// The verifier of the user for SCRAM-SHA-256 (RFC 5802, RFC 7677), in PostgreSQL's form:
+    /// `SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>`. For an unknown user, a verifier that no password
+    /// matches.
+    pub verifier: String,
+    /// When the attempt was counted. A right proof takes this attempt back, and no other.
+    pub counted_at: SystemTime,
+}
+
+impl fmt::Debug for ScramAttempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScramAttempt").field("user", &self.user).finish_non_exhaustive()
+    }
+}
+
+/// Why a SCRAM exchange ended without a right proof.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScramFailure {
+    /// The client has another password.
+    WrongProof,
+    /// The client violated the protocol.
+    Invalid,
+    /// The client left before it proved anything, or took too long.
+    Abandoned,
+}
+
+impl ScramFailure {
+    /// Its name in records.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::WrongProof => "wrong_secret",
+            Self::Invalid => "invalid_exchange",
+            Self::Abandoned => "abandoned",
+        }
+    }
+}
+
+/// Authenticates users. A refusal is recorded before the method returns, once.
 #[async_trait]
 pub trait Authenticator: Send + Sync {
     /// By name and password.
@@ -42,14 +86,13 @@ pub trait Authenticator: Send + Sync {
         remote: Option<String>,
     ) -> Result<Reader, AuthenticationError>;
 
-    /// The verifier of a user for SCRAM-SHA-256 (RFC 5802, RFC 7677), in PostgreSQL's form:
-    /// `SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>`. For an unknown user, a verifier that no password
-    /// matches.
-    async fn scram_verifier(&self, user: &str, remote: Option<String>) -> Result<String, AuthenticationError>;
+    /// Begins a SCRAM exchange. The attempt counts until [`Authenticator::by_scram`] takes it back; an exchange that
+    /// ends in another way is passed to [`Authenticator::scram_failed`].
+    async fn begin_scram(&self, user: &str, remote: Option<String>) -> Result<ScramAttempt, AuthenticationError>;
 
-    /// The user of a verifier, after a successful exchange.
-    async fn by_scram(&self, user: &str, remote: Option<String>) -> Result<Reader, AuthenticationError>;
+    /// The user of an exchange that ended with the right proof.
+    async fn by_scram(&self, attempt: &ScramAttempt) -> Result<Reader, AuthenticationError>;
 
-    /// Records that the exchange with a verifier failed.
-    async fn scram_failed(&self, user: &str, remote: Option<String>);
+    /// Records that an exchange ended without one.
+    async fn scram_failed(&self, attempt: &ScramAttempt, failure: ScramFailure);
 }

@@ -1,9 +1,10 @@
 //! Accesses that have begun, until their end is recorded.
 
 use super::record::{AccessEnd, AccessId, AccessRecord, AuditTrail, AuthenticatedUser, Outcome};
-use crate::error::QueryError;
+use crate::error::{QueryError, Unrecorded};
 use crate::scan::{StatementTrace, Subjects};
 use arrow_array::RecordBatch;
+use futures::future::{BoxFuture, FutureExt};
 use futures::stream::{BoxStream, StreamExt};
 use std::fmt;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ pub struct AccessInProgress(OpenAccess);
 
 impl fmt::Debug for AccessInProgress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AccessInProgress").field("record", &self.0.record).finish_non_exhaustive()
+        f.debug_struct("AccessInProgress").field("recorded", &self.0.recorded).finish_non_exhaustive()
     }
 }
 
@@ -38,9 +39,8 @@ impl AccessInProgress {
 pub(super) struct OpenAccess {
     user: AuthenticatedUser,
     audit_trail: Arc<dyn AuditTrail>,
-    record: AccessRecord,
     /// `None` if the access continues without a record, or has ended.
-    id: Option<AccessId>,
+    recorded: Option<(AccessId, AccessRecord)>,
     begun: Instant,
     rows: u64,
     bytes: u64,
@@ -49,44 +49,59 @@ pub(super) struct OpenAccess {
 }
 
 impl OpenAccess {
-    /// An access that began at `begun`. `id` is the id of its record.
-    pub(super) fn new(
+    /// An access that began at `begun` and continues without a record.
+    pub(super) fn without_record(
         user: AuthenticatedUser,
         audit_trail: Arc<dyn AuditTrail>,
-        record: AccessRecord,
-        id: Option<AccessId>,
         begun: Instant,
         trace: Option<Arc<StatementTrace>>,
     ) -> Self {
-        Self { user, audit_trail, record, id, begun, rows: 0, bytes: 0, trace }
+        Self { user, audit_trail, recorded: None, begun, rows: 0, bytes: 0, trace }
     }
 
+    /// Records the beginning of an access. If the caller stops waiting, the record is still written, and then that the
+    /// access was cancelled.
+    pub(super) async fn record(mut self, record: AccessRecord) -> Result<Self, Unrecorded> {
+        let recording = tokio::spawn(async move {
+            let id = self.audit_trail.begin(&self.user, &record).await?;
+            self.recorded = Some((id, record));
+            Ok::<_, Unrecorded>(self)
+        });
+        recording.await.unwrap_or_else(|error| Err(Unrecorded(error.to_string())))
+    }
+
+    /// Records the end, also if the caller stops waiting.
     pub(super) async fn end(&mut self, outcome: Outcome) {
-        let Some(id) = self.id.take() else { return };
-        let ending = self.ending(outcome);
-        if let Err(error) = self.audit_trail.end(&self.user, &self.record, &id, &ending).await {
-            // The beginning is recorded.
+        if let Some(recording) = self.recording_of_end(outcome)
+            && let Err(error) = tokio::spawn(recording).await
+        {
             tracing::warn!("{error}");
         }
     }
 
-    fn ending(&self, outcome: Outcome) -> AccessEnd {
+    /// Records the end. `None` if there is nothing to record, or it is recorded.
+    fn recording_of_end(&mut self, outcome: Outcome) -> Option<BoxFuture<'static, ()>> {
+        let (id, record) = self.recorded.take()?;
         let subjects = self.trace.as_ref().map_or(Subjects::Of(Vec::new()), |trace| trace.subjects());
-        AccessEnd { rows: self.rows, bytes: self.bytes, duration: self.begun.elapsed(), outcome, subjects }
+        let ending =
+            AccessEnd { rows: self.rows, bytes: self.bytes, duration: self.begun.elapsed(), outcome, subjects };
+        let (user, audit_trail) = (self.user.clone(), Arc::clone(&self.audit_trail));
+        let recording = async move {
+            if let Err(error) = audit_trail.end(&user, &record, &id, &ending).await {
+                // The beginning is recorded.
+                tracing::warn!("{error}");
+            }
+        };
+        Some(recording.boxed())
     }
 }
 
 impl Drop for OpenAccess {
     fn drop(&mut self) {
-        let Some(id) = self.id.take() else { return };
-        let ending = self.ending(Outcome::Cancelled);
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        let (user, record, audit_trail) = (self.user.clone(), self.record.clone(), Arc::clone(&self.audit_trail));
-        runtime.spawn(async move {
-            if let Err(error) = audit_trail.end(&user, &record, &id, &ending).await {
-                tracing::warn!("{error}");
-            }
-        });
+        let Some(recording) = self.recording_of_end(Outcome::Cancelled) else { return };
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(recording);
+        }
     }
 }
 

@@ -1,14 +1,17 @@
 //! An authenticated user who reads the archive.
 //!
 //! Invariants:
-//! - Access is recorded before it is granted: the first row is returned after the record of its access is stored. Only
+//! - Access is recorded before it is granted: the first row is returned after the record of its access is stored, with the
+//!   whole statement and what the plan may read. What the record does not hold is refused before it is planned. Only
 //!   statements that show nothing but aggregates of operational columns may run without a record, and only if the
 //!   configuration allows it.
 //! - Statements that read catalog metadata only are no access, and are not recorded.
 //! - An access that has begun has a recorded end even if its rows are dropped, as long as the process lives.
 
+use super::account::{Account, AccountChanged};
 use super::in_progress::{AccessInProgress, OpenAccess, RecordedRows};
-use super::record::{AccessId, AccessKind, AccessRecord, AuditTrail, AuthenticatedUser, Denial, Outcome};
+use super::record::{AccessKind, AccessRecord, AuditTrail, AuthenticatedUser, Denial, Outcome};
+use super::recorded_text::{check_purpose, recorded_statement};
 use crate::engine::{Description, Planned, QueryResult, Session, TIMELINE};
 use crate::error::QueryError;
 use crate::scan::StatementTrace;
@@ -73,6 +76,8 @@ pub struct Reader {
     session: Session,
     user: AuthenticatedUser,
     permissions: Permissions,
+    /// `None` if the user has no account: a command on the machine that holds the keys.
+    account: Option<Arc<dyn Account>>,
     audit_trail: Arc<dyn AuditTrail>,
     without_record: WithoutRecord,
 }
@@ -92,12 +97,27 @@ impl Reader {
         audit_trail: Arc<dyn AuditTrail>,
         without_record: WithoutRecord,
     ) -> Self {
-        Self { session, user, permissions: Permissions::ALL, audit_trail, without_record }
+        let session = session.for_user(&user.name);
+        Self { session, user, permissions: Permissions::ALL, account: None, audit_trail, without_record }
     }
 
     /// The same user with other permissions.
     pub fn with_permissions(self, permissions: Permissions) -> Self {
         Self { permissions, ..self }
+    }
+
+    /// The same user, with the account that the user was authenticated with.
+    pub fn with_account(self, account: Arc<dyn Account>) -> Self {
+        Self { account: Some(account), ..self }
+    }
+
+    /// Whether the user's account is as it was when the user was authenticated. An interface asks before each statement
+    /// and while one runs.
+    ///
+    /// # Errors
+    /// [`AccountChanged`]. The interface records it with [`Reader::denied`] and ends the connection.
+    pub fn check_account(&self) -> Result<(), AccountChanged> {
+        self.account.as_ref().map_or(Ok(()), |account| account.check())
     }
 
     /// What the user may request beside statements.
@@ -126,24 +146,29 @@ impl Reader {
         self.access(request, Dialect::PostgreSQL, None).await
     }
 
-    /// The time line of the session `id`; see [`crate::timeline`].
+    /// The time line of the session `id`, within `limits`; see [`crate::timeline`].
     ///
     /// # Errors
     /// See [`QueryError`].
-    pub async fn timeline(&self, id: &str, purpose: Option<String>) -> Result<QueryResult, QueryError> {
+    pub async fn timeline(&self, id: &str, purpose: Option<String>, limits: Limits) -> Result<QueryResult, QueryError> {
         let parameters = vec![ScalarValue::Utf8(Some(id.to_owned()))];
         let statement = TIMELINE.to_owned();
-        let request = Request { statement, parameters, purpose, kind: AccessKind::Viewed, limits: Limits::default() };
+        let request = Request { statement, parameters, purpose, kind: AccessKind::Viewed, limits };
         self.access(request, Dialect::Generic, Some(id)).await
     }
 
     /// Begins an access that is not a statement. It is granted when this returns.
     ///
     /// # Errors
-    /// [`QueryError::Unrecorded`].
+    /// [`QueryError::NotRecordable`] and [`QueryError::Unrecorded`].
     pub async fn begin(&self, record: AccessRecord) -> Result<AccessInProgress, QueryError> {
-        let id = self.audit_trail.begin(&self.user, &record).await.map_err(QueryError::Unrecorded)?;
-        Ok(AccessInProgress::new(self.open(record, Some(id), Instant::now(), Some(Arc::default()))))
+        check_purpose(record.purpose.as_deref())?;
+        let record = AccessRecord { statement: recorded_statement(&record.statement, &[])?, ..record };
+        let trace = StatementTrace::default();
+        // If it is dropped, it may have read what the record names.
+        trace.add_subjects(record.reads.subjects.iter().map(String::as_str));
+        let open = self.open(Instant::now(), Some(Arc::new(trace)));
+        Ok(AccessInProgress::new(open.record(record).await.map_err(QueryError::Unrecorded)?))
     }
 
     /// The user's session, for reads that belong to an access that has begun.
@@ -171,8 +196,8 @@ impl Reader {
         let Request { statement, parameters, purpose, kind, limits } = request;
         let begun = Instant::now();
         let deadline = limits.time.map(|time| begun + time);
-        let recorded = with_parameters(&statement, &parameters);
-        let record = AccessRecord { kind, statement: recorded, purpose };
+        check_purpose(purpose.as_deref())?;
+        let recorded = recorded_statement(&statement, &parameters)?;
         let plan = self.session.plan(&statement, dialect, parameters);
         let planned = match deadline {
             Some(deadline) => timeout_at(deadline, plan).await.unwrap_or(Err(QueryError::TimedOut)),
@@ -180,22 +205,24 @@ impl Reader {
         };
         let aggregates_only = planned.as_ref().is_ok_and(|planned| planned.shows_aggregates_only());
         let is_recorded = planned.as_ref().map_or(true, Planned::is_recorded);
-        let recorded = if is_recorded { self.audit_trail.begin(&self.user, &record).await.map(Some) } else { Ok(None) };
-        let id = match recorded {
-            Ok(id) => id,
+        let trace = planned.as_ref().ok().map(|planned| Arc::clone(planned.trace()));
+        let reads = trace.as_ref().map(|trace| trace.reads()).unwrap_or_default();
+        let record = AccessRecord { kind, statement: recorded, purpose, reads };
+        // From here on the end of an access whose beginning is recorded is recorded, whenever this is dropped.
+        let open = self.open(begun, trace.clone());
+        let opened = if is_recorded { open.record(record).await } else { Ok(open) };
+        let mut open = match opened {
+            Ok(open) => open,
             Err(error) if aggregates_only && self.without_record == WithoutRecord::AnswerAggregates => {
                 tracing::warn!("executing an aggregate without a record: {error}");
-                None
+                self.open(begun, trace.clone())
             }
             Err(error) => return Err(QueryError::Unrecorded(error)),
         };
-        let trace = planned.as_ref().ok().map(|planned| Arc::clone(planned.trace()));
         if let Some(trace) = &trace {
             trace.add_subjects(subject);
         }
-        // From here on the end of the access is recorded, whenever it is dropped.
-        let mut open = self.open(record, id, begun, trace);
-        match planned.map(Planned::execute) {
+        match planned.map(|planned| planned.execute(deadline)) {
             Ok(QueryResult { schema, batches, notices }) => {
                 let batches = RecordedRows { open: Some(open), batches, deadline, max_rows: limits.rows }.stream();
                 Ok(QueryResult { schema, batches, notices })
@@ -207,22 +234,8 @@ impl Reader {
         }
     }
 
-    fn open(
-        &self,
-        record: AccessRecord,
-        id: Option<AccessId>,
-        begun: Instant,
-        trace: Option<Arc<StatementTrace>>,
-    ) -> OpenAccess {
-        OpenAccess::new(self.user.clone(), Arc::clone(&self.audit_trail), record, id, begun, trace)
+    /// An access whose beginning is not recorded yet.
+    fn open(&self, begun: Instant, trace: Option<Arc<StatementTrace>>) -> OpenAccess {
+        OpenAccess::without_record(self.user.clone(), Arc::clone(&self.audit_trail), begun, trace)
     }
-}
-
-/// A statement as it is recorded, with the values of its placeholders.
-fn with_parameters(statement: &str, parameters: &[ScalarValue]) -> String {
-    let mut text = statement.to_owned();
-    for (index, value) in parameters.iter().enumerate() {
-        text.push_str(&format!("\n-- ${} = {value}", index + 1));
-    }
-    text
 }

@@ -1,10 +1,11 @@
 //! Access records, and the audit trail that they are written to.
 //!
-//! An access is one statement, view or export. Its record is two events: one that it has begun, which is written before
-//! the first row is returned, and one of how it ended. A refusal is a record as well.
+//! An access is one statement, view or export. Its record is two events: one that it has begun and what it may read,
+//! which is written before the first row is returned, and one of how it ended and what it read. A refusal is a record as
+//! well.
 
 use crate::error::Unrecorded;
-use crate::scan::Subjects;
+use crate::scan::{Reads, Subjects};
 use async_trait::async_trait;
 use std::time::Duration;
 
@@ -75,6 +76,8 @@ pub struct AccessRecord {
     pub statement: String,
     /// Its purpose, in the user's words.
     pub purpose: Option<String>,
+    /// What it may read.
+    pub reads: Reads,
 }
 
 /// How an access ended.

@@ -8,7 +8,7 @@ mod statement;
 mod views;
 
 pub(crate) use caller::Caller;
-pub(crate) use metadata::{is_metadata, reads_only_metadata};
+pub(crate) use metadata::{external_tables, is_metadata, is_work_table, reads_only_metadata};
 pub(crate) use names::{CATALOG, SCHEMA};
 pub(crate) use shared::Shared;
 pub(crate) use statement::{MetadataCatalog, StatementCatalog};

@@ -100,7 +100,7 @@ impl StatementCatalog {
             return Ok(Arc::new(ArchiveTable::open(&shared.logs[index], context).await?));
         }
         let current = self.current().await?;
-        let base = ArchiveTable::over(Table::Sessions, current.base.clone(), &current.events, context).await?;
+        let base = ArchiveTable::over(Table::Sessions, Arc::clone(&current.base), &current.events, context).await?;
         let readable = base.readable_tiers();
         let table = SessionsTable::new(base, &current, readable, Arc::clone(&context.trace));
         Ok(Arc::new(table.map_err(|error| QueryError::Statement(error.strip_backtrace()))?))
@@ -110,9 +110,13 @@ impl StatementCatalog {
     async fn current(&self) -> Result<Arc<Current>, QueryError> {
         // If no row is visible, none needs to be computed, and the caller has no key of the events.
         if *self.0.caller.visibility.rows() == Rows::None {
-            let (base, events) = (Vec::new(), Vec::new());
             let overlay = RecordBatch::new_empty(Table::Sessions.schema());
-            return Ok(Arc::new(Current { base, superseded: Arc::default(), overlay, events }));
+            return Ok(Arc::new(Current {
+                base: Arc::default(),
+                superseded: Arc::default(),
+                overlay,
+                events: Arc::default(),
+            }));
         }
         let read = async { self.0.caller.projection.lock().await.current(MAX_EVENTS_BEHIND).await };
         self.0.current.get_or_try_init(|| read).await.cloned().map_err(QueryError::from)

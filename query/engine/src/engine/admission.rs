@@ -1,13 +1,18 @@
-//! Admission control: how many statements compute their first row at the same time.
+//! Admission control: how many statements are planned, and compute their first row, at the same time.
 //!
 //! Until its first row, a statement sorts, joins and groups, and takes memory for it. After that it mostly streams.
 //! Fifty statements that sort at the same time in the memory of one would all spill, and none would finish sooner. So a
-//! statement needs a permit until its first row. Permits are granted first come, first served.
+//! statement needs a permit until its first row, and another one while it is planned.
+//!
+//! Permits are shared fairly between users, over all interfaces: a free permit goes to the waiting user who holds the
+//! fewest, among equals to the one who waits longest. No user holds more than half of the permits (rounded up), so one
+//! user alone leaves permits to others if there are at least two. Several users with long statements can hold all of
+//! them: then who comes next waits for the first row of one of these.
 //!
 //! Statements that also read outside the archive have a queue of their own, so that a slow CRM does not block
 //! statements that read the archive only.
 
-use crate::catalog::is_metadata;
+use crate::catalog::{is_metadata, is_work_table};
 use crate::scan::archive_table;
 use datafusion::common::Result;
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -15,14 +20,20 @@ use datafusion::datasource::source_as_provider;
 use datafusion::logical_expr::LogicalPlan;
 use futures::Stream;
 use futures::stream::StreamExt;
-use std::sync::Arc;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::oneshot;
+
+/// Statements that are planned at the same time, at least.
+const MIN_PLANNED: usize = 8;
 
 /// The queue in which a statement waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Queue {
     /// No queue: it reads catalog metadata only.
     None,
+    /// Statements to be planned.
+    Planning,
     /// Statements that read the archive only.
     Archive,
     /// Statements that also read outside the archive.
@@ -32,30 +43,138 @@ pub(super) enum Queue {
 /// The permits for all statements of an engine.
 #[derive(Debug)]
 pub(super) struct Admission {
-    archive: Arc<Semaphore>,
-    external: Arc<Semaphore>,
+    planning: Arc<Permits>,
+    archive: Arc<Permits>,
+    external: Arc<Permits>,
+}
+
+impl Admission {
+    /// `permits` for each queue of execution.
+    pub(super) fn new(permits: usize) -> Self {
+        let permits_of = |permits| Arc::new(Permits::new(permits));
+        Self {
+            planning: permits_of(permits.max(MIN_PLANNED)),
+            archive: permits_of(permits),
+            external: permits_of(permits),
+        }
+    }
+
+    /// Waits for a permit for a statement of `user`.
+    pub(super) async fn acquire(&self, queue: Queue, user: &Arc<str>) -> Permit {
+        let permits = match queue {
+            Queue::None => return Permit(None),
+            Queue::Planning => &self.planning,
+            Queue::Archive => &self.archive,
+            Queue::External => &self.external,
+        };
+        permits.acquire(user).await
+    }
+}
+
+/// The permits of a queue.
+#[derive(Debug)]
+struct Permits {
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    free: usize,
+    /// Permits that one user may hold.
+    per_user: usize,
+    /// Users who hold permits, and how many.
+    held: HashMap<Arc<str>, usize>,
+    /// Who has waited longest is first.
+    waiting: Vec<Waiting>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    user: Arc<str>,
+    granted: oneshot::Sender<Permit>,
+}
+
+impl Permits {
+    fn new(permits: usize) -> Self {
+        let free = permits.max(1);
+        let state = State { free, per_user: free.div_ceil(2), held: HashMap::new(), waiting: Vec::new() };
+        Self { state: Mutex::new(state) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing in between panics: the numbers are consistent.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn acquire(self: &Arc<Self>, user: &Arc<str>) -> Permit {
+        let (granted, permit) = oneshot::channel();
+        {
+            let mut state = self.lock();
+            state.waiting.retain(|waiting| !waiting.granted.is_closed());
+            state.waiting.push(Waiting { user: Arc::clone(user), granted });
+        }
+        self.grant();
+        // The sender is dropped only with a receiver that is gone.
+        permit.await.unwrap_or(Permit(None))
+    }
+
+    /// Grants what is free.
+    fn grant(self: &Arc<Self>) {
+        loop {
+            let next = self.lock().take_next();
+            let Some(Waiting { user, granted }) = next else { return };
+            // A statement that no longer waits returns its permit here.
+            drop(granted.send(Permit(Some(Held { permits: Arc::clone(self), user }))));
+        }
+    }
+}
+
+impl State {
+    /// Takes a permit for who is next.
+    fn take_next(&mut self) -> Option<Waiting> {
+        if self.free == 0 {
+            return None;
+        }
+        let users = self.waiting.iter().map(|waiting| self.held.get(&waiting.user).copied().unwrap_or(0));
+        let place = next(users, self.per_user)?;
+        let waiting = self.waiting.remove(place);
+        self.free -= 1;
+        *self.held.entry(Arc::clone(&waiting.user)).or_insert(0) += 1;
+        Some(waiting)
+    }
+
+    fn give_back(&mut self, user: &Arc<str>) {
+        self.free += 1;
+        if let Some(held) = self.held.get_mut(user) {
+            *held -= 1;
+            if *held == 0 {
+                self.held.remove(user);
+            }
+        }
+    }
+}
+
+/// Who is next: the place of the first of those whose users hold the fewest permits, and fewer than `per_user`. `held`
+/// has the permits of the users who wait, who has waited longest first.
+fn next(held: impl Iterator<Item = usize>, per_user: usize) -> Option<usize> {
+    let may = held.enumerate().filter(|(_, held)| *held < per_user);
+    may.min_by_key(|(place, held)| (*held, *place)).map(|(place, _)| place)
 }
 
 /// A statement's permit. Dropping it returns it.
 #[derive(Debug)]
-pub(super) struct Permit(#[expect(dead_code, reason = "held, not read")] Option<OwnedSemaphorePermit>);
+pub(super) struct Permit(#[expect(dead_code, reason = "held, not read")] Option<Held>);
 
-impl Admission {
-    /// `permits` for each queue.
-    pub(super) fn new(permits: usize) -> Self {
-        let semaphore = || Arc::new(Semaphore::new(permits.clamp(1, Semaphore::MAX_PERMITS)));
-        Self { archive: semaphore(), external: semaphore() }
-    }
+#[derive(Debug)]
+struct Held {
+    permits: Arc<Permits>,
+    user: Arc<str>,
+}
 
-    /// Waits for a permit.
-    pub(super) async fn acquire(&self, queue: Queue) -> Permit {
-        let semaphore = match queue {
-            Queue::None => return Permit(None),
-            Queue::Archive => &self.archive,
-            Queue::External => &self.external,
-        };
-        // The semaphores are never closed, so acquiring cannot fail.
-        Permit(Arc::clone(semaphore).acquire_owned().await.ok())
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.permits.lock().give_back(&self.user);
+        self.permits.grant();
     }
 }
 
@@ -78,6 +197,9 @@ pub(super) fn queue_of(plan: &LogicalPlan) -> Result<Queue> {
         if is_metadata(&scan.table_name) {
             return Ok(TreeNodeRecursion::Continue);
         }
+        if is_work_table(scan) {
+            return Ok(TreeNodeRecursion::Continue);
+        }
         let is_archive =
             source_as_provider(&scan.source).is_ok_and(|provider| archive_table(provider.as_ref()).is_some());
         if is_archive {
@@ -94,26 +216,108 @@ pub(super) fn queue_of(plan: &LogicalPlan) -> Result<Queue> {
 mod tests {
     use super::*;
     use futures::FutureExt;
+    use futures::future::BoxFuture;
+    use proptest::prelude::*;
+
+    fn user(name: &str) -> Arc<str> {
+        Arc::from(name)
+    }
 
     #[tokio::test]
     async fn a_permit_lasts_until_the_first_row_and_queues_are_independent() {
         let admission = Admission::new(1);
-        let first = admission.acquire(Queue::Archive).await;
-        assert!(admission.acquire(Queue::Archive).now_or_never().is_none());
-        assert!(admission.acquire(Queue::External).now_or_never().is_some());
-        assert!(admission.acquire(Queue::None).now_or_never().is_some());
+        let ann = user("ann");
+        let first = admission.acquire(Queue::Archive, &ann).await;
+        assert!(admission.acquire(Queue::Archive, &ann).now_or_never().is_none());
+        assert!(admission.acquire(Queue::External, &ann).now_or_never().is_some());
+        assert!(admission.acquire(Queue::Planning, &ann).now_or_never().is_some());
+        assert!(admission.acquire(Queue::None, &ann).now_or_never().is_some());
         let mut rows = Box::pin(first.until_first_row(futures::stream::iter([1, 2])));
-        assert!(admission.acquire(Queue::Archive).now_or_never().is_none());
+        assert!(admission.acquire(Queue::Archive, &ann).now_or_never().is_none());
         assert_eq!(rows.next().await, Some(1));
-        assert!(admission.acquire(Queue::Archive).now_or_never().is_some());
+        assert!(admission.acquire(Queue::Archive, &ann).now_or_never().is_some());
         assert_eq!(rows.next().await, Some(2));
         assert_eq!(rows.next().await, None);
     }
 
     #[tokio::test]
+    async fn a_recursive_common_table_expression_reads_nothing_outside_the_archive() {
+        let sql = "WITH RECURSIVE n AS (SELECT 1 AS v UNION ALL SELECT v + 1 FROM n WHERE v < 3) SELECT * FROM n";
+        let plan = datafusion::prelude::SessionContext::new().sql(sql).await.unwrap().into_unoptimized_plan();
+        assert_eq!(queue_of(&plan).unwrap(), Queue::None);
+    }
+
+    #[tokio::test]
     async fn a_dropped_statement_returns_its_permit() {
         let admission = Admission::new(1);
-        drop(admission.acquire(Queue::Archive).await.until_first_row(futures::stream::iter([1])));
-        assert!(admission.acquire(Queue::Archive).now_or_never().is_some());
+        let ann = user("ann");
+        drop(admission.acquire(Queue::Archive, &ann).await.until_first_row(futures::stream::iter([1])));
+        assert!(admission.acquire(Queue::Archive, &ann).now_or_never().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_user_with_many_statements_leaves_permits_to_others_and_waits_behind_them() {
+        let permits = Arc::new(Permits::new(4));
+        let (ann, bob, eve) = (user("ann"), user("bob"), user("eve"));
+        let of_ann = [permits.acquire(&ann).await, permits.acquire(&ann).await];
+        // Half of the permits are free, and not for the same user.
+        let mut third: BoxFuture<'_, Permit> = permits.acquire(&ann).boxed();
+        assert!((&mut third).now_or_never().is_none());
+        let of_bob = [permits.acquire(&bob).await, permits.acquire(&bob).await];
+        let mut of_eve: BoxFuture<'_, Permit> = permits.acquire(&eve).boxed();
+        assert!((&mut of_eve).now_or_never().is_none());
+        // The third of the first user waited longer than the first of the third user.
+        drop(of_bob);
+        assert!((&mut of_eve).now_or_never().is_some());
+        assert!((&mut third).now_or_never().is_none());
+        drop(of_ann);
+        assert!((&mut third).now_or_never().is_some());
+    }
+
+    #[test]
+    fn the_user_with_the_fewest_permits_is_next_and_among_equals_who_waited_longest() {
+        assert_eq!(next([1, 0, 0].into_iter(), 2), Some(1));
+        assert_eq!(next([1, 1].into_iter(), 2), Some(0));
+        assert_eq!(next([2, 2].into_iter(), 2), None);
+        assert_eq!(next(std::iter::empty(), 1), None);
+    }
+
+    proptest! {
+        /// Statements of four users arrive, are granted, end, and stop waiting, in any order.
+        #[test]
+        fn permits_are_never_lost_doubled_or_idle(
+            permits in 1..7_usize,
+            steps in prop::collection::vec((0..3_u8, 0..4_usize), 1..80),
+        ) {
+            let users: Vec<Arc<str>> = (0..4).map(|name| Arc::from(name.to_string())).collect();
+            let shared = Arc::new(Permits::new(permits));
+            let mut waiting: Vec<(usize, BoxFuture<'_, Permit>)> = Vec::new();
+            let mut held: Vec<(usize, Permit)> = Vec::new();
+            for (step, which) in steps {
+                match step {
+                    0 => waiting.push((which, shared.acquire(&users[which]).boxed())),
+                    1 if !held.is_empty() => drop(held.remove(which % held.len())),
+                    _ if !waiting.is_empty() => drop(waiting.remove(which % waiting.len())),
+                    _ => {}
+                }
+                let mut still = Vec::new();
+                for (owner, mut future) in waiting {
+                    match (&mut future).now_or_never() {
+                        Some(permit) => held.push((owner, permit)),
+                        None => still.push((owner, future)),
+                    }
+                }
+                waiting = still;
+                let of = |owner: usize| held.iter().filter(|(one, _)| *one == owner).count();
+                prop_assert!(held.len() <= permits);
+                prop_assert!((0..4).all(|owner| of(owner) <= permits.div_ceil(2)));
+                let idle = held.len() < permits && waiting.iter().any(|(owner, _)| of(*owner) < permits.div_ceil(2));
+                prop_assert!(!idle);
+            }
+            drop((waiting, held));
+            let state = shared.lock();
+            prop_assert_eq!(state.free, permits);
+            prop_assert!(state.held.is_empty());
+        }
     }
 }

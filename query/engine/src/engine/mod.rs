@@ -1,14 +1,15 @@
 //! Plans and executes statements with DataFusion.
 //!
 //! ```text
-//! SessionOptions ─▶ Session ─▶ parse ─▶ read only? ─▶ lineage ─▶ inline views ─▶ optimize ─▶ Planned
-//!                                                                                    │ first row is requested
-//!                                                            Admission (a permit) ◀──┴──▶ execute ─▶ QueryResult
+//! SessionOptions ─▶ Session ─▶ bounds? ─▶ parse ─▶ read only? ─▶ lineage ─▶ inline views ─▶ optimize ─▶ Planned
+//!                        └ Admission (a permit), a thread for statements                                 │ first row
+//!                                                QueryResult ◀─ execute ◀─ Admission (a permit) ◀────────┘
 //! ```
 
 mod admission;
 mod aggregates;
 mod extension;
+mod functions;
 mod memory;
 mod options;
 mod placeholders;
@@ -18,12 +19,18 @@ mod result;
 mod session;
 mod setup;
 mod spill;
+mod statement_bounds;
+mod statement_context;
+mod statement_runtime;
 mod timeline;
+mod window_memory;
 
 pub use extension::Extension;
 pub use options::{DEFAULT_FOOTER_CACHE, DEFAULT_MEMORY_LIMIT, SessionOptions, Spill};
 pub(crate) use planned::Planned;
 pub use result::{Description, QueryResult};
 pub use session::Session;
+pub use statement_bounds::check_bounds;
+pub use statement_runtime::StatementRuntime;
 pub(crate) use timeline::TIMELINE;
 pub use timeline::timeline;

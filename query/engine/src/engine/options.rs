@@ -1,6 +1,7 @@
 //! How a session is set up.
 
 use super::extension::Extension;
+use super::statement_runtime::StatementRuntime;
 use crate::scan::FooterCache;
 use crate::visibility::Visibility;
 use holdfast_archive::Archive;
@@ -47,8 +48,11 @@ pub struct SessionOptions {
     pub footers: Arc<FooterCache>,
     /// Threads that one statement may use.
     pub parallelism: usize,
-    /// Statements that may compute their first row at the same time. Others wait for a permit.
+    /// Statements that may compute their first row at the same time, and half of them for one user. Others wait for a
+    /// permit.
     pub concurrent_statements: usize,
+    /// The threads of statements. `None`: the session starts its own, [`SessionOptions::parallelism`] of them.
+    pub runtime: Option<Arc<StatementRuntime>>,
 }
 
 impl SessionOptions {
@@ -65,6 +69,7 @@ impl SessionOptions {
             footers: Arc::new(FooterCache::new(DEFAULT_FOOTER_CACHE)),
             parallelism,
             concurrent_statements: 2 * parallelism,
+            runtime: None,
         }
     }
 }

@@ -1,13 +1,11 @@
 //! The types of a statement's placeholders.
 
+use crate::bound::PARAMETERS;
 use arrow_schema::DataType;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Result, plan_err};
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use std::collections::BTreeMap;
-
-/// The limit of the PostgreSQL protocol.
-const MAX_PLACEHOLDERS: usize = 65_535;
 
 /// The types of `$1`, `$2`, ... in order; `None` if the statement does not determine the type. If only a cast
 /// determines it, the placeholder has the type to which it is cast.
@@ -28,8 +26,8 @@ pub(super) fn types(plan: &LogicalPlan) -> Result<Vec<Option<DataType>>> {
     let mut types = Vec::new();
     for (name, data_type) in plan.get_parameter_types()? {
         let number = name.trim_start_matches('$').parse::<usize>().unwrap_or(0);
-        if !(1..=MAX_PLACEHOLDERS).contains(&number) {
-            return plan_err!("Placeholder {name} is not one of $1 to ${MAX_PLACEHOLDERS}");
+        if !(1..=PARAMETERS).contains(&number) {
+            return plan_err!("Placeholder {name} is not one of $1 to ${PARAMETERS}");
         }
         if types.len() < number {
             types.resize(number, None);

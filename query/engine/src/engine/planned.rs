@@ -1,28 +1,38 @@
 //! A statement from its text to its physical plan, and its execution.
 
-use super::admission::{Admission, Queue, queue_of};
+use super::admission::{Queue, queue_of};
 use super::aggregates::shows_only_aggregates;
+use super::functions::{bound_plan, check_constants};
 use super::read_only;
 use super::result::QueryResult;
-use crate::catalog::{Caller, Shared, StatementCatalog, inline, reads_only_metadata, withheld_everywhere, withheld_of};
+use super::statement_bounds;
+use super::statement_context::StatementContext;
+use super::statement_runtime::{Batches, Confined};
+use crate::bound::{Bound, COLUMNS};
+use crate::catalog::{
+    Shared, StatementCatalog, external_tables, inline, reads_only_metadata, withheld_everywhere, withheld_of,
+};
 use crate::error::QueryError;
 use crate::scan::{Notice, StatementTrace};
 use crate::visibility::{Lineage, analyse};
+use arrow_schema::SchemaRef;
 use datafusion::common::config::Dialect;
 use datafusion::common::{ParamValues, ScalarValue};
-use datafusion::error::DataFusionError;
 use datafusion::execution::{SessionState, TaskContext};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
-use futures::stream::{self, StreamExt, TryStreamExt};
+use datafusion::sql::sqlparser::dialect::dialect_from_str;
+use futures::FutureExt;
+use futures::stream::StreamExt;
+use std::pin::pin;
 use std::sync::Arc;
+use tokio::time::{Instant, timeout_at};
 
 /// A statement that is ready to be executed.
 pub(crate) struct Planned {
-    shared: Arc<Shared>,
-    admission: Arc<Admission>,
-    state: SessionState,
-    physical: Arc<dyn ExecutionPlan>,
+    context: StatementContext,
+    plan: Confined<Executable>,
+    schema: SchemaRef,
     notices: Vec<Notice>,
     trace: Arc<StatementTrace>,
     aggregates_only: bool,
@@ -30,17 +40,22 @@ pub(crate) struct Planned {
     queue: Queue,
 }
 
+/// A physical plan with the state that it is executed with.
+struct Executable {
+    state: SessionState,
+    physical: Arc<dyn ExecutionPlan>,
+}
+
 impl Planned {
-    /// Plans a statement of `caller`. Its placeholders stand for `parameters`.
+    /// Plans a statement. Its placeholders stand for `parameters`. To be called on the statement's threads.
     pub(super) async fn new(
-        shared: &Arc<Shared>,
-        admission: &Arc<Admission>,
-        caller: &Caller,
+        context: StatementContext,
         text: &str,
         dialect: Dialect,
         parameters: Vec<ScalarValue>,
     ) -> Result<Self, QueryError> {
-        let catalog = StatementCatalog::new(Arc::clone(shared), caller.clone());
+        let shared = &context.shared;
+        let catalog = StatementCatalog::new(Arc::clone(shared), context.caller.clone());
         let state = catalog.state();
         let failed = |error| shared.classify(error);
 
@@ -57,8 +72,12 @@ impl Planned {
         let plan = inline(plan).map_err(failed)?;
         refuse_withheld(&plan, &lineage, shared, catalog.trace())?;
         let queue = queue_of(&plan).map_err(failed)?;
+        let external = external_tables(&plan).map_err(failed)?;
+        catalog.trace().add_reads(|reads| reads.tables.extend(external));
 
+        let plan = bound_plan(plan).map_err(failed)?;
         let plan = state.optimize(&plan).map_err(failed)?;
+        check_constants(&plan)?;
         let aggregates_only = shows_only_aggregates(&plan).map_err(failed)?;
         let physical = state.query_planner().create_physical_plan(&plan, &state).await.map_err(failed)?;
         let mut notices: Vec<Notice> = Vec::new();
@@ -69,9 +88,10 @@ impl Planned {
                 }
             }
         }
-        let (shared, admission) = (Arc::clone(shared), Arc::clone(admission));
         let trace = Arc::clone(catalog.trace());
-        Ok(Self { shared, admission, state, physical, notices, trace, aggregates_only, is_recorded, queue })
+        let schema = physical.schema();
+        let plan = Confined::new(Executable { state, physical }, Arc::clone(&context.runtime));
+        Ok(Self { context, plan, schema, notices, trace, aggregates_only, is_recorded, queue })
     }
 
     /// Whether the statement reads more than catalog metadata, so that its execution is recorded.
@@ -89,21 +109,50 @@ impl Planned {
     }
 
     /// The result. The statement waits for its permit, and starts, when the first row is requested. A cursor from which
-    /// no client fetches holds no permit.
-    pub(crate) fn execute(self) -> QueryResult {
-        let Self { shared, admission, state, physical, notices, queue, .. } = self;
-        let schema = physical.schema();
-        let started = async move {
-            let permit = admission.acquire(queue).await;
-            let rows = execute_stream(physical, Arc::new(TaskContext::from(&state)))?;
-            Ok::<_, DataFusionError>(permit.until_first_row(rows))
-        };
-        let batches = stream::once(started).try_flatten().map_err(move |error| shared.classify(error)).boxed();
+    /// no client fetches holds no permit. At `deadline` it ends with [`QueryError::TimedOut`] and returns its memory,
+    /// also if no client requests the next row.
+    pub(crate) fn execute(mut self, deadline: Option<Instant>) -> QueryResult {
+        let (schema, notices) = (Arc::clone(&self.schema), std::mem::take(&mut self.notices));
+        let runtime = Arc::clone(&self.context.runtime);
+        let batches = runtime.batches(move |batches| self.send(batches, deadline).boxed());
         QueryResult { schema, batches, notices }
+    }
+
+    async fn send(mut self, batches: Batches, deadline: Option<Instant>) {
+        let Some(plan) = self.plan.take() else { return };
+        let sending = send_all(&self.context, plan, self.queue, &batches);
+        let ended = match deadline {
+            Some(deadline) => timeout_at(deadline, sending).await.unwrap_or(Err(QueryError::TimedOut)),
+            None => sending.await,
+        };
+        // The plan is dropped, and its memory is returned, whether or not anybody takes the error.
+        if let Err(error) = ended {
+            let _ = batches.send(Err(error)).await;
+        }
     }
 }
 
-/// The plan of a statement as it is written, if it only reads.
+/// Executes a plan until its last row, or until nobody takes the rows.
+async fn send_all(
+    context: &StatementContext,
+    plan: Executable,
+    queue: Queue,
+    batches: &Batches,
+) -> Result<(), QueryError> {
+    let Executable { state, physical } = plan;
+    let failed = |error| context.shared.classify(error);
+    let permit = context.acquire(queue).await;
+    let rows = execute_stream(physical, Arc::new(TaskContext::from(&state))).map_err(failed)?;
+    let mut rows = pin!(permit.until_first_row(rows));
+    while let Some(batch) = rows.next().await {
+        if batches.send(Ok(batch.map_err(failed)?)).await.is_err() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// The plan of a statement as it is written, if it only reads and keeps its bounds.
 pub(super) async fn logical_plan(
     shared: &Shared,
     state: &SessionState,
@@ -111,11 +160,14 @@ pub(super) async fn logical_plan(
     dialect: Dialect,
 ) -> Result<LogicalPlan, QueryError> {
     let failed = |error| shared.classify(error);
+    if let Some(dialect) = dialect_from_str(dialect) {
+        statement_bounds::check(text, dialect.as_ref())?;
+    }
     let parsed = state.sql_to_statement(text, &dialect).map_err(failed)?;
     read_only::check_statement(&parsed)?;
     let plan = state.statement_to_plan(parsed).await.map_err(failed)?;
     read_only::check_plan(&plan)?;
-    Ok(plan)
+    if plan.schema().fields().len() > COLUMNS { Err(Bound::Columns.into()) } else { Ok(plan) }
 }
 
 /// If every file withholds a tier, refuses to compute with it now. If some files withhold it, the scan refuses when it

@@ -1,11 +1,14 @@
 //! One caller's session with the archive.
 
-use super::admission::Admission;
+use super::admission::{Admission, Queue};
 use super::options::SessionOptions;
 use super::placeholders;
 use super::planned::{Planned, logical_plan};
 use super::result::{Description, QueryResult};
 use super::setup::session_state;
+use super::statement_context::StatementContext;
+use super::statement_runtime::StatementRuntime;
+use crate::bound::{Bound, STATEMENT_BYTES};
 use crate::catalog::{Caller, MetadataCatalog, Shared, StatementCatalog};
 use crate::error::QueryError;
 use crate::visibility::Visibility;
@@ -19,9 +22,7 @@ use std::sync::Arc;
 /// A caller's session. Statements are independent of each other: each reads the archive as it is when it starts.
 #[derive(Clone)]
 pub struct Session {
-    shared: Arc<Shared>,
-    admission: Arc<Admission>,
-    caller: Caller,
+    context: StatementContext,
 }
 
 impl fmt::Debug for Session {
@@ -31,7 +32,10 @@ impl fmt::Debug for Session {
 }
 
 impl Session {
-    /// A session with `options`. Reads nothing yet.
+    /// A session with `options`. Reads nothing yet. Its statements are those of one user without a name.
+    ///
+    /// # Errors
+    /// [`QueryError::Internal`] if the threads cannot be started. [`QueryError::Statement`] if an extension does not fit.
     pub fn new(options: SessionOptions) -> Result<Self, QueryError> {
         let base = session_state(&options).map_err(|error| QueryError::classify(error, options.memory_limit))?;
         let SessionOptions {
@@ -41,40 +45,55 @@ impl Session {
             extensions,
             memory_limit,
             footers,
+            parallelism,
             concurrent_statements,
+            runtime,
             ..
         } = options;
+        let runtime = match runtime {
+            Some(runtime) => runtime,
+            None => Arc::new(StatementRuntime::new(parallelism).map_err(|error| {
+                QueryError::Internal(format!("the threads of statements could not be started: {error}"))
+            })?),
+        };
         let shared = Arc::new(Shared::new(archive, footers, base, memory_limit));
         let caller = Caller::new(&shared, identities, visibility);
-        let session = Self { shared, admission: Arc::new(Admission::new(concurrent_statements)), caller };
+        let admission = Arc::new(Admission::new(concurrent_statements));
+        let session = Self { context: StatementContext { shared, runtime, admission, caller, user: Arc::from("") } };
         let metadata = session.metadata();
         let schemas = extensions.iter().flat_map(|extension| extension.schemas(&metadata)).collect();
-        session.shared.schemas.get_or_init(|| schemas);
+        session.context.shared.schemas.get_or_init(|| schemas);
         Ok(session)
     }
 
     /// A session of another caller with the same archive and engine. Logs, footers, memory, admission and extensions
     /// are shared, keys are not.
     pub fn for_caller(&self, identities: Vec<age::x25519::Identity>, visibility: Visibility) -> Self {
-        let caller = Caller::new(&self.shared, identities, visibility);
-        Self { shared: Arc::clone(&self.shared), admission: Arc::clone(&self.admission), caller }
+        let caller = Caller::new(&self.context.shared, identities, visibility);
+        Self { context: StatementContext { caller, ..self.context.clone() } }
+    }
+
+    /// The same session for the statements of `user`, who shares the permits for statements with other users.
+    pub fn for_user(&self, user: &str) -> Self {
+        Self { context: StatementContext { user: Arc::from(user), ..self.context.clone() } }
     }
 
     /// The caller's keys, for reading recordings.
     pub fn unlocker(&self) -> &Arc<Unlocker> {
-        &self.caller.unlocker
+        &self.context.caller.unlocker
     }
 
     /// What the caller may see.
     pub fn visibility(&self) -> &Visibility {
-        &self.caller.visibility
+        &self.context.caller.visibility
     }
 
     /// The tables and views that a statement can name, and their columns. They have no rows.
     fn metadata(&self) -> Arc<dyn CatalogProviderList> {
         // A weak reference, because the schemas that extensions make from the catalog are stored in what it refers to.
-        let without_keys = Caller::new(&self.shared, Vec::new(), Visibility::NONE);
-        Arc::new(MetadataCatalog::new(Arc::downgrade(&self.shared), without_keys))
+        let shared = &self.context.shared;
+        let without_keys = Caller::new(shared, Vec::new(), Visibility::NONE);
+        Arc::new(MetadataCatalog::new(Arc::downgrade(shared), without_keys))
     }
 
     /// The columns of a statement's result and the types of its placeholders. Executes nothing.
@@ -82,11 +101,31 @@ impl Session {
     /// # Errors
     /// See [`QueryError`].
     pub async fn describe(&self, text: &str) -> Result<Description, QueryError> {
-        let catalog = StatementCatalog::new(Arc::clone(&self.shared), self.caller.clone());
-        let state = catalog.state();
-        let plan = logical_plan(&self.shared, &state, text, Dialect::PostgreSQL).await?;
-        let parameters = placeholders::types(&plan).map_err(|error| self.shared.classify(error))?;
-        Ok(Description { schema: Arc::clone(plan.schema().inner()), parameters })
+        let text = checked_size(text)?.to_owned();
+        self.on_thread(move |context| async move { describe(&context, &text).await }).await
+    }
+
+    /// Does `work` on one of the threads that plan statements: the stacks of other threads may be too small for what is
+    /// parsed from a statement.
+    ///
+    /// # Errors
+    /// [`QueryError::Internal`] if it panics.
+    pub async fn on_statement_thread<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, QueryError> {
+        self.on_thread(move |_| async move { Ok::<_, QueryError>(work()) }).await
+    }
+
+    /// Waits for a permit, and then for what `start` makes on a thread for statements.
+    async fn on_thread<T, F>(&self, start: impl FnOnce(StatementContext) -> F + Send + 'static) -> Result<T, QueryError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, QueryError>>,
+    {
+        let permit = self.context.acquire(Queue::Planning).await;
+        let context = self.context.clone();
+        self.context.runtime.on_thread(permit, move || start(context)).await
     }
 
     /// Executes one statement.
@@ -111,7 +150,7 @@ impl Session {
         dialect: Dialect,
         parameters: Vec<ScalarValue>,
     ) -> Result<QueryResult, QueryError> {
-        Ok(self.plan(text, dialect, parameters).await?.execute())
+        Ok(self.plan(text, dialect, parameters).await?.execute(None))
     }
 
     /// Plans one statement.
@@ -121,6 +160,20 @@ impl Session {
         dialect: Dialect,
         parameters: Vec<ScalarValue>,
     ) -> Result<Planned, QueryError> {
-        Planned::new(&self.shared, &self.admission, &self.caller, text, dialect, parameters).await
+        let text = checked_size(text)?.to_owned();
+        self.on_thread(move |context| async move { Planned::new(context, &text, dialect, parameters).await }).await
     }
+}
+
+/// A text that is copied only if it is not too long.
+fn checked_size(text: &str) -> Result<&str, Bound> {
+    if text.len() > STATEMENT_BYTES { Err(Bound::Bytes) } else { Ok(text) }
+}
+
+async fn describe(context: &StatementContext, text: &str) -> Result<Description, QueryError> {
+    let shared = &context.shared;
+    let catalog = StatementCatalog::new(Arc::clone(shared), context.caller.clone());
+    let plan = logical_plan(shared, &catalog.state(), text, Dialect::PostgreSQL).await?;
+    let parameters = placeholders::types(&plan).map_err(|error| shared.classify(error))?;
+    Ok(Description { schema: Arc::clone(plan.schema().inner()), parameters })
 }

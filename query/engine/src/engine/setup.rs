@@ -1,8 +1,10 @@
 //! Sets up DataFusion.
 
+use super::functions::{BoundedOperators, bound_functions};
 use super::memory::Memory;
 use super::options::{SessionOptions, Spill};
 use super::spill::EncryptedTempFiles;
+use super::window_memory::CountWindowMemory;
 use crate::catalog::{CATALOG, SCHEMA};
 use crate::scan::STORE_URL;
 use datafusion::error::DataFusionError;
@@ -52,12 +54,18 @@ pub(super) fn session_state(options: &SessionOptions) -> Result<SessionState, Da
     settings.execution.parquet.pushdown_filters = true;
     // What each thread of a sort reserves for merging.
     settings.execution.sort_spill_reservation_bytes = (memory_limit / 32).min(10 << 20);
-    let builder =
-        SessionStateBuilder::new().with_config(config).with_runtime_env(Arc::new(runtime)).with_default_features();
+    let builder = SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(Arc::new(runtime))
+        // Before the planners of the engine, which are added to these.
+        .with_expr_planners(vec![Arc::new(BoundedOperators)])
+        .with_default_features()
+        .with_physical_optimizer_rule(Arc::new(CountWindowMemory));
     let mut state = extensions.iter().fold(builder, |builder, extension| extension.install(builder)).build();
     datafusion_functions_json::register_all(&mut state)?;
     for function in holdfast_aggregation::functions() {
         state.register_udaf(Arc::new(function))?;
     }
+    bound_functions(&mut state)?;
     Ok(state)
 }

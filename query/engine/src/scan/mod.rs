@@ -3,7 +3,7 @@
 //! ```text
 //! RowSecurityTable (rows of the caller's sessions) ─▶ SessionsTable (base files and overlay) ─▶ ArchiveTable (files)
 //!                                                                                             │
-//!      StatementTrace ◀── files and their tiers, subjects ──── prune ─▶ Parquet scan ─▶ SegmentReaders ─▶ FooterCache
+//!      StatementTrace ◀── files and their tiers, Reads, subjects ── prune ─▶ Parquet scan ─▶ SegmentReaders ─▶ FooterCache
 //! ```
 
 mod context;
@@ -12,6 +12,7 @@ mod layout;
 mod membership;
 mod project;
 mod prune;
+mod reads;
 mod row_security;
 mod segment;
 mod sessions;
@@ -24,6 +25,7 @@ pub(crate) use context::ScanContext;
 pub use footer::FooterCache;
 pub(crate) use layout::tier_of;
 pub(crate) use membership::Ids;
+pub use reads::Reads;
 pub(crate) use row_security::RowSecurityTable;
 pub(crate) use sessions::{AGENTS, PORTAL, SESSION, SessionsTable};
 pub(crate) use source::archive_table;

@@ -71,8 +71,8 @@ pub(super) fn select(
     Ok(keep.iter().enumerate().filter_map(|(index, keep)| keep.then_some(index)).collect())
 }
 
-/// For each filter that is true for rows of certain subjects only, these subjects. `column` is the name of the
-/// subject's column.
+/// For each filter that is true for rows of certain subjects only, these subjects. `column` is the name of the column
+/// that names them.
 pub(super) fn subjects(filters: &[Arc<dyn PhysicalExpr>], column: &str) -> Vec<HashSet<String>> {
     let on_subjects =
         |guarantee: &LiteralGuarantee| guarantee.guarantee == Guarantee::In && guarantee.column.name == column;

@@ -109,16 +109,20 @@ impl SessionsTable {
         let is_current = Membership::is_not_in(session, Arc::clone(&self.superseded));
         let base: Arc<dyn ExecutionPlan> = Arc::new(FilterExec::try_new(is_current, scan)?);
 
-        let wants_content = columns.iter().any(|column| Table::Sessions.tier(*column) == Tier::Content);
+        let tiers: Tiers = columns.iter().map(|column| Table::Sessions.tier(*column)).collect();
+        let read = tiers.and(self.readable);
         self.base.check_overlay(self.readable).map_err(QueryError::through_engine)?;
         self.trace.add_scan(Table::Sessions, std::iter::once((self.readable, 1)));
+        self.base.will_read(read, &self.base.physical(state, filters)?);
         let overlay: Arc<dyn ExecutionPlan> = MemorySourceConfig::try_new_exec(
             &[vec![self.overlay.clone()]],
             Arc::clone(&self.schema),
             Some(columns.clone()),
         )?;
-        let overlay = if wants_content && self.readable.has(Tier::Content) {
-            Arc::new(SubjectsExec::new(overlay, position, Arc::clone(&self.trace)))
+        let overlay: Arc<dyn ExecutionPlan> = if read.are_protected() {
+            let is_operational = |index: &usize| Table::Sessions.tier(columns[*index]) == Tier::Operational;
+            let operational = (0..columns.len()).filter(is_operational).collect();
+            Arc::new(SubjectsExec::new(overlay, position, operational, Arc::clone(&self.trace)))
         } else {
             overlay
         };

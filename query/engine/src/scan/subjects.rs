@@ -1,7 +1,12 @@
 //! Records the subjects of the rows that a scan returns.
 //!
-//! The operator is directly above a scan of protected columns. Filters are pushed through it into the scan, so it
-//! records the rows that the statement reads, and not the whole table.
+//! ```text
+//! filters on protected columns ─▶ SubjectsExec ─▶ filters on operational columns, in the scan ─▶ files
+//! ```
+//!
+//! The operator is directly above a scan of protected columns. Filters on operational columns are pushed through it into
+//! the scan, so it records the rows that the statement reads, and not the whole table. Other filters stay above: what a
+//! filter on a protected column tests is read, whether it matches or not.
 
 use super::trace::StatementTrace;
 use arrow_array::RecordBatch;
@@ -14,12 +19,13 @@ use datafusion::execution::TaskContext;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_plan::execution_plan::SchedulingType;
-use datafusion::physical_plan::filter_pushdown::{FilterDescription, FilterPushdownPhase};
+use datafusion::physical_plan::filter_pushdown::{ChildFilterDescription, FilterDescription, FilterPushdownPhase};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties, SendableRecordBatchStream,
 };
 use futures::StreamExt;
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -30,12 +36,19 @@ pub(super) struct SubjectsExec {
     column: usize,
     /// The same column as an expression. It marks the column as used, even if no operator above reads it.
     used: Arc<dyn PhysicalExpr>,
+    /// The indices of the columns of the tier operational.
+    operational: HashSet<usize>,
     trace: Arc<StatementTrace>,
     properties: Arc<PlanProperties>,
 }
 
 impl SubjectsExec {
-    pub(super) fn new(input: Arc<dyn ExecutionPlan>, column: usize, trace: Arc<StatementTrace>) -> Self {
+    pub(super) fn new(
+        input: Arc<dyn ExecutionPlan>,
+        column: usize,
+        operational: HashSet<usize>,
+        trace: Arc<StatementTrace>,
+    ) -> Self {
         let properties = PlanProperties::new(
             input.equivalence_properties().clone(),
             input.output_partitioning().clone(),
@@ -44,7 +57,7 @@ impl SubjectsExec {
         )
         .with_scheduling_type(SchedulingType::Cooperative);
         let used: Arc<dyn PhysicalExpr> = Arc::new(Column::new(input.schema().field(column).name(), column));
-        Self { input, column, used, trace, properties: Arc::new(properties) }
+        Self { input, column, used, operational, trace, properties: Arc::new(properties) }
     }
 }
 
@@ -102,7 +115,7 @@ impl ExecutionPlan for SubjectsExec {
 
     fn with_new_children(self: Arc<Self>, mut children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
         let input = children.pop().unwrap_or_else(|| Arc::clone(&self.input));
-        Ok(Arc::new(Self::new(input, self.column, Arc::clone(&self.trace))))
+        Ok(Arc::new(Self::new(input, self.column, self.operational.clone(), Arc::clone(&self.trace))))
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
@@ -123,6 +136,9 @@ impl ExecutionPlan for SubjectsExec {
         parent_filters: Vec<Arc<dyn PhysicalExpr>>,
         _: &ConfigOptions,
     ) -> Result<FilterDescription> {
-        FilterDescription::from_children(parent_filters, &self.children())
+        // The columns are those of the input, at the same indices.
+        let operational = self.operational.clone();
+        let below = ChildFilterDescription::from_child_with_allowed_indices(&parent_filters, operational, &self.input)?;
+        Ok(FilterDescription::new().with_child(below))
     }
 }

@@ -11,6 +11,7 @@ use super::footer::Footer;
 use super::layout::{layout, tier_of};
 use super::project::first_columns;
 use super::prune;
+use super::reads::NamedBy;
 use super::segment::{Segment, SegmentReaders};
 use super::subjects::SubjectsExec;
 use crate::error::QueryError;
@@ -38,7 +39,7 @@ use holdfast_archive::keys::MasterKeyId;
 use holdfast_archive::{DataFile, Table, TableLog};
 use holdfast_events::Tier;
 use object_store::ObjectMeta;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -52,7 +53,7 @@ const CONCURRENT_FOOTERS: usize = 16;
 pub(crate) struct ArchiveTable {
     table: Table,
     layout: TableSchema,
-    files: Vec<DataFile>,
+    files: Arc<Vec<DataFile>>,
     access: TierAccess,
     context: ScanContext,
 }
@@ -66,7 +67,7 @@ impl fmt::Debug for ArchiveTable {
 impl ArchiveTable {
     /// The current snapshot of the table of `log`.
     pub(crate) async fn open(log: &TableLog, context: &ScanContext) -> Result<Self, QueryError> {
-        let files = log.snapshot().await?.files.clone();
+        let files = Arc::clone(&log.snapshot().await?.files);
         Self::over(log.table(), files, &[], context).await
     }
 
@@ -74,7 +75,7 @@ impl ArchiveTable {
     /// every source.
     pub(crate) async fn over(
         table: Table,
-        files: Vec<DataFile>,
+        files: Arc<Vec<DataFile>>,
         sources: &[DataFile],
         context: &ScanContext,
     ) -> Result<Self, QueryError> {
@@ -114,8 +115,29 @@ impl ArchiveTable {
         self.access.nowhere(tier)
     }
 
+    /// Records that columns of `tiers` may be read, of rows for which `filters` are true.
+    pub(super) fn will_read(&self, tiers: Tiers, filters: &[Arc<dyn PhysicalExpr>]) {
+        self.context.trace.add_reads(|reads| {
+            reads.add_table(self.table.name(), tiers);
+            if let Some(subject) = self.table.subject_column().filter(|_| tiers.are_protected()) {
+                reads.add_whose(self.named(filters, subject));
+            }
+        });
+    }
+
+    /// Those whom all rows for which `filters` are true are about, if the filters name them.
+    fn named(&self, filters: &[Arc<dyn PhysicalExpr>], subject: usize) -> Option<(NamedBy, HashSet<String>)> {
+        let subject = self.layout.table_schema().field(subject).name();
+        let columns =
+            [(NamedBy::Subject, subject.as_str()), (NamedBy::Ticket, "ticket"), (NamedBy::Customer, "customer")];
+        columns.into_iter().find_map(|(by, column)| {
+            let names = prune::subjects(filters, column).into_iter().min_by_key(HashSet::len)?;
+            Some((by, names))
+        })
+    }
+
     /// The filters that can be evaluated against files.
-    fn physical(&self, state: &dyn Session, filters: &[Expr]) -> Result<Vec<Arc<dyn PhysicalExpr>>> {
+    pub(super) fn physical(&self, state: &dyn Session, filters: &[Expr]) -> Result<Vec<Arc<dyn PhysicalExpr>>> {
         let schema = self.layout.table_schema();
         let logical = DFSchema::try_from(Arc::clone(schema))?;
         let mut physical = Vec::with_capacity(filters.len());
@@ -265,20 +287,24 @@ impl ArchiveTable {
             tiers = ?wanted,
             "scan"
         );
+        self.will_read(by_tiers.keys().copied().fold(Tiers::NONE, Tiers::or), &filters);
         let partitions = state.config().target_partitions();
         // The access record names the subjects whose protected data is read.
-        let is_protected = wanted.has(Tier::Personal) || wanted.has(Tier::Content);
-        let subject = self.table.subject_column().filter(|_| is_protected);
+        let subject = self.table.subject_column().filter(|_| wanted.are_protected());
         let mut read = columns.clone();
         read.extend(subject.filter(|subject| !columns.contains(subject)));
         let position = subject.and_then(|subject| read.iter().position(|column| *column == subject));
+        let operational: HashSet<usize> =
+            (0..read.len()).filter(|index| tier_of(self.table, read[*index]) == Tier::Operational).collect();
         let mut scans = by_tiers
             .into_iter()
             .map(|(readable, files)| {
                 let scan = self.read(&files, readable, &read, limit, partitions)?;
-                let shows = readable.has(Tier::Personal) || readable.has(Tier::Content);
-                let Some(position) = position.filter(|_| shows) else { return first_columns(scan, columns.len()) };
-                let traced = Arc::new(SubjectsExec::new(scan, position, Arc::clone(&self.context.trace)));
+                let Some(position) = position.filter(|_| readable.are_protected()) else {
+                    return first_columns(scan, columns.len());
+                };
+                let trace = Arc::clone(&self.context.trace);
+                let traced = Arc::new(SubjectsExec::new(scan, position, operational.clone(), trace));
                 first_columns(traced, columns.len())
             })
             .collect::<Result<Vec<_>>>()?;

@@ -1,14 +1,12 @@
 //! What one statement touched: the columns that it computes with, the files and the subjects that it reads.
 
+use super::reads::{MAX_NAME_BYTES, MAX_NAMES, Reads};
 use crate::visibility::{Origin, Tiers};
 use holdfast_archive::Table;
 use holdfast_events::Tier;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-
-/// Subjects that one statement records by name. A statement that reads more counts as reading all subjects.
-const MAX_SUBJECTS: usize = 10_000;
 
 /// The subjects whose protected data was read: ids of sessions and of other subjects of events.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,8 +36,8 @@ impl fmt::Display for Notice {
     }
 }
 
-/// Written by the planner (columns that the statement computes with) and by the scans (files, their readable tiers, and
-/// subjects).
+/// Written by the planner (columns that the statement computes with) and by the scans (files, their readable tiers, what
+/// the plan may read, and the subjects that are read).
 #[derive(Debug, Default)]
 pub(crate) struct StatementTrace {
     inner: Mutex<Inner>,
@@ -49,8 +47,11 @@ pub(crate) struct StatementTrace {
 struct Inner {
     computed: Vec<(String, Origin)>,
     scans: Vec<(Table, Tiers, usize)>,
+    reads: Reads,
     subjects: BTreeSet<String>,
-    /// The statement read more than [`MAX_SUBJECTS`].
+    /// The bytes of all `subjects`.
+    subject_bytes: usize,
+    /// The statement read more than the record names.
     all_subjects: bool,
 }
 
@@ -85,6 +86,16 @@ impl StatementTrace {
         (withheld > 0).then(|| Notice { column: column.to_owned(), tier: origin.tier, files: (withheld, read) })
     }
 
+    /// Adds what the plan may read.
+    pub(crate) fn add_reads(&self, add: impl FnOnce(&mut Reads)) {
+        add(&mut self.lock().reads);
+    }
+
+    /// What the plan may read.
+    pub(crate) fn reads(&self) -> Reads {
+        self.lock().reads.clone()
+    }
+
     /// Records subjects whose protected data is read.
     pub(crate) fn add_subjects<'s>(&self, subjects: impl IntoIterator<Item = &'s str>) {
         let mut inner = self.lock();
@@ -94,8 +105,9 @@ impl StatementTrace {
             }
             if !inner.subjects.contains(subject) {
                 inner.subjects.insert(subject.to_owned());
+                inner.subject_bytes += subject.len();
             }
-            if inner.subjects.len() > MAX_SUBJECTS {
+            if inner.subjects.len() > MAX_NAMES || inner.subject_bytes > MAX_NAME_BYTES {
                 inner.all_subjects = true;
                 inner.subjects.clear();
             }
@@ -110,5 +122,29 @@ impl StatementTrace {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_subjects_than_a_record_holds_are_all_subjects() {
+        let trace = StatementTrace::default();
+        let names: Vec<String> = (0..MAX_NAMES).map(|number| number.to_string()).collect();
+        for _ in 0..2 {
+            trace.add_subjects(names.iter().map(String::as_str));
+            assert!(matches!(trace.subjects(), Subjects::Of(subjects) if subjects.len() == MAX_NAMES));
+        }
+        trace.add_subjects(["one more"]);
+        assert_eq!(trace.subjects(), Subjects::All);
+
+        let trace = StatementTrace::default();
+        let long = "x".repeat(MAX_NAME_BYTES);
+        trace.add_subjects([long.as_str(), long.as_str()]);
+        assert_eq!(trace.subjects(), Subjects::Of(vec![long]));
+        trace.add_subjects(["y"]);
+        assert_eq!(trace.subjects(), Subjects::All);
     }
 }

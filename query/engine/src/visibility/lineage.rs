@@ -13,6 +13,8 @@
 
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema, DFSchemaRef, Result};
+use datafusion::datasource::cte_worktable::CteWorkTable;
+use datafusion::datasource::source_as_provider;
 use datafusion::logical_expr::expr::Expr;
 use datafusion::logical_expr::{
     Distinct, Join, JoinType, LogicalPlan, Partitioning, RecursiveQuery, Subquery, TableScan,
@@ -201,9 +203,9 @@ impl Walk<'_> {
     }
 
     fn table(&mut self, scan: &TableScan) -> Result<Vec<Origins>> {
-        let all = match self.work_tables.get(scan.table_name.table()) {
-            Some(origins) if scan.source.schema().fields().len() == origins.len() => origins.clone(),
-            _ => (self.source)(scan),
+        let all = match work_table(scan).and_then(|query| self.work_tables.get(&query)) {
+            Some(origins) => origins.clone(),
+            None => (self.source)(scan),
         };
         let origins = match &scan.projection {
             Some(columns) => columns.iter().map(|column| all.get(*column).cloned().unwrap_or_default()).collect(),
@@ -348,6 +350,13 @@ impl Walk<'_> {
     fn find_outer(&self, column: &Column) -> Origins {
         self.outer.iter().rev().find_map(|scope| scope.find(column)).cloned().unwrap_or_default()
     }
+}
+
+/// The recursive query whose rows a scan reads. It is recognised by its source: a table can have the query's name.
+fn work_table(scan: &TableScan) -> Option<String> {
+    let provider = source_as_provider(&scan.source).ok()?;
+    let provider: &dyn std::any::Any = provider.as_ref();
+    Some(provider.downcast_ref::<CteWorkTable>()?.name().to_owned())
 }
 
 fn no_origins(plan: &LogicalPlan) -> Vec<Origins> {

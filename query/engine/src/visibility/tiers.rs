@@ -20,6 +20,11 @@ impl Tiers {
         self.0 & (1 << tier as u8) != 0
     }
 
+    /// Whether a protected tier is among them: personal or content.
+    pub(crate) fn are_protected(self) -> bool {
+        self.has(Tier::Personal) || self.has(Tier::Content)
+    }
+
     /// These and `tier`.
     pub(crate) fn with(self, tier: Tier) -> Self {
         Self(self.0 | 1 << tier as u8)

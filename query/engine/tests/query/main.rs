@@ -1,8 +1,11 @@
 //! Queries over small archives in memory, which are written with the real writer.
 
 mod access;
+mod audit_trail;
+mod bounds;
 mod fixture;
 mod measure;
+mod rebuild;
 mod reports;
 mod row_security;
 mod sessions;

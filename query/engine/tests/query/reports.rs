@@ -315,9 +315,56 @@ async fn disclosures() {
 }
 
 #[tokio::test]
+async fn an_access_without_an_end_is_one_to_all_that_it_could_read() {
+    let fixture = events::with_open_accesses().await;
+    let of = async |customer: &str| {
+        let rows = result(&fixture.as_officer(), "disclosures", &[("customer", customer)]).await;
+        let cells = rows.iter().map(|row| row.split('|').collect::<Vec<_>>());
+        cells
+            .map(|cells| format!("{} {} {}", cells[6].replace("statement of ", ""), cells[4], cells[8]))
+            .collect::<Vec<String>>()
+    };
+    let acme = of("acme").await;
+    let expected = [
+        "B-1 S-1 ",
+        "B-2 S-1 ",
+        "B-2 S-2 ",
+        "B-2 S-3 ",
+        "B-4 S-1 ",
+        "B-4 S-2 ",
+        "B-4 S-3 ",
+        "B-6 S-3 1",
+        "B-7 S-1 ",
+        "B-7 S-2 ",
+        "B-7 S-3 ",
+    ];
+    assert_eq!(acme, expected);
+    let globex = of("globex").await;
+    assert_eq!(globex, ["B-1 S-4 ", "B-3 S-4 ", "B-4 S-4 ", "B-4 S-9 ", "B-7 S-4 ", "B-7 S-9 "]);
+    // It needs no other keys than the accounting of accesses with an end.
+    let manager = rows_and_notices(&fixture.as_manager(), &statement("disclosures", &[("customer", "acme")])).await;
+    assert_eq!((manager.0.len(), manager.1.len()), (expected.len(), 1));
+
+    let log = "select access_id, subjects, customers, tickets, all_subjects from access_log order by time";
+    assert_eq!(
+        rows(&fixture.as_manager(), log).await,
+        [
+            r#"B-1|["S-1","S-4"]|||false"#,
+            r#"B-2||["acme"]||false"#,
+            r#"B-3|||["T-4"]|false"#,
+            "B-4||||true",
+            "B-5||||false",
+            r#"B-6|["S-3"]|||false"#,
+            "B-7||||true",
+        ]
+    );
+}
+
+#[tokio::test]
 async fn the_access_log_has_one_row_for_each_access() {
     let fixture = events::with_accesses().await;
     let from = "compliance|{kind}|postgres|192.0.2.7";
+    let reads = r#"["events"]|["operational"]||"#;
     let row = |time: &str, user: &str, kind: &str, rest: &str| {
         format!("2026-06-10T{time}Z|{user}|{}|{rest}", from.replace("{kind}", kind))
     };
@@ -326,15 +373,30 @@ async fn the_access_log_has_one_row_for_each_access() {
             "10:00:00",
             "ada",
             "queried",
-            r#"statement of A-1|audit|complete||12|1200|0.5|["S-1","S-4","T-1"]|false|A-1"#,
+            r#"statement of A-1|audit|complete||12|1200|0.5|["S-1","S-4","T-1"]|false|A-1|["events"]|["operational"]||"#,
         ),
-        row("11:00:00", "bob", "viewed", r#"statement of A-2||cancelled||1|100|0.5|["S-3"]|false|A-2"#),
-        row("12:00:00", "eve", "exported", "statement of A-3|subpoena 7|complete||900|90000|0.5||true|A-3"),
-        row("13:00:00", "ada", "queried", "statement of A-4|totals|complete||5|500|0.5||false|A-4"),
-        row("14:00:00", "ada", "queried", "statement of A-5||||||||false|A-5"),
-        "2026-06-10T15:00:00Z|mallory||denied|http|198.51.100.9|||refused|the password is wrong|||||false|A-6"
+        row(
+            "11:00:00",
+            "bob",
+            "viewed",
+            &format!(r#"statement of A-2||cancelled||1|100|0.5|["S-3"]|false|A-2|{reads}"#),
+        ),
+        row(
+            "12:00:00",
+            "eve",
+            "exported",
+            &format!("statement of A-3|subpoena 7|complete||900|90000|0.5||true|A-3|{reads}"),
+        ),
+        row("13:00:00", "ada", "queried", &format!("statement of A-4|totals|complete||5|500|0.5||false|A-4|{reads}")),
+        row("14:00:00", "ada", "queried", &format!("statement of A-5||||||||false|A-5|{reads}")),
+        "2026-06-10T15:00:00Z|mallory||denied|http|198.51.100.9|||refused|the password is wrong|||||false|A-6||||"
             .to_owned(),
-        row("16:00:00", "bob", "viewed", r#"statement of A-7|request|complete||1|100|0.5|["S \"9\""]|false|A-7"#),
+        row(
+            "16:00:00",
+            "bob",
+            "viewed",
+            &format!(r#"statement of A-7|request|complete||1|100|0.5|["S \"9\""]|false|A-7|{reads}"#),
+        ),
     ];
     let log = "select * from access_log order by time";
     assert_eq!(rows(&fixture.as_officer(), log).await, expected);

@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-const FROM_EVENTS: &str = include_str!("sessions_from_events.sql");
-const MAINTAINED: &str =
+pub(crate) const FROM_EVENTS: &str = include_str!("sessions_from_events.sql");
+pub(crate) const MAINTAINED: &str =
     "select session, portal, mode, queue, customer, ticket, agent, requested_at, queued_at, started_at,
     ended_at, first_time, last_time, waited, handled, state, ended_by, resolution, resolved, rating, feedback, events,
     chat_lines, files, reboots, transfers, diagnostics, recordings
@@ -30,19 +30,20 @@ enum Step {
     Query,
 }
 
-fn settings() -> MaintainerSettings {
+pub(crate) fn settings() -> MaintainerSettings {
     MaintainerSettings {
         max_small_files: 3,
         max_small_rows: 40,
         base_rows: 4,
         rebuild_events: 25,
+        fold_events: 10,
         grace: Duration::ZERO,
         ..MaintainerSettings::new("general")
     }
 }
 
 /// One of the events that may be archived. Each number always gives the same event.
-fn numbered(number: usize) -> Value {
+pub(crate) fn numbered(number: usize) -> Value {
     let session = format!("S-{}", number % 7);
     let date = if number.is_multiple_of(3) { "2026-06-10" } else { "2026-05-10" };
     // Times are not in the order of the numbers, and not unique.
@@ -188,4 +189,38 @@ async fn agents_are_listed_in_the_order_in_which_they_joined() {
     fixture.write(MAY, &[started, moved("2", 2, "bea"), moved("3", 3, "ann"), moved("4", 4, "cid")]).await;
     let sql = "select agent, agents, transfers, broken_off from sessions";
     assert_eq!(rows(&fixture.as_manager(), sql).await, [r#"cid|["ann","bea","cid"]|3|true"#]);
+}
+
+#[tokio::test]
+async fn implausible_times_are_null_and_no_duration_is_negative() {
+    let mut fixture = Fixture::empty();
+    let started = |id: &str, session: &str, time: &str, waited: i64| {
+        event("session.started", id, session, time, json!({"agent_id": "ann", "customer_id": "c", "waited": waited}))
+    };
+    let ended = |id: &str, session: &str, time: &str, duration: i64| {
+        let data = json!({"ended_by": "agent", "resolution": "resolved", "duration": duration});
+        event("session.ended", id, session, time, data)
+    };
+    let events = [
+        started("1", "S-1", "0001-01-01T00:00:00Z", 5),
+        ended("2", "S-1", "9999-12-31T23:59:59.9999999-05:00", 60),
+        started("3", "S-2", "2026-05-10T08:00:00Z", -30),
+        ended("4", "S-2", "2026-05-10T07:58:00Z", -120),
+        started("5", "S-3", "2026-05-10T08:00:00Z", 0),
+        event("session.noted", "6", "S-3", "0000-01-01T00:00:00+01:00", json!({"author": "ann"})),
+    ];
+    fixture.write(MAY, &events).await;
+    let sql = "select session, started_at, ended_at, first_time, last_time, waited, handled, state, broken_off
+        from sessions order by session";
+    let expected = [
+        "S-1|||2026-05-10T00:00:00Z|2026-05-10T00:00:00Z|5.0|60.0|ended|false",
+        "S-2|2026-05-10T08:00:00Z|2026-05-10T07:58:00Z|2026-05-10T07:58:00Z|2026-05-10T08:00:00Z|||ended|false",
+        "S-3|2026-05-10T08:00:00Z||2026-05-10T00:00:00Z|2026-05-10T08:00:00Z|0.0||started|true",
+    ];
+    assert_eq!(rows(&fixture.as_manager(), sql).await, expected);
+    // The table has the same.
+    fixture.maintainer(settings()).round(Timestamp(0)).await.unwrap();
+    assert_eq!(rows(&fixture.as_manager(), sql).await, expected);
+    let sql = "select id, problems from events where problems is not null order by id";
+    assert_eq!(rows(&fixture.as_manager(), sql).await, ["3|waited is negative", "4|duration is negative"]);
 }

@@ -71,8 +71,14 @@ select
     ended_at,
     first_time,
     last_time,
-    coalesce(waited, date_part('epoch', started_at) - date_part('epoch', requested_at)) as waited,
-    coalesce(duration, date_part('epoch', ended_at) - date_part('epoch', started_at)) as handled,
+    coalesce(
+        waited,
+        case when started_at >= requested_at then date_part('epoch', started_at) - date_part('epoch', requested_at) end
+    ) as waited,
+    coalesce(
+        duration,
+        case when ended_at >= started_at then date_part('epoch', ended_at) - date_part('epoch', started_at) end
+    ) as handled,
     case when ended_at is not null then 'ended'
          when started_at is not null then 'started'
          when failure is not null then substr(failure, 9)

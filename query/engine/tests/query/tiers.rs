@@ -49,6 +49,18 @@ async fn computing_with_a_withheld_column_is_refused_by_its_name() {
         ("select a.id from events a join events b on a.data = b.data", "data", Tier::Content),
         ("select distinct data from events", "data", Tier::Content),
         ("explain select id from events where data = 'x'", "data", Tier::Content),
+        // A recursive query with the name of the view that it reads.
+        (
+            "with recursive surveys(a, b, c, d, e, f, g, h, i, j, k) as (
+                 select 0, 0 as b, 0 as c, 0 as d, 0 as e, 0 as f, 0 as g, 0 as h, 0 as i, 0 as j, 0 as k
+                 union all
+                 select w.a + 1, 0 as b, 0 as c, 0 as d, 0 as e, 0 as f, 0 as g, 0 as h, 0 as i, 0 as j, 0 as k
+                 from surveys w cross join archive.surveys s where w.a < 1 and s.feedback is null
+             )
+             select count(*) - 1 from surveys",
+            "feedback",
+            Tier::Content,
+        ),
     ] {
         let error = error(&session, sql).await;
         assert!(

@@ -4,7 +4,9 @@
 //! startup ─▶ TLS required? ─▶ database exists? ─▶ SCRAM with the verifier of the Authenticator ─▶ Reader
 //! ```
 //!
-//! Invariant: an unknown user and a wrong password go through the same steps and get the same error.
+//! Invariants:
+//! - An unknown user and a wrong password go through the same steps and get the same error.
+//! - An exchange that has begun ends in a Reader or in one record of why not, also if the client leaves or is too slow.
 
 use super::scram::{self, Exchange, ScramError, Verifier};
 use crate::sqlstate::Failure;
@@ -15,8 +17,9 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::{Buf, Bytes};
 use datafusion_postgres::pgwire::messages::PgWireBackendMessage;
 use datafusion_postgres::pgwire::messages::startup::Authentication;
-use holdfast_query::{AuthenticationError, Authenticator, Reader};
+use holdfast_query::{AuthenticationError, Authenticator, Reader, ScramAttempt, ScramFailure};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The name of the one database.
 pub(crate) const DATABASE: &str = "holdfast";
@@ -62,7 +65,7 @@ impl Origin {
 /// Logs a client in. `end_point` is the channel binding of the connection.
 pub(crate) async fn log_in(
     wire: &mut Wire,
-    authenticator: &dyn Authenticator,
+    authenticator: &Arc<dyn Authenticator>,
     origin: &Origin,
     require_tls: bool,
     end_point: Option<&[u8]>,
@@ -83,52 +86,88 @@ pub(crate) async fn log_in(
     if parameters.get("replication").is_some_and(|value| !matches!(value.as_str(), "false" | "off" | "no" | "0")) {
         return Err(Failure::fatal("0A000", "replication is not supported").into());
     }
-    match exchange(wire, authenticator, origin, end_point, user).await {
-        Ok(server_final) => {
-            let reader =
-                authenticator.by_scram(user, origin.remote()).await.map_err(|refused| Failure::from(&refused))?;
-            put(wire, Authentication::SASLFinal(server_final)).await?;
-            Ok(reader)
-        }
-        Err(error) => {
-            if matches!(error, LoginError::Refused(_)) {
-                authenticator.scram_failed(user, origin.remote()).await;
-            }
-            Err(error)
-        }
-    }
-}
-
-/// The exchange of RFC 5802. Returns the server's last message if the proof is right.
-async fn exchange(
-    wire: &mut Wire,
-    authenticator: &dyn Authenticator,
-    origin: &Origin,
-    end_point: Option<&[u8]>,
-    user: &str,
-) -> Result<Bytes, LoginError> {
     let mut mechanisms = vec![scram::PLAIN.to_owned()];
     if end_point.is_some() {
         mechanisms.insert(0, scram::PLUS.to_owned());
     }
     put(wire, Authentication::SASL(mechanisms)).await?;
     wire.flush().await?;
-    let (mechanism, client_first) = initial(sasl_response(wire).await?)?;
-    let verifier = match authenticator.scram_verifier(user, origin.remote()).await {
-        Ok(verifier) => verifier,
-        Err(refused) => return Err(Failure::from(&refused).into()),
-    };
-    let verifier = Verifier::parse(&verifier).map_err(|failure| {
+    let first = sasl_response(wire).await?;
+    let begun = authenticator.begin_scram(user, origin.remote()).await;
+    let attempt = begun.map_err(|refused| Failure::from(&refused))?;
+    let verifier = attempt.verifier.clone();
+    let mut open = OpenExchange { authenticator: Arc::clone(authenticator), attempt: Some(attempt) };
+    match exchange(wire, &verifier, first, end_point).await {
+        Ok(Ok(server_final)) => {
+            let reader = open.succeeded().await?;
+            put(wire, Authentication::SASLFinal(server_final)).await?;
+            Ok(reader)
+        }
+        Ok(Err(error)) => {
+            open.failed(if error == ScramError::WrongProof { ScramFailure::WrongProof } else { ScramFailure::Invalid })
+                .await;
+            Err(failure_of(error).into())
+        }
+        Err(LoginError::Refused(failure)) => {
+            open.failed(ScramFailure::Invalid).await;
+            Err(failure.into())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// An exchange that has begun. Dropped before its outcome is known, it is recorded as abandoned.
+struct OpenExchange {
+    authenticator: Arc<dyn Authenticator>,
+    /// `None` when the outcome is known.
+    attempt: Option<ScramAttempt>,
+}
+
+impl OpenExchange {
+    async fn succeeded(&mut self) -> Result<Reader, Failure> {
+        let Some(attempt) = &self.attempt else { return Err(Failure::protocol("the exchange has ended")) };
+        let checked = self.authenticator.by_scram(attempt).await;
+        self.attempt = None;
+        checked.map_err(|refused| Failure::from(&refused))
+    }
+
+    async fn failed(&mut self, failure: ScramFailure) {
+        if let Some(attempt) = self.attempt.take() {
+            self.authenticator.scram_failed(&attempt, failure).await;
+        }
+    }
+}
+
+impl Drop for OpenExchange {
+    fn drop(&mut self) {
+        let Some(attempt) = self.attempt.take() else { return };
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let authenticator = Arc::clone(&self.authenticator);
+        runtime.spawn(async move { authenticator.scram_failed(&attempt, ScramFailure::Abandoned).await });
+    }
+}
+
+/// The exchange of RFC 5802 from the client's first message on. Returns the server's last message if the proof is right.
+async fn exchange(
+    wire: &mut Wire,
+    verifier: &str,
+    first: Bytes,
+    end_point: Option<&[u8]>,
+) -> Result<Result<Bytes, ScramError>, LoginError> {
+    let (mechanism, client_first) = initial(first)?;
+    let verifier = Verifier::parse(verifier).map_err(|failure| {
         tracing::error!("the SCRAM verifier of a user is invalid: {failure}");
         Failure::from(&AuthenticationError::Unavailable("this user cannot be authenticated".to_owned()))
     })?;
     let nonce = STANDARD.encode(rand::random::<[u8; 24]>());
-    let begun = Exchange::begin(&mechanism, &client_first, verifier, &nonce, end_point);
-    let (exchange, server_first) = begun.map_err(failure_of)?;
+    let (exchange, server_first) = match Exchange::begin(&mechanism, &client_first, verifier, &nonce, end_point) {
+        Ok(begun) => begun,
+        Err(error) => return Ok(Err(error)),
+    };
     put(wire, Authentication::SASLContinue(server_first.into())).await?;
     wire.flush().await?;
     let client_final = sasl_response(wire).await?;
-    Ok(exchange.finish(&client_final).map_err(failure_of)?.into())
+    Ok(exchange.finish(&client_final).map(Bytes::from))
 }
 
 fn failure_of(error: ScramError) -> Failure {
@@ -169,6 +208,62 @@ fn initial(mut body: Bytes) -> Result<(String, Bytes), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures::FutureExt as _;
+    use holdfast_query::Interface;
+    use std::sync::Mutex;
+    use std::time::SystemTime;
+
+    /// Never answers, and keeps how exchanges failed.
+    #[derive(Default)]
+    struct Silent(Mutex<Vec<ScramFailure>>);
+
+    #[async_trait::async_trait]
+    impl Authenticator for Silent {
+        async fn by_password(
+            &self,
+            _: &str,
+            _: &str,
+            _: Interface,
+            _: Option<String>,
+        ) -> Result<Reader, AuthenticationError> {
+            std::future::pending().await
+        }
+
+        async fn by_token(&self, _: &str, _: Interface, _: Option<String>) -> Result<Reader, AuthenticationError> {
+            std::future::pending().await
+        }
+
+        async fn begin_scram(&self, _: &str, _: Option<String>) -> Result<ScramAttempt, AuthenticationError> {
+            std::future::pending().await
+        }
+
+        async fn by_scram(&self, _: &ScramAttempt) -> Result<Reader, AuthenticationError> {
+            std::future::pending().await
+        }
+
+        async fn scram_failed(&self, _: &ScramAttempt, failure: ScramFailure) {
+            self.0.lock().unwrap().push(failure);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_exchange_that_is_dropped_after_its_proof_is_recorded_as_abandoned() {
+        let silent = Arc::new(Silent::default());
+        let authenticator: Arc<dyn Authenticator> = Arc::clone(&silent) as Arc<dyn Authenticator>;
+        let attempt = ScramAttempt {
+            user: "ann".to_owned(),
+            remote: None,
+            verifier: String::new(),
+            counted_at: SystemTime::UNIX_EPOCH,
+        };
+        let mut open = OpenExchange { authenticator, attempt: Some(attempt) };
+        assert!(open.succeeded().now_or_never().is_none());
+        drop(open);
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(*silent.0.lock().unwrap(), [ScramFailure::Abandoned]);
+    }
 
     #[test]
     fn the_first_message_names_its_mechanism() {

@@ -1,7 +1,7 @@
 //! The extended protocol: statements are prepared, bound to values, and executed in parts.
 
 use super::commands::Outcome;
-use super::portal::{MAX_NAMED, Portal, PreparedStatement, Progress, missing_cursor, missing_statement};
+use super::portal::{Portal, PreparedStatement, Progress, check_statement, missing_cursor, missing_statement};
 use super::result::{Sent, SessionError, schema_of_texts};
 use super::state::{Session, completion_tag};
 use crate::sqlstate::Failure;
@@ -39,27 +39,27 @@ impl Session {
     }
 
     async fn parse(&mut self, name: Name, text: &str, types: &[u32]) -> Result<(), SessionError> {
-        let mut commands = self.statements.parse(text, &self.variables)?;
+        let interruption = self.interruption();
+        let mut commands = self.read_commands(text, &interruption).await?;
         if commands.len() > 1 {
             return Err(Failure::syntax("cannot insert multiple commands into a prepared statement").into());
         }
         let command = commands.pop().transpose()?;
-        if !name.is_empty() {
-            if self.prepared.contains_key(&name) {
-                return Err(Failure::new("42P05", format!("prepared statement \"{name}\" already exists")).into());
-            }
-            if self.prepared.len() >= MAX_NAMED {
-                return Err(
-                    Failure::new("54000", format!("a session has at most {MAX_NAMED} prepared statements")).into()
-                );
-            }
+        if !name.is_empty() && self.prepared.contains_key(&name) {
+            return Err(Failure::new("42P05", format!("prepared statement \"{name}\" already exists")).into());
         }
-        let prepared = self.prepare(command, types).await?;
-        self.prepared.insert(name, prepared);
+        let prepared = self.prepare(command, types, name.len() + text.len()).await?;
+        check_statement(&self.prepared, &self.portals, &name, &prepared)?;
+        self.prepared.insert(name, Arc::new(prepared));
         Ok(self.wire.put(PgWireBackendMessage::ParseComplete(ParseComplete::new())).await?)
     }
 
-    async fn prepare(&mut self, command: Option<Command>, types: &[u32]) -> Result<PreparedStatement, SessionError> {
+    async fn prepare(
+        &mut self,
+        command: Option<Command>,
+        types: &[u32],
+        text_bytes: usize,
+    ) -> Result<PreparedStatement, SessionError> {
         if self.transaction == TransactionStatus::Error
             && command.as_ref().is_some_and(|command| !command.ends_a_failed_transaction())
         {
@@ -77,7 +77,7 @@ impl Session {
             Some(Command::Fetch { cursor, .. }) => (Vec::new(), Some(self.cursor_schema(cursor)?)),
             _ => (Vec::new(), None),
         };
-        Ok(PreparedStatement { command, parameters, schema })
+        Ok(PreparedStatement::new(command, parameters, schema, text_bytes))
     }
 
     async fn describe(
@@ -100,7 +100,7 @@ impl Session {
 
     async fn bind(&mut self, bind: Bind) -> Result<(), SessionError> {
         let statement = self.prepared.get(&bind.statement).ok_or_else(|| missing_statement(&bind.statement))?;
-        let statement = Arc::new(statement.clone());
+        let statement = Arc::clone(statement);
         let (given, expected) = (bind.parameters.len(), statement.parameters.len());
         if given != expected {
             return Err(Failure::new("08P01", format!("{given} values are bound to {expected} parameters")).into());
@@ -165,8 +165,8 @@ impl Session {
                 Outcome::Rows(rows) => portal.progress = Progress::Open(Box::new(rows)),
                 Outcome::Complete(tag) => {
                     portal.progress = Progress::Finished(None);
-                    self.complete(tag).await?;
-                    return Ok(self.store_portal(name.to_owned(), portal)?);
+                    self.store_portal(name.to_owned(), portal)?;
+                    return self.complete(tag).await;
                 }
                 Outcome::Fetch { cursor, count } => {
                     let columns = match &portal.columns {
@@ -188,10 +188,13 @@ impl Session {
         };
         if sent.is_finished {
             portal.finish();
-            self.complete(completion_tag(command, sent.rows)).await?;
-        } else {
-            self.wire.put(PgWireBackendMessage::PortalSuspended(PortalSuspended::new())).await?;
         }
-        Ok(self.store_portal(name.to_owned(), portal)?)
+        // If it cannot be stored, the client gets an error in place of the end of this message.
+        self.store_portal(name.to_owned(), portal)?;
+        if sent.is_finished {
+            self.complete(completion_tag(command, sent.rows)).await
+        } else {
+            Ok(self.wire.put(PgWireBackendMessage::PortalSuspended(PortalSuspended::new())).await?)
+        }
     }
 }

@@ -3,10 +3,15 @@
 use super::result::SessionError;
 use super::state::Session;
 use crate::sqlstate::Failure;
-use crate::wire::{Message, WireError};
+use crate::wire::{Malformed, Message, WireError};
 use datafusion_postgres::pgwire::messages::PgWireBackendMessage;
 use datafusion_postgres::pgwire::messages::response::{ReadyForQuery, TransactionStatus};
 use datafusion_postgres::pgwire::messages::startup::{Authentication, BackendKeyData, ParameterStatus, SecretKey};
+use holdfast_query::STATEMENT_BYTES;
+use std::time::Duration;
+
+/// The time in which a client must read why its session ends. Then the connection is closed without it.
+const LAST_MESSAGE_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Session {
     /// Completes the login, and serves the client until the session ends.
@@ -14,8 +19,15 @@ impl Session {
         match self.serve_messages().await {
             Ok(()) => self.wire.close().await,
             Err(SessionError::Failed(failure)) => {
-                self.wire.error(failure.info()).await?;
-                self.wire.close().await;
+                // Accesses end now, however slowly the client reads.
+                self.portals.clear();
+                let mut wire = self.wire;
+                let last = async move {
+                    wire.error(failure.info()).await?;
+                    wire.close().await;
+                    Ok::<(), WireError>(())
+                };
+                return tokio::time::timeout(LAST_MESSAGE_TIMEOUT, last).await.unwrap_or(Err(WireError::Stalled));
             }
             Err(SessionError::Connection(error)) => return Err(error),
         }
@@ -48,6 +60,7 @@ impl Session {
     }
 
     async fn dispatch(&mut self, message: Message) -> Result<(), SessionError> {
+        self.check_account().await?;
         let is_extended = message.is_extended();
         let result = match message {
             Message::Query(text) => self.simple_query(&text).await,
@@ -96,7 +109,27 @@ impl Session {
 
 fn protocol_error(error: WireError) -> SessionError {
     match error {
+        WireError::Malformed(too_long @ Malformed::TooLong { .. }) => {
+            let hint =
+                format!("a statement has at most {STATEMENT_BYTES} bytes, and its values have the rest of a message");
+            Failure::fatal("54000", too_long.to_string()).hint(hint).into()
+        }
         WireError::Malformed(malformed) => Failure::protocol(malformed.to_string()).into(),
         other => other.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_over_the_bound_has_the_code_of_a_limit_and_names_it() {
+        let too_long = Malformed::TooLong { length: 16 << 20, max: 1 << 20 };
+        let SessionError::Failed(failure) = protocol_error(WireError::Malformed(too_long)) else { panic!() };
+        assert_eq!((failure.code, failure.is_fatal), ("54000", true));
+        assert!(failure.message.contains("1048576") && failure.hint.unwrap().contains("262144"));
+        let SessionError::Failed(failure) = protocol_error(WireError::Malformed(Malformed::Kind(0))) else { panic!() };
+        assert_eq!(failure.code, "08P01");
     }
 }

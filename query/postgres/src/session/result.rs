@@ -2,8 +2,9 @@
 //!
 //! Invariants:
 //! - Rows are never collected: a batch is encoded and sent before the next one is requested.
-//! - Every wait ends at once when the client cancels or disconnects, or when the server must stop. The rest of the rows is
-//!   dropped.
+//! - When a client has fetched the last row, the end of the result is known, so the end of the access is on record.
+//! - Every wait ends at once when the client cancels or disconnects, or when the server must stop, and within half a second
+//!   when the account of the user changes. The rest of the rows is dropped.
 
 use crate::sqlstate::Failure;
 use crate::values::Columns;
@@ -12,10 +13,15 @@ use arrow_array::{ArrayRef, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use datafusion_postgres::pgwire::messages::PgWireBackendMessage;
 use futures::stream::{BoxStream, StreamExt};
-use holdfast_query::QueryError;
+use holdfast_query::{AccountChanged, QueryError, Reader};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+
+/// How often a running statement asks whether the account of its user changed.
+const ACCOUNT_CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Why a command failed or a session ended.
 #[derive(Debug)]
@@ -51,18 +57,70 @@ pub(crate) struct Interruption {
     pub(crate) cancelled: CancellationToken,
     /// The server stops waiting for statements.
     pub(crate) killed: CancellationToken,
+    /// The account of the user changes.
+    pub(crate) account: Arc<AccountWatch>,
+}
+
+/// Watches the account of a user while a statement runs.
+#[derive(Debug)]
+pub(crate) struct AccountWatch {
+    reader: Reader,
+    next_check: Mutex<Instant>,
+}
+
+impl AccountWatch {
+    /// A watch that checks for the first time after an interval.
+    pub(crate) fn new(reader: Reader) -> Self {
+        Self { reader, next_check: Mutex::new(Instant::now() + ACCOUNT_CHECK_INTERVAL) }
+    }
+
+    /// Waits until the account is not as it was at the login.
+    async fn changed(&self) -> AccountChanged {
+        loop {
+            let next_check = *self.next_check.lock().unwrap_or_else(PoisonError::into_inner);
+            tokio::time::sleep_until(next_check).await;
+            if let Err(changed) = self.reader.check_account() {
+                return changed;
+            }
+            let following = Instant::now() + ACCOUNT_CHECK_INTERVAL;
+            *self.next_check.lock().unwrap_or_else(PoisonError::into_inner) = following;
+        }
+    }
+}
+
+/// Records that a user's account changed. The failure ends the connection, so that the client logs in anew.
+pub(crate) async fn refuse(reader: &Reader, changed: &AccountChanged) -> Failure {
+    if let Err(error) = reader.denied(&changed.reason).await {
+        tracing::warn!("a refusal was not recorded: {error}");
+    }
+    Failure::fatal("57P01", format!("terminating connection: {changed}"))
 }
 
 impl Interruption {
     /// The result of `work`, unless it is interrupted or the client disconnects.
     pub(crate) async fn or<T>(&self, wire: &mut Wire, work: impl Future<Output = T>) -> Result<T, SessionError> {
-        tokio::select! {
+        let changed = tokio::select! {
             biased;
-            () = self.cancelled.cancelled() => Err(Failure::cancelled().into()),
-            () = self.killed.cancelled() => Err(Failure::shutdown().into()),
-            done = work => Ok(done),
-            error = wire.disconnected() => Err(error.into()),
-        }
+            () = self.cancelled.cancelled() => return Err(Failure::cancelled().into()),
+            () = self.killed.cancelled() => return Err(Failure::shutdown().into()),
+            changed = self.account.changed() => changed,
+            done = work => return Ok(done),
+            error = wire.disconnected() => return Err(error.into()),
+        };
+        Err(refuse(&self.account.reader, &changed).await.into())
+    }
+
+    /// Sends the buffered messages, unless it is interrupted. So a client that reads slowly, or not at all, keeps no
+    /// statement.
+    pub(crate) async fn flush(&self, wire: &mut Wire) -> Result<(), SessionError> {
+        let changed = tokio::select! {
+            biased;
+            () = self.cancelled.cancelled() => return Err(Failure::cancelled().into()),
+            () = self.killed.cancelled() => return Err(Failure::shutdown().into()),
+            changed = self.account.changed() => changed,
+            flushed = wire.flush() => return Ok(flushed?),
+        };
+        Err(refuse(&self.account.reader, &changed).await.into())
     }
 }
 
@@ -72,6 +130,8 @@ pub(crate) struct ResultRows {
     batches: BoxStream<'static, Result<RecordBatch, QueryError>>,
     /// The unsent rows of the current batch.
     rest: Option<RecordBatch>,
+    /// Why there are no more rows, if it became known when no row was requested.
+    failure: Option<QueryError>,
 }
 
 impl fmt::Debug for ResultRows {
@@ -89,7 +149,7 @@ pub(crate) struct Sent {
 
 impl ResultRows {
     pub(crate) fn new(schema: SchemaRef, batches: BoxStream<'static, Result<RecordBatch, QueryError>>) -> Self {
-        Self { schema, batches, rest: None }
+        Self { schema, batches, rest: None, failure: None }
     }
 
     /// Rows of texts in memory.
@@ -99,7 +159,12 @@ impl ResultRows {
             .map(|column| Arc::new(StringArray::from_iter(rows.iter().map(|row| row.get(column)))) as ArrayRef);
         let batch = RecordBatch::try_new(Arc::clone(&schema), columns.collect());
         let batch = batch.map_err(|error| Failure::new("XX000", error.to_string()))?;
-        Ok(Self { schema, batches: futures::stream::empty().boxed(), rest: Some(batch) })
+        Ok(Self { schema, batches: futures::stream::empty().boxed(), rest: Some(batch), failure: None })
+    }
+
+    /// The bytes of the batch with the rows that are not sent yet.
+    pub(crate) fn unsent_bytes(&self) -> usize {
+        self.rest.as_ref().map_or(0, RecordBatch::get_array_memory_size)
     }
 
     /// Sends at most `max_rows` rows in the form of `columns`.
@@ -115,20 +180,39 @@ impl ResultRows {
             if let Some(batch) = self.rest.take() {
                 let mut rows = columns.rows(&batch)?;
                 while let Some(row) = rows.next() {
-                    wire.put(PgWireBackendMessage::DataRow(row?)).await?;
+                    if wire.buffer(PgWireBackendMessage::DataRow(row?))? {
+                        interruption.flush(wire).await?;
+                    }
                     sent += 1;
                     if max_rows.is_some_and(|max_rows| sent >= max_rows) {
                         let rest = rows.remaining();
-                        self.rest = Some(batch.slice(batch.num_rows() - rest, rest));
-                        return Ok(Sent { rows: sent, is_finished: false });
+                        self.rest = (rest > 0).then(|| batch.slice(batch.num_rows() - rest, rest));
+                        let is_finished = !self.has_more(wire, interruption).await?;
+                        return Ok(Sent { rows: sent, is_finished });
                     }
                 }
+            }
+            if let Some(failure) = self.failure.take() {
+                return Err(failure.into());
             }
             match interruption.or(wire, self.batches.next()).await? {
                 Some(batch) => self.rest = Some(batch?),
                 None => return Ok(Sent { rows: sent, is_finished: true }),
             }
         }
+    }
+
+    /// Whether rows follow, or a failure that belongs to them. If a fetch ends with a batch, the next batch is requested:
+    /// a client that fetches exactly the rows that there are would otherwise leave the access without an end.
+    async fn has_more(&mut self, wire: &mut Wire, interruption: &Interruption) -> Result<bool, SessionError> {
+        while self.rest.is_none() && self.failure.is_none() {
+            match interruption.or(wire, self.batches.next()).await? {
+                Some(Ok(batch)) => self.rest = (batch.num_rows() > 0).then_some(batch),
+                Some(Err(error)) => self.failure = Some(error),
+                None => return Ok(false),
+            }
+        }
+        Ok(true)
     }
 }
 

@@ -10,11 +10,11 @@ use datafusion_postgres::pgwire::messages::response::EmptyQueryResponse;
 impl Session {
     /// Runs the statements of a text, one after the other.
     pub(super) async fn simple_query(&mut self, text: &str) -> Result<(), SessionError> {
-        let commands = self.statements.parse(text, &self.variables)?;
+        let interruption = self.interruption();
+        let commands = self.read_commands(text, &interruption).await?;
         if commands.is_empty() {
             self.wire.put(PgWireBackendMessage::EmptyQueryResponse(EmptyQueryResponse::new())).await?;
         }
-        let interruption = self.interruption();
         for command in commands {
             let command = command?;
             match self.perform(&command, Vec::new(), &interruption).await? {

@@ -1,8 +1,8 @@
 //! The state of a session, and the operations that all its commands share.
 
 use super::cancel::CancelKey;
-use super::portal::{MAX_NAMED, Portal, PreparedStatement, missing_cursor};
-use super::result::{Interruption, ResultRows, SessionError};
+use super::portal::{Portal, PreparedStatement, check_portal, missing_cursor};
+use super::result::{AccountWatch, Interruption, ResultRows, SessionError, refuse};
 use crate::settings::PostgresSettings;
 use crate::sqlstate::{Failure, warning};
 use crate::statements::{Command, FetchCount, ReadQuery, Statements};
@@ -14,7 +14,7 @@ use datafusion::common::ScalarValue;
 use datafusion_postgres::pgwire::messages::PgWireBackendMessage;
 use datafusion_postgres::pgwire::messages::response::{CommandComplete, TransactionStatus};
 use datafusion_postgres::pgwire::messages::startup::ParameterStatus;
-use holdfast_query::{AccessKind, Limits, Reader, Request};
+use holdfast_query::{AccessKind, Limits, QueryError, Reader, Request};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -32,7 +32,7 @@ pub(crate) struct Session {
     /// Cancelled when the server stops waiting: running statements end.
     pub(crate) killed: CancellationToken,
     pub(crate) transaction: TransactionStatus,
-    pub(crate) prepared: BTreeMap<Name, PreparedStatement>,
+    pub(crate) prepared: BTreeMap<Name, Arc<PreparedStatement>>,
     pub(crate) portals: BTreeMap<Name, Portal>,
     /// After an error in the extended protocol, messages are discarded up to the next Sync.
     pub(crate) discards_until_sync: bool,
@@ -41,7 +41,29 @@ pub(crate) struct Session {
 impl Session {
     /// What interrupts the statement that begins now.
     pub(super) fn interruption(&self) -> Interruption {
-        Interruption { cancelled: self.cancel_key.begin_statement(), killed: self.killed.clone() }
+        let account = Arc::new(AccountWatch::new(self.reader.clone()));
+        Interruption { cancelled: self.cancel_key.begin_statement(), killed: self.killed.clone(), account }
+    }
+
+    /// Ends the session if the account of its user is not as it was at the login. It takes `&mut`, because a session is
+    /// `Send` and not `Sync`.
+    pub(super) async fn check_account(&mut self) -> Result<(), Failure> {
+        match self.reader.check_account() {
+            Ok(()) => Ok(()),
+            Err(changed) => Err(refuse(&self.reader, &changed).await),
+        }
+    }
+
+    /// The commands of a text. Parsing, and waiting for it, has the time of a statement.
+    pub(super) async fn read_commands(
+        &mut self,
+        text: &str,
+        interruption: &Interruption,
+    ) -> Result<Vec<Result<Command, Failure>>, SessionError> {
+        let reading = self.statements.read(text, &self.variables, &self.reader);
+        let reading = tokio::time::timeout(self.variables.statement_timeout(), reading);
+        let commands = interruption.or(&mut self.wire, reading).await?;
+        Ok(commands.unwrap_or_else(|_| Err(Failure::from(QueryError::TimedOut)))?)
     }
 
     /// Runs a query with the user's reader.
@@ -87,9 +109,7 @@ impl Session {
 
     /// Stores a portal by its name.
     pub(super) fn store_portal(&mut self, name: String, portal: Portal) -> Result<(), Failure> {
-        if self.portals.len() >= MAX_NAMED && !self.portals.contains_key(&name) {
-            return Err(Failure::new("54000", format!("a session has at most {MAX_NAMED} cursors")));
-        }
+        check_portal(&self.prepared, &self.portals, &name, &portal)?;
         self.portals.insert(name, portal);
         Ok(())
     }
@@ -99,7 +119,7 @@ impl Session {
         self.portals.get(cursor).and_then(Portal::cursor_schema).ok_or_else(|| missing_cursor(cursor))
     }
 
-    /// Sends rows of a cursor.
+    /// Sends rows of a cursor. A cursor whose unsent rows the session may not keep is closed.
     pub(super) async fn fetch(
         &mut self,
         cursor: &str,
@@ -123,6 +143,12 @@ impl Session {
             }
             None => 0,
         };
+        let kept = self.portals.get(cursor);
+        let checked = kept.map_or(Ok(()), |kept| check_portal(&self.prepared, &self.portals, cursor, kept));
+        if let Err(full) = checked {
+            self.portals.remove(cursor);
+            return Err(full.into());
+        }
         self.complete(format!("FETCH {rows}")).await
     }
 }

@@ -1,12 +1,13 @@
 //! The commands in a client's text.
 //!
 //! ```text
-//! text ─▶ parse ─┬─ a query ─▶ rewritten for the engine ─▶ text for the Reader
-//!                ├─ of the session (SET, SHOW, BEGIN, DECLARE, ...) ─▶ performed by the session
-//!                └─ anything else ─▶ refused: it writes, or it is not supported
+//! text ─▶ bounds ─▶ parse ─┬─ a query ─▶ rewritten for the engine ─▶ text for the Reader
+//!                          ├─ of the session (SET, SHOW, BEGIN, DECLARE, ...) ─▶ performed by the session
+//!                          └─ anything else ─▶ refused: it writes, or it is not supported
 //! ```
 //!
-//! Pure. A query of the catalog alone is rewritten freely, because clients use forms that the engine lacks and accept an empty
+//! What is parsed is as deep as the bounds let through, so a text that may be deep is parsed on a thread of statements, whose
+//! stack is large. Otherwise pure. A query of the catalog alone is rewritten freely, because clients use forms that the engine lacks and accept an empty
 //! result. A query of the archive is rewritten only if its meaning stays the same.
 
 use crate::sqlstate::Failure;
@@ -18,10 +19,15 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion_postgres::datafusion_pg_catalog::sql::PostgresCompatibilityParser;
+use holdfast_query::{Reader, check_bounds};
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 mod names;
 mod rewrite;
+
+/// Bytes of a text that is parsed at once if it has no parentheses: most commands of a session are such.
+const SHORT_BYTES: usize = 512;
 
 /// A query of the archive or its catalog.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,12 +92,28 @@ pub(crate) struct Statements {
 }
 
 impl Statements {
+    /// The commands of a text of the user of `reader`, who waits for a permit if parsing may take long. See
+    /// [`Statements::parse`].
+    pub(crate) async fn read(
+        self: &Arc<Self>,
+        text: &str,
+        variables: &Variables,
+        reader: &Reader,
+    ) -> Result<Vec<Result<Command, Failure>>, Failure> {
+        if text.len() <= SHORT_BYTES && !text.contains(['(', '[', '{']) {
+            return self.parse(text, variables);
+        }
+        let (statements, text, variables) = (Arc::clone(self), text.to_owned(), variables.clone());
+        reader.session().on_statement_thread(move || statements.parse(&text, &variables)).await?
+    }
+
     /// The commands of a text, in order. A refused statement is an error at its place, so that the statements before it still
     /// run.
     pub(crate) fn parse(&self, text: &str, variables: &Variables) -> Result<Vec<Result<Command, Failure>>, Failure> {
         if text.trim_matches(|c: char| c.is_whitespace() || c == ';').eq_ignore_ascii_case("abort") {
             return Ok(vec![Ok(Command::Rollback)]);
         }
+        check_bounds(text)?;
         let parser = Parser::new(&PostgreSqlDialect {}).try_with_sql(text);
         let statements = parser.and_then(|mut parser| parser.parse_statements()).map_err(syntax)?;
         // The statements after the rewrite for the catalog, if one needs it.

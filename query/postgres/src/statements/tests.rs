@@ -113,6 +113,12 @@ fn unsupported_statements_and_invalid_ones_have_different_sqlstates() {
     }
     let deep = format!("select {}1{}", "(".repeat(5000), ")".repeat(5000));
     assert_eq!(parse(&deep).unwrap_err().code, "54001");
+    let chain = |links: usize| format!("select 1{}", "+1".repeat(links));
+    assert_eq!(parse(&chain(3000)).unwrap_err().code, "54001");
+    assert_eq!(parse(&format!("declare c cursor for {}", chain(3000))).unwrap_err().code, "54001");
+    assert_eq!(parse(&chain(300_000)).unwrap_err().code, "54000");
+    assert_eq!(parse("select $1001").unwrap_err().code, "54023");
+    assert_eq!(parse(&format!("select {}1", "1,".repeat(2000))).unwrap_err().code, "54011");
 }
 
 #[test]

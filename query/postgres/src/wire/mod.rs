@@ -9,7 +9,7 @@ mod negotiate;
 mod stream;
 mod tls;
 
-pub(crate) use frontend::{Bind, Message, Name, Target};
+pub(crate) use frontend::{Bind, Malformed, Message, Name, Target};
 pub(crate) use negotiate::{StartupRequest, negotiate};
 pub(crate) use stream::{Wire, WireError};
 pub use tls::{TlsError, TlsIdentity};

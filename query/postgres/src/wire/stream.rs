@@ -15,8 +15,10 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// The bytes of output that are buffered before they are sent.
 const OUTPUT_BUFFER_BYTES: usize = 64 << 10;
-/// The most messages that are read while a statement runs.
+/// The most messages that are read while a statement runs, and the bytes after which none is read. So at most these bytes and one
+/// message are held.
 const MAX_READ_AHEAD: usize = 256;
+const MAX_READ_AHEAD_BYTES: usize = 256 << 10;
 
 /// The two directions of a connection, plain or encrypted.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -41,7 +43,9 @@ pub(crate) struct Wire {
     stream: Box<dyn Stream>,
     input: BytesMut,
     output: BytesMut,
-    ahead: VecDeque<Message>,
+    /// Messages that were read ahead, with their bytes.
+    ahead: VecDeque<(Message, usize)>,
+    ahead_bytes: usize,
     max_message_bytes: usize,
     io_timeout: Duration,
 }
@@ -50,7 +54,7 @@ impl Wire {
     /// A connection whose messages have at most `max_message_bytes`, and whose client reads each write within `io_timeout`.
     pub(crate) fn new(stream: Box<dyn Stream>, max_message_bytes: usize, io_timeout: Duration) -> Self {
         let (input, output) = (BytesMut::new(), BytesMut::new());
-        Self { stream, input, output, ahead: VecDeque::new(), max_message_bytes, io_timeout }
+        Self { stream, input, output, ahead: VecDeque::new(), ahead_bytes: 0, max_message_bytes, io_timeout }
     }
 
     /// Sets the limit of the following messages.
@@ -79,15 +83,20 @@ impl Wire {
     /// The next message; `None` if the client disconnected.
     pub(crate) async fn next(&mut self) -> Result<Option<Message>, WireError> {
         match self.ahead.pop_front() {
-            Some(message) => Ok(Some(message)),
-            None => self.read().await,
+            Some((message, bytes)) => {
+                self.ahead_bytes -= bytes;
+                Ok(Some(message))
+            }
+            None => Ok(self.read().await?.map(|(message, _)| message)),
         }
     }
 
-    async fn read(&mut self) -> Result<Option<Message>, WireError> {
+    /// A message and its bytes.
+    async fn read(&mut self) -> Result<Option<(Message, usize)>, WireError> {
         loop {
+            let before = self.input.len();
             if let Some(message) = frontend::message(&mut self.input, self.max_message_bytes)? {
-                return Ok(Some(message));
+                return Ok(Some((message, before - self.input.len())));
             }
             if self.stream.read_buf(&mut self.input).await? == 0 {
                 return Ok(None);
@@ -95,13 +104,18 @@ impl Wire {
         }
     }
 
-    /// Waits until the client disconnects. Messages that arrive meanwhile are kept, up to [`MAX_READ_AHEAD`]. After that
-    /// nothing is read, and a disconnect is noticed when a write fails.
+    /// Waits until the client disconnects. Messages that arrive meanwhile are kept, up to [`MAX_READ_AHEAD`] and
+    /// [`MAX_READ_AHEAD_BYTES`]. After that nothing is read, and a disconnect is noticed when a write fails.
     pub(crate) async fn disconnected(&mut self) -> WireError {
-        while self.ahead.len() < MAX_READ_AHEAD {
+        while self.ahead.len() < MAX_READ_AHEAD && self.ahead_bytes < MAX_READ_AHEAD_BYTES {
             match self.read().await {
-                Ok(Some(Message::Terminate) | None) => return WireError::Io(io::ErrorKind::ConnectionAborted.into()),
-                Ok(Some(message)) => self.ahead.push_back(message),
+                Ok(Some((Message::Terminate, _)) | None) => {
+                    return WireError::Io(io::ErrorKind::ConnectionAborted.into());
+                }
+                Ok(Some((message, bytes))) => {
+                    self.ahead_bytes += bytes;
+                    self.ahead.push_back((message, bytes));
+                }
                 Err(error) => return error,
             }
         }
@@ -110,8 +124,13 @@ impl Wire {
 
     /// Buffers a message. [`Wire::flush`] sends it, or a full buffer.
     pub(crate) async fn put(&mut self, message: PgWireBackendMessage) -> Result<(), WireError> {
+        if self.buffer(message)? { self.flush().await } else { Ok(()) }
+    }
+
+    /// Buffers a message and sends nothing. Returns whether the buffer is full: then the caller flushes it.
+    pub(crate) fn buffer(&mut self, message: PgWireBackendMessage) -> Result<bool, WireError> {
         message.encode(&mut self.output).map_err(|error| WireError::Encoding(error.to_string()))?;
-        if self.output.len() >= OUTPUT_BUFFER_BYTES { self.flush().await } else { Ok(()) }
+        Ok(self.output.len() >= OUTPUT_BUFFER_BYTES)
     }
 
     /// Buffers an error.
@@ -148,5 +167,49 @@ impl Wire {
         if self.flush().await.is_ok() {
             let _ = tokio::time::timeout(self.io_timeout, self.stream.shutdown()).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::FutureExt as _;
+
+    /// A statement of `bytes` bytes as a message.
+    fn statement(bytes: usize) -> Vec<u8> {
+        let mut message = vec![b'Q'];
+        message.extend_from_slice(&(bytes as u32 + 5).to_be_bytes());
+        message.extend(std::iter::repeat_n(b'x', bytes));
+        message.push(0);
+        message
+    }
+
+    /// How many of the messages are read while a statement runs; all of them can be read afterwards.
+    async fn read_ahead(messages: usize, bytes: usize) -> usize {
+        let (mut client, server) = tokio::io::duplex(messages * (bytes + 6) + 1);
+        let mut wire = Wire::new(Box::new(server), 1 << 20, Duration::from_secs(60));
+        for _ in 0..messages {
+            client.write_all(&statement(bytes)).await.unwrap();
+        }
+        // The client stays connected. Dropping the wait loses nothing.
+        for _ in 0..1000 {
+            assert!(wire.disconnected().now_or_never().is_none());
+            tokio::task::yield_now().await;
+        }
+        let ahead = wire.ahead.len();
+        for _ in 0..messages {
+            assert_eq!(wire.next().await.unwrap(), Some(Message::Query("x".repeat(bytes))));
+        }
+        assert_eq!(wire.ahead_bytes, 0);
+        ahead
+    }
+
+    #[tokio::test]
+    async fn what_is_read_ahead_is_bounded_by_number_and_by_bytes() {
+        assert_eq!(read_ahead(10, 10).await, 10);
+        assert_eq!(read_ahead(300, 10).await, MAX_READ_AHEAD);
+        // 64 KiB with the type and the length: the fourth is within the bound, and reaches it.
+        assert_eq!(read_ahead(20, 64 << 10).await, 4);
+        assert_eq!(read_ahead(3, 600 << 10).await, 1);
     }
 }

@@ -11,8 +11,9 @@ use holdfast_archive::{Advance, Archive, Location, Table, TableLog};
 use holdfast_events::{EventBatchBuilder, Position, Tier, Timestamp, decode_structured};
 use holdfast_postgres::{PostgresCatalog, PostgresSettings, TlsIdentity, serve};
 use holdfast_query::{
-    AccessEnd, AccessId, AccessRecord, AuditTrail, AuthenticatedUser, AuthenticationError, Authenticator, Denial,
-    Interface, Reader, Session, SessionOptions, Unrecorded, Visibility, WithoutRecord,
+    AccessEnd, AccessId, AccessRecord, Account, AccountChanged, AuditTrail, AuthenticatedUser, AuthenticationError,
+    Authenticator, Denial, Interface, Reader, ScramAttempt, ScramFailure, Session, SessionOptions, Unrecorded,
+    Visibility, WithoutRecord,
 };
 use object_store::memory::InMemory;
 use ring::{digest, hmac, pbkdf2};
@@ -20,7 +21,7 @@ use serde_json::json;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -38,8 +39,18 @@ pub(crate) const SESSIONS: usize = 40;
 pub(crate) struct MemoryAuditTrail {
     pub(crate) begun: Mutex<Vec<AccessRecord>>,
     pub(crate) ended: Mutex<Vec<AccessEnd>>,
-    pub(crate) failed_logins: Mutex<Vec<(String, Option<String>)>>,
+    pub(crate) denied: Mutex<Vec<Denial>>,
+    pub(crate) failed_logins: Mutex<Vec<(String, Option<String>, ScramFailure)>>,
     pub(crate) is_unavailable: AtomicBool,
+    /// Whether the accounts of all users have changed since their logins.
+    pub(crate) is_account_changed: AtomicBool,
+}
+
+impl Account for MemoryAuditTrail {
+    fn check(&self) -> Result<(), AccountChanged> {
+        let is_changed = self.is_account_changed.load(Ordering::SeqCst);
+        if is_changed { Err(AccountChanged { reason: "disabled".to_owned() }) } else { Ok(()) }
+    }
 }
 
 #[async_trait]
@@ -64,7 +75,8 @@ impl AuditTrail for MemoryAuditTrail {
         Ok(())
     }
 
-    async fn denied(&self, _: &Denial) -> Result<(), Unrecorded> {
+    async fn denied(&self, denial: &Denial) -> Result<(), Unrecorded> {
+        self.denied.lock().unwrap().push(denial.clone());
         Ok(())
     }
 }
@@ -103,26 +115,34 @@ impl Authenticator for TestAuthenticator {
         Err(AuthenticationError::Forbidden("not through this interface".to_owned()))
     }
 
-    async fn scram_verifier(&self, user: &str, _: Option<String>) -> Result<String, AuthenticationError> {
-        Ok(match user {
+    async fn begin_scram(&self, user: &str, remote: Option<String>) -> Result<ScramAttempt, AuthenticationError> {
+        let verifier = match user {
+            "throttled" => return Err(AuthenticationError::TooManyTries(Duration::from_secs(9))),
             "manager" | "compliance" | "locked" => verifier(PASSWORD, user.as_bytes()),
             _ => verifier("an unknown password", user.as_bytes()),
-        })
+        };
+        Ok(ScramAttempt { user: user.to_owned(), remote, verifier, counted_at: SystemTime::UNIX_EPOCH })
     }
 
-    async fn by_scram(&self, user: &str, remote: Option<String>) -> Result<Reader, AuthenticationError> {
-        let session = match user {
+    async fn by_scram(&self, attempt: &ScramAttempt) -> Result<Reader, AuthenticationError> {
+        let session = match attempt.user.as_str() {
             "manager" => &self.manager,
             "compliance" => &self.compliance,
             _ => return Err(AuthenticationError::Forbidden("this user may not use this interface".to_owned())),
         };
-        let user =
-            AuthenticatedUser { name: user.to_owned(), role: user.to_owned(), interface: Interface::Postgres, remote };
-        Ok(Reader::new(session.clone(), user, self.audit_trail.clone(), WithoutRecord::Refuse))
+        let user = AuthenticatedUser {
+            name: attempt.user.clone(),
+            role: attempt.user.clone(),
+            interface: Interface::Postgres,
+            remote: attempt.remote.clone(),
+        };
+        let reader = Reader::new(session.clone(), user, self.audit_trail.clone(), WithoutRecord::Refuse);
+        Ok(reader.with_account(self.audit_trail.clone()))
     }
 
-    async fn scram_failed(&self, user: &str, remote: Option<String>) {
-        self.audit_trail.failed_logins.lock().unwrap().push((user.to_owned(), remote));
+    async fn scram_failed(&self, attempt: &ScramAttempt, failure: ScramFailure) {
+        let failed = (attempt.user.clone(), attempt.remote.clone(), failure);
+        self.audit_trail.failed_logins.lock().unwrap().push(failed);
     }
 }
 
@@ -130,6 +150,8 @@ impl Authenticator for TestAuthenticator {
 pub(crate) struct Server {
     pub(crate) port: u16,
     pub(crate) audit_trail: Arc<MemoryAuditTrail>,
+    /// The session of the user `manager`.
+    pub(crate) manager: Session,
     /// The certificate, as a file for clients.
     pub(crate) certificate: tempfile::NamedTempFile,
     stop: CancellationToken,
@@ -155,6 +177,7 @@ impl Server {
 
         let audit_trail = Arc::new(MemoryAuditTrail::default());
         let authenticator = Arc::new(authenticator(Arc::clone(&audit_trail)).await);
+        let manager = authenticator.manager.for_user("manager");
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let stop = CancellationToken::new();
@@ -162,7 +185,7 @@ impl Server {
             let stop = stop.clone();
             async move { serve(listener, authenticator, settings, stop).await.unwrap() }
         });
-        Self { port, audit_trail, certificate, stop, serving: Some(serving) }
+        Self { port, audit_trail, manager, certificate, stop, serving: Some(serving) }
     }
 
     /// Begins to stop.

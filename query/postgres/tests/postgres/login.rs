@@ -18,7 +18,8 @@ async fn a_wrong_password_and_an_unknown_user_have_the_same_error() {
     assert_eq!(wrong.0, "28P01");
     let failed = server.audit_trail.failed_logins.lock().unwrap();
     let local = Some("127.0.0.1".to_owned());
-    assert_eq!(*failed, [("manager".to_owned(), local.clone()), ("nobody".to_owned(), local)]);
+    let wrong = holdfast_query::ScramFailure::WrongProof;
+    assert_eq!(*failed, [("manager".to_owned(), local.clone(), wrong), ("nobody".to_owned(), local, wrong)]);
 }
 
 #[tokio::test]
@@ -29,6 +30,15 @@ async fn a_user_without_access_to_the_interface_is_refused_after_the_proof() {
         refused(&server, &options).await,
         ("28000".to_owned(), "this user may not use this interface".to_owned())
     );
+}
+
+#[tokio::test]
+async fn a_try_that_the_authenticator_refuses_is_not_recorded_a_second_time() {
+    let server = Server::start().await;
+    let (code, message) = refused(&server, "user=throttled password=wrong").await;
+    assert_eq!(code, "28000");
+    assert!(message.contains("too many failed logins"), "{message}");
+    assert!(server.audit_trail.failed_logins.lock().unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -67,21 +77,20 @@ async fn a_server_without_a_certificate_does_not_listen_on_the_network() {
         ) -> Result<holdfast_query::Reader, holdfast_query::AuthenticationError> {
             Err(holdfast_query::AuthenticationError::Unavailable(String::new()))
         }
-        async fn scram_verifier(
+        async fn begin_scram(
             &self,
             _: &str,
             _: Option<String>,
-        ) -> Result<String, holdfast_query::AuthenticationError> {
+        ) -> Result<holdfast_query::ScramAttempt, holdfast_query::AuthenticationError> {
             Err(holdfast_query::AuthenticationError::Unavailable(String::new()))
         }
         async fn by_scram(
             &self,
-            _: &str,
-            _: Option<String>,
+            _: &holdfast_query::ScramAttempt,
         ) -> Result<holdfast_query::Reader, holdfast_query::AuthenticationError> {
             Err(holdfast_query::AuthenticationError::Unavailable(String::new()))
         }
-        async fn scram_failed(&self, _: &str, _: Option<String>) {}
+        async fn scram_failed(&self, _: &holdfast_query::ScramAttempt, _: holdfast_query::ScramFailure) {}
     }
     let listener = tokio::net::TcpListener::bind("0.0.0.0:0").await.unwrap();
     let stop = tokio_util::sync::CancellationToken::new();

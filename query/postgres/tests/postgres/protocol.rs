@@ -30,7 +30,7 @@ async fn values_go_in_and_rows_come_out() {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap();
     assert_eq!(since, Duration::from_micros(1_778_400_290_123_456));
     // The statement is recorded in the client's text, with its values and its outcome.
-    assert_eq!(server.accesses(), [format!("{statement}\n-- $1 = 4\n-- $2 = S-010")]);
+    assert_eq!(server.accesses(), [format!("-- $1 = 4\n-- $2 = S-010\n{statement}")]);
     assert_eq!(server.audit_trail.ended.lock().unwrap()[0].rows, 2);
 }
 
@@ -174,6 +174,29 @@ async fn a_portal_returns_its_rows_in_parts() {
     assert_eq!(received, (0..SESSIONS as i64 * 3).collect::<Vec<_>>());
     transaction.commit().await.unwrap();
     assert_eq!(server.accesses().len(), 1);
+}
+
+#[tokio::test]
+async fn a_client_that_has_fetched_the_last_row_has_ended_the_access() {
+    let server = Server::start().await;
+    let mut client = server.connect("compliance").await;
+    let transaction = client.transaction().await.unwrap();
+    transaction.batch_execute("declare c cursor for select session from sessions order by 1").await.unwrap();
+    let rows = transaction.query(&format!("fetch {SESSIONS} from c"), &[]).await.unwrap();
+    assert_eq!(rows.len(), SESSIONS);
+    let last = |server: &Server| server.audit_trail.ended.lock().unwrap().last().map(|end| (end.rows, end.outcome));
+    assert_eq!(last(&server), Some((SESSIONS as u64, holdfast_query::Outcome::Complete)));
+    assert_eq!(transaction.query("fetch 1 from c", &[]).await.unwrap().len(), 0);
+
+    let portal = transaction.bind("select kafka_offset from events", &[]).await.unwrap();
+    let rows = transaction.query_portal(&portal, SESSIONS as i32 * 3).await.unwrap();
+    assert_eq!(rows.len(), SESSIONS * 3);
+    assert_eq!(last(&server), Some((SESSIONS as u64 * 3, holdfast_query::Outcome::Complete)));
+    assert_eq!(transaction.query_portal(&portal, 1).await.unwrap().len(), 0);
+    // A fetch that leaves rows does not end it.
+    let portal = transaction.bind("select id from events", &[]).await.unwrap();
+    assert_eq!(transaction.query_portal(&portal, SESSIONS as i32).await.unwrap().len(), SESSIONS);
+    assert_eq!(server.audit_trail.ended.lock().unwrap().len(), 2);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Byte by byte: messages that no driver sends.
 
 use crate::fixture::Server;
+use holdfast_query::ScramFailure;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -93,4 +94,53 @@ async fn a_client_that_does_not_log_in_in_time_is_disconnected() {
     half.write_all(&startup(&[("user", "manager")])).await.unwrap();
     // The server requests authentication, and closes the connection without a response.
     assert!(rest(&mut half).await.starts_with(b"R"));
+}
+
+/// A client's first message of SCRAM-SHA-256.
+fn scram_first() -> Vec<u8> {
+    let first = b"n,,n=,r=abc";
+    let mut message = vec![b'p'];
+    message.extend_from_slice(&(4 + 14 + 4 + first.len() as u32).to_be_bytes());
+    message.extend_from_slice(b"SCRAM-SHA-256\0");
+    message.extend_from_slice(&(first.len() as u32).to_be_bytes());
+    message.extend_from_slice(first);
+    message
+}
+
+/// The failed logins, once there are `count` of them.
+async fn failed_logins(server: &Server, count: usize) -> Vec<ScramFailure> {
+    for _ in 0..500 {
+        let failed: Vec<_> = server.audit_trail.failed_logins.lock().unwrap().iter().map(|failed| failed.2).collect();
+        if failed.len() >= count {
+            return failed;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("a failed login is not recorded");
+}
+
+#[tokio::test]
+async fn an_exchange_that_the_client_leaves_or_delays_is_recorded_once() {
+    let server = Server::with(|settings| settings.startup_timeout = Duration::from_millis(500)).await;
+    let mut leaving = connect(&server).await;
+    leaving.write_all(&startup(&[("user", "compliance")])).await.unwrap();
+    leaving.write_all(&scram_first()).await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.windows(5).any(|part| part == b"r=abc") {
+        assert!(leaving.read_buf(&mut answer).await.unwrap() > 0);
+    }
+    drop(leaving);
+    assert_eq!(failed_logins(&server, 1).await, [ScramFailure::Abandoned]);
+    let mut silent = connect(&server).await;
+    silent.write_all(&startup(&[("user", "compliance")])).await.unwrap();
+    silent.write_all(&scram_first()).await.unwrap();
+    rest(&mut silent).await;
+    assert_eq!(failed_logins(&server, 2).await, [ScramFailure::Abandoned; 2]);
+    let mut wrong = connect(&server).await;
+    wrong.write_all(&startup(&[("user", "compliance")])).await.unwrap();
+    wrong.write_all(&scram_first()).await.unwrap();
+    wrong.write_all(b"p\0\0\0\x05x").await.unwrap();
+    assert!(String::from_utf8_lossy(&rest(&mut wrong).await).contains("08P01"));
+    let invalid = [ScramFailure::Abandoned, ScramFailure::Abandoned, ScramFailure::Invalid];
+    assert_eq!(failed_logins(&server, 3).await, invalid);
 }

@@ -19,7 +19,7 @@ pub(crate) async fn child(folder: &Path, plain: &Path) -> anyhow::Result<()> {
         unlocker.prepare(&snapshot.files).await?;
         let schema = table.schema();
         let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-        for file in &snapshot.files {
+        for file in snapshot.files.iter() {
             let keys = SegmentKeys::unencrypted_for_measurement(file.id.clone());
             let partition = Partition { class: file.class.clone(), date: file.date };
             let mut writer = SegmentWriter::sealed(table, partition, keys)?;

@@ -7,7 +7,7 @@ use holdfast_api::{ApiSettings, ReportDescription, ReportProblem, ReportSource, 
 use holdfast_ingest::producer::{KafkaProducer, Publisher, Record};
 use holdfast_query::{
     AccessEnd, AccessId, AccessRecord, AuditTrail, AuthenticatedUser, AuthenticationError, Authenticator, Denial,
-    Interface, Reader, Session, SessionOptions, Spill, Unrecorded, WithoutRecord,
+    Interface, Reader, ScramAttempt, ScramFailure, Session, SessionOptions, Spill, Unrecorded, WithoutRecord,
 };
 use holdfast_reports::Arguments;
 use std::net::SocketAddr;
@@ -112,15 +112,15 @@ impl Authenticator for AcceptAll {
         Ok(self.reader(token, interface, remote))
     }
 
-    async fn scram_verifier(&self, _: &str, _: Option<String>) -> Result<String, AuthenticationError> {
+    async fn begin_scram(&self, _: &str, _: Option<String>) -> Result<ScramAttempt, AuthenticationError> {
         Err(AuthenticationError::Unavailable("this server has no PostgreSQL interface".to_owned()))
     }
 
-    async fn by_scram(&self, _: &str, _: Option<String>) -> Result<Reader, AuthenticationError> {
+    async fn by_scram(&self, _: &ScramAttempt) -> Result<Reader, AuthenticationError> {
         Err(AuthenticationError::Unavailable("this server has no PostgreSQL interface".to_owned()))
     }
 
-    async fn scram_failed(&self, _: &str, _: Option<String>) {}
+    async fn scram_failed(&self, _: &ScramAttempt, _: ScramFailure) {}
 }
 
 /// Writes access records to Kafka and counts them.

@@ -79,6 +79,8 @@ pub enum Fault {
     Delay(Duration),
     /// The call is executed when the test opens the gate.
     Hold(Gate),
+    /// The call is not executed, and the thread that makes it panics.
+    Panic,
     /// The call is not executed, nor is any later one, as if the process had crashed just before. See [`Faults::revive`].
     CrashBefore,
     /// The call is executed but returns an error, and no later call is executed, as if the process had crashed just after.

@@ -77,6 +77,7 @@ async fn meet<T>(
             gate.pass().await;
             call.await
         }
+        Some(Fault::Panic) => panic!("injected: a panic at {operation:?} of {path}"),
     }
 }
 

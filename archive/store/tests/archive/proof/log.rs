@@ -62,6 +62,23 @@ async fn a_log_of_many_tiles_verifies() {
 }
 
 #[tokio::test]
+async fn an_entry_with_times_beyond_the_years_of_four_digits_is_intact() {
+    let mut fixture = Fixture::whole().await;
+    let mut draft = Draft::default();
+    for time in ["9999-12-31T23:59:59.9999999-05:00", "0001-01-01T00:00:00Z"] {
+        let json = format!(
+            r#"{{"specversion":"1.0","id":"{time}","source":"urn:test","type":"agent.presence","subject":"ann","time":"{time}","data":{{"state":"away"}}}}"#
+        );
+        fixture.event(&mut draft, 0, DATE, &json);
+    }
+    fixture.commit(draft).await;
+    assert_eq!(fixture.verify().await.findings, []);
+    let entry = fixture.read(&format!("tables/events/_delta_log/{:020}.json", 4)).await;
+    let entry = String::from_utf8(entry).unwrap();
+    assert!(entry.contains("10000-01-01T04:59:59.999999Z") && entry.contains("0001-01-01T00:00:00.000000Z"), "{entry}");
+}
+
+#[tokio::test]
 async fn numbered_events_that_never_arrived_are_named() {
     let mut fixture = Fixture::whole().await;
     let mut draft = Draft::default();

@@ -289,7 +289,7 @@ impl Fixture {
     }
 
     pub(crate) async fn files(&self, table: Table) -> Vec<DataFile> {
-        self.archive.table(table).snapshot().await.unwrap().files.clone()
+        self.archive.table(table).snapshot().await.unwrap().files.to_vec()
     }
 
     /// All rows of the table as comparable bytes, with the content of every chunk instead of its place.

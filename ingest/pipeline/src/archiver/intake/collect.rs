@@ -3,11 +3,12 @@
 use crate::archiver::dead_letter::DeadLetter;
 use crate::archiver::queue::{Gap, PendingChunk, PendingCommit, Rows};
 use holdfast_archive::Advance;
+use holdfast_archive::log::TopicPartition;
 use holdfast_archive::segment::Partition;
 use holdfast_events::{
     Chunk, DecodeError, Decoder, Event, EventBatchBuilder, FilingBounds, OffsetSpan, Position, SpanError, Timestamp,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 /// Rows after which a date's columns are sent to the writer. About 3 MiB of chat lines: large enough to encode well,
@@ -25,6 +26,17 @@ pub(super) struct StartOffset {
     pub(super) earliest: i64,
 }
 
+impl StartOffset {
+    pub(super) fn partition(&self) -> TopicPartition {
+        (self.topic.clone(), self.partition)
+    }
+
+    /// The first offset that is read.
+    pub(super) fn from(&self) -> i64 {
+        self.next.unwrap_or(self.earliest)
+    }
+}
+
 /// One partition's progress.
 #[derive(Debug)]
 struct Progress {
@@ -34,6 +46,19 @@ struct Progress {
     expected: Option<i64>,
     span: OffsetSpan,
     gaps: Vec<Gap>,
+    /// Whether the consumer's position is one of this epoch. Of a partition that is read again from an earlier offset,
+    /// the position stays where it was until the first message.
+    has_position: bool,
+}
+
+impl Progress {
+    /// Notes offsets `start..end` that Kafka does not deliver.
+    fn skip(&mut self, start: i64, end: i64) {
+        match self.gaps.last_mut() {
+            Some(gap) if gap.end == start && !gap.before_first => gap.end = end,
+            _ => self.gaps.push(Gap { start, end, before_first: false }),
+        }
+    }
 }
 
 /// Collects what is read between two commits.
@@ -43,6 +68,8 @@ pub(super) struct Collector {
     bounds: FilingBounds,
     epoch: u64,
     builders: BTreeMap<i32, EventBatchBuilder>,
+    /// The filing dates since the last commit, in days since 1970. Each has a file open in the writer.
+    dates: BTreeSet<i32>,
     /// Full batches that could not be sent.
     full: Vec<Rows>,
     chunks: Vec<PendingChunk>,
@@ -60,6 +87,7 @@ impl Collector {
             bounds: FilingBounds::default(),
             epoch: 0,
             builders: BTreeMap::new(),
+            dates: BTreeSet::new(),
             full: Vec::new(),
             chunks: Vec::new(),
             dead_letters: Vec::new(),
@@ -70,8 +98,8 @@ impl Collector {
         }
     }
 
-    /// Drops everything and begins a new epoch at `starts`.
-    pub(super) fn begin(&mut self, epoch: u64, starts: impl IntoIterator<Item = StartOffset>) {
+    /// Drops everything and begins a new epoch at `starts`. `is_resync`: the partitions were assigned before.
+    pub(super) fn begin(&mut self, epoch: u64, starts: impl IntoIterator<Item = StartOffset>, is_resync: bool) {
         *self = Self { epoch, ..Self::new(std::mem::take(&mut self.class)) };
         self.progress = starts
             .into_iter()
@@ -83,6 +111,7 @@ impl Collector {
                     expected: next,
                     span: OffsetSpan::at(next.unwrap_or(earliest)),
                     gaps: if next.is_none() && earliest > 0 { vec![deleted] } else { Vec::new() },
+                    has_position: !is_resync,
                 }
             })
             .collect();
@@ -91,17 +120,35 @@ impl Collector {
     /// Moves a partition's offset over a message. `None` if the partition is not assigned: the message was in flight
     /// when it was revoked.
     pub(super) fn advance(&mut self, topic: &str, partition: i32, offset: i64) -> Option<Result<(), SpanError>> {
-        let known = |progress: &&mut Progress| progress.partition == partition && progress.topic == topic;
-        let progress = self.progress.iter_mut().find(known)?;
+        let progress = self.progress_of(topic, partition)?;
         let start = progress.span.end();
         let extended = progress.span.extend_over(offset);
-        if extended.is_ok() && start < offset {
-            progress.gaps.push(Gap { start, end: offset, before_first: false });
+        if extended.is_ok() {
+            progress.has_position = true;
+            if start < offset {
+                progress.skip(start, offset);
+            }
         }
         Some(extended)
     }
 
-    /// Adds an event. Returns a batch when one is full.
+    /// Moves a partition's offset over what Kafka does not deliver, up to the consumer's position: the markers of
+    /// transactions, and aborted messages before them. Otherwise the archive's offset would stay before them, and be
+    /// lost when Kafka deletes them.
+    pub(super) fn pass(&mut self, topic: &str, partition: i32, position: i64) {
+        let Some(progress) = self.progress_of(topic, partition) else { return };
+        let start = progress.span.end();
+        if progress.has_position && start < position && progress.span.extend_over(position - 1).is_ok() {
+            progress.skip(start, position);
+            self.since.get_or_insert_with(Instant::now);
+        }
+    }
+
+    fn progress_of(&mut self, topic: &str, partition: i32) -> Option<&mut Progress> {
+        self.progress.iter_mut().find(|progress| progress.partition == partition && progress.topic == topic)
+    }
+
+    /// Adds an event. `size` is that of its message in bytes. Returns a batch when one is full.
     pub(super) fn event(
         &mut self,
         event: &Event<'_>,
@@ -112,6 +159,7 @@ impl Collector {
         self.count(size);
         let filed = self.bounds.file(event.time, now);
         let date = filed.days as i32;
+        self.dates.insert(date);
         let builder = self.builders.entry(date).or_default();
         builder.append(event, position, now, filed.implausible, None);
         if builder.rows() < BATCH_ROWS {
@@ -121,22 +169,25 @@ impl Collector {
         Some(Rows { epoch: self.epoch, partition: Partition { class: self.class.clone(), date }, batch })
     }
 
-    /// Adds a recording chunk.
+    /// Adds a recording chunk. `size` is that of its message in bytes.
     pub(super) fn chunk(
         &mut self,
         decoder: &mut Decoder,
         event: Event<'_>,
         position: Position<'_>,
         now: Timestamp,
+        size: usize,
     ) -> Result<(), DecodeError> {
         let Some(chunk) = Chunk::of(&event)? else { return Ok(()) };
         let filed = self.bounds.file(event.time, now);
         let (recording, seq, bytes) = (chunk.recording_id.to_owned(), chunk.seq, chunk.bytes.to_vec());
         let session = event.subject.clone().into_owned();
         let row = event.describing_chunk(decoder)?.into_owned();
-        self.count(bytes.len() + 256);
+        let date = filed.days as i32;
+        self.count(size + 256);
+        self.dates.insert(date);
         self.chunks.push(PendingChunk {
-            partition: Partition { class: self.class.clone(), date: filed.days as i32 },
+            partition: Partition { class: self.class.clone(), date },
             session,
             recording,
             seq,
@@ -151,15 +202,15 @@ impl Collector {
         Ok(())
     }
 
-    /// Adds a message that is not an event.
-    pub(super) fn dead_letter(&mut self, letter: DeadLetter) {
-        self.count(letter.bytes());
+    /// Adds a message that is not an event. `size` is that of its message in bytes; its headers may take more as JSON.
+    pub(super) fn dead_letter(&mut self, letter: DeadLetter, size: usize) {
+        self.count(letter.bytes().max(size));
         self.dead_letters.push(letter);
     }
 
     fn count(&mut self, bytes: usize) {
         self.events += 1;
-        self.bytes += bytes;
+        self.bytes = self.bytes.saturating_add(bytes);
         self.since.get_or_insert_with(Instant::now);
     }
 
@@ -181,6 +232,11 @@ impl Collector {
     /// Their bytes.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Their filing dates.
+    pub(super) fn dates(&self) -> usize {
+        self.dates.len()
     }
 
     /// When the first of them was read.
@@ -211,6 +267,7 @@ impl Collector {
         );
         let rows = std::mem::take(&mut self.full).into_iter().chain(rest).collect();
         self.bytes = 0;
+        self.dates.clear();
         Some(PendingCommit {
             epoch,
             id,
@@ -234,7 +291,7 @@ mod tests {
 
     fn collector(starts: &[(i32, Option<i64>)]) -> Collector {
         let mut collector = Collector::new("general".to_owned());
-        collector.begin(7, starts.iter().map(|(partition, next)| start(*partition, *next, 0)));
+        collector.begin(7, starts.iter().map(|(partition, next)| start(*partition, *next, 0)), false);
         collector
     }
 
@@ -245,7 +302,7 @@ mod tests {
     #[test]
     fn deleted_offsets_are_distinguished_from_undelivered_ones() {
         let mut collector = Collector::new("general".to_owned());
-        collector.begin(1, [start(0, None, 5), start(1, Some(9), 7)]);
+        collector.begin(1, [start(0, None, 5), start(1, Some(9), 7)], false);
         add_line(&mut collector, 0, 8, "2026-11-18T00:00:00Z");
         add_line(&mut collector, 1, 9, "2026-11-18T00:00:00Z");
         let commit = collector.take("one".to_owned()).unwrap();
@@ -294,9 +351,58 @@ mod tests {
     fn a_new_epoch_drops_what_was_read() {
         let mut collector = collector(&[(0, None)]);
         add_line(&mut collector, 0, 0, "2026-11-18T00:00:00Z");
-        collector.begin(8, [start(0, None, 0)]);
+        collector.begin(8, [start(0, None, 0)], false);
         assert!(collector.take("x".to_owned()).is_none());
         assert_eq!((collector.events(), collector.bytes(), collector.since()), (0, 0, None));
+    }
+
+    #[test]
+    fn what_kafka_does_not_deliver_at_the_end_is_passed() {
+        let mut collector = collector(&[(0, Some(5)), (1, None)]);
+        add_line(&mut collector, 0, 5, "2026-11-18T00:00:00Z");
+        collector.pass("t", 0, 6);
+        assert_eq!(collector.take("without a marker".to_owned()).unwrap().gaps, [Vec::new()]);
+        collector.pass("t", 0, 6);
+        collector.pass("t", 2, 9);
+        assert!(collector.since().is_none(), "nothing was passed");
+        collector.pass("t", 0, 7);
+        assert!(collector.since().is_some(), "a marker alone is committed");
+        collector.pass("t", 0, 9);
+        collector.pass("t", 1, 3);
+        let commit = collector.take("markers".to_owned()).unwrap();
+        let advance = |partition, expected, next| Advance { topic: "t".to_owned(), partition, expected, next };
+        assert_eq!(commit.advances, [advance(0, Some(6), 9), advance(1, None, 3)]);
+        let gap = |start, end| Gap { start, end, before_first: false };
+        assert_eq!((commit.gaps, commit.events), (vec![vec![gap(6, 9)], vec![gap(0, 3)]], 0));
+    }
+
+    #[test]
+    fn a_position_from_before_a_resync_is_not_believed() {
+        let mut collector = Collector::new("general".to_owned());
+        collector.begin(2, [start(0, Some(5), 0)], true);
+        collector.pass("t", 0, 100);
+        assert!(collector.take("x".to_owned()).is_none());
+        add_line(&mut collector, 0, 5, "2026-11-18T00:00:00Z");
+        collector.pass("t", 0, 7);
+        assert_eq!(collector.take("x".to_owned()).unwrap().advances[0].next, 7);
+    }
+
+    #[test]
+    fn dates_and_all_bytes_of_messages_are_counted_until_the_commit() {
+        let mut collector = collector(&[(0, None)]);
+        for offset in 0..300 {
+            let day = Timestamp(NOW.0).plus_days(-(offset % 100)).date_text();
+            add_line(&mut collector, 0, offset, &format!("{day}T00:00:00Z"));
+        }
+        assert_eq!(collector.dates(), 100);
+        let before = collector.bytes();
+        let json =
+            br#"{"specversion":"1.0","id":"1","source":"s","type":"t","subject":"x","time":"2026-11-18T00:00:00Z"}"#;
+        let event = decode_structured(json).unwrap();
+        collector.event(&event, Position { topic: "t", partition: 0, offset: 300 }, NOW, 1 << 20);
+        assert_eq!(collector.bytes() - before, 1 << 20);
+        collector.take("x".to_owned()).unwrap();
+        assert_eq!((collector.dates(), collector.bytes()), (0, 0));
     }
 
     #[test]

@@ -2,18 +2,24 @@
 //! the order of offsets.
 
 mod collect;
+mod isolate;
+mod membership;
 mod reader;
 mod rebalance;
 
 use crate::archiver::error::ArchiverError;
+use crate::archiver::isolation::marks::Marks;
 use crate::archiver::queue::Work;
 use crate::archiver::run::Run;
+use holdfast_archive::log::TopicPartition;
 use holdfast_events::Timestamp;
+use isolate::Isolation;
+use membership::{Membership, Verdict};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError as LibraryError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 use reader::Reader;
-use rebalance::{Assignment, RebalanceContext};
+use rebalance::{Assignment, Cause, RebalanceContext};
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::time::{Duration, Instant};
 
@@ -27,35 +33,84 @@ const PAUSE_AFTER: Duration = Duration::from_millis(500);
 const MAX_DRAIN: Duration = Duration::from_secs(2);
 /// Reading ends earlier if no message arrives for this long.
 const DRAIN_IDLE: Duration = Duration::from_millis(400);
+/// For each question to Kafka about the group.
+const GROUP_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) type ArchivingConsumer = BaseConsumer<RebalanceContext>;
 
 /// The intake's thread.
 pub(super) struct Intake {
     consumer: ArchivingConsumer,
-    reader: Reader,
+    state: State,
+    marks: Marks,
     sender: SyncSender<Work>,
     run: Run,
+    /// When the consumer's position was last compared with what was read.
+    positions_checked: Instant,
+}
+
+/// What changes with a rebalance.
+struct State {
+    reader: Reader,
+    membership: Membership,
+    isolation: Isolation,
+}
+
+impl State {
+    /// Begins a new epoch if there was a rebalance. Returns whether there was one.
+    fn take_assignment(&mut self, consumer: &ArchivingConsumer, run: &Run) -> Result<bool, ArchiverError> {
+        let Some(assignment) = consumer.context().take_assignment() else { return Ok(false) };
+        let Assignment { epoch, starts, cause } = assignment?;
+        let (partitions, now) = (starts.len(), (run.clock)());
+        self.reader.collector.begin(epoch, starts, matches!(cause, Cause::Resync));
+        match cause {
+            Cause::Assigned(suspects) => {
+                self.membership.assigned(partitions, now);
+                self.isolation.begin(suspects);
+            }
+            Cause::Revoked => {
+                self.membership.revoked(now);
+                self.isolation.begin(Vec::new());
+            }
+            Cause::Resync => {}
+        }
+        self.isolate(consumer, run);
+        Ok(true)
+    }
+
+    /// Lets only the partition be read that is isolated, or all if none is. librdkafka keeps the pause of a partition
+    /// that is revoked and assigned again.
+    fn isolate(&mut self, consumer: &ArchivingConsumer, run: &Run) {
+        self.reader.condemned = self.isolation.condemned(|partition| run.archived.next(partition));
+        if self.isolation.active().is_some() {
+            self.set_paused(consumer, true);
+        }
+        self.set_paused(consumer, false);
+    }
+
+    /// Pauses all partitions, or resumes those that may be read.
+    fn set_paused(&self, consumer: &ArchivingConsumer, paused: bool) {
+        let result = consumer.assignment().and_then(|list| {
+            if paused { consumer.pause(&list) } else { consumer.resume(&self.isolation.readable(list)) }
+        });
+        if let Err(error) = result {
+            tracing::warn!(%error, paused, "pausing or resuming the partitions");
+        }
+    }
 }
 
 impl Intake {
-    /// Subscribes a consumer to both topics. Calls `on_ready` with `true` when partitions are assigned, and with
-    /// `false` when they are revoked.
-    pub(super) fn new(
-        run: Run,
-        sender: SyncSender<Work>,
-        on_ready: Box<dyn Fn(bool) + Send + Sync>,
-    ) -> Result<Self, ArchiverError> {
-        let consumer: ArchivingConsumer = run
-            .kafka
-            .consumer_config()?
-            .create_with_context(RebalanceContext::new(&run, on_ready))
-            .map_err(|source| ArchiverError::Kafka { doing: "create the consumer", source })?;
-        consumer
-            .subscribe(&[&run.kafka.events_topic, &run.kafka.recordings_topic])
-            .map_err(|source| ArchiverError::Kafka { doing: "subscribe to the topics", source })?;
-        let reader = Reader::new(run.settings.class.clone(), run.metrics.clone());
-        Ok(Self { consumer, reader, sender, run })
+    /// Subscribes a consumer to both topics.
+    pub(super) fn new(run: Run, sender: SyncSender<Work>) -> Result<Self, ArchiverError> {
+        let marks = Marks::new(run.archive.clone());
+        let state = State {
+            reader: Reader::new(run.settings.class.clone(), run.metrics.clone()),
+            membership: Membership::new(run.settings.rejoin_after, (run.clock)()),
+            isolation: Isolation::new(marks.clone()),
+        };
+        let consumer = create_consumer(&run, &marks)?;
+        subscribe(&consumer, &run)?;
+        Ok(Self { consumer, state, marks, sender, run, positions_checked: Instant::now() })
     }
 
     /// Runs until the stop. Returns the consumer, which must stay a member of the group until the last commit.
@@ -68,14 +123,20 @@ impl Intake {
                     break;
                 }
             }
+            self.state.take_assignment(&self.consumer, &self.run)?;
             if self.run.ownership.take_resync() {
                 self.resync();
+                self.state.take_assignment(&self.consumer, &self.run)?;
             }
-            self.take_assignment()?;
+            self.check_membership()?;
             self.report_committed();
+            if self.positions_checked.elapsed() >= self.run.settings.flush_interval {
+                self.pass_undelivered();
+            }
             if self.is_due() && !self.flush()? {
                 break;
             }
+            self.continue_isolation();
         }
         // Messages that were acknowledged just before the stop are still in flight from the broker.
         let (deadline, mut last_message) = (Instant::now() + MAX_DRAIN, Instant::now());
@@ -99,11 +160,9 @@ impl Intake {
             Some(Err(error)) => return self.poll_error(error).map(|()| false),
         };
         // A rebalance during this poll precedes the message.
-        if let Some(assignment) = self.consumer.context().take_assignment() {
-            let Assignment { epoch, starts } = assignment?;
-            self.reader.collector.begin(epoch, starts);
-        }
-        let rows = match self.reader.read(&message, now) {
+        self.state.take_assignment(&self.consumer, &self.run)?;
+        self.state.isolation.saw_message();
+        let rows = match self.state.reader.read(&message, now) {
             Ok(rows) => rows,
             Err(error) => {
                 tracing::error!(%error, "a message is out of order; reading again from the log's offsets");
@@ -122,6 +181,10 @@ impl Intake {
         match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => Err(self.lost_offset()),
             Some(RDKafkaErrorCode::Fatal) => Err(ArchiverError::Kafka { doing: "read from Kafka", source: error }),
+            // librdkafka would go on behind the batch, and its offsets would look like those of a transaction.
+            Some(
+                RDKafkaErrorCode::BadMessage | RDKafkaErrorCode::BadCompression | RDKafkaErrorCode::NotImplemented,
+            ) => Err(ArchiverError::UnreadableBatch { source: error }),
             // Most likely a broker is unreachable. librdkafka reconnects by itself.
             _ => {
                 tracing::warn!(%error, "reading from Kafka");
@@ -133,7 +196,7 @@ impl Intake {
     /// Finds the partition whose start offset Kafka does not have.
     fn lost_offset(&self) -> ArchiverError {
         let source = || LibraryError::MessageConsumption(RDKafkaErrorCode::OffsetOutOfRange);
-        for (topic, partition, offset) in self.reader.collector.positions() {
+        for (topic, partition, offset) in self.state.reader.collector.positions() {
             let watermarks = self.consumer.fetch_watermarks(&topic, partition, Duration::from_secs(5));
             if let (Ok((low, high)), Some(next)) = (watermarks, offset)
                 && !(low..=high).contains(&next)
@@ -145,21 +208,129 @@ impl Intake {
     }
 
     fn is_full(&self) -> bool {
-        let (collector, settings) = (&self.reader.collector, &self.run.settings);
-        collector.events() >= settings.flush_rows || collector.bytes() >= settings.flush_bytes
+        let (collector, settings) = (&self.state.reader.collector, &self.run.settings);
+        let unit = self.state.isolation.active().and_then(|active| active.plan.mark.unit);
+        collector.events() >= unit.unwrap_or(settings.flush_rows)
+            || collector.bytes() >= settings.flush_bytes
+            || collector.dates() >= settings.flush_dates
     }
 
     fn is_due(&self) -> bool {
-        let since = self.reader.collector.since();
+        let since = self.state.reader.collector.since();
         self.is_full() || since.is_some_and(|since| since.elapsed() >= self.run.settings.flush_interval)
     }
 
     /// Sends what was collected to the writer for a commit. Returns `false` if the writer has ended.
     fn flush(&mut self) -> Result<bool, ArchiverError> {
-        match self.reader.collector.take(uuid::Uuid::now_v7().to_string()) {
-            Some(commit) => self.send(Work::Commit(commit)),
-            None => Ok(true),
+        self.pass_undelivered();
+        let Some(commit) = self.state.reader.collector.take(uuid::Uuid::now_v7().to_string()) else { return Ok(true) };
+        let ends: Vec<_> =
+            commit.advances.iter().map(|advance| ((advance.topic.clone(), advance.partition), advance.next)).collect();
+        let epoch = commit.epoch;
+        let is_sent = self.send(Work::Commit(commit))?;
+        if self.state.isolation.active().is_some() {
+            self.wait_for_commit(epoch, &ends);
+            self.state.isolation.saw_message();
         }
+        Ok(is_sent)
+    }
+
+    /// Waits for a unit's commit: in isolation nothing else is on its way meanwhile. That may take until Kafka considers
+    /// the process dead; then the partitions are assigned anew.
+    fn wait_for_commit(&self, epoch: u64, ends: &[(TopicPartition, i64)]) {
+        while !is_settled(&self.run, epoch, ends) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Ends the isolation of a partition that has passed what ended the process before.
+    fn continue_isolation(&mut self) {
+        let Some(active) = self.state.isolation.active() else { return };
+        let archived = self.run.archived.next(&active.partition);
+        if self.state.isolation.is_passed(archived, |partition| position(&self.consumer, partition)) {
+            self.state.isolate(&self.consumer, &self.run);
+        }
+    }
+
+    /// Moves the offsets over what Kafka does not deliver, up to where the consumer is.
+    fn pass_undelivered(&mut self) {
+        self.positions_checked = Instant::now();
+        match self.consumer.position() {
+            Ok(list) => {
+                for element in list.elements() {
+                    if let Offset::Offset(position) = element.offset() {
+                        self.state.reader.collector.pass(element.topic(), element.partition(), position);
+                    }
+                }
+            }
+            Err(error) => tracing::debug!(%error, "cannot read the consumer's position"),
+        }
+    }
+
+    /// Makes the consumer anew if Kafka's group has lost it.
+    fn check_membership(&mut self) -> Result<(), ArchiverError> {
+        let now = (self.run.clock)();
+        if !self.state.membership.is_doubtful(now) {
+            return Ok(());
+        }
+        let Some(members) = self.members() else {
+            self.state.membership.postpone(now);
+            return Ok(());
+        };
+        match self.state.membership.decide(members, now) {
+            Verdict::Wait => Ok(()),
+            Verdict::Standby => {
+                tracing::debug!(members, "other members of the group have all partitions; standing by");
+                self.run.archived.stand_by();
+                (self.run.on_ready)(true);
+                Ok(())
+            }
+            Verdict::Renew => {
+                tracing::warn!(
+                    members,
+                    "Kafka's group has given this process no partitions for longer than a rebalance takes; making the \
+                     consumer anew"
+                );
+                (self.run.on_ready)(false);
+                self.run.metrics.rejoins.inc();
+                self.renew_consumer()
+            }
+        }
+    }
+
+    /// The members of the group, this process alone if Kafka does not tell; `None` if Kafka does not respond, or the
+    /// topics have no partitions to be given.
+    fn members(&self) -> Option<usize> {
+        let topics = [&self.run.kafka.events_topic, &self.run.kafka.recordings_topic];
+        let metadata = match self.consumer.fetch_metadata(None, GROUP_TIMEOUT) {
+            Ok(metadata) => metadata,
+            Err(error) => {
+                tracing::warn!(%error, "cannot ask Kafka why this process has no partitions");
+                return None;
+            }
+        };
+        let known = metadata.topics().iter().filter(|topic| topics.iter().any(|name| *name == topic.name()));
+        let partitions: usize = known.map(|topic| topic.partitions().len()).sum();
+        if partitions == 0 {
+            return None;
+        }
+        match self.consumer.fetch_group_list(Some(&self.run.kafka.group), GROUP_TIMEOUT) {
+            Ok(list) => Some(list.groups().iter().map(|group| group.members().len()).sum()),
+            // The built-in broker does not list groups. A consumer that is made anew for nothing does no harm.
+            Err(error) => {
+                tracing::debug!(%error, "Kafka does not tell who is in the group");
+                Some(1)
+            }
+        }
+    }
+
+    /// Leaves the group and joins it again as another member.
+    fn renew_consumer(&mut self) -> Result<(), ArchiverError> {
+        let consumer = create_consumer(&self.run, &self.marks)?;
+        drop(std::mem::replace(&mut self.consumer, consumer));
+        let epoch = self.run.ownership.end_epoch();
+        self.state.reader.collector.begin(epoch, [], false);
+        subscribe(&self.consumer, &self.run)
     }
 
     /// Sends to the writer. If its queue stays full, pauses the partitions and continues to poll, so that Kafka does
@@ -184,7 +355,7 @@ impl Intake {
             }
             if !paused {
                 tracing::warn!("the archive is slow; reading from Kafka is paused");
-                self.set_paused(true);
+                self.state.set_paused(&self.consumer, true);
                 paused = true;
             }
             // The few messages that still arrive are collected; no batch is sent meanwhile.
@@ -194,57 +365,35 @@ impl Intake {
                 None => {}
                 Some(Err(error)) => self.poll_error(error)?,
                 Some(Ok(message)) => {
-                    if let Some(assignment) = self.consumer.context().take_assignment() {
-                        let Assignment { epoch, starts } = assignment?;
-                        self.reader.collector.begin(epoch, starts);
-                        is_reassigned = true;
-                    }
-                    match self.reader.read(&message, now) {
-                        Ok(Some(rows)) => self.reader.collector.put_back(rows),
+                    is_reassigned = self.state.take_assignment(&self.consumer, &self.run)?;
+                    match self.state.reader.read(&message, now) {
+                        Ok(Some(rows)) => self.state.reader.collector.put_back(rows),
                         Ok(None) => {}
                         Err(_) => self.run.ownership.request_resync(),
                     }
                 }
             }
-            // Newly assigned partitions are not paused, and would fill the memory for as long as the archive is slow.
-            if self.take_assignment()? || is_reassigned {
-                self.set_paused(true);
+            // Newly assigned partitions are resumed, and would fill the memory for as long as the archive is slow.
+            if self.state.take_assignment(&self.consumer, &self.run)? || is_reassigned {
+                self.state.set_paused(&self.consumer, true);
             }
         }
         if paused {
-            self.set_paused(false);
+            self.state.set_paused(&self.consumer, false);
         }
         Ok(true)
-    }
-
-    fn set_paused(&self, paused: bool) {
-        let result = self
-            .consumer
-            .assignment()
-            .and_then(|list| if paused { self.consumer.pause(&list) } else { self.consumer.resume(&list) });
-        if let Err(error) = result {
-            tracing::warn!(%error, paused, "pausing or resuming the partitions");
-        }
     }
 
     /// Drops what was collected and reads again from the log's offsets.
     fn resync(&self) {
         match self.consumer.assignment() {
-            Ok(mut list) if list.count() > 0 => self.consumer.context().assign(&self.consumer, &mut list),
+            Ok(mut list) if list.count() > 0 => self.consumer.context().assign(&self.consumer, &mut list, true),
             Ok(_) => {}
             Err(source) => self
                 .consumer
                 .context()
                 .set_assignment(Err(ArchiverError::Kafka { doing: "list the assigned partitions", source })),
         }
-    }
-
-    /// Begins a new epoch if there was a rebalance. Returns whether there was one.
-    fn take_assignment(&mut self) -> Result<bool, ArchiverError> {
-        let Some(assignment) = self.consumer.context().take_assignment() else { return Ok(false) };
-        let Assignment { epoch, starts } = assignment?;
-        self.reader.collector.begin(epoch, starts);
-        Ok(true)
     }
 
     /// Commits the archived offsets to Kafka, for lag monitoring only. Nothing is ever read from these offsets.
@@ -262,3 +411,38 @@ impl Intake {
         }
     }
 }
+
+/// Whether a commit of `epoch` that reaches `ends` is done, or will not be: the writer drops what was read in an epoch
+/// that has ended.
+fn is_settled(run: &Run, epoch: u64, ends: &[(TopicPartition, i64)]) -> bool {
+    let is_archived =
+        |(partition, end): &(TopicPartition, i64)| run.archived.next(partition).is_none_or(|archived| archived >= *end);
+    run.ownership.epoch() != epoch
+        || run.ownership.is_resync_requested()
+        || run.stop.is_cancelled()
+        || ends.iter().all(is_archived)
+}
+
+/// The offset behind the last message, or behind the last marker of a transaction, that the consumer has taken from
+/// Kafka; `None` before the first.
+fn position(consumer: &ArchivingConsumer, (topic, partition): &TopicPartition) -> Option<i64> {
+    let list = consumer.position().ok()?;
+    let offset = list.find_partition(topic, *partition)?.offset();
+    if let Offset::Offset(position) = offset { Some(position) } else { None }
+}
+
+fn create_consumer(run: &Run, marks: &Marks) -> Result<ArchivingConsumer, ArchiverError> {
+    run.kafka
+        .consumer_config()?
+        .create_with_context(RebalanceContext::new(run, marks.clone()))
+        .map_err(|source| ArchiverError::Kafka { doing: "create the consumer", source })
+}
+
+fn subscribe(consumer: &ArchivingConsumer, run: &Run) -> Result<(), ArchiverError> {
+    consumer
+        .subscribe(&[&run.kafka.events_topic, &run.kafka.recordings_topic])
+        .map_err(|source| ArchiverError::Kafka { doing: "subscribe to the topics", source })
+}
+
+#[cfg(test)]
+mod tests;

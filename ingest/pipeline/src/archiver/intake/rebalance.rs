@@ -2,11 +2,12 @@
 
 use super::collect::StartOffset;
 use crate::archiver::error::ArchiverError;
-use crate::archiver::metrics::ArchiverMetrics;
-use crate::archiver::ownership::Ownership;
+use crate::archiver::isolation::marks::Marks;
+use crate::archiver::isolation::{Plan, plan};
 use crate::archiver::run::Run;
 use crate::kafka::KafkaContext;
-use holdfast_archive::{Table, TableLog};
+use holdfast_archive::log::TopicPartition;
+use holdfast_archive::{ArchiveError, Table, TableLog};
 use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
@@ -14,7 +15,7 @@ use rdkafka::error::KafkaError as LibraryError;
 use rdkafka::statistics::Statistics;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 
@@ -29,11 +30,9 @@ const LOG_TIMEOUT: Duration = Duration::from_secs(120);
 pub(crate) struct RebalanceContext {
     kafka: KafkaContext,
     log: TableLog,
-    ownership: Arc<Ownership>,
     runtime: Handle,
-    metrics: ArchiverMetrics,
-    on_ready: Box<dyn Fn(bool) + Send + Sync>,
-    cluster: Arc<OnceLock<String>>,
+    marks: Marks,
+    run: Run,
     /// The result of the last rebalance, until the intake takes it.
     assignment: Mutex<Option<Result<Assignment, ArchiverError>>>,
 }
@@ -44,22 +43,42 @@ struct LogPosition {
     cluster: Option<String>,
 }
 
-/// The partitions that are assigned to this consumer, with their start offsets.
+/// The result of a rebalance.
 pub(super) struct Assignment {
     pub(super) epoch: u64,
+    /// The partitions with their start offsets.
     pub(super) starts: Vec<StartOffset>,
+    pub(super) cause: Cause,
+}
+
+/// Why there is a new epoch.
+pub(super) enum Cause {
+    /// The group has given the partitions. Some are to be read in isolation.
+    Assigned(Vec<Suspect>),
+    /// The group has taken the partitions back, or has lost this member.
+    Revoked,
+    /// The same partitions are read again from the log's offsets.
+    Resync,
+}
+
+/// A partition that is to be read in isolation, because runs before this one died at its offset.
+pub(super) struct Suspect {
+    pub(super) partition: TopicPartition,
+    pub(super) plan: Plan,
+    /// The offset at which reading begins.
+    pub(super) from: i64,
+    /// The offset at which the isolation ends.
+    pub(super) until: i64,
 }
 
 impl RebalanceContext {
-    pub(super) fn new(run: &Run, on_ready: Box<dyn Fn(bool) + Send + Sync>) -> Self {
+    pub(super) fn new(run: &Run, marks: Marks) -> Self {
         Self {
             kafka: KafkaContext::new(&run.kafka),
             log: run.archive.table(Table::Events),
-            ownership: Arc::clone(&run.ownership),
             runtime: Handle::current(),
-            metrics: run.metrics.clone(),
-            on_ready,
-            cluster: Arc::clone(&run.cluster),
+            marks,
+            run: run.clone(),
             assignment: Mutex::new(None),
         }
     }
@@ -74,7 +93,7 @@ impl RebalanceContext {
                 Err(error) if Instant::now() >= deadline => return Err(ArchiverError::Archive(error)),
                 Err(error) => {
                     tracing::warn!(%error, "cannot read the start offsets from the log; retrying");
-                    self.metrics.retries.inc();
+                    self.run.metrics.retries.inc();
                     std::thread::sleep(Duration::from_secs(1));
                 }
             }
@@ -101,36 +120,83 @@ impl RebalanceContext {
         match archived {
             Some(archived) if archived != found => Err(ArchiverError::OtherCluster { archived, found }),
             _ => {
-                self.cluster.get_or_init(|| found);
+                self.run.cluster.get_or_init(|| found);
                 Ok(())
             }
         }
     }
 
-    /// Begins a new epoch with the partitions of `list`, each at its start offset.
-    pub(super) fn assign(&self, consumer: &BaseConsumer<Self>, list: &mut TopicPartitionList) {
-        let epoch = self.ownership.end_epoch();
+    /// Begins a new epoch with the partitions of `list`, each at its start offset. `is_resync`: they were assigned
+    /// before.
+    pub(super) fn assign(&self, consumer: &BaseConsumer<Self>, list: &mut TopicPartitionList, is_resync: bool) {
+        let epoch = self.run.ownership.end_epoch();
         let assigned = self.set_starts(list).and_then(|mut position| {
             // Topics without offsets in the log are read from their beginning, in any cluster.
             if position.partitions.iter().any(|start| start.next.is_some()) {
                 self.check_cluster(consumer, position.cluster)?;
             } else if let Some(found) = consumer.client().fetch_cluster_id(CLUSTER_ID_TIMEOUT) {
-                self.cluster.get_or_init(|| found);
+                self.run.cluster.get_or_init(|| found);
             }
             for start in position.partitions.iter_mut().filter(|start| start.next.is_none()) {
                 start.earliest = earliest(consumer, start);
             }
+            let starts = position.partitions;
+            let cause = if is_resync { Cause::Resync } else { Cause::Assigned(self.suspects(consumer, &starts)) };
             consumer
                 .assign(list)
                 .map_err(|source| ArchiverError::Kafka { doing: "take the assigned partitions", source })?;
-            Ok(Assignment { epoch, starts: position.partitions })
+            Ok(Assignment { epoch, starts, cause })
         });
+        let assigned = match assigned {
+            // The store is unreachable for longer than an assignment may take. Without partitions, the consumer is made
+            // anew after a while, and they are assigned again.
+            Err(ArchiverError::Archive(error @ (ArchiveError::Store { .. } | ArchiveError::Log { .. }))) => {
+                tracing::error!(%error, "cannot read the start offsets from the log; trying again with a new consumer");
+                consumer
+                    .assign(&TopicPartitionList::new())
+                    .map(|()| Assignment { epoch, starts: Vec::new(), cause: Cause::Revoked })
+                    .map_err(|source| ArchiverError::Kafka { doing: "release the assigned partitions", source })
+            }
+            assigned => assigned,
+        };
         if let Ok(assignment) = &assigned {
-            tracing::info!(partitions = assignment.starts.len(), "partitions assigned");
-            self.metrics.assigned_partitions.set(assignment.starts.len() as i64);
-            (self.on_ready)(true);
+            let partitions = assignment.starts.len();
+            tracing::info!(partitions, "partitions assigned");
+            self.run.archived.begin(assignment.starts.iter().map(|start| (start.partition(), start.from())));
+            self.run.metrics.assigned_partitions.set(partitions as i64);
+            // Whether others have the partitions that this process did not get is asked by the intake.
+            (self.run.on_ready)(partitions > 0);
         }
         self.set_assignment(assigned);
+    }
+
+    /// Leaves a mark for each partition, and returns those that are to be read in isolation. The one at which the last
+    /// run died is the first.
+    fn suspects(&self, consumer: &BaseConsumer<Self>, starts: &[StartOffset]) -> Vec<Suspect> {
+        let partitions: Vec<_> = starts.iter().map(StartOffset::partition).collect();
+        let found = self.marks.read(&partitions);
+        let (mut suspects, mut plain) = (Vec::new(), Vec::new());
+        for (start, partition) in starts.iter().zip(partitions) {
+            let (before, from) = (found.get(&partition), start.from());
+            let mut high = from;
+            let plan = plan(before, start.next, || {
+                match consumer.fetch_watermarks(&partition.0, partition.1, WATERMARK_TIMEOUT) {
+                    Ok((_, end)) => high = end,
+                    Err(error) => tracing::warn!(%error, "cannot read how much waits after the last run died"),
+                }
+                high.saturating_sub(from)
+            });
+            if plan.mark.unit.is_none() {
+                plain.push((partition, plan.mark));
+                continue;
+            }
+            let until = plan.until(from, high, self.run.settings.flush_rows);
+            let was_alone = before.is_some_and(|mark| mark.unit.is_some());
+            suspects.push((!was_alone, Suspect { partition, plan, from, until }));
+        }
+        self.marks.leave(plain);
+        suspects.sort_by_key(|(is_later, _)| *is_later);
+        suspects.into_iter().map(|(_, suspect)| suspect).collect()
     }
 
     pub(super) fn set_assignment(&self, assignment: Result<Assignment, ArchiverError>) {
@@ -171,16 +237,21 @@ impl ConsumerContext for RebalanceContext {
     /// Replaces the default, which starts each partition at the group's committed offset.
     fn rebalance(&self, consumer: &BaseConsumer<Self>, error: RDKafkaRespErr, list: &mut TopicPartitionList) {
         if error == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
-            self.assign(consumer, list);
+            self.assign(consumer, list, false);
             return;
         }
         // Revoked, or the group was lost. The epoch ends before the partitions are released.
-        let epoch = self.ownership.end_epoch();
-        self.metrics.assigned_partitions.set(0);
-        (self.on_ready)(false);
+        let epoch = self.run.ownership.end_epoch();
+        self.run.archived.begin([]);
+        self.run.metrics.assigned_partitions.set(0);
+        (self.run.on_ready)(false);
+        // After a death the marks stay: they are how the next run knows of it.
+        if !self.run.died.is_cancelled() && !std::thread::panicking() {
+            self.marks.give_back();
+        }
         let assignment = consumer
             .unassign()
-            .map(|()| Assignment { epoch, starts: Vec::new() })
+            .map(|()| Assignment { epoch, starts: Vec::new(), cause: Cause::Revoked })
             .map_err(|source| ArchiverError::Kafka { doing: "release the revoked partitions", source });
         tracing::info!("partitions revoked");
         self.set_assignment(assignment);

@@ -1,5 +1,6 @@
 //! Attests commits: their files, their offsets with those that Kafka did not deliver, and their batches.
 
+use super::retry::Retry;
 use crate::archiver::error::ArchiverError;
 use crate::archiver::queue::{Gap, PendingCommit};
 use crate::kafka::{KafkaSettings, cleanup_policy};
@@ -10,15 +11,14 @@ use holdfast_proof::note::SigningKey;
 use holdfast_proof::{Commit, FileDigest, Files, Leaf, Operation, Skip, SkipReason, Span};
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
-use tokio::runtime::Handle;
 
 /// Attests commits.
 pub(super) struct Attestor {
     key: Arc<SigningKey>,
     kafka: KafkaSettings,
     cluster: Arc<OnceLock<String>>,
-    runtime: Handle,
     dead_letters: TableLog,
+    retry: Retry,
     /// Why a topic has offsets that Kafka does not deliver, once requested from Kafka.
     reasons: BTreeMap<String, SkipReason>,
     /// The version of the log of dead letters that the last commit of events named, once known.
@@ -32,9 +32,9 @@ impl Attestor {
         kafka: KafkaSettings,
         cluster: Arc<OnceLock<String>>,
         dead_letters: TableLog,
+        retry: Retry,
     ) -> Self {
-        let runtime = Handle::current();
-        Self { key, kafka, cluster, runtime, dead_letters, reasons: BTreeMap::new(), dead_letters_version: None }
+        Self { key, kafka, cluster, dead_letters, retry, reasons: BTreeMap::new(), dead_letters_version: None }
     }
 
     /// Attests a commit of dead letters.
@@ -60,7 +60,7 @@ impl Attestor {
     ) -> Result<Attestation, ArchiverError> {
         let version = match self.dead_letters_version {
             Some(known) if commit.dead_letters.is_empty() => known,
-            _ => self.runtime.block_on(self.dead_letters.version())?,
+            _ => self.retry.until_done("read the version of the dead letters", || self.dead_letters.version())?,
         };
         self.dead_letters_version = Some(version);
         let mut leaves = vec![commit_leaf(Table::Events, &commit.id, version)];
@@ -94,7 +94,7 @@ impl Attestor {
         if let Some(known) = self.reasons.get(topic) {
             return *known;
         }
-        match self.runtime.block_on(cleanup_policy(&self.kafka, topic)) {
+        match self.retry.block_on(cleanup_policy(&self.kafka, topic)) {
             Ok(policy) => {
                 let is_compacted = policy.split(',').any(|word| word.trim() == "compact");
                 let reason = if is_compacted { SkipReason::Compaction } else { SkipReason::Transactions };

@@ -67,7 +67,8 @@ fn runs(chunks: Vec<PendingChunk>) -> Vec<Vec<PendingChunk>> {
     for chunk in chunks {
         let key = (chunk.session.clone(), chunk.recording.clone());
         let follows = |run: &Vec<PendingChunk>| {
-            run.last().is_some_and(|last| last.seq + 1 == chunk.seq && last.partition == chunk.partition)
+            run.last()
+                .is_some_and(|last| last.seq.checked_add(1) == Some(chunk.seq) && last.partition == chunk.partition)
         };
         match newest.get(&key) {
             Some(index) if follows(&runs[*index]) => runs[*index].push(chunk),
@@ -113,5 +114,13 @@ mod tests {
             names,
             [vec![("a", 0), ("a", 1)], vec![("b", 0), ("b", 1)], vec![("a", 3)], vec![("a", 3)], vec![("a", 4)]]
         );
+    }
+
+    #[test]
+    fn any_number_of_a_chunk_starts_or_continues_a_run() {
+        let seqs = [i64::MAX - 1, i64::MAX, i64::MAX, i64::MIN, -1, 0, 1 << 62];
+        let runs = runs(seqs.into_iter().map(|seq| chunk("a", seq, 1)).collect());
+        let seqs: Vec<Vec<_>> = runs.iter().map(|run| run.iter().map(|chunk| chunk.seq).collect()).collect();
+        assert_eq!(seqs, [vec![i64::MAX - 1, i64::MAX], vec![i64::MAX], vec![i64::MIN], vec![-1, 0], vec![1 << 62]]);
     }
 }

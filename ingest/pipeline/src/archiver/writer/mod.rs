@@ -51,11 +51,10 @@ impl Writer {
             class: run.settings.class.clone(),
             clock: Arc::clone(&run.clock),
         };
-        let attestor = run
-            .settings
-            .signing_key
-            .clone()
-            .map(|key| Attestor::new(key, run.kafka.clone(), Arc::clone(&run.cluster), dead_letters.log.clone()));
+        let attestor = run.settings.signing_key.clone().map(|key| {
+            let (cluster, log) = (Arc::clone(&run.cluster), dead_letters.log.clone());
+            Attestor::new(key, run.kafka.clone(), cluster, log, retry.clone())
+        });
         let factory = FileFactory { ring, encrypt: run.settings.encrypt, retry };
         Self { events: run.archive.table(Table::Events), dead_letters, factory, attestor, run }
     }
@@ -107,6 +106,7 @@ impl Writer {
             metrics.commits.inc();
             metrics.file_bytes.inc_by(segments.iter().map(|segment| segment.bytes.len() as u64).sum());
             metrics.commit_seconds.observe(commit.since.elapsed().as_secs_f64());
+            self.run.archived.advance(&commit.advances);
             self.run.committed.add(commit.advances);
         }
         Ok(outcome)

@@ -65,6 +65,8 @@ async fn an_invalid_chunk_is_rejected_with_its_reason() {
         ("s/r/chunks/x?first_ms=0&last_ms=1", "invalid_path"),
         ("s/r/chunks/-1?first_ms=0&last_ms=1", "invalid_path"),
         ("s/r/chunks/+1?first_ms=0&last_ms=1", "invalid_path"),
+        ("s/r/chunks/2147483648?first_ms=0&last_ms=1", "invalid_path"),
+        ("s/r/chunks/9223372036854775807?first_ms=0&last_ms=1", "invalid_path"),
         ("s/r/chunks/99999999999999999999?first_ms=0&last_ms=1", "invalid_path"),
         ("%ff/r/chunks/0?first_ms=0&last_ms=1", "invalid_path"),
         ("s/%00/chunks/0?first_ms=0&last_ms=1", "invalid_path"),
@@ -104,6 +106,31 @@ async fn an_invalid_chunk_is_rejected_with_its_reason() {
     let unauthenticated = Request::post(format!("/v1/recordings/{place}")).body(vec![1].into()).unwrap();
     assert_eq!(fixture.send(unauthenticated).await.status, StatusCode::UNAUTHORIZED);
     assert_eq!(fixture.sent(), []);
+    fixture.assert_idle();
+}
+
+#[tokio::test]
+async fn the_number_of_a_chunk_has_a_bound_on_both_routes() {
+    let fixture = fixture(Behaviour::Acknowledge);
+    let place = |seq: u64| format!("s/r/chunks/{seq}?first_ms=0&last_ms=9223372036854775807");
+    let greatest = fixture.send(chunk_request(&place(2_147_483_647)).body(vec![1].into()).unwrap()).await;
+    assert_eq!(greatest.status, StatusCode::ACCEPTED);
+    let beyond = fixture.send(chunk_request(&place(2_147_483_648)).body(vec![1].into()).unwrap()).await;
+    assert_eq!(beyond.detail(), "seq is not a whole number from 0 to 2147483647");
+    let chunk = |seq: &str| {
+        event("1")
+            .replace("chat.line", "recording.chunk")
+            .replace(r#""data":{"seq":0,"sender":"agent","text":"hello"}"#, &format!(
+                r#""datacontenttype":"video/webm","recordingid":"r","seq":{seq},"firstms":0,"lastms":1,"data_base64":"AA==""#
+            ))
+    };
+    assert_eq!(fixture.post(STRUCTURED, chunk("5.0")).await.status, StatusCode::ACCEPTED);
+    for seq in ["2147483648", "9223372036854775807", "1e400", "4.5"] {
+        let response = fixture.post(STRUCTURED, chunk(seq)).await;
+        assert_eq!((response.status, response.reason()), (StatusCode::BAD_REQUEST, "invalid_chunk"), "{seq}");
+        assert!(response.detail().contains("from 0 to 2147483647"), "{}", response.detail());
+    }
+    assert_eq!(fixture.sent().len(), 2);
     fixture.assert_idle();
 }
 

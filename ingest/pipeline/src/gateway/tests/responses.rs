@@ -112,13 +112,15 @@ async fn past_and_future_times_and_an_escaped_nul_are_valid() {
     for body in [
         event("1").replace("2026-01-31T10:30:00+01:00", "1970-01-01T00:00:00Z"),
         event("1").replace("2026-01-31T10:30:00+01:00", "2090-12-31T00:00:00Z"),
+        event("1").replace("2026-01-31T10:30:00+01:00", "0001-01-01T00:00:00Z"),
+        event("1").replace("2026-01-31T10:30:00+01:00", "9999-12-31T23:59:59.9999999-05:00"),
         event("1").replace("hello", "\\u0000"),
         event("1"),
         event("1"),
     ] {
         assert_eq!(fixture.post(STRUCTURED, body).await.status, StatusCode::ACCEPTED);
     }
-    assert_eq!(fixture.sent().len(), 5);
+    assert_eq!(fixture.sent().len(), 7);
 }
 
 #[tokio::test]
@@ -139,6 +141,45 @@ async fn nothing_of_a_batch_with_an_invalid_event_is_published() {
         assert_eq!((response.status, response.reason()), (StatusCode::BAD_REQUEST, reason));
     }
     assert_eq!(fixture.sent(), []);
+}
+
+#[tokio::test]
+async fn an_error_in_the_json_of_a_batch_names_the_event() {
+    let fixture = fixture(Behaviour::Acknowledge);
+    let (first, good) = (event("1"), event("3"));
+    for (bad, reason) in [
+        (event("2").replace("hello", "so happy \\ud83d").into_bytes(), "invalid_json"),
+        (event("2").replace(r#""seq":0"#, r#""seq":0,"seq":1"#).into_bytes(), "duplicate_key"),
+        (event("2").replace("hello", "\u{1}").into_bytes(), "invalid_json"),
+        (event("2").chars().map(|letter| if letter == 'o' { 0xff } else { letter as u8 }).collect(), "invalid_utf8"),
+        (b"5".to_vec(), "not_an_event"),
+    ] {
+        let body = [b"[".as_slice(), first.as_bytes(), b",", &bad, b",", good.as_bytes(), b"]"].concat();
+        let response = fixture.post(BATCH, body).await;
+        assert_eq!((response.status, response.reason()), (StatusCode::BAD_REQUEST, reason), "{response:?}");
+        assert_eq!(response.body["index"], 1, "{response:?}");
+        let begins = format!("begins at byte {} of the body", first.len() + 2);
+        assert!(response.detail().contains(&begins), "{}", response.detail());
+    }
+    let unfinished = fixture.post(BATCH, format!("[{first}")).await;
+    assert_eq!((unfinished.reason(), unfinished.body.get("index")), ("invalid_json", None));
+    assert_eq!(fixture.sent(), []);
+}
+
+#[tokio::test]
+async fn a_byte_order_mark_before_an_event_or_a_batch_belongs_to_nothing() {
+    let fixture = fixture(Behaviour::Acknowledge);
+    for (content_type, body) in [(STRUCTURED, event("1")), (BATCH, format!("[{}]", event("1")))] {
+        let response = fixture.post(content_type, format!("\u{feff}{body}")).await;
+        assert_eq!(response.status, StatusCode::ACCEPTED, "{response:?}");
+    }
+    for sent in fixture.sent() {
+        assert_eq!((sent.key.as_str(), sent.value), ("s-1", event("1").into_bytes()));
+    }
+    for nothing in ["\u{feff}", "\u{feff}\u{feff}{}"] {
+        assert_eq!(fixture.post(STRUCTURED, nothing).await.status, StatusCode::BAD_REQUEST, "{nothing:?}");
+    }
+    assert_eq!(fixture.sent().len(), 2);
 }
 
 #[tokio::test]

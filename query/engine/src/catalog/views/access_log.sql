@@ -1,7 +1,10 @@
 -- One row per access to the archive, and per refused attempt: user, time, address, purpose. An access is recorded when
 -- it begins and when it has ended; one row joins both events. `outcome` is complete, cancelled, failed, refused, or
 -- NULL while the access is in progress (or if the process died). `subjects` is a JSON array of the sessions and other
--- subjects of events whose protected data was read; `all_subjects` is true if they were too many to name.
+-- subjects of events whose protected data was read; `all_subjects` is true if they were too many to name. `tables` and
+-- `tiers` are what the access could read, known when it began. Without an end, `subjects`, `customers` and `tickets` are
+-- those whose protected data it could read, and `all_subjects` is true if it could read that of others as well, or if
+-- the record of its beginning does not say.
 with accesses as (
     select subject, type, time, duration, reason, operational, personal, data
     from archive.deduplicated_events
@@ -31,6 +34,13 @@ begun as (
         operational ->> 'purpose' as purpose,
         reason,
         operational ->> 'access_id' as access_id,
+        operational ->> 'tables' as tables,
+        operational ->> 'tiers' as tiers,
+        operational ->> 'subjects' as subjects,
+        operational ->> 'customers' as customers,
+        operational ->> 'tickets' as tickets,
+        type <> 'archive.denied'
+            and coalesce(json_get_bool(operational, 'all_subjects'), (operational ->> 'tiers') is null) as all_subjects,
         type = 'archive.denied' as denied
     from accesses
     where coalesce(operational ->> 'stage', 'begun') = 'begun'
@@ -49,8 +59,12 @@ select
     ended.rows,
     ended.bytes,
     ended.duration,
-    ended.subjects,
-    coalesce(ended.all_subjects, false) as all_subjects,
-    begun.access_id
+    case when ended.access_id is null then begun.subjects else ended.subjects end as subjects,
+    case when ended.access_id is null then begun.all_subjects else coalesce(ended.all_subjects, false) end as all_subjects,
+    begun.access_id,
+    begun.tables,
+    begun.tiers,
+    case when ended.access_id is null then begun.customers end as customers,
+    case when ended.access_id is null then begun.tickets end as tickets
 from begun
 left join ended on ended.access_id = begun.access_id

@@ -2,6 +2,7 @@
 -- `waited` and `handled` are seconds; `agents` is a JSON array of all agents who handled it, `agent` the last of them.
 -- `resolution` is the agent's outcome; `resolved`, `rating` and `feedback` are the customer's answers, and NULL if the
 -- survey is unanswered. `broken_off`: it was started, has no session.ended, and has had no event for an hour.
+-- A time is NULL also where its event claims an implausible one; `waited` and `handled` where they would be negative.
 select
     session,
     portal,
@@ -32,5 +33,5 @@ select
     transfers,
     diagnostics,
     recordings,
-    started_at is not null and ended_at is null and last_time < now() - interval '1 hour' as broken_off
+    coalesce(state = 'started', false) and last_time < now() - interval '1 hour' as broken_off
 from archive.session_states

@@ -139,6 +139,19 @@ async fn recursive_queries_are_followed_to_a_fixed_point() {
 }
 
 #[tokio::test]
+async fn a_query_with_the_name_of_a_table_hides_no_column_of_the_table() {
+    let columns = "(id, rating, personal, data) as (select id, rating, id as p, id as d from events";
+    let row = "select w.id, w.rating, w.id as p, w.id as d from others w";
+    let step = format!("{row} cross join public.others s where s.data is null");
+    computes(&format!("with recursive others {columns} union all {step}) select count(*) from others"), "data").await;
+    computes(&format!("with others {columns}) select o.id from public.others o where o.data is null"), "data").await;
+    // The query's own column of that name is not withheld.
+    shows(&format!("with others {columns}) select o.id from others o where o.data is null"), &[]).await;
+    let own = format!("{row} where w.data is null");
+    shows(&format!("with recursive others {columns} union all {own}) select id from others"), &[]).await;
+}
+
+#[tokio::test]
 async fn a_view_may_compute_in_its_projection_only() {
     let (shown, computed) = analysed("select id, data ->> 'text' as text, personal as p from events", true).await;
     assert_eq!((shown, computed), (vec!["text".to_owned(), "p".to_owned()], vec![]));

@@ -73,12 +73,22 @@ fn diagnostics(session: &str, time: &str, mut data: Value) -> Value {
 fn access_begun(record: &str, kind: &str, user: &str, time: &str, purpose: Option<&str>) -> Value {
     let mut data = json!({
         "user": user, "role": "compliance", "interface": "postgres", "remote_ip": "192.0.2.7", "access_id": record,
-        "stage": "begun", "statement": format!("statement of {record}"),
+        "stage": "begun", "statement": format!("statement of {record}"), "tables": ["events"], "tiers": ["operational"],
     });
     if let Some(purpose) = purpose {
         data["purpose"] = json!(purpose);
     }
     with(event(&format!("archive.{kind}"), record, user, time, data), &[("source", "holdfast:access")])
+}
+
+/// The record that an access has begun, with what it may read: `reads` has members of the event's data; null removes one.
+fn access_begun_with(record: &str, time: &str, reads: Value) -> Value {
+    let mut event = access_begun(record, "queried", "ada", time, None);
+    for (name, value) in reads.as_object().unwrap() {
+        event["data"][name.as_str()] = value.clone();
+    }
+    event["data"].as_object_mut().unwrap().retain(|_, value| !value.is_null());
+    event
 }
 
 /// The record of how an access ended; `found` has its outcome, rows and subjects.
@@ -238,8 +248,6 @@ pub(super) async fn with_accesses() -> Fixture {
         access_ended("A-2", "viewed", "bob", &june("11:00:01"), ("cancelled", 1, json!(["S-3"]))),
         access_begun("A-3", "exported", "eve", &june("12:00:00"), Some("subpoena 7")),
         access_ended("A-3", "exported", "eve", &june("12:00:01"), ("complete", 900, json!(true))),
-        // It began after the export of all subjects.
-        requested("S-9", &june("12:30:00"), "web/vip", &[("customer", "acme")]),
         access_begun("A-4", "queried", "ada", &june("13:00:00"), Some("totals")),
         access_ended("A-4", "queried", "ada", &june("13:00:01"), ("complete", 5, nothing)),
         access_begun("A-5", "queried", "ada", &june("14:00:00"), None),
@@ -248,6 +256,30 @@ pub(super) async fn with_accesses() -> Fixture {
         requested("S \"9\"", &june("07:00:00"), "web/vip", &[("customer", "quo'te")]),
         access_begun("A-7", "viewed", "bob", &june("16:00:00"), Some("request")),
         access_ended("A-7", "viewed", "bob", &june("16:00:01"), ("complete", 1, json!(["S \"9\""]))),
+    ];
+    fixture.write(JUNE, &accesses).await;
+    // It began more than a day after the export of all subjects.
+    let later = requested("S-9", "2026-06-11T12:30:00Z", "web/vip", &[("customer", "acme")]);
+    fixture.write(JUNE + 1, &[later]).await;
+    fixture
+}
+
+/// With accesses whose end is not on record, and one with an end that read less than it could.
+pub(super) async fn with_open_accesses() -> Fixture {
+    let mut fixture = support().await;
+    let protected = json!(["operational", "content"]);
+    let accesses = [
+        access_begun_with("B-1", &june("10:00:00"), json!({"tiers": protected, "subjects": ["S-1", "S-4"]})),
+        access_begun_with("B-2", &june("11:00:00"), json!({"tiers": protected, "customers": ["acme"]})),
+        access_begun_with("B-3", &june("12:00:00"), json!({"tiers": protected, "tickets": ["T-4"]})),
+        access_begun_with("B-4", &june("13:00:00"), json!({"tiers": protected, "all_subjects": true})),
+        // It began after the access to all subjects, by a time that a sender claims: by less than a day.
+        requested("S-9", &june("13:30:00"), "web/vip", &[("customer", "globex")]),
+        access_begun_with("B-5", &june("14:00:00"), json!({})),
+        access_begun_with("B-6", &june("15:00:00"), json!({"tiers": protected, "all_subjects": true})),
+        access_ended("B-6", "queried", "ada", &june("15:00:01"), ("complete", 1, json!(["S-3"]))),
+        // From before the records said what an access may read.
+        access_begun_with("B-7", &june("16:00:00"), json!({"tiers": null, "tables": null})),
     ];
     fixture.write(JUNE, &accesses).await;
     fixture

@@ -1,0 +1,179 @@
+//! A function whose calls are bounded.
+
+use super::growth::{Growth, growth_of};
+use super::need::check;
+use datafusion::arrow::datatypes::{DataType, FieldRef};
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::common::{ExprSchema, Result, ScalarValue};
+use datafusion::logical_expr::interval_arithmetic::Interval;
+use datafusion::logical_expr::preimage::PreimageResult;
+use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
+use datafusion::logical_expr::sort_properties::{ExprProperties, SortProperties};
+use datafusion::logical_expr::{
+    ColumnarValue, Documentation, Expr, ExpressionPlacement, LogicalPlan, ReturnFieldArgs, ScalarFunctionArgs,
+    ScalarUDF, ScalarUDFImpl, Signature, StructFieldMapping,
+};
+use std::sync::Arc;
+
+/// The function `inner`, which is called only if its arguments keep the bounds. In everything else it is `inner`: names,
+/// types, plans and results stay the same.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct BoundedFunction {
+    inner: Arc<ScalarUDF>,
+    growth: Growth,
+}
+
+/// `function` with its bounds. `None` if it needs none, or has them already.
+pub(super) fn bounded(function: &Arc<ScalarUDF>) -> Option<Arc<ScalarUDF>> {
+    // What extensions add has no list here: its arguments are bounded at least.
+    let growth = growth_of(function.name()).unwrap_or(Growth::Copies);
+    if growth == Growth::None || function.inner().is::<BoundedFunction>() {
+        return None;
+    }
+    Some(Arc::new(ScalarUDF::new_from_impl(BoundedFunction { inner: Arc::clone(function), growth })))
+}
+
+/// If `expression` is a call, the bounded call. Its arguments stay as they are.
+pub(super) fn bound_call(mut expression: Expr) -> Expr {
+    if let Expr::ScalarFunction(call) = &mut expression
+        && let Some(function) = bounded(&call.func)
+    {
+        call.func = function;
+    }
+    expression
+}
+
+/// `expression` with bounds around all of its calls.
+fn bound_calls(expression: Expr) -> Result<Transformed<Expr>> {
+    expression.transform_up(|part| Ok(Transformed::yes(bound_call(part))))
+}
+
+/// `plan` with bounds around all of its calls.
+pub(crate) fn bound_plan(plan: LogicalPlan) -> Result<LogicalPlan> {
+    plan.transform_down_with_subqueries(|node| node.map_expressions(bound_calls)).data()
+}
+
+/// If `expression` is a bounded call, the call of the function itself.
+fn unbound_call(mut expression: Expr) -> Expr {
+    if let Expr::ScalarFunction(call) = &mut expression {
+        let inner = call.func.inner().downcast_ref::<BoundedFunction>().map(|bounded| Arc::clone(&bounded.inner));
+        if let Some(inner) = inner {
+            call.func = inner;
+        }
+    }
+    expression
+}
+
+// Each method of the trait is passed on, also those that have a default.
+#[warn(clippy::missing_trait_methods)]
+impl ScalarUDFImpl for BoundedFunction {
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        check(self.inner.name(), self.growth, &args)?;
+        self.inner.invoke_with_args(args)
+    }
+
+    fn simplify(&self, args: Vec<Expr>, info: &SimplifyContext) -> Result<ExprSimplifyResult> {
+        // A function knows the others (`array_has` knows `make_array`) without their bounds.
+        let args = args.into_iter().map(unbound_call).collect();
+        Ok(match self.inner.simplify(args, info)? {
+            ExprSimplifyResult::Simplified(expression) => {
+                ExprSimplifyResult::Simplified(bound_calls(expression).data()?)
+            }
+            ExprSimplifyResult::Original(args) => {
+                ExprSimplifyResult::Original(args.into_iter().map(bound_call).collect())
+            }
+        })
+    }
+
+    fn with_updated_config(&self, config: &ConfigOptions) -> Option<ScalarUDF> {
+        let inner = Arc::new(self.inner.inner().with_updated_config(config)?);
+        Some(ScalarUDF::new_from_impl(Self { inner, growth: self.growth }))
+    }
+
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn aliases(&self) -> &[String] {
+        self.inner.aliases()
+    }
+
+    #[expect(deprecated, reason = "passed on until the engine removes it")]
+    fn display_name(&self, args: &[Expr]) -> Result<String> {
+        self.inner.display_name(args)
+    }
+
+    fn schema_name(&self, args: &[Expr]) -> Result<String> {
+        self.inner.schema_name(args)
+    }
+
+    fn signature(&self) -> &Signature {
+        self.inner.signature()
+    }
+
+    fn return_type(&self, arg_types: &[DataType]) -> Result<DataType> {
+        self.inner.return_type(arg_types)
+    }
+
+    fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
+        self.inner.return_field_from_args(args)
+    }
+
+    #[expect(deprecated, reason = "passed on until the engine removes it")]
+    fn is_nullable(&self, args: &[Expr], schema: &dyn ExprSchema) -> bool {
+        self.inner.is_nullable(args, schema)
+    }
+
+    fn is_strict(&self) -> bool {
+        self.inner.is_strict()
+    }
+
+    fn preimage(&self, args: &[Expr], lit_expr: &Expr, info: &SimplifyContext) -> Result<PreimageResult> {
+        self.inner.preimage(args, lit_expr, info)
+    }
+
+    fn short_circuits(&self) -> bool {
+        self.inner.short_circuits()
+    }
+
+    fn conditional_arguments<'a>(&self, args: &'a [Expr]) -> Option<(Vec<&'a Expr>, Vec<&'a Expr>)> {
+        self.inner.conditional_arguments(args)
+    }
+
+    fn evaluate_bounds(&self, input: &[&Interval]) -> Result<Interval> {
+        self.inner.evaluate_bounds(input)
+    }
+
+    fn propagate_constraints(&self, interval: &Interval, inputs: &[&Interval]) -> Result<Option<Vec<Interval>>> {
+        self.inner.propagate_constraints(interval, inputs)
+    }
+
+    fn output_ordering(&self, inputs: &[ExprProperties]) -> Result<SortProperties> {
+        self.inner.output_ordering(inputs)
+    }
+
+    fn preserves_lex_ordering(&self, inputs: &[ExprProperties]) -> Result<bool> {
+        self.inner.preserves_lex_ordering(inputs)
+    }
+
+    fn strictly_order_preserving(&self, inputs: &[ExprProperties]) -> Result<bool> {
+        self.inner.strictly_order_preserving(inputs)
+    }
+
+    fn coerce_types(&self, arg_types: &[DataType]) -> Result<Vec<DataType>> {
+        self.inner.coerce_types(arg_types)
+    }
+
+    fn struct_field_mapping(&self, literal_args: &[Option<ScalarValue>]) -> Option<StructFieldMapping> {
+        self.inner.struct_field_mapping(literal_args)
+    }
+
+    fn documentation(&self) -> Option<&Documentation> {
+        self.inner.documentation()
+    }
+
+    fn placement(&self, args: &[ExpressionPlacement]) -> ExpressionPlacement {
+        self.inner.placement(args)
+    }
+}

@@ -1,0 +1,398 @@
+//! What a call needs, computed from its arguments before it is made.
+
+use super::growth::Growth;
+use super::pattern::{matches, states};
+use crate::error::QueryError;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType};
+use arrow_array::{Array, ArrayRef, Int64Array};
+use arrow_cast::cast;
+use arrow_schema::{DataType, TimeUnit};
+use datafusion::common::{Result, ScalarValue};
+use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs};
+use std::collections::HashSet;
+
+/// Bytes of the results and the copied arguments of one call.
+const CALL_BYTES: u64 = 64 << 20;
+/// Steps of a call. One takes some nanoseconds.
+const CALL_STEPS: u64 = 50_000_000;
+/// Steps that compiling a pattern takes, at least.
+const STEPS_OF_PATTERN: u64 = 500_000;
+/// Steps that compiling a state of a pattern takes. The engine refuses a pattern that takes more than some megabytes.
+const STEPS_OF_STATE: u64 = 100;
+/// Bytes of an element beside its text.
+const ELEMENT_BYTES: u64 = 16;
+/// Nanoseconds of a day.
+const DAY: i128 = 86_400_000_000_000;
+
+/// Refuses a call of `function` that needs more than a call may.
+pub(super) fn check(function: &str, growth: Growth, call: &ScalarFunctionArgs) -> Result<()> {
+    let refused = |what: String, what_to_do| {
+        Err(QueryError::Function { function: function.to_owned(), what, what_to_do }.through_engine())
+    };
+    let need = Need::of(growth, call)?;
+    if need.bytes > CALL_BYTES {
+        let what = format!("make more than {} MiB at a time", CALL_BYTES >> 20);
+        return refused(what, "ask for shorter results");
+    }
+    if need.steps > CALL_STEPS {
+        let what = format!("take more than {CALL_STEPS} steps at a time");
+        return refused(what, "call it with shorter texts, arrays or patterns");
+    }
+    Ok(())
+}
+
+/// What a call needs, at most.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Need {
+    pub(super) bytes: u64,
+    pub(super) steps: u64,
+}
+
+impl Need {
+    pub(super) fn of(growth: Growth, call: &ScalarFunctionArgs) -> Result<Self> {
+        let args = call.args.as_slice();
+        let is_constant = args.iter().all(|argument| matches!(argument, ColumnarValue::Scalar(_)));
+        // A call with constants only is made once, except by those that make a row of each.
+        let rows = if is_constant && growth != Growth::Pad { 1 } else { call.number_rows };
+        let mut need = Self::default();
+        let counts_copies = !matches!(growth, Growth::Gather | Growth::GatherBetween | Growth::Overlap);
+        if rows > 1 && counts_copies {
+            let constants = args.iter().filter(|argument| matches!(argument, ColumnarValue::Scalar(_)));
+            let copied = constants.map(|constant| bytes_at(constant, 0).saturating_mul(rows as u64));
+            need.bytes = copied.fold(0, u64::saturating_add);
+        }
+        match (growth, args) {
+            (Growth::Repeat, [text, times, ..]) => {
+                let times = Numbers::of(times)?;
+                need.add_bytes(rows, |row| bytes_at(text, row).saturating_mul(times.count_at(row)));
+            }
+            (Growth::Pad, [text, characters, ..]) => {
+                let characters = Numbers::of(characters)?;
+                need.add_bytes(rows, |row| bytes_at(text, row).saturating_add(4 * characters.count_at(row)));
+            }
+            (Growth::Series, args) => {
+                let series = Series::of(args)?;
+                need.add_bytes(rows, |row| series.elements_at(row).saturating_mul(ELEMENT_BYTES));
+            }
+            (Growth::ArrayRepeat, [element, times, ..]) => {
+                let times = Numbers::of(times)?;
+                need.add_bytes(rows, |row| element_bytes(element, row).saturating_mul(times.count_at(row)));
+            }
+            (Growth::ArrayResize, [_, elements, fill @ ..]) => {
+                let elements = Numbers::of(elements)?;
+                need.add_bytes(rows, |row| {
+                    let element = fill.first().map_or(ELEMENT_BYTES, |fill| element_bytes(fill, row));
+                    element.saturating_mul(elements.count_at(row))
+                });
+            }
+            (Growth::Replace, [text, from, to]) => need.add_bytes(rows, |row| replaced_bytes(text, from, to, row)),
+            (Growth::ArrayReplace, [array, _, to, ..]) => {
+                need.add_bytes(rows, |row| elements_at(array, row).saturating_mul(element_bytes(to, row)));
+            }
+            (Growth::Join, [array, separators @ ..]) => need.add_bytes(rows, |row| {
+                let separators: u64 = separators.iter().map(|separator| element_bytes(separator, row)).sum();
+                elements_at(array, row).saturating_mul(ELEMENT_BYTES + separators)
+            }),
+            (Growth::Format, [_, format, ..]) => {
+                need.add_bytes(rows, |row| bytes_at(format, row).saturating_mul(ELEMENT_BYTES));
+            }
+            (Growth::Gather, args) => need.add_bytes(rows, |row| all_bytes(args, row)),
+            (Growth::GatherBetween, [separator, texts @ ..]) => need.add_bytes(rows, |row| {
+                let separators = bytes_at(separator, row).saturating_mul(texts.len() as u64);
+                all_bytes(texts, row).saturating_add(separators)
+            }),
+            (Growth::Distance, [one, other, ..]) => {
+                need.add_steps(rows, |row| bytes_at(one, row).saturating_mul(bytes_at(other, row)));
+            }
+            (Growth::Pairs, [one, other, ..])
+            | (Growth::Overlap, [one @ ColumnarValue::Array(_), other @ ColumnarValue::Array(_)]) => {
+                need.add_steps(rows, |row| elements_at(one, row).saturating_mul(elements_at(other, row)));
+            }
+            (Growth::Search, [text, pattern, ..]) => need.add_search(text, pattern, rows),
+            (Growth::SearchAndReplace, [text, pattern, replacement, flags @ ..]) => {
+                need.add_search(text, pattern, rows);
+                need.add_replacements([text, pattern, replacement], flags.first(), rows)?;
+            }
+            _ => {}
+        }
+        Ok(need)
+    }
+
+    fn add_bytes(&mut self, rows: usize, of_row: impl Fn(usize) -> u64) {
+        self.bytes = (0..rows).fold(self.bytes, |bytes, row| bytes.saturating_add(of_row(row)));
+    }
+
+    fn add_steps(&mut self, rows: usize, of_row: impl Fn(usize) -> u64) {
+        self.steps = (0..rows).fold(self.steps, |steps, row| steps.saturating_add(of_row(row)));
+    }
+
+    fn add_search(&mut self, text: &ColumnarValue, pattern: &ColumnarValue, rows: usize) {
+        let mut patterns: HashSet<&str> = HashSet::new();
+        let pattern_rows = if matches!(pattern, ColumnarValue::Scalar(_)) { 1 } else { rows };
+        patterns.extend((0..pattern_rows).filter_map(|row| text_at(pattern, row)));
+        let mut largest = 0;
+        for pattern in patterns {
+            let states = states(pattern);
+            largest = largest.max(states);
+            let compiling = states.saturating_mul(STEPS_OF_STATE).max(STEPS_OF_PATTERN);
+            self.steps = self.steps.saturating_add(compiling);
+        }
+        // The automaton is built as far as the texts need it, so a byte takes less than a nanosecond, and much longer
+        // only if it needs more states than are kept.
+        let of_bytes = 1 + largest / 1_000;
+        self.add_steps(rows, |row| (bytes_at(text, row) / 8).saturating_mul(of_bytes));
+    }
+
+    fn add_replacements(
+        &mut self,
+        [text, pattern, replacement]: [&ColumnarValue; 3],
+        flags: Option<&ColumnarValue>,
+        rows: usize,
+    ) -> Result<()> {
+        let replaced = |row, matches: u64| {
+            // A group that the replacement names is part of the text, over all matches once.
+            let groups = text_at(replacement, row).map_or(0, |text| text.matches(['\\', '$']).count() as u64);
+            let texts = bytes_at(text, row).saturating_mul(groups.saturating_add(1));
+            texts.saturating_add(matches.saturating_mul(bytes_at(replacement, row)))
+        };
+        let is_global = |row| flags.and_then(|flags| text_at(flags, row)).is_some_and(has_global);
+        let before = *self;
+        self.add_bytes(rows, |row| {
+            let matches = if is_global(row) { bytes_at(text, row).saturating_add(1) } else { 1 };
+            replaced(row, matches)
+        });
+        // A match at each byte is seldom, and counting the matches takes as long as replacing them.
+        if self.bytes > CALL_BYTES
+            && let Some(matches) = matches(text, pattern, flags, rows)?
+        {
+            *self = before;
+            self.add_bytes(rows, |row| {
+                let found = if matches.is_null(row) { 0 } else { count(matches.value(row)) };
+                replaced(row, if is_global(row) { found } else { found.min(1) })
+            });
+        }
+        Ok(())
+    }
+}
+
+fn has_global(flags: &str) -> bool {
+    flags.contains('g')
+}
+
+/// The bytes of a value: of a text or bytes its length, of others what they take in memory.
+fn bytes_at(value: &ColumnarValue, row: usize) -> u64 {
+    let array = match value {
+        ColumnarValue::Scalar(value) if value.is_null() => return 0,
+        ColumnarValue::Scalar(value) => {
+            return match value.try_as_str().flatten() {
+                Some(text) => text.len() as u64,
+                None => value.data_type().primitive_width().unwrap_or_else(|| value.size()) as u64,
+            };
+        }
+        ColumnarValue::Array(array) => array,
+    };
+    if array.is_null(row) {
+        return 0;
+    }
+    match array.data_type() {
+        DataType::Utf8 => count(array.as_string::<i32>().value_length(row)),
+        DataType::LargeUtf8 => count(array.as_string::<i64>().value_length(row)),
+        DataType::Utf8View => array.as_string_view().value(row).len() as u64,
+        DataType::Binary => count(array.as_binary::<i32>().value_length(row)),
+        DataType::LargeBinary => count(array.as_binary::<i64>().value_length(row)),
+        DataType::BinaryView => array.as_binary_view().value(row).len() as u64,
+        DataType::List(_) => {
+            let list = array.as_list::<i32>();
+            count(list.value_length(row)).saturating_mul(mean_bytes(list.values()))
+        }
+        DataType::LargeList(_) => {
+            let list = array.as_list::<i64>();
+            count(list.value_length(row)).saturating_mul(mean_bytes(list.values()))
+        }
+        _ => mean_bytes(array),
+    }
+}
+
+/// The bytes of the values of a row.
+fn all_bytes(values: &[ColumnarValue], row: usize) -> u64 {
+    values.iter().map(|value| bytes_at(value, row)).fold(0, u64::saturating_add)
+}
+
+/// The bytes of a value as an element of an array.
+fn element_bytes(value: &ColumnarValue, row: usize) -> u64 {
+    bytes_at(value, row).saturating_add(ELEMENT_BYTES)
+}
+
+/// The bytes of an element, on average.
+fn mean_bytes(array: &ArrayRef) -> u64 {
+    if let Some(width) = array.data_type().primitive_width() {
+        return width as u64;
+    }
+    // An array may be a part of a larger one.
+    let all = array.to_data().get_slice_memory_size().unwrap_or_else(|_| array.get_array_memory_size());
+    (all / array.len().max(1)) as u64 + 1
+}
+
+fn count(length: impl TryInto<u64>) -> u64 {
+    length.try_into().unwrap_or(0)
+}
+
+/// A text. `None` if it is NULL or something else.
+fn text_at(value: &ColumnarValue, row: usize) -> Option<&str> {
+    match value {
+        ColumnarValue::Scalar(value) => value.try_as_str().flatten(),
+        ColumnarValue::Array(array) if array.is_null(row) => None,
+        ColumnarValue::Array(array) => match array.data_type() {
+            DataType::Utf8 => Some(array.as_string::<i32>().value(row)),
+            DataType::LargeUtf8 => Some(array.as_string::<i64>().value(row)),
+            DataType::Utf8View => Some(array.as_string_view().value(row)),
+            _ => None,
+        },
+    }
+}
+
+/// The bytes of `text` with `to` in the place of each `from`.
+fn replaced_bytes(text: &ColumnarValue, from: &ColumnarValue, to: &ColumnarValue, row: usize) -> u64 {
+    let (Some(text), Some(from), Some(to)) = (text_at(text, row), text_at(from, row), text_at(to, row)) else {
+        return 0;
+    };
+    let grown = to.len().saturating_sub(from.len()) as u64;
+    // Only what grows much is worth counting.
+    let matches = match grown {
+        0 => 0,
+        1..16 => (text.len() / from.len().max(1) + 1) as u64,
+        _ => text.matches(from).count() as u64,
+    };
+    (text.len() as u64).saturating_add(matches.saturating_mul(grown))
+}
+
+/// The number of elements of an array.
+fn elements_at(value: &ColumnarValue, row: usize) -> u64 {
+    let of_array = |array: &dyn Array, row: usize| match array.data_type() {
+        _ if array.is_null(row) => 0,
+        DataType::List(_) => count(array.as_list::<i32>().value_length(row)),
+        DataType::LargeList(_) => count(array.as_list::<i64>().value_length(row)),
+        DataType::FixedSizeList(_, length) => count(*length),
+        _ => 1,
+    };
+    match value {
+        ColumnarValue::Array(array) => of_array(array.as_ref(), row),
+        ColumnarValue::Scalar(ScalarValue::List(array)) => of_array(array.as_ref(), 0),
+        ColumnarValue::Scalar(ScalarValue::LargeList(array)) => of_array(array.as_ref(), 0),
+        ColumnarValue::Scalar(ScalarValue::FixedSizeList(array)) => of_array(array.as_ref(), 0),
+        ColumnarValue::Scalar(_) => 1,
+    }
+}
+
+/// A whole number or NULL for each row.
+enum Numbers {
+    Constant(Option<i64>),
+    Each(Int64Array),
+}
+
+impl Numbers {
+    fn of(value: &ColumnarValue) -> Result<Self> {
+        Ok(match value {
+            ColumnarValue::Scalar(value) => match value.cast_to(&DataType::Int64)? {
+                ScalarValue::Int64(number) => Self::Constant(number),
+                _ => Self::Constant(None),
+            },
+            ColumnarValue::Array(array) => {
+                Self::Each(cast(array, &DataType::Int64)?.as_primitive::<Int64Type>().clone())
+            }
+        })
+    }
+
+    fn at(&self, row: usize) -> Option<i64> {
+        match self {
+            Self::Constant(number) => *number,
+            Self::Each(numbers) => numbers.is_valid(row).then(|| numbers.value(row)),
+        }
+    }
+
+    fn count_at(&self, row: usize) -> u64 {
+        // More than this is refused in any case, and can be multiplied.
+        self.at(row).map_or(0, count).min(1 << 48)
+    }
+}
+
+/// The steps of a series.
+enum Steps {
+    Number(Numbers),
+    Interval(ColumnarValue),
+}
+
+/// A series from `start` to `stop`, both in `unit` nanoseconds if they are times.
+struct Series {
+    start: Numbers,
+    stop: Numbers,
+    step: Steps,
+    unit: i128,
+}
+
+impl Series {
+    fn of(args: &[ColumnarValue]) -> Result<Self> {
+        let (start, stop, step) = match args {
+            [stop] => (Numbers::Constant(Some(0)), Numbers::of(stop)?, None),
+            [start, stop] => (Numbers::of(start)?, Numbers::of(stop)?, None),
+            [start, stop, step, ..] => (Numbers::of(start)?, Numbers::of(stop)?, Some(step)),
+            [] => (Numbers::Constant(None), Numbers::Constant(None), None),
+        };
+        let step = match step {
+            None => Steps::Number(Numbers::Constant(Some(1))),
+            Some(step) if matches!(step.data_type(), DataType::Interval(_)) => Steps::Interval(step.clone()),
+            Some(step) => Steps::Number(Numbers::of(step)?),
+        };
+        let unit = match args.first().map(ColumnarValue::data_type) {
+            Some(DataType::Date32) => DAY,
+            Some(DataType::Date64 | DataType::Timestamp(TimeUnit::Millisecond, _)) => 1_000_000,
+            Some(DataType::Timestamp(TimeUnit::Second, _)) => 1_000_000_000,
+            Some(DataType::Timestamp(TimeUnit::Microsecond, _)) => 1_000,
+            _ => 1,
+        };
+        Ok(Self { start, stop, step, unit })
+    }
+
+    /// The elements of the series of a row: 0 if a bound or the step is NULL, or if the step leads away from `stop`.
+    fn elements_at(&self, row: usize) -> u64 {
+        let (Some(start), Some(stop)) = (self.start.at(row), self.stop.at(row)) else { return 0 };
+        let distance = i128::from(stop) - i128::from(start);
+        let (distance, step) = match &self.step {
+            Steps::Number(step) => (distance, step.at(row).map(i128::from)),
+            Steps::Interval(step) => {
+                let distance = distance.saturating_mul(self.unit);
+                (distance, interval_at(step, row).map(|step| nanoseconds(step).unwrap_or(distance.signum())))
+            }
+        };
+        let Some(step) = step else { return 0 };
+        if distance.signum() * step.signum() < 0 {
+            return 0;
+        }
+        // Without a step there is no series: the function says so.
+        let elements = distance.abs() / step.abs().max(1) + 1;
+        u64::try_from(elements).unwrap_or(u64::MAX)
+    }
+}
+
+fn interval_at(interval: &ColumnarValue, row: usize) -> Option<IntervalMonthDayNano> {
+    match interval {
+        ColumnarValue::Scalar(ScalarValue::IntervalMonthDayNano(value)) => *value,
+        ColumnarValue::Array(array) => {
+            let intervals = array.as_primitive_opt::<IntervalMonthDayNanoType>()?;
+            intervals.is_valid(row).then(|| intervals.value(row))
+        }
+        // The function takes no other intervals.
+        ColumnarValue::Scalar(_) => None,
+    }
+}
+
+/// The nanoseconds of an interval, at least. `None` if it depends on the month whether it leads forwards or backwards.
+fn nanoseconds(interval: IntervalMonthDayNano) -> Option<i128> {
+    let rest = DAY * i128::from(interval.days) + i128::from(interval.nanoseconds);
+    let [shortest, longest] = [28_i128, 31].map(|days| days * DAY * i128::from(interval.months) + rest);
+    if shortest.signum() != longest.signum() {
+        return None;
+    }
+    Some(if shortest.abs() < longest.abs() { shortest } else { longest })
+}

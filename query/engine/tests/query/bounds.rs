@@ -1,0 +1,193 @@
+//! What a statement may be and may take, and that nothing it does stops the caller.
+
+use crate::fixture::{Fixture, MAY, event, lines, rows};
+use arrow_schema::DataType;
+use datafusion::common::ScalarValue;
+use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::logical_expr::{ColumnarValue, Volatility, create_udf};
+use futures::StreamExt;
+use holdfast_query::{Bound, Extension, QueryError, STATEMENT_BYTES, Session, check_bounds};
+use serde_json::json;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The largest `make(n)` that keeps the bounds.
+fn largest(make: impl Fn(usize) -> String) -> String {
+    let (mut keeps, mut exceeds) = (1, 1 << 20);
+    while keeps + 1 < exceeds {
+        let middle = (keeps + exceeds) / 2;
+        if check_bounds(&make(middle)).is_ok() { keeps = middle } else { exceeds = middle }
+    }
+    make(keeps)
+}
+
+fn chain(first: &str, link: &str, end: &str) -> String {
+    largest(|links| format!("SELECT {first}{}{end}", link.repeat(links)))
+}
+
+fn nested(open: &str, close: &str) -> String {
+    largest(|levels| format!("SELECT {}1{}", open.repeat(levels.min(1000)), close.repeat(levels.min(1000))))
+}
+
+/// In a build with debug assertions, the stack is large enough for everything that the bounds let through.
+#[tokio::test]
+async fn a_statement_at_each_bound_is_planned_executed_and_dropped() {
+    let mut fixture = Fixture::empty();
+    fixture.write(MAY, &[event("note", "1", "S-1", "2026-05-10T08:00:00Z", json!({}))]).await;
+    let session = fixture.as_officer();
+    let statements = [
+        chain("1", "+1", ""),
+        chain("kafka_offset", "+kafka_offset", " FROM events"),
+        chain("id", "||id", " FROM events"),
+        chain("id", "::text", " FROM events"),
+        chain("1 FROM events WHERE id = 'x'", " OR id = subject", ""),
+        chain("1 FROM events WHERE id <> 'x'", " AND id <> subject", ""),
+        chain("1", " UNION ALL SELECT 1", ""),
+        chain("1", " UNION SELECT 2", ""),
+        largest(|joins| {
+            let joined = |join: usize| format!(" CROSS JOIN (SELECT {join} AS x{join}) s{join}");
+            format!("SELECT 1 FROM events{}", (0..joins.min(2_000)).map(joined).collect::<String>())
+        }),
+        chain("CASE id", " WHEN 'x' THEN 1", " END FROM events"),
+        largest(|columns| {
+            let column = |column: usize| format!(", {column} AS c{column}");
+            format!("SELECT 1{}", (0..columns.min(5_000)).map(column).collect::<String>())
+        }),
+        chain("id IN ('x'", ",'y'", ") FROM events"),
+        nested("(", ")"),
+        nested("abs(", ")"),
+        nested("ceil(", ")"),
+        nested("CASE WHEN true THEN ", " END"),
+        nested("(SELECT ", ")"),
+        largest(|tables| {
+            let more: String = (1..=tables.min(2000))
+                .map(|table| format!(", c{table} AS (SELECT a.x FROM c{0} a, c{0} b)", table - 1))
+                .collect();
+            format!("WITH c0 AS (SELECT 1 AS x){more} SELECT * FROM c{}", tables.min(2000))
+        }),
+    ];
+    for statement in statements {
+        let shown: String = statement.chars().take(60).collect();
+        match session.sql(&statement).await {
+            Ok(result) => drop(lines(result).await.unwrap_or_else(|error| panic!("{shown}: {error}"))),
+            // The parser and the planner refuse some nesting before the bounds do.
+            Err(QueryError::Bound(_) | QueryError::Statement(_)) => {}
+            Err(error) => panic!("{shown}: {error}"),
+        }
+        let description = session.describe(&statement).await;
+        assert!(!matches!(description, Err(QueryError::Internal(_))), "{shown}: {description:?}");
+    }
+    // Plain ones are answered, whatever refuses others.
+    assert_eq!(rows(&session, &chain("1", "+1", "")).await.len(), 1);
+    assert_eq!(rows(&session, &chain("1 FROM events WHERE id = 'x'", " OR id = subject", "")).await.len(), 0);
+}
+
+#[tokio::test]
+async fn a_statement_beyond_a_bound_is_refused_and_the_next_one_is_answered() {
+    let session = Fixture::empty().as_officer();
+    let sum = |operators: usize| format!("SELECT 1{}", "+1".repeat(operators));
+    for (statement, bound) in [
+        (sum(3_000), Bound::Depth),
+        (sum(10_000), Bound::Operators),
+        (sum(500_000), Bound::Bytes),
+        // A syntax error at its end: what was parsed would be dropped.
+        (format!("{}+", sum(3_000)), Bound::Depth),
+        (format!("SELECT '{}'", "x".repeat(STATEMENT_BYTES)), Bound::Bytes),
+        (format!("SELECT $1 + ${}", u64::MAX), Bound::Parameters),
+        (format!("EXPLAIN {}", sum(3_000)), Bound::Depth),
+        // Some bounds are seen in the plan only.
+        (
+            format!(
+                "WITH t AS (SELECT {}) SELECT * FROM t a, t b",
+                (0..1_000).map(|n| format!("1 AS c{n}")).collect::<Vec<_>>().join(",")
+            ),
+            Bound::Columns,
+        ),
+    ] {
+        let shown: String = statement.chars().take(40).collect();
+        let refused = session.sql(&statement).await.err();
+        assert!(matches!(&refused, Some(QueryError::Bound(is)) if *is == bound), "{shown}: {refused:?}");
+        let described = session.describe(&statement).await.err();
+        assert!(matches!(&described, Some(QueryError::Bound(is)) if *is == bound), "{shown}: {described:?}");
+    }
+    assert_eq!(rows(&session, "SELECT 1").await, ["1"]);
+}
+
+/// A function that takes three seconds and does not yield.
+struct Stubborn;
+
+impl Extension for Stubborn {
+    fn install(&self, mut builder: SessionStateBuilder) -> SessionStateBuilder {
+        let function = create_udf(
+            "stubborn",
+            vec![DataType::Int64],
+            DataType::Int64,
+            Volatility::Volatile,
+            Arc::new(|_: &[ColumnarValue]| {
+                std::thread::sleep(Duration::from_secs(3));
+                Ok(ColumnarValue::Scalar(ScalarValue::Int64(Some(1))))
+            }),
+        );
+        builder.scalar_functions().get_or_insert_default().push(Arc::new(function));
+        builder
+    }
+}
+
+async fn stubborn_session() -> Session {
+    let mut fixture = Fixture::empty();
+    fixture.write(MAY, &[event("note", "1", "S-1", "2026-05-10T08:00:00Z", json!({}))]).await;
+    let mut options = fixture.options(&[&fixture.officer]);
+    options.extensions = vec![Arc::new(Stubborn)];
+    options.concurrent_statements = 2;
+    Session::new(options).unwrap()
+}
+
+/// The test's runtime has one thread: if the statement ran on it, nothing else would.
+#[tokio::test]
+async fn a_computation_that_does_not_yield_stops_neither_its_caller_nor_other_statements() {
+    let session = stubborn_session().await;
+    let begun = Instant::now();
+    let mut slow = session.sql("SELECT stubborn(kafka_offset) FROM events").await.unwrap().batches;
+    let waited = tokio::time::timeout(Duration::from_millis(100), slow.next()).await;
+    assert!(waited.is_err());
+    // Another user is answered meanwhile.
+    let other = session.for_user("other");
+    assert_eq!(rows(&other, "SELECT count(*) FROM events").await, ["1"]);
+    drop(slow);
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    // And so is the same user, who has given the statement up.
+    let next = session.sql("SELECT id FROM events").await.unwrap();
+    assert_eq!(lines(next).await.unwrap(), ["1"]);
+}
+
+#[tokio::test]
+async fn a_function_that_makes_much_out_of_little_is_refused_at_any_place() {
+    let mut fixture = Fixture::empty();
+    fixture.write(MAY, &[event("note", "1", "S-1", "2026-05-10T08:00:00Z", json!({}))]).await;
+    let session = fixture.as_officer();
+    for statement in [
+        "SELECT repeat('x', 2000000000)",
+        "SELECT id FROM events ORDER BY repeat(id, 2000000000)",
+        "SELECT count(*) FROM events GROUP BY levenshtein(repeat(id, 300000), repeat(type, 300000))",
+        "SELECT cardinality(array_repeat(1, 2000000000))",
+    ] {
+        let refused = match session.sql(statement).await {
+            Err(error) => error,
+            Ok(result) => lines(result).await.expect_err(statement),
+        };
+        assert!(matches!(refused, QueryError::Function { .. }), "{statement}: {refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_window_over_all_rows_is_refused_when_it_exceeds_the_memory() {
+    let fixture = Fixture::empty();
+    let mut options = fixture.options(&[&fixture.officer]);
+    options.memory_limit = 16 << 20;
+    let session = Session::new(options).unwrap();
+    let window =
+        |rows: usize| format!("SELECT max(s) FROM (SELECT sum(value) OVER () AS s FROM generate_series(1, {rows}))");
+    assert_eq!(rows(&session, &window(1_000)).await, ["500500"]);
+    let refused = lines(session.sql(&window(3_000_000)).await.unwrap()).await.unwrap_err();
+    assert!(matches!(refused, QueryError::Memory { limit_mib: 16, .. }), "{refused:?}");
+}
