@@ -10,7 +10,7 @@ use crate::config::Settings;
 
 /// Beside the memory of statements: footers, connections, the program itself.
 const QUERY_OVERHEAD: u64 = 512 << 20;
-/// Keeping the table of sessions. A rebuild of 10,000,000 events held 2.3 GiB (docs/performance.md).
+/// Keeping the table of sessions. A rebuild of 10,000,000 events held 2.2 GiB (docs/performance.md).
 const SESSIONS_MEMORY: u64 = 5 << 30;
 /// Sealing. Merging the files of a large date held 1.3 GiB (docs/performance.md).
 const SEALER_MEMORY: u64 = 3 << 30;
