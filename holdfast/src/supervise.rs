@@ -18,6 +18,7 @@ use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
@@ -87,13 +88,40 @@ pub(crate) struct Supervisor {
     running: HashMap<Id, (String, Stage)>,
     stops: HashMap<Stage, CancellationToken>,
     limit: Duration,
+    servers: ServerRuntime,
+}
+
+/// Threads for servers alone, started when the first one is. What blocks the threads of other parts does not keep health
+/// and gateway from answering.
+#[derive(Debug, Default)]
+struct ServerRuntime(Option<Runtime>);
+
+impl ServerRuntime {
+    fn handle(&mut self) -> std::io::Result<Handle> {
+        if let Some(runtime) = &self.0 {
+            return Ok(runtime.handle().clone());
+        }
+        let runtime = Builder::new_multi_thread().enable_all().thread_name("holdfast-http").build()?;
+        let handle = runtime.handle().clone();
+        self.0 = Some(runtime);
+        Ok(handle)
+    }
+}
+
+impl Drop for ServerRuntime {
+    fn drop(&mut self) {
+        // A supervisor is dropped in a task, where waiting for threads is not allowed.
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 impl Supervisor {
     /// `limit` is what the whole of an orderly stop may take.
     pub(crate) fn new(limit: Duration) -> Self {
         let stops = Stage::ORDER.into_iter().map(|stage| (stage, CancellationToken::new())).collect();
-        Self { tasks: JoinSet::new(), running: HashMap::new(), stops, limit }
+        Self { tasks: JoinSet::new(), running: HashMap::new(), stops, limit, servers: ServerRuntime::default() }
     }
 
     /// The token that is cancelled when the tasks of this stage must stop.
@@ -109,6 +137,22 @@ impl Supervisor {
     {
         let handle = self.tasks.spawn(task(self.token(stage)));
         self.running.insert(handle.id(), (name.into(), stage));
+    }
+
+    /// As [`spawn`](Self::spawn), on the threads of servers.
+    ///
+    /// # Errors
+    ///
+    /// When these threads cannot be started.
+    pub(crate) fn spawn_server<F, Fut>(&mut self, name: impl Into<String>, stage: Stage, task: F) -> std::io::Result<()>
+    where
+        F: FnOnce(CancellationToken) -> Fut,
+        Fut: Future<Output = anyhow::Result<()>> + Send + 'static,
+    {
+        let servers = self.servers.handle()?;
+        let handle = self.tasks.spawn_on(task(self.token(stage)), &servers);
+        self.running.insert(handle.id(), (name.into(), stage));
+        Ok(())
     }
 
     /// Runs until a signal arrives, the job is done or a task dies; then stops everything in order.

@@ -1,5 +1,7 @@
 //! `holdfast keys`
 
+mod tls;
+
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -26,6 +28,7 @@ use crate::wiring::{archive, proof};
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeysCommand {
     Rotate(Rotate),
+    Tls(tls::Tls),
 }
 
 /// Replace a key with a new one.
@@ -61,7 +64,10 @@ struct Rotated {
 
 impl KeysCommand {
     pub(crate) fn run(self, session: &Session) -> anyhow::Result<Outcome> {
-        let Self::Rotate(rotate) = self;
+        let rotate = match self {
+            Self::Rotate(rotate) => rotate,
+            Self::Tls(command) => return command.run(),
+        };
         let settings = rotate.config.load()?;
         session.start_quiet_log(&settings);
         let rotated = match rotate.key {

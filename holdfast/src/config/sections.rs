@@ -71,6 +71,11 @@ pub(crate) struct Broker {
 #[serde(deny_unknown_fields, expecting = "a table of settings")]
 pub(crate) struct Gateway {
     pub(crate) listen: Listen,
+    pub(crate) tls_certificate_file: OptionalPath,
+    pub(crate) tls_key_file: OptionalPath,
+    pub(crate) require_tls: bool,
+    pub(crate) client_ca_file: OptionalPath,
+    pub(crate) max_connections: usize,
     pub(crate) token_file: OptionalPath,
     pub(crate) max_event_bytes: usize,
     pub(crate) max_batch_bytes: usize,
@@ -194,6 +199,10 @@ pub(crate) struct Postgres {
 #[serde(deny_unknown_fields, expecting = "a table of settings")]
 pub(crate) struct Query {
     pub(crate) listen: Listen,
+    pub(crate) tls_certificate_file: OptionalPath,
+    pub(crate) tls_key_file: OptionalPath,
+    pub(crate) require_tls: bool,
+    pub(crate) max_connections: usize,
     pub(crate) identities_dir: OptionalPath,
     pub(crate) spill_dir: OptionalPath,
     pub(crate) spill_bytes: u64,

@@ -94,8 +94,9 @@ fn an_unknown_key_is_refused_with_its_line_and_the_nearest_known_key() {
     assert_eq!(
         refusal("[gateway]\n\nlisten = \"127.0.0.1:1\"\nlisten_adress = 1\ntoken_fiel = \"x\"\n", &[]),
         "2 mistakes in the configuration\n  \
-         unknown key `gateway.listen_adress`; holdfast.toml, line 4; remove it, or use one of: listen, max_batch_bytes, \
-         max_chunk_bytes, max_event_bytes, max_in_flight, max_in_flight_bytes, retry_after_seconds, token_file\n  \
+         unknown key `gateway.listen_adress`; holdfast.toml, line 4; remove it, or use one of: \
+         client_ca_file, listen, max_batch_bytes, max_chunk_bytes, max_connections, max_event_bytes, max_in_flight, \
+         max_in_flight_bytes, require_tls, retry_after_seconds, tls_certificate_file, tls_key_file, token_file\n  \
          unknown key `gateway.token_fiel`; holdfast.toml, line 5; did you mean `gateway.token_file`?"
     );
     assert_eq!(
@@ -252,11 +253,39 @@ fn an_unusable_crm_or_provider_is_refused_with_advice() {
         ),
         ("[postgres]\ntls_certificate_file = \"x.pem\"\n", &["`postgres.tls_certificate_file`", "name both files"]),
         ("[query]\nmemory_bytes = 1\n", &["`query.memory_bytes`"]),
+        ("[gateway]\ntls_key_file = \"x.pem\"\n", &["`gateway.tls_certificate_file`", "name both files"]),
+        ("[query]\ntls_certificate_file = \"x.pem\"\n", &["`query.tls_certificate_file`", "name both files"]),
+        ("[gateway]\nclient_ca_file = \"x.pem\"\n", &["`gateway.client_ca_file`", "no certificate"]),
+        ("[gateway]\nmax_connections = 1\n", &["`gateway.max_connections`"]),
+        ("[query]\nmax_connections = 0\n", &["`query.max_connections`"]),
     ] {
         let refused = refusal(text, &[]);
         for expected in expected {
             assert!(refused.contains(expected), "{expected} is not in {refused}");
         }
+    }
+}
+
+#[test]
+fn plain_http_is_refused_where_other_machines_reach_it() {
+    for (section, address) in [
+        ("gateway", "0.0.0.0:8480"),
+        ("gateway", "[::]:8480"),
+        ("query", "192.0.2.1:8483"),
+        ("query", "[::ffff:10.0.0.1]:1"),
+    ] {
+        let listen = format!("[{section}]\nlisten = \"{address}\"\n");
+        let refused = refusal(&listen, &[]);
+        for expected in
+            [format!("`{section}.listen`"), format!("{section}.require_tls"), "holdfast keys tls".to_owned()]
+        {
+            assert!(refused.contains(&expected), "{expected} is not in {refused}");
+        }
+        load_text(&format!("{listen}require_tls = false\n"), &[]).unwrap();
+        load_text(&format!("{listen}tls_certificate_file = \"a\"\ntls_key_file = \"b\"\n"), &[]).unwrap();
+    }
+    for loopback in ["127.0.0.1:8480", "127.8.8.8:8480", "[::1]:8480", "[::ffff:127.0.0.1]:8480"] {
+        load_text(&format!("[gateway]\nlisten = \"{loopback}\"\n"), &[]).unwrap();
     }
 }
 

@@ -7,7 +7,7 @@ use super::origin::Origin;
 use super::problem::Problem;
 use super::secret_names::is_secret_name;
 use super::sections::{Config, Crm};
-use super::values::LockModeName;
+use super::values::{Listen, LockModeName, OptionalPath};
 use crate::log_filter::parse_level;
 
 /// Settings of librdkafka that the guarantees depend on, and that therefore cannot be configured.
@@ -89,13 +89,10 @@ fn queries(config: &Config, findings: &mut Findings<'_>) {
     let query = &config.query;
     let postgres = &config.postgres;
     findings.within("postgres.max_connections", postgres.max_connections as u64, 1, 10_000);
-    if postgres.tls_certificate_file.get().is_some() != postgres.tls_key_file.get().is_some() {
-        findings.add(
-            "postgres.tls_certificate_file",
-            "and `postgres.tls_key_file` belong together, and one of them is empty",
-            "name both files, or none",
-        );
-    }
+    tls_pair("postgres", &postgres.tls_certificate_file, &postgres.tls_key_file, findings);
+    tls_pair("query", &query.tls_certificate_file, &query.tls_key_file, findings);
+    plain_http("query", query.listen, &query.tls_certificate_file, query.require_tls, findings);
+    findings.within("query.max_connections", query.max_connections as u64, 2, 1_000_000);
     findings.within("query.memory_bytes", query.memory_bytes as u64, 16 << 20, 1 << 40);
     findings.within("query.footer_cache_bytes", query.footer_cache_bytes as u64, 1 << 20, 1 << 40);
     findings.within("query.threads", query.threads as u64, 0, 1024);
@@ -259,6 +256,16 @@ fn servers(config: &Config, findings: &mut Findings<'_>) {
     findings.within("gateway.max_chunk_bytes", gateway.max_chunk_bytes as u64, 1024, 1 << 30);
     findings.within("gateway.max_in_flight", gateway.max_in_flight as u64, 1, 10_000_000);
     findings.within("gateway.max_in_flight_bytes", gateway.max_in_flight_bytes as u64, 1 << 20, 64 << 30);
+    findings.within("gateway.max_connections", gateway.max_connections as u64, 2, 1_000_000);
+    tls_pair("gateway", &gateway.tls_certificate_file, &gateway.tls_key_file, findings);
+    plain_http("gateway", gateway.listen, &gateway.tls_certificate_file, gateway.require_tls, findings);
+    if gateway.client_ca_file.get().is_some() && gateway.tls_certificate_file.get().is_none() {
+        findings.add(
+            "gateway.client_ca_file",
+            "is for TLS, and the gateway has no certificate",
+            "name `gateway.tls_certificate_file` and `gateway.tls_key_file`, or empty it",
+        );
+    }
     findings.within("gateway.retry_after_seconds", gateway.retry_after_seconds, 1, 3600);
     if gateway.max_event_bytes > gateway.max_batch_bytes {
         findings.add(
@@ -287,6 +294,37 @@ fn servers(config: &Config, findings: &mut Findings<'_>) {
             "log.level",
             format!("is not a level: {error}"),
             "write \"info\", or \"info,holdfast_ingest=debug\"",
+        );
+    }
+}
+
+fn tls_pair(section: &str, certificate: &OptionalPath, key: &OptionalPath, findings: &mut Findings<'_>) {
+    if certificate.get().is_some() != key.get().is_some() {
+        findings.add(
+            &format!("{section}.tls_certificate_file"),
+            format!("and `{section}.tls_key_file` belong together, and one of them is empty"),
+            "name both files, or none",
+        );
+    }
+}
+
+/// Refuses plain HTTP where other machines reach it, because it carries tokens, passwords and what is archived.
+fn plain_http(
+    section: &str,
+    listen: Listen,
+    certificate: &OptionalPath,
+    require_tls: bool,
+    findings: &mut Findings<'_>,
+) {
+    if require_tls && certificate.get().is_none() && !listen.0.ip().to_canonical().is_loopback() {
+        findings.add(
+            &format!("{section}.listen"),
+            "is an address that other machines reach, and no TLS certificate is configured",
+            format!(
+                "name one with `{section}.tls_certificate_file` and `{section}.tls_key_file` (`holdfast keys tls` makes a \
+                 self-signed pair), listen on a loopback address, or set `{section}.require_tls` to false, if a proxy in \
+                 front encrypts"
+            ),
         );
     }
 }

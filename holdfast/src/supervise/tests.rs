@@ -149,3 +149,22 @@ async fn a_task_that_fails_while_it_stops_is_reported_after_the_others_stopped()
     assert!(matches!(&failure, SuperviseError::FailedToStop { name, .. } if name == "archiver"), "{failure}");
     assert_eq!(journal.lock().unwrap().len(), 2);
 }
+
+#[tokio::test]
+async fn a_server_runs_while_other_parts_block_their_threads() {
+    let mut supervisor = Supervisor::new(LIMIT);
+    let (answer, answers) = std::sync::mpsc::channel();
+    let server = |stop: CancellationToken| async move {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        answer.send(std::thread::current().name().map(str::to_owned))?;
+        stop.cancelled().await;
+        anyhow::Ok(())
+    };
+    supervisor.spawn_server("gateway", Stage::Intake, server).unwrap();
+    // The only thread of the other parts waits here.
+    assert_eq!(answers.recv_timeout(LIMIT).unwrap().as_deref(), Some("holdfast-http"));
+    let (sender, mut signals) = Signals::channel();
+    sender.send("SIGTERM").await.unwrap();
+    let stopped = supervisor.run_until(&mut signals, never()).await.unwrap();
+    assert!(matches!(stopped, Stopped::Signal("SIGTERM")));
+}

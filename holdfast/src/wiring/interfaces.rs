@@ -9,13 +9,14 @@ use holdfast_archive::Archive;
 use holdfast_ingest::gateway::system_clock;
 use holdfast_ingest::kafka::KafkaSettings;
 use holdfast_ingest::producer::KafkaProducer;
-use holdfast_postgres::{PostgresCatalog, PostgresSettings, TlsIdentity};
+use holdfast_postgres::{PostgresCatalog, PostgresSettings};
 use holdfast_query::{AuditTrail, Authenticator, Extension};
 
 use super::audit_trail::KafkaAuditTrail;
 use super::authentication::Authentication;
 use super::credentials::Credentials;
 use super::reports::Reports;
+use super::tls;
 use crate::config::Settings;
 
 /// The HTTP routes, and what the PostgreSQL wire protocol needs.
@@ -60,21 +61,10 @@ fn api(settings: &Settings) -> ApiSettings {
 
 fn postgres(settings: &Settings) -> anyhow::Result<PostgresSettings> {
     let (query, config) = (&settings.config.query, &settings.config.postgres);
-    let tls = match (config.tls_certificate_file.get(), config.tls_key_file.get()) {
-        (Some(certificate), Some(key)) => {
-            let read = |path: &std::path::Path| {
-                let path = settings.resolve(path);
-                std::fs::read(&path).with_context(|| format!("read {}", path.display()))
-            };
-            let (certificate, key) = (read(certificate)?, zeroize::Zeroizing::new(read(key)?));
-            Some(TlsIdentity::load(&certificate, &key).context("use `postgres.tls_certificate_file`")?)
-        }
-        _ => None,
-    };
     let max_statement_timeout = Duration::from_secs(query.max_seconds);
     let defaults = PostgresSettings::default();
     Ok(PostgresSettings {
-        tls,
+        tls: tls::of_postgres(settings)?,
         require_tls: config.require_tls,
         max_connections: config.max_connections,
         statement_timeout: defaults.statement_timeout.min(max_statement_timeout),

@@ -13,7 +13,8 @@
 //!           ├▶ query ──────▶ identities ─▶ Session      for commands that read
 //!           ├▶ interfaces ─▶ credentials ─▶ authentication ─▶ SQL over HTTP and the PostgreSQL wire protocol
 //!           │                                   └▶ audit_trail: access is recorded before it is granted
-//!           └▶ sessions ───▶ maintenance of the table of sessions
+//!           ├▶ sessions ───▶ maintenance of the table of sessions
+//!           └▶ tls ────────▶ certificates and keys of the servers
 //! ```
 
 pub(crate) mod archive;
@@ -36,4 +37,5 @@ pub(crate) mod query;
 pub(crate) mod reports;
 pub(crate) mod seal;
 pub(crate) mod sessions;
+pub(crate) mod tls;
 pub(crate) mod users_file;

@@ -14,9 +14,10 @@ use holdfast_archive::table::GENERAL_CLASS;
 use holdfast_archive::{Archive, Table};
 use holdfast_broker::EmbeddedBroker;
 use holdfast_ingest::archiver::{Archiver, ArchiverMetrics, ArchiverSettings};
-use holdfast_ingest::gateway::{self, ApiToken, Gateway, GatewaySettings, system_clock};
+use holdfast_ingest::gateway::{ApiToken, Gateway, GatewaySettings, system_clock};
 use holdfast_ingest::kafka::{KafkaSettings, ensure_topics, trim_archived};
 use holdfast_ingest::producer::KafkaProducer;
+use holdfast_server::{ServeSettings, Tls};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -28,6 +29,7 @@ use super::kafka::is_built_in;
 use super::proof::{self, IntegrationTask};
 use super::seal::SealingTask;
 use super::sessions::MaintenanceTask;
+use super::tls;
 use crate::children::{Addresses, ChildProcess, ChildReports, ChildSettings, Link};
 use crate::config::Settings;
 use crate::health::{self, Readiness};
@@ -35,6 +37,9 @@ use crate::supervise::{Stage, Supervisor};
 
 /// How much longer a gateway waits than its producer, so that the producer's own timeout comes first.
 const ACKNOWLEDGEMENT_MARGIN: Duration = Duration::from_secs(5);
+
+/// Connections of an address for health and metrics alone. A few monitors use it.
+const HEALTH_CONNECTIONS: usize = 64;
 
 /// How often archived messages are deleted from the built-in broker.
 const TRIM_INTERVAL: Duration = Duration::from_secs(60);
@@ -222,27 +227,29 @@ impl<'s> Pipeline<'s> {
                 router = router.merge(routes);
                 health = Some(address);
             }
-            self.serve("gateway", listener, router);
+            let serving = self.serving(tls::of_gateway(self.settings)?, config.gateway.max_connections);
+            self.serve("gateway", Stage::Intake, listener, router, serving)?;
         }
         if let Some(mut router) = self.query_routes.take() {
             let listener = listen(config.query.listen.0, "query.listen", any_port).await?;
             let address = listener.local_addr().context("read the address of the role query")?;
             query = Some(address);
+            let serving = self.serving_queries()?;
             if config.health.listen.is_none()
                 && let Some(routes) = health_routes.take()
             {
                 router = router.merge(routes);
                 health = Some(address);
             }
-            self.serve("query", listener, router);
+            self.serve("query", Stage::Intake, listener, router, serving)?;
         }
         if let Some(router) = health_routes {
             let wanted = config.health.listen.unwrap_or(config.gateway.listen);
             let listener = listen(wanted.0, "health.listen", any_port).await?;
             health = Some(listener.local_addr().context("read the address of /readyz")?);
-            self.supervisor.spawn("health", Stage::Observation, |stop| async move {
-                Ok(gateway::serve(listener, router, stop, Duration::from_secs(1)).await?)
-            });
+            let tls = if config.health.listen.is_none() { tls::of_gateway(self.settings)? } else { None };
+            let serving = ServeSettings { drain: Duration::from_secs(1), ..self.serving(tls, HEALTH_CONNECTIONS) };
+            self.serve("health", Stage::Observation, listener, router, serving)?;
         }
         let health = health.expect("one of the listeners serves it");
         Ok(Served { supervisor: self.supervisor, gateway, query, health })
@@ -256,7 +263,8 @@ impl<'s> Pipeline<'s> {
         if let Some(router) = self.query_routes.take() {
             let listener = listen(self.settings.config.query.listen.0, "query.listen", false).await?;
             addresses.http = Some(listener.local_addr().context("read the address of the role query")?);
-            self.serve("query", listener, router);
+            let serving = self.serving_queries()?;
+            self.serve("query", Stage::Intake, listener, router, serving)?;
         }
         let readiness = self.readiness.clone();
         self.supervisor.spawn("report to the parent", Stage::Observation, |stop| {
@@ -265,15 +273,42 @@ impl<'s> Pipeline<'s> {
         Ok(self.supervisor)
     }
 
-    /// Serves HTTP, as the component `name`, until requests must stop.
-    fn serve(&mut self, name: &'static str, listener: TcpListener, router: axum::Router) {
+    /// How an HTTP server serves that accepts `connections`, half of them from one address.
+    fn serving(&self, tls: Option<Tls>, connections: usize) -> ServeSettings {
         let drain = Duration::from_secs(self.settings.config.shutdown.limit_seconds / 2).max(Duration::from_secs(1));
+        ServeSettings { tls, connections, connections_per_address: connections / 2, drain, ..ServeSettings::default() }
+    }
+
+    /// How queries are served: an answer may take as long as a statement, and some time more for its last rows.
+    fn serving_queries(&self) -> anyhow::Result<ServeSettings> {
+        let config = &self.settings.config.query;
+        let serving = self.serving(tls::of_queries(self.settings)?, config.max_connections);
+        Ok(ServeSettings {
+            answer_timeout: Duration::from_secs(config.max_seconds) + serving.answer_timeout,
+            ..serving
+        })
+    }
+
+    /// Serves HTTP, as the component `name`, until the stage stops.
+    fn serve(
+        &mut self,
+        name: &'static str,
+        stage: Stage,
+        listener: TcpListener,
+        router: axum::Router,
+        settings: ServeSettings,
+    ) -> anyhow::Result<()> {
         let component = self.readiness.component(name);
         component.ready();
-        self.supervisor.spawn(name, Stage::Intake, |stop| async move {
+        // It must not wait for events of this runtime, whose threads others may block.
+        let listener = listener.into_std().context("hand an HTTP listener to the threads of servers")?;
+        let spawned = self.supervisor.spawn_server(name, stage, |stop| async move {
             let _component = component;
-            Ok(gateway::serve(listener, router, stop, drain).await?)
+            let listener = TcpListener::from_std(listener).context("serve HTTP")?;
+            holdfast_server::serve(listener, router, settings, stop).await;
+            Ok(())
         });
+        spawned.context("start the threads of servers")
     }
 
     /// The supervisor, without HTTP: for a job that ends by itself.

@@ -22,3 +22,4 @@ mod proof;
 mod secrets;
 mod sender;
 mod shutdown;
+mod tls;

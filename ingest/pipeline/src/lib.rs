@@ -12,7 +12,8 @@
 //! - The gateway reports success only after all in-sync replicas of Kafka acknowledged the event.
 //! - A request is published only if every event in it is valid.
 //! - Memory is bounded: the gateway reserves bytes and events of its budget before it reads them.
-//! - No log line and no metric contains payload, the value of an attribute, or the value of a header.
+//! - No log line and no metric contains payload, the value of a header, or the value of an attribute other than the name
+//!   of a sender, which its certificate gives.
 
 pub mod archiver;
 mod clock;

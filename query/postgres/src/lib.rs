@@ -29,4 +29,4 @@ pub use catalog::PostgresCatalog;
 pub use error::PostgresError;
 pub use server::serve;
 pub use settings::PostgresSettings;
-pub use wire::{TlsError, TlsIdentity};
+pub use wire::ALPN;

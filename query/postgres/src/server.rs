@@ -10,7 +10,7 @@
 //! ```
 
 use crate::error::PostgresError;
-use crate::login::{LoginError, LoginPlace, LoginQuota, Origin, log_in};
+use crate::login::{LoginError, Origin, log_in};
 use crate::session::{CancelKeys, Session};
 use crate::settings::PostgresSettings;
 use crate::sqlstate::Failure;
@@ -21,8 +21,10 @@ use datafusion_postgres::pgwire::messages::PgWireBackendMessage;
 use datafusion_postgres::pgwire::messages::response::TransactionStatus;
 use datafusion_postgres::pgwire::messages::startup::NegotiateProtocolVersion;
 use holdfast_query::Authenticator;
+use holdfast_server::{Place, Places, Tls, TlsIdentity};
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -69,7 +71,7 @@ pub async fn serve(
         return Err(PostgresError::TlsNeeded(address));
     }
     let slots = Arc::new(Semaphore::new(settings.max_connections));
-    let logins = Arc::new(LoginQuota::new(settings.max_logins, settings.max_logins_per_address));
+    let logins = Places::new(settings.max_logins, settings.max_logins_per_address);
     let refusals = Arc::new(Semaphore::new(MAX_REFUSALS));
     let killed = CancellationToken::new();
     let shared = Arc::new(Shared {
@@ -82,15 +84,17 @@ pub async fn serve(
         killed: killed.clone(),
     });
     let mut connections = Connections::default();
+    let mut watch = pin!(watch(shared.settings.tls.as_ref()));
     loop {
         tokio::select! {
             biased;
             () = stop.cancelled() => break,
+            () = watch.as_mut() => {}
             Some(ended) = connections.tasks.join_next_with_id() => connections.remove(ended),
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
                     let shared = Arc::clone(&shared);
-                    match (logins.enter(peer.ip()), Arc::clone(&refusals).try_acquire_owned()) {
+                    match (logins.take(peer.ip()), Arc::clone(&refusals).try_acquire_owned()) {
                         (Some(place), _) => connections.add(peer, serve_client(stream, peer, shared, place)),
                         (None, Ok(slot)) => connections.add(peer, refuse(stream, shared, slot)),
                         (None, Err(_)) => tracing::warn!(%peer, "too many PostgreSQL clients; closed a connection without an error"),
@@ -106,6 +110,14 @@ pub async fn serve(
     drop(listener);
     connections.drain(&shared.settings, &killed).await;
     Ok(())
+}
+
+/// Reads the certificate and key again when they change. Does not end.
+async fn watch(tls: Option<&Tls>) {
+    match tls {
+        Some(tls) => match tls.watch().await {},
+        None => std::future::pending().await,
+    }
 }
 
 /// The tasks of the connections, and their peers.
@@ -153,7 +165,7 @@ impl Connections {
 }
 
 /// Serves one client. It has a place before the login until it has logged in.
-async fn serve_client(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>, place: LoginPlace) {
+async fn serve_client(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>, place: Place) {
     let started = tokio::select! {
         biased;
         () = shared.stop.cancelled() => return,
@@ -186,34 +198,28 @@ type Started = (Session, OwnedSemaphorePermit);
 async fn start_session(stream: TcpStream, peer: SocketAddr, shared: &Shared) -> Result<Option<Started>, WireError> {
     stream.set_nodelay(true)?;
     let settings = &shared.settings;
-    let (mut wire, is_encrypted, parameters) =
-        match negotiate(stream, settings.tls.as_ref(), settings.idle_timeout).await? {
-            None => return Ok(None),
-            Some(StartupRequest::Cancel { process, secret }) => {
-                shared.cancel_keys.cancel(process, &secret);
-                return Ok(None);
-            }
-            Some(StartupRequest::Session { mut wire, is_encrypted, minor, parameters }) => {
-                negotiate_version(&mut wire, minor, &parameters).await?;
-                (wire, is_encrypted, parameters)
-            }
-        };
-    let origin = Origin { address: peer.ip(), is_encrypted };
-    let end_point = settings.tls.as_ref().and_then(|tls| tls.end_point.clone()).filter(|_| is_encrypted);
-    let reader = match log_in(
-        &mut wire,
-        &shared.authenticator,
-        &origin,
-        settings.require_tls,
-        end_point.as_deref(),
-        &parameters,
-    )
-    .await
+    // The one of this connection: its channel binding is that of the certificate in the handshake.
+    let identity = settings.tls.as_ref().map(Tls::current);
+    let (mut wire, is_encrypted, parameters) = match negotiate(stream, identity.as_ref(), settings.idle_timeout).await?
     {
-        Ok(reader) => reader,
-        Err(LoginError::Connection(error)) => return Err(error),
-        Err(LoginError::Refused(failure)) => return refuse_session(wire, failure).await,
+        None => return Ok(None),
+        Some(StartupRequest::Cancel { process, secret }) => {
+            shared.cancel_keys.cancel(process, &secret);
+            return Ok(None);
+        }
+        Some(StartupRequest::Session { mut wire, is_encrypted, minor, parameters }) => {
+            negotiate_version(&mut wire, minor, &parameters).await?;
+            (wire, is_encrypted, parameters)
+        }
     };
+    let origin = Origin { address: peer.ip(), is_encrypted };
+    let end_point = identity.as_ref().and_then(TlsIdentity::end_point).filter(|_| is_encrypted);
+    let reader =
+        match log_in(&mut wire, &shared.authenticator, &origin, settings.require_tls, end_point, &parameters).await {
+            Ok(reader) => reader,
+            Err(LoginError::Connection(error)) => return Err(error),
+            Err(LoginError::Refused(failure)) => return refuse_session(wire, failure).await,
+        };
     let Ok(slot) = Arc::clone(&shared.slots).try_acquire_owned() else {
         let max = settings.max_connections;
         return refuse_session(wire, too_many_clients(format!("the server accepts {max} sessions at a time"))).await;
@@ -313,7 +319,7 @@ fn set_in_options(options: &str) -> Vec<(String, String)> {
 /// Refuses a client because of the limits of clients that log in. A cancel request is still handled.
 async fn refuse(stream: TcpStream, shared: Arc<Shared>, _slot: OwnedSemaphorePermit) {
     let refusal = async {
-        match negotiate(stream, shared.settings.tls.as_ref(), REFUSAL_TIMEOUT).await? {
+        match negotiate(stream, shared.settings.tls.as_ref().map(Tls::current).as_ref(), REFUSAL_TIMEOUT).await? {
             None => {}
             Some(StartupRequest::Cancel { process, secret }) => shared.cancel_keys.cancel(process, &secret),
             Some(StartupRequest::Session { wire, .. }) => {

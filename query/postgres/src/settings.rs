@@ -1,13 +1,13 @@
 //! The settings of the server. Plain data.
 
-use crate::wire::TlsIdentity;
+use holdfast_server::Tls;
 use std::time::Duration;
 
 /// The settings of the server.
 #[derive(Debug, Clone)]
 pub struct PostgresSettings {
-    /// The certificate and key. Without them the server does not offer TLS.
-    pub tls: Option<TlsIdentity>,
+    /// The certificate and key, with [`ALPN`](crate::ALPN). Without them the server does not offer TLS.
+    pub tls: Option<Tls>,
     /// Whether clients on other machines must use TLS.
     pub require_tls: bool,
     /// The most concurrent sessions: connections that have logged in.

@@ -289,6 +289,7 @@ pub(super) fn serving(http: SocketAddr, settings: &Settings) -> String {
         .get()
         .map(|path| format!("$(cat {})", shell_path(&settings.resolve(path))))
         .unwrap_or_else(|| "$TOKEN".to_owned());
+    let scheme = if settings.config.gateway.tls_certificate_file.get().is_some() { "https" } else { "http" };
     let now = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
     let event = format!(
         r#"{{"specversion":"1.0","id":"1","source":"me","type":"chat.line","subject":"s-hello","time":"{now}","data":{{"seq":0,"sender":"customer","text":"Hello"}}}}"#
@@ -296,8 +297,8 @@ pub(super) fn serving(http: SocketAddr, settings: &Settings) -> String {
     format!(
         "  # send an event of your own; SQL finds it some seconds later\n  \
          curl -H \"Authorization: Bearer {token}\" -H 'Content-Type: application/cloudevents+json' \\\n    \
-         http://{http}/v1/events -d '{event}'\n\n\
-         Serving on http://{http} (also /metrics, /healthz, /readyz) until Ctrl-C.\n"
+         {scheme}://{http}/v1/events -d '{event}'\n\n\
+         Serving on {scheme}://{http} (also /metrics, /healthz, /readyz) until Ctrl-C.\n"
     )
 }
 

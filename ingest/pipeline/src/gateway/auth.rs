@@ -1,15 +1,19 @@
-//! Authenticates senders by bearer tokens (RFC 6750), compared in constant time.
+//! Authenticates senders: by the certificate that their client presented, else by bearer tokens (RFC 6750), compared in
+//! constant time.
 
 use std::fmt;
+use std::sync::Arc;
 
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
+use holdfast_server::ClientCertificate;
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 
 use super::headers::single;
 use super::problem::Problem;
 
-/// A token and the name of its integrator. Stores only the token's SHA-256.
+/// A token and the name of its sender. Stores only the token's SHA-256.
 #[derive(Clone)]
 pub struct ApiToken {
     name: String,
@@ -18,7 +22,7 @@ pub struct ApiToken {
 }
 
 impl ApiToken {
-    /// `name` names the integrator in logs; `secret` is the token.
+    /// `name` names the sender in logs and metrics; `secret` is the token.
     pub fn new(name: impl Into<String>, secret: &str) -> Self {
         let secret = secret.trim();
         Self { name: name.into(), digest: Sha256::digest(secret).into(), empty: secret.is_empty() }
@@ -35,6 +39,15 @@ impl fmt::Debug for ApiToken {
     }
 }
 
+/// Who sends a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Sender {
+    /// The name of the certificate or of the token.
+    pub(super) name: Arc<str>,
+    /// Whether an authority vouches for the name. The name of a token is no more than a word for the log.
+    pub(super) is_certified: bool,
+}
+
 /// All valid tokens.
 pub(super) struct Tokens(Vec<ApiToken>);
 
@@ -43,8 +56,16 @@ impl Tokens {
         Self(tokens)
     }
 
-    /// The integrator that sent a request.
-    pub(super) fn integrator(&self, headers: &HeaderMap) -> Result<&str, Problem> {
+    /// The sender of a request.
+    pub(super) fn sender(&self, parts: &Parts) -> Result<Sender, Problem> {
+        if let Some(ClientCertificate { name }) = parts.extensions.get() {
+            return Ok(Sender { name: Arc::clone(name), is_certified: true });
+        }
+        self.name(&parts.headers).map(|name| Sender { name: name.into(), is_certified: false })
+    }
+
+    /// The name of the token in a request.
+    fn name(&self, headers: &HeaderMap) -> Result<&str, Problem> {
         let Some(value) = single(headers, &header::AUTHORIZATION)? else { return Err(Problem::unauthorized(false)) };
         let bearer = value.as_bytes().split_first_chunk::<7>();
         let Some((_, secret)) = bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"Bearer ")) else {

@@ -1,4 +1,8 @@
-//! The gateway's metrics. Label values are constants of this program, so their number is bounded.
+//! The gateway's metrics. Label values are constants of this program, and names of senders, which the operator and its
+//! authority give; so their number is bounded.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -21,6 +25,16 @@ pub(super) struct RouteLabels {
     pub(super) route: &'static str,
 }
 
+/// Senders with a label of their own.
+const MAX_SENDERS: usize = 200;
+/// The label of further ones.
+const OTHER_SENDERS: &str = "other";
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SenderLabels {
+    sender: String,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct RejectionLabels {
     pub(super) route: &'static str,
@@ -33,6 +47,8 @@ pub(super) struct Metrics {
     pub(super) rejected_requests: Family<RejectionLabels, Counter>,
     pub(super) body_bytes: Family<RouteLabels, Counter>,
     pub(super) accepted_events: Family<RouteLabels, Counter>,
+    events_of_senders: Family<SenderLabels, Counter>,
+    senders: Arc<Mutex<BTreeSet<String>>>,
     pub(super) in_flight_bytes: Gauge,
     pub(super) in_flight_events: Gauge,
     pub(super) acknowledgement_seconds: Histogram,
@@ -45,6 +61,8 @@ impl Metrics {
             rejected_requests: Family::default(),
             body_bytes: Family::default(),
             accepted_events: Family::default(),
+            events_of_senders: Family::default(),
+            senders: Arc::default(),
             in_flight_bytes: Gauge::default(),
             in_flight_events: Gauge::default(),
             acknowledgement_seconds: Histogram::new(ACKNOWLEDGEMENT_BUCKETS),
@@ -63,6 +81,11 @@ impl Metrics {
             metrics.body_bytes.clone(),
         );
         registry.register("accepted_events", "Events that Kafka acknowledged", metrics.accepted_events.clone());
+        registry.register(
+            "sender_events",
+            "Events that Kafka acknowledged, by the name of the sender's certificate or token",
+            metrics.events_of_senders.clone(),
+        );
         registry.register_with_unit(
             "in_flight",
             "Bytes of bodies that wait for the acknowledgement of Kafka",
@@ -81,5 +104,16 @@ impl Metrics {
             metrics.acknowledgement_seconds.clone(),
         );
         metrics
+    }
+
+    /// Counts accepted events of a sender.
+    pub(super) fn count_events_of(&self, sender: &str, events: u64) {
+        let mut senders = self.senders.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_known = senders.contains(sender) || (senders.len() < MAX_SENDERS && senders.insert(sender.to_owned()));
+        drop(senders);
+        let sender = if is_known { sender } else { OTHER_SENDERS };
+        // The encoder writes values as they are. A name has no control character.
+        let sender = sender.replace('\\', "\\\\").replace('"', "\\\"");
+        self.events_of_senders.get_or_create(&SenderLabels { sender }).inc_by(events);
     }
 }

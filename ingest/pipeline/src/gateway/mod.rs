@@ -2,8 +2,8 @@
 //! acknowledgement.
 //!
 //! ```text
-//! request ─▶ token ─▶ headers ─▶ budget ─▶ read body ─▶ decompress ─▶ decode all ─▶ publish all ─▶ acknowledged ─▶ 202
-//!             401      400, 415   429       408, 413     400, 413      400            429, 413      503
+//! request ─▶ sender ─▶ headers ─▶ budget ─▶ read body ─▶ decompress ─▶ decode all ─▶ publish all ─▶ acknowledged ─▶ 202
+//!             401       400, 415   429       408, 413     400, 413      400, 403       429, 413      503
 //! ```
 //!
 //! Every response other than 202 is a problem document (RFC 9457) with a stable `reason`. After 429 or 503 the sender
@@ -18,7 +18,6 @@ mod metrics;
 mod prepare;
 mod problem;
 mod publish;
-mod serve;
 mod settings;
 
 use std::sync::Arc;
@@ -33,12 +32,11 @@ use prometheus_client::registry::Registry;
 use serde::Serialize;
 
 pub use auth::ApiToken;
-pub use serve::serve;
 pub use settings::{GatewayError, GatewaySettings};
 
 pub use crate::clock::{Clock, system_clock};
 use crate::producer::Publisher;
-use auth::Tokens;
+use auth::{Sender, Tokens};
 use body::{BodyLimit, Encoding};
 use budget::{Budget, Quota, Reservation};
 use metrics::{Metrics, RejectionLabels, RequestLabels, RouteLabels};
@@ -136,16 +134,20 @@ impl Gateway {
     async fn respond(&self, route: Route, request: Request) -> Response {
         let (parts, body) = request.into_parts();
         let shared = &self.shared;
-        let result = match shared.tokens.integrator(&parts.headers) {
-            // The body of a request without a valid token is not read.
+        let result = match shared.tokens.sender(&parts) {
+            // The body of a request whose sender is unknown is not read.
             Err(problem) => Err(problem),
-            Ok(integrator) => {
-                let integrator = integrator.to_owned();
-                self.accept(route, parts, body).await.inspect_err(|problem| {
-                    let reason = problem.reason;
-                    tracing::debug!(route = route.name(), integrator, reason, "a request was rejected");
-                })
-            }
+            Ok(sender) => match self.accept(route, parts, body, &sender).await {
+                Ok(accepted) => {
+                    shared.metrics.count_events_of(&sender.name, accepted.accepted as u64);
+                    Ok(accepted)
+                }
+                Err(problem) => {
+                    let (route, reason) = (route.name(), problem.reason);
+                    tracing::debug!(route, sender = &*sender.name, reason, "a request was rejected");
+                    Err(problem)
+                }
+            },
         };
         let route = route.name();
         let response = match result {
@@ -164,7 +166,7 @@ impl Gateway {
         response
     }
 
-    async fn accept(&self, route: Route, parts: Parts, body: Body) -> Result<Accepted, Problem> {
+    async fn accept(&self, route: Route, parts: Parts, body: Body, sender: &Sender) -> Result<Accepted, Problem> {
         let admitted = match route {
             Route::Events => self.admit_events(&parts),
             Route::Chunks => self.admit_chunk(parts).await,
@@ -189,9 +191,10 @@ impl Gateway {
             events: self.shared.settings.max_in_flight,
         };
         let size = body.len();
+        let sender = sender.is_certified.then(|| Arc::clone(&sender.name));
         let (prepared, mut reservation) = decode(size, move || {
             let body = body::decompress(encoding, body, limit, &mut reservation)?;
-            Ok((prepare::prepare(mode, body, limits)?, reservation))
+            Ok((prepare::prepare(mode, body, limits, sender.as_deref())?, reservation))
         })
         .await?;
         reservation.set_events(prepared.messages.len()).map_err(|exhausted| self.busy(exhausted))?;

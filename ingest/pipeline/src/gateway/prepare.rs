@@ -7,6 +7,7 @@
 //!    any with a recording chunk ────────────────▶ recordings topic, binary mode
 //! ```
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use holdfast_events::{
@@ -47,7 +48,7 @@ pub(super) struct Message {
 pub(super) enum Value {
     /// A part of the request's body.
     Slice(Range<usize>),
-    /// Bytes decoded from base64.
+    /// Decoded from base64, or an event with the sender that the gateway added.
     Owned(Vec<u8>),
 }
 
@@ -87,11 +88,15 @@ impl Message {
 /// The prefix of types that only the archive writes: its access records. An event of a sender must not imitate one.
 const RESERVED_TYPES: &str = "archive.";
 
+/// The attribute that names the sender by its certificate. The gateway sets it, and a sender may not claim another one.
+const SENDER: &str = "sender";
+
 /// Why an event is rejected.
 #[derive(Debug)]
 enum Rejection {
     Invalid(DecodeError),
     ReservedType,
+    OtherSender,
 }
 
 impl From<DecodeError> for Rejection {
@@ -105,6 +110,7 @@ impl Rejection {
         match self {
             Self::Invalid(error) => Problem::not_an_event(error),
             Self::ReservedType => Problem::reserved_type(),
+            Self::OtherSender => Problem::other_sender(),
         }
     }
 
@@ -112,35 +118,49 @@ impl Rejection {
     fn problem_of_batch(&self, index: usize, offset: usize) -> Problem {
         match self {
             Self::Invalid(error) => Problem::not_an_event_of_batch(error, index, offset),
-            Self::ReservedType => Problem::reserved_type().at(index),
+            Self::ReservedType | Self::OtherSender => self.problem().at(index),
         }
     }
 }
 
-/// Rejects an event of a reserved type.
-fn check_type(event: &Event<'_>) -> Result<(), Rejection> {
-    if event.type_.starts_with(RESERVED_TYPES) { Err(Rejection::ReservedType) } else { Ok(()) }
+/// Rejects an event of a reserved type, and one that claims another sender. Returns whether `sender` is to be added.
+fn check(event: &Event<'_>, sender: Option<&str>) -> Result<bool, Rejection> {
+    if event.type_.starts_with(RESERVED_TYPES) {
+        return Err(Rejection::ReservedType);
+    }
+    match event.extensions.iter().find(|(name, _)| name == SENDER) {
+        None => Ok(sender.is_some()),
+        Some((_, claimed)) if sender == Some(claimed.as_ref()) => Ok(false),
+        Some(_) => Err(Rejection::OtherSender),
+    }
 }
 
-/// Validates the events of a request and returns the messages to publish.
-pub(super) fn prepare(mode: Mode, body: Vec<u8>, limits: EventLimits) -> Result<Prepared, Problem> {
+/// Validates the events of a request and returns the messages to publish. `sender` is the name in the certificate of the
+/// client, if it has one.
+pub(super) fn prepare(
+    mode: Mode,
+    body: Vec<u8>,
+    limits: EventLimits,
+    sender: Option<&str>,
+) -> Result<Prepared, Problem> {
     match mode {
         Mode::Structured => {
             let mut prepared = Prepared { body, messages: Vec::with_capacity(1), warnings: Vec::new() };
             // Readers of the topic get the event without the mark.
             let begin = if prepared.body.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
-            let (message, warning) = structured(&mut Decoder::default(), &prepared.body, begin..prepared.body.len(), 0)
+            let range = begin..prepared.body.len();
+            let (message, warning) = structured(&mut Decoder::default(), &prepared.body, range, 0, sender)
                 .map_err(|rejection| rejection.problem())?;
             prepared.messages.push(message);
             prepared.warnings.extend(warning);
             Ok(prepared)
         }
-        Mode::Batch => batch(body, limits),
-        Mode::Binary { attributes, content_type } => binary(attributes, content_type.as_deref(), body),
+        Mode::Batch => batch(body, limits, sender),
+        Mode::Binary { attributes, content_type } => binary(attributes, content_type.as_deref(), body, sender),
     }
 }
 
-fn batch(body: Vec<u8>, limits: EventLimits) -> Result<Prepared, Problem> {
+fn batch(body: Vec<u8>, limits: EventLimits, sender: Option<&str>) -> Result<Prepared, Problem> {
     let (mut messages, mut warnings) = (Vec::new(), Vec::new());
     let slices = split_batch(&body).map_err(|BatchError { error, event }| match event {
         Some((index, offset)) => Problem::not_an_event_of_batch(&error, index, offset),
@@ -159,7 +179,7 @@ fn batch(body: Vec<u8>, limits: EventLimits) -> Result<Prepared, Problem> {
             let detail = format!("an event may have {} bytes; no event of the batch was accepted", limits.event_bytes);
             return Err(Problem::too_large("event_too_large", detail).at(index));
         }
-        let (message, warning) = structured(&mut decoder, &body, offset..offset + slice.len(), index)
+        let (message, warning) = structured(&mut decoder, &body, offset..offset + slice.len(), index, sender)
             .map_err(|rejection| rejection.problem_of_batch(index, offset))?;
         messages.push(message);
         warnings.extend(warning);
@@ -172,9 +192,14 @@ fn structured(
     body: &[u8],
     range: Range<usize>,
     index: usize,
+    sender: Option<&str>,
 ) -> Result<(Message, Option<Warning>), Rejection> {
-    let event = decoder.structured(&body[range.clone()])?;
-    check_type(&event)?;
+    let mut event = decoder.structured(&body[range.clone()])?;
+    let adds_sender = check(&event, sender)?;
+    if let Some(sender) = sender.filter(|_| adds_sender) {
+        event.extensions.push((Cow::Borrowed(SENDER), Cow::Owned(sender.to_owned())));
+        event.extensions.sort_unstable();
+    }
     if Chunk::of(&event)?.is_some() {
         // The recordings topic has only binary mode, so that no chunk is stored as base64.
         return Ok((chunk_message(event), None));
@@ -182,15 +207,21 @@ fn structured(
     let warning = catalogue_warning(&event, index);
     let headers = vec![("content-type".to_owned(), STRUCTURED_MEDIA_TYPE.as_bytes().to_vec())];
     let key = event.subject.clone().into_owned();
-    let message = Message { target: Target::Events, key, value: Value::Slice(range), headers };
+    let value = if adds_sender { Value::Owned(event.to_structured_json()) } else { Value::Slice(range) };
+    let message = Message { target: Target::Events, key, value, headers };
     decoder.recycle(event);
     Ok((message, warning))
 }
 
-fn binary(attributes: Vec<Attribute>, content_type: Option<&str>, body: Vec<u8>) -> Result<Prepared, Problem> {
+fn binary(
+    mut attributes: Vec<Attribute>,
+    content_type: Option<&str>,
+    body: Vec<u8>,
+    sender: Option<&str>,
+) -> Result<Prepared, Problem> {
     let named = attributes.iter().map(|(name, value)| (name.as_str(), value.as_slice()));
     let event = Decoder::default().binary(named, content_type, &body).map_err(|error| Problem::not_an_event(&error))?;
-    check_type(&event).map_err(|rejection| rejection.problem())?;
+    let adds_sender = check(&event, sender).map_err(|rejection| rejection.problem())?;
     let chunk = Chunk::of(&event).map_err(|error| Problem::not_an_event(&error))?;
     let (target, warning) = match chunk {
         Some(_) => (Target::Recordings, None),
@@ -198,6 +229,9 @@ fn binary(attributes: Vec<Attribute>, content_type: Option<&str>, body: Vec<u8>)
     };
     let key = event.subject.clone().into_owned();
     drop(event);
+    if let Some(sender) = sender.filter(|_| adds_sender) {
+        attributes.push((SENDER.to_owned(), sender.as_bytes().to_vec()));
+    }
     let headers = kafka_headers(attributes, content_type);
     let message = Message { target, key, value: Value::Slice(0..body.len()), headers };
     Ok(Prepared { body, messages: vec![message], warnings: warning.into_iter().collect() })

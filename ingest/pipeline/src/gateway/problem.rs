@@ -73,6 +73,12 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "reserved_type", "The type of the event is reserved", detail)
     }
 
+    pub(super) fn other_sender() -> Self {
+        let detail = "the attribute `sender` is the name in the client's certificate, and the gateway sets it; leave it \
+                      out. No event of the request was accepted";
+        Self::new(StatusCode::FORBIDDEN, "other_sender", "The event claims another sender", detail)
+    }
+
     pub(super) fn unauthorized(presented: bool) -> Self {
         if presented {
             let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
@@ -81,7 +87,8 @@ impl Problem {
             Self::new(StatusCode::UNAUTHORIZED, "invalid_token", "The token is not valid", detail)
                 .with(header::WWW_AUTHENTICATE, challenge)
         } else {
-            let detail = "send the header `Authorization: Bearer TOKEN`";
+            let detail = "send the header `Authorization: Bearer TOKEN`, or present a client certificate if the gateway \
+                          accepts these";
             Self::new(StatusCode::UNAUTHORIZED, "missing_token", "A token is required", detail)
                 .with(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
         }

@@ -1,8 +1,6 @@
 //! Authentication of a client: from the startup message to a [`holdfast_query::Reader`].
 
 mod exchange;
-mod quota;
 mod scram;
 
 pub(crate) use exchange::{LoginError, Origin, log_in};
-pub(crate) use quota::{LoginPlace, LoginQuota};

@@ -7,9 +7,8 @@
 mod frontend;
 mod negotiate;
 mod stream;
-mod tls;
 
 pub(crate) use frontend::{Bind, Malformed, Message, Name, Target};
+pub use negotiate::ALPN;
 pub(crate) use negotiate::{StartupRequest, negotiate};
 pub(crate) use stream::{Wire, WireError};
-pub use tls::{TlsError, TlsIdentity};

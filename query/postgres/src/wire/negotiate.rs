@@ -11,13 +11,15 @@
 
 use super::frontend::FirstMessage;
 use super::stream::{Stream, Wire, WireError};
-use super::tls::{ALPN, TlsIdentity};
 use bytes::Bytes;
+use holdfast_server::TlsIdentity;
 use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 use tokio::net::TcpStream;
-use tokio_rustls::TlsAcceptor;
+
+/// The ALPN protocols of the server (RFC 7301). Clients with direct TLS must request the one.
+pub const ALPN: &[&[u8]] = &[b"postgresql"];
 
 /// The first byte of a TLS handshake.
 const HANDSHAKE: u8 = 0x16;
@@ -76,8 +78,8 @@ async fn accept(
     stream: Box<dyn Stream>,
     needs_alpn: bool,
 ) -> Result<Box<dyn Stream>, WireError> {
-    let encrypted = TlsAcceptor::from(identity.config.clone()).accept(stream).await?;
-    if needs_alpn && encrypted.get_ref().1.alpn_protocol() != Some(ALPN) {
+    let encrypted = identity.acceptor().accept(stream).await?;
+    if needs_alpn && encrypted.get_ref().1.alpn_protocol() != Some(ALPN[0]) {
         return Err(WireError::Io(io::Error::new(
             io::ErrorKind::InvalidData,
             "direct TLS needs the ALPN protocol postgresql",

@@ -9,12 +9,13 @@ use holdfast_archive::keys::{Holder, KeyRing};
 use holdfast_archive::segment::{Partition, SegmentKeys, SegmentWriter};
 use holdfast_archive::{Advance, Archive, Location, Table, TableLog};
 use holdfast_events::{EventBatchBuilder, Position, Tier, Timestamp, decode_structured};
-use holdfast_postgres::{PostgresCatalog, PostgresSettings, TlsIdentity, serve};
+use holdfast_postgres::{ALPN, PostgresCatalog, PostgresSettings, serve};
 use holdfast_query::{
     AccessEnd, AccessId, AccessRecord, Account, AccountChanged, AuditTrail, AuthenticatedUser, AuthenticationError,
     Authenticator, Denial, Interface, Reader, ScramAttempt, ScramFailure, Session, SessionOptions, Unrecorded,
     Visibility, WithoutRecord,
 };
+use holdfast_server::{Tls, TlsFiles};
 use object_store::memory::InMemory;
 use ring::{digest, hmac, pbkdf2};
 use serde_json::json;
@@ -154,6 +155,8 @@ pub(crate) struct Server {
     pub(crate) manager: Session,
     /// The certificate, as a file for clients.
     pub(crate) certificate: tempfile::NamedTempFile,
+    /// Its key.
+    key: tempfile::NamedTempFile,
     stop: CancellationToken,
     serving: Option<JoinHandle<()>>,
 }
@@ -166,13 +169,20 @@ impl Server {
 
     /// With the default settings after `change`.
     pub(crate) async fn with(change: impl FnOnce(&mut PostgresSettings)) -> Self {
-        let certified =
-            rcgen::generate_simple_self_signed(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
-        let certificate = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(certificate.path(), certified.cert.pem()).unwrap();
-        let key = certified.signing_key.serialize_pem();
-        let identity = TlsIdentity::load(certified.cert.pem().as_bytes(), key.as_bytes()).unwrap();
-        let mut settings = PostgresSettings { tls: Some(identity), ..PostgresSettings::default() };
+        let file = |text: String| {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(file.path(), text).unwrap();
+            file
+        };
+        let (certificate, key) = pair();
+        let (certificate, key) = (file(certificate), file(key));
+        let files = TlsFiles {
+            certificate: certificate.path().to_owned(),
+            key: key.path().to_owned(),
+            client_authorities: None,
+        };
+        let tls = Some(Tls::open(files, ALPN).unwrap());
+        let mut settings = PostgresSettings { tls, ..PostgresSettings::default() };
         change(&mut settings);
 
         let audit_trail = Arc::new(MemoryAuditTrail::default());
@@ -185,7 +195,17 @@ impl Server {
             let stop = stop.clone();
             async move { serve(listener, authenticator, settings, stop).await.unwrap() }
         });
-        Self { port, audit_trail, manager, certificate, stop, serving: Some(serving) }
+        Self { port, audit_trail, manager, certificate, key, stop, serving: Some(serving) }
+    }
+
+    /// Replaces the certificate and its key by others.
+    pub(crate) fn renew(&self) {
+        let (certificate, key) = pair();
+        for (file, text) in [(&self.certificate, certificate), (&self.key, key)] {
+            let new = file.path().with_extension("new");
+            std::fs::write(&new, text).unwrap();
+            std::fs::rename(new, file.path()).unwrap();
+        }
     }
 
     /// Begins to stop.
@@ -221,6 +241,12 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.stop.cancel();
     }
+}
+
+/// A self-signed certificate and its key.
+fn pair() -> (String, String) {
+    let certified = rcgen::generate_simple_self_signed(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
+    (certified.cert.pem(), certified.signing_key.serialize_pem())
 }
 
 async fn authenticator(audit_trail: Arc<MemoryAuditTrail>) -> TestAuthenticator {

@@ -48,6 +48,27 @@ async fn psql_connects_with_and_without_tls_and_with_channel_binding() {
 }
 
 #[tokio::test]
+async fn a_renewed_certificate_is_in_force_without_a_restart() {
+    let program = require!(tools::command("psql"));
+    let server = Server::start().await;
+    let old = tempfile::NamedTempFile::new().unwrap();
+    std::fs::copy(server.certificate.path(), old.path()).unwrap();
+    let verified = |certificate: &Path| {
+        let certificate = certificate.display();
+        connection(&server, &format!("sslmode=verify-full sslrootcert={certificate} channel_binding=require"))
+    };
+    server.renew();
+    let renewed = async {
+        while !psql(&program, &verified(server.certificate.path()), &["select 1"]).await.status.success() {
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(30), renewed).await.expect("the new pair comes into force");
+    let output = psql(&program, &verified(old.path()), &["select 1"]).await;
+    assert!(texts_of(&output).1.contains("certificate verify failed"), "{output:?}");
+}
+
+#[tokio::test]
 async fn a_client_that_requires_tls_leaves_a_server_without_it() {
     let program = require!(tools::command("psql"));
     let server = Server::with(|settings| settings.tls = None).await;

@@ -4,6 +4,7 @@ mod acknowledgement;
 mod bodies;
 mod chunks;
 mod responses;
+mod senders;
 mod serving;
 
 use std::sync::{Arc, Mutex};
