@@ -23,3 +23,4 @@ mod secrets;
 mod sender;
 mod shutdown;
 mod tls;
+mod trials;

@@ -11,6 +11,8 @@
 //!
 //! [`reports`] has the queries: the built-in reports beside DuckDB, single sessions, many concurrent clients.
 //!
+//! [`trial`] has what stops a server, if anything does: generated statements, kills, and the worst statements at once.
+//!
 //! CPU time is the user and system time of all threads of the archiving process, as the kernel counts it. The limit is
 //! measured in the same run on the same bytes.
 
@@ -24,6 +26,7 @@ mod log;
 mod process;
 mod prove;
 mod reports;
+mod trial;
 
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
@@ -52,6 +55,12 @@ enum Command {
         #[arg(long)]
         folder: Option<PathBuf>,
     },
+    /// Sends generated statements to a server, and shows that none stops it.
+    Statements(trial::StatementArguments),
+    /// Kills the process that answers statements again and again, and shows that no event is late.
+    Kills(trial::KillArguments),
+    /// Measures posting events while clients run the worst statements that the bounds allow, against without them.
+    Hostile(trial::HostileArguments),
     /// Measures commits, refreshes, the proof log and a statement in logs of more and more entries.
     Log(log::Options),
     /// (internal) Archives a backlog and prints a report. The benchmark runs it in a process of its own.
@@ -157,6 +166,9 @@ fn main() -> anyhow::Result<()> {
             let variant = archive::Variant { encrypt: !plain, proofs: !without_proofs };
             runtime.block_on(archive::child(brokers, &folder, events, group, variant))
         }
+        Some(Command::Statements(arguments)) => runtime.block_on(trial::statements(&arguments)),
+        Some(Command::Kills(arguments)) => runtime.block_on(trial::kills(&arguments)),
+        Some(Command::Hostile(arguments)) => runtime.block_on(trial::hostile(&arguments)),
         Some(Command::Log(options)) => runtime.block_on(log::measure(&options)),
         Some(Command::Verify { folder }) => runtime.block_on(prove::verify(&folder)),
         Some(Command::Seal { folder }) => runtime.block_on(prove::seal(&folder)),

@@ -11,7 +11,9 @@
 //!     │      (fails in CI)
 //!     ├──▶ process::Holdfast   the program itself, as its user starts it
 //!     ├──▶ faults::FaultyStore any object store, with injected faults
-//!     └──▶ secrets::scan       secrets in plain text in the bytes on disk
+//!     ├──▶ secrets::scan       secrets in plain text in the bytes on disk
+//!     ├──▶ sql, messages       generated statements and Kafka messages, also for the fuzz targets: choices
+//!     └──▶ trial               a running server under generated statements, and while its processes are killed
 //! ```
 //!
 //! Servers listen on loopback only, store their data in a temporary folder and are killed when the value that started them is
@@ -21,17 +23,21 @@
 
 mod child;
 pub mod chitchat;
+pub mod choices;
 mod error;
 pub mod faults;
 pub mod kafka;
 pub mod mariadb;
+pub mod messages;
 pub mod ports;
 pub mod postgres;
 pub mod process;
 pub mod s3;
 pub mod secrets;
 pub mod skip;
+pub mod sql;
 pub mod tools;
+pub mod trial;
 
 pub use child::Signal;
 pub use error::Error;

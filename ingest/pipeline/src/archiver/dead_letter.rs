@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use holdfast_archive::Table;
 use holdfast_events::{DecodeError, Timestamp, escape_into};
-use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::message::Message;
 use std::sync::Arc;
 
 /// A message that is not an event.
@@ -28,7 +28,7 @@ pub(super) struct DeadLetter {
 
 impl DeadLetter {
     pub(super) fn new(
-        message: &BorrowedMessage<'_>,
+        message: &impl Message,
         headers: &HeaderList<'_>,
         error: &DecodeError,
         archived_at: Timestamp,
@@ -37,17 +37,13 @@ impl DeadLetter {
     }
 
     /// A message at which the process died again and again. It was not decoded.
-    pub(super) fn internal_error(
-        message: &BorrowedMessage<'_>,
-        headers: &HeaderList<'_>,
-        archived_at: Timestamp,
-    ) -> Self {
+    pub(super) fn internal_error(message: &impl Message, headers: &HeaderList<'_>, archived_at: Timestamp) -> Self {
         let why = "the archiver died each time it processed this message; report this with the message as it is here";
         Self::with_reason(message, headers, "internal_error", why.to_owned(), archived_at)
     }
 
     fn with_reason(
-        message: &BorrowedMessage<'_>,
+        message: &impl Message,
         headers: &HeaderList<'_>,
         reason: &'static str,
         why: String,

@@ -1,7 +1,7 @@
 //! Decodes a Kafka message into an event, or into the reason why it is not one.
 
 use holdfast_events::{DecodeError, Decoder, Event, STRUCTURED_MEDIA_TYPE};
-use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Headers, Message};
+use rdkafka::message::{Headers, Message};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// The headers of a message: names and values. One whose value is null is an attribute that is absent, as `null` is in
@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 pub(super) type HeaderList<'m> = Vec<(&'m str, Option<&'m [u8]>)>;
 
 /// The headers of `message`, or an error if a header cannot be read.
-pub(super) fn headers<'m>(message: &'m BorrowedMessage<'_>) -> Result<HeaderList<'m>, DecodeError> {
+pub(super) fn headers(message: &impl Message) -> Result<HeaderList<'_>, DecodeError> {
     match message.headers() {
         None => Ok(Vec::new()),
         Some(headers) => header_list(headers).ok_or_else(|| DecodeError::InvalidAttribute {
@@ -19,7 +19,7 @@ pub(super) fn headers<'m>(message: &'m BorrowedMessage<'_>) -> Result<HeaderList
     }
 }
 
-fn header_list(headers: &BorrowedHeaders) -> Option<HeaderList<'_>> {
+fn header_list(headers: &impl Headers) -> Option<HeaderList<'_>> {
     // The Kafka client panics on a header whose name is not UTF-8. One such message must not stop the archiver.
     catch_unwind(AssertUnwindSafe(|| headers.iter().map(|header| (header.key, header.value)).collect())).ok()
 }

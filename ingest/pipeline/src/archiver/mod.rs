@@ -37,6 +37,8 @@ mod wait;
 mod writer;
 
 pub use error::ArchiverError;
+#[doc(hidden)]
+pub use intake::archive_messages;
 pub use metrics::ArchiverMetrics;
 pub use settings::ArchiverSettings;
 pub use wait::wait_until_archived;

@@ -8,7 +8,8 @@
 //!
 //! The suite [`conformance`] runs against every pair of broker and store. [`apache`] and [`embedded`] test what only
 //! one broker has (transactions, SIGKILL of the broker). [`crashes`] tests a crash after every single write to the
-//! store, [`deaths`] threads and processes that die at a message, [`lost`] an archiver that its group has lost.
+//! store, [`deaths`] threads and processes that die at a message, [`lost`] an archiver that its group has lost,
+//! [`generated`] messages that no broker has to store.
 
 mod apache;
 mod bad_input;
@@ -19,8 +20,10 @@ mod embedded;
 mod expectation;
 mod faults;
 mod fixture;
+mod generated;
 mod groups;
 mod lost;
 mod proof;
 mod readback;
 mod sent;
+mod trial;

@@ -1,6 +1,7 @@
 //! The PostgreSQL interface under real clients and, for the protocol itself, byte by byte.
 
 mod fixture;
+mod generated;
 mod jdbc;
 mod limits;
 mod login;
@@ -9,4 +10,5 @@ mod pandas;
 mod protocol;
 mod psql;
 mod recorded;
+mod trial;
 mod wire;

@@ -6,6 +6,9 @@ mod isolate;
 mod membership;
 mod reader;
 mod rebalance;
+mod without_kafka;
+
+pub use without_kafka::archive_messages;
 
 use crate::archiver::error::ArchiverError;
 use crate::archiver::isolation::marks::Marks;
@@ -208,11 +211,9 @@ impl Intake {
     }
 
     fn is_full(&self) -> bool {
-        let (collector, settings) = (&self.state.reader.collector, &self.run.settings);
+        let settings = &self.run.settings;
         let unit = self.state.isolation.active().and_then(|active| active.plan.mark.unit);
-        collector.events() >= unit.unwrap_or(settings.flush_rows)
-            || collector.bytes() >= settings.flush_bytes
-            || collector.dates() >= settings.flush_dates
+        self.state.reader.is_full(unit.unwrap_or(settings.flush_rows), settings)
     }
 
     fn is_due(&self) -> bool {

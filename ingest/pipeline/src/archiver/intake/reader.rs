@@ -5,9 +5,10 @@ use crate::archiver::dead_letter::DeadLetter;
 use crate::archiver::message;
 use crate::archiver::metrics::{ArchiverMetrics, ReasonLabels};
 use crate::archiver::queue::Rows;
+use crate::archiver::settings::ArchiverSettings;
 use holdfast_archive::log::TopicPartition;
 use holdfast_events::{CHUNK_TYPE, Data, Decoder, Position, SpanError, Timestamp};
-use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::message::Message;
 
 /// The collector, and what fills it.
 pub(super) struct Reader {
@@ -28,7 +29,7 @@ impl Reader {
     ///
     /// # Errors
     /// The offset is not behind those that were read before.
-    pub(super) fn read(&mut self, message: &BorrowedMessage<'_>, now: Timestamp) -> Result<Option<Rows>, SpanError> {
+    pub(super) fn read(&mut self, message: &impl Message, now: Timestamp) -> Result<Option<Rows>, SpanError> {
         let position = Position { topic: message.topic(), partition: message.partition(), offset: message.offset() };
         match self.collector.advance(position.topic, position.partition, position.offset) {
             Some(Ok(())) => {}
@@ -42,7 +43,8 @@ impl Reader {
             Err(error) => (Vec::new(), Some(error)),
         };
         let in_headers: usize = headers.iter().map(|(name, value)| name.len() + value.map_or(0, <[u8]>::len)).sum();
-        let size = message.payload_len() + message.key_len() + in_headers;
+        let [value, key] = [message.payload(), message.key()].map(|bytes| bytes.map_or(0, <[u8]>::len));
+        let size = value + key + in_headers;
         let bury = |letter: DeadLetter, collector: &mut Collector| {
             metrics.dead_letters.get_or_create(&ReasonLabels { reason: letter.reason() }).inc();
             collector.dead_letter(letter, size);
@@ -66,6 +68,13 @@ impl Reader {
             bury(DeadLetter::new(message, &headers, &error, now), collector);
             None
         }))
+    }
+
+    /// Whether what was collected must be committed before more is read; `rows` is the limit of messages.
+    pub(super) fn is_full(&self, rows: usize, settings: &ArchiverSettings) -> bool {
+        self.collector.events() >= rows
+            || self.collector.bytes() >= settings.flush_bytes
+            || self.collector.dates() >= settings.flush_dates
     }
 
     /// Whether this is the message that is condemned. It is so once.

@@ -2,6 +2,7 @@
 
 use super::growth::{Growth, growth_of};
 use super::need::check;
+use super::pad::not_negative;
 use datafusion::arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
@@ -68,8 +69,11 @@ fn unbound_call(mut expression: Expr) -> Expr {
 // Each method of the trait is passed on, also those that have a default.
 #[warn(clippy::missing_trait_methods)]
 impl ScalarUDFImpl for BoundedFunction {
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+    fn invoke_with_args(&self, mut args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         check(self.inner.name(), self.growth, &args)?;
+        if self.growth == Growth::Pad && args.args.len() > 1 {
+            args.args[1] = not_negative(args.args[1].clone())?;
+        }
         self.inner.invoke_with_args(args)
     }
 

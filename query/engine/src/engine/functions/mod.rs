@@ -15,6 +15,7 @@ mod constants;
 mod growth;
 mod need;
 mod operators;
+mod pad;
 mod pattern;
 
 pub(super) use bounded::bound_plan;

@@ -68,7 +68,12 @@ impl Need {
                 need.add_bytes(rows, |row| bytes_at(text, row).saturating_mul(times.count_at(row)));
             }
             (Growth::Pad, [text, characters, ..]) => {
+                let is_constant = matches!(characters, ColumnarValue::Scalar(_));
                 let characters = Numbers::of(characters)?;
+                if is_constant {
+                    // The padding is made before the first row, also if there is none.
+                    need.bytes = need.bytes.saturating_add(4 * characters.count_at(0));
+                }
                 need.add_bytes(rows, |row| bytes_at(text, row).saturating_add(4 * characters.count_at(row)));
             }
             (Growth::Series, args) => {

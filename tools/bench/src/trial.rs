@@ -1,0 +1,194 @@
+//! Trials of a real `holdfast serve`: of what a reader asks, and of the death of the process that answers.
+
+use crate::figure::figure;
+use anyhow::{Context, ensure};
+use clap::Args;
+use holdfast_testkit::trial::{
+    self, Deployment, DeploymentOptions, HostileOptions, KillOptions, Pair, Posted, StatementOptions, percentile,
+};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Sessions of the small archive.
+const SESSIONS: u64 = 60;
+const USERS: usize = 4;
+/// Statements that are shown of those without an answer.
+const SHOWN: usize = 10;
+
+#[derive(Debug, Args)]
+struct Server {
+    /// The program; otherwise the one beside this one.
+    #[arg(long)]
+    program: Option<PathBuf>,
+    /// Seconds after which the archiver flushes.
+    #[arg(long, default_value_t = 5)]
+    flush_seconds: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatementArguments {
+    /// Statements.
+    #[arg(long, default_value_t = 200_000)]
+    count: u64,
+    /// Seed of the generator: the same seed generates the same statements.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Clients at once, half of them over HTTP, half over PostgreSQL.
+    #[arg(long, default_value_t = 6)]
+    clients: usize,
+    /// Seconds that one statement may take.
+    #[arg(long, default_value_t = 1)]
+    limit_seconds: u64,
+    #[command(flatten)]
+    server: Server,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KillArguments {
+    /// Kills.
+    #[arg(long, default_value_t = 200)]
+    count: u64,
+    /// Seed of the statements and of the moments.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    #[command(flatten)]
+    server: Server,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HostileArguments {
+    /// Pairs of measurements, with and without the clients.
+    #[arg(long, default_value_t = 10)]
+    pairs: usize,
+    /// Seconds of each measurement.
+    #[arg(long, default_value_t = 6)]
+    seconds: u64,
+    /// Clients at once.
+    #[arg(long, default_value_t = 8)]
+    clients: usize,
+    /// Events a second.
+    #[arg(long, default_value_t = 100)]
+    events: u32,
+    #[command(flatten)]
+    server: Server,
+}
+
+impl Server {
+    async fn start(&self) -> anyhow::Result<Deployment> {
+        let program = match &self.program {
+            Some(program) => program.canonicalize().with_context(|| format!("find {}", program.display()))?,
+            None => std::env::current_exe()?.with_file_name("holdfast"),
+        };
+        ensure!(program.exists(), "{} does not exist: build it with `cargo build -p holdfast`", program.display());
+        let options =
+            DeploymentOptions { program, sessions: SESSIONS, users: USERS, flush_seconds: self.flush_seconds };
+        Ok(Deployment::start(&options).await?)
+    }
+}
+
+/// Sends generated statements, and prints how they ended.
+pub(crate) async fn statements(arguments: &StatementArguments) -> anyhow::Result<()> {
+    let mut deployment = arguments.server.start().await?;
+    let StatementArguments { count, seed, clients, limit_seconds, .. } = *arguments;
+    let options = StatementOptions { count, seed, clients, limit_seconds };
+    let all = trial::statements(&deployment, &options).await?;
+    figure("statements", all.ran, "");
+    figure("answered", all.answered(), "");
+    figure("refused or ended at a bound", all.bounded(), "");
+    for (kind, count) in all.errors() {
+        figure(&format!("other errors: {kind}"), count, "");
+    }
+    figure("known later than a second after its limit", all.late, "");
+    figure("slowest", seconds(all.slowest.0), "s");
+    println!("slowest: {}", shown(&all.slowest.1));
+    figure("ends of the process that answers", all.crashes, "");
+    figure("its largest resident memory", all.memory >> 20, "MiB");
+    print_posted(&all.posted, all.archived);
+    for statement in all.disconnected.iter().take(SHOWN) {
+        println!("without an answer: {}", shown(statement));
+    }
+    ensure!(all.crashes == 0, "the process that answers ended; its output is in {}", kept(&deployment)?);
+    deployment.stop().await?;
+    check(&all.posted, all.archived)
+}
+
+/// Kills the process that answers, and prints what became of the events.
+pub(crate) async fn kills(arguments: &KillArguments) -> anyhow::Result<()> {
+    let mut deployment = arguments.server.start().await?;
+    let options = KillOptions { count: arguments.count, seed: arguments.seed };
+    let all = trial::kills(&mut deployment, &options).await?;
+    figure("kills of the process that answers", all.killed, "");
+    figure("statements answered between them", all.answered, "");
+    figure("longest time without an answer", seconds(all.longest_outage), "s");
+    print_posted(&all.posted, all.archived);
+    figure("the longest delay may be", seconds(all.allowed_delay), "s");
+    deployment.stop().await?;
+    check(&all.posted, all.archived)?;
+    ensure!(all.posted.longest_delay() <= all.allowed_delay, "an event was archived late");
+    Ok(())
+}
+
+/// Measures pairs, and prints each and their ratio.
+pub(crate) async fn hostile(arguments: &HostileArguments) -> anyhow::Result<()> {
+    ensure!(arguments.events > 0 && arguments.pairs > 0, "there is nothing to measure");
+    let mut deployment = arguments.server.start().await?;
+    let options = HostileOptions {
+        pairs: arguments.pairs,
+        length: Duration::from_secs(arguments.seconds),
+        clients: arguments.clients,
+        post_every: Duration::from_secs(1) / arguments.events,
+    };
+    let pairs = trial::hostile(&deployment, &options).await?;
+    deployment.stop().await?;
+    for pair in &pairs {
+        let (without, with) = (milliseconds(pair.without), milliseconds(pair.with));
+        figure("p99 of posting: without, with, ratio", format!("{without} {with} {:.2}", pair.ratio()), "ms");
+    }
+    let mut ratios: Vec<f64> = pairs.iter().map(Pair::ratio).collect();
+    ratios.sort_by(f64::total_cmp);
+    let [least, median, most] = [0, ratios.len() / 2, ratios.len() - 1].map(|place| ratios[place]);
+    figure("ratio: least, median, most", format!("{least:.2} {median:.2} {most:.2}"), "");
+    let unknown: u64 = pairs.iter().map(|pair| pair.unknown).sum();
+    figure("events that were not acknowledged or not archived", unknown, "");
+    ensure!(unknown == 0, "events were not acknowledged, or not archived");
+    Ok(())
+}
+
+fn print_posted(posted: &Posted, (events, ids): (u64, u64)) {
+    figure("events acknowledged", posted.acknowledged, "");
+    figure("events without an acknowledgement", posted.unknown, "");
+    figure("events in the archive, and their ids", format!("{events} {ids}"), "");
+    figure("acknowledged events that are not in the archive", posted.lost, "");
+    figure("p99 of posting", milliseconds(percentile(&posted.latencies, 0.99)), "ms");
+    figure("longest time from the 202 to the archive", seconds(posted.longest_delay()), "s");
+}
+
+/// Nothing that was acknowledged is missing, and nothing is doubled.
+fn check(posted: &Posted, (events, ids): (u64, u64)) -> anyhow::Result<()> {
+    ensure!(posted.lost == 0 && events >= posted.acknowledged, "acknowledged events are not in the archive");
+    ensure!(events == ids && events <= posted.acknowledged + posted.unknown, "events are doubled");
+    Ok(())
+}
+
+/// Copies the output of the server to where it stays.
+fn kept(deployment: &Deployment) -> anyhow::Result<String> {
+    let folder = tempfile::Builder::new().prefix("holdfast-trial-logs-").tempdir()?.keep();
+    for entry in std::fs::read_dir(deployment.logs())? {
+        let entry = entry?;
+        std::fs::copy(entry.path(), folder.join(entry.file_name()))?;
+    }
+    Ok(folder.display().to_string())
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{:.2}", time.as_secs_f64())
+}
+
+fn milliseconds(time: Duration) -> String {
+    format!("{:.2}", time.as_secs_f64() * 1e3)
+}
+
+/// The beginning of a statement.
+fn shown(statement: &str) -> String {
+    statement.chars().take(300).collect()
+}
