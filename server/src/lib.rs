@@ -8,7 +8,8 @@
 //! ```
 //!
 //! Invariants:
-//! - Who says nothing holds a place for a limited time, and who opens many connections takes those of one address only.
+//! - Who says nothing or reads nothing holds a place for a limited time, and who opens many connections takes those of one
+//!   address only.
 //! - A server with a certificate never answers in the clear.
 //! - A certificate and its key come into force together, or not at all.
 
@@ -17,5 +18,5 @@ mod places;
 mod tls;
 
 pub use http::{ClientCertificate, HTTP_ALPN, ServeSettings, serve};
-pub use places::{Place, Places};
+pub use places::{Hold, Place, Places};
 pub use tls::{Tls, TlsError, TlsFiles, TlsIdentity};

@@ -1,14 +1,21 @@
 //! The places of connections: limited in total and for each address.
 //!
-//! A place is unsettled until its client has done what it came for: logged in, or sent a request. When all places are
-//! taken, a new client gets the oldest unsettled one of the address that has the most of these. So clients that are
-//! silent do not keep others out, and those of one address leave places to others.
+//! A place is held while its client does what it came for: while a request of it is in progress. When all places are
+//! taken, a new client gets the oldest one that was never held, of the address that has the most of these; if there is
+//! none, of those that are held no longer; else of those whose client does not take its answer. So clients that are
+//! silent or do not read keep nobody out, neither before their first request nor between requests nor after them, and
+//! those of one address leave places to others.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+
+/// Who takes nothing of an answer for so long may lose its place.
+const STALLED: Duration = Duration::from_secs(5);
 
 /// The places, and who has them.
 #[derive(Debug)]
@@ -20,7 +27,7 @@ pub struct Places {
 
 #[derive(Debug, Default)]
 struct Taken {
-    /// The number of the next place.
+    /// The number of the next place or hold.
     next: u64,
     /// By number, so the oldest is first.
     places: BTreeMap<u64, Entry>,
@@ -30,8 +37,24 @@ struct Taken {
 struct Entry {
     /// The address of its client, or its /64 network of IPv6, in which one host may have every address.
     network: IpAddr,
-    is_settled: bool,
+    was_held: bool,
+    /// How many [`Hold`]s do not wait for the client.
+    busy: usize,
+    /// Since when the other ones wait for it, by number.
+    waiting: BTreeMap<u64, Instant>,
     lost: CancellationToken,
+}
+
+/// How a place is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// It was never held.
+    New,
+    Held,
+    /// It is held only by answers that the client does not take.
+    Stalled,
+    /// It was held before.
+    Idle,
 }
 
 /// The place of one client. Dropping it gives it back.
@@ -42,6 +65,14 @@ pub struct Place {
     lost: CancellationToken,
 }
 
+/// Keeps a place for its client until this is dropped.
+#[derive(Debug)]
+pub struct Hold {
+    place: Arc<Place>,
+    number: u64,
+    is_waiting: bool,
+}
+
 impl Places {
     /// `total` places, of which one address (of IPv6, one /64) gets at most `per_address`.
     pub fn new(total: usize, per_address: usize) -> Arc<Self> {
@@ -49,7 +80,7 @@ impl Places {
     }
 
     /// A place for a client of this address. `None` if its address has all that it may have, or if all places are taken
-    /// and settled.
+    /// and held by clients that take their answers.
     pub fn take(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
         let network = network(address);
         let mut taken = self.lock();
@@ -62,7 +93,8 @@ impl Places {
         }
         let (number, lost) = (taken.next, CancellationToken::new());
         taken.next += 1;
-        taken.places.insert(number, Entry { network, is_settled: false, lost: lost.clone() });
+        let (waiting, entry_lost) = (BTreeMap::new(), lost.clone());
+        taken.places.insert(number, Entry { network, was_held: false, busy: 0, waiting, lost: entry_lost });
         Some(Place { places: Arc::clone(self), number, lost })
     }
 
@@ -72,29 +104,93 @@ impl Places {
 }
 
 impl Taken {
-    /// The oldest unsettled place of the address that has the most unsettled ones.
+    /// The place that a new client gets.
     fn to_lose(&self) -> Option<u64> {
-        let unsettled = || self.places.iter().filter(|(_, entry)| !entry.is_settled);
+        let now = Instant::now();
+        [State::New, State::Idle, State::Stalled].into_iter().find_map(|state| self.oldest(state, now))
+    }
+
+    /// The oldest place in this state of the address that has the most of these.
+    fn oldest(&self, state: State, now: Instant) -> Option<u64> {
+        let such = || self.places.iter().filter(|(_, entry)| entry.state(now) == state);
         let mut counts: HashMap<IpAddr, usize> = HashMap::new();
-        for (_, entry) in unsettled() {
+        for (_, entry) in such() {
             *counts.entry(entry.network).or_default() += 1;
         }
         let most = counts.values().max()?;
-        unsettled().find(|(_, entry)| counts.get(&entry.network) == Some(most)).map(|(number, _)| *number)
+        such().find(|(_, entry)| counts.get(&entry.network) == Some(most)).map(|(number, _)| *number)
+    }
+}
+
+impl Entry {
+    fn state(&self, now: Instant) -> State {
+        // A further request does not give the answers more time that the client does not take.
+        match self.waiting.values().min() {
+            _ if !self.was_held => State::New,
+            None if self.busy == 0 => State::Idle,
+            Some(since) if self.busy == 0 && *since + STALLED <= now => State::Stalled,
+            _ => State::Held,
+        }
     }
 }
 
 impl Place {
-    /// Waits until another client gets this place. A settled one is never lost.
+    /// Waits until another client gets this place, which it never does while the place is held by what does not wait for
+    /// its client.
     pub async fn lost(&self) {
         self.lost.cancelled().await;
     }
 
-    /// Keeps the place until it is dropped.
-    pub fn settle(&self) {
-        if let Some(entry) = self.places.lock().places.get_mut(&self.number) {
-            entry.is_settled = true;
+    /// Keeps the place until what this returns is dropped. A place that is lost stays lost.
+    pub fn hold(self: &Arc<Self>) -> Hold {
+        let mut taken = self.places.lock();
+        let number = taken.next;
+        taken.next += 1;
+        if let Some(entry) = taken.places.get_mut(&self.number) {
+            entry.was_held = true;
+            entry.busy += 1;
         }
+        Hold { place: Arc::clone(self), number, is_waiting: false }
+    }
+}
+
+impl Hold {
+    /// Says whether the client must now take a part of its answer. Each call begins its time for that anew.
+    pub fn set_waiting(&mut self, is_waiting: bool) {
+        let (number, was_waiting) = (self.number, self.is_waiting);
+        if !is_waiting && !was_waiting {
+            return;
+        }
+        self.is_waiting = is_waiting;
+        self.change(|entry| {
+            if is_waiting {
+                entry.busy -= usize::from(!was_waiting);
+                entry.waiting.insert(number, Instant::now());
+            } else {
+                entry.waiting.remove(&number);
+                entry.busy += 1;
+            }
+        });
+    }
+
+    /// Does nothing if the place is lost.
+    fn change(&self, change: impl FnOnce(&mut Entry)) {
+        if let Some(entry) = self.place.places.lock().places.get_mut(&self.place.number) {
+            change(entry);
+        }
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let (number, is_waiting) = (self.number, self.is_waiting);
+        self.change(|entry| {
+            if is_waiting {
+                entry.waiting.remove(&number);
+            } else {
+                entry.busy -= 1;
+            }
+        });
     }
 }
 
@@ -164,17 +260,65 @@ mod tests {
     }
 
     #[test]
-    fn a_settled_place_is_not_lost() {
+    fn a_place_is_not_lost_while_it_is_held() {
         let places = Places::new(3, 3);
-        let settled = [1, 2].map(|_| take(&places, "192.0.2.1").unwrap());
-        settled.iter().for_each(Place::settle);
-        let silent = take(&places, "192.0.2.2").unwrap();
-        let new = take(&places, "192.0.2.3").unwrap();
-        assert!(silent.lost.is_cancelled() && settled.iter().all(|place| !place.lost.is_cancelled()));
-        // Settling a lost place does not bring it back.
-        silent.settle();
-        new.settle();
-        assert!(take(&places, "192.0.2.4").is_none(), "all are settled");
+        let busy = [1, 2].map(|_| Arc::new(take(&places, "192.0.2.1").unwrap()));
+        let held = busy.each_ref().map(Place::hold);
+        let silent = Arc::new(take(&places, "192.0.2.2").unwrap());
+        let new = Arc::new(take(&places, "192.0.2.3").unwrap());
+        assert!(silent.lost.is_cancelled() && busy.iter().all(|place| !place.lost.is_cancelled()));
+        // Holding a lost place does not bring it back.
+        let _late = silent.hold();
+        let _held_as_well = new.hold();
+        assert!(take(&places, "192.0.2.4").is_none(), "all are held");
         assert!(!new.lost.is_cancelled());
+        let again = busy[0].hold();
+        drop(held);
+        let next = take(&places, "192.0.2.4").unwrap();
+        assert!(busy[1].lost.is_cancelled() && !busy[0].lost.is_cancelled(), "it is still held once");
+        // One that was never held is lost first, though it is newer.
+        drop(again);
+        let last = take(&places, "192.0.2.5").unwrap();
+        assert!(next.lost.is_cancelled() && !busy[0].lost.is_cancelled());
+        drop((busy, silent, new, next, last));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_does_not_take_its_answers_loses_its_place_last_of_all() {
+        let places = Places::new(2, 2);
+        let stalled = Arc::new(take(&places, "192.0.2.1").unwrap());
+        let mut answer = stalled.hold();
+        let other = Arc::new(take(&places, "192.0.2.2").unwrap());
+        let request = other.hold();
+        answer.set_waiting(true);
+        let almost = STALLED - Duration::from_millis(1);
+        tokio::time::advance(almost).await;
+        assert!(take(&places, "192.0.2.3").is_none(), "it has time to take the answer");
+        answer.set_waiting(true);
+        tokio::time::advance(almost).await;
+        assert!(take(&places, "192.0.2.3").is_none(), "it has taken a part");
+        // What the server works on is not the client's fault.
+        answer.set_waiting(false);
+        tokio::time::advance(STALLED * 9).await;
+        assert!(take(&places, "192.0.2.3").is_none(), "the next part is not there yet");
+        answer.set_waiting(true);
+        tokio::time::advance(STALLED).await;
+        let mut further = stalled.hold();
+        assert!(take(&places, "192.0.2.3").is_none(), "a request is in progress");
+        further.set_waiting(true);
+        let new = Arc::new(take(&places, "192.0.2.3").expect("a further answer makes no time"));
+        assert!(stalled.lost.is_cancelled() && !other.lost.is_cancelled());
+        // A place that is lost counts nothing.
+        answer.set_waiting(false);
+        drop((answer, further));
+        // One that is idle is lost before one that is stalled.
+        let mut untaken = new.hold();
+        untaken.set_waiting(true);
+        drop(request);
+        tokio::time::advance(STALLED).await;
+        let newest = take(&places, "192.0.2.4").unwrap();
+        assert!(other.lost.is_cancelled() && !new.lost.is_cancelled());
+        drop((stalled, other, untaken, new, newest));
+        assert!(places.lock().places.is_empty());
     }
 }

@@ -31,10 +31,11 @@ pub(crate) use listing::hinted_version;
 pub use snapshot::{DataFile, Snapshot, TopicPartition};
 
 use crate::error::{ArchiveError, CommitError};
+use crate::paths;
 use crate::proof::attest::PROOF_MEMBER;
 use crate::segment::Segment;
 use crate::table::{PARTITION_COLUMNS, Table};
-use actions::{add_action, app_id, delta_type, file_path, relative_path, remove_action};
+use actions::{add_action, app_id, delta_type, relative_path, remove_action};
 use bytes::Bytes;
 use change::check_offsets;
 use deltalake_core::TableProperty;
@@ -167,6 +168,11 @@ impl TableLog {
             let entry = self.entry(change, state.own_cluster.as_deref(), now)?;
             match self.storage.create_entry(version, entry.clone()).await {
                 Ok(true) => {
+                    if self.is_among_deleted(version).await? {
+                        self.storage.delete_entry(version).await?;
+                        state.open(&self.storage).await?;
+                        continue;
+                    }
                     state.apply_entry(self.table(), &entry)?;
                     return Ok(version);
                 }
@@ -190,6 +196,16 @@ impl TableLog {
                 source: format!("{MAX_ATTEMPTS} attempts lost against other writers").into(),
             },
         }))
+    }
+
+    /// Whether the entries around this version were deleted. A process that was suspended for hours between reading the
+    /// log and writing its entry finds the name free in a log that is trimmed, and no reader would ever see the entry.
+    async fn is_among_deleted(&self, version: u64) -> Result<bool, ArchiveError> {
+        match version.checked_sub(1) {
+            // Entries are deleted in their order.
+            Some(before) if !self.table().is_evidence() => Ok(!self.storage.has_entry(before).await?),
+            _ => Ok(false),
+        }
     }
 
     /// The bytes of the entry that makes a change.
@@ -263,7 +279,7 @@ impl TableLog {
 
     /// The path of a segment's file in the store, whether or not it was put.
     pub(crate) fn path_of(&self, segment: &Segment) -> Path {
-        file_path(self.table(), &relative_path(segment))
+        paths::in_table(self.table(), &relative_path(segment))
     }
 }
 

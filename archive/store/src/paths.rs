@@ -47,8 +47,18 @@ pub fn delta_log_hint(table: Table) -> Path {
 }
 
 /// A data file's path relative to its table.
-pub fn data_file(class: &str, date: &str, id: &str) -> String {
-    format!("class={class}/date={date}/{id}.parquet")
+pub fn data_file(class: &str, date: &str, id: &str) -> Path {
+    Path::from_iter([format!("class={class}"), format!("date={date}"), format!("{id}.parquet")])
+}
+
+/// A file's path relative to the archive, from its path relative to its table.
+pub(crate) fn in_table(table: Table, relative: &Path) -> Path {
+    Path::from_iter(self::table(table).parts().chain(relative.parts()))
+}
+
+/// A file's path relative to its table, from the URL-encoded path in the table's Delta log. `None` if it is no path.
+pub(crate) fn logged(encoded: &str) -> Option<Path> {
+    Path::from_url_path(encoded).ok()
 }
 
 /// The folder of all recordings.

@@ -102,7 +102,7 @@ fn add_entry(added: &mut Added, table: Table, version: u64, bytes: Option<Bytes>
 fn data_file(table: Table, add: AddedFile) -> Option<DataFile> {
     let midnight = Timestamp::parse(&format!("{}T00:00:00Z", add.date)).ok()?;
     Some(DataFile {
-        path: format!("{}/{}", paths::table(table), add.path).into(),
+        path: paths::in_table(table, &add.path),
         id: add.id,
         class: add.class,
         date: i32::try_from(midnight.0.div_euclid(86_400_000_000)).ok()?,

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! start ─▶ run: reports ─▶ readiness, metrics, addresses
-//!   ▲       ├─ it ended, or it is over its memory limit (killed) ─▶ logged, counted, waits (Backoff) ─┐
+//!   ▲       ├─ it ended, or was killed over its memory limit ─▶ logged, counted, waits (Backoff) ─────┐
 //!   │       └─ stop: "stop" into its standard input, waits for its end                                │
 //!   └──────────────────────────────────────────────────────────────────────────────────────────────┘
 //! ```
@@ -28,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use super::backoff::Backoff;
 use super::link::{REPORT_INTERVAL, STOP};
 use super::memory;
+use super::memory_groups::{MemoryGroup, MemoryGroups};
 use super::report::{Addresses, ChildReport};
 use crate::health::Component;
 
@@ -35,6 +36,12 @@ use crate::health::Component;
 const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 /// How much lower than its parent's the priority of a child is: what takes events in comes first.
 const NICE: &str = "5";
+/// Settings of glibc's allocator (mallopt(3)) for children, unless the operator chose others. It makes eight areas a
+/// processor, and each keeps what statements that ran on its threads have freed: statements that followed each other for
+/// twenty minutes held 1.5 GiB that way. With two areas, and large blocks returned as soon as they are freed, the same
+/// statements take two fifths less.
+const ALLOCATOR: [(&str, &str); 3] =
+    [("MALLOC_ARENA_MAX", "2"), ("MALLOC_MMAP_THRESHOLD_", "1048576"), ("MALLOC_TRIM_THRESHOLD_", "33554432")];
 /// A child that has not reported for so long is not ready.
 const SILENCE: Duration = REPORT_INTERVAL.saturating_mul(5);
 
@@ -47,7 +54,7 @@ pub(crate) struct ChildSettings {
     pub(crate) arguments: Vec<OsString>,
     /// Environment variables that it does not get: secrets that its role does not need.
     pub(crate) withheld: Vec<String>,
-    /// Bytes of resident memory at which it is killed.
+    /// Bytes of memory beyond which it is killed: by the system, or else by this process when they are resident.
     pub(crate) memory_limit: u64,
 }
 
@@ -97,7 +104,7 @@ impl ChildReports {
         family(
             "child_memory_limit_bytes",
             "gauge",
-            "Resident memory at which the process of a role is killed",
+            "Memory beyond which the process of a role is killed",
             "",
             |child| child.memory_limit,
         );
@@ -112,6 +119,7 @@ impl ChildReports {
 #[derive(Debug)]
 pub(crate) struct ChildProcess {
     settings: ChildSettings,
+    groups: MemoryGroups,
     reports: ChildReports,
     component: Component,
     /// Told once: where the child listens, or why its first start failed.
@@ -121,7 +129,8 @@ pub(crate) struct ChildProcess {
 /// Why one run of a child is over.
 enum End {
     Exited(ExitStatus),
-    OverLimit(u64),
+    /// It was killed; how, for people.
+    OverLimit(String),
     Stopped,
 }
 
@@ -130,18 +139,21 @@ struct Running {
     child: Child,
     input: ChildStdin,
     reports: Lines<BufReader<ChildStdout>>,
+    /// `None` if its memory is watched.
+    group: Option<MemoryGroup>,
 }
 
 impl ChildProcess {
     /// The child, and where it listens when it has started for the first time, or why it did not.
     pub(crate) fn new(
         settings: ChildSettings,
+        groups: MemoryGroups,
         reports: ChildReports,
         component: Component,
     ) -> (Self, oneshot::Receiver<Result<Addresses, String>>) {
         let (sender, started) = oneshot::channel();
         reports.update(settings.name, |child| child.memory_limit = settings.memory_limit);
-        (Self { settings, reports, component, started: Some(sender) }, started)
+        (Self { settings, groups, reports, component, started: Some(sender) }, started)
     }
 
     /// Keeps the child running until `stop`.
@@ -154,11 +166,7 @@ impl ChildProcess {
                 Ok(running) => match self.watch(running, &stop).await? {
                     End::Stopped => return Ok(()),
                     End::Exited(status) => describe(status),
-                    End::OverLimit(bytes) => format!(
-                        "it was killed: it held {} MiB of memory, and its limit is {} MiB",
-                        bytes >> 20,
-                        self.settings.memory_limit >> 20
-                    ),
+                    End::OverLimit(why) => why,
                 },
                 Err(error) => format!("{error:#}"),
             };
@@ -204,13 +212,20 @@ impl ChildProcess {
         let process = child.id();
         tracing::info!(role = self.settings.name, process, "started a process");
         self.reports.update(self.settings.name, |child| child.process = process);
-        Ok(Running { child, input, reports: BufReader::new(output).lines() })
+        let ChildSettings { name, memory_limit, .. } = self.settings;
+        let group = process.and_then(|process| self.groups.limit(name, process, memory_limit));
+        Ok(Running { child, input, reports: BufReader::new(output).lines(), group })
     }
 
     /// Starts `command` with the arguments, the environment and the pipes of a child.
     fn spawn(&self, mut command: Command) -> std::io::Result<Child> {
         for name in &self.settings.withheld {
             command.env_remove(name);
+        }
+        for (name, value) in ALLOCATOR {
+            if std::env::var_os(name).is_none() {
+                command.env(name, value);
+            }
         }
         command.args(&self.settings.arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         // A signal of the terminal reaches the parent alone, which stops its children in order.
@@ -219,14 +234,23 @@ impl ChildProcess {
 
     /// Watches a running child until it ends, or until `stop` and its end.
     async fn watch(&mut self, running: Running, stop: &CancellationToken) -> anyhow::Result<End> {
-        let Running { mut child, mut input, mut reports } = running;
+        // The group is dropped last, when nothing is in it.
+        let Running { group, mut child, mut input, mut reports } = running;
         let mut checks = interval(CHECK_INTERVAL);
         checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut last_report = Instant::now();
         let mut has_output = true;
         loop {
             tokio::select! {
-                status = child.wait() => return Ok(End::Exited(status.context("wait for a process")?)),
+                status = child.wait() => {
+                    let status = status.context("wait for a process")?;
+                    if group.as_ref().is_some_and(MemoryGroup::was_exceeded) {
+                        let limit = self.settings.memory_limit >> 20;
+                        let why = format!("the system killed it: it needed more memory than its limit of {limit} MiB");
+                        return Ok(End::OverLimit(why));
+                    }
+                    return Ok(End::Exited(status));
+                }
                 line = reports.next_line(), if has_output => match line {
                     Ok(Some(line)) => {
                         last_report = Instant::now();
@@ -239,9 +263,12 @@ impl ChildProcess {
                     if last_report.elapsed() > SILENCE {
                         self.component.not_ready("it has not reported for some seconds");
                     }
-                    if let Some(bytes) = self.memory_over_limit(&child) {
+                    let resident = self.resident(&child);
+                    if group.is_none() && resident > self.settings.memory_limit {
                         child.kill().await.context("kill a process that is over its memory limit")?;
-                        return Ok(End::OverLimit(bytes));
+                        let (held, limit) = (resident >> 20, self.settings.memory_limit >> 20);
+                        let why = format!("it was killed: it held {held} MiB of memory, and its limit is {limit} MiB");
+                        return Ok(End::OverLimit(why));
                     }
                 }
                 () = stop.cancelled() => {
@@ -279,11 +306,11 @@ impl ChildProcess {
         self.reports.update(self.settings.name, |child| child.metrics = report.metrics);
     }
 
-    /// The resident memory of the child, if it is over the limit.
-    fn memory_over_limit(&self, child: &Child) -> Option<u64> {
-        let bytes = memory::resident(child.id()?)?;
+    /// The resident memory of the child, in bytes; 0 if the system does not tell.
+    fn resident(&self, child: &Child) -> u64 {
+        let bytes = child.id().and_then(memory::resident).unwrap_or_default();
         self.reports.update(self.settings.name, |observed| observed.memory = bytes);
-        (bytes > self.settings.memory_limit).then_some(bytes)
+        bytes
     }
 }
 

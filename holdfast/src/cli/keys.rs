@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use chrono::Utc;
 use clap::{Args, Subcommand, ValueEnum};
+use holdfast_archive::seal::name_dead_letters;
 use holdfast_events::Timestamp;
 use holdfast_proof::note::{self, SigningKey};
 use rand::TryRngCore as _;
@@ -98,7 +99,10 @@ async fn signing(settings: &Settings, session: &Session) -> anyhow::Result<Rotat
 
     let archive = archive::open(settings)?;
     let mut integrator = proof::integrator(settings, &archive, old.clone())?;
-    let done = integrator.finish(Timestamp(Utc::now().timestamp_micros())).await?;
+    let now = Timestamp(Utc::now().timestamp_micros());
+    // An archiver that died may have left dead letters that nothing brings into the proof log under the old key.
+    name_dead_letters(&archive, &old, now).await?;
+    let done = integrator.finish(now).await?;
     if !done.has_lease {
         bail!("another process writes to the proof log; stop everything that archives or seals, and try again");
     }

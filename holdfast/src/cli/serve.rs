@@ -22,7 +22,7 @@ use super::outcome::Outcome;
 use super::runtime::block_on;
 use super::session_context::Session;
 use crate::children::{Addresses, Link, end_first_without_memory};
-use crate::config::Settings;
+use crate::config::{Settings, check_servers};
 use crate::supervise::{Signals, Stopped};
 use crate::wiring::children::{self, ChildRole};
 use crate::wiring::lock_file::{LockFile, ProcessKind};
@@ -124,6 +124,7 @@ impl FromStr for Role {
 impl Serve {
     pub(crate) fn run(self, session: &Session) -> anyhow::Result<Outcome> {
         let settings = self.config.load()?;
+        check_servers(&settings)?;
         session.start_log(&settings);
         let roles: BTreeSet<Role> =
             if self.roles.is_empty() { Role::by_default(&settings) } else { self.roles.into_iter().collect() };

@@ -415,7 +415,8 @@ mod tests {
             time,
         };
         let files = vec![file(3, Some((1_000_000, 5_000_000))), file(4, None), file(1, Some((0, 2_000_000)))];
-        let snapshot = Snapshot { version: Some(7), files: files.into(), offsets: BTreeMap::new() };
+        let snapshot =
+            Snapshot { version: Some(7), files: files.into(), offsets: BTreeMap::new(), damaged_checkpoint: None };
         let report = summarise(&snapshot, Some(newest), now);
         assert_eq!((report.rows, report.files, report.bytes), (8, 3, 80));
         assert_eq!(report.first_time.as_deref(), Some("1970-01-01T00:00:00.000Z"));

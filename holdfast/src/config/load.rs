@@ -64,6 +64,19 @@ pub(crate) fn load(sources: &Sources) -> Result<Settings, ConfigError> {
     })
 }
 
+/// Checks what only matters where servers are opened.
+///
+/// # Errors
+///
+/// [`ConfigError::Invalid`] if one would serve other machines in the clear, and nothing says that it may.
+pub(crate) fn check_servers(settings: &Settings) -> Result<(), ConfigError> {
+    let problems = validate::check_servers(&settings.config, &settings.origins);
+    if problems.is_empty() {
+        return Ok(());
+    }
+    Err(ConfigError::Invalid(Invalid { file: settings.file.clone(), problems }))
+}
+
 /// The folder of the file; for a bare file name, the working directory.
 fn base_of(file: Option<&Path>) -> PathBuf {
     match file.and_then(Path::parent) {

@@ -24,7 +24,7 @@ mod show;
 mod validate;
 mod values;
 
-pub(crate) use load::{DEFAULT_FILE_NAME, Sources, load};
+pub(crate) use load::{DEFAULT_FILE_NAME, Sources, check_servers, load};
 pub(crate) use problem::ConfigError;
 pub(crate) use sections::{Access, Log};
 pub(crate) use settings::Settings;

@@ -267,7 +267,8 @@ fn an_unusable_crm_or_provider_is_refused_with_advice() {
 }
 
 #[test]
-fn plain_http_is_refused_where_other_machines_reach_it() {
+fn plain_http_is_refused_where_other_machines_reach_it_and_only_by_servers() {
+    let servers = |text: &str| check_servers(&load_text(text, &[]).expect("commands that open no server use it"));
     for (section, address) in [
         ("gateway", "0.0.0.0:8480"),
         ("gateway", "[::]:8480"),
@@ -275,17 +276,17 @@ fn plain_http_is_refused_where_other_machines_reach_it() {
         ("query", "[::ffff:10.0.0.1]:1"),
     ] {
         let listen = format!("[{section}]\nlisten = \"{address}\"\n");
-        let refused = refusal(&listen, &[]);
+        let refused = servers(&listen).expect_err("it would be in the clear").to_string();
         for expected in
             [format!("`{section}.listen`"), format!("{section}.require_tls"), "holdfast keys tls".to_owned()]
         {
             assert!(refused.contains(&expected), "{expected} is not in {refused}");
         }
-        load_text(&format!("{listen}require_tls = false\n"), &[]).unwrap();
-        load_text(&format!("{listen}tls_certificate_file = \"a\"\ntls_key_file = \"b\"\n"), &[]).unwrap();
+        servers(&format!("{listen}require_tls = false\n")).unwrap();
+        servers(&format!("{listen}tls_certificate_file = \"a\"\ntls_key_file = \"b\"\n")).unwrap();
     }
     for loopback in ["127.0.0.1:8480", "127.8.8.8:8480", "[::1]:8480", "[::ffff:127.0.0.1]:8480"] {
-        load_text(&format!("[gateway]\nlisten = \"{loopback}\"\n"), &[]).unwrap();
+        servers(&format!("[gateway]\nlisten = \"{loopback}\"\n")).unwrap();
     }
 }
 

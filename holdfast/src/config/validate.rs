@@ -61,6 +61,15 @@ pub(super) fn check(config: &Config, origins: &BTreeMap<String, Origin>) -> Vec<
     findings.problems
 }
 
+/// What keeps servers from being opened. Commands that open none have nothing to do with it.
+pub(super) fn check_servers(config: &Config, origins: &BTreeMap<String, Origin>) -> Vec<Problem> {
+    let mut findings = Findings { origins, problems: Vec::new() };
+    let (gateway, query) = (&config.gateway, &config.query);
+    plain_http("gateway", gateway.listen, &gateway.tls_certificate_file, gateway.require_tls, &mut findings);
+    plain_http("query", query.listen, &query.tls_certificate_file, query.require_tls, &mut findings);
+    findings.problems
+}
+
 fn proof(config: &Config, findings: &mut Findings<'_>) {
     let proof = &config.proof;
     findings.within("proof.interval_seconds", proof.interval_seconds, 1, 3600);
@@ -91,7 +100,6 @@ fn queries(config: &Config, findings: &mut Findings<'_>) {
     findings.within("postgres.max_connections", postgres.max_connections as u64, 1, 10_000);
     tls_pair("postgres", &postgres.tls_certificate_file, &postgres.tls_key_file, findings);
     tls_pair("query", &query.tls_certificate_file, &query.tls_key_file, findings);
-    plain_http("query", query.listen, &query.tls_certificate_file, query.require_tls, findings);
     findings.within("query.max_connections", query.max_connections as u64, 2, 1_000_000);
     findings.within("query.memory_bytes", query.memory_bytes as u64, 16 << 20, 1 << 40);
     findings.within("query.footer_cache_bytes", query.footer_cache_bytes as u64, 1 << 20, 1 << 40);
@@ -258,7 +266,6 @@ fn servers(config: &Config, findings: &mut Findings<'_>) {
     findings.within("gateway.max_in_flight_bytes", gateway.max_in_flight_bytes as u64, 1 << 20, 64 << 30);
     findings.within("gateway.max_connections", gateway.max_connections as u64, 2, 1_000_000);
     tls_pair("gateway", &gateway.tls_certificate_file, &gateway.tls_key_file, findings);
-    plain_http("gateway", gateway.listen, &gateway.tls_certificate_file, gateway.require_tls, findings);
     if gateway.client_ca_file.get().is_some() && gateway.tls_certificate_file.get().is_none() {
         findings.add(
             "gateway.client_ca_file",

@@ -122,6 +122,11 @@ impl Authentication {
         })
     }
 
+    /// The engine of all sessions.
+    pub(crate) fn engine(&self) -> &Session {
+        &self.engine
+    }
+
     /// The reader of a principal that `directory` has authenticated.
     fn reader(&self, principal: Principal, directory: &Directory, client: Client<'_>) -> Reader {
         let user = AuthenticatedUser {

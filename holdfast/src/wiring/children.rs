@@ -36,7 +36,13 @@ impl ChildRole {
         }
     }
 
-    /// The keys of secrets in the environment that it does not need.
+    /// Whether its process gets the secret with this key, if that is in the environment.
+    fn needs(self, key: &str) -> bool {
+        // What integrates the proof log writes to its mirror.
+        !self.withheld().contains(&key) && !key.starts_with("proof.mirror_options.")
+    }
+
+    /// The keys of secrets that it does not need.
     fn withheld(self) -> &'static [&'static str] {
         match self {
             Self::Query => &["gateway.token", "broker.key", "proof.signing_key"],
@@ -49,8 +55,8 @@ impl ChildRole {
         }
     }
 
-    /// Bytes of resident memory at which its process is killed.
-    fn memory_limit(self, settings: &Settings) -> u64 {
+    /// Bytes of memory beyond which its process is killed.
+    pub(super) fn memory_limit(self, settings: &Settings) -> u64 {
         match self {
             Self::Query => {
                 let statements = u64::try_from(settings.config.query.memory_bytes).unwrap_or(u64::MAX);
@@ -75,7 +81,7 @@ pub(crate) fn settings(
     if let Some(address) = broker {
         arguments.extend(["--broker".into(), address.to_string().into()]);
     }
-    let withheld = settings.secrets.names().filter(|(key, _)| role.withheld().contains(key));
+    let withheld = settings.secrets.names().filter(|(key, _)| !role.needs(key));
     Ok(ChildSettings {
         name: role.as_str(),
         program: std::env::current_exe().context("find this program, to start it again for another role")?,
@@ -83,4 +89,49 @@ pub(crate) fn settings(
         withheld: withheld.map(|(_, variable)| variable.to_owned()).collect(),
         memory_limit: role.memory_limit(settings),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Sources, load};
+
+    fn settings_of(environment: &[(&str, &str)]) -> Settings {
+        let environment = environment.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        load(&Sources { file: None, environment }).unwrap()
+    }
+
+    #[test]
+    fn what_answers_gets_neither_the_signing_key_nor_other_secrets_that_it_does_not_need() {
+        let configured = settings_of(&[
+            ("HOLDFAST__PROOF__SIGNING_KEY", "x"),
+            ("HOLDFAST__PROOF__MIRROR_OPTIONS__AWS_SECRET_ACCESS_KEY", "x"),
+            ("HOLDFAST__GATEWAY__TOKEN", "x"),
+            ("HOLDFAST__BROKER__KEY", "x"),
+            ("HOLDFAST__CRM__PASSWORD", "x"),
+            ("HOLDFAST__ARCHIVE__OPTIONS__AWS_SECRET_ACCESS_KEY", "x"),
+        ]);
+        let withheld = |role| settings(&configured, role, None).unwrap().withheld;
+        let [signing, mirror, token, broker, crm] = [
+            "HOLDFAST__PROOF__SIGNING_KEY",
+            "HOLDFAST__PROOF__MIRROR_OPTIONS__AWS_SECRET_ACCESS_KEY",
+            "HOLDFAST__GATEWAY__TOKEN",
+            "HOLDFAST__BROKER__KEY",
+            "HOLDFAST__CRM__PASSWORD",
+        ];
+        let sorted = |mut names: Vec<String>| {
+            names.sort();
+            names
+        };
+        assert_eq!(sorted(withheld(ChildRole::Query)), [broker, token, mirror, signing]);
+        assert_eq!(sorted(withheld(ChildRole::Sessions)), [broker, crm, token, mirror, signing]);
+        assert_eq!(sorted(withheld(ChildRole::Sealer)), [broker, crm, token, mirror], "it signs");
+    }
+
+    #[test]
+    fn what_answers_may_take_twice_the_memory_of_statements_and_half_a_gibibyte() {
+        let of = |bytes: &str| ChildRole::Query.memory_limit(&settings_of(&[("HOLDFAST__QUERY__MEMORY_BYTES", bytes)]));
+        assert_eq!(of("536870912"), 1536 << 20);
+        assert_eq!(of("16777216"), 544 << 20);
+    }
 }

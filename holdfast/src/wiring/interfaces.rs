@@ -10,11 +10,12 @@ use holdfast_ingest::gateway::system_clock;
 use holdfast_ingest::kafka::KafkaSettings;
 use holdfast_ingest::producer::KafkaProducer;
 use holdfast_postgres::{PostgresCatalog, PostgresSettings};
-use holdfast_query::{AuditTrail, Authenticator, Extension};
+use holdfast_query::{AuditTrail, Authenticator, Extension, Session};
 
 use super::audit_trail::KafkaAuditTrail;
 use super::authentication::Authentication;
 use super::credentials::Credentials;
+use super::read_only_store::read_only;
 use super::reports::Reports;
 use super::tls;
 use crate::config::Settings;
@@ -25,9 +26,11 @@ pub(crate) struct Interfaces {
     pub(crate) router: axum::Router,
     pub(crate) authenticator: Arc<dyn Authenticator>,
     pub(crate) postgres: PostgresSettings,
+    /// What executes the statements of all interfaces.
+    pub(crate) engine: Session,
 }
 
-/// Prepares the interfaces to `archive`. `extensions` are added to the engine.
+/// Prepares the interfaces to `archive`, which they do not change. `extensions` are added to the engine.
 pub(crate) fn open(
     settings: &Settings,
     archive: &Archive,
@@ -44,10 +47,11 @@ pub(crate) fn open(
     let credentials = Credentials::open(settings, Instant::now())?;
     let roles = holdfast_access::Role::ALL.iter().map(|role| role.name().to_owned()).collect();
     extensions.push(Arc::new(PostgresCatalog::new(roles).context("prepare the catalog for PostgreSQL clients")?));
-    let authentication = Authentication::open(settings, archive.clone(), credentials, audit_trail, extensions)?;
+    let authentication = Authentication::open(settings, read_only(archive), credentials, audit_trail, extensions)?;
+    let engine = authentication.engine().clone();
     let authenticator: Arc<dyn Authenticator> = Arc::new(authentication);
     let router = holdfast_api::router(Arc::clone(&authenticator), Arc::new(Reports), api(settings))?;
-    Ok(Interfaces { router, authenticator, postgres: postgres(settings)? })
+    Ok(Interfaces { router, authenticator, postgres: postgres(settings)?, engine })
 }
 
 fn api(settings: &Settings) -> ApiSettings {

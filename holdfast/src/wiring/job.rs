@@ -10,7 +10,7 @@ use super::broker::JobKafka;
 use super::lock_file::{HeldLock, LockFile, ProcessKind};
 use super::pipeline::Pipeline;
 use super::{broker, kafka, lag};
-use crate::config::Settings;
+use crate::config::{Settings, check_servers};
 use crate::progress::Bars;
 use crate::supervise::{Signals, Stopped, Supervisor};
 
@@ -73,6 +73,7 @@ impl Job {
             pipeline.archiver(archive)?;
         }
         let (supervisor, http) = if serves && !is_attached {
+            check_servers(settings)?;
             let served = pipeline.http(true, true).await?;
             (served.supervisor, served.gateway.or(Some(served.health)))
         } else {

@@ -13,6 +13,7 @@
 //!           ├▶ query ──────▶ identities ─▶ Session      for commands that read
 //!           ├▶ interfaces ─▶ credentials ─▶ authentication ─▶ SQL over HTTP and the PostgreSQL wire protocol
 //!           │                                   └▶ audit_trail: access is recorded before it is granted
+//!           │                 └▶ statement_memory: the largest statement is cancelled before the process is killed
 //!           ├▶ sessions ───▶ maintenance of the table of sessions
 //!           └▶ tls ────────▶ certificates and keys of the servers
 //! ```
@@ -34,8 +35,10 @@ pub(crate) mod password_cache;
 pub(crate) mod pipeline;
 pub(crate) mod proof;
 pub(crate) mod query;
+pub(crate) mod read_only_store;
 pub(crate) mod reports;
 pub(crate) mod seal;
 pub(crate) mod sessions;
+pub(crate) mod statement_memory;
 pub(crate) mod tls;
 pub(crate) mod users_file;

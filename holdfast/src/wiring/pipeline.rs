@@ -15,7 +15,7 @@ use holdfast_archive::{Archive, Table};
 use holdfast_broker::EmbeddedBroker;
 use holdfast_ingest::archiver::{Archiver, ArchiverMetrics, ArchiverSettings};
 use holdfast_ingest::gateway::{ApiToken, Gateway, GatewaySettings, system_clock};
-use holdfast_ingest::kafka::{KafkaSettings, ensure_topics, trim_archived};
+use holdfast_ingest::kafka::{KafkaSettings, ensure_topics, single_copies, trim_archived};
 use holdfast_ingest::producer::KafkaProducer;
 use holdfast_server::{ServeSettings, Tls};
 use prometheus_client::registry::Registry;
@@ -29,8 +29,9 @@ use super::kafka::is_built_in;
 use super::proof::{self, IntegrationTask};
 use super::seal::SealingTask;
 use super::sessions::MaintenanceTask;
+use super::statement_memory::StatementMemory;
 use super::tls;
-use crate::children::{Addresses, ChildProcess, ChildReports, ChildSettings, Link};
+use crate::children::{Addresses, ChildProcess, ChildReports, ChildSettings, Link, MemoryGroups};
 use crate::config::Settings;
 use crate::health::{self, Readiness};
 use crate::supervise::{Stage, Supervisor};
@@ -54,6 +55,8 @@ pub(crate) struct Pipeline<'s> {
     /// The HTTP routes of the role query, when this process has it.
     query_routes: Option<axum::Router>,
     children: ChildReports,
+    /// `None` as long as there are no children.
+    memory_groups: Option<MemoryGroups>,
 }
 
 /// What a child tells once: where it listens, or why it did not start.
@@ -79,6 +82,7 @@ impl<'s> Pipeline<'s> {
             supervisor: Supervisor::new(Duration::from_secs(settings.config.shutdown.limit_seconds)),
             query_routes: None,
             children: ChildReports::default(),
+            memory_groups: None,
         }
     }
 
@@ -90,7 +94,8 @@ impl<'s> Pipeline<'s> {
     /// Starts a role in a process of its own. It is started again when it ends.
     pub(crate) fn child(&mut self, role: ChildRole, settings: ChildSettings) -> (ChildRole, Started) {
         let component = self.readiness.component(role.as_str());
-        let (child, started) = ChildProcess::new(settings, self.children.clone(), component);
+        let groups = self.memory_groups.get_or_insert_with(MemoryGroups::open).clone();
+        let (child, started) = ChildProcess::new(settings, groups, self.children.clone(), component);
         // What answers is stopped with the gateway; what writes to the archive, with the archiver.
         let stage = if role == ChildRole::Query { Stage::Intake } else { Stage::Archive };
         self.supervisor.spawn(role.as_str(), stage, |stop| child.run(stop));
@@ -122,10 +127,16 @@ impl<'s> Pipeline<'s> {
         });
     }
 
-    /// Creates missing topics, unless `kafka.create_topics` is false.
+    /// Creates missing topics, unless `kafka.create_topics` is false, and warns of those with events on one disk.
     pub(crate) async fn topics(&self) -> anyhow::Result<()> {
         if self.settings.config.kafka.create_topics {
             ensure_topics(&self.kafka).await.context("prepare Kafka's topics")?;
+        }
+        if !is_built_in(self.settings) {
+            match single_copies(&self.kafka).await {
+                Ok(found) => found.iter().for_each(|warning| tracing::warn!("{warning}")),
+                Err(error) => tracing::info!(%error, "cannot check on how many disks an acknowledged event is"),
+            }
         }
         Ok(())
     }
@@ -177,6 +188,9 @@ impl<'s> Pipeline<'s> {
     async fn query(&mut self, archive: &Archive) -> anyhow::Result<SocketAddr> {
         let interfaces = interfaces::open(self.settings, archive, &self.kafka, Vec::new())?;
         self.query_routes = Some(interfaces.router);
+        let memory_limit = ChildRole::Query.memory_limit(self.settings);
+        let memory = StatementMemory::new(interfaces.engine, memory_limit, &mut self.registry);
+        self.supervisor.spawn("statement memory", Stage::Intake, |stop| memory.run(stop));
         let listener = listen(self.settings.config.postgres.listen.0, "postgres.listen", false).await?;
         let address = listener.local_addr().context("read the address of the PostgreSQL wire protocol")?;
         let component = self.readiness.component("postgres wire");
@@ -323,6 +337,7 @@ impl<'s> Pipeline<'s> {
             events_topic: self.kafka.events_topic.clone(),
             recordings_topic: self.kafka.recordings_topic.clone(),
             tokens: vec![ApiToken::new("ingest", token.expose_secret())],
+            has_client_certificates: config.client_ca_file.get().is_some(),
             max_event_bytes: config.max_event_bytes,
             max_batch_bytes: config.max_batch_bytes,
             max_chunk_bytes: config.max_chunk_bytes,
@@ -349,3 +364,6 @@ async fn listen(address: SocketAddr, key: &'static str, any_port: bool) -> anyho
     }
     .with_context(|| format!("cannot listen on {address}; `{key}` names another address"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -75,7 +75,7 @@ impl MaintenanceTask {
         registry: &mut Registry,
         component: Component,
     ) -> anyhow::Result<Self> {
-        let maintainer = open(settings, archive, &[])?;
+        let maintainer = open(settings, archive, &[])?.with_clock(Arc::clone(&clock));
         let interval = Duration::from_secs(settings.config.query.sessions_interval_seconds);
         component.ready();
         Ok(Self { maintainer, interval, clock, metrics: Metrics::register(registry), component })

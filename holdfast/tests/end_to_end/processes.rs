@@ -4,6 +4,8 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use holdfast_testkit::process::Running;
 use reqwest::{Client, StatusCode};
 use serde_json::Value;
@@ -84,13 +86,45 @@ async fn the_process_that_takes_events_in_has_no_private_key_in_memory() {
     assert_eq!(identities.len(), 2, "those of the manager and of compliance");
     let query = child_of(server.pid(), "query").expect("the role query has a process");
     let (parent_memory, query_memory) = (memory(server.pid()), memory(query));
-    let is_in = |memory: &[Vec<u8>], wanted: &[u8]| memory.iter().any(|part| holds(part, wanted));
     // Otherwise the search would find nothing anywhere.
     assert!(identities.iter().any(|(_, key)| is_in(&query_memory, key)), "the role query reads with private keys");
     for (text, key) in &identities {
         assert!(!is_in(&parent_memory, text.as_bytes()), "the parent has the text of an identity");
         assert!(!is_in(&parent_memory, key), "the parent has the key of an identity");
     }
+    stop(server).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_reads_with_private_keys_has_no_key_that_signs() {
+    let installation = Installation::new().await.with_short_intervals();
+    let text = std::fs::read_to_string(installation.secret("signing.key")).expect("a signing key");
+    // A secret in the environment is in the memory of each process that it is passed on to.
+    let installation = installation.set("PROOF__SIGNING_KEY", text.trim());
+    // PRIVATE+KEY+<name>+<id>+<base64 of the algorithm and the key>
+    let material = text.trim().splitn(5, '+').nth(4).expect("a key in the form of signed notes");
+    let key = STANDARD.decode(material).expect("base64").split_off(1);
+    assert_eq!(key.len(), 32);
+    let server = installation.serve().await;
+    Sender::new(&installation).batch(&[chat("one", "s-1", 0, "attested by the archiver")]).await;
+    // Otherwise the search would find nothing anywhere.
+    let parent_memory = memory(server.pid());
+    assert!(is_in(&parent_memory, &key), "the archiver signs");
+    assert!(is_in(&parent_memory, material.as_bytes()), "it has the key from its environment");
+    for role in ["query", "sessions"] {
+        wait_for_component(&installation, role, |state| state["state"] == "ready").await;
+        let child = child_of(server.pid(), role).unwrap_or_else(|| panic!("{role} has a process"));
+        let child_memory = memory(child);
+        assert!(!is_in(&child_memory, material.as_bytes()), "{role} has the text of the signing key");
+        assert!(!is_in(&child_memory, &key), "{role} has the signing key");
+        let files = std::fs::read_dir(format!("/proc/{child}/fd")).expect("its open files");
+        let files = files.filter_map(|file| std::fs::read_link(file.ok()?.path()).ok());
+        assert_eq!(files.filter(|file| file.ends_with("signing.key")).count(), 0, "{role} has opened it");
+    }
+    let metrics = reqwest::get(format!("http://{}/metrics", installation.http)).await.unwrap().text().await.unwrap();
+    // Twice the default of `query.memory_bytes`, and 512 MiB.
+    assert!(metrics.contains("holdfast_child_memory_limit_bytes{role=\"query\"} 1610612736\n"), "{metrics}");
+    assert!(metrics.contains("holdfast_query_out_of_memory_total 0\n"), "{metrics}");
     stop(server).await;
 }
 
@@ -179,6 +213,10 @@ fn memory(process: u32) -> Vec<Vec<u8>> {
         }
     }
     parts.into_iter().map(|(_, part)| part).collect()
+}
+
+fn is_in(memory: &[Vec<u8>], wanted: &[u8]) -> bool {
+    memory.iter().any(|part| holds(part, wanted))
 }
 
 fn holds(memory: &[u8], wanted: &[u8]) -> bool {

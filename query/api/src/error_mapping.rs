@@ -28,7 +28,9 @@ pub(crate) fn query_problem(error: &QueryError, retry_after_seconds: u64) -> Pro
         QueryError::TooManyRows { .. } => problem(StatusCode::PAYLOAD_TOO_LARGE, "too_many_rows", LIMIT_EXCEEDED),
         QueryError::NotRecordable { .. } => problem(StatusCode::PAYLOAD_TOO_LARGE, "not_recordable", LIMIT_EXCEEDED),
         QueryError::TimedOut => problem(StatusCode::GATEWAY_TIMEOUT, "statement_timeout", LIMIT_EXCEEDED),
-        QueryError::Memory { .. } => problem(StatusCode::INSUFFICIENT_STORAGE, "memory", LIMIT_EXCEEDED),
+        QueryError::Memory { .. } | QueryError::OutOfMemory { .. } => {
+            problem(StatusCode::INSUFFICIENT_STORAGE, "memory", LIMIT_EXCEEDED)
+        }
         QueryError::Unrecorded(_) => {
             problem(StatusCode::SERVICE_UNAVAILABLE, "unrecorded", "The access cannot be recorded")
                 .with(header::RETRY_AFTER, retry_after_seconds)
@@ -108,6 +110,15 @@ mod tests {
         let tries = authentication_problem(&tries, 7).into_response();
         assert_eq!(tries.status(), StatusCode::TOO_MANY_REQUESTS);
         assert_eq!(tries.headers()[header::RETRY_AFTER], "90");
+    }
+
+    #[test]
+    fn a_statement_without_memory_is_told_so_whichever_limit_it_met() {
+        for error in [QueryError::Memory { limit_mib: 1, what: String::new() }, QueryError::OutOfMemory { held_mib: 1 }]
+        {
+            let problem = query_problem(&error, 1);
+            assert_eq!((problem.status, problem.reason), (StatusCode::INSUFFICIENT_STORAGE, "memory"));
+        }
     }
 
     #[test]

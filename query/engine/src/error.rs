@@ -65,6 +65,15 @@ pub enum QueryError {
         /// What ran out.
         what: String,
     },
+    /// The statement was cancelled, because it held the most memory when the process came near its own limit.
+    #[error(
+        "the statement was cancelled because the server was running out of memory, and this one held the most of it \
+         ({held_mib} MiB): select fewer rows or columns, narrow it by subject, time or date, or try again later"
+    )]
+    OutOfMemory {
+        /// What it held, in MiB.
+        held_mib: usize,
+    },
     /// The statement exceeds its time limit.
     #[error("the statement was cancelled because it exceeded its time limit; narrow it, or raise the limit")]
     TimedOut,
@@ -156,7 +165,19 @@ impl QueryError {
                 None => current.source(),
             };
         }
-        Self::Statement(error.strip_backtrace())
+        let text = error.strip_backtrace();
+        Self::function_within(&text).unwrap_or(Self::Statement(text))
+    }
+
+    /// The refusal of a function that a scan called: the reader of Parquet keeps no more than the text of an error.
+    fn function_within(text: &str) -> Option<Self> {
+        let quoted = |field: &str| {
+            let (_, rest) = text.split_once(&format!("{field}: \""))?;
+            Some(rest.split_once('"')?.0.to_owned())
+        };
+        let is_filter = text.contains("Error evaluating filter predicate: External(Function {");
+        let (function, what) = is_filter.then(|| Some((quoted("function")?, quoted("what")?)))??;
+        Some(Self::Function { function, what, what_to_do: "call it with shorter texts, arrays or patterns" })
     }
 
     /// Wraps the error so that DataFusion passes it on.

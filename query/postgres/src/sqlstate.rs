@@ -79,7 +79,7 @@ impl From<QueryError> for Failure {
             QueryError::Bound(bound) => return (*bound).into(),
             QueryError::Withheld { .. } | QueryError::NoKey { .. } => "42501",
             QueryError::ReadOnly(_) => "25006",
-            QueryError::Memory { .. } => "53200",
+            QueryError::Memory { .. } | QueryError::OutOfMemory { .. } => "53200",
             QueryError::TimedOut => "57014",
             QueryError::TooManyRows { .. } | QueryError::NotRecordable { .. } | QueryError::Function { .. } => "54000",
             QueryError::Unrecorded(_) | QueryError::Archive(_) | QueryError::Sessions(_) => "58030",
@@ -123,14 +123,16 @@ impl From<&AuthenticationError> for Failure {
 /// The SQLSTATE of an error of the engine, derived from its text: the engine's errors have no codes. The texts have been stable
 /// for years, and each is tested against the engine.
 fn statement(text: &str) -> Failure {
+    // The engine names the steps that failed above the cause, each on its line.
+    let cause = text.rsplit("caused by\n").next().unwrap_or(text);
     let has = |part: &str| text.contains(part);
-    let code = if text.starts_with("SQL error") {
+    let code = if cause.starts_with("SQL error") {
         "42601"
     } else if has("Ambiguous reference") || has("ambiguous") {
         "42702"
     } else if has("No field named") {
         "42703"
-    } else if text.starts_with("This feature is not implemented") {
+    } else if cause.starts_with("This feature is not implemented") {
         "0A000"
     } else if has("Invalid function '") || (has("unction '") && has("not found")) {
         "42883"
@@ -143,7 +145,10 @@ fn statement(text: &str) -> Failure {
         || has("could not be resolved from available columns")
     {
         "42803"
-    } else if has("Failed to coerce arguments") || has("No function matches") {
+    } else if has("Failed to coerce arguments")
+        || has("No function matches")
+        || has("There isn't a common type to coerce")
+    {
         "42883"
     } else if has("Divide by zero") {
         "22012"
@@ -153,9 +158,9 @@ fn statement(text: &str) -> Failure {
         "22P02"
     } else if has("No value found for placeholder") || has("Placeholder") {
         "08P01"
-    } else if text.starts_with("Error during planning") || text.starts_with("Schema error") {
+    } else if cause.starts_with("Error during planning") || cause.starts_with("Schema error") {
         "42000"
-    } else if text.starts_with("Arrow error") || text.starts_with("Execution error") {
+    } else if cause.starts_with("Arrow error") || cause.starts_with("Execution error") {
         "22000"
     } else {
         "XX000"
@@ -189,7 +194,9 @@ mod tests {
             (QueryError::Internal(String::new()), "XX000"),
             (QueryError::NotRecordable { what: "the purpose", limit_kib: 1 }, "54000"),
             (QueryError::Memory { limit_mib: 1, what: String::new() }, "53200"),
+            (QueryError::OutOfMemory { held_mib: 1 }, "53200"),
             (QueryError::NoKey { class: "general".into(), month: "2026-05".into() }, "42501"),
+            (QueryError::Statement("type_coercion\ncaused by\nError during planning: no".into()), "42000"),
             (QueryError::Statement("something else".into()), "XX000"),
         ] {
             assert_eq!(Failure::from(error).code, code);

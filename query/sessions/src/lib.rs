@@ -17,5 +17,5 @@ mod projection;
 mod state;
 
 pub use error::SessionsError;
-pub use maintain::{Maintainer, MaintainerSettings, Rebuilt, Round};
+pub use maintain::{Clock, Maintainer, MaintainerSettings, Rebuilt, Round};
 pub use projection::{Current, Projection};

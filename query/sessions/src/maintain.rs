@@ -12,7 +12,9 @@
 //! - A commit stores with its files the offsets of the folded events. It succeeds only if the previous offsets are
 //!   unchanged, so two maintainers cannot overwrite each other's rows.
 //! - A file that is no longer part of the table is deleted after a grace period, so that running statements can finish
-//!   reading it.
+//!   reading it. The period begins with the commit, however long the process was suspended before it.
+//! - What a process was about to read may be gone when it was suspended for longer than files of another version stay.
+//!   It then begins again with what the logs say now.
 
 use crate::error::SessionsError;
 use crate::projection::{EVENTS_VERSION, Projection, Reached, hash_of, in_order};
@@ -22,11 +24,11 @@ use arrow_array::{Array, BooleanArray, RecordBatch};
 use arrow_select::filter::filter_record_batch;
 use holdfast_archive::keys::{KeyRing, Unlocker};
 use holdfast_archive::segment::{Partition, Segment, SegmentKeys, SegmentWriter};
-use holdfast_archive::{Advance, Archive, Change, DataFile, Snapshot, Table, read};
+use holdfast_archive::{Advance, Archive, ArchiveError, Change, DataFile, Snapshot, Table, read};
 use holdfast_events::Timestamp;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Versions of `events` that may be folded before their offset is committed, if no session changed.
 const MAX_UNCOMMITTED_VERSIONS: i64 = 500;
@@ -34,6 +36,12 @@ const MAX_UNCOMMITTED_VERSIONS: i64 = 500;
 /// Attempts of the commit of a rebuild, each lost to a process that maintains the table meanwhile. Between two commits
 /// of such a process are seconds, and an attempt takes less.
 const MAX_REBUILD_ATTEMPTS: u32 = 10;
+
+/// After so long a file that was part of a table at the beginning may be gone.
+const MAX_STANDSTILL: Duration = Duration::from_secs(10 * 60);
+
+/// The current time.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// How the table is maintained.
 #[derive(Debug, Clone)]
@@ -92,6 +100,9 @@ pub struct Maintainer {
     projection: Projection,
     ring: Arc<KeyRing>,
     settings: MaintainerSettings,
+    clock: Clock,
+    /// When the round or the rebuild began: as the caller says, and by the clock.
+    began: (Timestamp, Timestamp),
     /// Files to delete, and when they were removed from the table.
     removed: Vec<(DataFile, Timestamp)>,
 }
@@ -101,7 +112,18 @@ impl Maintainer {
     pub fn new(archive: Archive, unlocker: Arc<Unlocker>, ring: Arc<KeyRing>, settings: MaintainerSettings) -> Self {
         let mut projection = Projection::new(archive, unlocker, true);
         projection.requires_all_tiers = true;
-        Self { projection, ring, settings, removed: Vec::new() }
+        let clock: Clock = Arc::new(|| {
+            let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            Timestamp(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+        });
+        let began = (Timestamp(0), Timestamp(0));
+        Self { projection, ring, settings, clock, began, removed: Vec::new() }
+    }
+
+    /// With another clock than the system's, by which the maintainer measures how long it takes.
+    #[must_use]
+    pub fn with_clock(self, clock: Clock) -> Self {
+        Self { clock, ..self }
     }
 
     /// Folds new events, commits the changed sessions, and compacts if necessary. A backlog is folded in parts, each with
@@ -110,7 +132,18 @@ impl Maintainer {
     /// # Errors
     /// See [`SessionsError`]. After [`SessionsError::Conflict`] the next round starts from the other process's commit.
     pub async fn round(&mut self, now: Timestamp) -> Result<Round, SessionsError> {
-        self.sweep(now).await?;
+        self.began = (now, (self.clock)());
+        match self.try_round().await {
+            Err(SessionsError::Archive(error)) if self.stood_still() => {
+                self.begin_again(&error);
+                self.try_round().await
+            }
+            other => other,
+        }
+    }
+
+    async fn try_round(&mut self) -> Result<Round, SessionsError> {
+        self.sweep(self.now()).await?;
         let mut round = Round::default();
         loop {
             let (_, events) = self.projection.reload().await?;
@@ -122,14 +155,14 @@ impl Maintainer {
             let ahead =
                 reached.events.map_or(0, |version| i64::try_from(version).unwrap_or(i64::MAX).saturating_sub(written));
             if sessions > 0 || ahead > MAX_UNCOMMITTED_VERSIONS {
-                self.write(now).await?;
+                self.write().await?;
                 round.sessions += sessions;
             }
             let reached = &self.projection.reached;
             let is_due = reached.small.len() > self.settings.max_small_files
                 || reached.small.iter().map(|file| file.rows as usize).sum::<usize>() > self.settings.max_small_rows;
             if is_due {
-                round.compacted += self.compact(now).await?;
+                round.compacted += self.compact().await?;
             }
             if !more {
                 return Ok(round);
@@ -138,12 +171,12 @@ impl Maintainer {
     }
 
     /// Commits the changed sessions.
-    async fn write(&mut self, now: Timestamp) -> Result<(), SessionsError> {
+    async fn write(&mut self) -> Result<(), SessionsError> {
         let reached = &self.projection.reached;
         let unwritten = reached.overlay.iter().filter(|(session, _)| reached.unwritten.contains(*session)).collect();
         let small = self.small_files(unwritten).await?;
         let segments: Vec<Segment> = small.iter().map(|(segment, _)| segment.clone()).collect();
-        self.commit(&segments, &[], now).await?;
+        self.commit(&segments, &[]).await?;
         for (segment, states) in small {
             self.projection.cache(&segment.id, states);
         }
@@ -170,7 +203,7 @@ impl Maintainer {
     }
 
     /// Replaces all small files by base files. Returns the number of replaced files.
-    async fn compact(&mut self, now: Timestamp) -> Result<usize, SessionsError> {
+    async fn compact(&mut self) -> Result<usize, SessionsError> {
         // The overlay now has the rows of the small files, and no others. After an error it is read again.
         let overlay = std::mem::take(&mut self.projection.reached.overlay);
         self.projection.reached.sessions = None;
@@ -203,7 +236,7 @@ impl Maintainer {
             segments.append(&mut self.base(date, states).await?);
         }
         removed.extend(touched);
-        self.commit(&segments, &removed, now).await?;
+        self.commit(&segments, &removed).await?;
         self.projection.reload().await?;
         Ok(removed.len())
     }
@@ -214,6 +247,17 @@ impl Maintainer {
     /// # Errors
     /// See [`SessionsError`].
     pub async fn rebuild(&mut self, now: Timestamp, progress: impl Fn(u64)) -> Result<Rebuilt, SessionsError> {
+        self.began = (now, (self.clock)());
+        match self.try_rebuild(&progress).await {
+            Err(SessionsError::Archive(error)) if self.stood_still() => {
+                self.begin_again(&error);
+                self.try_rebuild(&progress).await
+            }
+            other => other,
+        }
+    }
+
+    async fn try_rebuild(&mut self, progress: impl Fn(u64)) -> Result<Rebuilt, SessionsError> {
         let events = self.projection.events.snapshot().await?;
         let (rebuilt, base) = self.fold_from_events(&events, progress).await?;
         self.projection.reached = Reached {
@@ -222,7 +266,7 @@ impl Maintainer {
             base: base.iter().map(|segment| self.projection.sessions.file_of(segment)).collect(),
             ..Reached::default()
         };
-        let committed = self.commit_rebuilt(&base, now).await;
+        let committed = self.commit_rebuilt(&base).await;
         // From here on the table is what its log says.
         self.projection.reached = Reached::default();
         if let Err(SessionsError::Conflict) = &committed {
@@ -266,7 +310,7 @@ impl Maintainer {
     }
 
     /// Replaces all files of the table by `base`, and by small files with the events that came since it was folded.
-    async fn commit_rebuilt(&mut self, base: &[Segment], now: Timestamp) -> Result<(), SessionsError> {
+    async fn commit_rebuilt(&mut self, base: &[Segment]) -> Result<(), SessionsError> {
         let mut attempt = 1;
         loop {
             // In this order, so that every event that the other process has folded is folded here.
@@ -277,7 +321,7 @@ impl Maintainer {
             let small = self.small_files(self.projection.reached.overlay.iter().collect()).await?;
             let small: Vec<Segment> = small.into_iter().map(|(segment, _)| segment).collect();
             let segments: Vec<Segment> = base.iter().chain(&small).cloned().collect();
-            match self.commit(&segments, &sessions.files, now).await {
+            match self.commit(&segments, &sessions.files).await {
                 Err(SessionsError::Conflict) => self.discard(&small).await,
                 other => return other,
             }
@@ -324,12 +368,8 @@ impl Maintainer {
     }
 
     /// Adds `segments` to the table, removes `removed`, and stores the offsets of the folded events.
-    async fn commit(
-        &mut self,
-        segments: &[Segment],
-        removed: &[DataFile],
-        now: Timestamp,
-    ) -> Result<(), SessionsError> {
+    async fn commit(&mut self, segments: &[Segment], removed: &[DataFile]) -> Result<(), SessionsError> {
+        let now = self.now();
         let reached = &self.projection.reached;
         let version = reached.events.map(|version| i64::try_from(version).unwrap_or(i64::MAX).saturating_add(1));
         let mut next = reached.offsets.clone();
@@ -349,6 +389,25 @@ impl Maintainer {
         result?;
         self.removed.extend(removed.iter().map(|file| (file.clone(), now)));
         Ok(())
+    }
+
+    /// The caller's time, and what has passed since the beginning.
+    fn now(&self) -> Timestamp {
+        let (now, then) = self.began;
+        let elapsed = (self.clock)().0.saturating_sub(then.0).max(0);
+        Timestamp(now.0.saturating_add(elapsed))
+    }
+
+    /// Whether so much time has passed that files may be gone which were part of their tables at the beginning.
+    fn stood_still(&self) -> bool {
+        let elapsed = self.now().0.saturating_sub(self.began.0.0);
+        i128::from(elapsed) >= MAX_STANDSTILL.as_micros() as i128
+    }
+
+    /// Forgets what was read of the table.
+    fn begin_again(&mut self, error: &ArchiveError) {
+        tracing::warn!(%error, "this process was suspended, or was slow; it reads the tables again and begins anew");
+        self.projection.reached = Reached::default();
     }
 
     /// Deletes removed files after the grace period.

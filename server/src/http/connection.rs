@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderValue, Request, header};
 use hyper::body::Incoming;
@@ -18,6 +19,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tower::Service as _;
 
+use super::held_body::HeldBody;
 use super::requests::{Requests, Use};
 use super::write_timeout::WriteTimeout;
 use crate::places::Place;
@@ -27,6 +29,8 @@ use crate::tls::{TlsIdentity, name};
 const MAX_STREAMS: u32 = 100;
 /// Bytes of the headers of one HTTP/2 request. The router decides on less.
 const MAX_HEADER_BYTES: u32 = 64 << 10;
+/// How long an idle connection that loses its place may take to send the last bytes of an answer.
+const LAST_BYTES: Duration = Duration::from_secs(5);
 /// Browsers use nothing but HTTPS for this host for a year (RFC 6797).
 const TRANSPORT_SECURITY: &str = "max-age=31536000";
 
@@ -60,8 +64,8 @@ struct Marks {
 }
 
 impl Connection {
-    /// Serves the client until it leaves, is too slow or loses its place. After `stop`, until the requests in progress
-    /// are answered.
+    /// Serves the client until it leaves, is too slow or loses its place. After `stop`, and after the authorities of its
+    /// certificate were replaced, until the requests in progress are answered.
     pub(super) async fn serve<S>(self, stream: S, router: Router, stop: CancellationToken)
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -70,7 +74,9 @@ impl Connection {
         // Below TLS, so that a handshake is limited as well.
         let stream = WriteTimeout::new(stream, self.header_timeout);
         let mut marks = Marks { remote: ConnectInfo(self.remote), certificate: None, has_transport_security: false };
-        let Some(identity) = &self.tls else { return self.http(stream, router, marks, deadline, stop).await };
+        let Some(identity) = &self.tls else {
+            return self.http(stream, router, marks, deadline, stop.cancelled()).await;
+        };
         let encrypted = tokio::select! {
             accepted = identity.acceptor().accept(stream) => accepted,
             () = sleep_until(deadline) => return,
@@ -86,23 +92,34 @@ impl Connection {
         };
         let presented = encrypted.get_ref().1.peer_certificates().and_then(<[_]>::first);
         marks.certificate = presented.and_then(name).map(|name| ClientCertificate { name: name.into() });
-        if presented.is_some() && marks.certificate.is_none() {
+        let is_verified = presented.is_some();
+        if is_verified && marks.certificate.is_none() {
             tracing::warn!(remote = %self.remote, "a client's certificate has no usable name, so it is not counted");
         }
         // The name of loopback belongs to every program on this machine, and a self-signed certificate is for a start.
         marks.has_transport_security = identity.is_of_authority() && !self.local.ip().to_canonical().is_loopback();
-        self.http(encrypted, router, marks, deadline, stop).await;
+        let ending = async {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                // The authority that has issued the client's certificate may be what was replaced.
+                () = identity.replaced(), if is_verified => {}
+            }
+        };
+        self.http(encrypted, router, marks, deadline, ending).await;
     }
 
-    async fn http<S>(&self, stream: S, router: Router, marks: Marks, deadline: Instant, stop: CancellationToken)
+    /// After `ending`, requests in progress are answered and the connection is closed.
+    async fn http<S, E>(&self, stream: S, router: Router, marks: Marks, deadline: Instant, ending: E)
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        E: Future<Output = ()>,
     {
+        let mut ending = pin!(ending);
         let requests = Arc::new(Requests::default());
         let (begun, place) = (Arc::clone(&requests), Arc::clone(&self.place));
         let service = service_fn(move |request: Request<Incoming>| {
             let in_progress = begun.begin();
-            place.settle();
+            let hold = place.hold();
             let has_transport_security = marks.has_transport_security;
             let answer = router.clone().call(marks.on(request));
             async move {
@@ -112,7 +129,7 @@ impl Connection {
                     let value = HeaderValue::from_static(TRANSPORT_SECURITY);
                     answer.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, value);
                 }
-                Ok::<_, Infallible>(answer)
+                Ok::<_, Infallible>(answer.map(|body| Body::new(HeldBody::new(body, hold))))
             }
         });
         let mut builder = Builder::new(TokioExecutor::new());
@@ -126,13 +143,20 @@ impl Connection {
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
         // hyper waits without limit for the first bytes, which say which protocol it is, and for requests over HTTP/2.
         let mut check = pin!(sleep_until(deadline));
-        let mut is_ending = false;
+        let (mut is_ending, mut has_place) = (false, true);
         loop {
             tokio::select! {
                 // An error is the client's: it broke off, or does not speak HTTP.
                 _ = connection.as_mut() => return,
-                () = self.place.lost() => return,
-                () = stop.cancelled(), if !is_ending => {
+                () = self.place.lost(), if has_place => {
+                    if requests.state() == Use::Silent {
+                        return;
+                    }
+                    (is_ending, has_place) = (true, false);
+                    check.as_mut().reset(Instant::now() + LAST_BYTES);
+                    connection.as_mut().graceful_shutdown();
+                }
+                () = ending.as_mut(), if !is_ending => {
                     is_ending = true;
                     check.as_mut().reset(Instant::now() + self.answer_timeout);
                     connection.as_mut().graceful_shutdown();

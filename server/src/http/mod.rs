@@ -2,10 +2,12 @@
 //!
 //! ```text
 //! serve: accept, places, drain ─▶ connection: handshake, time-outs ─┬▶ requests: is one in progress, and since when not?
+//!                                                                   ├▶ held_body: is an answer on its way, and taken?
 //!                                                                   └▶ write_timeout: does the client read?
 //! ```
 
 mod connection;
+mod held_body;
 mod requests;
 mod serve;
 mod write_timeout;

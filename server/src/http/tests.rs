@@ -1,11 +1,16 @@
 //! Connections over memory, with a clock that the tests hold.
 
+use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::{Body, Bytes};
 use axum::extract::ConnectInfo;
 use axum::routing::get;
+use hyper::body::Frame;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, Issuer, KeyPair};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -25,8 +30,23 @@ use crate::tls::{Tls, TlsFiles};
 const TIMEOUT: Duration = Duration::from_secs(30);
 const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
 
+/// A body of so many parts of 64 KiB: more than fits into the buffers of a connection.
+struct Parts(usize);
+
+impl hyper::body::Body for Parts {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let Some(left) = self.0.checked_sub(1) else { return Poll::Ready(None) };
+        self.0 = left;
+        Poll::Ready(Some(Ok(Frame::data(vec![b'x'; 64 << 10].into()))))
+    }
+}
+
 fn router() -> Router {
     Router::new()
+        .route("/parts", get(|| async { Body::new(Parts(32)) }))
         .route("/large", get(|| async { "x".repeat(1 << 20) }))
         .route("/", get(|ConnectInfo(remote): ConnectInfo<std::net::SocketAddr>| async move { remote.to_string() }))
         .route(
@@ -228,6 +248,67 @@ async fn a_client_that_has_not_asked_loses_its_place_to_a_new_one() {
     assert_eq!(until_closed(&mut silent, begun).await, (String::new(), 0));
     asked.write_all(GET).await.unwrap();
     assert!(answer(&mut asked).await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_client_loses_its_place_if_nobody_is_silent_and_a_busy_one_does_not() {
+    let places = Places::new(2, 2);
+    let begun = Instant::now();
+    let (mut busy, _serving) = connected(&places, None, CancellationToken::new());
+    busy.write_all(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    let (mut idle, _serving) = connected(&places, None, CancellationToken::new());
+    idle.write_all(GET).await.unwrap();
+    assert!(answer(&mut idle).await.starts_with("HTTP/1.1 200"));
+    let new = places.take("192.0.2.9".parse().unwrap());
+    assert!(new.is_some());
+    let (rest, seconds) = until_closed(&mut idle, begun).await;
+    assert!(rest.is_empty() && seconds <= 1, "{rest} after {seconds} s");
+    // The new one is silent, so it is the next.
+    assert!(places.take("192.0.2.10".parse().unwrap()).is_some());
+    assert!(answer(&mut busy).await.ends_with("done"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_is_being_answered_keeps_its_place() {
+    let places = Places::new(1, 1);
+    let (mut client, _serving) = connected(&places, None, CancellationToken::new());
+    client.write_all(b"GET /parts HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    assert!(answer(&mut client).await.starts_with("HTTP/1.1 200"));
+    assert!(places.take("192.0.2.9".parse().unwrap()).is_none());
+    let (mut rest, mut part) = (Vec::new(), vec![0; 64 << 10]);
+    while !rest.ends_with(b"\r\n0\r\n\r\n") {
+        let length = client.read(&mut part).await.unwrap();
+        assert!(length > 0, "closed after {} bytes", rest.len());
+        rest.extend_from_slice(&part[..length]);
+    }
+    assert!(places.take("192.0.2.9".parse().unwrap()).is_some());
+}
+
+/// What a client of HTTP/2 sends that opens no window for answers (RFC 9113): the preface, and SETTINGS with
+/// INITIAL_WINDOW_SIZE 0.
+const WITHOUT_WINDOW: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\x06\x04\0\0\0\0\0\0\x04\0\0\0\0";
+
+/// HEADERS of `GET /` of the host `x`, which end the stream `number`.
+fn get_over_http_2(number: u8) -> [u8; 15] {
+    [0, 0, 6, 1, 5, 0, 0, 0, number, 0x82, 0x86, 0x84, 0x41, 1, b'x']
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_does_not_let_its_answer_be_sent_loses_its_place() {
+    let places = Places::new(1, 1);
+    let (mut client, serving) = connected(&places, None, CancellationToken::new());
+    let begun = Instant::now();
+    client.write_all(WITHOUT_WINDOW).await.unwrap();
+    client.write_all(&get_over_http_2(1)).await.unwrap();
+    sleep(Duration::from_secs(3)).await;
+    assert!(places.take("192.0.2.9".parse().unwrap()).is_none(), "it has time to take its answer");
+    // Further requests give it no more.
+    client.write_all(&get_over_http_2(3)).await.unwrap();
+    sleep(Duration::from_secs(3)).await;
+    let new = places.take("192.0.2.9".parse().unwrap());
+    assert!(new.is_some());
+    serving.await.unwrap();
+    assert!((Instant::now() - begun).as_secs() < TIMEOUT.as_secs(), "it is closed soon");
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,6 +13,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
 
 use super::certificate;
 
@@ -47,6 +48,7 @@ pub struct TlsIdentity {
     config: Arc<ServerConfig>,
     end_point: Option<Arc<[u8]>>,
     is_of_authority: bool,
+    replaced: CancellationToken,
 }
 
 impl fmt::Debug for TlsIdentity {
@@ -83,7 +85,7 @@ impl TlsIdentity {
         };
         let mut config = builder.with_single_cert(chain, key)?;
         config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
-        Ok(Self { config: Arc::new(config), end_point, is_of_authority })
+        Ok(Self { config: Arc::new(config), end_point, is_of_authority, replaced: CancellationToken::new() })
     }
 
     /// What accepts handshakes with this identity.
@@ -99,6 +101,16 @@ impl TlsIdentity {
     /// Whether an authority issued the certificate. One that is self-signed is for a start only.
     pub fn is_of_authority(&self) -> bool {
         self.is_of_authority
+    }
+
+    /// Waits until another identity is in force.
+    pub(crate) async fn replaced(&self) {
+        self.replaced.cancelled().await;
+    }
+
+    /// Another identity is in force from now on.
+    pub(super) fn replace(&self) {
+        self.replaced.cancel();
     }
 }
 

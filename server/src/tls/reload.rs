@@ -1,8 +1,9 @@
 //! The identity of a server, read again when its files change.
 //!
 //! ```text
-//! each second: have the files changed? ─yes─▶ read all of them ─▶ do they fit? ─yes─▶ in force for new connections
-//!                                                                      └─no─▶ error in the log; the old one stays
+//! each second: have the files changed since they were last in force?
+//!   └─yes─▶ read all of them ─▶ do they fit? ─yes─▶ in force for new connections; those with client certificates end
+//!                                    └─no─▶ error in the log, once; the old one stays; again the next second
 //! ```
 
 use std::convert::Infallible;
@@ -63,8 +64,15 @@ struct Shared {
     files: TlsFiles,
     alpn: &'static [&'static [u8]],
     identity: RwLock<TlsIdentity>,
-    /// Of the files when they were last read.
-    seen: Mutex<[Stamp; 3]>,
+    seen: Mutex<Seen>,
+}
+
+/// The stamps of the files.
+struct Seen {
+    /// When what is in force was read.
+    in_force: [Stamp; 3],
+    /// When they could last not be used, as is in the log.
+    refused: Option<[Stamp; 3]>,
 }
 
 impl fmt::Debug for Tls {
@@ -80,7 +88,7 @@ impl Tls {
     /// See [`TlsError`]. The server never falls back to plain text because of an invalid identity.
     pub fn open(files: TlsFiles, alpn: &'static [&'static [u8]]) -> Result<Self, TlsError> {
         // Before they are read, so that a change in between is seen later.
-        let seen = Mutex::new(files.stamps());
+        let seen = Mutex::new(Seen { in_force: files.stamps(), refused: None });
         let identity = RwLock::new(files.load(alpn)?);
         Ok(Self(Arc::new(Shared { files, alpn, identity, seen })))
     }
@@ -105,20 +113,26 @@ impl Tls {
         let Shared { files, alpn, identity, seen } = &*self.0;
         let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
         let now = files.stamps();
-        if *seen == now {
+        if seen.in_force == now {
             return;
         }
-        *seen = now;
         match files.load(alpn) {
             Ok(loaded) => {
-                *identity.write().unwrap_or_else(PoisonError::into_inner) = loaded;
+                *seen = Seen { in_force: now, refused: None };
+                let old = std::mem::replace(&mut *identity.write().unwrap_or_else(PoisonError::into_inner), loaded);
+                old.replace();
                 tracing::info!(certificate = %files.certificate.display(), "the TLS files have changed and are in force");
             }
-            Err(error) => tracing::error!(
-                certificate = %files.certificate.display(),
-                %error,
-                "the TLS files have changed and cannot be used; the identity that was read before stays in force"
-            ),
+            // A read that failed may succeed the next time without a change.
+            Err(_) if seen.refused == Some(now) => {}
+            Err(error) => {
+                seen.refused = Some(now);
+                tracing::error!(
+                    certificate = %files.certificate.display(),
+                    %error,
+                    "the TLS files have changed and cannot be used; the identity that was read before stays in force"
+                );
+            }
         }
     }
 }
@@ -195,10 +209,48 @@ mod tests {
         assert!(matches!(open(), Err(TlsError::Unreadable { path, .. }) if path.ends_with("clients.crt")));
         replace(&folder, "clients.crt", &pair().0);
         let tls = open().unwrap();
-        let before = tls.0.seen.lock().unwrap()[2];
+        let before = tls.0.seen.lock().unwrap().in_force[2];
         replace(&folder, "clients.crt", &pair().0);
         tls.refresh();
-        assert_ne!(tls.0.seen.lock().unwrap()[2], before);
+        assert_ne!(tls.0.seen.lock().unwrap().in_force[2], before);
+    }
+
+    #[test]
+    fn a_read_that_failed_once_is_tried_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let ((old, old_key), (new, new_key)) = (pair(), pair());
+        replace(&folder, "tls.crt", &old);
+        replace(&folder, "tls.key", &old_key);
+        let tls = Tls::open(files(&folder, None), &[]).unwrap();
+        let first = end_point(&tls);
+        replace(&folder, "tls.crt", &new);
+        tls.refresh();
+        let refused = tls.0.seen.lock().unwrap().refused;
+        assert!(refused == Some(tls.0.files.stamps()) && end_point(&tls) == first);
+        replace(&folder, "tls.key", &new_key);
+        // The same files could not be read before, as on a file system that was away for a moment.
+        tls.0.seen.lock().unwrap().refused = Some(tls.0.files.stamps());
+        tls.refresh();
+        assert_ne!(end_point(&tls), first);
+        assert!(tls.0.seen.lock().unwrap().refused.is_none());
+    }
+
+    #[tokio::test]
+    async fn who_uses_an_identity_learns_that_it_was_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let ((old, old_key), (new, new_key)) = (pair(), pair());
+        replace(&folder, "tls.crt", &old);
+        replace(&folder, "tls.key", &old_key);
+        let tls = Tls::open(files(&folder, None), &[]).unwrap();
+        let before = tls.current();
+        replace(&folder, "tls.crt", &new);
+        tls.refresh();
+        let is_replaced = tokio::time::timeout(Duration::from_millis(1), before.replaced()).await.is_ok();
+        assert!(!is_replaced, "a pair that does not fit replaces nothing");
+        replace(&folder, "tls.key", &new_key);
+        tls.refresh();
+        before.replaced().await;
+        assert!(tokio::time::timeout(Duration::from_millis(1), tls.current().replaced()).await.is_err());
     }
 
     #[tokio::test(start_paused = true)]

@@ -170,3 +170,23 @@ async fn new_files_are_in_force_for_new_connections_and_a_broken_pair_is_not() {
     assert!(server.get(&old.client(None)).await.is_err());
     assert!(server.get(&connected).await.is_ok(), "a connection stays");
 }
+
+#[tokio::test]
+async fn a_connection_with_a_certificate_of_a_replaced_authority_is_closed() {
+    let (authority, clients) = (Authority::new("authority"), Authority::new("senders"));
+    let server = Server::start(authority.for_server(), Some(&clients)).await;
+    let desk = clients.issue(&["desk.example.org"], ExtendedKeyUsagePurpose::ClientAuth);
+    let (desk, nobody) = (authority.client(Some(desk)), authority.client(None));
+    for client in [&desk, &nobody] {
+        assert!(server.get(client).await.is_ok());
+    }
+    server.replace("clients.crt", &Authority::new("other senders").0.pem());
+    let refused = async {
+        // It keeps its connection as long as it can.
+        while server.get(&desk).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), refused).await.expect("its certificate counts no longer");
+    assert!(server.get(&nobody).await.is_ok());
+}

@@ -187,7 +187,11 @@ pub(crate) async fn child(
     Ok(())
 }
 
-fn archiver(settings: &KafkaSettings, folder: &Path, variant: Variant) -> anyhow::Result<(Archive, Archiver)> {
+pub(crate) fn archiver(
+    settings: &KafkaSettings,
+    folder: &Path,
+    variant: Variant,
+) -> anyhow::Result<(Archive, Archiver)> {
     let location = open_store(&folder.display().to_string(), folder, &BTreeMap::new())?;
     let archive = Archive::new(location);
     let ring = prove::key_ring(&archive, folder)?;

@@ -11,6 +11,8 @@
 //!
 //! [`reports`] has the queries: the built-in reports beside DuckDB, single sessions, many concurrent clients.
 //!
+//! [`stall`] has what becomes of events when Kafka stands still for minutes.
+//!
 //! [`trial`] has what stops a server, if anything does: generated statements, kills, and the worst statements at once.
 //!
 //! CPU time is the user and system time of all threads of the archiving process, as the kernel counts it. The limit is
@@ -26,6 +28,7 @@ mod log;
 mod process;
 mod prove;
 mod reports;
+mod stall;
 mod trial;
 
 use clap::{Parser, Subcommand};
@@ -61,6 +64,8 @@ enum Command {
     Kills(trial::KillArguments),
     /// Measures posting events while clients run the worst statements that the bounds allow, against without them.
     Hostile(trial::HostileArguments),
+    /// Lets Kafka stand still while the archiver runs, and shows that it goes on and that no event is missing or doubled.
+    Stall(stall::StallArguments),
     /// Measures commits, refreshes, the proof log and a statement in logs of more and more entries.
     Log(log::Options),
     /// (internal) Archives a backlog and prints a report. The benchmark runs it in a process of its own.
@@ -169,6 +174,7 @@ fn main() -> anyhow::Result<()> {
         Some(Command::Statements(arguments)) => runtime.block_on(trial::statements(&arguments)),
         Some(Command::Kills(arguments)) => runtime.block_on(trial::kills(&arguments)),
         Some(Command::Hostile(arguments)) => runtime.block_on(trial::hostile(&arguments)),
+        Some(Command::Stall(arguments)) => runtime.block_on(stall::measure(&arguments)),
         Some(Command::Log(options)) => runtime.block_on(log::measure(&options)),
         Some(Command::Verify { folder }) => runtime.block_on(prove::verify(&folder)),
         Some(Command::Seal { folder }) => runtime.block_on(prove::seal(&folder)),

@@ -4,8 +4,10 @@ use crate::figure::figure;
 use anyhow::{Context, ensure};
 use clap::Args;
 use holdfast_testkit::trial::{
-    self, Deployment, DeploymentOptions, HostileOptions, KillOptions, Pair, Posted, StatementOptions, percentile,
+    self, Deployment, DeploymentOptions, HostileOptions, KillOptions, Pair, Posted, StatementOptions, Statements,
+    percentile,
 };
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,6 +16,8 @@ const SESSIONS: u64 = 60;
 const USERS: usize = 4;
 /// Statements that are shown of those without an answer.
 const SHOWN: usize = 10;
+/// How many times as long posting may take while clients run the worst statements: the median of the pairs.
+const MAX_RATIO: f64 = 1.5;
 
 #[derive(Debug, Args)]
 struct Server {
@@ -103,13 +107,34 @@ pub(crate) async fn statements(arguments: &StatementArguments) -> anyhow::Result
     println!("slowest: {}", shown(&all.slowest.1));
     figure("ends of the process that answers", all.crashes, "");
     figure("its largest resident memory", all.memory >> 20, "MiB");
+    figure("its limit", all.memory_limit >> 20, "MiB");
     print_posted(&all.posted, all.archived);
     for statement in all.disconnected.iter().take(SHOWN) {
         println!("without an answer: {}", shown(statement));
     }
-    ensure!(all.crashes == 0, "the process that answers ended; its output is in {}", kept(&deployment)?);
+    let kinds: BTreeSet<&String> = all.failed.iter().map(|(kind, _)| kind).collect();
+    for kind in kinds {
+        for (_, statement) in all.failed.iter().filter(|(other, _)| other == kind).take(SHOWN) {
+            println!("failed with {kind}: {}", shown(statement));
+        }
+    }
+    let answers = check_answers(&all);
+    if answers.is_err() {
+        println!("the output of the processes: {}", kept(&deployment)?);
+    }
     deployment.stop().await?;
+    answers?;
     check(&all.posted, all.archived)
+}
+
+/// The process that answers stayed within its bounds, and every statement ended in time and in order. Failures that the
+/// server reports are figures only.
+fn check_answers(all: &Statements) -> anyhow::Result<()> {
+    ensure!(all.crashes == 0, "the process that answers ended {} times", all.crashes);
+    ensure!(all.disconnected.is_empty(), "{} statements had no answer", all.disconnected.len());
+    ensure!(all.late == 0, "{} statements ended late", all.late);
+    ensure!(all.memory > 0 && all.memory <= all.memory_limit, "the process had more memory than its limit");
+    Ok(())
 }
 
 /// Kills the process that answers, and prints what became of the events.
@@ -118,12 +143,14 @@ pub(crate) async fn kills(arguments: &KillArguments) -> anyhow::Result<()> {
     let options = KillOptions { count: arguments.count, seed: arguments.seed };
     let all = trial::kills(&mut deployment, &options).await?;
     figure("kills of the process that answers", all.killed, "");
+    figure("ends of it before it was killed", all.ended, "");
     figure("statements answered between them", all.answered, "");
     figure("longest time without an answer", seconds(all.longest_outage), "s");
     print_posted(&all.posted, all.archived);
     figure("the longest delay may be", seconds(all.allowed_delay), "s");
     deployment.stop().await?;
     check(&all.posted, all.archived)?;
+    ensure!(all.killed == arguments.count && all.ended == 0, "the process ended {} times by itself", all.ended);
     ensure!(all.posted.longest_delay() <= all.allowed_delay, "an event was archived late");
     Ok(())
 }
@@ -144,13 +171,23 @@ pub(crate) async fn hostile(arguments: &HostileArguments) -> anyhow::Result<()> 
         let (without, with) = (milliseconds(pair.without), milliseconds(pair.with));
         figure("p99 of posting: without, with, ratio", format!("{without} {with} {:.2}", pair.ratio()), "ms");
     }
-    let mut ratios: Vec<f64> = pairs.iter().map(Pair::ratio).collect();
-    ratios.sort_by(f64::total_cmp);
-    let [least, median, most] = [0, ratios.len() / 2, ratios.len() - 1].map(|place| ratios[place]);
+    let [least, median, most] = ratios(&pairs);
     figure("ratio: least, median, most", format!("{least:.2} {median:.2} {most:.2}"), "");
     let unknown: u64 = pairs.iter().map(|pair| pair.unknown).sum();
     figure("events that were not acknowledged or not archived", unknown, "");
     ensure!(unknown == 0, "events were not acknowledged, or not archived");
+    check_ratio(median)
+}
+
+/// The least, the median and the most of at least one pair.
+fn ratios(pairs: &[Pair]) -> [f64; 3] {
+    let mut ratios: Vec<f64> = pairs.iter().map(Pair::ratio).collect();
+    ratios.sort_by(f64::total_cmp);
+    [0, ratios.len() / 2, ratios.len() - 1].map(|place| ratios[place])
+}
+
+fn check_ratio(median: f64) -> anyhow::Result<()> {
+    ensure!(median <= MAX_RATIO, "posting took {median:.2} times as long, and may take {MAX_RATIO} times");
     Ok(())
 }
 
@@ -190,5 +227,38 @@ fn milliseconds(time: Duration) -> String {
 
 /// The beginning of a statement.
 fn shown(statement: &str) -> String {
-    statement.chars().take(300).collect()
+    statement.chars().take(1_000).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trial_fails_when_a_statement_or_the_process_passes_its_bounds() {
+        let good = || Statements { memory: 1 << 20, memory_limit: 1 << 20, ..Statements::default() };
+        check_answers(&good()).unwrap();
+        // A failure that the server reports is a figure.
+        check_answers(&Statements { failed: vec![("XX000".to_owned(), "odd".to_owned())], ..good() }).unwrap();
+        for (bad, expected) in [
+            (Statements { crashes: 1, ..good() }, "ended 1 times"),
+            (Statements { disconnected: vec!["gone".to_owned()], ..good() }, "1 statements had no answer"),
+            (Statements { late: 2, ..good() }, "2 statements ended late"),
+            (Statements { memory: (1 << 20) + 1, ..good() }, "more memory"),
+            (Statements::default(), "more memory"),
+        ] {
+            let refused = check_answers(&bad).unwrap_err().to_string();
+            assert!(refused.contains(expected), "{refused}");
+        }
+    }
+
+    #[test]
+    fn the_median_of_the_pairs_decides() {
+        let pair =
+            |with: u64| Pair { without: Duration::from_millis(10), with: Duration::from_millis(with), unknown: 0 };
+        let of = |with: [u64; 3]| ratios(&with.map(pair))[1];
+        check_ratio(of([90, 15, 9])).unwrap();
+        assert!(check_ratio(of([16, 9, 17])).is_err());
+        assert_eq!(ratios(&[pair(20)]), [2.0; 3]);
+    }
 }

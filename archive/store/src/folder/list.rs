@@ -7,14 +7,12 @@
 //! The offset is compared with the names, before anything else is asked of a file: a log of a hundred thousand entries
 //! has the few newest ones at its end, and only these are of interest.
 
+use super::blocking::STORE;
 use object_store::path::Path;
 use object_store::{Error, ObjectMeta, Result};
 use std::fs::DirEntry;
 use std::io::ErrorKind;
 use std::path::PathBuf;
-
-/// The store's name in errors.
-pub(super) const STORE: &str = "folder";
 
 /// The files below `folder`, whose path in the store is `prefix`. With an `offset`, those whose path is after it.
 pub(super) fn list(folder: PathBuf, prefix: &Path, offset: Option<&Path>) -> Result<Vec<ObjectMeta>> {

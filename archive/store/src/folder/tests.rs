@@ -3,6 +3,7 @@
 use super::*;
 use object_store::ObjectStoreExt;
 use proptest::prelude::*;
+use std::sync::Mutex;
 
 fn store() -> (tempfile::TempDir, DurableFolder) {
     let folder = tempfile::tempdir().unwrap();
@@ -78,6 +79,125 @@ async fn what_is_before_the_offset_is_not_looked_at() {
     let all: Result<Vec<ObjectMeta>> = store.list(None).try_collect().await;
     assert!(all.is_err());
     assert_eq!(paths(store.list_with_offset(None, &"1".into())).await, ["2", "3"]);
+}
+
+/// Records the calls with paths relative to `root`, and lets one of them fail.
+#[derive(Debug)]
+struct RecordingDisk {
+    root: PathBuf,
+    calls: Mutex<Vec<String>>,
+    fails: Option<&'static str>,
+}
+
+impl RecordingDisk {
+    fn record(&self, call: &str, paths: &[&std::path::Path]) -> std::io::Result<()> {
+        let names = paths.iter().map(|path| path.strip_prefix(&self.root).unwrap().to_str().unwrap());
+        let call = [call].into_iter().chain(names).collect::<Vec<_>>().join(" ");
+        let fails = self.fails == Some(call.as_str());
+        self.calls.lock().unwrap().push(call);
+        if fails { Err(std::io::Error::other("injected")) } else { Ok(()) }
+    }
+}
+
+impl Disk for RecordingDisk {
+    fn sync(&self, path: &std::path::Path) -> std::io::Result<()> {
+        self.record("sync", &[path])?;
+        LocalDisk.sync(path)
+    }
+
+    fn rename(&self, from: &std::path::Path, to: &std::path::Path) -> std::io::Result<()> {
+        self.record("rename", &[from, to])?;
+        LocalDisk.rename(from, to)
+    }
+
+    fn link(&self, from: &std::path::Path, to: &std::path::Path) -> std::io::Result<()> {
+        self.record("link", &[from, to])?;
+        LocalDisk.link(from, to)
+    }
+}
+
+fn recording(fails: Option<&'static str>) -> (tempfile::TempDir, DurableFolder, Arc<RecordingDisk>) {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().canonicalize().unwrap();
+    let disk = Arc::new(RecordingDisk { root: root.clone(), calls: Mutex::default(), fails });
+    let store = DurableFolder::on(root, Arc::clone(&disk) as Arc<dyn Disk>).unwrap();
+    (folder, store, disk)
+}
+
+/// Each way in which an object gets its bytes.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    Overwrite,
+    Create,
+    Parts,
+}
+
+async fn write(store: &DurableFolder, path: &Path, way: Way) -> Result<()> {
+    match way {
+        Way::Overwrite => store.put(path, "0123".into()).await.map(drop),
+        Way::Create => store.put_opts(path, "0123".into(), PutMode::Create.into()).await.map(drop),
+        Way::Parts => {
+            let mut upload = store.put_multipart(path).await?;
+            let parts = [upload.put_part("01".into()), upload.put_part("23".into())];
+            // In the other order: each has its place.
+            for part in parts.into_iter().rev() {
+                part.await?;
+            }
+            upload.complete().await.map(drop)
+        }
+    }
+}
+
+const WAYS: [(Way, &str); 3] =
+    [(Way::Overwrite, "rename a/b#1 a/b"), (Way::Create, "link a/b#1 a/b"), (Way::Parts, "rename a/b#1 a/b")];
+
+#[tokio::test]
+async fn an_objects_bytes_are_on_the_disk_before_its_name_and_its_name_before_the_answer() {
+    let path = Path::from("a/b");
+    for (way, named) in WAYS {
+        let (_folder, store, disk) = recording(None);
+        write(&store, &path, way).await.unwrap();
+        assert_eq!(*disk.calls.lock().unwrap(), ["sync a/b#1", named, "sync a", "sync "], "{way:?}");
+        assert_eq!(store.get(&path).await.unwrap().bytes().await.unwrap(), "0123");
+        assert!(!store.root.join("a/b#1").exists(), "{way:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_object_whose_bytes_cannot_be_synced_has_no_name() {
+    let path = Path::from("a/b");
+    for (way, named) in WAYS {
+        for fails in ["sync a/b#1", named] {
+            let (_folder, store, _) = recording(Some(fails));
+            let error = write(&store, &path, way).await.unwrap_err();
+            assert!(error.to_string().contains("injected"), "{error}");
+            assert_eq!(std::fs::read_dir(store.root.join("a")).unwrap().count(), 0, "{way:?} {fails}");
+        }
+        // The name is there, and nobody knows for how long.
+        let (_folder, store, _) = recording(Some("sync a"));
+        assert!(write(&store, &path, way).await.is_err(), "{way:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_upload_replaces_and_a_creation_does_not() {
+    let (_folder, store) = store();
+    let path = Path::from("a/b");
+    store.put(&path, "old".into()).await.unwrap();
+    let exists = write(&store, &path, Way::Create).await.unwrap_err();
+    assert!(matches!(exists, Error::AlreadyExists { .. }), "{exists}");
+    assert_eq!(store.get(&path).await.unwrap().bytes().await.unwrap(), "old");
+    // An upload that is given up, or forgotten, leaves nothing.
+    let mut aborted = store.put_multipart(&path).await.unwrap();
+    aborted.put_part("x".into()).await.unwrap();
+    aborted.abort().await.unwrap();
+    assert!(aborted.put_part("x".into()).await.is_err());
+    assert!(aborted.complete().await.is_err());
+    drop(store.put_multipart(&path).await.unwrap());
+    assert_eq!(store.get(&path).await.unwrap().bytes().await.unwrap(), "old");
+    write(&store, &path, Way::Parts).await.unwrap();
+    assert_eq!(store.get(&path).await.unwrap().bytes().await.unwrap(), "0123");
+    assert_eq!(std::fs::read_dir(store.root.join("a")).unwrap().count(), 1);
 }
 
 proptest! {

@@ -11,7 +11,8 @@
 //! Invariants:
 //! - The log is plain text. Besides class and date, it contains of a file's content only the number of rows and the
 //!   bounds of the time column.
-//! - A removal names a file as its addition did: by the path relative to the table.
+//! - A removal names a file as its addition did: by the path relative to the table. The Delta library URL-encodes it
+//!   when it writes an entry, as the protocol says, and it is decoded where an entry or a checkpoint is read.
 
 use super::snapshot::{DataFile, TopicPartition};
 use crate::error::ArchiveError;
@@ -74,9 +75,10 @@ pub(super) fn data_file(table: Table, add: &LoggedFile<'_>) -> Result<DataFile, 
     let schema = table.schema();
     let column = schema.field(table.time_column()).name();
     let bound = |which: &str| Timestamp::parse(stats[which][column].as_str()?).ok();
-    let id = path.rsplit('/').next().and_then(|name| name.strip_suffix(".parquet"));
+    let relative = paths::logged(path).ok_or_else(|| damaged("its path is no path"))?;
+    let id = relative.filename().and_then(|name| name.strip_suffix(".parquet"));
     Ok(DataFile {
-        path: file_path(table, path),
+        path: paths::in_table(table, &relative),
         id: id.ok_or_else(|| damaged("its name does not end in .parquet"))?.to_owned(),
         class: add.class.ok_or_else(|| damaged("it has no class"))?.to_owned(),
         date: i32::try_from(date.days()).map_err(|_| damaged("its date is not a date"))?,
@@ -141,17 +143,22 @@ impl Changes {
     pub(super) fn of(table: Table, version: u64, entry: &[u8]) -> Result<Self, ArchiveError> {
         let mut changes = Self::default();
         for line in entry.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-            let line: Line = serde_json::from_slice(line).map_err(|error| ArchiveError::Damaged {
+            let damaged = |why: String| ArchiveError::Damaged {
                 what: format!("entry {version} of the Delta log of {}", table.name()),
-                why: error.to_string(),
-            })?;
+                why,
+            };
+            let line: Line = serde_json::from_slice(line).map_err(|error| damaged(error.to_string()))?;
             if let Some(add) = line.add {
                 let partition = |name: &str| add.partition_values.get(name)?.as_deref();
                 let (class, date) = (partition(PARTITION_COLUMNS[0]), partition(PARTITION_COLUMNS[1]));
                 let file = LoggedFile { path: &add.path, class, date, size: add.size, stats: add.stats.as_deref() };
                 changes.added.push(data_file(table, &file)?);
             }
-            changes.removed.extend(line.remove.map(|remove| file_path(table, &remove.path)));
+            if let Some(remove) = line.remove {
+                let relative = paths::logged(&remove.path);
+                let relative = relative.ok_or_else(|| damaged("the path of a removal is no path".to_owned()))?;
+                changes.removed.push(paths::in_table(table, &relative));
+            }
             if let Some(txn) = line.txn
                 && let Some(key) = parse_app_id(&txn.app_id)
             {
@@ -175,13 +182,8 @@ pub(crate) fn parse_app_id(id: &str) -> Option<TopicPartition> {
     Some((topic.to_owned(), partition.parse().ok()?))
 }
 
-pub(super) fn relative_path(segment: &Segment) -> String {
+pub(super) fn relative_path(segment: &Segment) -> Path {
     paths::data_file(&segment.partition.class, &segment.partition.date_text(), &segment.id)
-}
-
-/// The path of a file relative to the archive, from its path relative to the table.
-pub(super) fn file_path(table: Table, relative: &str) -> Path {
-    Path::from(format!("{}/{relative}", paths::table(table)))
 }
 
 /// The log is plain text: the only column with bounds is the time column.
@@ -194,7 +196,7 @@ pub(super) fn add_action(segment: &Segment, now: Timestamp, data_change: bool) -
         stats["maxValues"] = serde_json::json!({ column: Timestamp(high).to_string() });
     }
     Add {
-        path: relative_path(segment),
+        path: relative_path(segment).into(),
         partition_values: HashMap::from([
             (PARTITION_COLUMNS[0].to_owned(), Some(segment.partition.class.clone())),
             (PARTITION_COLUMNS[1].to_owned(), Some(segment.partition.date_text())),

@@ -43,6 +43,11 @@ impl Listing {
         self.checkpoints.range(..=newest).next_back().copied()
     }
 
+    /// Leaves out a checkpoint, which cannot be read.
+    pub(super) fn forget_checkpoint(&mut self, version: u64) {
+        self.checkpoints.remove(&version);
+    }
+
     /// The versions of the entries to read, from that of the checkpoint on. `None` when there is no entry.
     ///
     /// # Errors

@@ -16,6 +16,8 @@ pub struct Snapshot {
     pub files: Arc<Vec<DataFile>>,
     /// The next offset of every partition that the table has events of.
     pub offsets: BTreeMap<TopicPartition, i64>,
+    /// Why the newest checkpoint was not read, if the log was read from an older one, or from its entries.
+    pub damaged_checkpoint: Option<String>,
 }
 
 /// A data file as the log describes it.

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! first time   hint ─▶ listing behind it ─▶ checkpoint ─▶ its entry and all that follow ─┐
+//!                  damaged? the one before, or no checkpoint ─▶ as many more entries ────┤
 //! later        the entry after the last one, and the next, until there is none ──────────┴─▶ files, offsets, commits
 //! ```
 //!
@@ -99,7 +100,7 @@ impl LogState {
     }
 
     /// Reads the log from its newest checkpoint on. The state stays as it is when there is no log, or an error.
-    async fn open(&mut self, storage: &LogStorage) -> Result<(), ArchiveError> {
+    pub(super) async fn open(&mut self, storage: &LogStorage) -> Result<(), ArchiveError> {
         let mut attempt = 1;
         loop {
             match Self::read(storage).await? {
@@ -126,25 +127,38 @@ impl LogState {
     async fn read(storage: &LogStorage) -> Result<Result<Option<Self>, Missing>, ArchiveError> {
         let table = storage.table;
         let hint = storage.hint().await?;
-        let mut listing = Listing::of(storage.names(hint).await?.iter().map(String::as_str));
-        if hint.is_some() && listing.checkpoint().is_none() {
+        let mut listing = list(storage, hint).await?;
+        let mut is_whole = hint.is_none();
+        if !is_whole && listing.checkpoint().is_none() {
             // The hint names a checkpoint that is not there.
-            listing = Listing::of(storage.names(None).await?.iter().map(String::as_str));
+            listing = list(storage, None).await?;
+            is_whole = true;
         }
+        let mut unreadable = None;
+        let mut state = loop {
+            let Some(version) = listing.checkpoint() else { break Self::default() };
+            let error = match Self::at_checkpoint(storage, version).await {
+                Ok(Some(state)) => break state,
+                Ok(None) => return Ok(Err(Missing(paths::delta_log_checkpoint(table, version)))),
+                Err(error @ ArchiveError::Damaged { .. }) => error,
+                // A store that does not answer says nothing about the checkpoint.
+                Err(error) => return Err(error),
+            };
+            if !is_whole {
+                listing = list(storage, None).await?;
+                is_whole = true;
+            }
+            listing.forget_checkpoint(version);
+            unreadable.get_or_insert(error);
+        };
         let versions = match listing.versions() {
             Ok(Some(versions)) => versions,
             Ok(None) => return Ok(Ok(None)),
-            Err(missing) => return Ok(Err(Missing(paths::delta_log_entry(table, missing)))),
+            Err(missing) => {
+                // If a checkpoint cannot be read, what would replace it is gone as well.
+                return unreadable.map_or_else(|| Ok(Err(Missing(paths::delta_log_entry(table, missing)))), Err);
+            }
         };
-        let mut state = Self::default();
-        if let Some(version) = listing.checkpoint() {
-            let Some(bytes) = storage.checkpoint(version).await? else {
-                return Ok(Err(Missing(paths::delta_log_checkpoint(table, version))));
-            };
-            let checkpoint = checkpoint::read(table, version, bytes)?;
-            let changes = Changes { added: checkpoint.files, offsets: checkpoint.offsets, ..Changes::default() };
-            state.apply(version, changes);
-        }
         // The checkpoint's own entry is read again, because a checkpoint does not keep what the entry says of its
         // commit. Its files and offsets are those of the checkpoint.
         let (mut next, newest) = versions.into_inner();
@@ -156,7 +170,24 @@ impl LogState {
                 next += 1;
             }
         }
+        if let Some(error) = unreadable {
+            Arc::make_mut(&mut state.snapshot).damaged_checkpoint = Some(error.to_string());
+            tracing::warn!(
+                %error,
+                table = table.name(),
+                "a checkpoint of the Delta log cannot be read; the log was read from an older one, or from its entries"
+            );
+        }
         Ok(Ok(Some(state)))
+    }
+
+    /// The state that a checkpoint has; `None` if there is no such checkpoint.
+    async fn at_checkpoint(storage: &LogStorage, version: u64) -> Result<Option<Self>, ArchiveError> {
+        let Some(bytes) = storage.checkpoint(version).await? else { return Ok(None) };
+        let checkpoint = checkpoint::read(storage.table, version, bytes)?;
+        let mut state = Self::default();
+        state.apply(version, Changes { added: checkpoint.files, offsets: checkpoint.offsets, ..Changes::default() });
+        Ok(Some(state))
     }
 
     /// Reads the entries after the newest one that was read.
@@ -207,6 +238,11 @@ impl LogState {
             self.commits.push_back(id);
         }
     }
+}
+
+/// What the log has; with a version, from that one on.
+async fn list(storage: &LogStorage, from: Option<u64>) -> Result<Listing, ArchiveError> {
+    Ok(Listing::of(storage.names(from).await?.iter().map(String::as_str)))
 }
 
 /// Removes a file. The last one takes its place.

@@ -48,6 +48,29 @@ impl LogStorage {
         }
     }
 
+    /// Whether there is an entry of this version.
+    pub(super) async fn has_entry(&self, version: u64) -> Result<bool, ArchiveError> {
+        let path = paths::delta_log_entry(self.table, version);
+        match self.store.head(&path).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(source) => Err(ArchiveError::Store { doing: format!("check for {path}"), source }),
+        }
+    }
+
+    /// Deletes an entry.
+    pub(super) async fn delete_entry(&self, version: u64) -> Result<(), ArchiveError> {
+        self.delete(&paths::delta_log_entry(self.table, version)).await
+    }
+
+    /// Deletes a checkpoint, and the hint if it names that one.
+    pub(super) async fn delete_checkpoint(&self, version: u64) -> Result<(), ArchiveError> {
+        if self.hint().await? == Some(version) {
+            self.delete(&paths::delta_log_hint(self.table)).await?;
+        }
+        self.delete(&paths::delta_log_checkpoint(self.table, version)).await
+    }
+
     /// The bytes of a checkpoint; `None` if it does not exist.
     pub(super) async fn checkpoint(&self, version: u64) -> Result<Option<Bytes>, ArchiveError> {
         self.get(&paths::delta_log_checkpoint(self.table, version)).await
@@ -75,6 +98,13 @@ impl LogStorage {
             Ok(names) => Ok(names),
             Err(object_store::Error::NotFound { .. }) => Ok(Vec::new()),
             Err(source) => Err(ArchiveError::Store { doing: format!("list {directory}"), source }),
+        }
+    }
+
+    async fn delete(&self, path: &Path) -> Result<(), ArchiveError> {
+        match self.store.delete(path).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(source) => Err(ArchiveError::Store { doing: format!("delete {path}"), source }),
         }
     }
 

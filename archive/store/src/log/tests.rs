@@ -192,6 +192,66 @@ async fn a_reader_needs_no_hint() {
 }
 
 #[tokio::test]
+async fn a_path_in_the_log_is_the_url_encoded_name_of_the_object() {
+    let archive = archive();
+    let log = archive.table(Table::Events);
+    let classes = ["general", "a b", "50%", "a%20b", "a%2fb", "\u{e4}/\u{f6}", "..", "#?[x]*", "a+b", "~"];
+    let segments: Vec<Segment> = classes
+        .iter()
+        .enumerate()
+        .map(|(n, class)| Segment {
+            partition: Partition { class: (*class).to_owned(), date: 20_780 },
+            ..segment(&format!("f{n}"))
+        })
+        .collect();
+    for segment in &segments {
+        log.put(segment).await.unwrap();
+        assert!(archive.store().head(&log.path_of(segment)).await.is_ok());
+    }
+    log.commit(&segments, &[], "c", NOW).await.unwrap();
+    let mut expected: Vec<DataFile> = segments.iter().map(|segment| log.file_of(segment)).collect();
+    expected.sort_by(|one, other| one.id.cmp(&other.id));
+    assert_eq!(expected[1].path.as_ref(), "tables/events/class=a b/date=2026-11-23/f1.parquet");
+    assert_eq!(expected[2].path.as_ref(), "tables/events/class=50%25/date=2026-11-23/f2.parquet");
+    // As another reader of Delta tables finds them.
+    let entry = archive.store().get(&crate::paths::delta_log_entry(Table::Events, 1)).await.unwrap();
+    let entry = String::from_utf8(entry.bytes().await.unwrap().to_vec()).unwrap();
+    let adds = entry.lines().filter_map(|line| {
+        let action: serde_json::Value = serde_json::from_str(line).unwrap();
+        action["add"]["path"].as_str().map(|path| Path::from_url_path(format!("tables/events/{path}")).unwrap())
+    });
+    assert_eq!(adds.collect::<Vec<_>>(), expected.iter().map(|file| file.path.clone()).collect::<Vec<_>>());
+    let files = async || {
+        let mut files = archive.table(Table::Events).snapshot().await.unwrap().files.to_vec();
+        files.sort_by(|one, other| one.id.cmp(&other.id));
+        files
+    };
+    assert_eq!(files().await, expected);
+    for n in 2..100 {
+        log.commit(&[], &[advance(0, (n > 2).then_some(n), n + 1)], &format!("c{n}"), NOW).await.unwrap();
+    }
+    let checkpoint = crate::paths::delta_log_checkpoint(Table::Events, 99);
+    assert!(archive.store().head(&checkpoint).await.is_ok());
+    assert_eq!(files().await, expected, "from a checkpoint");
+    let change = Change { removed: &expected, ..appended(&[], "removed") };
+    log.change(&change, NOW).await.unwrap();
+    assert_eq!(files().await, []);
+}
+
+#[tokio::test]
+async fn a_path_that_leads_out_of_the_table_is_damage() {
+    for path in ["../../keys/x.parquet", "class=a/%2E%2E/x.parquet", "class=a//x.parquet", "%FF.parquet"] {
+        let archive = archive();
+        let log = archive.table(Table::Events);
+        log.commit(&[], &[advance(0, None, 1)], "c", NOW).await.unwrap();
+        let line = serde_json::json!({ "remove": { "path": path } }).to_string();
+        archive.store().put(&crate::paths::delta_log_entry(Table::Events, 2), line.into()).await.unwrap();
+        let damaged = archive.table(Table::Events).snapshot().await;
+        assert!(matches!(damaged, Err(ArchiveError::Damaged { .. })), "{path}: {damaged:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_gap_is_damage_and_an_entry_without_a_line_is_none() {
     let archive = archive();
     let log = archive.table(Table::Events);

@@ -32,7 +32,7 @@ pub(crate) struct Entry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AddedFile {
     /// Relative to the table.
-    pub(crate) path: String,
+    pub(crate) path: Path,
     pub(crate) id: String,
     pub(crate) class: String,
     pub(crate) date: String,
@@ -45,7 +45,7 @@ pub(crate) struct AddedFile {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RemovedFile {
     /// Relative to the table.
-    pub(crate) path: String,
+    pub(crate) path: Path,
     /// Milliseconds since 1970, by the clock of the writer that removed it.
     pub(crate) removed_at: Option<i64>,
 }
@@ -75,7 +75,7 @@ impl Entry {
             match name.as_str() {
                 "add" => entry.adds.push(added(content).ok_or("an add action is incomplete")?),
                 "remove" => {
-                    let path = content["path"].as_str().ok_or("a remove action has no path")?.to_owned();
+                    let path = content["path"].as_str().and_then(paths::logged).ok_or("a remove action has no path")?;
                     entry.removes.push(RemovedFile { path, removed_at: content["deletionTimestamp"].as_i64() });
                 }
                 "txn" => {
@@ -98,7 +98,7 @@ impl Entry {
 }
 
 fn added(content: &Value) -> Option<AddedFile> {
-    let path = content["path"].as_str()?;
+    let path = paths::logged(content["path"].as_str()?)?;
     let stats: Value = serde_json::from_str(content["stats"].as_str()?).ok()?;
     // The log has bounds of only one column.
     let bound = |which: &str| {
@@ -106,8 +106,8 @@ fn added(content: &Value) -> Option<AddedFile> {
         Some(Timestamp::parse(value.as_str()?).ok()?.0)
     };
     Some(AddedFile {
-        path: path.to_owned(),
-        id: path.rsplit('/').next()?.strip_suffix(".parquet")?.to_owned(),
+        id: path.filename()?.strip_suffix(".parquet")?.to_owned(),
+        path,
         class: content["partitionValues"]["class"].as_str()?.to_owned(),
         date: content["partitionValues"]["date"].as_str()?.to_owned(),
         size: content["size"].as_u64()?,

@@ -37,6 +37,9 @@ pub(crate) struct Joined {
     pub(crate) objects: Vec<Path>,
     /// The number of objects that the rows named before.
     pub(crate) before: u64,
+    /// Those of them that they name no longer. All rows with chunks of one object are in one file, so no other file
+    /// names them either.
+    pub(crate) given_up: Vec<String>,
 }
 
 /// Joins the recordings that `batches`, all of one class and date, have chunks of, and updates the rows with the new
@@ -57,7 +60,8 @@ pub(crate) async fn join(
     let mut objects: BTreeSet<String> = BTreeSet::new();
     {
         let rows = ChunkRows::of(batches)?;
-        joined.before = rows.chunks.iter().map(|chunk| rows.object(chunk)).collect::<BTreeSet<_>>().len() as u64;
+        let before: BTreeSet<String> = rows.chunks.iter().map(|chunk| rows.object(chunk).to_owned()).collect();
+        joined.before = before.len() as u64;
         if joined.before == 0 {
             return Ok(joined);
         }
@@ -88,6 +92,7 @@ pub(crate) async fn join(
                 joined.digests.push(object.digest());
             }
         }
+        joined.given_up = before.difference(&objects).cloned().collect();
     }
     for (batch, places) in places {
         batches[batch] = with_places(&batches[batch], places)?;

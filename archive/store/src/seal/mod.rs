@@ -19,6 +19,7 @@
 //!
 //! The sealer needs the private keys of all three tiers. It is therefore a process of its own: the archiver has none.
 
+mod commit;
 mod expire;
 mod history;
 mod join;
@@ -30,6 +31,7 @@ mod sealer;
 mod settings;
 mod sweep;
 
+pub use commit::name_dead_letters;
 pub use outcome::{Progress, Sealed, SkipReason, Skipped};
 pub use retention::{Lock, LockMode, Retention, S3Retention};
 pub use sealer::Sealer;

@@ -7,6 +7,7 @@
 //!
 //! A problem of one group is reported, and the run continues with the others. An error of the store ends the run.
 
+use super::commit::{Commits, Outcome, set_cluster};
 use super::history::History;
 use super::join::{self, Joined};
 use super::merge::{self, Gathered, LeftOut};
@@ -15,25 +16,20 @@ use super::plan::{self, Group};
 use super::retention::Lock;
 use super::settings::SealSettings;
 use crate::Archive;
-use crate::error::{ArchiveError, CommitError};
+use crate::error::ArchiveError;
 use crate::keys::{KeyRing, MasterKeyId, Unlocker};
-use crate::log::{Change, DataFile, TableLog};
-use crate::proof::entry::get;
-use crate::proof::sequence::Position;
-use crate::proof::{Attestation, file_digests};
-use crate::segment::{Partition, Segment};
+use crate::log::{DataFile, TableLog};
+use crate::proof::{file_digests, object_id};
+use crate::segment::Partition;
 use crate::table::Table;
 use holdfast_events::{Tier, Timestamp};
 use holdfast_proof::note::SigningKey;
-use holdfast_proof::{Commit, FileDigest, Files, Leaf, Operation};
+use holdfast_proof::{FileDigest, Files};
 use object_store::path::Path;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// Attempts of one commit, and the pause before the second. Each further pause is twice as long.
-const MAX_ATTEMPTS: u32 = 5;
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// Files that one reason lists.
 const MAX_LISTED: usize = 10;
 
@@ -73,7 +69,7 @@ impl Sealer {
 /// One run of a sealer.
 struct Run<'s> {
     sealer: &'s Sealer,
-    dead_letters: TableLog,
+    commits: Commits<'s>,
     now: Timestamp,
     started: Instant,
     sealed: Sealed,
@@ -86,23 +82,16 @@ struct Work {
     digests: Arc<HashMap<String, FileDigest>>,
 }
 
-/// How a commit ended.
-enum Outcome {
-    Committed,
-    /// Another process was first.
-    Conflict,
-}
-
 impl<'s> Run<'s> {
     fn new(sealer: &'s Sealer, now: Timestamp) -> Self {
-        let dead_letters = sealer.archive.table(Table::DeadLetters);
-        Self { sealer, dead_letters, now, started: Instant::now(), sealed: Sealed::default() }
+        let commits = Commits::new(&sealer.archive, &sealer.key, now);
+        Self { sealer, commits, now, started: Instant::now(), sealed: Sealed::default() }
     }
 
     async fn seal(mut self, everything: bool, progress: impl Fn(Progress)) -> Result<Sealed, ArchiveError> {
         let mut work = Vec::new();
         // Dead letters first: their entries enter the proof log with the next entry of events.
-        for log in [self.dead_letters.clone(), self.sealer.archive.table(Table::Events)] {
+        for log in [self.commits.dead_letters.clone(), self.sealer.archive.table(Table::Events)] {
             work.extend(self.work(log, everything).await?);
         }
         progress(Progress::Rows(work.iter().map(|work| work.group.rows()).sum()));
@@ -116,52 +105,26 @@ impl<'s> Run<'s> {
             }
             progress(Progress::Done(rows));
         }
-        self.name_dead_letters().await?;
+        self.commits.name_dead_letters().await?;
         self.sealed.seconds = self.started.elapsed().as_secs_f64();
         Ok(self.sealed)
-    }
-
-    /// Commits an empty entry of events if no entry has named the newest entries of dead letters. Their leaves enter
-    /// the proof log with it, instead of with the next event.
-    async fn name_dead_letters(&self) -> Result<(), ArchiveError> {
-        let Some(newest) = self.dead_letters.version().await? else { return Ok(()) };
-        let (store, events) = (self.sealer.archive.store(), self.sealer.archive.table(Table::Events));
-        // Entries in a checkpoint were named. Archivers name the entries that they have read, which may be fewer.
-        let checkpoint = get(store.as_ref(), &crate::paths::proof_checkpoint()).await?.unwrap_or_default();
-        let lines: Vec<String> = String::from_utf8_lossy(&checkpoint).lines().map(str::to_owned).collect();
-        let mut named = Position::of_lines(&lines).dead_letters;
-        if let Some(version) = events.version().await? {
-            let entry = History::new(Arc::clone(store), Table::Events).entry(version).await?;
-            named = named.max(entry.and_then(|entry| entry.names_dead_letters()));
-        }
-        if named.is_none_or(|named| named < newest) {
-            self.set_cluster(&events).await?;
-            self.commit(&events, &[], &[], Vec::new()).await?;
-        }
-        Ok(())
     }
 
     /// The groups to seal in a table.
     async fn work(&self, log: TableLog, everything: bool) -> Result<Vec<Work>, ArchiveError> {
         let snapshot = log.snapshot().await?;
-        let groups = plan::plan(&snapshot.files, self.now, everything, &self.sealer.settings);
+        // A locked file stays until its lock ends, also after it was merged.
+        let again = self.sealer.lock.is_none();
+        let groups = plan::plan(&snapshot.files, self.now, everything, again, &self.sealer.settings);
         if groups.is_empty() {
             return Ok(Vec::new());
         }
-        self.set_cluster(&log).await?;
+        set_cluster(&log).await?;
         let ids: BTreeSet<&str> = groups.iter().flat_map(|group| &group.files).map(|file| file.id.as_str()).collect();
         let history = History::new(Arc::clone(self.sealer.archive.store()), log.table());
         let digests = Arc::new(history.digests(ids, snapshot.version.map_or(0, |version| version + 1)).await?);
         let work = |group| Work { log: log.clone(), group, digests: Arc::clone(&digests) };
         Ok(groups.into_iter().map(work).collect())
-    }
-
-    /// Repeats the Kafka cluster in the sealer's entries, so that a reader that begins at one of them finds it.
-    async fn set_cluster(&self, log: &TableLog) -> Result<(), ArchiveError> {
-        if let Some(cluster) = log.cluster().await? {
-            log.set_cluster(&cluster).await;
-        }
-        Ok(())
     }
 
     /// Seals a group: into one file, or several when its rows need too much memory.
@@ -183,8 +146,9 @@ impl<'s> Run<'s> {
                 Err(error) => return Err(error),
                 Ok(mut gathered) => {
                     left.append(&mut gathered.left);
-                    if gathered.files.is_empty() {
-                        continue;
+                    // Sealed files of which few fill the memory. The others of the group would only be decrypted.
+                    if !plan::is_progress(&gathered.files) {
+                        break;
                     }
                     self.seal_files(&work.log, partition, gathered).await?
                 }
@@ -221,7 +185,10 @@ impl<'s> Run<'s> {
         let segment = merge::write(ring, log.table(), partition, batches).await?;
         log.put(&segment).await?;
         self.retain(&log.path_of(&segment), &joined.objects, partition.date).await?;
-        if let Outcome::Conflict = self.commit(log, std::slice::from_ref(&segment), &files, joined.digests).await? {
+        let given_up = joined.given_up.iter().map(|object| object_id(object));
+        let remove = files.iter().map(|file| file.id.clone()).chain(given_up).collect();
+        let leaf = Files { add: file_digests(std::slice::from_ref(&segment)), remove, objects: joined.digests };
+        if let Outcome::Conflict = self.commits.make(log, std::slice::from_ref(&segment), &files, leaf).await? {
             return Ok(Outcome::Conflict);
         }
         let sealed = &mut self.sealed;
@@ -233,47 +200,6 @@ impl<'s> Run<'s> {
         sealed.bytes_after += segment.bytes.len() as u64;
         sealed.objects_before += joined.before;
         sealed.objects_after += joined.objects.len() as u64;
-        Ok(Outcome::Committed)
-    }
-
-    /// Commits sealed files and the removal of the files that they replace, in one entry.
-    async fn commit(
-        &self,
-        log: &TableLog,
-        segments: &[Segment],
-        removed: &[DataFile],
-        objects: Vec<FileDigest>,
-    ) -> Result<Outcome, ArchiveError> {
-        let dead_letters = match log.table() {
-            Table::Events => self.dead_letters.version().await?,
-            Table::DeadLetters | Table::Sessions => None,
-        };
-        let id = uuid::Uuid::now_v7().to_string();
-        let (table, operation) = (log.table().name().to_owned(), Operation::Seal);
-        let commit = Leaf::Commit(Commit { table, id: id.clone(), operation, dead_letters });
-        let remove = removed.iter().map(|file| file.id.clone()).collect();
-        let files = Files { add: file_digests(segments), remove, objects };
-        let leaves: Vec<Leaf> = std::iter::once(commit).chain(files.into_leaves()).collect();
-        let attestation = Attestation::sign(&self.sealer.key, &leaves)?;
-        let change = Change { segments, removed, advances: &[], commit_id: &id, attestation: Some(&attestation) };
-        // The grace period begins with the commit, which may be hours after the start of the run.
-        let elapsed = i64::try_from(self.started.elapsed().as_micros()).unwrap_or(i64::MAX);
-        let now = Timestamp(self.now.0.saturating_add(elapsed));
-        let mut pause = FIRST_PAUSE;
-        for attempt in 1.. {
-            match log.change(&change, now).await {
-                Ok(_) => break,
-                Err(CommitError::ConcurrentRemove { .. }) => return Ok(Outcome::Conflict),
-                Err(CommitError::Fenced { .. }) => unreachable!("no offset is moved"),
-                Err(CommitError::Archive(ArchiveError::Store { .. } | ArchiveError::Log { .. }))
-                    if attempt < MAX_ATTEMPTS =>
-                {
-                    tokio::time::sleep(pause).await;
-                }
-                Err(CommitError::Archive(error)) => return Err(error),
-            }
-            pause *= 2;
-        }
         Ok(Outcome::Committed)
     }
 

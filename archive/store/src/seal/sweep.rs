@@ -244,12 +244,12 @@ async fn read_removals(
             }
         }
     };
-    let directory = paths::table(history.table());
+    let table = history.table();
     let mut entries = std::pin::pin!(history.entries(next..end));
     while let Some(entry) = entries.try_next().await? {
         for removed in entry.removes {
             let Some(at) = removed.removed_at.or(entry.written) else { continue };
-            removals.removed.insert(Path::from(format!("{directory}/{}", removed.path)), at);
+            removals.removed.insert(paths::in_table(table, &removed.path), at);
         }
     }
     removals.next = Some(end);

@@ -16,7 +16,9 @@ use holdfast_events::Timestamp;
 use holdfast_proof::note::TrustedKeys;
 use holdfast_proof::{Batch, Commit, Disposal, FileDigest, Leaf, Operation, Span, record_hash};
 use object_store::ObjectStore;
+use object_store::path::Path;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 /// The time within which a commit must be in a checkpoint.
 const INTEGRATION_TIMEOUT_MICROS: i64 = 120 * 1_000_000;
@@ -30,6 +32,9 @@ pub(crate) enum AttestedTable {
 
 /// A partition of a table: the table, the retention class and the filing date.
 pub(crate) type TablePartition = (AttestedTable, String, String);
+
+/// A retention class and a filing date.
+type ClassDate = (String, String);
 
 /// A live file.
 #[derive(Debug, Clone)]
@@ -55,8 +60,13 @@ pub(crate) struct AttestedBatch {
 pub(crate) struct AttestedLog {
     pub(crate) entries: u64,
     /// By table and path relative to the table.
-    pub(crate) live: BTreeMap<(AttestedTable, String), LiveFile>,
+    pub(crate) live: BTreeMap<(AttestedTable, Path), LiveFile>,
     pub(crate) objects: HashMap<String, FileDigest>,
+    /// Of each object: which of the entries attests it, and the classes and dates of the files of that entry.
+    origins: HashMap<String, (u64, Arc<BTreeSet<ClassDate>>)>,
+    /// By class and date, the last entry of sealing that adds objects and does not name those that they replace, as
+    /// earlier versions wrote it.
+    unnamed_joins: HashMap<ClassDate, u64>,
     pub(crate) batches: BTreeMap<TablePartition, Vec<AttestedBatch>>,
     /// By topic and partition, in the order of the log, with the version of the entry.
     pub(crate) spans: BTreeMap<(String, i32), Vec<(u64, Span)>>,
@@ -244,8 +254,16 @@ impl AttestedLog {
         }
     }
 
+    /// Whether an object may have been joined into another one by an entry that does not say so. Only the rows of its
+    /// date show whether it was.
+    pub(super) fn may_be_joined(&self, object: &str) -> bool {
+        self.origins.get(object).is_some_and(|(entry, parts)| {
+            parts.iter().any(|part| self.unnamed_joins.get(part).is_some_and(|joined| joined > entry))
+        })
+    }
+
     /// Applies the actions of an entry, and compares them with its leaves.
-    fn apply(&mut self, table: Table, entry: &Entry, leaves: &[Leaf], predates_log: bool) {
+    pub(super) fn apply(&mut self, table: Table, entry: &Entry, leaves: &[Leaf], predates_log: bool) {
         let name = AttestedTable::from(table);
         let at = delta_log_entry(table, entry.version);
         let first_index = self.expected_index.saturating_sub(leaves.len() as u64);
@@ -253,6 +271,9 @@ impl AttestedLog {
         let mut removed: BTreeSet<&str> = BTreeSet::new();
         let mut next: BTreeMap<(String, i32), i64> = BTreeMap::new();
         let mut operation = Operation::Append;
+        let parts = entry.adds.iter().map(|added| (added.class.clone(), added.date.clone()));
+        let parts: Arc<BTreeSet<ClassDate>> = Arc::new(parts.collect());
+        let mut adds_objects = false;
         for (number, leaf) in leaves.iter().enumerate() {
             match leaf {
                 Leaf::Commit(Commit { operation: what, .. }) => operation = *what,
@@ -261,7 +282,11 @@ impl AttestedLog {
                     removed.extend(files.remove.iter().map(String::as_str));
                     for id in &files.remove {
                         self.objects.remove(id);
+                        self.origins.remove(id);
                     }
+                    adds_objects |= !files.objects.is_empty();
+                    let origin = |object: &FileDigest| (object.id.clone(), (self.entries, Arc::clone(&parts)));
+                    self.origins.extend(files.objects.iter().map(origin));
                     self.objects.extend(files.objects.iter().map(|object| (object.id.clone(), object.clone())));
                 }
                 Leaf::Span(span) => {
@@ -309,12 +334,16 @@ impl AttestedLog {
             }
         }
         for path in entry.removes.iter().map(|removed| &removed.path) {
-            let id = path.rsplit('/').next().and_then(|name| name.strip_suffix(".parquet")).unwrap_or(path);
+            let id = path.filename().and_then(|name| name.strip_suffix(".parquet")).unwrap_or(path.as_ref());
             if !removed.remove(id) || operation == Operation::Append {
                 let what = format!("the entry removes the file {id}, which was not attested");
                 self.findings.push(Finding::new(Kind::Unattested, what).file(&at));
             }
             self.live.remove(&(name, path.clone()));
+        }
+        // What is left in `removed` are objects.
+        if operation == Operation::Seal && adds_objects && removed.is_empty() {
+            self.unnamed_joins.extend(parts.iter().map(|part| (part.clone(), self.entries)));
         }
         for ((topic, partition), offset) in &entry.offsets {
             let span = next.remove(&(topic.clone(), *partition));

@@ -97,8 +97,13 @@ impl Verification<'_> {
                     } else {
                         until.dead_letters = snapshot.version;
                     }
+                    if let Some(why) = &snapshot.damaged_checkpoint {
+                        report.findings.push(Finding::new(Kind::Snapshot, why.clone()).file(paths::delta_log(table)));
+                    }
                     snapshots.insert(AttestedTable::from(table), snapshot);
                 }
+                // A store that does not answer says nothing about the archive.
+                Err(error @ ArchiveError::Store { .. }) => return Err(error),
                 Err(error) => {
                     let what = format!("readers cannot open the Delta log of {}: {error}", table.name());
                     report.findings.push(Finding::new(Kind::Snapshot, what).file(paths::delta_log(table)));
@@ -223,7 +228,7 @@ impl Verification<'_> {
         let mut files: BTreeMap<TablePartition, Vec<(Path, LiveFile)>> = BTreeMap::new();
         for ((name, path), file) in &log.live {
             let part = (*name, file.added.class.clone(), file.added.date.clone());
-            let path = Path::from(format!("{}/{path}", paths::table(name.table())));
+            let path = paths::in_table(name.table(), path);
             files.entry(part).or_default().push((path, file.clone()));
         }
         let parts: BTreeSet<&TablePartition> = files.keys().chain(log.batches.keys()).collect();
@@ -270,7 +275,7 @@ impl Verification<'_> {
             report.findings.extend(sources.findings());
         }
         if !unread.is_empty() {
-            recordings::check_ciphertext(self.archive, &log.objects, report).await?;
+            recordings::check_ciphertext(self.archive, log, report).await?;
         }
         for (what, dates) in unread {
             let dates = match dates.as_slice() {
@@ -426,20 +431,16 @@ fn missing(path: &Path) -> Finding {
 
 /// Compares a reader's snapshot with the entries: a checkpoint of the Delta log could differ from them.
 fn check_snapshot(name: AttestedTable, files: &[DataFile], log: &AttestedLog, report: &mut Report) {
-    let directory = format!("{}/", paths::table(name.table()));
-    let visible: BTreeSet<String> = files
-        .iter()
-        .map(|file| file.path.as_ref().strip_prefix(&directory).unwrap_or(file.path.as_ref()).to_owned())
-        .collect();
-    let live: BTreeSet<String> =
-        log.live.keys().filter(|(table, _)| *table == name).map(|(_, path)| path.clone()).collect();
+    let visible: BTreeSet<Path> = files.iter().map(|file| file.path.clone()).collect();
+    let own = log.live.keys().filter(|(table, _)| *table == name);
+    let live: BTreeSet<Path> = own.map(|(_, path)| paths::in_table(name.table(), path)).collect();
     for path in live.difference(&visible) {
         let what = "a file of the Delta log's entries is not visible to its readers";
-        report.findings.push(Finding::new(Kind::Snapshot, what).file(format!("{directory}{path}")));
+        report.findings.push(Finding::new(Kind::Snapshot, what).file(path));
     }
     for path in visible.difference(&live) {
         let what = "a file that is visible to readers of the Delta log is not in its entries";
-        report.findings.push(Finding::new(Kind::Snapshot, what).file(format!("{directory}{path}")));
+        report.findings.push(Finding::new(Kind::Snapshot, what).file(path));
     }
 }
 

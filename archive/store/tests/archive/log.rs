@@ -6,7 +6,7 @@ use futures::{StreamExt, TryStreamExt};
 use holdfast_archive::keys::Unlocker;
 use holdfast_archive::seal::{Sweeper, Swept};
 use holdfast_archive::segment::{Partition, Segment, SegmentKeys, SegmentWriter};
-use holdfast_archive::{Advance, Archive, Change, CommitError, Location, Snapshot, Table, open_store};
+use holdfast_archive::{Advance, Archive, ArchiveError, Change, CommitError, Location, Snapshot, Table, open_store};
 use holdfast_events::Timestamp;
 use holdfast_testkit::faults::{Failure, Fault, FaultyStore, Gate, Operation, Rule, When};
 use object_store::memory::InMemory;
@@ -97,9 +97,9 @@ async fn a_commit_and_a_refresh_make_as_many_calls_after_two_thousand_entries_as
         assert_eq!(few, many);
         assert!(!many.iter().flatten().any(|operation| *operation == Operation::List), "{many:?}");
         let [commit, nothing, found] = many;
-        // The newest checkpoint is asked for as well where entries may be deleted.
+        // The newest checkpoint is asked for as well where entries may be deleted, and the entry before a new one.
         let hint = usize::from(!table.is_evidence());
-        assert_eq!((commit.len(), nothing.len(), found.len()), (2 + hint, 1 + hint, 3 + hint));
+        assert_eq!((commit.len(), nothing.len(), found.len()), (2 + 2 * hint, 1 + hint, 3 + hint));
     }
 }
 
@@ -344,4 +344,120 @@ async fn the_log_of_sessions_is_trimmed_and_every_reader_goes_on() {
     // And the late one writes what comes next, not what is gone.
     let segment = segment(Table::Sessions, "f-700");
     assert_eq!(late.commit(&[segment], &[advance(0, 700)], "late", NOW).await.unwrap(), 702);
+}
+
+/// A process that was suspended for hours between reading the log and writing its entry. The entries meanwhile are
+/// made, and deleted again.
+#[tokio::test]
+async fn an_entry_is_not_written_where_others_were_deleted() {
+    for (partition, is_fenced) in [(1, false), (0, true)] {
+        let archive = filled(Table::Sessions, 60).await;
+        let store = Arc::new(FaultyStore::new(Arc::clone(archive.store())));
+        let slow = archive_in(store.clone()).table(Table::Sessions);
+        assert_eq!(slow.version().await.unwrap(), Some(60));
+        let gate = Gate::new();
+        let held = Rule::new(Fault::Hold(gate.clone())).on(&[Operation::Put]).path_contains("_delta_log/");
+        store.faults().inject(held.when(When::First(1)));
+        let meanwhile = async {
+            gate.arrived(1).await;
+            let fast = archive.table(Table::Sessions);
+            for n in 60..450 {
+                fast.commit(&[], &[advance(0, n)], &format!("c-{n}"), NOW).await.unwrap();
+            }
+            assert_eq!(sweep(&archive, 70).await.entries, 299);
+            gate.open();
+        };
+        let segments = [segment(Table::Sessions, "slow")];
+        let advances = [if partition == 0 { advance(0, 60) } else { advance(1, 0) }];
+        let (committed, ()) = tokio::join!(slow.commit(&segments, &advances, "slow", NOW), meanwhile);
+        let snapshot = archive.table(Table::Sessions).snapshot().await.unwrap();
+        let is_there = snapshot.files.iter().any(|file| file.id == "slow");
+        if is_fenced {
+            assert!(matches!(committed, Err(CommitError::Fenced { found: Some(450), .. })), "{committed:?}");
+            assert!(!is_there);
+        } else {
+            assert_eq!((committed.unwrap(), is_there), (451, true));
+        }
+        // Nothing is left where it was tried first.
+        assert_eq!(versions(&archive, Table::Sessions, ".json").await.first(), Some(&299));
+    }
+}
+
+/// Cuts a checkpoint in half, as a power cut may.
+async fn tear(archive: &Archive, table: Table, version: u64) {
+    let path = Path::from(format!("tables/{}/_delta_log/{version:020}.checkpoint.parquet", table.name()));
+    let bytes = archive.store().get(&path).await.unwrap().bytes().await.unwrap();
+    archive.store().put(&path, bytes.slice(..bytes.len() / 2).into()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_torn_checkpoint_is_replaced_by_an_older_one_or_by_the_entries_with_one_warning() {
+    let archive = filled(Table::Events, 250).await;
+    let expected = archive.table(Table::Events).snapshot().await.unwrap();
+    let warnings = Arc::new(AtomicUsize::new(0));
+    let _guard = tracing::subscriber::set_default(Warnings(Arc::clone(&warnings)));
+    for (version, warned) in [(199, 1), (99, 2)] {
+        tear(&archive, Table::Events, version).await;
+        let snapshot = archive.table(Table::Events).snapshot().await.unwrap();
+        assert_eq!((snapshot.version, ids(&snapshot)), (Some(250), ids(&expected)));
+        assert_eq!(snapshot.offsets, expected.offsets);
+        assert_eq!(warnings.load(Ordering::SeqCst), warned);
+    }
+    // The next one is written all the same, and those that cannot be read are gone.
+    let log = archive.table(Table::Events);
+    for n in 250..300 {
+        log.commit(&[], &[advance(0, n)], &format!("d-{n}"), NOW).await.unwrap();
+    }
+    assert_eq!(checkpoints(&archive, Table::Events).await, [299]);
+    let snapshot = archive.table(Table::Events).snapshot().await.unwrap();
+    assert_eq!((ids(&snapshot), &snapshot.damaged_checkpoint), (ids(&expected), &None));
+    assert_eq!(warnings.load(Ordering::SeqCst), 3, "the log was opened once more before that");
+}
+
+#[tokio::test]
+async fn a_checkpoint_that_the_store_does_not_return_is_no_damage() {
+    let filled = filled(Table::Events, 120).await;
+    let warnings = Arc::new(AtomicUsize::new(0));
+    let _guard = tracing::subscriber::set_default(Warnings(Arc::clone(&warnings)));
+    for failure in [Failure::Transient, Failure::PermissionDenied] {
+        let store = Arc::new(FaultyStore::new(Arc::clone(filled.store())));
+        let rule = Rule::new(Fault::FailBefore(failure)).on(&[Operation::Get]).path_contains(".checkpoint.parquet");
+        let rule = store.faults().inject(rule.when(When::First(1)));
+        let log = archive_in(store.clone()).table(Table::Events);
+        let failed = log.snapshot().await;
+        assert!(matches!(failed, Err(ArchiveError::Store { .. })), "{failed:?}");
+        assert_eq!(store.faults().fired(rule), 1);
+        let snapshot = log.snapshot().await.unwrap();
+        assert_eq!((snapshot.version, snapshot.files.len()), (Some(120), 120));
+        assert_eq!(snapshot.damaged_checkpoint, None);
+    }
+    assert_eq!(warnings.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn torn_checkpoints_stay_if_the_log_cannot_be_read_without_them() {
+    let archive = filled(Table::Sessions, 450).await;
+    assert_eq!(sweep(&archive, 70).await.entries, 299);
+    let log = archive.table(Table::Sessions);
+    assert_eq!(log.version().await.unwrap(), Some(450));
+    for version in [299, 399] {
+        tear(&archive, Table::Sessions, version).await;
+    }
+    for n in 450..500 {
+        log.commit(&[], &[advance(0, n)], &format!("d-{n}"), NOW).await.unwrap();
+    }
+    assert_eq!(checkpoints(&archive, Table::Sessions).await, [299, 399]);
+}
+
+#[tokio::test]
+async fn a_torn_checkpoint_that_nothing_replaces_is_named() {
+    let archive = filled(Table::Sessions, 450).await;
+    let expected = archive.table(Table::Sessions).snapshot().await.unwrap();
+    assert_eq!(sweep(&archive, 70).await.entries, 299);
+    tear(&archive, Table::Sessions, 399).await;
+    let snapshot = archive.table(Table::Sessions).snapshot().await.unwrap();
+    assert_eq!((snapshot.version, ids(&snapshot)), (Some(450), ids(&expected)));
+    tear(&archive, Table::Sessions, 299).await;
+    let error = archive.table(Table::Sessions).snapshot().await.unwrap_err().to_string();
+    assert!(error.contains("00000000000000000399.checkpoint.parquet is damaged"), "{error}");
 }

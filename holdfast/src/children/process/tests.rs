@@ -18,6 +18,10 @@ struct World {
 
 impl World {
     fn run(script: &str, memory_limit: u64) -> Self {
+        Self::run_in(MemoryGroups::none(), script, memory_limit)
+    }
+
+    fn run_in(groups: MemoryGroups, script: &str, memory_limit: u64) -> Self {
         let settings = ChildSettings {
             name: "query",
             program: "/bin/sh".into(),
@@ -26,7 +30,7 @@ impl World {
             memory_limit,
         };
         let (readiness, reports, stop) = (Readiness::default(), ChildReports::default(), CancellationToken::new());
-        let (child, started) = ChildProcess::new(settings, reports.clone(), readiness.component("query"));
+        let (child, started) = ChildProcess::new(settings, groups, reports.clone(), readiness.component("query"));
         let task = tokio::spawn(child.run(stop.clone()));
         Self { readiness, reports, stop, task, started }
     }
@@ -47,7 +51,9 @@ impl World {
 
 #[tokio::test]
 async fn a_child_reports_and_stops_when_it_is_told() {
-    let script = format!("test -z \"$HOME\" && printf '%s\\n' '{REPORT}' && read word && test \"$word\" = stop");
+    let script = format!(
+        "test -z \"$HOME\" && test \"$MALLOC_ARENA_MAX\" = 2 && printf '%s\\n' '{REPORT}' && read word && test \"$word\" = stop"
+    );
     let mut world = World::run(&script, u64::MAX);
     let addresses = (&mut world.started).await.unwrap().unwrap();
     assert_eq!(addresses.http, Some("127.0.0.1:1".parse().unwrap()));
@@ -95,6 +101,40 @@ async fn a_child_over_its_memory_limit_is_killed() {
     assert!(killed.contains("its limit is 0 MiB"), "{killed}");
     world.stop.cancel();
     tokio::time::timeout(LIMIT, world.task).await.unwrap().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_child_in_a_group_is_limited_by_the_system_and_its_kill_is_told() {
+    let service = tempfile::tempdir().unwrap();
+    let group = service.path().join("query");
+    let groups = MemoryGroups::within(service.path().to_owned(), |folder| {
+        std::fs::create_dir(folder)?;
+        let files = ["cgroup.procs", "memory.max", "memory.oom.group", "memory.swap.max", "memory.events"];
+        files.iter().try_for_each(|file| std::fs::write(folder.join(file), ""))
+    });
+    let script =
+        format!("printf '%s\\n' '{REPORT}'; while [ ! -e {}/go ]; do sleep 0.05; done; kill -9 $$", group.display());
+    // By watching it would be killed at once.
+    let mut world = World::run_in(groups, &script, 1);
+    (&mut world.started).await.unwrap().unwrap();
+    let checked = async {
+        while world.reports.0.lock().unwrap()["query"].memory == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(LIMIT, checked).await.expect("its memory is looked at");
+    let text = |file: &str| std::fs::read_to_string(group.join(file)).unwrap();
+    assert_eq!(text("memory.max"), "1");
+    let process = world.reports.0.lock().unwrap()["query"].process;
+    assert_eq!(Some(text("cgroup.procs")), process.map(|process| process.to_string()));
+    std::fs::write(group.join("memory.events"), "oom_kill 1\n").unwrap();
+    std::fs::write(group.join("go"), "").unwrap();
+    let state = world.state(|state| matches!(state, ComponentState::NotReady { .. })).await;
+    let ComponentState::NotReady { reason } = state else { unreachable!() };
+    assert!(reason.ends_with("the system killed it: it needed more memory than its limit of 0 MiB"), "{reason}");
+    world.stop.cancel();
+    // If it was started again meanwhile, it has ended in the same way.
+    let _ = tokio::time::timeout(LIMIT, world.task).await.unwrap().unwrap();
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! `holdfast keys tls`
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -13,7 +15,7 @@ use crate::cli::arguments::ConfigArguments;
 use crate::cli::outcome::Outcome;
 use crate::cli::output::{print, print_json};
 use crate::config::Settings;
-use crate::wiring::users_file::new_secret;
+use crate::wiring::users_file::{folder, new_secret};
 
 /// Names of this machine for itself, which every certificate has.
 const OWN_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
@@ -78,8 +80,19 @@ fn make(settings: &Settings, names: &[String], now: DateTime<Utc>) -> anyhow::Re
     let today = now.date_naive().and_time(NaiveTime::MIN).and_utc();
     let expires = today + Days::new(VALID_DAYS);
     let (certificate, key) = self_signed(&names, today - Days::new(1), expires)?;
+    for file in [&key_file, &certificate_file] {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder(file))
+            .with_context(|| format!("create the folder of {}", file.display()))?;
+    }
     new_secret(&key_file, &key)?;
-    new_secret(&certificate_file, &certificate)?;
+    // Half a pair would be refused the next time as something to overwrite.
+    if let Err(error) = new_secret(&certificate_file, &certificate) {
+        let _ = std::fs::remove_file(&key_file);
+        return Err(error);
+    }
     let expires_at = expires.to_rfc3339_opts(SecondsFormat::Secs, true);
     Ok(Made { certificate_file, key_file, names, expires_at, is_configured: configured.is_some() })
 }
@@ -167,6 +180,35 @@ mod tests {
         }
         let again = make(&settings, &[], now()).unwrap();
         assert_ne!(std::fs::read(again.certificate_file).unwrap(), before);
+    }
+
+    fn settings_of(text: &str, folder: &Path) -> Settings {
+        let file = folder.join("holdfast.toml");
+        std::fs::write(&file, text).unwrap();
+        load(&Sources { file: Some(file), environment: Vec::new() }).unwrap()
+    }
+
+    #[test]
+    fn a_pair_is_made_for_servers_that_do_not_start_without_it() {
+        let base = tempfile::tempdir().unwrap();
+        let text = "[gateway]\nlisten = \"0.0.0.0:8480\"\n[query]\nlisten = \"0.0.0.0:8483\"\n";
+        let settings = settings_of(text, base.path());
+        // The folder is made with it.
+        let made = make(&settings, &[], now()).unwrap();
+        assert_eq!(made.certificate_file, base.path().join("secrets/tls.crt"));
+        assert!(made.certificate_file.exists() && made.key_file.exists());
+    }
+
+    #[test]
+    fn half_a_pair_is_not_left() {
+        let base = tempfile::tempdir().unwrap();
+        // A name that no file system takes.
+        let text =
+            format!("[gateway]\ntls_certificate_file = \"new/{}\"\ntls_key_file = \"new/tls.key\"\n", "x".repeat(300));
+        let settings = settings_of(&text, base.path());
+        let refused = format!("{:#}", make(&settings, &[], now()).unwrap_err());
+        assert!(refused.contains("create "), "{refused}");
+        assert_eq!(std::fs::read_dir(base.path().join("new")).unwrap().count(), 0);
     }
 
     #[test]

@@ -21,7 +21,9 @@ pub enum ArchiverError {
     /// Kafka no longer has the next offset of the Delta log.
     #[error(
         "Kafka no longer has offset {offset} of {topic} partition {partition}, which is the next one in the archive's \
-         log; either the topic was recreated, or its retention deleted events before they were archived"
+         log: what it has begins at {first} and ends before {end}. Either the topic was recreated, or its retention \
+         deleted what was not read yet: events, or the markers and aborted messages of transactions. Nothing is \
+         skipped, because that could hide a loss"
     )]
     OffsetLost {
         /// The topic.
@@ -30,6 +32,10 @@ pub enum ArchiverError {
         partition: i32,
         /// The next offset in the log.
         offset: i64,
+        /// The first offset that Kafka has.
+        first: i64,
+        /// The offset behind the last one that Kafka has.
+        end: i64,
     },
     /// The log's offsets belong to another Kafka cluster.
     #[error(

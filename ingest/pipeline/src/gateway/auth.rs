@@ -22,7 +22,7 @@ pub struct ApiToken {
 }
 
 impl ApiToken {
-    /// `name` names the sender in logs and metrics; `secret` is the token.
+    /// `name` names the sender in logs; `secret` is the token.
     pub fn new(name: impl Into<String>, secret: &str) -> Self {
         let secret = secret.trim();
         Self { name: name.into(), digest: Sha256::digest(secret).into(), empty: secret.is_empty() }
@@ -44,7 +44,7 @@ impl fmt::Debug for ApiToken {
 pub(super) struct Sender {
     /// The name of the certificate or of the token.
     pub(super) name: Arc<str>,
-    /// Whether an authority vouches for the name. The name of a token is no more than a word for the log.
+    /// Whether the name is from a certificate, which an authority has issued. That of a token is for the log alone.
     pub(super) is_certified: bool,
 }
 

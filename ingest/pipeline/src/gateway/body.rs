@@ -57,7 +57,8 @@ impl BodyLimit {
         )
     }
 
-    fn count(self, reservation: &mut Reservation, bytes: usize) -> Result<(), Problem> {
+    /// Reserves `bytes` more.
+    pub(super) fn count(self, reservation: &mut Reservation, bytes: usize) -> Result<(), Problem> {
         reservation.add_bytes(bytes).map_err(|exhausted| Problem::busy(exhausted.reason(), self.retry_after_seconds))
     }
 }

@@ -1,8 +1,5 @@
-//! The gateway's metrics. Label values are constants of this program, and names of senders, which the operator and its
-//! authority give; so their number is bounded.
-
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+//! The gateway's metrics. Label values are constants of this program; so their number is bounded, and who reads the
+//! metrics learns no name of a sender.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -25,14 +22,10 @@ pub(super) struct RouteLabels {
     pub(super) route: &'static str,
 }
 
-/// Senders with a label of their own.
-const MAX_SENDERS: usize = 200;
-/// The label of further ones.
-const OTHER_SENDERS: &str = "other";
-
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct SenderLabels {
-    sender: String,
+    /// What the sender is known by: `certificate` or `token`.
+    kind: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -48,7 +41,6 @@ pub(super) struct Metrics {
     pub(super) body_bytes: Family<RouteLabels, Counter>,
     pub(super) accepted_events: Family<RouteLabels, Counter>,
     events_of_senders: Family<SenderLabels, Counter>,
-    senders: Arc<Mutex<BTreeSet<String>>>,
     pub(super) in_flight_bytes: Gauge,
     pub(super) in_flight_events: Gauge,
     pub(super) acknowledgement_seconds: Histogram,
@@ -62,7 +54,6 @@ impl Metrics {
             body_bytes: Family::default(),
             accepted_events: Family::default(),
             events_of_senders: Family::default(),
-            senders: Arc::default(),
             in_flight_bytes: Gauge::default(),
             in_flight_events: Gauge::default(),
             acknowledgement_seconds: Histogram::new(ACKNOWLEDGEMENT_BUCKETS),
@@ -83,7 +74,7 @@ impl Metrics {
         registry.register("accepted_events", "Events that Kafka acknowledged", metrics.accepted_events.clone());
         registry.register(
             "sender_events",
-            "Events that Kafka acknowledged, by the name of the sender's certificate or token",
+            "Events that Kafka acknowledged, by what the sender is known by",
             metrics.events_of_senders.clone(),
         );
         registry.register_with_unit(
@@ -106,14 +97,9 @@ impl Metrics {
         metrics
     }
 
-    /// Counts accepted events of a sender.
-    pub(super) fn count_events_of(&self, sender: &str, events: u64) {
-        let mut senders = self.senders.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_known = senders.contains(sender) || (senders.len() < MAX_SENDERS && senders.insert(sender.to_owned()));
-        drop(senders);
-        let sender = if is_known { sender } else { OTHER_SENDERS };
-        // The encoder writes values as they are. A name has no control character.
-        let sender = sender.replace('\\', "\\\\").replace('"', "\\\"");
-        self.events_of_senders.get_or_create(&SenderLabels { sender }).inc_by(events);
+    /// Counts accepted events of a sender that is known by a certificate, or else by a token.
+    pub(super) fn count_events_of(&self, is_certified: bool, events: u64) {
+        let kind = if is_certified { "certificate" } else { "token" };
+        self.events_of_senders.get_or_create(&SenderLabels { kind }).inc_by(events);
     }
 }

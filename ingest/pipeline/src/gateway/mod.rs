@@ -40,7 +40,7 @@ use auth::{Sender, Tokens};
 use body::{BodyLimit, Encoding};
 use budget::{Budget, Quota, Reservation};
 use metrics::{Metrics, RejectionLabels, RequestLabels, RouteLabels};
-use prepare::{EventLimits, Mode, Prepared, Warning};
+use prepare::{EventLimits, Mode, Prepared, SenderAttribute, Warning};
 use problem::Problem;
 use publish::RequestPublisher;
 
@@ -139,7 +139,7 @@ impl Gateway {
             Err(problem) => Err(problem),
             Ok(sender) => match self.accept(route, parts, body, &sender).await {
                 Ok(accepted) => {
-                    shared.metrics.count_events_of(&sender.name, accepted.accepted as u64);
+                    shared.metrics.count_events_of(sender.is_certified, accepted.accepted as u64);
                     Ok(accepted)
                 }
                 Err(problem) => {
@@ -191,18 +191,26 @@ impl Gateway {
             events: self.shared.settings.max_in_flight,
         };
         let size = body.len();
+        // A client that has presented a certificate was asked for it.
+        let has_certificates = self.shared.settings.has_client_certificates || sender.is_certified;
         let sender = sender.is_certified.then(|| Arc::clone(&sender.name));
-        let (prepared, mut reservation) = decode(size, move || {
+        let (prepared, body_bytes, mut reservation) = decode(size, move || {
             let body = body::decompress(encoding, body, limit, &mut reservation)?;
-            Ok((prepare::prepare(mode, body, limits, sender.as_deref())?, reservation))
+            let bytes = body.len();
+            let sender =
+                if has_certificates { SenderAttribute::Certified(sender.as_deref()) } else { SenderAttribute::Free };
+            let prepared = prepare::prepare(mode, body, limits, sender)?;
+            reservation.release_bytes(bytes - prepared.body.len());
+            limit.count(&mut reservation, prepared.owned_bytes())?;
+            Ok((prepared, bytes, reservation))
         })
         .await?;
         reservation.set_events(prepared.messages.len()).map_err(|exhausted| self.busy(exhausted))?;
 
         self.shared.publisher.publish(&prepared).await?;
         drop(reservation);
-        let Prepared { body, messages, warnings } = prepared;
-        self.shared.metrics.body_bytes.get_or_create(&RouteLabels { route: route.name() }).inc_by(body.len() as u64);
+        let Prepared { messages, warnings, .. } = prepared;
+        self.shared.metrics.body_bytes.get_or_create(&RouteLabels { route: route.name() }).inc_by(body_bytes as u64);
         Ok(Accepted { accepted: messages.len(), events: warnings })
     }
 

@@ -55,6 +55,7 @@ pub(super) enum Value {
 /// A valid request.
 #[derive(Debug)]
 pub(super) struct Prepared {
+    /// Empty if no message is a part of it.
     pub(super) body: Vec<u8>,
     pub(super) messages: Vec<Message>,
     pub(super) warnings: Vec<Warning>,
@@ -85,11 +86,40 @@ impl Message {
     }
 }
 
+impl Prepared {
+    /// Drops the body if all messages have bytes of their own.
+    fn new(body: Vec<u8>, messages: Vec<Message>, warnings: Vec<Warning>) -> Self {
+        let is_needed = messages.iter().any(|message| matches!(message.value, Value::Slice(_)));
+        Self { body: if is_needed { body } else { Vec::new() }, messages, warnings }
+    }
+
+    /// Bytes of the messages beside the body.
+    pub(super) fn owned_bytes(&self) -> usize {
+        self.messages
+            .iter()
+            .map(|message| match &message.value {
+                Value::Slice(_) => 0,
+                Value::Owned(bytes) => bytes.len(),
+            })
+            .sum()
+    }
+}
+
 /// The prefix of types that only the archive writes: its access records. An event of a sender must not imitate one.
 const RESERVED_TYPES: &str = "archive.";
 
-/// The attribute that names the sender by its certificate. The gateway sets it, and a sender may not claim another one.
+/// The attribute that names the sender by its certificate, where the gateway takes certificates.
 const SENDER: &str = "sender";
+
+/// What the attribute `sender` of an event may be.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum SenderAttribute<'s> {
+    /// The sender's own, like any extension attribute: the gateway takes no client certificates.
+    Free,
+    /// The name in the certificate of the client, which the gateway adds; none if it has presented none. A sender may not
+    /// claim another one.
+    Certified(Option<&'s str>),
+}
 
 /// Why an event is rejected.
 #[derive(Debug)]
@@ -97,6 +127,8 @@ enum Rejection {
     Invalid(DecodeError),
     ReservedType,
     OtherSender,
+    /// With the name of its sender it has more bytes than this.
+    TooLarge(usize),
 }
 
 impl From<DecodeError> for Rejection {
@@ -111,6 +143,7 @@ impl Rejection {
             Self::Invalid(error) => Problem::not_an_event(error),
             Self::ReservedType => Problem::reserved_type(),
             Self::OtherSender => Problem::other_sender(),
+            Self::TooLarge(limit) => too_large(*limit),
         }
     }
 
@@ -118,49 +151,62 @@ impl Rejection {
     fn problem_of_batch(&self, index: usize, offset: usize) -> Problem {
         match self {
             Self::Invalid(error) => Problem::not_an_event_of_batch(error, index, offset),
-            Self::ReservedType | Self::OtherSender => self.problem().at(index),
+            Self::ReservedType | Self::OtherSender | Self::TooLarge(_) => self.problem().at(index),
         }
     }
 }
 
-/// Rejects an event of a reserved type, and one that claims another sender. Returns whether `sender` is to be added.
-fn check(event: &Event<'_>, sender: Option<&str>) -> Result<bool, Rejection> {
+fn too_large(limit: usize) -> Problem {
+    let detail = format!(
+        "an event may have {limit} bytes, with the name of its sender if the gateway adds it; no event of the request was \
+         accepted"
+    );
+    Problem::too_large("event_too_large", detail)
+}
+
+/// Rejects an event of a reserved type, and one that claims another sender. Returns the name that is to be added.
+fn check<'s>(event: &Event<'_>, sender: SenderAttribute<'s>) -> Result<Option<&'s str>, Rejection> {
     if event.type_.starts_with(RESERVED_TYPES) {
         return Err(Rejection::ReservedType);
     }
+    let SenderAttribute::Certified(sender) = sender else { return Ok(None) };
     match event.extensions.iter().find(|(name, _)| name == SENDER) {
-        None => Ok(sender.is_some()),
-        Some((_, claimed)) if sender == Some(claimed.as_ref()) => Ok(false),
+        None => Ok(sender),
+        Some((_, claimed)) if sender == Some(claimed.as_ref()) => Ok(None),
         Some(_) => Err(Rejection::OtherSender),
     }
 }
 
-/// Validates the events of a request and returns the messages to publish. `sender` is the name in the certificate of the
-/// client, if it has one.
+/// Validates the events of a request and returns the messages to publish.
 pub(super) fn prepare(
     mode: Mode,
     body: Vec<u8>,
     limits: EventLimits,
-    sender: Option<&str>,
+    sender: SenderAttribute<'_>,
 ) -> Result<Prepared, Problem> {
     match mode {
         Mode::Structured => {
-            let mut prepared = Prepared { body, messages: Vec::with_capacity(1), warnings: Vec::new() };
             // Readers of the topic get the event without the mark.
-            let begin = if prepared.body.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
-            let range = begin..prepared.body.len();
-            let (message, warning) = structured(&mut Decoder::default(), &prepared.body, range, 0, sender)
+            let begin = if body.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
+            let context = Context { body: &body, limits, sender };
+            let (message, warning) = structured(&mut Decoder::default(), context, begin..body.len(), 0)
                 .map_err(|rejection| rejection.problem())?;
-            prepared.messages.push(message);
-            prepared.warnings.extend(warning);
-            Ok(prepared)
+            Ok(Prepared::new(body, vec![message], warning.into_iter().collect()))
         }
         Mode::Batch => batch(body, limits, sender),
         Mode::Binary { attributes, content_type } => binary(attributes, content_type.as_deref(), body, sender),
     }
 }
 
-fn batch(body: Vec<u8>, limits: EventLimits, sender: Option<&str>) -> Result<Prepared, Problem> {
+/// What is the same for all events of a request.
+#[derive(Clone, Copy)]
+struct Context<'b> {
+    body: &'b [u8],
+    limits: EventLimits,
+    sender: SenderAttribute<'b>,
+}
+
+fn batch(body: Vec<u8>, limits: EventLimits, sender: SenderAttribute<'_>) -> Result<Prepared, Problem> {
     let (mut messages, mut warnings) = (Vec::new(), Vec::new());
     let slices = split_batch(&body).map_err(|BatchError { error, event }| match event {
         Some((index, offset)) => Problem::not_an_event_of_batch(&error, index, offset),
@@ -172,31 +218,30 @@ fn batch(body: Vec<u8>, limits: EventLimits, sender: Option<&str>) -> Result<Pre
     }
     messages.reserve(slices.len());
     let mut decoder = Decoder::default();
+    let context = Context { body: &body, limits, sender };
     for (index, slice) in slices.into_iter().enumerate() {
         // The slices are parts of the body.
         let offset = slice.as_ptr() as usize - body.as_ptr() as usize;
         if slice.len() > limits.event_bytes {
-            let detail = format!("an event may have {} bytes; no event of the batch was accepted", limits.event_bytes);
-            return Err(Problem::too_large("event_too_large", detail).at(index));
+            return Err(too_large(limits.event_bytes).at(index));
         }
-        let (message, warning) = structured(&mut decoder, &body, offset..offset + slice.len(), index, sender)
+        let (message, warning) = structured(&mut decoder, context, offset..offset + slice.len(), index)
             .map_err(|rejection| rejection.problem_of_batch(index, offset))?;
         messages.push(message);
         warnings.extend(warning);
     }
-    Ok(Prepared { body, messages, warnings })
+    Ok(Prepared::new(body, messages, warnings))
 }
 
 fn structured(
     decoder: &mut Decoder,
-    body: &[u8],
+    context: Context<'_>,
     range: Range<usize>,
     index: usize,
-    sender: Option<&str>,
 ) -> Result<(Message, Option<Warning>), Rejection> {
-    let mut event = decoder.structured(&body[range.clone()])?;
-    let adds_sender = check(&event, sender)?;
-    if let Some(sender) = sender.filter(|_| adds_sender) {
+    let mut event = decoder.structured(&context.body[range.clone()])?;
+    let added = check(&event, context.sender)?;
+    if let Some(sender) = added {
         event.extensions.push((Cow::Borrowed(SENDER), Cow::Owned(sender.to_owned())));
         event.extensions.sort_unstable();
     }
@@ -207,21 +252,24 @@ fn structured(
     let warning = catalogue_warning(&event, index);
     let headers = vec![("content-type".to_owned(), STRUCTURED_MEDIA_TYPE.as_bytes().to_vec())];
     let key = event.subject.clone().into_owned();
-    let value = if adds_sender { Value::Owned(event.to_structured_json()) } else { Value::Slice(range) };
-    let message = Message { target: Target::Events, key, value, headers };
+    let value = if added.is_some() { Value::Owned(event.to_structured_json()) } else { Value::Slice(range) };
     decoder.recycle(event);
-    Ok((message, warning))
+    let limit = context.limits.event_bytes;
+    if matches!(&value, Value::Owned(bytes) if bytes.len() > limit) {
+        return Err(Rejection::TooLarge(limit));
+    }
+    Ok((Message { target: Target::Events, key, value, headers }, warning))
 }
 
 fn binary(
     mut attributes: Vec<Attribute>,
     content_type: Option<&str>,
     body: Vec<u8>,
-    sender: Option<&str>,
+    sender: SenderAttribute<'_>,
 ) -> Result<Prepared, Problem> {
     let named = attributes.iter().map(|(name, value)| (name.as_str(), value.as_slice()));
     let event = Decoder::default().binary(named, content_type, &body).map_err(|error| Problem::not_an_event(&error))?;
-    let adds_sender = check(&event, sender).map_err(|rejection| rejection.problem())?;
+    let added = check(&event, sender).map_err(|rejection| rejection.problem())?;
     let chunk = Chunk::of(&event).map_err(|error| Problem::not_an_event(&error))?;
     let (target, warning) = match chunk {
         Some(_) => (Target::Recordings, None),
@@ -229,7 +277,7 @@ fn binary(
     };
     let key = event.subject.clone().into_owned();
     drop(event);
-    if let Some(sender) = sender.filter(|_| adds_sender) {
+    if let Some(sender) = added {
         attributes.push((SENDER.to_owned(), sender.as_bytes().to_vec()));
     }
     let headers = kafka_headers(attributes, content_type);

@@ -13,6 +13,9 @@ pub struct GatewaySettings {
     pub recordings_topic: String,
     /// The tokens that authenticate senders.
     pub tokens: Vec<ApiToken>,
+    /// Whether clients may present certificates. Then the attribute `sender` of an event is the name in one, and nothing
+    /// that a sender may choose.
+    pub has_client_certificates: bool,
     /// Bytes of one event.
     pub max_event_bytes: usize,
     /// Bytes of the body of a batch, after decompression.
@@ -38,6 +41,7 @@ impl Default for GatewaySettings {
             events_topic: "holdfast.events".to_owned(),
             recordings_topic: "holdfast.recordings".to_owned(),
             tokens: Vec::new(),
+            has_client_certificates: false,
             max_event_bytes: 1_000_000,
             max_batch_bytes: 16 << 20,
             max_chunk_bytes: 8 << 20,

@@ -11,6 +11,7 @@
 
 mod client;
 mod context;
+mod copies;
 mod observer;
 mod topics;
 mod trim;
@@ -23,6 +24,7 @@ use std::time::Duration;
 use rdkafka::error::{KafkaError as LibraryError, RDKafkaErrorCode};
 
 pub use context::KafkaContext;
+pub use copies::single_copies;
 pub use observer::{Observer, Watermarks};
 pub use topics::{TopicSpec, TopicsReport, cleanup_policy, ensure_topics, topic_specs};
 pub use trim::trim_archived;

@@ -131,6 +131,11 @@ async fn create(settings: &KafkaSettings, missing: &[&TopicSpec], report: &mut T
 /// # Errors
 /// No broker responds, or the cluster does not permit the request.
 pub async fn cleanup_policy(settings: &KafkaSettings, topic: &str) -> Result<String, KafkaError> {
+    setting(settings, topic, "cleanup.policy").await
+}
+
+/// The value of a topic's setting, which may be the cluster's default.
+pub(super) async fn setting(settings: &KafkaSettings, topic: &str, name: &str) -> Result<String, KafkaError> {
     let failed = |reason: String| KafkaError::Request { doing: format!("read the settings of {topic}"), reason };
     let admin = AdminClient::from_config_and_context(&settings.admin_config()?, KafkaContext::new(settings))
         .map_err(KafkaError::client)?;
@@ -142,8 +147,8 @@ pub async fn cleanup_policy(settings: &KafkaSettings, topic: &str) -> Result<Str
     let _ = tokio::task::spawn_blocking(move || drop(admin)).await;
     let resource = described?.into_iter().next().ok_or_else(|| failed("the response is empty".to_owned()))?;
     let resource = resource.map_err(|code| failed(code.to_string()))?;
-    let entry = resource.get("cleanup.policy").and_then(|entry| entry.value.clone());
-    entry.ok_or_else(|| failed("the response has no cleanup.policy".to_owned()))
+    let entry = resource.get(name).and_then(|entry| entry.value.clone());
+    entry.ok_or_else(|| failed(format!("the response has no {name}")))
 }
 
 /// A client that lists topics.

@@ -5,7 +5,8 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use holdfast_archive::Table;
+use holdfast_archive::{Advance, Table};
+use holdfast_events::Timestamp;
 use holdfast_testkit::kafka::clients::{self, Isolation, TransactionalProducer, alter_topic, produce, read_all};
 use holdfast_testkit::require;
 use rdkafka::admin::{AdminClient, AdminOptions};
@@ -17,7 +18,7 @@ use crate::fixture::{BrokerKind, Fixture, LIMIT, StoreKind};
 use crate::proof;
 use crate::sent::Sent;
 use holdfast_ingest::archiver::ArchiverError;
-use holdfast_ingest::kafka::cleanup_policy;
+use holdfast_ingest::kafka::{cleanup_policy, single_copies};
 
 /// Committed transactions are archived, aborted ones are not. The offsets of their markers are accounted for.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -183,6 +184,55 @@ async fn deleted_transaction_markers_are_no_lost_messages() {
     send("second", true).await;
     fixture.wait_and_check().await;
     archiver.stop().await;
+}
+
+/// The archiver died between the commit of a transaction's messages and that of the marker behind them, and Kafka deletes
+/// both. What was there cannot be known, so it is an error with all that is known, and nothing is skipped.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deleted_marker_that_was_not_passed_is_an_error() {
+    let fixture = require!(Fixture::start(BrokerKind::Apache, StoreKind::Memory).await);
+    let producer =
+        TransactionalProducer::new(&fixture.kafka.brokers, &format!("{}-lost", fixture.kafka.group)).await.unwrap();
+    let records: Vec<_> = events(&fixture, "one", 1, 1).iter().map(Sent::record).collect();
+    let position = producer.commit(&records).await.unwrap().remove(0);
+    let (next, place) = (position.offset + 1, (fixture.events().to_owned(), position.partition));
+    let deadline = tokio::time::Instant::now() + LIMIT;
+    // Kafka writes the marker after it has answered the producer.
+    let end = loop {
+        let end = fixture.watermarks().await[&place].1;
+        if end > next {
+            break end;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "no marker behind {next}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    let log = fixture.archive.table(Table::Events);
+    let advance = Advance { topic: place.0.clone(), partition: place.1, expected: None, next };
+    log.commit(&[], &[advance], "before the crash", Timestamp(0)).await.unwrap();
+    let admin: AdminClient<DefaultClientContext> = clients::config(&fixture.kafka.brokers).create().unwrap();
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(&place.0, place.1, Offset::Offset(end)).unwrap();
+    admin.delete_records(&list, &AdminOptions::new()).await.unwrap();
+
+    let mut archiver = fixture.archiver();
+    let failure = archiver.failure().await;
+    assert!(
+        matches!(&failure, ArchiverError::OffsetLost { offset, first, end: last, .. }
+            if (*offset, *first, *last) == (next, end, end)),
+        "{failure}"
+    );
+    assert_eq!(log.offsets().await.unwrap()[&place], next);
+}
+
+/// The topics of the tests have one replica.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn topics_whose_acknowledgement_is_worth_one_disk_are_named() {
+    let fixture = require!(Fixture::start(BrokerKind::Apache, StoreKind::Memory).await);
+    let found = single_copies(&fixture.kafka).await.unwrap();
+    assert_eq!(found.len(), 2, "{found:?}");
+    for (found, topic) in found.iter().zip([fixture.events(), fixture.recordings()]) {
+        assert!(found.contains(topic) && found.contains("one replica"), "{found}");
+    }
 }
 
 /// A batch whose bytes have changed on the broker's disk is not skipped: the archiver ends. When the batch is whole again,

@@ -132,6 +132,10 @@ impl RecordedRows {
             None => self.batches.next().await,
         };
         let next = match (next, self.max_rows) {
+            // It was computed in time, and is requested too late.
+            (Some(Ok(_)), _) if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) => {
+                Some(Err(QueryError::TimedOut))
+            }
             (Some(Ok(batch)), Some(limit)) if open.rows + batch.num_rows() as u64 > limit => {
                 Some(Err(QueryError::TooManyRows { limit }))
             }

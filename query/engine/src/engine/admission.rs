@@ -10,40 +10,47 @@
 //! them: then who comes next waits for the first row of one of these.
 //!
 //! Statements that also read outside the archive have a queue of their own, so that a slow CRM does not block
-//! statements that read the archive only.
+//! statements that read the archive only. Those that read nothing but catalog metadata have another one: clients send
+//! them on connecting. What only computes with constants waits for nothing, unless it makes rows of its own: a recursion,
+//! a series, or a join.
 
 use crate::catalog::{is_metadata, is_work_table};
 use crate::scan::archive_table;
-use datafusion::common::Result;
 use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{Result, TableReference};
 use datafusion::datasource::source_as_provider;
-use datafusion::logical_expr::LogicalPlan;
-use futures::Stream;
-use futures::stream::StreamExt;
+use datafusion::logical_expr::{LogicalPlan, TableScan};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
 /// Statements that are planned at the same time, at least.
 const MIN_PLANNED: usize = 8;
+/// Rows of VALUES that a statement may have without a permit.
+const FEW_ROWS: usize = 1_000;
+/// The table function whose rows are catalog metadata.
+const METADATA_FUNCTION: &str = "pg_get_keywords";
 
-/// The queue in which a statement waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The queue in which a statement waits. A statement with parts of several waits in the last of these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Queue {
-    /// No queue: it reads catalog metadata only.
+    /// No queue: it computes with a few constants.
     None,
-    /// Statements to be planned.
-    Planning,
-    /// Statements that read the archive only.
+    /// Statements that read catalog metadata only.
+    Metadata,
+    /// Statements that read the archive only, and statements that make many rows of their own.
     Archive,
     /// Statements that also read outside the archive.
     External,
+    /// Statements to be planned.
+    Planning,
 }
 
 /// The permits for all statements of an engine.
 #[derive(Debug)]
 pub(super) struct Admission {
     planning: Arc<Permits>,
+    metadata: Arc<Permits>,
     archive: Arc<Permits>,
     external: Arc<Permits>,
 }
@@ -54,6 +61,7 @@ impl Admission {
         let permits_of = |permits| Arc::new(Permits::new(permits));
         Self {
             planning: permits_of(permits.max(MIN_PLANNED)),
+            metadata: permits_of(permits),
             archive: permits_of(permits),
             external: permits_of(permits),
         }
@@ -64,6 +72,7 @@ impl Admission {
         let permits = match queue {
             Queue::None => return Permit(None),
             Queue::Planning => &self.planning,
+            Queue::Metadata => &self.metadata,
             Queue::Archive => &self.archive,
             Queue::External => &self.external,
         };
@@ -178,38 +187,54 @@ impl Drop for Held {
     }
 }
 
-impl Permit {
-    /// Passes `rows` on, and returns the permit after the first.
-    pub(super) fn until_first_row<S: Stream + Unpin + Send>(self, rows: S) -> impl Stream<Item = S::Item> + Send {
-        futures::stream::unfold((rows, Some(self)), |(mut rows, permit)| async move {
-            let next = rows.next().await;
-            drop(permit);
-            next.map(|next| (next, (rows, None)))
-        })
-    }
-}
-
 /// The queue of a statement with this plan, in which views are inlined.
 pub(super) fn queue_of(plan: &LogicalPlan) -> Result<Queue> {
     let mut queue = Queue::None;
+    let mut is_large = false;
     plan.apply_with_subqueries(|node| {
-        let LogicalPlan::TableScan(scan) = node else { return Ok(TreeNodeRecursion::Continue) };
-        if is_metadata(&scan.table_name) {
-            return Ok(TreeNodeRecursion::Continue);
+        match node {
+            LogicalPlan::TableScan(scan) => queue = queue.max(queue_of_scan(scan)),
+            LogicalPlan::RecursiveQuery(_) => queue = queue.max(Queue::Archive),
+            other => is_large |= !makes_few_rows(other),
         }
-        if is_work_table(scan) {
-            return Ok(TreeNodeRecursion::Continue);
-        }
-        let is_archive =
-            source_as_provider(&scan.source).is_ok_and(|provider| archive_table(provider.as_ref()).is_some());
-        if is_archive {
-            queue = Queue::Archive;
-            return Ok(TreeNodeRecursion::Continue);
-        }
-        queue = Queue::External;
-        Ok(TreeNodeRecursion::Stop)
+        Ok(if queue == Queue::External { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
     })?;
-    Ok(queue)
+    Ok(if queue == Queue::None && is_large { Queue::Archive } else { queue })
+}
+
+fn queue_of_scan(scan: &TableScan) -> Queue {
+    if is_metadata(&scan.table_name) {
+        // Other table functions make as many rows as they are asked for.
+        let is_series = match &scan.table_name {
+            TableReference::Bare { table } => table.trim_end_matches("()") != METADATA_FUNCTION,
+            _ => false,
+        };
+        return if is_series { Queue::Archive } else { Queue::Metadata };
+    }
+    // What reads the rows of a recursion is inside the recursion.
+    let is_internal = is_work_table(scan)
+        || source_as_provider(&scan.source).is_ok_and(|provider| archive_table(provider.as_ref()).is_some());
+    if is_internal { Queue::Archive } else { Queue::External }
+}
+
+/// Whether an operator makes about as many rows as it is given, and few if it is given none.
+fn makes_few_rows(node: &LogicalPlan) -> bool {
+    match node {
+        LogicalPlan::Values(values) => values.values.len() <= FEW_ROWS,
+        LogicalPlan::Projection(_)
+        | LogicalPlan::Filter(_)
+        | LogicalPlan::Aggregate(_)
+        | LogicalPlan::Sort(_)
+        | LogicalPlan::Limit(_)
+        | LogicalPlan::Distinct(_)
+        | LogicalPlan::Union(_)
+        | LogicalPlan::EmptyRelation(_)
+        | LogicalPlan::Subquery(_)
+        | LogicalPlan::SubqueryAlias(_)
+        | LogicalPlan::Explain(_)
+        | LogicalPlan::DescribeTable(_) => true,
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -224,35 +249,46 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_permit_lasts_until_the_first_row_and_queues_are_independent() {
+    async fn queues_are_independent() {
         let admission = Admission::new(1);
         let ann = user("ann");
         let first = admission.acquire(Queue::Archive, &ann).await;
         assert!(admission.acquire(Queue::Archive, &ann).now_or_never().is_none());
         assert!(admission.acquire(Queue::External, &ann).now_or_never().is_some());
+        assert!(admission.acquire(Queue::Metadata, &ann).now_or_never().is_some());
         assert!(admission.acquire(Queue::Planning, &ann).now_or_never().is_some());
         assert!(admission.acquire(Queue::None, &ann).now_or_never().is_some());
-        let mut rows = Box::pin(first.until_first_row(futures::stream::iter([1, 2])));
-        assert!(admission.acquire(Queue::Archive, &ann).now_or_never().is_none());
-        assert_eq!(rows.next().await, Some(1));
+        drop(first);
         assert!(admission.acquire(Queue::Archive, &ann).now_or_never().is_some());
-        assert_eq!(rows.next().await, Some(2));
-        assert_eq!(rows.next().await, None);
     }
 
     #[tokio::test]
-    async fn a_recursive_common_table_expression_reads_nothing_outside_the_archive() {
-        let sql = "WITH RECURSIVE n AS (SELECT 1 AS v UNION ALL SELECT v + 1 FROM n WHERE v < 3) SELECT * FROM n";
-        let plan = datafusion::prelude::SessionContext::new().sql(sql).await.unwrap().into_unoptimized_plan();
-        assert_eq!(queue_of(&plan).unwrap(), Queue::None);
-    }
-
-    #[tokio::test]
-    async fn a_dropped_statement_returns_its_permit() {
-        let admission = Admission::new(1);
-        let ann = user("ann");
-        drop(admission.acquire(Queue::Archive, &ann).await.until_first_row(futures::stream::iter([1])));
-        assert!(admission.acquire(Queue::Archive, &ann).now_or_never().is_some());
+    async fn what_makes_rows_of_its_own_waits_and_what_computes_with_constants_does_not() {
+        let config = datafusion::prelude::SessionConfig::new().with_information_schema(true);
+        let context = datafusion::prelude::SessionContext::new_with_config(config);
+        let values: Vec<String> = (0..=FEW_ROWS).map(|number| format!("({number})")).collect();
+        let many_rows = format!("SELECT * FROM (VALUES {}) a(v)", values.join(", "));
+        for (sql, expected) in [
+            ("SELECT 1", Queue::None),
+            ("SELECT upper('a') AS v WHERE 1 = 1 ORDER BY v LIMIT 1", Queue::None),
+            ("SELECT v, count(*) FROM (VALUES (1), (2)) t(v) GROUP BY v UNION ALL SELECT 1, (SELECT 2)", Queue::None),
+            ("EXPLAIN SELECT 1", Queue::None),
+            ("SHOW TABLES", Queue::Metadata),
+            ("SELECT a.table_name FROM information_schema.tables a, information_schema.tables b", Queue::Metadata),
+            (
+                "WITH RECURSIVE n AS (SELECT 1 AS v UNION ALL SELECT v + 1 FROM n WHERE v < 3) SELECT * FROM n",
+                Queue::Archive,
+            ),
+            ("SELECT * FROM generate_series(1, 3)", Queue::Archive),
+            ("SELECT 1 WHERE 2 IN (SELECT value FROM range(1, 3))", Queue::Archive),
+            ("SELECT unnest(range(1, 3))", Queue::Archive),
+            ("SELECT * FROM (VALUES (1), (2)) a(v), (VALUES (1), (2)) b(w)", Queue::Archive),
+            ("SELECT count(*) OVER () FROM (VALUES (1), (2)) a(v)", Queue::Archive),
+            (many_rows.as_str(), Queue::Archive),
+        ] {
+            let plan = context.sql(sql).await.unwrap().into_unoptimized_plan();
+            assert_eq!(queue_of(&plan).unwrap(), expected, "{sql}");
+        }
     }
 
     #[tokio::test]

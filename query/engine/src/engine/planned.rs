@@ -2,12 +2,14 @@
 
 use super::admission::{Queue, queue_of};
 use super::aggregates::shows_only_aggregates;
-use super::functions::{bound_plan, check_constants};
+use super::functions::{bound_plan, check_constants, check_series_arguments};
 use super::read_only;
 use super::result::QueryResult;
 use super::statement_bounds;
 use super::statement_context::StatementContext;
 use super::statement_runtime::{Batches, Confined};
+use super::statement_tasks::StatementPermit;
+use super::times::name_time_zones;
 use crate::bound::{Bound, COLUMNS};
 use crate::catalog::{
     Shared, StatementCatalog, external_tables, inline, reads_only_metadata, withheld_everywhere, withheld_of,
@@ -132,7 +134,7 @@ impl Planned {
     }
 }
 
-/// Executes a plan until its last row, or until nobody takes the rows.
+/// Executes a plan until its last row, until nobody takes the rows, or until the process has no memory for it.
 async fn send_all(
     context: &StatementContext,
     plan: Executable,
@@ -141,15 +143,28 @@ async fn send_all(
 ) -> Result<(), QueryError> {
     let Executable { state, physical } = plan;
     let failed = |error| context.shared.classify(error);
-    let permit = context.acquire(queue).await;
-    let rows = execute_stream(physical, Arc::new(TaskContext::from(&state))).map_err(failed)?;
-    let mut rows = pin!(permit.until_first_row(rows));
-    while let Some(batch) = rows.next().await {
-        if batches.send(Ok(batch.map_err(failed)?)).await.is_err() {
-            break;
+    let permit = StatementPermit::new(context.acquire(queue).await);
+    let rows_permit = permit.clone();
+    let execution = async {
+        let mut running = context.statements.start();
+        let task = TaskContext::from(&state).with_runtime(running.environment(state.runtime_env()));
+        let rows = execute_stream(physical, Arc::new(task)).map_err(failed)?;
+        let mut rows = pin!(rows_permit.until_first_row(rows));
+        let sending = async {
+            while let Some(batch) = rows.next().await {
+                if batches.send(Ok(batch.map_err(failed)?)).await.is_err() {
+                    break;
+                }
+            }
+            Ok::<_, QueryError>(())
+        };
+        tokio::select! {
+            biased;
+            error = running.cancelled() => Err(error),
+            sent = sending => sent,
         }
-    }
-    Ok(())
+    };
+    permit.hold(execution).await
 }
 
 /// The plan of a statement as it is written, if it only reads and keeps its bounds.
@@ -163,8 +178,10 @@ pub(super) async fn logical_plan(
     if let Some(dialect) = dialect_from_str(dialect) {
         statement_bounds::check(text, dialect.as_ref())?;
     }
-    let parsed = state.sql_to_statement(text, &dialect).map_err(failed)?;
+    let mut parsed = state.sql_to_statement(text, &dialect).map_err(failed)?;
     read_only::check_statement(&parsed)?;
+    check_series_arguments(&parsed)?;
+    name_time_zones(&mut parsed);
     let plan = state.statement_to_plan(parsed).await.map_err(failed)?;
     read_only::check_plan(&plan)?;
     if plan.schema().fields().len() > COLUMNS { Err(Bound::Columns.into()) } else { Ok(plan) }

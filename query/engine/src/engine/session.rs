@@ -1,6 +1,7 @@
 //! One caller's session with the archive.
 
 use super::admission::{Admission, Queue};
+use super::held_memory::Statements;
 use super::options::SessionOptions;
 use super::placeholders;
 use super::planned::{Planned, logical_plan};
@@ -59,7 +60,8 @@ impl Session {
         let shared = Arc::new(Shared::new(archive, footers, base, memory_limit));
         let caller = Caller::new(&shared, identities, visibility);
         let admission = Arc::new(Admission::new(concurrent_statements));
-        let session = Self { context: StatementContext { shared, runtime, admission, caller, user: Arc::from("") } };
+        let (statements, user) = (Arc::new(Statements::default()), Arc::from(""));
+        let session = Self { context: StatementContext { shared, runtime, admission, statements, caller, user } };
         let metadata = session.metadata();
         let schemas = extensions.iter().flat_map(|extension| extension.schemas(&metadata)).collect();
         session.context.shared.schemas.get_or_init(|| schemas);
@@ -76,6 +78,13 @@ impl Session {
     /// The same session for the statements of `user`, who shares the permits for statements with other users.
     pub fn for_user(&self, user: &str) -> Self {
         Self { context: StatementContext { user: Arc::from(user), ..self.context.clone() } }
+    }
+
+    /// Cancels the executing statement that holds the most memory, of all sessions of this engine. It ends with
+    /// [`QueryError::OutOfMemory`]. Returns the bytes that it held; `None` if none holds a mebibyte, or if the one that
+    /// holds the most ends already.
+    pub fn cancel_largest(&self) -> Option<usize> {
+        self.context.statements.cancel_largest()
     }
 
     /// The caller's keys, for reading recordings.

@@ -4,6 +4,8 @@ use super::functions::{BoundedOperators, bound_functions};
 use super::memory::Memory;
 use super::options::{SessionOptions, Spill};
 use super::spill::EncryptedTempFiles;
+use super::statement_tasks::share_permits;
+use super::times::{self, TimeOperators};
 use super::window_memory::CountWindowMemory;
 use crate::catalog::{CATALOG, SCHEMA};
 use crate::scan::STORE_URL;
@@ -23,6 +25,7 @@ const LARGEST_CONSUMERS_NAMED: NonZeroUsize = NonZeroUsize::new(3).expect("three
 
 /// The state that all statements share, without a catalog.
 pub(super) fn session_state(options: &SessionOptions) -> Result<SessionState, DataFusionError> {
+    share_permits();
     let SessionOptions { archive, memory_limit, spill, parallelism, extensions, .. } = options;
     let memory_limit = *memory_limit;
     let disk = DiskManagerBuilder::default();
@@ -58,14 +61,21 @@ pub(super) fn session_state(options: &SessionOptions) -> Result<SessionState, Da
         .with_config(config)
         .with_runtime_env(Arc::new(runtime))
         // Before the planners of the engine, which are added to these.
-        .with_expr_planners(vec![Arc::new(BoundedOperators)])
+        .with_expr_planners(vec![Arc::new(BoundedOperators), Arc::new(TimeOperators::default())])
         .with_default_features()
         .with_physical_optimizer_rule(Arc::new(CountWindowMemory));
-    let mut state = extensions.iter().fold(builder, |builder, extension| extension.install(builder)).build();
+    let builder = extensions.iter().fold(builder, |builder, extension| extension.install(builder));
+    let mut state = times::install(builder).build();
     datafusion_functions_json::register_all(&mut state)?;
     for function in holdfast_aggregation::functions() {
         state.register_udaf(Arc::new(function))?;
     }
+    times::register(&mut state)?;
     bound_functions(&mut state)?;
     Ok(state)
 }
+
+#[cfg(test)]
+mod measured;
+#[cfg(test)]
+mod tests;

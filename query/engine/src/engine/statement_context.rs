@@ -1,6 +1,7 @@
 //! What the statements of a session are planned and executed with.
 
 use super::admission::{Admission, Permit, Queue};
+use super::held_memory::Statements;
 use super::statement_runtime::StatementRuntime;
 use crate::catalog::{Caller, Shared};
 use std::sync::Arc;
@@ -11,6 +12,8 @@ pub(super) struct StatementContext {
     pub(super) shared: Arc<Shared>,
     pub(super) runtime: Arc<StatementRuntime>,
     pub(super) admission: Arc<Admission>,
+    /// Those that execute.
+    pub(super) statements: Arc<Statements>,
     pub(super) caller: Caller,
     /// Whose permits they take.
     pub(super) user: Arc<str>,

@@ -11,7 +11,7 @@
 //! - What a statement computes never runs on the runtime that calls, so a computation that does not yield stops neither
 //!   health nor the taking in of events. The caller waits no longer than it wants to.
 //! - Operators execute in tasks of their own. One that does not yield when its statement is dropped goes on until it
-//!   does, and the statement's permit may be returned before.
+//!   does, and keeps the statement's permit until then.
 //! - What is built from a statement (syntax tree, plans) is walked and dropped here only, because the stacks are large
 //!   enough for what [`crate::Bound`] lets through.
 

@@ -9,6 +9,7 @@ use futures::StreamExt;
 use holdfast_query::{Bound, Extension, QueryError, STATEMENT_BYTES, Session, check_bounds};
 use serde_json::json;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// The largest `make(n)` that keeps the bounds.
@@ -39,6 +40,7 @@ async fn a_statement_at_each_bound_is_planned_executed_and_dropped() {
         chain("1", "+1", ""),
         chain("kafka_offset", "+kafka_offset", " FROM events"),
         chain("id", "||id", " FROM events"),
+        chain("time", " - interval '1 second'", " FROM events"),
         chain("id", "::text", " FROM events"),
         chain("1 FROM events WHERE id = 'x'", " OR id = subject", ""),
         chain("1 FROM events WHERE id <> 'x'", " AND id <> subject", ""),
@@ -170,6 +172,11 @@ async fn a_function_that_makes_much_out_of_little_is_refused_at_any_place() {
         "SELECT id FROM events ORDER BY repeat(id, 2000000000)",
         "SELECT count(*) FROM events GROUP BY levenshtein(repeat(id, 300000), repeat(type, 300000))",
         "SELECT cardinality(array_repeat(1, 2000000000))",
+        "SELECT length(repeat('x', 40000000) || repeat('y', 40000000))",
+        "SELECT max(length(t || t)) FROM (SELECT t || t AS t FROM (SELECT t || t AS t FROM \
+         (SELECT repeat(id, 20000000) AS t FROM events)))",
+        "SELECT count(*) FROM events WHERE repeat('ab' || id, 1000000) ~ '[ab]*a[ab]{60}'",
+        "SELECT count(*) FROM events WHERE repeat('ab' || id, 1000000) LIKE '%a____________________________________'",
     ] {
         let refused = match session.sql(statement).await {
             Err(error) => error,
@@ -177,6 +184,71 @@ async fn a_function_that_makes_much_out_of_little_is_refused_at_any_place() {
         };
         assert!(matches!(refused, QueryError::Function { .. }), "{statement}: {refused:?}");
     }
+}
+
+#[tokio::test]
+async fn a_pattern_in_an_argument_of_a_table_function_is_refused() {
+    let session = Fixture::empty().as_officer();
+    let statement = "SELECT * FROM generate_series(1, CASE WHEN 'a' LIKE '%_' THEN 1 ELSE 2 END)";
+    let refused = session.sql(statement).await.err();
+    assert!(matches!(&refused, Some(QueryError::Statement(why)) if why.contains("table function")), "{refused:?}");
+}
+
+/// A function that does not yield while it waits for a one among its arguments to be let go.
+struct Waits {
+    /// Calls that wait.
+    waiting: Arc<AtomicUsize>,
+    let_go: Arc<AtomicBool>,
+}
+
+impl Extension for Waits {
+    fn install(&self, mut builder: SessionStateBuilder) -> SessionStateBuilder {
+        let (waiting, let_go) = (Arc::clone(&self.waiting), Arc::clone(&self.let_go));
+        let wait = move |args: &[ColumnarValue]| -> datafusion::common::Result<ColumnarValue> {
+            waiting.fetch_add(1, Ordering::SeqCst);
+            while !let_go.load(Ordering::SeqCst) {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            waiting.fetch_sub(1, Ordering::SeqCst);
+            Ok(args[0].clone())
+        };
+        let function =
+            create_udf("waits", vec![DataType::Int64], DataType::Int64, Volatility::Volatile, Arc::new(wait));
+        builder.scalar_functions().get_or_insert_default().push(Arc::new(function));
+        builder
+    }
+}
+
+#[tokio::test]
+async fn a_task_that_goes_on_after_its_statement_keeps_the_permit() {
+    let mut fixture = Fixture::empty();
+    fixture.write(MAY, &[event("note", "1", "S-1", "2026-05-10T08:00:00Z", json!({}))]).await;
+    let (waiting, let_go) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+    let mut options = fixture.options(&[&fixture.officer]);
+    options.extensions = vec![Arc::new(Waits { waiting: Arc::clone(&waiting), let_go: Arc::clone(&let_go) })];
+    // One for each user.
+    options.concurrent_statements = 2;
+    // Other tasks have a thread while one waits.
+    options.parallelism = 4;
+    let session = Session::new(options).unwrap();
+    // A union has a task for each part. Constants only are no reason to take no permit.
+    let union = "SELECT sum(v) FROM (SELECT waits(value) AS v FROM generate_series(1, 10) \
+                 UNION ALL SELECT value FROM generate_series(1, 10))";
+    let mut given_up = session.sql(union).await.unwrap().batches;
+    while waiting.load(Ordering::SeqCst) == 0 {
+        assert!(tokio::time::timeout(Duration::from_millis(10), given_up.next()).await.is_err());
+    }
+    drop(given_up);
+    assert_eq!(waiting.load(Ordering::SeqCst), 1, "its task goes on");
+    // Who needs no permit, and another user, are answered.
+    assert_eq!(rows(&session, "SELECT 1").await, ["1"]);
+    assert_eq!(rows(&session.for_user("other"), "SELECT count(*) FROM events").await, ["1"]);
+    let next = session.sql("SELECT count(*) FROM events").await.unwrap();
+    let mut next = Box::pin(lines(next));
+    assert!(tokio::time::timeout(Duration::from_millis(300), &mut next).await.is_err(), "there is no permit");
+    let_go.store(true, Ordering::SeqCst);
+    assert_eq!(next.await.unwrap(), ["1"]);
+    assert_eq!(waiting.load(Ordering::SeqCst), 0);
 }
 
 #[tokio::test]

@@ -166,7 +166,9 @@ impl Fixture {
     /// Maintains the table of sessions.
     pub(crate) fn maintainer(&self, settings: MaintainerSettings) -> Maintainer {
         let unlocker = Unlocker::new(self.archive.clone(), vec![self.officer.clone()]);
+        // Time is what each call says.
         Maintainer::new(self.archive.clone(), Arc::new(unlocker), Arc::new(self.ring(MAY)), settings)
+            .with_clock(Arc::new(|| Timestamp(0)))
     }
 
     /// Archives one dead letter in May.

@@ -86,7 +86,8 @@ fn held_maintainer(fixture: &Fixture, held: usize) -> (Arc<Held>, Maintainer) {
     let archive =
         Archive::new(Location { url: url::Url::parse("memory:///").unwrap(), store: Arc::<Held>::clone(&store) });
     let unlocker = Arc::new(Unlocker::new(archive.clone(), vec![fixture.officer.clone()]));
-    (store, Maintainer::new(archive, unlocker, Arc::new(fixture.ring(MAY)), settings()))
+    let maintainer = Maintainer::new(archive, unlocker, Arc::new(fixture.ring(MAY)), settings());
+    (store, maintainer.with_clock(Arc::new(|| Timestamp(0))))
 }
 
 async fn is_complete(fixture: &Fixture) {

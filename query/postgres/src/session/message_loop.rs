@@ -1,5 +1,6 @@
 //! Reads the messages of a client and dispatches them, until the session ends.
 
+use super::portal::end_at_deadlines;
 use super::result::SessionError;
 use super::state::Session;
 use crate::sqlstate::Failure;
@@ -9,6 +10,8 @@ use datafusion_postgres::pgwire::messages::response::{ReadyForQuery, Transaction
 use datafusion_postgres::pgwire::messages::startup::{Authentication, BackendKeyData, ParameterStatus, SecretKey};
 use holdfast_query::STATEMENT_BYTES;
 use std::time::Duration;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 /// The time in which a client must read why its session ends. Then the connection is closed without it.
 const LAST_MESSAGE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -37,16 +40,7 @@ impl Session {
     async fn serve_messages(&mut self) -> Result<(), SessionError> {
         self.complete_login().await?;
         loop {
-            let next = tokio::time::timeout(self.settings.idle_timeout, self.wire.next());
-            let message = tokio::select! {
-                biased;
-                () = self.stop.cancelled() => return Err(Failure::shutdown().into()),
-                message = next => message,
-            };
-            let Ok(message) = message else {
-                return Err(Failure::fatal("57P05", "terminating connection due to idle-session timeout").into());
-            };
-            let Some(message) = message.map_err(protocol_error)? else { return Ok(()) };
+            let Some(message) = self.next_message().await? else { return Ok(()) };
             match message {
                 Message::Terminate => return Ok(()),
                 Message::Sync => {
@@ -56,6 +50,35 @@ impl Session {
                 _ if self.discards_until_sync => {}
                 message => self.dispatch(message).await?,
             }
+        }
+    }
+
+    /// The next message of the client; `None` if it disconnected. While it is silent, the statements of its portals end at
+    /// their deadlines.
+    async fn next_message(&mut self) -> Result<Option<Message>, SessionError> {
+        let idle_until = Instant::now() + self.settings.idle_timeout;
+        loop {
+            let deadline = self.next_deadline();
+            let passed = async {
+                match deadline {
+                    Some(deadline) => tokio::time::sleep_until(deadline).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return Err(Failure::shutdown().into()),
+                () = passed => {}
+                message = tokio::time::timeout_at(idle_until, self.wire.next()) => {
+                    let Ok(message) = message else {
+                        let idle = "terminating connection due to idle-session timeout";
+                        return Err(Failure::fatal("57P05", idle).into());
+                    };
+                    return message.map_err(protocol_error);
+                }
+            }
+            let Self { wire, portals, stop, .. } = &mut *self;
+            unless_ended(stop, wire.disconnected(), end_at_deadlines(portals)).await?;
         }
     }
 
@@ -107,6 +130,20 @@ impl Session {
     }
 }
 
+/// Waits for `work`, unless the session ends meanwhile, because it must or because the client disconnects.
+async fn unless_ended(
+    stop: &CancellationToken,
+    disconnected: impl Future<Output = WireError>,
+    work: impl Future<Output = ()>,
+) -> Result<(), SessionError> {
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => Err(Failure::shutdown().into()),
+        () = work => Ok(()),
+        error = disconnected => Err(error.into()),
+    }
+}
+
 fn protocol_error(error: WireError) -> SessionError {
     match error {
         WireError::Malformed(too_long @ Malformed::TooLong { .. }) => {
@@ -131,5 +168,19 @@ mod tests {
         assert!(failure.message.contains("1048576") && failure.hint.unwrap().contains("262144"));
         let SessionError::Failed(failure) = protocol_error(WireError::Malformed(Malformed::Kind(0))) else { panic!() };
         assert_eq!(failure.code, "08P01");
+    }
+
+    #[tokio::test]
+    async fn a_statement_that_does_not_end_keeps_no_session() {
+        let stop = CancellationToken::new();
+        let forever = std::future::pending::<()>;
+        let gone = async { WireError::Stalled };
+        let ended = unless_ended(&stop, gone, forever()).await;
+        assert!(matches!(ended, Err(SessionError::Connection(WireError::Stalled))), "{ended:?}");
+        let done = unless_ended(&stop, std::future::pending(), async {}).await;
+        assert!(done.is_ok(), "{done:?}");
+        stop.cancel();
+        let ended = unless_ended(&stop, std::future::pending(), forever()).await;
+        assert!(matches!(ended, Err(SessionError::Failed(failure)) if failure.is_fatal));
     }
 }

@@ -8,6 +8,7 @@ use arrow_schema::SchemaRef;
 use datafusion::common::ScalarValue;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use tokio::time::Instant;
 
 /// The most prepared statements of a session. Pools of drivers keep some hundred.
 pub(super) const MAX_STATEMENTS: usize = 1000;
@@ -91,6 +92,14 @@ impl Portal {
         }
     }
 
+    /// When its statement must have ended. `None` if it has, or does not run yet.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match &self.progress {
+            Progress::Open(rows) => rows.deadline(),
+            _ => None,
+        }
+    }
+
     /// About how much memory it takes, rows aside. It keeps its statement, also when that is closed.
     fn bytes(&self) -> usize {
         let values: usize = self.values.iter().map(ScalarValue::size).sum();
@@ -108,6 +117,18 @@ impl Portal {
 
     pub(super) fn finish(&mut self) {
         self.progress = Progress::Finished(self.cursor_schema());
+    }
+}
+
+/// Ends the statements of portals whose deadlines have passed.
+pub(super) async fn end_at_deadlines(portals: &mut BTreeMap<String, Portal>) {
+    let now = Instant::now();
+    for portal in portals.values_mut() {
+        if portal.deadline().is_some_and(|deadline| deadline <= now)
+            && let Some(rows) = portal.rows_mut()
+        {
+            rows.end_at_deadline().await;
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! Invariants:
 //! - Rows are never collected: a batch is encoded and sent before the next one is requested.
 //! - When a client has fetched the last row, the end of the result is known, so the end of the access is on record.
+//! - At the deadline of its statement a result ends and returns its memory, also while the client asks for nothing.
 //! - Every wait ends at once when the client cancels or disconnects, or when the server must stop, and within half a second
 //!   when the account of the user changes. The rest of the rows is dropped.
 
@@ -132,6 +133,8 @@ pub(crate) struct ResultRows {
     rest: Option<RecordBatch>,
     /// Why there are no more rows, if it became known when no row was requested.
     failure: Option<QueryError>,
+    /// When the statement must have ended. `None` if it has.
+    deadline: Option<Instant>,
 }
 
 impl fmt::Debug for ResultRows {
@@ -148,8 +151,12 @@ pub(crate) struct Sent {
 }
 
 impl ResultRows {
-    pub(crate) fn new(schema: SchemaRef, batches: BoxStream<'static, Result<RecordBatch, QueryError>>) -> Self {
-        Self { schema, batches, rest: None, failure: None }
+    pub(crate) fn new(
+        schema: SchemaRef,
+        batches: BoxStream<'static, Result<RecordBatch, QueryError>>,
+        deadline: Instant,
+    ) -> Self {
+        Self { schema, batches, rest: None, failure: None, deadline: Some(deadline) }
     }
 
     /// Rows of texts in memory.
@@ -159,7 +166,24 @@ impl ResultRows {
             .map(|column| Arc::new(StringArray::from_iter(rows.iter().map(|row| row.get(column)))) as ArrayRef);
         let batch = RecordBatch::try_new(Arc::clone(&schema), columns.collect());
         let batch = batch.map_err(|error| Failure::new("XX000", error.to_string()))?;
-        Ok(Self { schema, batches: futures::stream::empty().boxed(), rest: Some(batch), failure: None })
+        let batches = futures::stream::empty().boxed();
+        Ok(Self { schema, batches, rest: Some(batch), failure: None, deadline: None })
+    }
+
+    /// When the statement must have ended. `None` if it has.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// Ends the statement at its deadline. If there are rows that were not requested, they are dropped, with those that
+    /// were not sent, and the next fetch fails: rows never vanish without an error.
+    pub(crate) async fn end_at_deadline(&mut self) {
+        self.deadline = None;
+        if let Some(next) = self.batches.next().await {
+            self.rest = None;
+            self.failure = Some(next.err().unwrap_or(QueryError::TimedOut));
+        }
+        self.batches = futures::stream::empty().boxed();
     }
 
     /// The bytes of the batch with the rows that are not sent yet.
@@ -219,4 +243,41 @@ impl ResultRows {
 /// A schema of text columns.
 pub(crate) fn schema_of_texts(names: &[&str]) -> SchemaRef {
     Arc::new(Schema::new(names.iter().map(|name| Field::new(*name, DataType::Utf8, true)).collect::<Vec<_>>()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A result of which a row is not sent, and these batches are not requested.
+    fn result(batches: Vec<Result<RecordBatch, QueryError>>) -> ResultRows {
+        let unsent = batch();
+        let rows = ResultRows::new(unsent.schema(), futures::stream::iter(batches).boxed(), Instant::now());
+        ResultRows { rest: Some(unsent), ..rows }
+    }
+
+    fn batch() -> RecordBatch {
+        let rows: ArrayRef = Arc::new(StringArray::from(vec!["row"]));
+        RecordBatch::try_new(schema_of_texts(&["text"]), vec![rows]).unwrap()
+    }
+
+    #[tokio::test]
+    async fn at_the_deadline_no_row_vanishes_without_an_error() {
+        // All rows are computed, and some of them were not requested.
+        for batches in [vec![Ok(batch())], vec![Ok(batch()), Ok(batch())], vec![Ok(batch()), Err(QueryError::TimedOut)]]
+        {
+            let mut rows = result(batches);
+            rows.end_at_deadline().await;
+            assert!(matches!(rows.failure, Some(QueryError::TimedOut)), "{:?}", rows.failure);
+            assert_eq!((rows.unsent_bytes(), rows.deadline()), (0, None));
+            assert!(rows.batches.next().await.is_none());
+        }
+        let mut rows = result(vec![Err(QueryError::OutOfMemory { held_mib: 1 })]);
+        rows.end_at_deadline().await;
+        assert!(matches!(rows.failure, Some(QueryError::OutOfMemory { .. })) && rows.unsent_bytes() == 0);
+        // The rest is all that there is.
+        let mut rows = result(Vec::new());
+        rows.end_at_deadline().await;
+        assert!(rows.failure.is_none() && rows.unsent_bytes() > 0 && rows.deadline().is_none());
+    }
 }

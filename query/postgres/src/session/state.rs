@@ -17,6 +17,7 @@ use datafusion_postgres::pgwire::messages::startup::ParameterStatus;
 use holdfast_query::{AccessKind, Limits, QueryError, Reader, Request};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// A session.
@@ -73,18 +74,20 @@ impl Session {
         values: Vec<ScalarValue>,
         interruption: &Interruption,
     ) -> Result<ResultRows, SessionError> {
+        let time = self.variables.statement_timeout();
+        let deadline = Instant::now() + time;
         let request = Request {
             statement: query.text.clone(),
             parameters: values,
             purpose: self.variables.purpose(),
             kind: AccessKind::Queried,
-            limits: Limits { rows: self.settings.row_limit, time: Some(self.variables.statement_timeout()) },
+            limits: Limits { rows: self.settings.row_limit, time: Some(time) },
         };
         let result = interruption.or(&mut self.wire, self.reader.query(request)).await??;
         for notice in &result.notices {
             self.wire.notice(warning(notice.to_string())).await?;
         }
-        Ok(ResultRows::new(result.schema, result.batches))
+        Ok(ResultRows::new(result.schema, result.batches, deadline))
     }
 
     pub(super) async fn complete(&mut self, tag: String) -> Result<(), SessionError> {
@@ -100,6 +103,11 @@ impl Session {
             self.wire.put(PgWireBackendMessage::ParameterStatus(ParameterStatus::new(name, value))).await?;
         }
         Ok(())
+    }
+
+    /// The next deadline of a statement whose rows are not all computed.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.portals.values().filter_map(Portal::deadline).min()
     }
 
     /// Closes all portals but held cursors.

@@ -4,18 +4,23 @@
 //! Types that PostgreSQL lacks are described and encoded as text.
 
 use crate::sqlstate::Failure;
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampMicrosecondType;
 use arrow_array::{Array, ArrayRef, RecordBatch};
-use arrow_schema::{DataType, Field, FieldRef, Schema};
+use arrow_schema::{DataType, Field, FieldRef, Schema, TimeUnit};
 use datafusion::arrow::compute::cast;
 use datafusion_postgres::arrow_pg::datatypes::field_into_pg_type;
 use datafusion_postgres::arrow_pg::encoder::encode_value;
 use datafusion_postgres::pgwire::api::Type;
 use datafusion_postgres::pgwire::api::results::{DataRowEncoder, FieldFormat, FieldInfo};
 use datafusion_postgres::pgwire::messages::data::{DataRow, RowDescription};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// The most digits of a decimal that the encoder writes exactly. A longer decimal is sent as text.
 const MAX_DIGITS: u8 = 28;
+/// The microseconds since 1970 of the years 1 to 9999, which the encoder writes with four digits.
+const FOUR_DIGITS: Range<i64> = -62_135_596_800_000_000..253_402_300_800_000_000;
 
 /// The format (text or binary) of each column.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,6 +128,8 @@ impl Rows {
         for ((array, field), info) in self.columns.iter().zip(self.fields.iter()) {
             let encoded = if array.is_null(row) {
                 self.encoder.encode_field(&None::<i8>)
+            } else if let Some(text) = far_time(array, row, info) {
+                self.encoder.encode_field(&text)
             } else {
                 encode_value(&mut self.encoder, array, row, field, info)
             };
@@ -132,6 +139,24 @@ impl Rows {
         }
         Some(Ok(self.encoder.take_row()))
     }
+}
+
+/// The text of a time before the year 1 or after 9999, as PostgreSQL writes it. The encoder would give the year a sign.
+/// `None` for other times, in the binary format, and beyond the calendar of 262142 years.
+fn far_time(array: &ArrayRef, row: usize, info: &FieldInfo) -> Option<String> {
+    let DataType::Timestamp(TimeUnit::Microsecond, zone) = array.data_type() else { return None };
+    if info.format() != FieldFormat::Text || !matches!(zone.as_deref(), None | Some("UTC")) {
+        return None;
+    }
+    let times = array.as_primitive::<TimestampMicrosecondType>();
+    if FOUR_DIGITS.contains(&times.value(row)) {
+        return None;
+    }
+    let time = times.value_as_datetime(row)?;
+    let year: i64 = time.format("%Y").to_string().parse().ok()?;
+    let (year, era) = if year > 0 { (year, "") } else { (1 - year, " BC") };
+    let offset = if zone.is_some() { "+00" } else { "" };
+    Some(format!("{year:04}-{}{offset}{era}", time.format("%m-%d %H:%M:%S%.6f")))
 }
 
 /// The type that is described to the client, and the type in memory from which it is encoded.
@@ -202,6 +227,24 @@ mod tests {
     fn times_have_an_offset_and_microseconds() {
         let time = TimestampMicrosecondArray::from(vec![1_778_400_000_123_456]).with_timezone("UTC");
         assert_eq!(texts(Arc::new(time)), [Some("2026-05-10 08:00:00.123456+00".to_owned())]);
+    }
+
+    #[test]
+    fn far_times_are_written_as_postgresql_writes_them() {
+        let times = vec![FOUR_DIGITS.start, FOUR_DIGITS.end - 1, FOUR_DIGITS.end, FOUR_DIGITS.start - 1, i64::MAX];
+        let expected = [
+            Some("0001-01-01 00:00:00.000000"),
+            Some("9999-12-31 23:59:59.999999"),
+            Some("10000-01-01 00:00:00.000000"),
+            Some("0001-12-31 23:59:59.999999 BC"),
+            None,
+        ];
+        let without_zone = texts(Arc::new(TimestampMicrosecondArray::from(times.clone())));
+        assert_eq!(without_zone, expected.map(|text| text.map(str::to_owned)));
+        let zoned = texts(Arc::new(TimestampMicrosecondArray::from(times).with_timezone("UTC")));
+        assert_eq!(zoned[2].as_deref(), Some("10000-01-01 00:00:00.000000+00"));
+        assert_eq!(zoned[3].as_deref(), Some("0001-12-31 23:59:59.999999+00 BC"));
+        assert_eq!(zoned[4], None);
     }
 
     #[test]

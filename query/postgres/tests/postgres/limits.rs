@@ -1,10 +1,10 @@
 //! Limits: connections, time, rows, memory, and the shutdown of the server.
 
-use crate::fixture::{PASSWORD, Server};
+use crate::fixture::{PASSWORD, SESSIONS, Server};
 use crate::protocol::ENDLESS;
 use futures::StreamExt as _;
 use holdfast_postgres::PostgresSettings;
-use holdfast_query::STATEMENT_BYTES;
+use holdfast_query::{Outcome, STATEMENT_BYTES};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -48,6 +48,41 @@ async fn a_statement_ends_at_its_timeout() {
     // The server's limit still applies.
     client.batch_execute("set statement_timeout = 0").await.unwrap();
     assert_eq!(code(&client, ENDLESS).await, "57014");
+}
+
+/// Waits until the end of as many accesses is on record. Returns the outcome of the last.
+async fn outcome_of(server: &Server, accesses: usize) -> Outcome {
+    for _ in 0..400 {
+        {
+            let ended = server.audit_trail.ended.lock().unwrap();
+            if ended.len() == accesses {
+                return ended[accesses - 1].outcome;
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("the end is not on record");
+}
+
+#[tokio::test]
+async fn a_cursor_from_which_nobody_fetches_ends_at_the_timeout_of_its_statement() {
+    let server = Server::start().await;
+    let client = server.connect("manager").await;
+    client.batch_execute("set statement_timeout = '2s'; begin").await.unwrap();
+    // Some sixty batches, which a sort holds.
+    let large = "select a.id from events a, events b order by a.id";
+    client.batch_execute(&format!("declare c cursor for {large}; fetch 1 from c")).await.unwrap();
+    assert!(server.audit_trail.ended.lock().unwrap().is_empty());
+    // The client is silent.
+    assert_eq!(outcome_of(&server, 1).await, Outcome::Failed);
+    // The batch of the fixture's engine that was begun, and no other.
+    assert_eq!(server.audit_trail.ended.lock().unwrap()[0].rows, 256);
+    assert_eq!(code(&client, "fetch 1 from c").await, "57014");
+    client.batch_execute("rollback; begin").await.unwrap();
+    // What is computed may still be fetched.
+    client.batch_execute("declare c cursor for select id from events; fetch 1 from c").await.unwrap();
+    assert_eq!(outcome_of(&server, 2).await, Outcome::Complete);
+    assert_eq!(client.query("fetch all from c", &[]).await.unwrap().len(), 3 * SESSIONS - 1);
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ const GRACE: Duration = Duration::from_secs(60);
 /// After a connection could not be made.
 const PAUSE: Duration = Duration::from_millis(50);
 /// Bytes of the end of an answer, in which an error may be.
-const TAIL_BYTES: usize = 4096;
+const TAIL_BYTES: usize = 64 << 10;
 
 /// How a statement ended.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -40,6 +40,8 @@ pub struct KillOptions {
 pub struct Kills {
     /// Processes that were killed.
     pub killed: u64,
+    /// Processes that had ended by themselves before they were killed.
+    pub ended: u64,
     /// Statements that were answered between them.
     pub answered: u64,
     /// The longest time from a kill until a statement was answered again, pauses between restarts included.
@@ -61,8 +63,9 @@ pub async fn kills(deployment: &mut Deployment, options: &KillOptions) -> Result
     let allowed_delay = deployment.flush_interval + Duration::from_secs(1);
     let mut all = Kills { allowed_delay, ..Kills::default() };
     let mut choices = Choices::seeded(options.seed);
-    while all.killed < options.count {
-        if all.killed > 0 {
+    // A process that always ends by itself is not waited for without end.
+    while all.killed < options.count && all.ended <= options.count {
+        if all.killed + all.ended > 0 {
             deployment.stop().await?;
             deployment.serve().await?;
         }
@@ -80,11 +83,14 @@ async fn round(
     all: &mut Kills,
 ) -> Result<(), Error> {
     let posting = Posting::start(deployment, POST_EVERY).await?;
-    let load = Load::start(deployment, options.seed.wrapping_add(all.killed << 32))?;
+    let load = Load::start(deployment, options.seed.wrapping_add((all.killed + all.ended) << 32))?;
     for _ in 0..KILLS_A_ROUND.min(options.count - all.killed) {
         let process = load.wait_for_answer(deployment).await?;
         tokio::time::sleep(Duration::from_millis(choices.below(DELAY) as u64)).await;
-        kill(process)?;
+        if deployment.query_process() != Some(process) || !kill(process)? {
+            all.ended += 1;
+            continue;
+        }
         all.killed += 1;
         let killed = Instant::now();
         let answered = load.answered();
@@ -96,10 +102,15 @@ async fn round(
     Ok(())
 }
 
-/// SIGKILL. The process may have ended by itself.
-fn kill(process: u32) -> Result<(), Error> {
+/// SIGKILL. `false` if there is no such process: it has ended by itself.
+fn kill(process: u32) -> Result<bool, Error> {
     let status = std::process::Command::new("kill").args(["-9", &process.to_string()]).status();
-    status.map(drop).map_err(Error::io("start", "kill"))
+    let is_delivered = status.map_err(Error::io("start", "kill"))?.success();
+    let place = format!("/proc/{process}");
+    if !is_delivered && std::path::Path::new(&place).exists() {
+        return Err(Error::io("kill", place)(std::io::ErrorKind::PermissionDenied.into()));
+    }
+    Ok(is_delivered)
 }
 
 /// Clients that send statements until they are stopped.
@@ -167,5 +178,19 @@ impl Load {
         self.stop.store(true, Ordering::Release);
         self.clients.shutdown().await;
         self.answered()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_process_that_lives_is_killed() {
+        let mut child = std::process::Command::new("sleep").arg("600").spawn().unwrap();
+        let process = child.id();
+        assert!(kill(process).unwrap());
+        assert!(!child.wait().unwrap().success());
+        assert!(!kill(process).unwrap());
     }
 }

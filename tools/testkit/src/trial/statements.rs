@@ -64,8 +64,12 @@ pub struct Statements {
     pub crashes: u64,
     /// Statements without an answer: their connection ended, could not be made, or was silent.
     pub disconnected: Vec<String>,
+    /// Statements that the server answered as its own failure, and the kinds of their ends.
+    pub failed: Vec<(String, String)>,
     /// The largest resident memory of the process that was seen, in bytes.
     pub memory: u64,
+    /// What it may be, in bytes: the process is ended beyond it.
+    pub memory_limit: u64,
     /// The events posted meanwhile.
     pub posted: Posted,
     /// Events of trials in the archive at the end, and how many different ids they have.
@@ -111,6 +115,9 @@ impl Statements {
         if matches!(kind.as_str(), "disconnected" | "silent") {
             self.disconnected.push(statement.clone());
         }
+        if is_failure(&kind) {
+            self.failed.push((kind.clone(), statement.clone()));
+        }
         if took > self.slowest.0 {
             self.slowest = (took, statement);
         }
@@ -121,6 +128,7 @@ impl Statements {
         self.ran += other.ran;
         self.late += other.late;
         self.disconnected.extend(other.disconnected);
+        self.failed.extend(other.failed);
         if other.slowest.0 > self.slowest.0 {
             self.slowest = other.slowest;
         }
@@ -132,6 +140,11 @@ impl Statements {
 
 fn is_bound(kind: &str) -> bool {
     BOUNDS.contains(&kind) || (kind.len() == 5 && kind.starts_with("54"))
+}
+
+/// Whether the server says that it failed, or does not say why.
+fn is_failure(kind: &str) -> bool {
+    matches!(kind, "without_reason" | "internal") || (kind.len() == 5 && kind.starts_with("XX"))
 }
 
 /// Sends generated statements, and watches what else the server does.
@@ -160,6 +173,8 @@ pub async fn statements(deployment: &Deployment, options: &StatementOptions) -> 
     };
     let (mut all, (memory, processes)) = tokio::join!(sending, look(deployment, &is_done));
     all.memory = memory;
+    all.memory_limit =
+        deployment.metric("holdfast_child_memory_limit_bytes{role=\"query\"}").await?.unwrap_or_default();
     // A process that ended and was started again counts, and so does one that was seen before it was counted.
     let restarted = restarts(deployment).await?.saturating_sub(before);
     all.crashes = restarted.max((processes.len() as u64).saturating_sub(1));
@@ -229,8 +244,12 @@ mod tests {
         assert_eq!((all.ran, all.answered(), all.bounded(), all.late), (7, 1, 2, 1));
         assert_eq!(all.slowest, (3 * second, "slow".to_owned()));
         assert_eq!(all.disconnected, ["gone"]);
+        assert_eq!(all.failed, []);
+        all.add("postgres", "odd".to_owned(), Ending::Refused("XX000".to_owned()), second, second);
+        assert_eq!(all.failed, [("XX000".to_owned(), "odd".to_owned())]);
         let errors: Vec<(String, u64)> = all.errors().into_iter().collect();
-        let expected = [("http invalid_statement", 1), ("postgres 42xxx", 2), ("postgres disconnected", 1)];
+        let expected =
+            [("http invalid_statement", 1), ("postgres 42xxx", 2), ("postgres XXxxx", 1), ("postgres disconnected", 1)];
         assert_eq!(errors, expected.map(|(name, count)| (name.to_owned(), count)));
     }
 }

@@ -16,6 +16,22 @@ fn faulty(fixture: &Fixture) -> (Arc<FaultyStore>, Arc<dyn ObjectStore>) {
 }
 
 #[tokio::test]
+async fn a_store_that_does_not_answer_is_an_error_of_verification_and_no_finding() {
+    let fixture = Fixture::new();
+    filled(&fixture).await;
+    for failure in [Failure::Transient, Failure::PermissionDenied] {
+        let (store, handle) = faulty(&fixture);
+        let rule = Rule::new(Fault::FailBefore(failure)).on(&[Operation::Get]).path_contains("events/_delta_log/");
+        let rule = store.faults().inject(rule.when(When::First(1)));
+        let archive = fixture.through(handle);
+        let failed = fixture.verify_through(&archive, fixture.unlocker()).await;
+        assert!(matches!(failed, Err(ArchiveError::Store { .. })), "{failed:?}");
+        assert_eq!(store.faults().fired(rule), 1);
+        Fixture::is_intact(&fixture.verify_through(&archive, fixture.unlocker()).await.unwrap());
+    }
+}
+
+#[tokio::test]
 async fn archivers_commit_while_a_date_is_sealed() {
     let fixture = Fixture::new();
     filled(&fixture).await;

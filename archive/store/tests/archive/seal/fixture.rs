@@ -268,18 +268,32 @@ impl Fixture {
 
     /// Integrates what is committed and verifies everything.
     pub(crate) async fn verify(&self) -> Report {
+        self.verify_with(self.unlocker()).await
+    }
+
+    /// The same with other keys.
+    pub(crate) async fn verify_with(&self, unlocker: Arc<Unlocker>) -> Report {
+        self.verify_through(&self.archive, unlocker).await.unwrap()
+    }
+
+    /// The same of an archive that reads from the same store.
+    pub(crate) async fn verify_through(
+        &self,
+        archive: &Archive,
+        unlocker: Arc<Unlocker>,
+    ) -> Result<Report, ArchiveError> {
         self.integrator.lock().await.finish(NOW).await.unwrap();
         let verification = Verification {
-            archive: &self.archive,
+            archive,
             keys: &self.trusted,
-            unlocker: self.unlocker(),
+            unlocker,
             mirrors: &[],
             witnesses: &[],
             scope: Scope::default(),
             parallelism: 2,
             now: NOW,
         };
-        verification.run(|_| ()).await.unwrap()
+        verification.run(|_| ()).await
     }
 
     #[track_caller]

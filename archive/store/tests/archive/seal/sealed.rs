@@ -2,7 +2,7 @@
 
 use super::fixture::*;
 use holdfast_archive::keys::Unlocker;
-use holdfast_archive::seal::{SealSettings, SkipReason, Sweeper};
+use holdfast_archive::seal::{SealSettings, SkipReason, Sweeper, name_dead_letters};
 use holdfast_archive::segment::{Partition, SegmentKeys, SegmentWriter};
 use holdfast_archive::{Advance, Table};
 use holdfast_events::{EventBatchBuilder, Position, decode_structured};
@@ -98,6 +98,78 @@ async fn late_events_of_a_sealed_date_get_a_sealed_file_of_their_own() {
     fixture.has_no_waste().await;
     assert_eq!(fixture.rows(Table::Events).await, before);
     Fixture::is_intact(&fixture.verify().await);
+}
+
+/// One late event and one late chunk after the other, each in a run of its own.
+#[tokio::test]
+async fn many_small_sealed_files_of_a_date_are_merged_again() {
+    let fixture = Fixture::new();
+    for number in 0..8i64 {
+        let events = vec![(0, DATE, line("late", number, DATE, "late"))];
+        let chunks = vec![(DATE, "s-a", "r-1", number, vec![media(number as u8, 500)])];
+        fixture.append(Unit { events, chunks, ..Unit::default() }).await;
+        let sealed = fixture.seal().await;
+        assert_eq!((sealed.groups, sealed.files_before, sealed.rows), (1, 1, 2));
+    }
+    let (rows, old) = (fixture.rows(Table::Events).await, fixture.files(Table::Events).await);
+    assert_eq!(old.len(), 8);
+    let sealed = fixture.seal().await;
+    assert_eq!(sealed.skipped, []);
+    assert_eq!((sealed.groups, sealed.files_before, sealed.files_after, sealed.rows), (1, 8, 1, 16));
+    assert_eq!((sealed.objects_before, sealed.objects_after), (8, 1));
+    assert_eq!(fixture.rows(Table::Events).await, rows);
+    Fixture::is_intact(&fixture.verify().await);
+    // Who reads the version before has the time of grace.
+    assert_eq!(fixture.rows_of(Table::Events, &old).await, rows);
+    assert_eq!(fixture.sweep_later().await.files, 16);
+    fixture.has_no_waste().await;
+    assert_eq!(fixture.rows(Table::Events).await, rows);
+    Fixture::is_intact(&fixture.verify().await);
+    // Also who has no key finds that what is gone was given up.
+    let report = fixture.verify_with(Arc::new(Unlocker::new(fixture.archive.clone(), Vec::new()))).await;
+    assert!(report.findings.is_empty(), "{:#?}", report.findings);
+    assert_eq!(fixture.seal().await.groups, 0);
+}
+
+/// Little memory for rows that are large and compress well.
+#[tokio::test]
+async fn sealed_files_of_which_few_fill_the_memory_stay_as_they_are() {
+    let fixture = Fixture::new();
+    let large = "x".repeat(900_000);
+    for number in 0..8i64 {
+        let events = vec![(0, DATE, line("late", number, DATE, &large))];
+        fixture.append(Unit { events, ..Unit::default() }).await;
+        assert_eq!(fixture.seal().await.groups, 1);
+    }
+    let (before, files) = (fingerprint(&fixture).await, fixture.files(Table::Events).await);
+    let mut sealer = fixture.sealer();
+    // As much as the plan wants for files of this size.
+    let largest = files.iter().map(|file| file.size).max().unwrap();
+    assert!(largest * 128 < 8 * 900_000, "{largest}");
+    sealer.settings.max_memory = largest as usize * 128;
+    let sealed = seal(&sealer).await.unwrap();
+    assert_eq!((sealed.groups, sealed.skipped), (0, Vec::new()));
+    assert_eq!(fingerprint(&fixture).await, before);
+    // With more memory they are merged.
+    assert_eq!(fixture.seal().await.files_before, 8);
+    Fixture::is_intact(&fixture.verify().await);
+}
+
+#[tokio::test]
+async fn dead_letters_that_no_entry_names_are_named_on_demand() {
+    let fixture = Fixture::new();
+    fixture.append(Unit { events: vec![(0, DATE, line("s", 1, DATE, "x"))], ..Unit::default() }).await;
+    // An archiver that died between its two commits.
+    let advance = Advance { topic: "dead".to_owned(), partition: 0, expected: None, next: 1 };
+    fixture.commit(Table::DeadLetters, Vec::new(), Vec::new(), &[advance]).await;
+    assert_ne!(fixture.verify().await.notices, [""; 0], "they wait");
+    for _ in 0..2 {
+        name_dead_letters(&fixture.archive, &fixture.key, NOW).await.unwrap();
+        assert_eq!(fixture.archive.table(Table::Events).version().await.unwrap(), Some(2), "once");
+        let report = fixture.verify().await;
+        Fixture::is_intact(&report);
+        assert_eq!(report.notices, [""; 0]);
+    }
 }
 
 #[tokio::test]

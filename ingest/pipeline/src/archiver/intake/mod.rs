@@ -201,10 +201,10 @@ impl Intake {
         let source = || LibraryError::MessageConsumption(RDKafkaErrorCode::OffsetOutOfRange);
         for (topic, partition, offset) in self.state.reader.collector.positions() {
             let watermarks = self.consumer.fetch_watermarks(&topic, partition, Duration::from_secs(5));
-            if let (Ok((low, high)), Some(next)) = (watermarks, offset)
-                && !(low..=high).contains(&next)
+            if let (Ok((first, end)), Some(offset)) = (watermarks, offset)
+                && !(first..=end).contains(&offset)
             {
-                return ArchiverError::OffsetLost { topic, partition, offset: next };
+                return ArchiverError::OffsetLost { topic, partition, offset, first, end };
             }
         }
         ArchiverError::Kafka { doing: "read from Kafka", source: source() }

@@ -1,6 +1,8 @@
 -- One row per chat line. The text of a redacted line is NULL; the row shows who redacted it, and the reason.
+-- `time` is NULL if the event claims an implausible one.
 with lines as (
-    select subject, seq, time, sender, participant_id, visibility, operational, data, agent, portal, customer, ticket
+    select subject, seq, case when not time_implausible then time end as time, sender, participant_id, visibility,
+        operational, data, agent, portal, customer, ticket
     from archive.deduplicated_events
     where type = 'chat.line'
 ),

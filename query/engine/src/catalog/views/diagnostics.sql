@@ -1,4 +1,5 @@
 -- One row per diagnostic report. `disks`, `apps`, `services` and `report` are JSON.
+-- `time` is NULL if the event claims an implausible one.
 with reports as (
     select *
     from archive.deduplicated_events
@@ -6,7 +7,7 @@ with reports as (
 )
 select
     subject as session,
-    time,
+    case when not time_implausible then time end as time,
     kind,
     personal ->> 'hostname' as hostname,
     personal ->> 'device_serial' as device_serial,

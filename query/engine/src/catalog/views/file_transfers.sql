@@ -1,4 +1,5 @@
 -- One row per file that was sent to the customer's device or received from it.
+-- `time` is NULL if the event claims an implausible one.
 with transfers as (
     select *
     from archive.deduplicated_events
@@ -6,7 +7,7 @@ with transfers as (
 )
 select
     subject as session,
-    time,
+    case when not time_implausible then time end as time,
     case type when 'file.sent' then 'sent' else 'received' end as direction,
     personal ->> 'name' as name,
     personal ->> 'path' as path,

@@ -1,8 +1,10 @@
 -- One row per screen recording. Chunks are numbered from 0; a chunk that was delivered twice counts once.
 -- `complete`: the recording has an end (its last chunk, or recording.ended), and every chunk up to the end is archived.
 -- `missing` lists the numbers of missing chunks, for example '3-5, 9'.
+-- A time is NULL also where its events claim implausible ones.
 with recorded as (
-    select subject, recording_id, type, seq, first_ms, last_ms, last, size, media_type, time, duration, operational,
+    select subject, recording_id, type, seq, first_ms, last_ms, last, size, media_type, duration, operational,
+        case when not time_implausible then time end as time,
         kafka_topic, kafka_partition, kafka_offset
     from archive.deduplicated_events
     where type in ('recording.started', 'recording.chunk', 'recording.paused', 'recording.ended')

@@ -1,4 +1,5 @@
 -- One row per submitted survey. `rating` is the customer's rating (1 to 5), `resolved` the customer's answer (yes, no).
+-- `time` is NULL if the event claims an implausible one.
 with submitted as (
     select *
     from archive.deduplicated_events
@@ -6,7 +7,7 @@ with submitted as (
 )
 select
     subject as session,
-    time,
+    case when not time_implausible then time end as time,
     rating,
     resolved,
     data ->> 'feedback' as feedback,

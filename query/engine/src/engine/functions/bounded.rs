@@ -1,8 +1,11 @@
 //! A function whose calls are bounded.
 
+use super::bounded_operator::{BoundedOperator, bound_operator};
 use super::growth::{Growth, growth_of};
-use super::need::check;
+use super::need::{check, check_replacements, elements_of};
 use super::pad::not_negative;
+use super::search::in_parts;
+use crate::engine::names::map_named_expressions;
 use datafusion::arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
@@ -17,6 +20,9 @@ use datafusion::logical_expr::{
 };
 use std::sync::Arc;
 
+/// Elements of a constant array that the engine may take apart, into an expression each: as many as can be written.
+const CONSTANT_ELEMENTS: u64 = 50_000;
+
 /// The function `inner`, which is called only if its arguments keep the bounds. In everything else it is `inner`: names,
 /// types, plans and results stay the same.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -27,9 +33,12 @@ pub(super) struct BoundedFunction {
 
 /// `function` with its bounds. `None` if it needs none, or has them already.
 pub(super) fn bounded(function: &Arc<ScalarUDF>) -> Option<Arc<ScalarUDF>> {
+    if function.inner().is::<BoundedFunction>() || function.inner().is::<BoundedOperator>() {
+        return None;
+    }
     // What extensions add has no list here: its arguments are bounded at least.
     let growth = growth_of(function.name()).unwrap_or(Growth::Copies);
-    if growth == Growth::None || function.inner().is::<BoundedFunction>() {
+    if growth == Growth::None {
         return None;
     }
     Some(Arc::new(ScalarUDF::new_from_impl(BoundedFunction { inner: Arc::clone(function), growth })))
@@ -45,14 +54,14 @@ pub(super) fn bound_call(mut expression: Expr) -> Expr {
     expression
 }
 
-/// `expression` with bounds around all of its calls.
+/// `expression` with bounds around all of its calls and operators.
 fn bound_calls(expression: Expr) -> Result<Transformed<Expr>> {
-    expression.transform_up(|part| Ok(Transformed::yes(bound_call(part))))
+    expression.transform_up(|part| Ok(Transformed::yes(bound_operator(bound_call(part)))))
 }
 
-/// `plan` with bounds around all of its calls.
+/// `plan` with bounds around all of its calls and operators.
 pub(crate) fn bound_plan(plan: LogicalPlan) -> Result<LogicalPlan> {
-    plan.transform_down_with_subqueries(|node| node.map_expressions(bound_calls)).data()
+    plan.transform_down_with_subqueries(|node| map_named_expressions(node, bound_calls)).data()
 }
 
 /// If `expression` is a bounded call, the call of the function itself.
@@ -70,14 +79,26 @@ fn unbound_call(mut expression: Expr) -> Expr {
 #[warn(clippy::missing_trait_methods)]
 impl ScalarUDFImpl for BoundedFunction {
     fn invoke_with_args(&self, mut args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        check(self.inner.name(), self.growth, &args)?;
+        let name = self.inner.name();
+        check(name, self.growth, &args)?;
         if self.growth == Growth::Pad && args.args.len() > 1 {
             args.args[1] = not_negative(args.args[1].clone())?;
         }
-        self.inner.invoke_with_args(args)
+        let Some(syntax) = self.growth.syntax() else { return self.inner.invoke_with_args(args) };
+        let mut bytes = 0;
+        in_parts(name, syntax, args, |part| {
+            if self.growth == Growth::SearchAndReplace {
+                check_replacements(name, &part, &mut bytes)?;
+            }
+            self.inner.invoke_with_args(part)
+        })
     }
 
     fn simplify(&self, args: Vec<Expr>, info: &SimplifyContext) -> Result<ExprSimplifyResult> {
+        let is_long = |arg: &Expr| matches!(arg, Expr::Literal(value, _) if elements_of(value) > CONSTANT_ELEMENTS);
+        if args.iter().any(is_long) {
+            return Ok(ExprSimplifyResult::Original(args));
+        }
         // A function knows the others (`array_has` knows `make_array`) without their bounds.
         let args = args.into_iter().map(unbound_call).collect();
         Ok(match self.inner.simplify(args, info)? {

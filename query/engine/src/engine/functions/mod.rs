@@ -9,18 +9,23 @@
 //!
 //! The engine also plans calls of functions that it does not look up: operators (`@>`, `ARRAY[..]`), `= ANY(..)`, and
 //! what it simplifies a call to. These get their bounds where they are planned, or in the plan before it is optimized.
+//! Operators over texts (`||`, `~`, LIKE) become calls of bounded functions in the same places.
 
 mod bounded;
+mod bounded_operator;
 mod constants;
 mod growth;
 mod need;
 mod operators;
 mod pad;
 mod pattern;
+mod search;
+mod series_arguments;
 
 pub(super) use bounded::bound_plan;
 pub(super) use constants::check_constants;
 pub(super) use operators::BoundedOperators;
+pub(super) use series_arguments::check_series_arguments;
 
 use bounded::bounded;
 use datafusion::common::Result;
@@ -40,6 +45,28 @@ pub(super) fn bound_functions(state: &mut SessionState) -> Result<()> {
     }
     Ok(())
 }
+
+/// The class of a scalar function of the engine in `docs/functions.md`. `None` if it is not one.
+#[cfg(test)]
+pub(super) fn class_of(name: &str) -> Option<&'static str> {
+    use growth::Growth;
+    growth::growth_of(name).map(|growth| match growth {
+        Growth::None => "constant",
+        Growth::Copies
+        | Growth::Bytes { .. }
+        | Growth::Case { .. }
+        | Growth::Elements { .. }
+        | Growth::Trim
+        | Growth::Split
+        | Growth::JsonElements
+        | Growth::Gather
+        | Growth::GatherElements { .. } => "linear",
+        _ => "bounded",
+    })
+}
+
+#[cfg(test)]
+pub(crate) use search::thread_time;
 
 #[cfg(test)]
 mod tests;

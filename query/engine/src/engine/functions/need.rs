@@ -1,25 +1,23 @@
 //! What a call needs, computed from its arguments before it is made.
 
 use super::growth::Growth;
-use super::pattern::{matches, states};
+use super::pattern::{Syntax, all_states, matches};
 use crate::error::QueryError;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType};
 use arrow_array::{Array, ArrayRef, Int64Array};
 use arrow_cast::cast;
 use arrow_schema::{DataType, TimeUnit};
-use datafusion::common::{Result, ScalarValue};
+use datafusion::common::{DataFusionError, Result, ScalarValue};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs};
 use std::collections::HashSet;
 
 /// Bytes of the results and the copied arguments of one call.
 const CALL_BYTES: u64 = 64 << 20;
 /// Steps of a call. One takes some nanoseconds.
-const CALL_STEPS: u64 = 50_000_000;
-/// Steps that compiling a pattern takes, at least.
-const STEPS_OF_PATTERN: u64 = 500_000;
-/// Steps that compiling a state of a pattern takes. The engine refuses a pattern that takes more than some megabytes.
-const STEPS_OF_STATE: u64 = 100;
+pub(super) const CALL_STEPS: u64 = 50_000_000;
+/// Steps of an element that is made from a part of a text.
+const STEPS_OF_MADE_ELEMENT: u64 = 8;
 /// Bytes of an element beside its text.
 const ELEMENT_BYTES: u64 = 16;
 /// Nanoseconds of a day.
@@ -27,19 +25,40 @@ const DAY: i128 = 86_400_000_000_000;
 
 /// Refuses a call of `function` that needs more than a call may.
 pub(super) fn check(function: &str, growth: Growth, call: &ScalarFunctionArgs) -> Result<()> {
-    let refused = |what: String, what_to_do| {
-        Err(QueryError::Function { function: function.to_owned(), what, what_to_do }.through_engine())
-    };
     let need = Need::of(growth, call)?;
-    if need.bytes > CALL_BYTES {
-        let what = format!("make more than {} MiB at a time", CALL_BYTES >> 20);
-        return refused(what, "ask for shorter results");
+    check_bytes(function, need.bytes)?;
+    if need.steps > CALL_STEPS { Err(takes_long(function)) } else { Ok(()) }
+}
+
+fn check_bytes(function: &str, bytes: u64) -> Result<()> {
+    if bytes <= CALL_BYTES {
+        return Ok(());
     }
-    if need.steps > CALL_STEPS {
-        let what = format!("take more than {CALL_STEPS} steps at a time");
-        return refused(what, "call it with shorter texts, arrays or patterns");
-    }
-    Ok(())
+    Err(refused(function, format!("make more than {} MiB at a time", CALL_BYTES >> 20), "ask for shorter results"))
+}
+
+/// A call takes more steps than it may, or more time than these should.
+pub(super) fn takes_long(function: &str) -> DataFusionError {
+    let what = format!("take more than {CALL_STEPS} steps at a time");
+    refused(function, what, "call it with shorter texts, arrays or patterns")
+}
+
+fn refused(function: &str, what: String, what_to_do: &'static str) -> DataFusionError {
+    QueryError::Function { function: function.to_owned(), what, what_to_do }.through_engine()
+}
+
+/// Adds to `bytes` what a call of `regexp_replace` makes, and refuses more than a call may make.
+pub(super) fn check_replacements(function: &str, call: &ScalarFunctionArgs, bytes: &mut u64) -> Result<()> {
+    let [text, pattern, replacement, flags @ ..] = call.args.as_slice() else { return Ok(()) };
+    let rows = rows_of(call);
+    *bytes = replaced_bytes_of([text, pattern, replacement], flags.first(), rows, *bytes)?;
+    check_bytes(function, *bytes)
+}
+
+/// The rows that a call computes: one if its arguments are constants.
+pub(super) fn rows_of(call: &ScalarFunctionArgs) -> usize {
+    let is_constant = call.args.iter().all(|argument| matches!(argument, ColumnarValue::Scalar(_)));
+    if is_constant { 1 } else { call.number_rows }
 }
 
 /// What a call needs, at most.
@@ -52,12 +71,10 @@ pub(super) struct Need {
 impl Need {
     pub(super) fn of(growth: Growth, call: &ScalarFunctionArgs) -> Result<Self> {
         let args = call.args.as_slice();
-        let is_constant = args.iter().all(|argument| matches!(argument, ColumnarValue::Scalar(_)));
         // A call with constants only is made once, except by those that make a row of each.
-        let rows = if is_constant && growth != Growth::Pad { 1 } else { call.number_rows };
+        let rows = if growth == Growth::Pad { call.number_rows } else { rows_of(call) };
         let mut need = Self::default();
-        let counts_copies = !matches!(growth, Growth::Gather | Growth::GatherBetween | Growth::Overlap);
-        if rows > 1 && counts_copies {
+        if rows > 1 && growth.copies_constants() {
             let constants = args.iter().filter(|argument| matches!(argument, ColumnarValue::Scalar(_)));
             let copied = constants.map(|constant| bytes_at(constant, 0).saturating_mul(rows as u64));
             need.bytes = copied.fold(0, u64::saturating_add);
@@ -103,6 +120,30 @@ impl Need {
                 need.add_bytes(rows, |row| bytes_at(format, row).saturating_mul(ELEMENT_BYTES));
             }
             (Growth::Gather, args) => need.add_bytes(rows, |row| all_bytes(args, row)),
+            (Growth::GatherElements { steps }, args) => {
+                need.add_bytes(rows, |row| all_bytes(args, row));
+                need.add_elements(args, rows, steps);
+            }
+            (Growth::Elements { steps }, args) => need.add_elements(args, rows, steps),
+            (Growth::Bytes { eighths, becomes }, args) => {
+                let texts = texts(args);
+                need.add_steps(rows, |row| sum(&texts, row, bytes_at).saturating_mul(eighths) / 8);
+                if becomes > 1 {
+                    need.add_bytes(rows, |row| sum(&texts, row, bytes_at).saturating_mul(becomes));
+                }
+            }
+            (Growth::Case { eighths }, [text, ..]) => {
+                need.add_steps(rows, |row| bytes_at(text, row).saturating_mul(eighths) / 8);
+                need.add_case(text, rows);
+            }
+            (Growth::Trim, [text, letters, ..]) => {
+                need.add_steps(rows, |row| (bytes_at(text, row) / 8).saturating_mul(bytes_at(letters, row)));
+            }
+            (Growth::Split, [text, separator, ..]) => need.add_made_elements(rows, |row| parts(text, separator, row)),
+            (Growth::JsonElements, [json, ..]) => need.add_made_elements(rows, |row| {
+                let commas = text_at(json, row).map_or(0, |json| json.matches(',').count() as u64);
+                (bytes_at(json, row), commas + 1)
+            }),
             (Growth::GatherBetween, [separator, texts @ ..]) => need.add_bytes(rows, |row| {
                 let separators = bytes_at(separator, row).saturating_mul(texts.len() as u64);
                 all_bytes(texts, row).saturating_add(separators)
@@ -114,11 +155,10 @@ impl Need {
             | (Growth::Overlap, [one @ ColumnarValue::Array(_), other @ ColumnarValue::Array(_)]) => {
                 need.add_steps(rows, |row| elements_at(one, row).saturating_mul(elements_at(other, row)));
             }
-            (Growth::Search, [text, pattern, ..]) => need.add_search(text, pattern, rows),
-            (Growth::SearchAndReplace, [text, pattern, replacement, flags @ ..]) => {
-                need.add_search(text, pattern, rows);
-                need.add_replacements([text, pattern, replacement], flags.first(), rows)?;
+            (Growth::Search | Growth::SearchAndReplace, [text, pattern, ..]) => {
+                need.add_search(text, pattern, rows, Syntax::Regular);
             }
+            (Growth::Match(syntax), [text, pattern, ..]) => need.add_search(text, pattern, rows, syntax),
             _ => {}
         }
         Ok(need)
@@ -132,61 +172,105 @@ impl Need {
         self.steps = (0..rows).fold(self.steps, |steps, row| steps.saturating_add(of_row(row)));
     }
 
-    fn add_search(&mut self, text: &ColumnarValue, pattern: &ColumnarValue, rows: usize) {
+    fn add_elements(&mut self, args: &[ColumnarValue], rows: usize, steps: u64) {
+        let lists: Vec<&ColumnarValue> = args.iter().filter(|argument| is_list(argument)).collect();
+        self.add_steps(rows, |row| sum(&lists, row, elements_at).saturating_mul(steps));
+    }
+
+    /// `of_row`: the bytes of a text, and the elements that are made of it.
+    fn add_made_elements(&mut self, rows: usize, of_row: impl Fn(usize) -> (u64, u64)) {
+        for row in 0..rows {
+            let (bytes, elements) = of_row(row);
+            let made = bytes.saturating_add(elements.saturating_mul(ELEMENT_BYTES));
+            self.bytes = self.bytes.saturating_add(made);
+            let steps = (bytes / 8).saturating_add(elements.saturating_mul(STEPS_OF_MADE_ELEMENT));
+            self.steps = self.steps.saturating_add(steps);
+        }
+    }
+
+    /// A text in upper or lower case. Few letters become longer, and counting them takes as long as the call.
+    fn add_case(&mut self, text: &ColumnarValue, rows: usize) {
+        const BECOMES_AT_MOST: u64 = 3;
+        let before = *self;
+        self.add_bytes(rows, |row| bytes_at(text, row).saturating_mul(BECOMES_AT_MOST));
+        if self.bytes > CALL_BYTES {
+            *self = before;
+            self.add_bytes(rows, |row| {
+                let letters = text_at(text, row).unwrap_or_default().chars();
+                let longer = letters.filter(|letter| !letter.is_ascii()).map(longer_by);
+                longer.fold(bytes_at(text, row), u64::saturating_add)
+            });
+        }
+    }
+
+    fn add_search(&mut self, text: &ColumnarValue, pattern: &ColumnarValue, rows: usize, syntax: Syntax) {
         let mut patterns: HashSet<&str> = HashSet::new();
         let pattern_rows = if matches!(pattern, ColumnarValue::Scalar(_)) { 1 } else { rows };
-        patterns.extend((0..pattern_rows).filter_map(|row| text_at(pattern, row)));
-        let mut largest = 0;
-        for pattern in patterns {
-            let states = states(pattern);
-            largest = largest.max(states);
-            let compiling = states.saturating_mul(STEPS_OF_STATE).max(STEPS_OF_PATTERN);
-            self.steps = self.steps.saturating_add(compiling);
+        let (mut largest, mut last) = (0, None);
+        for pattern in (0..pattern_rows).filter_map(|row| text_at(pattern, row)) {
+            // Regular expressions are kept until the end of the call, those of LIKE until the next one.
+            let is_compiled = match syntax {
+                Syntax::Regular => patterns.insert(pattern),
+                Syntax::Like | Syntax::ILike => last.replace(pattern) != Some(pattern),
+            };
+            if is_compiled {
+                self.steps = self.steps.saturating_add(syntax.steps_of_compiling(pattern));
+                if syntax == Syntax::Regular {
+                    largest = largest.max(all_states(pattern));
+                }
+            }
         }
-        // The automaton is built as far as the texts need it, so a byte takes less than a nanosecond, and much longer
-        // only if it needs more states than are kept.
+        // The automaton is built as far as the texts need it, so a byte takes less than a nanosecond, and longer if it
+        // has more states than are kept. A text that is made for its pattern takes much longer: see `search`.
         let of_bytes = 1 + largest / 1_000;
         self.add_steps(rows, |row| (bytes_at(text, row) / 8).saturating_mul(of_bytes));
     }
+}
 
-    fn add_replacements(
-        &mut self,
-        [text, pattern, replacement]: [&ColumnarValue; 3],
-        flags: Option<&ColumnarValue>,
-        rows: usize,
-    ) -> Result<()> {
-        let replaced = |row, matches: u64| {
-            // A group that the replacement names is part of the text, over all matches once.
-            let groups = text_at(replacement, row).map_or(0, |text| text.matches(['\\', '$']).count() as u64);
-            let texts = bytes_at(text, row).saturating_mul(groups.saturating_add(1));
-            texts.saturating_add(matches.saturating_mul(bytes_at(replacement, row)))
-        };
-        let is_global = |row| flags.and_then(|flags| text_at(flags, row)).is_some_and(has_global);
-        let before = *self;
-        self.add_bytes(rows, |row| {
-            let matches = if is_global(row) { bytes_at(text, row).saturating_add(1) } else { 1 };
-            replaced(row, matches)
-        });
-        // A match at each byte is seldom, and counting the matches takes as long as replacing them.
-        if self.bytes > CALL_BYTES
-            && let Some(matches) = matches(text, pattern, flags, rows)?
-        {
-            *self = before;
-            self.add_bytes(rows, |row| {
-                let found = if matches.is_null(row) { 0 } else { count(matches.value(row)) };
-                replaced(row, if is_global(row) { found } else { found.min(1) })
-            });
-        }
-        Ok(())
+/// `bytes`, and those of the texts with their replacements.
+fn replaced_bytes_of(
+    [text, pattern, replacement]: [&ColumnarValue; 3],
+    flags: Option<&ColumnarValue>,
+    rows: usize,
+    bytes: u64,
+) -> Result<u64> {
+    let replaced = |row, matches: u64| {
+        // A group that the replacement names is part of the text, over all matches once.
+        let groups = text_at(replacement, row).map_or(0, |text| text.matches(['\\', '$']).count() as u64);
+        let texts = bytes_at(text, row).saturating_mul(groups.saturating_add(1));
+        texts.saturating_add(matches.saturating_mul(bytes_at(replacement, row)))
+    };
+    let is_global = |row| flags.and_then(|flags| text_at(flags, row)).is_some_and(has_global);
+    let total = |of_row: &dyn Fn(usize) -> u64| (0..rows).fold(bytes, |bytes, row| bytes.saturating_add(of_row(row)));
+    let at_most = total(&|row| {
+        let matches = if is_global(row) { bytes_at(text, row).saturating_add(1) } else { 1 };
+        replaced(row, matches)
+    });
+    // A match at each byte is seldom, and counting the matches takes as long as replacing them.
+    if at_most > CALL_BYTES
+        && let Some(matches) = matches(text, pattern, flags, rows)?
+    {
+        return Ok(total(&|row| {
+            let found = if matches.is_null(row) { 0 } else { count(matches.value(row)) };
+            replaced(row, if is_global(row) { found } else { found.min(1) })
+        }));
     }
+    Ok(at_most)
 }
 
 fn has_global(flags: &str) -> bool {
     flags.contains('g')
 }
 
+/// By how many bytes a letter becomes longer in upper or lower case.
+fn longer_by(letter: char) -> u64 {
+    let upper: usize = letter.to_uppercase().map(char::len_utf8).sum();
+    let lower: usize = letter.to_lowercase().map(char::len_utf8).sum();
+    upper.max(lower).saturating_sub(letter.len_utf8()) as u64
+}
+
 /// The bytes of a value: of a text or bytes its length, of others what they take in memory.
-fn bytes_at(value: &ColumnarValue, row: usize) -> u64 {
+pub(super) fn bytes_at(value: &ColumnarValue, row: usize) -> u64 {
     let array = match value {
         ColumnarValue::Scalar(value) if value.is_null() => return 0,
         ColumnarValue::Scalar(value) => {
@@ -224,6 +308,31 @@ fn all_bytes(values: &[ColumnarValue], row: usize) -> u64 {
     values.iter().map(|value| bytes_at(value, row)).fold(0, u64::saturating_add)
 }
 
+/// The texts and bytes among `values`.
+fn texts(values: &[ColumnarValue]) -> Vec<&ColumnarValue> {
+    let is_text = |value: &&ColumnarValue| {
+        let kind = value.data_type();
+        kind.is_string() || kind.is_binary()
+    };
+    values.iter().filter(is_text).collect()
+}
+
+/// What `of_value` says about a row of each of `values`, together.
+fn sum(values: &[&ColumnarValue], row: usize, of_value: fn(&ColumnarValue, usize) -> u64) -> u64 {
+    values.iter().map(|value| of_value(value, row)).fold(0, u64::saturating_add)
+}
+
+/// The bytes of `text`, and the number of its parts between separators. Without a separator each letter is a part.
+fn parts(text: &ColumnarValue, separator: &ColumnarValue, row: usize) -> (u64, u64) {
+    let Some(text) = text_at(text, row) else { return (0, 0) };
+    let parts = match text_at(separator, row) {
+        None => text.len(),
+        Some("") => 1,
+        Some(separator) => text.matches(separator).count() + 1,
+    };
+    (text.len() as u64, parts as u64)
+}
+
 /// The bytes of a value as an element of an array.
 fn element_bytes(value: &ColumnarValue, row: usize) -> u64 {
     bytes_at(value, row).saturating_add(ELEMENT_BYTES)
@@ -244,7 +353,7 @@ fn count(length: impl TryInto<u64>) -> u64 {
 }
 
 /// A text. `None` if it is NULL or something else.
-fn text_at(value: &ColumnarValue, row: usize) -> Option<&str> {
+pub(super) fn text_at(value: &ColumnarValue, row: usize) -> Option<&str> {
     match value {
         ColumnarValue::Scalar(value) => value.try_as_str().flatten(),
         ColumnarValue::Array(array) if array.is_null(row) => None,
@@ -272,21 +381,35 @@ fn replaced_bytes(text: &ColumnarValue, from: &ColumnarValue, to: &ColumnarValue
     (text.len() as u64).saturating_add(matches.saturating_mul(grown))
 }
 
+fn is_list(value: &ColumnarValue) -> bool {
+    matches!(value.data_type(), DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..))
+}
+
 /// The number of elements of an array.
 fn elements_at(value: &ColumnarValue, row: usize) -> u64 {
-    let of_array = |array: &dyn Array, row: usize| match array.data_type() {
+    match value {
+        ColumnarValue::Array(array) => elements_in(array.as_ref(), row),
+        ColumnarValue::Scalar(value) => elements_of(value),
+    }
+}
+
+/// The number of elements of a constant array.
+pub(super) fn elements_of(value: &ScalarValue) -> u64 {
+    match value {
+        ScalarValue::List(array) => elements_in(array.as_ref(), 0),
+        ScalarValue::LargeList(array) => elements_in(array.as_ref(), 0),
+        ScalarValue::FixedSizeList(array) => elements_in(array.as_ref(), 0),
+        _ => 1,
+    }
+}
+
+fn elements_in(array: &dyn Array, row: usize) -> u64 {
+    match array.data_type() {
         _ if array.is_null(row) => 0,
         DataType::List(_) => count(array.as_list::<i32>().value_length(row)),
         DataType::LargeList(_) => count(array.as_list::<i64>().value_length(row)),
         DataType::FixedSizeList(_, length) => count(*length),
         _ => 1,
-    };
-    match value {
-        ColumnarValue::Array(array) => of_array(array.as_ref(), row),
-        ColumnarValue::Scalar(ScalarValue::List(array)) => of_array(array.as_ref(), 0),
-        ColumnarValue::Scalar(ScalarValue::LargeList(array)) => of_array(array.as_ref(), 0),
-        ColumnarValue::Scalar(ScalarValue::FixedSizeList(array)) => of_array(array.as_ref(), 0),
-        ColumnarValue::Scalar(_) => 1,
     }
 }
 

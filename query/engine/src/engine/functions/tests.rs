@@ -180,6 +180,97 @@ async fn a_call_that_the_engine_plans_for_an_operator_is_bounded() {
     assert_eq!(unbounded_calls(&bound_plan(plan).unwrap()), 0);
 }
 
+/// The answer to a statement whose plan has its bounds, as the engine plans it.
+async fn planned_answer(context: &SessionContext, sql: &str) -> Result<String> {
+    let plan = bound_plan(context.sql(sql).await?.into_unoptimized_plan())?;
+    let batches = context.execute_logical_plan(plan).await?.collect().await?;
+    Ok(pretty_format_batches(&batches)?.to_string())
+}
+
+#[tokio::test]
+async fn operators_over_texts_have_the_names_and_results_of_the_engine() {
+    let (plain, bounded) = (SessionContext::new_with_state(state()), bounded());
+    let texts = "FROM (VALUES ('abc', 'a', 1), ('Äbc', '%b_', 2), (NULL, 'c', 3), ('xyz', NULL, 4)) t(v, p, n)";
+    for columns in [
+        "'a' || 'b', 'a' || NULL, v || p, v || n, n || v, v || '-' || p",
+        "n || v || n || p || 1, 'a' || 'b' || 'c' || NULL, (v || (n || p)) || v, 'x' || v || 'y' || n, v || p || arrow_cast('z', 'LargeUtf8') || arrow_cast(v, 'Utf8View') || n",
+        "v ~ p, v ~* p, v !~ p, v !~* p, v ~ 'b.', v ~* '^A', v !~ '[x-z]+', v !~* 'B|y'",
+        "v LIKE p, v NOT LIKE p, v ILIKE p, v NOT ILIKE p, v LIKE '%b%', v LIKE '%_________', v LIKE NULL, NULL LIKE p",
+        "v ~~ p, v !~~ p, v ~~* p, v !~~* p, v SIMILAR TO p, v NOT SIMILAR TO '(a|x).*'",
+        "regexp_like(v, 'b.'), regexp_like(v, p), regexp_like(v, 'abc')",
+        "count(*) FILTER (WHERE v LIKE p || '%'), max(v || p)",
+    ] {
+        let sql = format!("SELECT {columns} {texts}");
+        assert_eq!(planned_answer(&bounded, &sql).await.unwrap(), answer(&plain, &sql).await.unwrap(), "{sql}");
+    }
+    let grouped = format!("SELECT v || p, count(*) AS c {texts} GROUP BY v || p ORDER BY v || p");
+    assert_eq!(planned_answer(&bounded, &grouped).await.unwrap(), answer(&plain, &grouped).await.unwrap());
+}
+
+#[tokio::test]
+async fn an_operator_over_texts_that_makes_much_or_takes_long_is_refused() {
+    let context = bounded();
+    let hard = "'[ab]*a[ab]{60}'";
+    for (sql, operator) in [
+        // Constants, which are computed while the statement is planned.
+        ("SELECT length(repeat('x', 40000000) || repeat('y', 40000000))".to_owned(), "||"),
+        (format!("SELECT repeat('ab', 1000000) ~ {hard}"), "~"),
+        (format!("SELECT repeat('ab', 1000000) !~* {hard}"), "!~*"),
+        (format!("SELECT repeat('ab', 1000000) SIMILAR TO {hard}"), "SIMILAR TO"),
+        (format!("SELECT repeat('ab', 1000000) LIKE '%a{}'", "_".repeat(60)), "LIKE"),
+        (format!("SELECT repeat('ab', 1000000) ILIKE '%a{}'", "_".repeat(60)), "ILIKE"),
+        // Columns: a text that doubles in each query, and patterns that are compiled anew for each row.
+        (
+            "WITH a AS (SELECT repeat(chr(value + 96), 3000000) AS t FROM generate_series(1, 8)), \
+             b AS (SELECT t || t AS t FROM a), c AS (SELECT t || t AS t FROM b) SELECT max(length(t || t)) FROM c"
+                .to_owned(),
+            "||",
+        ),
+        (format!("SELECT count(*) {TEXTS} WHERE t LIKE '%' || left(t, 1) || '%' || value || '%'"), "LIKE"),
+        (format!("SELECT count(*) {TEXTS} WHERE t ~ (value || '[ab]')"), "~"),
+        // Where the engine simplifies a call to an operator.
+        (format!("SELECT regexp_like(repeat('ab', 1000000) || v, {hard}) FROM (VALUES ('a'), ('b')) t(v)"), "~"),
+    ] {
+        match planned_answer(&context, &sql).await.map_err(cause) {
+            Err(QueryError::Function { function, .. }) => assert_eq!(function, operator, "{sql}"),
+            other => panic!("{sql}: {other:?}"),
+        }
+    }
+    // An argument of a table function is computed while the statement is planned.
+    let argument = "SELECT * FROM generate_series(1, length(repeat('x', 40000000) || repeat('y', 40000000)))";
+    assert!(context.sql(argument).await.is_err());
+}
+
+#[tokio::test]
+async fn a_search_that_takes_long_for_its_texts_ends_and_a_usual_one_does_not() {
+    let context = bounded();
+    let sums: Vec<String> = (0..28).map(|number| format!("md5(value || '-{number}')")).collect();
+    // Texts of 896 letters in no order, of two letters only.
+    let letters = format!("translate({}, '0123456789cdef', 'ababababababab')", sums.join(" || "));
+    let from = format!("FROM (SELECT {letters} AS t FROM generate_series(1, 8192))");
+    let search = async |pattern: &str| {
+        planned_answer(&context, &format!("SELECT count(*) AS n {from} WHERE t ~ '{pattern}'")).await.map_err(cause)
+    };
+    // After each letter another set of its states is followed.
+    match search("[ab]*a[ab]{60}[xy]").await {
+        Err(QueryError::Function { function, .. }) => assert_eq!(function, "~"),
+        other => panic!("{other:?}"),
+    }
+    for usual in ["[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}", "[0-9]+", "^(aa|bb)$", "x|y"] {
+        assert!(search(usual).await.unwrap().contains("| 0 |"), "{usual}");
+    }
+}
+
+#[tokio::test]
+async fn a_long_constant_array_is_not_taken_apart() {
+    let context = bounded();
+    let sql = "SELECT count(*) FROM generate_series(1, 100) WHERE array_has(range(0, 2000000), value)";
+    let refused = planned_answer(&context, sql).await.map_err(cause);
+    assert!(matches!(refused, Err(QueryError::Function { .. })), "{refused:?}");
+    let few = "SELECT count(*) AS n FROM generate_series(1, 100) WHERE array_has(range(0, 50), value)";
+    assert!(planned_answer(&context, few).await.unwrap().contains("49"));
+}
+
 fn unbounded_calls(plan: &LogicalPlan) -> usize {
     let mut calls = 0;
     plan.apply_with_subqueries(|node| {
@@ -197,7 +288,7 @@ fn unbounded_calls(plan: &LogicalPlan) -> usize {
 }
 
 /// Of 8192 texts of 1 KiB, `t`.
-const TEXTS: &str = "FROM (SELECT repeat(chr(CAST(97 + value % 9 AS bigint)), 1020) || '1234' AS t \
+const TEXTS: &str = "FROM (SELECT value, repeat(chr(CAST(97 + value % 9 AS bigint)), 1020) || '1234' AS t \
                      FROM generate_series(1, 8192))";
 
 #[tokio::test]

@@ -1,0 +1,258 @@
+//! The memory that each running statement holds, so that the largest can be cancelled when the process runs out of it.
+//!
+//! ```text
+//! statement ─▶ Running ─▶ StatementPool: counts, and asks the pool of all statements
+//!                 ▲ cancelled ◀── Statements::cancel_largest ◀── who watches the memory of the process
+//! ```
+//!
+//! A statement is known until the last of its memory is returned, which may be some time after it was cancelled.
+//!
+//! Counted is what operators reserve. The process holds more than that, but what it holds beside follows it.
+
+use crate::error::QueryError;
+use datafusion::common::Result;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation};
+use datafusion::execution::runtime_env::RuntimeEnv;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::oneshot;
+
+/// Bytes that a statement holds, at least, so that cancelling it helps.
+const MIN_BYTES: usize = 1 << 20;
+
+/// The statements that execute, or still hold memory, of all sessions of an engine.
+#[derive(Debug, Default)]
+pub(super) struct Statements(Mutex<Entries>);
+
+#[derive(Debug, Default)]
+struct Entries {
+    /// The number of the next statement.
+    next: u64,
+    /// By number, so the one that started last is last.
+    running: BTreeMap<u64, Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    held: Arc<AtomicUsize>,
+    /// Takes the bytes that it held. `None` if it was cancelled.
+    cancel: Option<oneshot::Sender<usize>>,
+}
+
+/// Keeps a statement among those that hold memory, until this is dropped.
+#[derive(Debug)]
+struct Registered {
+    statements: Arc<Statements>,
+    number: u64,
+    held: Arc<AtomicUsize>,
+}
+
+/// A statement that executes, until this is dropped.
+pub(super) struct Running {
+    registered: Arc<Registered>,
+    cancelled: oneshot::Receiver<usize>,
+}
+
+impl Statements {
+    /// Registers a statement that executes from now on.
+    pub(super) fn start(self: &Arc<Self>) -> Running {
+        let (cancel, cancelled) = oneshot::channel();
+        let held = Arc::new(AtomicUsize::new(0));
+        let mut entries = self.lock();
+        let number = entries.next;
+        entries.next += 1;
+        entries.running.insert(number, Entry { held: Arc::clone(&held), cancel: Some(cancel) });
+        Running { registered: Arc::new(Registered { statements: Arc::clone(self), number, held }), cancelled }
+    }
+
+    /// Cancels the statement that holds the most, among equals the one that started last. Returns the bytes that it
+    /// held. `None` if none holds as much as [`MIN_BYTES`], or if the one that holds the most ends already: what it
+    /// returns is awaited before another one must end.
+    pub(super) fn cancel_largest(&self) -> Option<usize> {
+        let mut entries = self.lock();
+        let held = |entry: &Entry| entry.held.load(Ordering::Relaxed);
+        let candidates = entries.running.values_mut().filter(|entry| held(entry) >= MIN_BYTES);
+        // Of equal ones the last is taken.
+        let largest = candidates.max_by_key(|entry| held(entry))?;
+        let held = held(largest);
+        // One that has ended no longer receives it.
+        largest.cancel.take()?.send(held).ok().map(|()| held)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Entries> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Running {
+    /// `all`, with the statement's reservations counted.
+    pub(super) fn environment(&self, all: &RuntimeEnv) -> Arc<RuntimeEnv> {
+        let pool = StatementPool { statement: Arc::clone(&self.registered), all: Arc::clone(&all.memory_pool) };
+        Arc::new(RuntimeEnv { memory_pool: Arc::new(pool), ..all.clone() })
+    }
+
+    /// Waits until the statement is cancelled. Returns the error that it ends with.
+    pub(super) async fn cancelled(&mut self) -> QueryError {
+        match (&mut self.cancelled).await {
+            Ok(held) => QueryError::OutOfMemory { held_mib: held >> 20 },
+            // The sender lives as long as the entry, and that at least as long as this, unless it is used.
+            Err(_) => std::future::pending().await,
+        }
+    }
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        self.statements.lock().running.remove(&self.number);
+    }
+}
+
+/// The pool of all statements, with a count of what one of them holds. Its reservations keep it.
+#[derive(Debug)]
+struct StatementPool {
+    statement: Arc<Registered>,
+    all: Arc<dyn MemoryPool>,
+}
+
+impl fmt::Display for StatementPool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.all, f)
+    }
+}
+
+impl MemoryPool for StatementPool {
+    fn name(&self) -> &str {
+        self.all.name()
+    }
+
+    fn register(&self, consumer: &MemoryConsumer) {
+        self.all.register(consumer);
+    }
+
+    fn unregister(&self, consumer: &MemoryConsumer) {
+        self.all.unregister(consumer);
+    }
+
+    fn grow(&self, reservation: &MemoryReservation, additional: usize) {
+        self.all.grow(reservation, additional);
+        self.statement.held.fetch_add(additional, Ordering::Relaxed);
+    }
+
+    fn shrink(&self, reservation: &MemoryReservation, shrink: usize) {
+        self.all.shrink(reservation, shrink);
+        self.statement.held.fetch_sub(shrink, Ordering::Relaxed);
+    }
+
+    fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> Result<()> {
+        self.all.try_grow(reservation, additional)?;
+        self.statement.held.fetch_add(additional, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn reserved(&self) -> usize {
+        self.all.reserved()
+    }
+
+    fn memory_limit(&self) -> MemoryLimit {
+        self.all.memory_limit()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use datafusion::execution::memory_pool::GreedyMemoryPool;
+    use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+    use futures::FutureExt;
+
+    fn environment() -> RuntimeEnv {
+        RuntimeEnvBuilder::new().with_memory_pool(Arc::new(GreedyMemoryPool::new(10 << 20))).build().unwrap()
+    }
+
+    fn reservation(environment: &RuntimeEnv) -> MemoryReservation {
+        MemoryConsumer::new("some").register(&environment.memory_pool)
+    }
+
+    #[test]
+    fn a_statement_counts_its_own_reservations_and_all_share_one_pool() {
+        let (statements, all) = (Arc::new(Statements::default()), environment());
+        let (one, other) = (statements.start(), statements.start());
+        let (of_one, of_other) = (one.environment(&all), other.environment(&all));
+        let held = || [&one, &other].map(|running| running.registered.held.load(Ordering::Relaxed));
+        let (first, second) = (reservation(&of_one), reservation(&of_one));
+        let third = reservation(&of_other);
+        first.try_grow(3 << 20).unwrap();
+        second.grow(1 << 20);
+        third.try_grow(5 << 20).unwrap();
+        assert_eq!(held(), [4 << 20, 5 << 20]);
+        assert_eq!((all.memory_pool.reserved(), of_one.memory_pool.reserved()), (9 << 20, 9 << 20));
+        third.try_grow(2 << 20).unwrap_err();
+        first.shrink(1 << 20);
+        drop(second);
+        assert_eq!(held(), [2 << 20, 5 << 20], "what was refused is not counted");
+        drop((first, third));
+        assert_eq!((held(), all.memory_pool.reserved()), ([0, 0], 0));
+    }
+
+    /// What a statement reserves. Its last reservation keeps it among those that hold memory.
+    fn holding(running: &Running, all: &RuntimeEnv, bytes: usize) -> MemoryReservation {
+        let reservation = reservation(&running.environment(all));
+        reservation.try_grow(bytes).unwrap();
+        reservation
+    }
+
+    #[test]
+    fn the_largest_is_cancelled_and_the_next_when_its_memory_is_returned() {
+        let (statements, all) = (Arc::new(Statements::default()), environment());
+        assert_eq!(statements.cancel_largest(), None);
+        let (mut small, mut large, mut none) = (statements.start(), statements.start(), statements.start());
+        let of_small = holding(&small, &all, 1 << 20);
+        let of_large = holding(&large, &all, 3 << 20);
+        assert_eq!(statements.cancel_largest(), Some(3 << 20));
+        let told = large.cancelled().now_or_never();
+        assert!(matches!(told, Some(QueryError::OutOfMemory { held_mib: 3 })), "{told:?}");
+        // It still holds its memory, also when it no longer executes.
+        assert_eq!(statements.cancel_largest(), None);
+        drop(large);
+        assert_eq!(statements.cancel_largest(), None);
+        assert!(small.cancelled().now_or_never().is_none());
+        drop(of_large);
+        assert_eq!(statements.cancel_largest(), Some(1 << 20));
+        assert!(small.cancelled().now_or_never().is_some());
+        drop((small, of_small));
+        // One that holds nothing frees nothing.
+        assert_eq!(statements.cancel_largest(), None);
+        assert!(none.cancelled().now_or_never().is_none());
+        drop(none);
+        assert_eq!(statements.lock().running.len(), 0);
+    }
+
+    #[test]
+    fn another_one_is_cancelled_when_it_outgrows_the_one_that_ends() {
+        let (statements, all) = (Arc::new(Statements::default()), environment());
+        let (ending, other) = (statements.start(), statements.start());
+        let (of_ending, of_other) = (holding(&ending, &all, 3 << 20), holding(&other, &all, 2 << 20));
+        // It ended by itself.
+        drop(ending);
+        assert_eq!(statements.cancel_largest(), None);
+        of_other.try_grow(2 << 20).unwrap();
+        assert_eq!(statements.cancel_largest(), Some(4 << 20));
+        drop((of_ending, other, of_other));
+        assert_eq!(statements.lock().running.len(), 0);
+    }
+
+    #[test]
+    fn of_equal_ones_the_newest_is_cancelled_and_none_below_the_least_that_helps() {
+        let (statements, all) = (Arc::new(Statements::default()), environment());
+        let (mut old, mut new) = (statements.start(), statements.start());
+        let held = [&old, &new].map(|running| holding(running, &all, MIN_BYTES - 1));
+        assert_eq!(statements.cancel_largest(), None);
+        for reservation in &held {
+            reservation.try_grow(1).unwrap();
+        }
+        assert_eq!(statements.cancel_largest(), Some(MIN_BYTES));
+        assert!(old.cancelled().now_or_never().is_none() && new.cancelled().now_or_never().is_some());
+    }
+}
