@@ -9,6 +9,11 @@ use holdfast_sessions::SessionsError;
 use std::error::Error;
 use std::sync::Arc;
 
+/// What to do about a function that would make too much.
+pub(crate) const SHORTER_RESULTS: &str = "ask for shorter results";
+/// What to do about a function that would take too long.
+pub(crate) const SHORTER_ARGUMENTS: &str = "call it with shorter texts, arrays or patterns";
+
 /// Why a query failed. Cheap to clone.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum QueryError {
@@ -177,11 +182,36 @@ impl QueryError {
         };
         let is_filter = text.contains("Error evaluating filter predicate: External(Function {");
         let (function, what) = is_filter.then(|| Some((quoted("function")?, quoted("what")?)))??;
-        Some(Self::Function { function, what, what_to_do: "call it with shorter texts, arrays or patterns" })
+        let what_to_do = if what.starts_with("make") { SHORTER_RESULTS } else { SHORTER_ARGUMENTS };
+        Some(Self::Function { function, what, what_to_do })
     }
 
     /// Wraps the error so that DataFusion passes it on.
     pub(crate) fn through_engine(self) -> DataFusionError {
         DataFusionError::External(Box::new(self))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As the reader of Parquet does it.
+    fn through_a_filter(error: QueryError) -> DataFusionError {
+        let error = error.through_engine();
+        DataFusionError::Execution(format!("Parquet error: Error evaluating filter predicate: {error:?}"))
+    }
+
+    #[test]
+    fn a_refusal_in_a_filter_of_a_scan_keeps_its_advice() {
+        for (what, advice) in [("make more than 64 MiB at a time", SHORTER_RESULTS), ("take long", SHORTER_ARGUMENTS)] {
+            let refused = QueryError::Function { function: "~".into(), what: what.into(), what_to_do: advice };
+            let expected = refused.to_string();
+            let found = QueryError::classify(through_a_filter(refused), 0);
+            assert!(matches!(found, QueryError::Function { .. }), "{found:?}");
+            assert_eq!(found.to_string(), expected);
+        }
+        let other = QueryError::classify(through_a_filter(QueryError::TimedOut), 0);
+        assert!(matches!(other, QueryError::Statement(_)), "{other:?}");
     }
 }

@@ -66,7 +66,7 @@ pub(crate) async fn measure(arguments: &StallArguments) -> anyhow::Result<()> {
     running.await??;
     let snapshot = log.snapshot().await?;
     let rows: u64 = snapshot.files.iter().map(|file| file.rows).sum();
-    figure("Kafka stood still", arguments.seconds, "s");
+    figure("Kafka was stopped for", arguments.seconds, "s");
     figure("sent and archived, before", format!("{:.1}", seconds[0]), "s");
     figure("sent and archived, from its end on", format!("{:.1}", seconds[1]), "s");
     figure("events acknowledged, and archived", format!("{} {rows}", 2 * arguments.events), "");

@@ -67,7 +67,7 @@ impl Marks {
     }
 
     /// Notes in the marks that this run has left that it gives its partitions back. A mark that another run has left
-    /// meanwhile is kept: the group may have given the partition to it while this process stood still. Such a mark
+    /// meanwhile is kept: the group may have given the partition to it while this process was suspended. Such a mark
     /// differs, because this run looks dead to the other one: it counts one death more, or begins at a later offset.
     pub(crate) fn give_back(&self) {
         let left = std::mem::take(&mut *self.left.lock().unwrap_or_else(PoisonError::into_inner));

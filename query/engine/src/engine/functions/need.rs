@@ -2,7 +2,7 @@
 
 use super::growth::Growth;
 use super::pattern::{Syntax, all_states, matches};
-use crate::error::QueryError;
+use crate::error::{QueryError, SHORTER_ARGUMENTS, SHORTER_RESULTS};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType};
 use arrow_array::{Array, ArrayRef, Int64Array};
@@ -34,13 +34,13 @@ fn check_bytes(function: &str, bytes: u64) -> Result<()> {
     if bytes <= CALL_BYTES {
         return Ok(());
     }
-    Err(refused(function, format!("make more than {} MiB at a time", CALL_BYTES >> 20), "ask for shorter results"))
+    Err(refused(function, format!("make more than {} MiB at a time", CALL_BYTES >> 20), SHORTER_RESULTS))
 }
 
 /// A call takes more steps than it may, or more time than these should.
 pub(super) fn takes_long(function: &str) -> DataFusionError {
     let what = format!("take more than {CALL_STEPS} steps at a time");
-    refused(function, what, "call it with shorter texts, arrays or patterns")
+    refused(function, what, SHORTER_ARGUMENTS)
 }
 
 fn refused(function: &str, what: String, what_to_do: &'static str) -> DataFusionError {
