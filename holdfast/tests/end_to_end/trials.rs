@@ -35,7 +35,7 @@ async fn generated_statements_end_no_process_and_delay_no_event() {
     assert_eq!((all.ran, all.crashes), (120, 0), "{:?} in {}", all.disconnected, deployment.logs().display());
     assert!(all.answered() > 10 && all.bounded() > 0, "{:?}", all.endings);
     assert_eq!(all.failed, []);
-    assert_eq!(all.disconnected, [] as [String; 0]);
+    assert_eq!(all.disconnected, []);
     // A machine that is busy with other tests makes some late.
     assert!(
         all.late * 20 <= all.ran && all.slowest.0 < Duration::from_secs(2) + BUSY,

@@ -263,10 +263,9 @@ async fn negotiate_version(
     Ok(())
 }
 
-async fn refuse_session(mut wire: Wire, failure: Failure) -> Result<Option<Started>, WireError> {
+async fn refuse_session(wire: Wire, failure: Failure) -> Result<Option<Started>, WireError> {
     let failure = Failure { is_fatal: true, ..failure };
-    wire.error(failure.info()).await?;
-    wire.close().await;
+    wire.close_with(failure.info()).await?;
     Ok(None)
 }
 

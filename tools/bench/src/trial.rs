@@ -11,8 +11,6 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Sessions of the small archive.
-const SESSIONS: u64 = 60;
 const USERS: usize = 4;
 /// Statements that are shown of those without an answer.
 const SHOWN: usize = 10;
@@ -27,6 +25,9 @@ struct Server {
     /// Seconds after which the archiver flushes.
     #[arg(long, default_value_t = 5)]
     flush_seconds: u64,
+    /// Generated sessions in the archive.
+    #[arg(long, default_value_t = 60)]
+    sessions: u64,
 }
 
 #[derive(Debug, Args)]
@@ -85,7 +86,7 @@ impl Server {
         };
         ensure!(program.exists(), "{} does not exist: build it with `cargo build -p holdfast`", program.display());
         let options =
-            DeploymentOptions { program, sessions: SESSIONS, users: USERS, flush_seconds: self.flush_seconds };
+            DeploymentOptions { program, sessions: self.sessions, users: USERS, flush_seconds: self.flush_seconds };
         Ok(Deployment::start(&options).await?)
     }
 }
@@ -109,8 +110,8 @@ pub(crate) async fn statements(arguments: &StatementArguments) -> anyhow::Result
     figure("its largest resident memory", all.memory >> 20, "MiB");
     figure("its limit", all.memory_limit >> 20, "MiB");
     print_posted(&all.posted, all.archived);
-    for statement in all.disconnected.iter().take(SHOWN) {
-        println!("without an answer: {}", shown(statement));
+    for (why, statement) in all.disconnected.iter().take(SHOWN) {
+        println!("without an answer, {why}: {}", shown(statement));
     }
     let kinds: BTreeSet<&String> = all.failed.iter().map(|(kind, _)| kind).collect();
     for kind in kinds {
@@ -242,7 +243,10 @@ mod tests {
         check_answers(&Statements { failed: vec![("XX000".to_owned(), "odd".to_owned())], ..good() }).unwrap();
         for (bad, expected) in [
             (Statements { crashes: 1, ..good() }, "ended 1 times"),
-            (Statements { disconnected: vec!["gone".to_owned()], ..good() }, "1 statements had no answer"),
+            (
+                Statements { disconnected: vec![("reset".to_owned(), "gone".to_owned())], ..good() },
+                "1 statements had no answer",
+            ),
             (Statements { late: 2, ..good() }, "2 statements ended late"),
             (Statements { memory: (1 << 20) + 1, ..good() }, "more memory"),
             (Statements::default(), "more memory"),

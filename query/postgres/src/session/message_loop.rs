@@ -24,12 +24,7 @@ impl Session {
             Err(SessionError::Failed(failure)) => {
                 // Accesses end now, however slowly the client reads.
                 self.portals.clear();
-                let mut wire = self.wire;
-                let last = async move {
-                    wire.error(failure.info()).await?;
-                    wire.close().await;
-                    Ok::<(), WireError>(())
-                };
+                let last = self.wire.close_with(failure.info());
                 return tokio::time::timeout(LAST_MESSAGE_TIMEOUT, last).await.unwrap_or(Err(WireError::Stalled));
             }
             Err(SessionError::Connection(error)) => return Err(error),

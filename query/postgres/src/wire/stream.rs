@@ -19,6 +19,8 @@ const OUTPUT_BUFFER_BYTES: usize = 64 << 10;
 /// message are held.
 const MAX_READ_AHEAD: usize = 256;
 const MAX_READ_AHEAD_BYTES: usize = 256 << 10;
+/// The time in which a client that was told why its session ends must have sent its last bytes.
+const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The two directions of a connection, plain or encrypted.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -164,9 +166,25 @@ impl Wire {
     /// Sends the buffered messages and shuts the connection down.
     pub(crate) async fn close(mut self) {
         // The connection ends in any case.
-        if self.flush().await.is_ok() {
-            let _ = tokio::time::timeout(self.io_timeout, self.stream.shutdown()).await;
-        }
+        let _ = self.shut_down().await;
+    }
+
+    /// Sends the error that ends the session, and closes the connection.
+    ///
+    /// What the client is still sending is read and dropped first, for up to [`LINGER_TIMEOUT`]: a socket that is closed with
+    /// unread bytes resets the connection, and the client then loses the error as well (RFC 1122, section 4.2.2.13).
+    pub(crate) async fn close_with(mut self, info: ErrorInfo) -> Result<(), WireError> {
+        self.error(info).await?;
+        self.shut_down().await?;
+        // Nobody waits for this, and how it ends means nothing.
+        let _ = tokio::time::timeout(LINGER_TIMEOUT, tokio::io::copy(&mut self.stream, &mut tokio::io::sink())).await;
+        Ok(())
+    }
+
+    async fn shut_down(&mut self) -> Result<(), WireError> {
+        self.flush().await?;
+        let shut_down = tokio::time::timeout(self.io_timeout, self.stream.shutdown()).await;
+        Ok(shut_down.map_err(|_| WireError::Stalled)??)
     }
 }
 

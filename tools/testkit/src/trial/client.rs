@@ -22,8 +22,8 @@ pub(super) enum Ending {
     Answered,
     /// With the reason of HTTP, or the SQLSTATE of PostgreSQL.
     Refused(String),
-    /// The connection ended before an answer, or could not be made.
-    Disconnected,
+    /// The connection ended before an answer, or could not be made: what the client says of it.
+    Disconnected(String),
     /// There was neither an answer nor an end of the connection.
     Silent,
 }
@@ -93,7 +93,7 @@ impl Client {
         if let (Ending::Silent, Interface::Postgres { connection, .. }) = (&ending, interface) {
             *connection = None;
         }
-        if ending == Ending::Disconnected {
+        if matches!(ending, Ending::Disconnected(_)) {
             tokio::time::sleep(PAUSE).await;
         }
         (ending, took)
@@ -102,8 +102,9 @@ impl Client {
 
 async fn over_http(client: &HttpClient, url: &str, token: &str, limit: Duration, statement: &str) -> Ending {
     let body = json!({ "statement": statement, "limits": { "seconds": limit.as_secs().max(1) } });
-    let Ok(mut response) = client.post(url).bearer_auth(token).json(&body).send().await else {
-        return Ending::Disconnected;
+    let mut response = match client.post(url).bearer_auth(token).json(&body).send().await {
+        Ok(response) => response,
+        Err(error) => return disconnected(&error),
     };
     let is_refused = !response.status().is_success();
     let mut tail = Vec::new();
@@ -114,7 +115,7 @@ async fn over_http(client: &HttpClient, url: &str, token: &str, limit: Duration,
                 tail.drain(..tail.len().saturating_sub(TAIL_BYTES));
             }
             Ok(None) => break,
-            Err(_) => return Ending::Disconnected,
+            Err(error) => return disconnected(&error),
         }
     }
     let tail = String::from_utf8_lossy(&tail);
@@ -140,7 +141,7 @@ async fn over_postgres(connection: &mut Option<PostgresClient>, options: &str, s
             Err(error) => return ending_of(&error),
         }
     }
-    let Some(client) = connection else { return Ending::Disconnected };
+    let Some(client) = connection else { return Ending::Disconnected("not connected".to_owned()) };
     match client.simple_query(statement).await {
         Ok(_) => Ending::Answered,
         Err(error) => ending_of(&error),
@@ -152,6 +153,12 @@ fn ending_of(error: &tokio_postgres::Error) -> Ending {
         Some(code) => Ending::Refused(code.code().to_owned()),
         // A statement with a zero byte is not sent at all.
         None if error.to_string().contains("encod") => Ending::Refused("not_sent".to_owned()),
-        None => Ending::Disconnected,
+        None => disconnected(error),
     }
+}
+
+/// With what the client says, and why.
+fn disconnected(error: &dyn std::error::Error) -> Ending {
+    let causes = std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string);
+    Ending::Disconnected(causes.collect::<Vec<_>>().join(": "))
 }

@@ -62,8 +62,8 @@ pub struct Statements {
     pub slowest: (Duration, String),
     /// Ends of the process that answers.
     pub crashes: u64,
-    /// Statements without an answer: their connection ended, could not be made, or was silent.
-    pub disconnected: Vec<String>,
+    /// Statements without an answer: why not, and their text. Their connection ended, could not be made, or was silent.
+    pub disconnected: Vec<(String, String)>,
     /// Statements that the server answered as its own failure, and the kinds of their ends.
     pub failed: Vec<(String, String)>,
     /// The largest resident memory of the process that was seen, in bytes.
@@ -109,12 +109,15 @@ impl Statements {
         let kind = match ending {
             Ending::Answered => "answered".to_owned(),
             Ending::Refused(reason) => reason,
-            Ending::Disconnected => "disconnected".to_owned(),
-            Ending::Silent => "silent".to_owned(),
+            Ending::Disconnected(why) => {
+                self.disconnected.push((why, statement.clone()));
+                "disconnected".to_owned()
+            }
+            Ending::Silent => {
+                self.disconnected.push(("silent".to_owned(), statement.clone()));
+                "silent".to_owned()
+            }
         };
-        if matches!(kind.as_str(), "disconnected" | "silent") {
-            self.disconnected.push(statement.clone());
-        }
         if is_failure(&kind) {
             self.failed.push((kind.clone(), statement.clone()));
         }
@@ -240,10 +243,10 @@ mod tests {
             all.add(interface, "one".to_owned(), Ending::Refused(reason.to_owned()), second, second);
         }
         all.add("http", "slow".to_owned(), Ending::Answered, 3 * second, second);
-        all.add("postgres", "gone".to_owned(), Ending::Disconnected, second, second);
+        all.add("postgres", "gone".to_owned(), Ending::Disconnected("reset".to_owned()), second, second);
         assert_eq!((all.ran, all.answered(), all.bounded(), all.late), (7, 1, 2, 1));
         assert_eq!(all.slowest, (3 * second, "slow".to_owned()));
-        assert_eq!(all.disconnected, ["gone"]);
+        assert_eq!(all.disconnected, [("reset".to_owned(), "gone".to_owned())]);
         assert_eq!(all.failed, []);
         all.add("postgres", "odd".to_owned(), Ending::Refused("XX000".to_owned()), second, second);
         assert_eq!(all.failed, [("XX000".to_owned(), "odd".to_owned())]);
