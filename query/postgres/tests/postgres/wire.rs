@@ -73,6 +73,17 @@ async fn invalid_first_messages_close_the_connection() {
 }
 
 #[tokio::test]
+async fn a_client_that_still_sends_is_told_why_it_is_refused() {
+    let server = Server::start().await;
+    let mut stream = connect(&server).await;
+    stream.write_all(&startup(&[])).await.unwrap();
+    // More than the buffers of the sockets hold: the server must read it, or the connection is reset.
+    stream.write_all(&vec![b'x'; 32 << 20]).await.unwrap();
+    let received = String::from_utf8_lossy(&rest(&mut stream).await).into_owned();
+    assert!(received.contains("no user is named"), "{received}");
+}
+
+#[tokio::test]
 async fn no_statement_runs_before_the_login() {
     let server = Server::start().await;
     for early in [&b"Q\0\0\0\x0dselect 1\0"[..], b"S\0\0\0\x04", b"p\0\0\0\x05x", b"Q\x3f\xff\xff\xff"] {
