@@ -20,7 +20,7 @@ use object_store::memory::InMemory;
 use ring::{digest, hmac, pbkdf2};
 use serde_json::json;
 use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 use tokio::net::TcpListener;
@@ -42,6 +42,8 @@ pub(crate) struct MemoryAuditTrail {
     pub(crate) ended: Mutex<Vec<AccessEnd>>,
     pub(crate) denied: Mutex<Vec<Denial>>,
     pub(crate) failed_logins: Mutex<Vec<(String, Option<String>, ScramFailure)>>,
+    /// How often a user has logged in.
+    pub(crate) logins: AtomicU64,
     pub(crate) is_unavailable: AtomicBool,
     /// Whether the accounts of all users have changed since their logins.
     pub(crate) is_account_changed: AtomicBool,
@@ -137,6 +139,7 @@ impl Authenticator for TestAuthenticator {
             interface: Interface::Postgres,
             remote: attempt.remote.clone(),
         };
+        self.audit_trail.logins.fetch_add(1, Ordering::SeqCst);
         let reader = Reader::new(session.clone(), user, self.audit_trail.clone(), WithoutRecord::Refuse);
         Ok(reader.with_account(self.audit_trail.clone()))
     }
