@@ -70,13 +70,14 @@ pub enum QueryError {
         /// What ran out.
         what: String,
     },
-    /// The statement was cancelled, because it held the most memory when the process came near its own limit.
+    /// The statement was cancelled when the process came near its own limit: it held the most memory, or had executed the
+    /// longest.
     #[error(
-        "the statement was cancelled because the server was running out of memory, and this one held the most of it \
-         ({held_mib} MiB): select fewer rows or columns, narrow it by subject, time or date, or try again later"
+        "the statement was cancelled because the server was running out of memory, of which {held_mib} MiB were counted \
+         for it: select fewer rows or columns, narrow it by subject, time or date, or try again later"
     )]
     OutOfMemory {
-        /// What it held, in MiB.
+        /// What it held, in MiB, as far as it is counted.
         held_mib: usize,
     },
     /// The statement exceeds its time limit.

@@ -7,7 +7,8 @@
 //!
 //! A statement is known until the last of its memory is returned, which may be some time after it was cancelled.
 //!
-//! Counted is what operators reserve. The process holds more than that, but what it holds beside follows it.
+//! Counted is what operators reserve, and what functions make. The process holds more than that, but what it holds beside
+//! mostly follows it. If no statement holds much, the one that has executed the longest has to end.
 
 use crate::error::QueryError;
 use datafusion::common::Result;
@@ -19,7 +20,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
-/// Bytes that a statement holds, at least, so that cancelling it helps.
+/// Bytes that a statement holds, at least, so that the largest is cancelled and not the oldest.
 const MIN_BYTES: usize = 1 << 20;
 
 /// The statements that execute, or still hold memory, of all sessions of an engine.
@@ -67,18 +68,24 @@ impl Statements {
         Running { registered: Arc::new(Registered { statements: Arc::clone(self), number, held }), cancelled }
     }
 
-    /// Cancels the statement that holds the most, among equals the one that started last. Returns the bytes that it
-    /// held. `None` if none holds as much as [`MIN_BYTES`], or if the one that holds the most ends already: what it
+    /// Cancels the statement that holds the most, among equals the one that started last. If none holds as much as
+    /// [`MIN_BYTES`], cancels the one that started first: what it holds uncounted has had the most time to grow. Returns
+    /// the bytes that it held, as far as they are counted. `None` if none executes, or if this one ends already: what it
     /// returns is awaited before another one must end.
     pub(super) fn cancel_largest(&self) -> Option<usize> {
         let mut entries = self.lock();
         let held = |entry: &Entry| entry.held.load(Ordering::Relaxed);
-        let candidates = entries.running.values_mut().filter(|entry| held(entry) >= MIN_BYTES);
         // Of equal ones the last is taken.
-        let largest = candidates.max_by_key(|entry| held(entry))?;
-        let held = held(largest);
+        let largest =
+            entries.running.iter().map(|(number, entry)| (*number, held(entry))).max_by_key(|(_, held)| *held);
+        let number = match largest? {
+            (number, held) if held >= MIN_BYTES => number,
+            _ => *entries.running.first_key_value()?.0,
+        };
+        let cancelled = entries.running.get_mut(&number)?;
+        let held = held(cancelled);
         // One that has ended no longer receives it.
-        largest.cancel.take()?.send(held).ok().map(|()| held)
+        cancelled.cancel.take()?.send(held).ok().map(|()| held)
     }
 
     fn lock(&self) -> MutexGuard<'_, Entries> {
@@ -222,9 +229,9 @@ mod tests {
         assert_eq!(statements.cancel_largest(), Some(1 << 20));
         assert!(small.cancelled().now_or_never().is_some());
         drop((small, of_small));
-        // One that holds nothing frees nothing.
-        assert_eq!(statements.cancel_largest(), None);
-        assert!(none.cancelled().now_or_never().is_none());
+        // What it holds is not counted.
+        assert_eq!(statements.cancel_largest(), Some(0));
+        assert!(none.cancelled().now_or_never().is_some());
         drop(none);
         assert_eq!(statements.lock().running.len(), 0);
     }
@@ -244,15 +251,18 @@ mod tests {
     }
 
     #[test]
-    fn of_equal_ones_the_newest_is_cancelled_and_none_below_the_least_that_helps() {
-        let (statements, all) = (Arc::new(Statements::default()), environment());
-        let (mut old, mut new) = (statements.start(), statements.start());
-        let held = [&old, &new].map(|running| holding(running, &all, MIN_BYTES - 1));
-        assert_eq!(statements.cancel_largest(), None);
-        for reservation in &held {
-            reservation.try_grow(1).unwrap();
+    fn of_equal_ones_the_newest_is_cancelled_and_of_small_ones_the_oldest() {
+        let all = environment();
+        for (bytes, oldest_ends) in [(MIN_BYTES, false), (MIN_BYTES - 1, true)] {
+            let statements = Arc::new(Statements::default());
+            let (mut old, mut new) = (statements.start(), statements.start());
+            let _held = [&old, &new].map(|running| holding(running, &all, bytes));
+            assert_eq!(statements.cancel_largest(), Some(bytes));
+            assert_eq!(old.cancelled().now_or_never().is_some(), oldest_ends);
+            assert_eq!(new.cancelled().now_or_never().is_some(), !oldest_ends);
+            if oldest_ends {
+                assert_eq!(statements.cancel_largest(), None, "what it returns is awaited");
+            }
         }
-        assert_eq!(statements.cancel_largest(), Some(MIN_BYTES));
-        assert!(old.cancelled().now_or_never().is_none() && new.cancelled().now_or_never().is_some());
     }
 }

@@ -7,6 +7,7 @@ use super::read_only;
 use super::result::QueryResult;
 use super::statement_bounds;
 use super::statement_context::StatementContext;
+use super::statement_memory::StatementMemory;
 use super::statement_runtime::{Batches, Confined};
 use super::statement_tasks::StatementPermit;
 use super::times::name_time_zones;
@@ -20,6 +21,7 @@ use crate::visibility::{Lineage, analyse};
 use arrow_schema::SchemaRef;
 use datafusion::common::config::Dialect;
 use datafusion::common::{ParamValues, ScalarValue};
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SessionState, TaskContext};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
@@ -46,6 +48,8 @@ pub(crate) struct Planned {
 struct Executable {
     state: SessionState,
     physical: Arc<dyn ExecutionPlan>,
+    /// What the constants that were computed for the plan take.
+    constants: Arc<MemoryReservation>,
 }
 
 impl Planned {
@@ -78,10 +82,13 @@ impl Planned {
         catalog.trace().add_reads(|reads| reads.tables.extend(external));
 
         let plan = bound_plan(plan).map_err(failed)?;
-        let plan = state.optimize(&plan).map_err(failed)?;
+        let constants = Arc::new(MemoryConsumer::new("constants").register(&state.runtime_env().memory_pool));
+        let planning = StatementMemory::Planning(Arc::clone(&constants));
+        let plan = planning.clone().during_call(|| state.optimize(&plan)).map_err(failed)?;
         check_constants(&plan)?;
         let aggregates_only = shows_only_aggregates(&plan).map_err(failed)?;
-        let physical = state.query_planner().create_physical_plan(&plan, &state).await.map_err(failed)?;
+        let physical = planning.during(state.query_planner().create_physical_plan(&plan, &state));
+        let physical = physical.await.map_err(failed)?;
         let mut notices: Vec<Notice> = Vec::new();
         for (name, origins) in names.iter().zip(&lineage.shown) {
             for notice in origins.iter().filter_map(|origin| catalog.trace().notice(name, origin)) {
@@ -92,7 +99,7 @@ impl Planned {
         }
         let trace = Arc::clone(catalog.trace());
         let schema = physical.schema();
-        let plan = Confined::new(Executable { state, physical }, Arc::clone(&context.runtime));
+        let plan = Confined::new(Executable { state, physical, constants }, Arc::clone(&context.runtime));
         Ok(Self { context, plan, schema, notices, trace, aggregates_only, is_recorded, queue })
     }
 
@@ -141,14 +148,16 @@ async fn send_all(
     queue: Queue,
     batches: &Batches,
 ) -> Result<(), QueryError> {
-    let Executable { state, physical } = plan;
+    let Executable { state, physical, constants: _constants } = plan;
     let failed = |error| context.shared.classify(error);
     let permit = StatementPermit::new(context.acquire(queue).await);
     let rows_permit = permit.clone();
     let execution = async {
         let mut running = context.statements.start();
-        let task = TaskContext::from(&state).with_runtime(running.environment(state.runtime_env()));
-        let rows = execute_stream(physical, Arc::new(task)).map_err(failed)?;
+        let environment = running.environment(state.runtime_env());
+        let memory = StatementMemory::Execution(Arc::clone(&environment.memory_pool));
+        let task = TaskContext::from(&state).with_runtime(environment);
+        let rows = memory.clone().during_call(|| execute_stream(physical, Arc::new(task))).map_err(failed)?;
         let mut rows = pin!(rows_permit.until_first_row(rows));
         let sending = async {
             while let Some(batch) = rows.next().await {
@@ -161,7 +170,7 @@ async fn send_all(
         tokio::select! {
             biased;
             error = running.cancelled() => Err(error),
-            sent = sending => sent,
+            sent = memory.during(sending) => sent,
         }
     };
     permit.hold(execution).await

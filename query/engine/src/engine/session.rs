@@ -80,9 +80,9 @@ impl Session {
         Self { context: StatementContext { user: Arc::from(user), ..self.context.clone() } }
     }
 
-    /// Cancels the executing statement that holds the most memory, of all sessions of this engine. It ends with
-    /// [`QueryError::OutOfMemory`]. Returns the bytes that it held; `None` if none holds a mebibyte, or if the one that
-    /// holds the most ends already.
+    /// Cancels the executing statement that holds the most memory, of all sessions of this engine, or the oldest if none
+    /// holds a mebibyte. It ends with [`QueryError::OutOfMemory`]. Returns the bytes that were counted for it; `None` if
+    /// none executes, or if this one ends already.
     pub fn cancel_largest(&self) -> Option<usize> {
         self.context.statements.cancel_largest()
     }

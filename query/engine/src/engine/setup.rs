@@ -1,5 +1,6 @@
 //! Sets up DataFusion.
 
+use super::full_batches::FillBatches;
 use super::functions::{BoundedOperators, bound_functions};
 use super::memory::Memory;
 use super::options::{SessionOptions, Spill};
@@ -63,6 +64,8 @@ pub(super) fn session_state(options: &SessionOptions) -> Result<SessionState, Da
         // Before the planners of the engine, which are added to these.
         .with_expr_planners(vec![Arc::new(BoundedOperators), Arc::new(TimeOperators::default())])
         .with_default_features()
+        // Windows are known by what stands directly below them.
+        .with_physical_optimizer_rule(Arc::new(FillBatches))
         .with_physical_optimizer_rule(Arc::new(CountWindowMemory));
     let builder = extensions.iter().fold(builder, |builder, extension| extension.install(builder));
     let mut state = times::install(builder).build();

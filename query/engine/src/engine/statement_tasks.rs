@@ -1,4 +1,4 @@
-//! The tasks of a statement, which hold its permit together.
+//! The tasks of a statement, which hold its permit together, and know its memory.
 //!
 //! ```text
 //! the statement's task ─▶ StatementPermit::hold ─┬─▶ a task of an operator (repartition, coalesce, sort, ...)
@@ -10,6 +10,7 @@
 //! the tasks has ended. Who gave the statement up does not wait for that.
 
 use super::admission::Permit;
+use super::statement_memory::StatementMemory;
 use datafusion::common::runtime::{JoinSetTracer, set_join_set_tracer};
 use futures::future::{BoxFuture, FutureExt};
 use futures::stream::{Stream, StreamExt};
@@ -66,6 +67,10 @@ struct Shares;
 
 impl JoinSetTracer for Shares {
     fn trace_future(&self, task: BoxFuture<'static, Returned>) -> BoxFuture<'static, Returned> {
+        let task = match StatementMemory::current() {
+            Some(memory) => memory.during(task).boxed(),
+            None => task,
+        };
         match PERMIT.try_with(StatementPermit::clone) {
             Ok(permit) => PERMIT.scope(permit, task).boxed(),
             Err(_) => task,
@@ -73,6 +78,10 @@ impl JoinSetTracer for Shares {
     }
 
     fn trace_block(&self, work: Box<dyn FnOnce() -> Returned + Send>) -> Box<dyn FnOnce() -> Returned + Send> {
+        let work: Box<dyn FnOnce() -> Returned + Send> = match StatementMemory::current() {
+            Some(memory) => Box::new(move || memory.during_call(work)),
+            None => work,
+        };
         match PERMIT.try_with(StatementPermit::clone) {
             Ok(permit) => Box::new(move || PERMIT.sync_scope(permit, work)),
             Err(_) => work,

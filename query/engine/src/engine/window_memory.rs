@@ -9,25 +9,20 @@
 //! `count(*) OVER ()`, the usual idiom for paging, collects all rows. The engine counts what sorts, groups and joins
 //! hold, and not what these windows hold. A window that needs few rows at a time (`BoundedWindowAggExec`) is left alone.
 
-use arrow_schema::SchemaRef;
+use super::passing::{PassOn, PassingExec};
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{Result, internal_err};
 use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
-use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::spill::get_record_batch_memory_size;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::windows::WindowAggExec;
-use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, SendableRecordBatchStream,
-    replace_children_if_necessary,
-};
+use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream, replace_children_if_necessary};
 use futures::StreamExt;
 use std::any::Any;
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A window holds its input twice when it joins the batches to one.
@@ -44,14 +39,14 @@ impl PhysicalOptimizerRule for CountWindowMemory {
             if !any.is::<WindowAggExec>() {
                 return Ok(Transformed::no(node));
             }
-            let reservations = Arc::default();
+            let reservations = Reservations::default();
             let input = match node.children().as_slice() {
                 [input] => Arc::clone(input),
                 _ => return internal_err!("a window has one input"),
             };
-            let input = Arc::new(WindowInputExec { input, reservations: Arc::clone(&reservations) });
+            let input = PassingExec::above(input, WindowInput(Arc::clone(&reservations)));
             let window = replace_children_if_necessary(node, vec![input])?;
-            Ok(Transformed::yes(Arc::new(WindowMemoryExec { window, reservations }) as Arc<dyn ExecutionPlan>))
+            Ok(Transformed::yes(PassingExec::above(window, WindowMemory(reservations))))
         })
         .data()
     }
@@ -69,138 +64,54 @@ impl PhysicalOptimizerRule for CountWindowMemory {
 type Reservations = Arc<Mutex<HashMap<usize, Arc<MemoryReservation>>>>;
 
 /// Above a window: holds the reservation of its rows.
-struct WindowMemoryExec {
-    window: Arc<dyn ExecutionPlan>,
-    reservations: Reservations,
-}
+#[derive(Debug, Clone)]
+struct WindowMemory(Reservations);
 
 /// Below a window: reserves its rows.
-struct WindowInputExec {
-    input: Arc<dyn ExecutionPlan>,
-    reservations: Reservations,
-}
+#[derive(Debug, Clone)]
+struct WindowInput(Reservations);
 
-/// The plan with this one child.
-fn only(mut children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-    match (children.pop(), children.is_empty()) {
-        (Some(child), true) => Ok(child),
-        _ => internal_err!("a window has one input"),
-    }
-}
+impl PassOn for WindowMemory {
+    const NAME: &'static str = "WindowMemoryExec";
 
-impl fmt::Debug for WindowMemoryExec {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WindowMemoryExec").field("window", &self.window).finish_non_exhaustive()
-    }
-}
-
-impl DisplayAs for WindowMemoryExec {
-    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("WindowMemoryExec")
-    }
-}
-
-impl ExecutionPlan for WindowMemoryExec {
-    fn name(&self) -> &'static str {
-        "WindowMemoryExec"
-    }
-
-    fn schema(&self) -> SchemaRef {
-        self.window.schema()
-    }
-
-    fn properties(&self) -> &Arc<PlanProperties> {
-        self.window.properties()
-    }
-
-    fn maintains_input_order(&self) -> Vec<bool> {
-        vec![true]
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.window]
-    }
-
-    fn apply_expressions(
+    fn execute(
         &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        Ok(Arc::new(Self { window: only(children)?, reservations: Arc::clone(&self.reservations) }))
-    }
-
-    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        window: &dyn ExecutionPlan,
+        partition: usize,
+        context: Arc<TaskContext>,
+    ) -> Result<SendableRecordBatchStream> {
         let consumer = MemoryConsumer::new(format!("WindowAggExec[{partition}]"));
         let reservation = Arc::new(consumer.register(context.memory_pool()));
-        let locked = || self.reservations.lock().unwrap_or_else(PoisonError::into_inner);
+        let locked = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
         locked().insert(partition, Arc::clone(&reservation));
         // The window starts its input, which takes the reservation.
-        let rows = self.window.execute(partition, context);
+        let rows = window.execute(partition, context);
         locked().remove(&partition);
         let rows = rows?.inspect(move |_| {
             // Held until the stream is dropped.
             let _ = &reservation;
         });
-        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), rows)))
+        Ok(Box::pin(RecordBatchStreamAdapter::new(window.schema(), rows)))
     }
 }
 
-impl fmt::Debug for WindowInputExec {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WindowInputExec").field("input", &self.input).finish_non_exhaustive()
-    }
-}
+impl PassOn for WindowInput {
+    const NAME: &'static str = "WindowInputExec";
 
-impl DisplayAs for WindowInputExec {
-    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("WindowInputExec")
-    }
-}
-
-impl ExecutionPlan for WindowInputExec {
-    fn name(&self) -> &'static str {
-        "WindowInputExec"
-    }
-
-    fn schema(&self) -> SchemaRef {
-        self.input.schema()
-    }
-
-    fn properties(&self) -> &Arc<PlanProperties> {
-        self.input.properties()
-    }
-
-    fn maintains_input_order(&self) -> Vec<bool> {
-        vec![true]
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input]
-    }
-
-    fn apply_expressions(
+    fn execute(
         &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        Ok(Arc::new(Self { input: only(children)?, reservations: Arc::clone(&self.reservations) }))
-    }
-
-    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let taken = self.reservations.lock().unwrap_or_else(PoisonError::into_inner).remove(&partition);
+        input: &dyn ExecutionPlan,
+        partition: usize,
+        context: Arc<TaskContext>,
+    ) -> Result<SendableRecordBatchStream> {
+        let taken = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&partition);
         let Some(reservation) = taken else { return internal_err!("a window starts its input") };
-        let rows = self.input.execute(partition, context)?.map(move |batch| {
+        let rows = input.execute(partition, context)?.map(move |batch| {
             let batch = batch?;
             reservation.try_grow(COPIES * get_record_batch_memory_size(&batch))?;
             Ok(batch)
         });
-        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), rows)))
+        Ok(Box::pin(RecordBatchStreamAdapter::new(input.schema(), rows)))
     }
 }
 

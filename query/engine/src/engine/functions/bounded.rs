@@ -1,6 +1,7 @@
 //! A function whose calls are bounded.
 
 use super::bounded_operator::{BoundedOperator, bound_operator};
+use super::counted::Counted;
 use super::growth::{Growth, growth_of};
 use super::need::{check, check_replacements, elements_of};
 use super::pad::not_negative;
@@ -80,18 +81,20 @@ fn unbound_call(mut expression: Expr) -> Expr {
 impl ScalarUDFImpl for BoundedFunction {
     fn invoke_with_args(&self, mut args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let name = self.inner.name();
-        check(name, self.growth, &args)?;
+        let need = check(name, self.growth, &args)?;
+        let counted = Counted::begin(name, need.bytes, &args.args)?;
         if self.growth == Growth::Pad && args.args.len() > 1 {
             args.args[1] = not_negative(args.args[1].clone())?;
         }
-        let Some(syntax) = self.growth.syntax() else { return self.inner.invoke_with_args(args) };
+        let Some(syntax) = self.growth.syntax() else { return counted.end(self.inner.invoke_with_args(args)?) };
         let mut bytes = 0;
-        in_parts(name, syntax, args, |part| {
+        let made = in_parts(name, syntax, args, |part| {
             if self.growth == Growth::SearchAndReplace {
                 check_replacements(name, &part, &mut bytes)?;
             }
             self.inner.invoke_with_args(part)
-        })
+        })?;
+        counted.end(made)
     }
 
     fn simplify(&self, args: Vec<Expr>, info: &SimplifyContext) -> Result<ExprSimplifyResult> {

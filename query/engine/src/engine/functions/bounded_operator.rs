@@ -7,6 +7,7 @@
 //! A chain `a || b || c` becomes one call with three operands. The engine copies the arguments of a call while it finds
 //! their types, so calls within calls would take the square of the chain's length.
 
+use super::counted::Counted;
 use super::growth::Growth;
 use super::need::check;
 use super::pattern::Syntax;
@@ -296,8 +297,9 @@ impl ScalarUDFImpl for BoundedOperator {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let Some(syntax) = self.operation.syntax() else {
-            check(self.name(), Growth::Gather, &args)?;
-            return self.operation.evaluate(&args);
+            let need = check(self.name(), Growth::Gather, &args)?;
+            let counted = Counted::begin(self.name(), need.bytes, &args.args)?;
+            return counted.end(self.operation.evaluate(&args)?);
         };
         check(self.name(), Growth::Match(syntax), &args)?;
         in_parts(self.name(), syntax, args, |part| self.operation.evaluate(&part))

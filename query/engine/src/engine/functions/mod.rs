@@ -14,6 +14,7 @@
 mod bounded;
 mod bounded_operator;
 mod constants;
+mod counted;
 mod growth;
 mod need;
 mod operators;

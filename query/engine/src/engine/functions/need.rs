@@ -23,11 +23,11 @@ const ELEMENT_BYTES: u64 = 16;
 /// Nanoseconds of a day.
 const DAY: i128 = 86_400_000_000_000;
 
-/// Refuses a call of `function` that needs more than a call may.
-pub(super) fn check(function: &str, growth: Growth, call: &ScalarFunctionArgs) -> Result<()> {
+/// What a call of `function` needs. Refuses one that needs more than a call may.
+pub(super) fn check(function: &str, growth: Growth, call: &ScalarFunctionArgs) -> Result<Need> {
     let need = Need::of(growth, call)?;
     check_bytes(function, need.bytes)?;
-    if need.steps > CALL_STEPS { Err(takes_long(function)) } else { Ok(()) }
+    if need.steps > CALL_STEPS { Err(takes_long(function)) } else { Ok(need) }
 }
 
 fn check_bytes(function: &str, bytes: u64) -> Result<()> {
