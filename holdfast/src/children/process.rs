@@ -36,12 +36,6 @@ use crate::health::Component;
 const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 /// How much lower than its parent's the priority of a child is: what takes events in comes first.
 const NICE: &str = "5";
-/// Settings of glibc's allocator (mallopt(3)) for children, unless the operator chose others. It makes eight areas a
-/// processor, and each keeps what statements that ran on its threads have freed: statements that followed each other for
-/// twenty minutes held 1.5 GiB that way. With two areas, and large blocks returned as soon as they are freed, the same
-/// statements take two fifths less.
-const ALLOCATOR: [(&str, &str); 3] =
-    [("MALLOC_ARENA_MAX", "2"), ("MALLOC_MMAP_THRESHOLD_", "1048576"), ("MALLOC_TRIM_THRESHOLD_", "33554432")];
 /// A child that has not reported for so long is not ready.
 const SILENCE: Duration = REPORT_INTERVAL.saturating_mul(5);
 
@@ -221,11 +215,6 @@ impl ChildProcess {
     fn spawn(&self, mut command: Command) -> std::io::Result<Child> {
         for name in &self.settings.withheld {
             command.env_remove(name);
-        }
-        for (name, value) in ALLOCATOR {
-            if std::env::var_os(name).is_none() {
-                command.env(name, value);
-            }
         }
         command.args(&self.settings.arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         // A signal of the terminal reaches the parent alone, which stops its children in order.

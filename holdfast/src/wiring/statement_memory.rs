@@ -1,7 +1,8 @@
 //! Cancels statements before the process that executes them reaches the limit at which it is killed.
 //!
 //! What statements reserve has a limit of its own. The process holds more than that: rows on their way, what decoding
-//! takes, footers. Killed, it would end all statements; so the one that holds the most ends before.
+//! takes, footers. Killed, it would end all statements; so the one that holds the most ends before, or the oldest if none
+//! holds much.
 
 use std::time::Duration;
 
@@ -60,7 +61,7 @@ impl StatementMemory {
                     resident_mib,
                     limit_mib,
                     held_mib = held >> 20,
-                    "cancelled the statement that held the most memory, because this process is near its limit"
+                    "cancelled the largest statement, because this process is near its memory limit"
                 );
             }
             None => {

@@ -33,6 +33,11 @@ mod trial;
 
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
+use tikv_jemallocator::Jemalloc;
+
+/// As in the program whose parts are measured.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 #[derive(Parser)]
 #[command(about = "Measures how fast Holdfast archives and queries, and prints each figure on a line.")]
