@@ -61,7 +61,7 @@ impl StatementMemory {
                     resident_mib,
                     limit_mib,
                     held_mib = held >> 20,
-                    "cancelled the largest statement, because this process is near its memory limit"
+                    "cancelled a statement, because this process is near its memory limit"
                 );
             }
             None => {

@@ -175,13 +175,19 @@ impl QueryError {
         Self::function_within(&text).unwrap_or(Self::Statement(text))
     }
 
-    /// The refusal of a function that a scan called: the reader of Parquet keeps no more than the text of an error.
+    /// The refusal of a function that a filter of a scan called: the reader of Parquet keeps no more than the text of an error.
     fn function_within(text: &str) -> Option<Self> {
         let quoted = |field: &str| {
             let (_, rest) = text.split_once(&format!("{field}: \""))?;
             Some(rest.split_once('"')?.0.to_owned())
         };
-        let is_filter = text.contains("Error evaluating filter predicate: External(Function {");
+        let of_filter = |error| text.contains(&format!("Error evaluating filter predicate: External({error} {{"));
+        if of_filter("Memory") {
+            let limit =
+                text.split_once("limit_mib: ").and_then(|(_, rest)| rest.split([',', ' ']).next()?.parse().ok());
+            return Some(Self::Memory { limit_mib: limit?, what: quoted("what")? });
+        }
+        let is_filter = of_filter("Function");
         let (function, what) = is_filter.then(|| Some((quoted("function")?, quoted("what")?)))??;
         let what_to_do = if what.starts_with("make") { SHORTER_RESULTS } else { SHORTER_ARGUMENTS };
         Some(Self::Function { function, what, what_to_do })
@@ -212,6 +218,12 @@ mod tests {
             assert!(matches!(found, QueryError::Function { .. }), "{found:?}");
             assert_eq!(found.to_string(), expected);
         }
+        let memory = QueryError::Memory { limit_mib: 512, what: "lower made 60 MiB".into() };
+        let found = QueryError::classify(through_a_filter(memory), 0);
+        assert!(
+            matches!(&found, QueryError::Memory { limit_mib: 512, what } if what == "lower made 60 MiB"),
+            "{found:?}"
+        );
         let other = QueryError::classify(through_a_filter(QueryError::TimedOut), 0);
         assert!(matches!(other, QueryError::Statement(_)), "{other:?}");
     }

@@ -42,6 +42,13 @@ struct Entry {
     cancel: Option<oneshot::Sender<usize>>,
 }
 
+impl Entry {
+    /// Whether it can be cancelled.
+    fn executes(&self) -> bool {
+        self.cancel.as_ref().is_some_and(|cancel| !cancel.is_closed())
+    }
+}
+
 /// Keeps a statement among those that hold memory, until this is dropped.
 #[derive(Debug)]
 struct Registered {
@@ -70,22 +77,17 @@ impl Statements {
 
     /// Cancels the statement that holds the most, among equals the one that started last. If none holds as much as
     /// [`MIN_BYTES`], cancels the one that started first: what it holds uncounted has had the most time to grow. Returns
-    /// the bytes that it held, as far as they are counted. `None` if none executes, or if this one ends already: what it
-    /// returns is awaited before another one must end.
+    /// the bytes that were counted for it. `None` if none executes: a statement that has ended, and whose memory its
+    /// reader still holds, cannot be cancelled again.
     pub(super) fn cancel_largest(&self) -> Option<usize> {
         let mut entries = self.lock();
-        let held = |entry: &Entry| entry.held.load(Ordering::Relaxed);
+        let executing = entries.running.iter().filter(|(_, entry)| entry.executes());
+        let mut executing = executing.map(|(number, entry)| (*number, entry.held.load(Ordering::Relaxed))).peekable();
+        let oldest = *executing.peek()?;
         // Of equal ones the last is taken.
-        let largest =
-            entries.running.iter().map(|(number, entry)| (*number, held(entry))).max_by_key(|(_, held)| *held);
-        let number = match largest? {
-            (number, held) if held >= MIN_BYTES => number,
-            _ => *entries.running.first_key_value()?.0,
-        };
-        let cancelled = entries.running.get_mut(&number)?;
-        let held = held(cancelled);
-        // One that has ended no longer receives it.
-        cancelled.cancel.take()?.send(held).ok().map(|()| held)
+        let largest = executing.max_by_key(|(_, held)| *held)?;
+        let (number, held) = if largest.1 >= MIN_BYTES { largest } else { oldest };
+        entries.running.get_mut(&number)?.cancel.take()?.send(held).ok().map(|()| held)
     }
 
     fn lock(&self) -> MutexGuard<'_, Entries> {
@@ -211,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_is_cancelled_and_the_next_when_its_memory_is_returned() {
+    fn the_largest_is_cancelled_and_then_the_next() {
         let (statements, all) = (Arc::new(Statements::default()), environment());
         assert_eq!(statements.cancel_largest(), None);
         let (mut small, mut large, mut none) = (statements.start(), statements.start(), statements.start());
@@ -220,33 +222,30 @@ mod tests {
         assert_eq!(statements.cancel_largest(), Some(3 << 20));
         let told = large.cancelled().now_or_never();
         assert!(matches!(told, Some(QueryError::OutOfMemory { held_mib: 3 })), "{told:?}");
-        // It still holds its memory, also when it no longer executes.
-        assert_eq!(statements.cancel_largest(), None);
-        drop(large);
-        assert_eq!(statements.cancel_largest(), None);
         assert!(small.cancelled().now_or_never().is_none());
-        drop(of_large);
+        // Its reader may hold its memory as long as it likes.
+        drop(large);
         assert_eq!(statements.cancel_largest(), Some(1 << 20));
         assert!(small.cancelled().now_or_never().is_some());
-        drop((small, of_small));
         // What it holds is not counted.
+        assert!(none.cancelled().now_or_never().is_none());
         assert_eq!(statements.cancel_largest(), Some(0));
         assert!(none.cancelled().now_or_never().is_some());
-        drop(none);
+        assert_eq!(statements.cancel_largest(), None);
+        drop((small, none));
+        assert_eq!(statements.lock().running.len(), 2);
+        drop((of_small, of_large));
         assert_eq!(statements.lock().running.len(), 0);
     }
 
     #[test]
-    fn another_one_is_cancelled_when_it_outgrows_the_one_that_ends() {
+    fn one_that_ended_by_itself_is_not_waited_for() {
         let (statements, all) = (Arc::new(Statements::default()), environment());
-        let (ending, other) = (statements.start(), statements.start());
-        let (of_ending, of_other) = (holding(&ending, &all, 3 << 20), holding(&other, &all, 2 << 20));
-        // It ended by itself.
-        drop(ending);
-        assert_eq!(statements.cancel_largest(), None);
-        of_other.try_grow(2 << 20).unwrap();
-        assert_eq!(statements.cancel_largest(), Some(4 << 20));
-        drop((of_ending, other, of_other));
+        let (ended, other) = (statements.start(), statements.start());
+        let (of_ended, of_other) = (holding(&ended, &all, 3 << 20), holding(&other, &all, 2 << 20));
+        drop(ended);
+        assert_eq!(statements.cancel_largest(), Some(2 << 20));
+        drop((of_ended, other, of_other));
         assert_eq!(statements.lock().running.len(), 0);
     }
 
@@ -260,9 +259,6 @@ mod tests {
             assert_eq!(statements.cancel_largest(), Some(bytes));
             assert_eq!(old.cancelled().now_or_never().is_some(), oldest_ends);
             assert_eq!(new.cancelled().now_or_never().is_some(), !oldest_ends);
-            if oldest_ends {
-                assert_eq!(statements.cancel_largest(), None, "what it returns is awaited");
-            }
         }
     }
 }

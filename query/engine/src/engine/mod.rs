@@ -31,6 +31,7 @@ mod statement_tasks;
 mod timeline;
 mod times;
 mod window_memory;
+mod yielding;
 
 pub use extension::Extension;
 pub use options::{DEFAULT_FOOTER_CACHE, DEFAULT_MEMORY_LIMIT, SessionOptions, Spill};

@@ -7,7 +7,7 @@ use super::read_only;
 use super::result::QueryResult;
 use super::statement_bounds;
 use super::statement_context::StatementContext;
-use super::statement_memory::StatementMemory;
+use super::statement_memory::{Constants, StatementMemory};
 use super::statement_runtime::{Batches, Confined};
 use super::statement_tasks::StatementPermit;
 use super::times::name_time_zones;
@@ -48,8 +48,8 @@ pub(crate) struct Planned {
 struct Executable {
     state: SessionState,
     physical: Arc<dyn ExecutionPlan>,
-    /// What the constants that were computed for the plan take.
-    constants: Arc<MemoryReservation>,
+    /// What the long constants that were computed for the plan take.
+    constants: MemoryReservation,
 }
 
 impl Planned {
@@ -82,13 +82,15 @@ impl Planned {
         catalog.trace().add_reads(|reads| reads.tables.extend(external));
 
         let plan = bound_plan(plan).map_err(failed)?;
-        let constants = Arc::new(MemoryConsumer::new("constants").register(&state.runtime_env().memory_pool));
+        let constants = Arc::new(Constants::default());
         let planning = StatementMemory::Planning(Arc::clone(&constants));
         let plan = planning.clone().during_call(|| state.optimize(&plan)).map_err(failed)?;
         check_constants(&plan)?;
         let aggregates_only = shows_only_aggregates(&plan).map_err(failed)?;
         let physical = planning.during(state.query_planner().create_physical_plan(&plan, &state));
         let physical = physical.await.map_err(failed)?;
+        let reserved = MemoryConsumer::new("constants").register(&state.runtime_env().memory_pool);
+        reserved.try_grow(constants.bytes()?).map_err(failed)?;
         let mut notices: Vec<Notice> = Vec::new();
         for (name, origins) in names.iter().zip(&lineage.shown) {
             for notice in origins.iter().filter_map(|origin| catalog.trace().notice(name, origin)) {
@@ -99,7 +101,7 @@ impl Planned {
         }
         let trace = Arc::clone(catalog.trace());
         let schema = physical.schema();
-        let plan = Confined::new(Executable { state, physical, constants }, Arc::clone(&context.runtime));
+        let plan = Confined::new(Executable { state, physical, constants: reserved }, Arc::clone(&context.runtime));
         Ok(Self { context, plan, schema, notices, trace, aggregates_only, is_recorded, queue })
     }
 

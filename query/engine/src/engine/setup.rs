@@ -8,6 +8,7 @@ use super::spill::EncryptedTempFiles;
 use super::statement_tasks::share_permits;
 use super::times::{self, TimeOperators};
 use super::window_memory::CountWindowMemory;
+use super::yielding::YieldAboveJoins;
 use crate::catalog::{CATALOG, SCHEMA};
 use crate::scan::STORE_URL;
 use datafusion::error::DataFusionError;
@@ -66,7 +67,8 @@ pub(super) fn session_state(options: &SessionOptions) -> Result<SessionState, Da
         .with_default_features()
         // Windows are known by what stands directly below them.
         .with_physical_optimizer_rule(Arc::new(FillBatches))
-        .with_physical_optimizer_rule(Arc::new(CountWindowMemory));
+        .with_physical_optimizer_rule(Arc::new(CountWindowMemory))
+        .with_physical_optimizer_rule(Arc::new(YieldAboveJoins));
     let builder = extensions.iter().fold(builder, |builder, extension| extension.install(builder));
     let mut state = times::install(builder).build();
     datafusion_functions_json::register_all(&mut state)?;

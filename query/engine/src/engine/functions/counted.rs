@@ -1,19 +1,20 @@
 //! Counts what calls make against the memory of their statement.
 //!
 //! ```text
-//! need of a call ─▶ reserve ─▶ the function ─▶ its result, whose largest buffer owns the reservation ─▶ dropped: returned
+//! a call ─▶ its result, whose largest new buffer owns a reservation ─▶ dropped: returned
 //! ```
 //!
 //! One call is bounded, but a statement has many of them, and each operator holds the results of a batch until the last
-//! column is computed. Short results are not counted.
+//! column is computed. Short results are not counted, and a part of an argument is counted by who made that.
 
 use crate::engine::statement_memory::StatementMemory;
+use crate::error::QueryError;
 use arrow_array::{Array, ArrayRef, make_array};
 use bytes::Bytes;
 use datafusion::arrow::array::ArrayData;
 use datafusion::arrow::buffer::Buffer;
 use datafusion::common::Result;
-use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation};
 use datafusion::logical_expr::ColumnarValue;
 use std::sync::Arc;
 
@@ -26,8 +27,7 @@ pub(super) struct Counted<'a> {
     function: &'a str,
     /// `None` if it is made for a plan, or outside of a statement.
     pool: Option<Arc<dyn MemoryPool>>,
-    reserved: Option<MemoryReservation>,
-    /// The addresses of long buffers of the arguments, which are counted by who made them.
+    /// The addresses of the buffers of long arguments.
     shared: Vec<usize>,
 }
 
@@ -35,112 +35,102 @@ impl<'a> Counted<'a> {
     /// A call of `function` with `args`, for which it needs `bytes` by its arguments.
     ///
     /// # Errors
-    /// The statement has no memory for it.
+    /// It makes a constant for a plan, and the plan has too long ones.
     pub(super) fn begin(function: &'a str, bytes: u64, args: &[ColumnarValue]) -> Result<Self> {
-        let mut call = Self { function, pool: None, reserved: None, shared: Vec::new() };
-        let needed = Some(usize::try_from(bytes).unwrap_or(usize::MAX)).filter(|needed| *needed >= LEAST);
         match StatementMemory::current() {
-            None => {}
+            None => Ok(Self { function, pool: None, shared: Vec::new() }),
             Some(StatementMemory::Planning(constants)) => {
-                if let Some(needed) = needed {
-                    constants.try_grow(needed)?;
+                let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+                if bytes >= LEAST {
+                    constants.add(function, bytes).map_err(QueryError::through_engine)?;
                 }
+                Ok(Self { function, pool: None, shared: Vec::new() })
             }
             Some(StatementMemory::Execution(pool)) => {
-                call.reserved = needed.map(|needed| reserve(function, &pool, needed)).transpose()?;
-                call.shared = long_buffers(args);
-                call.pool = Some(pool);
+                Ok(Self { function, pool: Some(pool), shared: addresses_of_long(args) })
             }
         }
-        Ok(call)
     }
 
     /// The result `made`, which owns what is reserved for it.
     ///
     /// # Errors
-    /// It is larger than was known before, and the statement has no memory for it.
+    /// [`QueryError::Memory`].
     pub(super) fn end(self, made: ColumnarValue) -> Result<ColumnarValue> {
         match (&self.pool, made) {
             (Some(pool), ColumnarValue::Array(made)) if made.get_buffer_memory_size() >= LEAST => {
-                let pool = Arc::clone(pool);
-                Ok(ColumnarValue::Array(self.count(&pool, made)?))
+                Ok(ColumnarValue::Array(self.count(pool, made)?))
             }
             (_, made) => Ok(made),
         }
     }
 
-    fn count(self, pool: &Arc<dyn MemoryPool>, made: ArrayRef) -> Result<ArrayRef> {
-        let (data, bytes) = (made.to_data(), made.get_buffer_memory_size());
-        if largest(&data).is_none_or(|buffer| self.shared.contains(&address(buffer))) {
+    fn count(&self, pool: &Arc<dyn MemoryPool>, made: ArrayRef) -> Result<ArrayRef> {
+        let data = made.to_data();
+        let mut new = Vec::new();
+        add_buffers(&data, &mut |buffer| {
+            let part = (address(buffer), buffer.capacity());
+            if !self.shared.contains(&part.0) && !new.contains(&part) {
+                new.push(part);
+            }
+        });
+        let bytes = new.iter().map(|(_, bytes)| bytes).sum();
+        let Some((largest, _)) = new.iter().max_by_key(|(_, bytes)| *bytes) else { return Ok(made) };
+        if bytes < LEAST {
             return Ok(made);
         }
-        let reservation = match self.reserved {
-            Some(reservation) => {
-                reservation.try_resize(bytes)?;
-                reservation
-            }
-            None => reserve(self.function, pool, bytes)?,
-        };
-        Ok(make_array(owning(data, reservation)?))
+        let reservation = MemoryConsumer::new(self.function).register(pool);
+        if reservation.try_grow(bytes).is_err() {
+            let limit = if let MemoryLimit::Finite(limit) = pool.memory_limit() { limit } else { usize::MAX };
+            let what = format!("{} made {} MiB", self.function, bytes >> 20);
+            return Err(QueryError::Memory { limit_mib: limit >> 20, what }.through_engine());
+        }
+        Ok(make_array(owning(data, *largest, &mut Some(reservation))?))
     }
 }
 
-fn reserve(function: &str, pool: &Arc<dyn MemoryPool>, bytes: usize) -> Result<MemoryReservation> {
-    let reservation = MemoryConsumer::new(function).register(pool);
-    reservation.try_grow(bytes)?;
-    Ok(reservation)
-}
-
-/// The addresses of the buffers of arguments that are long.
-fn long_buffers(args: &[ColumnarValue]) -> Vec<usize> {
-    fn add(data: &ArrayData, addresses: &mut Vec<usize>) {
-        addresses.extend(data.buffers().iter().filter(|buffer| buffer.len() >= LEAST / 4).map(address));
-        data.child_data().iter().for_each(|child| add(child, addresses));
-    }
+/// The addresses of all buffers of the arguments, if these are long.
+fn addresses_of_long(args: &[ColumnarValue]) -> Vec<usize> {
     let mut addresses = Vec::new();
     for arg in args {
         if let ColumnarValue::Array(array) = arg
-            && array.get_buffer_memory_size() >= LEAST
+            && array.get_buffer_memory_size() >= LEAST / 4
         {
-            add(&array.to_data(), &mut addresses);
+            add_buffers(&array.to_data(), &mut |buffer| addresses.push(address(buffer)));
         }
     }
     addresses
 }
 
+/// Calls `add` for each buffer of an array and of those inside.
+fn add_buffers(data: &ArrayData, add: &mut impl FnMut(&Buffer)) {
+    data.buffers().iter().for_each(&mut *add);
+    for child in data.child_data() {
+        add_buffers(child, add);
+    }
+}
+
+/// Where the memory of a buffer begins.
 fn address(buffer: &Buffer) -> usize {
     buffer.data_ptr().as_ptr().addr()
 }
 
-/// The largest buffer of an array and of those inside.
-fn largest(data: &ArrayData) -> Option<&Buffer> {
-    let inside = data.child_data().iter().filter_map(largest);
-    data.buffers().iter().chain(inside).max_by_key(|buffer| buffer.capacity())
-}
-
-/// `data`, whose largest buffer owns `reservation`.
-fn owning(data: ArrayData, reservation: MemoryReservation) -> Result<ArrayData> {
-    let own = data.buffers().iter().map(Buffer::capacity).enumerate().max_by_key(|(_, bytes)| *bytes);
-    let inside = data.child_data().iter().map(|child| largest(child).map_or(0, Buffer::capacity));
-    let inside = inside.enumerate().max_by_key(|(_, bytes)| *bytes);
-    let owned = match (own, inside) {
-        (own, Some((place, bytes))) if own.is_none_or(|(_, own)| own < bytes) => {
-            let mut children = data.child_data().to_vec();
-            let child = children.swap_remove(place);
-            children.push(owning(child, reservation)?);
-            let last = children.len() - 1;
-            children.swap(place, last);
-            data.into_builder().child_data(children)
-        }
-        (Some((place, _)), _) => {
-            let mut buffers = data.buffers().to_vec();
-            let buffer = std::mem::take(&mut buffers[place]);
-            buffers[place] = Buffer::from(Bytes::from_owner(Owned { buffer, _reservation: reservation }));
-            data.into_builder().buffers(buffers)
-        }
-        (None, _) => return Ok(data),
-    };
-    Ok(owned.build()?)
+/// `data`, whose buffer at this address owns the reservation.
+fn owning(data: ArrayData, place: usize, reservation: &mut Option<MemoryReservation>) -> Result<ArrayData> {
+    let mut buffers = data.buffers().to_vec();
+    if let Some(buffer) = buffers.iter_mut().find(|buffer| address(buffer) == place)
+        && let Some(reservation) = reservation.take()
+    {
+        let inner = std::mem::take(buffer);
+        *buffer = Buffer::from(Bytes::from_owner(Owned { buffer: inner, _reservation: reservation }));
+        return Ok(data.into_builder().buffers(buffers).build()?);
+    }
+    let mut children = Vec::with_capacity(data.child_data().len());
+    for child in data.child_data() {
+        let is_owned = reservation.is_none();
+        children.push(if is_owned { child.clone() } else { owning(child.clone(), place, reservation)? });
+    }
+    Ok(data.into_builder().child_data(children).build()?)
 }
 
 /// A buffer with what is reserved for it.
@@ -158,7 +148,8 @@ impl AsRef<[u8]> for Owned {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow_array::builder::{Int64Builder, ListBuilder};
+    use crate::engine::statement_memory::Constants;
+    use arrow_array::builder::{Int64Builder, ListBuilder, StringViewBuilder};
     use arrow_array::{Int64Array, StringArray, StringViewArray};
     use datafusion::execution::memory_pool::GreedyMemoryPool;
 
@@ -168,9 +159,9 @@ mod tests {
         Arc::new(GreedyMemoryPool::new(4 * MIB))
     }
 
-    fn call(pool: &Arc<dyn MemoryPool>, need: usize, args: &[ColumnarValue], made: ArrayRef) -> Result<ArrayRef> {
+    fn call(pool: &Arc<dyn MemoryPool>, args: &[ColumnarValue], made: ArrayRef) -> Result<ArrayRef> {
         StatementMemory::Execution(Arc::clone(pool)).during_call(|| {
-            let call = Counted::begin("f", need as u64, args)?;
+            let call = Counted::begin("f", 0, args)?;
             call.end(ColumnarValue::Array(made))?.into_array(1)
         })
     }
@@ -187,30 +178,25 @@ mod tests {
         let views = StringViewArray::from(vec!["y".repeat(2 * MIB), "short".to_owned()]);
         for made in [text(2 * MIB), Arc::new(lists.finish()) as ArrayRef, Arc::new(views)] {
             let (pool, expected) = (pool(), made.to_data());
-            // Whether or not it is known before.
-            for need in [0, 2 * MIB, 3 * MIB] {
-                let result = call(&pool, need, &[], make_array(expected.clone())).unwrap();
-                assert_eq!(result.to_data(), expected);
-                assert!((2 * MIB..3 * MIB).contains(&pool.reserved()), "{}", pool.reserved());
-                let slice = result.slice(0, 1);
-                drop(result);
-                assert!(pool.reserved() >= 2 * MIB);
-                drop(slice);
-                assert_eq!(pool.reserved(), 0);
-            }
+            let result = call(&pool, &[], made).unwrap();
+            assert_eq!(result.to_data(), expected);
+            assert!((2 * MIB..3 * MIB).contains(&pool.reserved()), "{}", pool.reserved());
+            let slice = result.slice(0, 1);
+            drop(result);
+            assert!(pool.reserved() >= 2 * MIB);
+            drop(slice);
+            assert_eq!(pool.reserved(), 0);
         }
     }
 
     #[test]
-    fn what_has_no_memory_is_refused_before_it_is_made() {
+    fn what_has_no_memory_is_refused() {
         let pool = pool();
-        let held = call(&pool, 3 * MIB, &[], text(3 * MIB)).unwrap();
-        let memory = StatementMemory::Execution(Arc::clone(&pool));
-        assert!(memory.during_call(|| Counted::begin("f", 2 * MIB as u64, &[])).is_err());
-        // What is not known before is refused when it is there.
-        assert!(call(&pool, 0, &[], text(2 * MIB)).is_err());
+        let held = call(&pool, &[], text(3 * MIB)).unwrap();
+        let refused = QueryError::classify(call(&pool, &[], text(2 * MIB)).unwrap_err(), 0);
+        assert!(matches!(refused, QueryError::Memory { limit_mib: 4, .. }), "{refused:?}");
         drop(held);
-        assert!(call(&pool, 0, &[], text(2 * MIB)).is_ok());
+        assert!(call(&pool, &[], text(2 * MIB)).is_ok());
         assert_eq!(pool.reserved(), 0);
     }
 
@@ -218,33 +204,36 @@ mod tests {
     fn what_is_short_or_belongs_to_an_argument_is_not_counted() {
         let pool = pool();
         let short: ArrayRef = Arc::new(Int64Array::from(vec![1; 1000]));
-        let kept = call(&pool, 0, &[], short).unwrap();
+        let kept = call(&pool, &[], short).unwrap();
         assert_eq!(pool.reserved(), 0);
-        let argument = call(&pool, 0, &[], text(2 * MIB)).unwrap();
-        let counted = pool.reserved();
-        let args = [ColumnarValue::Array(Arc::clone(&argument)), ColumnarValue::Array(kept)];
-        let part = call(&pool, 0, &args, argument.slice(0, 1)).unwrap();
-        assert_eq!(pool.reserved(), counted);
-        drop((argument, args));
-        assert_eq!(pool.reserved(), counted);
-        drop(part);
-        assert_eq!(pool.reserved(), 0);
+        // In sixteen buffers.
+        let mut many = StringViewBuilder::new().with_fixed_block_size(150_000);
+        (0..16).for_each(|_| many.append_value("x".repeat(140_000)));
+        for argument in [text(2 * MIB), Arc::new(many.finish()) as ArrayRef] {
+            let argument = call(&pool, &[], argument).unwrap();
+            let counted = pool.reserved();
+            assert!(counted >= 2 * MIB);
+            let args = [ColumnarValue::Array(Arc::clone(&argument)), ColumnarValue::Array(Arc::clone(&kept))];
+            let part = call(&pool, &args, argument.slice(0, 1)).unwrap();
+            assert_eq!(pool.reserved(), counted);
+            drop((argument, args));
+            assert_eq!(pool.reserved(), counted);
+            drop(part);
+            assert_eq!(pool.reserved(), 0);
+        }
     }
 
     #[test]
-    fn constants_are_counted_as_long_as_the_plan_lives() {
-        let pool = pool();
-        let constants = Arc::new(MemoryConsumer::new("constants").register(&pool));
+    fn the_constants_of_a_plan_have_a_bound_together() {
+        let constants = Arc::new(Constants::default());
         let planning = StatementMemory::Planning(Arc::clone(&constants));
-        let plan = |bytes: usize| {
-            planning
-                .clone()
-                .during_call(|| Counted::begin("f", bytes as u64, &[])?.end(ColumnarValue::Array(text(bytes))))
-        };
-        drop(plan(3 * MIB).unwrap());
-        assert_eq!(pool.reserved(), 3 * MIB);
-        assert!(plan(2 * MIB).is_err());
-        drop((planning, constants));
-        assert_eq!(pool.reserved(), 0);
+        let plan = |bytes: usize| planning.clone().during_call(|| Counted::begin("f", bytes as u64, &[]).map(drop));
+        plan(LEAST - 1).unwrap();
+        assert_eq!(constants.bytes().unwrap(), 0);
+        plan(40 * MIB).unwrap();
+        assert_eq!(constants.bytes().unwrap(), 40 * MIB);
+        plan(40 * MIB).unwrap_err();
+        // The optimizer goes on without it. The statement is refused.
+        assert!(matches!(constants.bytes(), Err(QueryError::Function { .. })));
     }
 }
