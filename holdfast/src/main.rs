@@ -21,8 +21,8 @@ mod wiring;
 use std::process::ExitCode;
 use tikv_jemallocator::Jemalloc;
 
-/// glibc's allocator keeps what was freed between blocks that live on: of 1.2 GiB that the process of the role query held
-/// after 13,000 statements, 86 MiB were in use. This one returns free pages within seconds, from a thread of its own.
+/// glibc's allocator keeps what was freed between blocks that live on: of 1,168 MB that the process of the role query held
+/// after some 13,000 statements, 86 MB were in use. This one returns free pages from a thread of its own.
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
 

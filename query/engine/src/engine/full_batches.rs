@@ -6,8 +6,8 @@
 //! ```
 //!
 //! The engine counts the values of a batch that it holds, and not what the batch takes beside them: some hundred bytes
-//! for each column, and in a sort some 5 KiB for the task that sorts it. A sort of a cross join held 300,000 batches of
-//! three rows that way, which were counted as a few megabytes and took more than a gigabyte.
+//! for each column, and in a sort a task with a channel that sorts it. In a profile of a process that held 940 MB,
+//! 303 MB were such channels alone.
 
 use super::passing::{PassOn, PassingExec};
 use arrow_array::cast::AsArray;

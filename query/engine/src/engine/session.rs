@@ -82,7 +82,7 @@ impl Session {
 
     /// Cancels the executing statement that holds the most memory, of all sessions of this engine, or the oldest if none
     /// holds a mebibyte. It ends with [`QueryError::OutOfMemory`]. Returns the bytes that were counted for it; `None` if
-    /// none executes, or if this one ends already.
+    /// none executes.
     pub fn cancel_largest(&self) -> Option<usize> {
         self.context.statements.cancel_largest()
     }
