@@ -24,6 +24,8 @@ pub(crate) const CONJUNCTIONS: usize = 1_000;
 pub(crate) const SET_OPERATIONS: usize = 200;
 /// Tables, subqueries and functions in FROM. A common table expression counts as often as it is used.
 pub(crate) const RELATIONS: usize = 100;
+/// Expressions in the grouping sets of one GROUP BY.
+pub(crate) const GROUPED_EXPRESSIONS: usize = 100_000;
 /// Columns of one result. This is PostgreSQL's limit.
 pub(crate) const COLUMNS: usize = 1_664;
 /// Bytes of the constants that are columns of a result. Each is copied for each row of a batch.
@@ -52,6 +54,8 @@ pub enum Bound {
     SetOperations,
     /// Tables, subqueries and functions in FROM.
     Relations,
+    /// Expressions in the grouping sets of one GROUP BY.
+    GroupingSets,
     /// Columns of a result.
     Columns,
     /// Bytes of the constants that are columns of a result.
@@ -81,6 +85,9 @@ impl fmt::Display for Bound {
             }
             Self::Relations => {
                 (RELATIONS, "tables and subqueries, those of WITH counted as often as they are used", "split it")
+            }
+            Self::GroupingSets => {
+                (GROUPED_EXPRESSIONS, "expressions in its grouping sets", "use fewer of CUBE, ROLLUP and GROUPING SETS")
             }
             Self::Columns => (COLUMNS, "columns", "select fewer columns"),
             Self::Constants => {

@@ -100,7 +100,8 @@ impl From<Bound> for Failure {
             | Bound::Operators
             | Bound::Conjunctions
             | Bound::SetOperations
-            | Bound::Relations => "54001",
+            | Bound::Relations
+            | Bound::GroupingSets => "54001",
             Bound::Columns => "54011",
             Bound::Parameters => "54023",
         };

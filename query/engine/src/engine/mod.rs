@@ -8,10 +8,14 @@
 
 mod admission;
 mod aggregates;
+mod centroids;
 mod extension;
+mod fixed_sizes;
 mod full_batches;
 mod functions;
+mod grouping_sets;
 mod held_memory;
+mod large_limits;
 mod memory;
 mod names;
 mod options;

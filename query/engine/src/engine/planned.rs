@@ -2,7 +2,10 @@
 
 use super::admission::{Queue, queue_of};
 use super::aggregates::shows_only_aggregates;
+use super::centroids::check_centroids;
+use super::fixed_sizes::forget_array_sizes;
 use super::functions::{bound_plan, check_constants, check_series_arguments};
+use super::grouping_sets::check_grouping_sets;
 use super::read_only;
 use super::result::QueryResult;
 use super::statement_bounds;
@@ -86,6 +89,7 @@ impl Planned {
         let planning = StatementMemory::Planning(Arc::clone(&constants));
         let plan = planning.clone().during_call(|| state.optimize(&plan)).map_err(failed)?;
         check_constants(&plan)?;
+        check_centroids(&plan).map_err(failed)?;
         let aggregates_only = shows_only_aggregates(&plan).map_err(failed)?;
         let physical = planning.during(state.query_planner().create_physical_plan(&plan, &state));
         let physical = physical.await.map_err(failed)?;
@@ -192,6 +196,8 @@ pub(super) async fn logical_plan(
     let mut parsed = state.sql_to_statement(text, &dialect).map_err(failed)?;
     read_only::check_statement(&parsed)?;
     check_series_arguments(&parsed)?;
+    check_grouping_sets(&parsed)?;
+    forget_array_sizes(&mut parsed);
     name_time_zones(&mut parsed);
     let plan = state.statement_to_plan(parsed).await.map_err(failed)?;
     read_only::check_plan(&plan)?;

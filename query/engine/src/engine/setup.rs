@@ -2,6 +2,7 @@
 
 use super::full_batches::FillBatches;
 use super::functions::{BoundedOperators, bound_functions};
+use super::large_limits::ForgetLargeLimits;
 use super::memory::Memory;
 use super::options::{SessionOptions, Spill};
 use super::spill::EncryptedTempFiles;
@@ -65,6 +66,8 @@ pub(super) fn session_state(options: &SessionOptions) -> Result<SessionState, Da
         // Before the planners of the engine, which are added to these.
         .with_expr_planners(vec![Arc::new(BoundedOperators), Arc::new(TimeOperators::default())])
         .with_default_features()
+        // Groups with a limit hold no batches.
+        .with_physical_optimizer_rule(Arc::new(ForgetLargeLimits))
         // Windows are known by what stands directly below them.
         .with_physical_optimizer_rule(Arc::new(FillBatches))
         .with_physical_optimizer_rule(Arc::new(CountWindowMemory))

@@ -1,6 +1,6 @@
 //! What a statement may be and may take, and that nothing it does stops the caller.
 
-use crate::fixture::{Fixture, MAY, event, lines, rows};
+use crate::fixture::{Fixture, MAY, error, event, lines, rows};
 use arrow_schema::DataType;
 use datafusion::common::ScalarValue;
 use datafusion::execution::session_state::SessionStateBuilder;
@@ -262,4 +262,71 @@ async fn a_window_over_all_rows_is_refused_when_it_exceeds_the_memory() {
     assert_eq!(rows(&session, &window(1_000)).await, ["500500"]);
     let refused = lines(session.sql(&window(3_000_000)).await.unwrap()).await.unwrap_err();
     assert!(matches!(refused, QueryError::Memory { limit_mib: 16, .. }), "{refused:?}");
+}
+
+#[tokio::test]
+async fn what_functions_make_counts_against_the_memory_of_their_statement() {
+    let mut fixture = Fixture::empty();
+    fixture.write(MAY, &[event("note", "1", "S-1", "2026-05-10T08:00:00Z", json!({}))]).await;
+    let mut options = fixture.options(&[&fixture.officer]);
+    options.memory_limit = 16 << 20;
+    let session = Session::new(options).unwrap();
+    // Each call alone is within the bound of a call.
+    for statement in [
+        "SELECT repeat(id, 6000000) AS a, repeat(id, 6000001) AS b, repeat(id, 6000002) AS c FROM events",
+        "SELECT id FROM events WHERE repeat(id, 20000000) <> 'x'",
+        "SELECT max(length(t)) FROM (SELECT repeat(id, 20000000) AS t FROM events \
+         UNION ALL SELECT repeat(type, 5000000) FROM events) parts",
+        "SELECT count(*) FROM events GROUP BY repeat(id, 20000000)",
+        "SELECT a.id FROM events a JOIN events b ON repeat(a.id, 20000000) = repeat(b.id, 20000000)",
+    ] {
+        let refused = error(&session, statement).await;
+        assert!(matches!(refused, QueryError::Memory { limit_mib: 16, .. }), "{statement}: {refused:?}");
+    }
+    let constants = "SELECT length(repeat('x', 40000000)) + length(repeat('y', 40000000))";
+    let refused = error(&session, constants).await;
+    assert!(matches!(refused, QueryError::Function { .. }), "{refused:?}");
+    // What they held is returned.
+    for _ in 0..4 {
+        assert_eq!(rows(&session, "SELECT length(repeat(id, 10000000)) FROM events").await, ["10000000"]);
+    }
+}
+
+/// The engine would allocate for the number before the first row, and the process would end.
+#[tokio::test]
+async fn a_number_in_a_statement_is_no_size_of_an_allocation() {
+    let mut fixture = Fixture::empty();
+    fixture.write(MAY, &[event("note", "1", "S-1", "2026-05-10T08:00:00Z", json!({}))]).await;
+    let session = fixture.as_officer();
+    for (statement, answer) in [
+        ("SELECT type, max(id) FROM events GROUP BY type ORDER BY max(id) DESC LIMIT 1000000000000000", "note|1"),
+        ("SELECT DISTINCT type FROM events ORDER BY type LIMIT 9223372036854775807", "note"),
+        ("SELECT DISTINCT type FROM events LIMIT 9223372036854775807", "note"),
+        ("SELECT CAST(nullif([1], [1]) AS BIGINT[2000000000]) IS NULL", "true"),
+        ("SELECT nullif([kafka_offset], [kafka_offset])::BIGINT[2000000000][3] IS NULL FROM events", "true"),
+        ("SELECT approx_percentile_cont(0.5, 1000) WITHIN GROUP (ORDER BY kafka_offset) FROM events", "0.0"),
+    ] {
+        assert_eq!(rows(&session, statement).await, [answer], "{statement}");
+    }
+    for statement in [
+        "SELECT approx_percentile_cont(0.5, 10000000000) WITHIN GROUP (ORDER BY kafka_offset) FROM events",
+        "SELECT approx_percentile_cont(0.5, 100000 * 100000) WITHIN GROUP (ORDER BY kafka_offset) FROM events",
+        "SELECT approx_percentile_cont_with_weight(1.0, 0.5, 10000000000) WITHIN GROUP (ORDER BY kafka_offset) FROM events",
+        "SELECT approx_percentile_cont(kafka_offset, 0.5, 10000000000) OVER () FROM events",
+    ] {
+        let refused = error(&session, statement).await;
+        assert!(matches!(refused, QueryError::Function { .. }), "{statement}: {refused:?}");
+    }
+    for statement in [
+        "SELECT arrow_cast(nullif([1], [1]), 'FixedSizeList(2000000000, Int64)')",
+        "SELECT arrow_try_cast(nullif([[1]], [[1]]), 'List(FixedSizeList(2000000000, Int64))')",
+        "SELECT arrow_cast(arrow_cast(nullif(id, id), 'Binary'), 'FixedSizeBinary(2000000000)') FROM events",
+        "SELECT * FROM generate_series(1, cardinality(arrow_cast(nullif([1], [1]), 'Fixed' || 'SizeList(2000000000, Int64)')))",
+    ] {
+        let refused = error(&session, statement).await;
+        assert!(matches!(refused, QueryError::Statement(_)), "{statement}: {refused:?}");
+    }
+    let cube = format!("SELECT count(*) FROM events GROUP BY CUBE (kafka_offset{})", ", kafka_offset".repeat(40));
+    let refused = error(&session, &cube).await;
+    assert!(matches!(refused, QueryError::Bound(Bound::GroupingSets)), "{refused:?}");
 }

@@ -6,11 +6,13 @@ use super::growth::{Growth, growth_of};
 use super::need::{check, check_replacements, elements_of};
 use super::pad::not_negative;
 use super::search::in_parts;
+use crate::engine::fixed_sizes::refuse_fixed_size;
 use crate::engine::names::map_named_expressions;
 use datafusion::arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{ExprSchema, Result, ScalarValue};
+use datafusion::logical_expr::expr::{Cast, TryCast};
 use datafusion::logical_expr::interval_arithmetic::Interval;
 use datafusion::logical_expr::preimage::PreimageResult;
 use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
@@ -106,6 +108,12 @@ impl ScalarUDFImpl for BoundedFunction {
         let args = args.into_iter().map(unbound_call).collect();
         Ok(match self.inner.simplify(args, info)? {
             ExprSimplifyResult::Simplified(expression) => {
+                // Its arguments may have become constants, which name another type.
+                if let Expr::Cast(Cast { field, .. }) | Expr::TryCast(TryCast { field, .. }) = &expression
+                    && self.growth == Growth::Cast
+                {
+                    refuse_fixed_size(field.data_type())?;
+                }
                 ExprSimplifyResult::Simplified(bound_calls(expression).data()?)
             }
             ExprSimplifyResult::Original(args) => {
@@ -145,7 +153,11 @@ impl ScalarUDFImpl for BoundedFunction {
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
-        self.inner.return_field_from_args(args)
+        let field = self.inner.return_field_from_args(args)?;
+        if self.growth == Growth::Cast {
+            refuse_fixed_size(field.data_type())?;
+        }
+        Ok(field)
     }
 
     #[expect(deprecated, reason = "passed on until the engine removes it")]

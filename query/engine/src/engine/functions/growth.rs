@@ -7,6 +7,8 @@ use super::pattern::Syntax;
 pub(super) enum Growth {
     /// A value of fixed size for each row, or a part of its argument. Constants among its arguments are not copied.
     None,
+    /// The same. The function names the type that it casts to.
+    Cast,
     /// About as much as its arguments take, and constants among them may be copied for each row.
     Copies,
     /// The same, and each byte takes so many eighths of a step and becomes so many bytes.
@@ -75,6 +77,7 @@ impl Growth {
         !matches!(
             self,
             Self::None
+                | Self::Cast
                 | Self::Gather
                 | Self::GatherElements { .. }
                 | Self::GatherBetween
@@ -153,9 +156,11 @@ pub(super) fn growth_of(name: &str) -> Option<Growth> {
         | "tan" | "tanh" | "round" | "trunc" | "uuid" | "current_date" | "current_time" | "date_bin" | "date_part"
         | "date_trunc" | "from_unixtime" | "make_date" | "make_time" | "now" | "to_local_time" => Growth::None,
         // The engine knows them by their type, or they show what is there.
-        "arrow_cast" | "arrow_try_cast" | "arrow_field" | "arrow_metadata" | "arrow_typeof" | "cast_to_type"
-        | "try_cast_to_type" | "with_metadata" | "get_field" | "struct" | "named_struct" | "union_tag" | "version"
-        | "input_file_name" | "file_row_index" => Growth::None,
+        "arrow_cast" | "arrow_try_cast" => Growth::Cast,
+        "arrow_field" | "arrow_metadata" | "arrow_typeof" | "cast_to_type" | "try_cast_to_type" | "with_metadata"
+        | "get_field" | "struct" | "named_struct" | "union_tag" | "version" | "input_file_name" | "file_row_index" => {
+            Growth::None
+        }
         _ => return None,
     })
 }

@@ -52,7 +52,7 @@ pub(super) fn bound_functions(state: &mut SessionState) -> Result<()> {
 pub(super) fn class_of(name: &str) -> Option<&'static str> {
     use growth::Growth;
     growth::growth_of(name).map(|growth| match growth {
-        Growth::None => "constant",
+        Growth::None | Growth::Cast => "constant",
         Growth::Copies
         | Growth::Bytes { .. }
         | Growth::Case { .. }
