@@ -18,6 +18,7 @@ mod error;
 mod login;
 mod server;
 mod session;
+mod session_places;
 mod settings;
 mod sqlstate;
 mod statements;

@@ -12,6 +12,7 @@
 use crate::error::PostgresError;
 use crate::login::{LoginError, Origin, log_in};
 use crate::session::{CancelKeys, Session};
+use crate::session_places::{NoPlace, SessionPlace, SessionPlaces};
 use crate::settings::PostgresSettings;
 use crate::sqlstate::Failure;
 use crate::statements::Statements;
@@ -50,8 +51,7 @@ struct Shared {
     settings: Arc<PostgresSettings>,
     statements: Arc<Statements>,
     cancel_keys: Arc<CancelKeys>,
-    /// The places of sessions.
-    slots: Arc<Semaphore>,
+    places: Arc<SessionPlaces>,
     stop: CancellationToken,
     killed: CancellationToken,
 }
@@ -70,7 +70,7 @@ pub async fn serve(
     if settings.require_tls && settings.tls.is_none() && !address.ip().to_canonical().is_loopback() {
         return Err(PostgresError::TlsNeeded(address));
     }
-    let slots = Arc::new(Semaphore::new(settings.max_connections));
+    let places = SessionPlaces::new(settings.max_connections);
     let logins = Places::new(settings.max_logins, settings.max_logins_per_address);
     let refusals = Arc::new(Semaphore::new(MAX_REFUSALS));
     let killed = CancellationToken::new();
@@ -79,7 +79,7 @@ pub async fn serve(
         settings: Arc::new(settings),
         statements: Arc::new(Statements::default()),
         cancel_keys: Arc::new(CancelKeys::default()),
-        slots,
+        places,
         stop: stop.clone(),
         killed: killed.clone(),
     });
@@ -178,7 +178,7 @@ async fn serve_client(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>, 
     drop(place);
     let ended = match started {
         // The place of the session is held until its end.
-        Ok(Ok(Some((session, _slot)))) => session.run().await,
+        Ok(Ok(Some((session, _place)))) => session.run().await,
         Ok(Ok(None)) => return,
         Ok(Err(error)) => Err(error),
         Err(_) => {
@@ -192,7 +192,7 @@ async fn serve_client(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>, 
 }
 
 /// A session and its place.
-type Started = (Session, OwnedSemaphorePermit);
+type Started = (Session, SessionPlace);
 
 /// Negotiates and logs in; `None` if no session starts.
 async fn start_session(stream: TcpStream, peer: SocketAddr, shared: &Shared) -> Result<Option<Started>, WireError> {
@@ -220,9 +220,15 @@ async fn start_session(stream: TcpStream, peer: SocketAddr, shared: &Shared) -> 
             Err(LoginError::Connection(error)) => return Err(error),
             Err(LoginError::Refused(failure)) => return refuse_session(wire, failure).await,
         };
-    let Ok(slot) = Arc::clone(&shared.slots).try_acquire_owned() else {
-        let max = settings.max_connections;
-        return refuse_session(wire, too_many_clients(format!("the server accepts {max} sessions at a time"))).await;
+    let place = match shared.places.take(&reader.user().name) {
+        Ok(place) => place,
+        Err(none) => {
+            let hint = match none {
+                NoPlace::All(max) => format!("the server accepts {max} sessions at a time"),
+                NoPlace::OfUser(max) => format!("the server accepts {max} sessions of one user at a time"),
+            };
+            return refuse_session(wire, too_many_clients(hint)).await;
+        }
     };
     let variables = match variables(&reader.user().name, settings, &parameters) {
         Ok(variables) => variables,
@@ -242,7 +248,7 @@ async fn start_session(stream: TcpStream, peer: SocketAddr, shared: &Shared) -> 
         portals: BTreeMap::new(),
         discards_until_sync: false,
     };
-    Ok(Some((session, slot)))
+    Ok(Some((session, place)))
 }
 
 fn too_many_clients(hint: String) -> Failure {

@@ -10,7 +10,7 @@ pub struct PostgresSettings {
     pub tls: Option<Tls>,
     /// Whether clients on other machines must use TLS.
     pub require_tls: bool,
-    /// The most concurrent sessions: connections that have logged in.
+    /// The most concurrent sessions: connections that have logged in. One user gets at most half of them, rounded up.
     pub max_connections: usize,
     /// The most concurrent connections that have not logged in. They take no place of a session. A new one beyond them takes
     /// the place of the oldest of the address that has the most.

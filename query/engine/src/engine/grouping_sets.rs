@@ -91,7 +91,6 @@ mod tests {
             format!("ROLLUP ({})", columns(400)),
             sets(300),
             format!("CUBE ({}), ROLLUP ({})", columns(9), columns(20)),
-            format!("GROUPING SETS (CUBE ({}))", columns(13)),
         ] {
             assert_eq!(check(&refused), Err(Bound::GroupingSets), "{refused}");
         }

@@ -10,6 +10,7 @@
 //! Counted is what operators reserve, and what functions make. The process holds more than that, but what it holds beside
 //! mostly follows it. If no statement holds much, the one that has executed the longest has to end.
 
+use super::given_up::GivenUp;
 use crate::error::QueryError;
 use datafusion::common::Result;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation};
@@ -40,6 +41,7 @@ struct Entry {
     held: Arc<AtomicUsize>,
     /// Takes the bytes that it held. `None` if it was cancelled.
     cancel: Option<oneshot::Sender<usize>>,
+    given_up: GivenUp,
 }
 
 impl Entry {
@@ -64,14 +66,14 @@ pub(super) struct Running {
 }
 
 impl Statements {
-    /// Registers a statement that executes from now on.
-    pub(super) fn start(self: &Arc<Self>) -> Running {
+    /// Registers a statement that executes from now on, and is given up when it is cancelled.
+    pub(super) fn start(self: &Arc<Self>, given_up: GivenUp) -> Running {
         let (cancel, cancelled) = oneshot::channel();
         let held = Arc::new(AtomicUsize::new(0));
         let mut entries = self.lock();
         let number = entries.next;
         entries.next += 1;
-        entries.running.insert(number, Entry { held: Arc::clone(&held), cancel: Some(cancel) });
+        entries.running.insert(number, Entry { held: Arc::clone(&held), cancel: Some(cancel), given_up });
         Running { registered: Arc::new(Registered { statements: Arc::clone(self), number, held }), cancelled }
     }
 
@@ -87,7 +89,10 @@ impl Statements {
         // Of equal ones the last is taken.
         let largest = executing.max_by_key(|(_, held)| *held)?;
         let (number, held) = if largest.1 >= MIN_BYTES { largest } else { oldest };
-        entries.running.get_mut(&number)?.cancel.take()?.send(held).ok().map(|()| held)
+        let entry = entries.running.get_mut(&number)?;
+        let cancelled = entry.cancel.take()?.send(held).ok().map(|()| held);
+        entry.given_up.set();
+        cancelled
     }
 
     fn lock(&self) -> MutexGuard<'_, Entries> {
@@ -187,7 +192,7 @@ mod tests {
     #[test]
     fn a_statement_counts_its_own_reservations_and_all_share_one_pool() {
         let (statements, all) = (Arc::new(Statements::default()), environment());
-        let (one, other) = (statements.start(), statements.start());
+        let (one, other) = (statements.start(GivenUp::default()), statements.start(GivenUp::default()));
         let (of_one, of_other) = (one.environment(&all), other.environment(&all));
         let held = || [&one, &other].map(|running| running.registered.held.load(Ordering::Relaxed));
         let (first, second) = (reservation(&of_one), reservation(&of_one));
@@ -216,7 +221,11 @@ mod tests {
     fn the_largest_is_cancelled_and_then_the_next() {
         let (statements, all) = (Arc::new(Statements::default()), environment());
         assert_eq!(statements.cancel_largest(), None);
-        let (mut small, mut large, mut none) = (statements.start(), statements.start(), statements.start());
+        let (mut small, mut large, mut none) = (
+            statements.start(GivenUp::default()),
+            statements.start(GivenUp::default()),
+            statements.start(GivenUp::default()),
+        );
         let of_small = holding(&small, &all, 1 << 20);
         let of_large = holding(&large, &all, 3 << 20);
         assert_eq!(statements.cancel_largest(), Some(3 << 20));
@@ -241,7 +250,7 @@ mod tests {
     #[test]
     fn one_that_ended_by_itself_is_not_waited_for() {
         let (statements, all) = (Arc::new(Statements::default()), environment());
-        let (ended, other) = (statements.start(), statements.start());
+        let (ended, other) = (statements.start(GivenUp::default()), statements.start(GivenUp::default()));
         let (of_ended, of_other) = (holding(&ended, &all, 3 << 20), holding(&other, &all, 2 << 20));
         drop(ended);
         assert_eq!(statements.cancel_largest(), Some(2 << 20));
@@ -254,7 +263,7 @@ mod tests {
         let all = environment();
         for (bytes, oldest_ends) in [(MIN_BYTES, false), (MIN_BYTES - 1, true)] {
             let statements = Arc::new(Statements::default());
-            let (mut old, mut new) = (statements.start(), statements.start());
+            let (mut old, mut new) = (statements.start(GivenUp::default()), statements.start(GivenUp::default()));
             let _held = [&old, &new].map(|running| holding(running, &all, bytes));
             assert_eq!(statements.cancel_largest(), Some(bytes));
             assert_eq!(old.cancelled().now_or_never().is_some(), oldest_ends);

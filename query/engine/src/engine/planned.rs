@@ -5,7 +5,9 @@ use super::aggregates::shows_only_aggregates;
 use super::centroids::check_centroids;
 use super::fixed_sizes::forget_array_sizes;
 use super::functions::{bound_plan, check_constants, check_series_arguments};
+use super::given_up::GivenUp;
 use super::grouping_sets::check_grouping_sets;
+use super::join_conditions::end_joins;
 use super::read_only;
 use super::result::QueryResult;
 use super::statement_bounds;
@@ -91,6 +93,7 @@ impl Planned {
         check_constants(&plan)?;
         check_centroids(&plan).map_err(failed)?;
         let aggregates_only = shows_only_aggregates(&plan).map_err(failed)?;
+        let plan = end_joins(plan).map_err(failed)?;
         let physical = planning.during(state.query_planner().create_physical_plan(&plan, &state));
         let physical = physical.await.map_err(failed)?;
         let reserved = MemoryConsumer::new("constants").register(&state.runtime_env().memory_pool);
@@ -129,13 +132,16 @@ impl Planned {
     pub(crate) fn execute(mut self, deadline: Option<Instant>) -> QueryResult {
         let (schema, notices) = (Arc::clone(&self.schema), std::mem::take(&mut self.notices));
         let runtime = Arc::clone(&self.context.runtime);
-        let batches = runtime.batches(move |batches| self.send(batches, deadline).boxed());
+        let given_up = GivenUp::default();
+        let reader = given_up.on_drop();
+        let batches = runtime.batches(move |batches| self.send(batches, deadline, given_up).boxed());
+        let batches = batches.inspect(move |_| _ = &reader).boxed();
         QueryResult { schema, batches, notices }
     }
 
-    async fn send(mut self, batches: Batches, deadline: Option<Instant>) {
+    async fn send(mut self, batches: Batches, deadline: Option<Instant>, given_up: GivenUp) {
         let Some(plan) = self.plan.take() else { return };
-        let sending = send_all(&self.context, plan, self.queue, &batches);
+        let sending = send_all(&self.context, plan, self.queue, &batches, given_up);
         let ended = match deadline {
             Some(deadline) => timeout_at(deadline, sending).await.unwrap_or(Err(QueryError::TimedOut)),
             None => sending.await,
@@ -153,13 +159,16 @@ async fn send_all(
     plan: Executable,
     queue: Queue,
     batches: &Batches,
+    given_up: GivenUp,
 ) -> Result<(), QueryError> {
     let Executable { state, physical, constants: _constants } = plan;
     let failed = |error| context.shared.classify(error);
-    let permit = StatementPermit::new(context.acquire(queue).await);
+    // Its tasks end also if this one ends first.
+    let _ended = given_up.on_drop();
+    let permit = StatementPermit::new(context.acquire(queue).await, given_up.clone());
     let rows_permit = permit.clone();
     let execution = async {
-        let mut running = context.statements.start();
+        let mut running = context.statements.start(given_up);
         let environment = running.environment(state.runtime_env());
         let memory = StatementMemory::Execution(Arc::clone(&environment.memory_pool));
         let task = TaskContext::from(&state).with_runtime(environment);

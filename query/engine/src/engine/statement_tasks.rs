@@ -1,4 +1,4 @@
-//! The tasks of a statement, which hold its permit together, and know its memory.
+//! The tasks of a statement, which hold its permit together, and know its memory and whether it was given up.
 //!
 //! ```text
 //! the statement's task ─▶ StatementPermit::hold ─┬─▶ a task of an operator (repartition, coalesce, sort, ...)
@@ -10,6 +10,7 @@
 //! the tasks has ended. Who gave the statement up does not wait for that.
 
 use super::admission::Permit;
+use super::given_up::GivenUp;
 use super::statement_memory::StatementMemory;
 use datafusion::common::runtime::{JoinSetTracer, set_join_set_tracer};
 use futures::future::{BoxFuture, FutureExt};
@@ -26,11 +27,19 @@ type Returned = Box<dyn Any + Send>;
 
 /// A share of a statement's permit.
 #[derive(Debug, Clone)]
-pub(super) struct StatementPermit(Arc<Mutex<Option<Permit>>>);
+pub(super) struct StatementPermit {
+    permit: Arc<Mutex<Option<Permit>>>,
+    given_up: GivenUp,
+}
 
 impl StatementPermit {
-    pub(super) fn new(permit: Permit) -> Self {
-        Self(Arc::new(Mutex::new(Some(permit))))
+    pub(super) fn new(permit: Permit, given_up: GivenUp) -> Self {
+        Self { permit: Arc::new(Mutex::new(Some(permit))), given_up }
+    }
+
+    /// Whether the statement of the current task was given up.
+    pub(super) fn is_given_up() -> bool {
+        PERMIT.try_with(|permit| permit.given_up.is_set()).unwrap_or(false)
     }
 
     /// Does `work`. It and the tasks that it starts have a share.
@@ -51,7 +60,7 @@ impl StatementPermit {
 
     fn give_back(&self) {
         // Dropped after the lock is released, because others are granted it then.
-        let permit = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let permit = self.permit.lock().unwrap_or_else(PoisonError::into_inner).take();
         drop(permit);
     }
 }
@@ -98,7 +107,7 @@ mod tests {
 
     /// Of an engine with one permit.
     async fn only_permit(admission: &Admission) -> StatementPermit {
-        StatementPermit::new(admission.acquire(Queue::Archive, &Arc::from("ann")).await)
+        StatementPermit::new(admission.acquire(Queue::Archive, &Arc::from("ann")).await, GivenUp::default())
     }
 
     fn is_free(admission: &Admission) -> bool {

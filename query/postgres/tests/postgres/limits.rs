@@ -16,12 +16,18 @@ async fn code(client: &tokio_postgres::Client, statement: &str) -> String {
 
 #[tokio::test]
 async fn a_client_over_the_limit_is_refused_until_another_disconnects() {
-    let server = Server::with(|settings| settings.max_connections = 2).await;
+    let server = Server::with(|settings| settings.max_connections = 3).await;
     let options = format!("user=manager password='{PASSWORD}'");
     let first = server.connect("manager").await;
     let _second = server.connect("manager").await;
     let error = server.connect_with(&options).await.err().unwrap();
-    assert_eq!(error.as_db_error().unwrap().code().code(), "53300");
+    let refused = error.as_db_error().unwrap();
+    assert_eq!(
+        (refused.code().code(), refused.hint()),
+        ("53300", Some("the server accepts 2 sessions of one user at a time"))
+    );
+    // Another user gets the last place.
+    let _other = server.connect("compliance").await;
     // A cancel request is handled at the limit.
     let token = first.cancel_token();
     let cancel = async {
