@@ -331,24 +331,25 @@ async fn a_number_in_a_statement_is_no_size_of_an_allocation() {
     assert!(matches!(refused, QueryError::Bound(Bound::GroupingSets)), "{refused:?}");
 }
 
-/// A join that lets no pair through does not yield: for years, with these.
+/// A join that lets no pair through does not yield: for hours, with these.
 #[tokio::test]
 async fn a_join_that_finds_nothing_ends_with_its_statement() {
     let fixture = Fixture::empty();
     let mut options = fixture.options(&[&fixture.officer]);
     options.concurrent_statements = 2;
     let session = Session::new(options).unwrap();
-    let series = |name: &str| format!("generate_series(1, 10000000) AS {name}(v)");
     for condition in ["a.v + b.v < 0", "a.v % 10 = b.v % 10 AND a.v + b.v < 0"] {
-        let join = format!("SELECT count(*) FROM {} JOIN {} ON {condition}", series("a"), series("b"));
-        // More than there are threads.
-        for _ in 0..4 {
+        let join = format!(
+            "SELECT count(*) FROM generate_series(1, 3000000) AS a(v) JOIN generate_series(1, 10000000) AS b(v) \
+             ON {condition}"
+        );
+        for _ in 0..2 {
             let mut rows = session.sql(&join).await.unwrap().batches;
-            assert!(tokio::time::timeout(Duration::from_millis(500), rows.next()).await.is_err(), "{condition}");
+            assert!(tokio::time::timeout(Duration::from_secs(2), rows.next()).await.is_err(), "{condition}");
             drop(rows);
         }
         let next = lines(session.sql("SELECT count(*) FROM generate_series(1, 10) AS t(v)").await.unwrap());
-        let answer = tokio::time::timeout(Duration::from_secs(60), next).await.expect(condition);
+        let answer = tokio::time::timeout(Duration::from_secs(20), next).await.expect(condition);
         assert_eq!(answer.unwrap(), ["10"]);
     }
 }
