@@ -7,6 +7,7 @@ use age::secrecy::ExposeSecret as _;
 use anyhow::Context as _;
 use datafusion::catalog::{CatalogProviderList, SchemaProvider};
 use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::prelude::SessionConfig;
 use holdfast_crm::{Crm, CrmSettings, OdbcDialect, Secret, Server, Source, TableMapping, Tls, TlsMode};
 use holdfast_query::Extension;
 
@@ -18,6 +19,10 @@ struct CrmExtension(Crm);
 impl Extension for CrmExtension {
     fn install(&self, builder: SessionStateBuilder) -> SessionStateBuilder {
         holdfast_crm::install(builder)
+    }
+
+    fn for_user(&self, config: SessionConfig, user: &str) -> SessionConfig {
+        holdfast_crm::for_user(config, user)
     }
 
     fn schemas(&self, _: &Arc<dyn CatalogProviderList>) -> Vec<(String, Arc<dyn SchemaProvider>)> {

@@ -31,9 +31,11 @@ pub use settings::{
 use crate::files::{FileKind, FileTable};
 use crate::pushdown::rule::PushToCrm;
 use crate::remote::database::Database;
+use crate::remote::permits::StatementUser;
 use crate::schema::{Backing, CrmSchema};
 use datafusion::catalog::SchemaProvider;
 use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::prelude::SessionConfig;
 use datafusion_federation::FederatedQueryPlanner;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -91,6 +93,12 @@ impl Crm {
 #[must_use]
 pub fn install(builder: SessionStateBuilder) -> SessionStateBuilder {
     builder.with_optimizer_rule(Arc::new(PushToCrm)).with_query_planner(Arc::new(FederatedQueryPlanner::new()))
+}
+
+/// The configuration of statements of `user`, who shares the connections to the CRM with other users.
+#[must_use]
+pub fn for_user(config: SessionConfig, user: &str) -> SessionConfig {
+    config.with_extension(Arc::new(StatementUser(user.to_owned())))
 }
 
 fn check(settings: &CrmSettings) -> Result<(), CrmError> {

@@ -13,7 +13,8 @@
 //! visibility  tiers, row scope and column lineage
 //! ```
 //!
-//! Each folder imports only folders below it. `error` and `bound` are below all of them.
+//! Each folder imports only folders below it. `error`, `bound` and `statement_memory` are below all of
+//! them.
 //!
 //! Invariants:
 //! - A column of a tier whose key the caller lacks is NULL and named in a notice, or the statement is refused with the
@@ -29,6 +30,7 @@ mod catalog;
 mod engine;
 mod error;
 mod scan;
+mod statement_memory;
 mod visibility;
 
 pub use access::{

@@ -12,7 +12,7 @@
 use crate::error::PostgresError;
 use crate::login::{LoginError, Origin, log_in};
 use crate::session::{CancelKeys, Session};
-use crate::session_places::{NoPlace, SessionPlace, SessionPlaces};
+use crate::session_places::{NoPlace, SessionPlaces};
 use crate::settings::PostgresSettings;
 use crate::sqlstate::Failure;
 use crate::statements::Statements;
@@ -177,8 +177,7 @@ async fn serve_client(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>, 
     };
     drop(place);
     let ended = match started {
-        // The place of the session is held until its end.
-        Ok(Ok(Some((session, _place)))) => session.run().await,
+        Ok(Ok(Some(session))) => session.run().await,
         Ok(Ok(None)) => return,
         Ok(Err(error)) => Err(error),
         Err(_) => {
@@ -191,11 +190,8 @@ async fn serve_client(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>, 
     }
 }
 
-/// A session and its place.
-type Started = (Session, SessionPlace);
-
 /// Negotiates and logs in; `None` if no session starts.
-async fn start_session(stream: TcpStream, peer: SocketAddr, shared: &Shared) -> Result<Option<Started>, WireError> {
+async fn start_session(stream: TcpStream, peer: SocketAddr, shared: &Shared) -> Result<Option<Session>, WireError> {
     stream.set_nodelay(true)?;
     let settings = &shared.settings;
     // The one of this connection: its channel binding is that of the certificate in the handshake.
@@ -246,9 +242,10 @@ async fn start_session(stream: TcpStream, peer: SocketAddr, shared: &Shared) -> 
         transaction: TransactionStatus::Idle,
         prepared: BTreeMap::new(),
         portals: BTreeMap::new(),
+        place,
         discards_until_sync: false,
     };
-    Ok(Some((session, place)))
+    Ok(Some(session))
 }
 
 fn too_many_clients(hint: String) -> Failure {
@@ -269,7 +266,7 @@ async fn negotiate_version(
     Ok(())
 }
 
-async fn refuse_session(wire: Wire, failure: Failure) -> Result<Option<Started>, WireError> {
+async fn refuse_session(wire: Wire, failure: Failure) -> Result<Option<Session>, WireError> {
     let failure = Failure { is_fatal: true, ..failure };
     wire.close_with(failure.info()).await?;
     Ok(None)

@@ -4,6 +4,7 @@ use crate::error::CrmError;
 use crate::pushdown::statement::write;
 use crate::remote::database::Database;
 use crate::remote::driver::RemoteStatement;
+use crate::remote::permits::StatementUser;
 use crate::table::RemoteTable;
 use arrow_schema::SchemaRef;
 use datafusion::catalog::Session;
@@ -124,10 +125,11 @@ impl ExecutionPlan for CrmExec {
         Ok(TreeNodeRecursion::Continue)
     }
 
-    fn execute(&self, partition: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         if partition != 0 {
             return Err(DataFusionError::Internal(format!("the result of the CRM has no partition {partition}")));
         }
-        Ok(self.database.stream(self.statement.clone(), self.schema()))
+        let user = context.session_config().get_extension::<StatementUser>();
+        Ok(self.database.stream(self.statement.clone(), self.schema(), user))
     }
 }

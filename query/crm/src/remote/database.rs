@@ -1,12 +1,11 @@
 //! The database of a CRM: the circuit breaker, the concurrency limit and the timeouts around its driver.
-//!
-//! The semaphore is never closed, so acquiring a permit can only time out.
 
 use crate::error::{CONNECT, CrmError};
 use crate::remote::circuit_breaker::{CircuitBreaker, Clock, OPEN_TIME};
 use crate::remote::dialect::SqlDialect;
 use crate::remote::driver::{BatchSender, Driver, RemoteColumn, RemoteStatement};
 use crate::remote::error::DriverError;
+use crate::remote::permits::{Permit, Permits, StatementUser};
 use crate::remote::{mysql, odbc, postgres, sqlite};
 use crate::settings::{CrmSettings, Source};
 use arrow_array::RecordBatch;
@@ -19,7 +18,6 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc::{Receiver, channel};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -29,7 +27,7 @@ pub(crate) struct Database {
     crm: String,
     secrets: Vec<String>,
     timeout: Duration,
-    permits: Arc<Semaphore>,
+    permits: Permits,
     breaker: CircuitBreaker,
     clock: Arc<dyn Clock>,
     columns: Mutex<HashMap<TableReference, Arc<Vec<RemoteColumn>>>>,
@@ -59,7 +57,7 @@ impl Database {
             crm: settings.source.describe(),
             secrets: settings.source.secrets(),
             timeout: limit,
-            permits: Arc::new(Semaphore::new(settings.connections)),
+            permits: Permits::new(settings.connections),
             breaker: CircuitBreaker::new(),
             clock,
             columns: Mutex::default(),
@@ -91,7 +89,7 @@ impl Database {
             return Ok(columns);
         }
         let described = async {
-            let _permit = self.acquire().await?;
+            let _permit = self.acquire(None).await?;
             // Connecting has its own timeout within this one.
             match timeout(self.timeout * 2, self.driver.columns(table)).await {
                 Ok(result) => self.record_outcome(result).map_err(|error| match error {
@@ -106,14 +104,19 @@ impl Database {
         Ok(columns)
     }
 
-    /// The rows of `statement`. It is sent when the stream is first polled.
-    pub(crate) fn stream(self: &Arc<Self>, statement: RemoteStatement, schema: SchemaRef) -> SendableRecordBatchStream {
+    /// The rows of `statement` of `user`. It is sent when the stream is first polled.
+    pub(crate) fn stream(
+        self: &Arc<Self>,
+        statement: RemoteStatement,
+        schema: SchemaRef,
+        user: Option<Arc<StatementUser>>,
+    ) -> SendableRecordBatchStream {
         let database = Arc::clone(self);
         let batch_schema = Arc::clone(&schema);
         let start = async move {
             let (sender, batches) = channel(2);
             let runner = Arc::clone(&database);
-            let task = tokio::spawn(async move { runner.run(&statement, batch_schema, sender).await });
+            let task = tokio::spawn(async move { runner.run(&statement, batch_schema, user.as_deref(), sender).await });
             // Acquiring a permit, connecting and the first batch have one timeout each.
             let first_timeout = Some(database.timeout * 3);
             Ok::<_, DataFusionError>(RunningStatement { batches, first_timeout, database, task: AbortOnDrop(task) })
@@ -134,9 +137,15 @@ impl Database {
         Box::pin(RecordBatchStreamAdapter::new(schema, stream))
     }
 
-    async fn run(&self, statement: &RemoteStatement, schema: SchemaRef, sender: BatchSender) {
+    async fn run(
+        &self,
+        statement: &RemoteStatement,
+        schema: SchemaRef,
+        user: Option<&StatementUser>,
+        sender: BatchSender,
+    ) {
         let executed = async {
-            let _permit = self.acquire().await?;
+            let _permit = self.acquire(user).await?;
             let result = self.driver.execute(statement, schema, &sender).await;
             if result.is_err() {
                 // The tables may have changed, so their columns are read again.
@@ -156,16 +165,14 @@ impl Database {
     }
 
     /// A permit to run one statement, if the circuit breaker allows it.
-    async fn acquire(&self) -> Result<OwnedSemaphorePermit, CrmError> {
+    async fn acquire(&self, user: Option<&StatementUser>) -> Result<Permit, CrmError> {
         self.breaker.check(self.clock.now()).map_err(|reason| CrmError::CircuitOpen {
             crm: self.crm.clone(),
             pause: OPEN_TIME,
             reason,
         })?;
-        match timeout(self.timeout, Arc::clone(&self.permits).acquire_owned()).await {
-            Ok(Ok(permit)) => Ok(permit),
-            _ => Err(self.timed_out("finish its other statements to start this one")),
-        }
+        let permit = timeout(self.timeout, self.permits.acquire(user)).await;
+        permit.map_err(|_| self.timed_out("finish its other statements to start this one"))
     }
 
     /// Opens the circuit breaker after an outage, and closes it after a success. `Err(None)` means that a table is missing.

@@ -17,5 +17,6 @@ pub(crate) mod driver;
 mod error;
 mod mysql;
 mod odbc;
+pub(crate) mod permits;
 mod postgres;
 mod sqlite;

@@ -2,13 +2,19 @@
 
 use datafusion::catalog::{CatalogProviderList, SchemaProvider};
 use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::prelude::SessionConfig;
 use std::sync::Arc;
 
-/// An addition to the engine. Each method is called once, when the engine is set up.
+/// An addition to the engine. Schemas and rules are asked for once, when the engine is set up.
 pub trait Extension: Send + Sync {
     /// Adds functions, rules and planners.
     fn install(&self, builder: SessionStateBuilder) -> SessionStateBuilder {
         builder
+    }
+
+    /// The configuration with which statements of `user` are executed.
+    fn for_user(&self, config: SessionConfig, _user: &str) -> SessionConfig {
+        config
     }
 
     /// Schemas by their names. `metadata` has the archive's tables, views and columns, for schemas that describe them,

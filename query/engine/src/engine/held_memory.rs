@@ -5,6 +5,9 @@
 //!                 ▲ cancelled ◀── Statements::cancel_largest ◀── who watches the memory of the process
 //! ```
 //!
+//! What the statements of one user hold together is at most three quarters of all memory: who asks for much, or keeps
+//! cursors open, leaves the rest to others. Statements without a user may hold all of it.
+//!
 //! A statement is known until the last of its memory is returned, which may be some time after it was cancelled.
 //!
 //! Counted is what operators reserve, and what functions make. The process holds more than that, but what it holds beside
@@ -12,10 +15,10 @@
 
 use super::given_up::GivenUp;
 use crate::error::QueryError;
-use datafusion::common::Result;
+use datafusion::common::{Result, resources_err};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation};
 use datafusion::execution::runtime_env::RuntimeEnv;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -34,6 +37,16 @@ struct Entries {
     next: u64,
     /// By number, so the one that started last is last.
     running: BTreeMap<u64, Entry>,
+    /// The users of these.
+    users: HashMap<Arc<str>, OfUser>,
+}
+
+/// The statements of one user.
+#[derive(Debug, Default)]
+struct OfUser {
+    /// How many there are.
+    statements: usize,
+    held: Arc<AtomicUsize>,
 }
 
 #[derive(Debug)]
@@ -57,6 +70,8 @@ struct Registered {
     statements: Arc<Statements>,
     number: u64,
     held: Arc<AtomicUsize>,
+    user: Arc<str>,
+    held_by_user: Arc<AtomicUsize>,
 }
 
 /// A statement that executes, until this is dropped.
@@ -66,15 +81,19 @@ pub(super) struct Running {
 }
 
 impl Statements {
-    /// Registers a statement that executes from now on, and is given up when it is cancelled.
-    pub(super) fn start(self: &Arc<Self>, given_up: GivenUp) -> Running {
+    /// Registers a statement of `user` that executes from now on, and is given up when it is cancelled.
+    pub(super) fn start(self: &Arc<Self>, user: &Arc<str>, given_up: GivenUp) -> Running {
         let (cancel, cancelled) = oneshot::channel();
         let held = Arc::new(AtomicUsize::new(0));
         let mut entries = self.lock();
         let number = entries.next;
         entries.next += 1;
         entries.running.insert(number, Entry { held: Arc::clone(&held), cancel: Some(cancel), given_up });
-        Running { registered: Arc::new(Registered { statements: Arc::clone(self), number, held }), cancelled }
+        let of_user = entries.users.entry(Arc::clone(user)).or_default();
+        of_user.statements += 1;
+        let (user, held_by_user) = (Arc::clone(user), Arc::clone(&of_user.held));
+        let registered = Registered { statements: Arc::clone(self), number, held, user, held_by_user };
+        Running { registered: Arc::new(registered), cancelled }
     }
 
     /// Cancels the statement that holds the most, among equals the one that started last. If none holds as much as
@@ -103,7 +122,12 @@ impl Statements {
 impl Running {
     /// `all`, with the statement's reservations counted.
     pub(super) fn environment(&self, all: &RuntimeEnv) -> Arc<RuntimeEnv> {
-        let pool = StatementPool { statement: Arc::clone(&self.registered), all: Arc::clone(&all.memory_pool) };
+        let of_user = match all.memory_pool.memory_limit() {
+            MemoryLimit::Finite(bytes) if !self.registered.user.is_empty() => bytes / 4 * 3,
+            _ => usize::MAX,
+        };
+        let pool =
+            StatementPool { statement: Arc::clone(&self.registered), of_user, all: Arc::clone(&all.memory_pool) };
         Arc::new(RuntimeEnv { memory_pool: Arc::new(pool), ..all.clone() })
     }
 
@@ -119,7 +143,14 @@ impl Running {
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        self.statements.lock().running.remove(&self.number);
+        let mut entries = self.statements.lock();
+        entries.running.remove(&self.number);
+        if let Some(of_user) = entries.users.get_mut(&self.user) {
+            of_user.statements -= 1;
+            if of_user.statements == 0 {
+                entries.users.remove(&self.user);
+            }
+        }
     }
 }
 
@@ -127,6 +158,8 @@ impl Drop for Registered {
 #[derive(Debug)]
 struct StatementPool {
     statement: Arc<Registered>,
+    /// What the statements of its user may hold together.
+    of_user: usize,
     all: Arc<dyn MemoryPool>,
 }
 
@@ -152,15 +185,29 @@ impl MemoryPool for StatementPool {
     fn grow(&self, reservation: &MemoryReservation, additional: usize) {
         self.all.grow(reservation, additional);
         self.statement.held.fetch_add(additional, Ordering::Relaxed);
+        self.statement.held_by_user.fetch_add(additional, Ordering::Relaxed);
     }
 
     fn shrink(&self, reservation: &MemoryReservation, shrink: usize) {
         self.all.shrink(reservation, shrink);
         self.statement.held.fetch_sub(shrink, Ordering::Relaxed);
+        self.statement.held_by_user.fetch_sub(shrink, Ordering::Relaxed);
     }
 
     fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> Result<()> {
-        self.all.try_grow(reservation, additional)?;
+        let by_user = &self.statement.held_by_user;
+        let within = |held: usize| held.checked_add(additional).filter(|held| *held <= self.of_user);
+        if let Err(held) = by_user.fetch_update(Ordering::Relaxed, Ordering::Relaxed, within) {
+            let name = reservation.consumer().name();
+            return resources_err!(
+                "{name} requested {additional} bytes, and the statements of the user hold {held} of {}",
+                self.of_user
+            );
+        }
+        if let Err(refused) = self.all.try_grow(reservation, additional) {
+            by_user.fetch_sub(additional, Ordering::Relaxed);
+            return Err(refused);
+        }
         self.statement.held.fetch_add(additional, Ordering::Relaxed);
         Ok(())
     }
@@ -185,6 +232,10 @@ mod tests {
         RuntimeEnvBuilder::new().with_memory_pool(Arc::new(GreedyMemoryPool::new(10 << 20))).build().unwrap()
     }
 
+    fn start(statements: &Arc<Statements>) -> Running {
+        statements.start(&Arc::from(""), GivenUp::default())
+    }
+
     fn reservation(environment: &RuntimeEnv) -> MemoryReservation {
         MemoryConsumer::new("some").register(&environment.memory_pool)
     }
@@ -192,7 +243,7 @@ mod tests {
     #[test]
     fn a_statement_counts_its_own_reservations_and_all_share_one_pool() {
         let (statements, all) = (Arc::new(Statements::default()), environment());
-        let (one, other) = (statements.start(GivenUp::default()), statements.start(GivenUp::default()));
+        let (one, other) = (start(&statements), start(&statements));
         let (of_one, of_other) = (one.environment(&all), other.environment(&all));
         let held = || [&one, &other].map(|running| running.registered.held.load(Ordering::Relaxed));
         let (first, second) = (reservation(&of_one), reservation(&of_one));
@@ -221,11 +272,7 @@ mod tests {
     fn the_largest_is_cancelled_and_then_the_next() {
         let (statements, all) = (Arc::new(Statements::default()), environment());
         assert_eq!(statements.cancel_largest(), None);
-        let (mut small, mut large, mut none) = (
-            statements.start(GivenUp::default()),
-            statements.start(GivenUp::default()),
-            statements.start(GivenUp::default()),
-        );
+        let (mut small, mut large, mut none) = (start(&statements), start(&statements), start(&statements));
         let of_small = holding(&small, &all, 1 << 20);
         let of_large = holding(&large, &all, 3 << 20);
         assert_eq!(statements.cancel_largest(), Some(3 << 20));
@@ -250,7 +297,7 @@ mod tests {
     #[test]
     fn one_that_ended_by_itself_is_not_waited_for() {
         let (statements, all) = (Arc::new(Statements::default()), environment());
-        let (ended, other) = (statements.start(GivenUp::default()), statements.start(GivenUp::default()));
+        let (ended, other) = (start(&statements), start(&statements));
         let (of_ended, of_other) = (holding(&ended, &all, 3 << 20), holding(&other, &all, 2 << 20));
         drop(ended);
         assert_eq!(statements.cancel_largest(), Some(2 << 20));
@@ -263,11 +310,28 @@ mod tests {
         let all = environment();
         for (bytes, oldest_ends) in [(MIN_BYTES, false), (MIN_BYTES - 1, true)] {
             let statements = Arc::new(Statements::default());
-            let (mut old, mut new) = (statements.start(GivenUp::default()), statements.start(GivenUp::default()));
+            let (mut old, mut new) = (start(&statements), start(&statements));
             let _held = [&old, &new].map(|running| holding(running, &all, bytes));
             assert_eq!(statements.cancel_largest(), Some(bytes));
             assert_eq!(old.cancelled().now_or_never().is_some(), oldest_ends);
             assert_eq!(new.cancelled().now_or_never().is_some(), !oldest_ends);
         }
+    }
+
+    #[test]
+    fn one_user_leaves_memory_to_others() {
+        let (statements, all) = (Arc::new(Statements::default()), environment());
+        let of = |user: &str| statements.start(&Arc::from(user), GivenUp::default());
+        let [first, second, other, nameless] = ["ann", "ann", "bob", ""].map(of);
+        let held = [holding(&first, &all, 4 << 20), holding(&second, &all, 3 << 20)];
+        let third = reservation(&second.environment(&all));
+        let refused = third.try_grow(1 << 20).unwrap_err().to_string();
+        assert!(refused.contains("the statements of the user hold 7340032 of 7864320"), "{refused}");
+        let of_others = [holding(&other, &all, 2 << 20), holding(&nameless, &all, 1 << 20)];
+        drop((held, of_others));
+        third.try_grow(7 << 20).unwrap();
+        drop((first, second, other, nameless, third));
+        assert!(statements.lock().users.is_empty());
+        holding(&of(""), &all, 10 << 20);
     }
 }

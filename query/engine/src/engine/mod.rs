@@ -8,6 +8,7 @@
 
 mod admission;
 mod aggregates;
+mod batch_bytes;
 mod centroids;
 mod extension;
 mod fixed_sizes;
@@ -15,12 +16,14 @@ mod full_batches;
 mod functions;
 mod given_up;
 mod grouping_sets;
+mod handed_over;
 mod held_memory;
 mod join_conditions;
 mod large_limits;
 mod memory;
 mod names;
 mod options;
+mod owned_arrays;
 mod passing;
 mod placeholders;
 mod planned;
@@ -31,11 +34,11 @@ mod setup;
 mod spill;
 mod statement_bounds;
 mod statement_context;
-mod statement_memory;
 mod statement_runtime;
 mod statement_tasks;
 mod timeline;
 mod times;
+mod waiting_rows;
 mod window_memory;
 mod yielding;
 

@@ -7,27 +7,29 @@ use super::fixed_sizes::forget_array_sizes;
 use super::functions::{bound_plan, check_constants, check_series_arguments};
 use super::given_up::GivenUp;
 use super::grouping_sets::check_grouping_sets;
+use super::handed_over::to_one_task;
 use super::join_conditions::end_joins;
 use super::read_only;
 use super::result::QueryResult;
 use super::statement_bounds;
 use super::statement_context::StatementContext;
-use super::statement_memory::{Constants, StatementMemory};
 use super::statement_runtime::{Batches, Confined};
 use super::statement_tasks::StatementPermit;
 use super::times::name_time_zones;
+use super::waiting_rows::counted;
 use crate::bound::{Bound, COLUMNS};
 use crate::catalog::{
     Shared, StatementCatalog, external_tables, inline, reads_only_metadata, withheld_everywhere, withheld_of,
 };
 use crate::error::QueryError;
 use crate::scan::{Notice, StatementTrace};
+use crate::statement_memory::{Constants, ExecutionMemory, StatementMemory};
 use crate::visibility::{Lineage, analyse};
 use arrow_schema::SchemaRef;
 use datafusion::common::config::Dialect;
 use datafusion::common::{ParamValues, ScalarValue};
+use datafusion::execution::SessionState;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
-use datafusion::execution::{SessionState, TaskContext};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::sql::sqlparser::dialect::dialect_from_str;
@@ -36,6 +38,9 @@ use futures::stream::StreamExt;
 use std::pin::pin;
 use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
+
+/// What a statement that executes takes beside its rows, about: its plan, tasks and channels.
+const EXECUTING_BYTES: usize = 512 << 10;
 
 /// A statement that is ready to be executed.
 pub(crate) struct Planned {
@@ -168,17 +173,21 @@ async fn send_all(
     let permit = StatementPermit::new(context.acquire(queue).await, given_up.clone());
     let rows_permit = permit.clone();
     let execution = async {
-        let mut running = context.statements.start(given_up);
+        let mut running = context.statements.start(&context.user, given_up);
         let environment = running.environment(state.runtime_env());
-        let memory = StatementMemory::Execution(Arc::clone(&environment.memory_pool));
-        let task = TaskContext::from(&state).with_runtime(environment);
-        let rows = memory.clone().during_call(|| execute_stream(physical, Arc::new(task))).map_err(failed)?;
+        let own = ExecutionMemory::new(Arc::clone(&environment.memory_pool));
+        let base = MemoryConsumer::new("statement").register(&own.pool);
+        base.try_grow(EXECUTING_BYTES).map_err(failed)?;
+        let memory = StatementMemory::Execution(own.clone());
+        let task = context.task(&state, environment);
+        let physical = to_one_task(physical);
+        let rows = memory.clone().during_call(|| execute_stream(physical, task)).map_err(failed)?;
         let mut rows = pin!(rows_permit.until_first_row(rows));
         let sending = async {
-            while let Some(batch) = rows.next().await {
-                if batches.send(Ok(batch.map_err(failed)?)).await.is_err() {
-                    break;
-                }
+            // A batch is computed when there is a place for it, so that one waits at most.
+            while let Ok(place) = batches.reserve().await {
+                let Some(batch) = rows.next().await else { break };
+                place.send(Ok(batch.and_then(|batch| counted(batch, &own)).map_err(failed)?));
             }
             Ok::<_, QueryError>(())
         };

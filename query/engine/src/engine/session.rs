@@ -1,6 +1,7 @@
 //! One caller's session with the archive.
 
 use super::admission::{Admission, Queue};
+use super::extension::Extension;
 use super::held_memory::Statements;
 use super::options::SessionOptions;
 use super::placeholders;
@@ -61,9 +62,11 @@ impl Session {
         let caller = Caller::new(&shared, identities, visibility);
         let admission = Arc::new(Admission::new(concurrent_statements));
         let (statements, user) = (Arc::new(Statements::default()), Arc::from(""));
-        let session = Self { context: StatementContext { shared, runtime, admission, statements, caller, user } };
+        let extensions: Arc<[Arc<dyn Extension>]> = extensions.into();
+        let context = StatementContext { shared, runtime, admission, statements, extensions, caller, user };
+        let session = Self { context };
         let metadata = session.metadata();
-        let schemas = extensions.iter().flat_map(|extension| extension.schemas(&metadata)).collect();
+        let schemas = session.context.extensions.iter().flat_map(|extension| extension.schemas(&metadata)).collect();
         session.context.shared.schemas.get_or_init(|| schemas);
         Ok(session)
     }

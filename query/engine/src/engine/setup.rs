@@ -2,6 +2,7 @@
 
 use super::full_batches::FillBatches;
 use super::functions::{BoundedOperators, bound_functions};
+use super::handed_over::CountHandedOver;
 use super::large_limits::ForgetLargeLimits;
 use super::memory::Memory;
 use super::options::{SessionOptions, Spill};
@@ -71,7 +72,8 @@ pub(super) fn session_state(options: &SessionOptions) -> Result<SessionState, Da
         // Windows are known by what stands directly below them.
         .with_physical_optimizer_rule(Arc::new(FillBatches))
         .with_physical_optimizer_rule(Arc::new(CountWindowMemory))
-        .with_physical_optimizer_rule(Arc::new(YieldAboveJoins));
+        .with_physical_optimizer_rule(Arc::new(YieldAboveJoins))
+        .with_physical_optimizer_rule(Arc::new(CountHandedOver));
     let builder = extensions.iter().fold(builder, |builder, extension| extension.install(builder));
     let mut state = times::install(builder).build();
     datafusion_functions_json::register_all(&mut state)?;

@@ -11,7 +11,7 @@
 
 use super::admission::Permit;
 use super::given_up::GivenUp;
-use super::statement_memory::StatementMemory;
+use crate::statement_memory::StatementMemory;
 use datafusion::common::runtime::{JoinSetTracer, set_join_set_tracer};
 use futures::future::{BoxFuture, FutureExt};
 use futures::stream::{Stream, StreamExt};

@@ -7,6 +7,7 @@
 //! ```
 
 mod context;
+mod fetched;
 mod footer;
 mod layout;
 mod membership;

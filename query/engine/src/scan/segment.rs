@@ -1,5 +1,6 @@
 //! Reads encrypted data files with the keys of one caller.
 
+use super::fetched::Reserved;
 use super::footer::{Footer, FooterCache};
 use crate::error::QueryError;
 use crate::visibility::Tiers;
@@ -72,6 +73,7 @@ impl SegmentReaders {
             unlocker: Arc::clone(&self.unlocker),
             footers: Arc::clone(&self.footers),
             segment,
+            scanned: None,
         }
     }
 
@@ -87,6 +89,8 @@ struct SegmentReader {
     unlocker: Arc<Unlocker>,
     footers: Arc<FooterCache>,
     segment: Segment,
+    /// The metadata of the file, if its rows are scanned.
+    scanned: Option<Arc<ParquetMetaData>>,
 }
 
 impl SegmentReader {
@@ -98,6 +102,18 @@ impl SegmentReader {
         let footer = Arc::new(Footer::new(self.load().await?));
         self.footers.put(key, &footer);
         Ok(footer)
+    }
+
+    /// What is scanned counts against the memory of the statement.
+    async fn read(&mut self, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        self.metrics.bytes_scanned.add(ranges.iter().map(|range| (range.end - range.start) as usize).sum());
+        let reserved = self.scanned.as_ref().map(|file| Reserved::new(ranges, file)).transpose()?;
+        let path = &self.segment.file.path;
+        let bytes = self.store.get_ranges(path, ranges).await.map_err(|error| unavailable(path, error))?;
+        Ok(match reserved {
+            Some(reserved) => reserved.of(bytes),
+            None => bytes,
+        })
     }
 
     async fn load(&mut self) -> Result<ParquetMetaData> {
@@ -173,30 +189,27 @@ fn refused(file: &DataFile, error: ParquetError) -> ParquetError {
 
 impl AsyncFileReader for SegmentReader {
     fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes>> {
-        self.metrics.bytes_scanned.add((range.end - range.start) as usize);
         async move {
+            let mut bytes = self.read(&[range]).await?;
             let path = &self.segment.file.path;
-            let ranges = self.store.get_ranges(path, std::slice::from_ref(&range)).await;
-            let mut ranges = ranges.map_err(|error| unavailable(path, error))?;
-            ranges.pop().ok_or_else(|| ParquetError::General(format!("no bytes of {path} were read")))
+            bytes.pop().ok_or_else(|| ParquetError::General(format!("no bytes of {path} were read")))
         }
         .boxed()
     }
 
     fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> BoxFuture<'_, Result<Vec<Bytes>>> {
-        self.metrics.bytes_scanned.add(ranges.iter().map(|range| (range.end - range.start) as usize).sum());
-        async move {
-            let path = &self.segment.file.path;
-            self.store.get_ranges(path, &ranges).await.map_err(|error| unavailable(path, error))
-        }
-        .boxed()
+        async move { self.read(&ranges).await }.boxed()
     }
 
     fn get_metadata<'a>(
         &'a mut self,
         _: Option<&'a ArrowReaderOptions>,
     ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>>> {
-        async move { Ok(Arc::clone(&self.footer().await?.metadata)) }.boxed()
+        async move {
+            let footer = self.footer().await?;
+            Ok(Arc::clone(self.scanned.insert(Arc::clone(&footer.metadata))))
+        }
+        .boxed()
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a statement may be and may take, and that nothing it does stops the caller.
 
 use crate::fixture::{Fixture, MAY, error, event, lines, rows};
+use arrow_array::RecordBatch;
 use arrow_schema::DataType;
 use datafusion::common::ScalarValue;
 use datafusion::execution::session_state::SessionStateBuilder;
@@ -289,6 +290,38 @@ async fn what_functions_make_counts_against_the_memory_of_their_statement() {
     // What they held is returned.
     for _ in 0..4 {
         assert_eq!(rows(&session, "SELECT length(repeat(id, 10000000)) FROM events").await, ["10000000"]);
+    }
+}
+
+#[tokio::test]
+async fn statements_whose_rows_nobody_reads_leave_memory_to_other_users() {
+    let mut fixture = Fixture::empty();
+    let text = "a word of a long note ".repeat(200);
+    let note = |n: usize| {
+        let data = json!({"author": "a", "text": format!("{n} {text}")});
+        event("note", &n.to_string(), "S-1", "2026-05-10T08:00:00Z", data)
+    };
+    fixture.write(MAY, &(0..400).map(note).collect::<Vec<_>>()).await;
+    let mut options = fixture.options(&[&fixture.officer]);
+    options.memory_limit = 16 << 20;
+    let session = Session::new(options).unwrap();
+    let [ann, bob] = ["ann", "bob"].map(|user| session.for_user(user));
+    let mut open = Vec::new();
+    let refused = loop {
+        let mut result = ann.sql("SELECT id, data FROM events").await.unwrap();
+        match result.batches.next().await.unwrap() {
+            Ok(first) => open.push((first, result)),
+            Err(refused) => break refused,
+        }
+        assert!(open.len() < 24, "each holds more than 512 KiB");
+    };
+    assert!(matches!(refused, QueryError::Memory { limit_mib: 16, .. }) && open.len() > 1, "{refused:?}");
+    assert!(refused.to_string().contains("the statements of the user hold"), "{refused}");
+    assert_eq!(rows(&bob, "SELECT count(*), min(length(data)) > 4000 FROM events").await, ["400|true"]);
+    drop(open);
+    for _ in 0..4 {
+        let read = ann.sql("SELECT id, data FROM events").await.unwrap().collect().await.unwrap();
+        assert_eq!(read.iter().map(RecordBatch::num_rows).sum::<usize>(), 400);
     }
 }
 

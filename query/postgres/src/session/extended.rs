@@ -49,7 +49,8 @@ impl Session {
             return Err(Failure::new("42P05", format!("prepared statement \"{name}\" already exists")).into());
         }
         let prepared = self.prepare(command, types, name.len() + text.len()).await?;
-        check_statement(&self.prepared, &self.portals, &name, &prepared)?;
+        let bytes = check_statement(&self.prepared, &self.portals, &name, &prepared)?;
+        self.keep(bytes)?;
         self.prepared.insert(name, Arc::new(prepared));
         Ok(self.wire.put(PgWireBackendMessage::ParseComplete(ParseComplete::new())).await?)
     }

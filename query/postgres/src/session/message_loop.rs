@@ -120,6 +120,7 @@ impl Session {
         if self.transaction == TransactionStatus::Idle {
             self.close_portals();
         }
+        self.give_back();
         self.wire.put(PgWireBackendMessage::ReadyForQuery(ReadyForQuery::new(self.transaction))).await?;
         Ok(self.wire.flush().await?)
     }

@@ -1,6 +1,7 @@
 //! Prepared statements and portals: what a session keeps by name, and the bounds of it.
 
 use super::result::ResultRows;
+use crate::session_places::NoMemory;
 use crate::sqlstate::Failure;
 use crate::statements::Command;
 use crate::values::{Columns, Parameter};
@@ -132,13 +133,21 @@ pub(super) async fn end_at_deadlines(portals: &mut BTreeMap<String, Portal>) {
     }
 }
 
-/// Checks that a session may keep `statement` under `name`, beside or in place of what it keeps.
+/// About how many bytes a session keeps, rows aside.
+pub(super) fn kept_bytes(
+    prepared: &BTreeMap<String, Arc<PreparedStatement>>,
+    portals: &BTreeMap<String, Portal>,
+) -> usize {
+    prepared.values().map(|kept| kept.bytes).sum::<usize>() + portals.values().map(Portal::bytes).sum::<usize>()
+}
+
+/// Checks that a session may keep `statement` under `name`, beside or in place of what it keeps. Returns the bytes of all.
 pub(super) fn check_statement(
     prepared: &BTreeMap<String, Arc<PreparedStatement>>,
     portals: &BTreeMap<String, Portal>,
     name: &str,
     statement: &PreparedStatement,
-) -> Result<(), Failure> {
+) -> Result<usize, Failure> {
     if prepared.len() >= MAX_STATEMENTS && !prepared.contains_key(name) {
         return Err(Failure::new("54000", format!("a session has at most {MAX_STATEMENTS} prepared statements"))
             .hint("DEALLOCATE those that are no longer used"));
@@ -147,13 +156,13 @@ pub(super) fn check_statement(
     check_bytes(others + portals.values().map(Portal::bytes).sum::<usize>() + statement.bytes)
 }
 
-/// Checks that a session may keep `portal` under `name`, beside or in place of what it keeps.
+/// Checks that a session may keep `portal` under `name`, beside or in place of what it keeps. Returns the bytes of all.
 pub(super) fn check_portal(
     prepared: &BTreeMap<String, Arc<PreparedStatement>>,
     portals: &BTreeMap<String, Portal>,
     name: &str,
     portal: &Portal,
-) -> Result<(), Failure> {
+) -> Result<usize, Failure> {
     if portals.len() >= MAX_PORTALS && !portals.contains_key(name) {
         return Err(Failure::new("54000", format!("a session has at most {MAX_PORTALS} cursors"))
             .hint("CLOSE those that are no longer used"));
@@ -168,12 +177,21 @@ pub(super) fn check_portal(
     check_bytes(statements + others().map(Portal::bytes).sum::<usize>() + portal.bytes())
 }
 
-fn check_bytes(bytes: usize) -> Result<(), Failure> {
+fn check_bytes(bytes: usize) -> Result<usize, Failure> {
     if bytes <= MAX_BYTES {
-        return Ok(());
+        return Ok(bytes);
     }
     let full = format!("the prepared statements and cursors of a session have at most {} MiB", MAX_BYTES >> 20);
     Err(Failure::new("53200", full).hint("close those that are no longer used"))
+}
+
+pub(super) fn no_memory(none: NoMemory) -> Failure {
+    let (whose, bytes) = match none {
+        NoMemory::All(bytes) => ("all sessions", bytes),
+        NoMemory::OfUser(bytes) => ("the sessions of the user", bytes),
+    };
+    let full = format!("the prepared statements and cursors of {whose} have at most {} MiB", bytes >> 20);
+    Failure::new("53200", full).hint("close those that are no longer used")
 }
 
 pub(super) fn missing_statement(name: &str) -> Failure {
@@ -210,8 +228,8 @@ mod tests {
         assert_eq!(check_statement(&prepared, &portals, "new", &small).unwrap_err().code, "54000");
         assert_eq!(check_portal(&prepared, &portals, "new", &portal(&small, 1)).unwrap_err().code, "54000");
         // What takes the place of another one is kept.
-        assert_eq!(check_statement(&prepared, &portals, "7", &small), Ok(()));
-        assert_eq!(check_portal(&prepared, &portals, "7", &portal(&small, 1)), Ok(()));
+        assert_eq!(check_statement(&prepared, &portals, "7", &small).map(drop), Ok(()));
+        assert_eq!(check_portal(&prepared, &portals, "7", &portal(&small, 1)).map(drop), Ok(()));
     }
 
     #[test]
@@ -220,12 +238,12 @@ mod tests {
         let prepared: BTreeMap<_, _> = (0..3).map(|n| (n.to_string(), Arc::clone(&mib))).collect();
         // A portal keeps its statement, here of a megabyte, and has a value of a megabyte.
         let portals = BTreeMap::from([("p".to_owned(), portal(&mib, 1 << 20))]);
-        assert_eq!(check_statement(&prepared, &portals, "s", &mib), Ok(()));
+        assert_eq!(check_statement(&prepared, &portals, "s", &mib).map(drop), Ok(()));
         let full: BTreeMap<_, _> = (0..6).map(|n| (n.to_string(), Arc::clone(&mib))).collect();
         assert_eq!(check_statement(&full, &portals, "s", &mib).unwrap_err().code, "53200");
         assert_eq!(check_portal(&full, &BTreeMap::new(), "p", &portal(&mib, 2 << 20)).unwrap_err().code, "53200");
-        assert_eq!(check_portal(&BTreeMap::new(), &BTreeMap::new(), "p", &portal(&mib, 2 << 20)), Ok(()));
-        assert_eq!(check_portal(&BTreeMap::new(), &portals, "p", &portal(&mib, 6 << 20)), Ok(()));
+        assert_eq!(check_portal(&BTreeMap::new(), &BTreeMap::new(), "p", &portal(&mib, 2 << 20)).map(drop), Ok(()));
+        assert_eq!(check_portal(&BTreeMap::new(), &portals, "p", &portal(&mib, 6 << 20)).map(drop), Ok(()));
         let huge = portal(&mib, 16 << 20);
         assert_eq!(check_portal(&BTreeMap::new(), &BTreeMap::new(), "p", &huge).unwrap_err().code, "53200");
     }

@@ -1,8 +1,9 @@
 //! The state of a session, and the operations that all its commands share.
 
 use super::cancel::CancelKey;
-use super::portal::{Portal, PreparedStatement, check_portal, missing_cursor};
+use super::portal::{Portal, PreparedStatement, check_portal, kept_bytes, missing_cursor, no_memory};
 use super::result::{AccountWatch, Interruption, ResultRows, SessionError, refuse};
+use crate::session_places::SessionPlace;
 use crate::settings::PostgresSettings;
 use crate::sqlstate::{Failure, warning};
 use crate::statements::{Command, FetchCount, ReadQuery, Statements};
@@ -35,6 +36,7 @@ pub(crate) struct Session {
     pub(crate) transaction: TransactionStatus,
     pub(crate) prepared: BTreeMap<Name, Arc<PreparedStatement>>,
     pub(crate) portals: BTreeMap<Name, Portal>,
+    pub(crate) place: SessionPlace,
     /// After an error in the extended protocol, messages are discarded up to the next Sync.
     pub(crate) discards_until_sync: bool,
 }
@@ -115,9 +117,21 @@ impl Session {
         self.portals.retain(|_, portal| portal.is_held);
     }
 
+    /// Takes memory for all that the session keeps.
+    pub(super) fn keep(&mut self, bytes: usize) -> Result<(), Failure> {
+        self.place.keep(bytes).map_err(no_memory)
+    }
+
+    /// Gives back the memory of what the session no longer keeps.
+    pub(super) fn give_back(&mut self) {
+        // It is no more than before.
+        let _ = self.place.keep(kept_bytes(&self.prepared, &self.portals));
+    }
+
     /// Stores a portal by its name.
     pub(super) fn store_portal(&mut self, name: String, portal: Portal) -> Result<(), Failure> {
-        check_portal(&self.prepared, &self.portals, &name, &portal)?;
+        let bytes = check_portal(&self.prepared, &self.portals, &name, &portal)?;
+        self.keep(bytes)?;
         self.portals.insert(name, portal);
         Ok(())
     }
@@ -152,7 +166,7 @@ impl Session {
             None => 0,
         };
         let kept = self.portals.get(cursor);
-        let checked = kept.map_or(Ok(()), |kept| check_portal(&self.prepared, &self.portals, cursor, kept));
+        let checked = kept.map_or(Ok(0), |kept| check_portal(&self.prepared, &self.portals, cursor, kept));
         if let Err(full) = checked {
             self.portals.remove(cursor);
             return Err(full.into());

@@ -263,7 +263,7 @@ async fn authenticator(audit_trail: Arc<MemoryAuditTrail>) -> TestAuthenticator 
         let mut options = SessionOptions::new(archive.clone(), vec![identity]);
         options.extensions = vec![Arc::clone(&catalog)];
         options.visibility = Visibility::ALL;
-        options.memory_limit = 64 << 20;
+        options.memory_limit = 128 << 20;
         options.parallelism = 2;
         Session::new(options).unwrap()
     };

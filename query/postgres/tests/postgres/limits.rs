@@ -75,14 +75,14 @@ async fn a_cursor_from_which_nobody_fetches_ends_at_the_timeout_of_its_statement
     let server = Server::start().await;
     let client = server.connect("manager").await;
     client.batch_execute("set statement_timeout = '2s'; begin").await.unwrap();
-    // Some sixty batches, which a sort holds.
+    // Some thirty batches, which a sort holds.
     let large = "select a.id from events a, events b order by a.id";
     client.batch_execute(&format!("declare c cursor for {large}; fetch 1 from c")).await.unwrap();
     assert!(server.audit_trail.ended.lock().unwrap().is_empty());
     // The client is silent.
     assert_eq!(outcome_of(&server, 1).await, Outcome::Failed);
     // The batch of the fixture's engine that was begun, and no other.
-    assert_eq!(server.audit_trail.ended.lock().unwrap()[0].rows, 256);
+    assert_eq!(server.audit_trail.ended.lock().unwrap()[0].rows, 512);
     assert_eq!(code(&client, "fetch 1 from c").await, "57014");
     client.batch_execute("rollback; begin").await.unwrap();
     // What is computed may still be fetched.

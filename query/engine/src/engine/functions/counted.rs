@@ -7,16 +7,13 @@
 //! One call is bounded, but a statement has many of them, and each operator holds the results of a batch until the last
 //! column is computed. Short results are not counted, and a part of an argument is counted by who made that.
 
-use crate::engine::statement_memory::StatementMemory;
+use crate::engine::owned_arrays::{Reserved, add_buffers, address, owning};
 use crate::error::QueryError;
+use crate::statement_memory::{ExecutionMemory, StatementMemory};
 use arrow_array::{Array, ArrayRef, make_array};
-use bytes::Bytes;
-use datafusion::arrow::array::ArrayData;
-use datafusion::arrow::buffer::Buffer;
 use datafusion::common::Result;
-use datafusion::execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation};
+use datafusion::execution::memory_pool::MemoryLimit;
 use datafusion::logical_expr::ColumnarValue;
-use std::sync::Arc;
 
 /// Bytes of a result that is counted, at least.
 const LEAST: usize = 1 << 20;
@@ -26,7 +23,7 @@ const LEAST: usize = 1 << 20;
 pub(super) struct Counted<'a> {
     function: &'a str,
     /// `None` if it is made for a plan, or outside of a statement.
-    pool: Option<Arc<dyn MemoryPool>>,
+    memory: Option<ExecutionMemory>,
     /// The addresses of the buffers of long arguments.
     shared: Vec<usize>,
 }
@@ -38,16 +35,16 @@ impl<'a> Counted<'a> {
     /// It makes a constant for a plan, and the plan has too long ones.
     pub(super) fn begin(function: &'a str, bytes: u64, args: &[ColumnarValue]) -> Result<Self> {
         match StatementMemory::current() {
-            None => Ok(Self { function, pool: None, shared: Vec::new() }),
+            None => Ok(Self { function, memory: None, shared: Vec::new() }),
             Some(StatementMemory::Planning(constants)) => {
                 let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
                 if bytes >= LEAST {
                     constants.add(function, bytes).map_err(QueryError::through_engine)?;
                 }
-                Ok(Self { function, pool: None, shared: Vec::new() })
+                Ok(Self { function, memory: None, shared: Vec::new() })
             }
-            Some(StatementMemory::Execution(pool)) => {
-                Ok(Self { function, pool: Some(pool), shared: addresses_of_long(args) })
+            Some(StatementMemory::Execution(memory)) => {
+                Ok(Self { function, memory: Some(memory), shared: addresses_of_long(args) })
             }
         }
     }
@@ -57,15 +54,15 @@ impl<'a> Counted<'a> {
     /// # Errors
     /// [`QueryError::Memory`].
     pub(super) fn end(self, made: ColumnarValue) -> Result<ColumnarValue> {
-        match (&self.pool, made) {
-            (Some(pool), ColumnarValue::Array(made)) if made.get_buffer_memory_size() >= LEAST => {
-                Ok(ColumnarValue::Array(self.count(pool, made)?))
+        match (&self.memory, made) {
+            (Some(memory), ColumnarValue::Array(made)) if made.get_buffer_memory_size() >= LEAST => {
+                Ok(ColumnarValue::Array(self.count(memory, made)?))
             }
             (_, made) => Ok(made),
         }
     }
 
-    fn count(&self, pool: &Arc<dyn MemoryPool>, made: ArrayRef) -> Result<ArrayRef> {
+    fn count(&self, memory: &ExecutionMemory, made: ArrayRef) -> Result<ArrayRef> {
         let data = made.to_data();
         let mut new = Vec::new();
         add_buffers(&data, &mut |buffer| {
@@ -79,13 +76,13 @@ impl<'a> Counted<'a> {
         if bytes < LEAST {
             return Ok(made);
         }
-        let reservation = MemoryConsumer::new(self.function).register(pool);
-        if reservation.try_grow(bytes).is_err() {
-            let limit = if let MemoryLimit::Finite(limit) = pool.memory_limit() { limit } else { usize::MAX };
+        let addresses = new.iter().map(|(address, _)| *address).collect();
+        let Ok(reserved) = Reserved::new(memory, self.function, bytes, addresses) else {
+            let limit = if let MemoryLimit::Finite(limit) = memory.pool.memory_limit() { limit } else { usize::MAX };
             let what = format!("{} made {} MiB", self.function, bytes >> 20);
             return Err(QueryError::Memory { limit_mib: limit >> 20, what }.through_engine());
-        }
-        Ok(make_array(owning(data, *largest, &mut Some(reservation))?))
+        };
+        Ok(make_array(owning(data, *largest, &mut Some(reserved))?))
     }
 }
 
@@ -102,56 +99,14 @@ fn addresses_of_long(args: &[ColumnarValue]) -> Vec<usize> {
     addresses
 }
 
-/// Calls `add` for each buffer of an array and of those inside.
-fn add_buffers(data: &ArrayData, add: &mut impl FnMut(&Buffer)) {
-    data.buffers().iter().for_each(&mut *add);
-    for child in data.child_data() {
-        add_buffers(child, add);
-    }
-}
-
-/// Where the memory of a buffer begins.
-fn address(buffer: &Buffer) -> usize {
-    buffer.data_ptr().as_ptr().addr()
-}
-
-/// `data`, whose buffer at this address owns the reservation.
-fn owning(data: ArrayData, place: usize, reservation: &mut Option<MemoryReservation>) -> Result<ArrayData> {
-    let mut buffers = data.buffers().to_vec();
-    if let Some(buffer) = buffers.iter_mut().find(|buffer| address(buffer) == place)
-        && let Some(reservation) = reservation.take()
-    {
-        let inner = std::mem::take(buffer);
-        *buffer = Buffer::from(Bytes::from_owner(Owned { buffer: inner, _reservation: reservation }));
-        return Ok(data.into_builder().buffers(buffers).build()?);
-    }
-    let mut children = Vec::with_capacity(data.child_data().len());
-    for child in data.child_data() {
-        let is_owned = reservation.is_none();
-        children.push(if is_owned { child.clone() } else { owning(child.clone(), place, reservation)? });
-    }
-    Ok(data.into_builder().child_data(children).build()?)
-}
-
-/// A buffer with what is reserved for it.
-struct Owned {
-    buffer: Buffer,
-    _reservation: MemoryReservation,
-}
-
-impl AsRef<[u8]> for Owned {
-    fn as_ref(&self) -> &[u8] {
-        self.buffer.as_slice()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::statement_memory::Constants;
+    use crate::statement_memory::Constants;
     use arrow_array::builder::{Int64Builder, ListBuilder, StringViewBuilder};
     use arrow_array::{Int64Array, StringArray, StringViewArray};
-    use datafusion::execution::memory_pool::GreedyMemoryPool;
+    use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryPool};
+    use std::sync::Arc;
 
     const MIB: usize = 1 << 20;
 
@@ -160,7 +115,7 @@ mod tests {
     }
 
     fn call(pool: &Arc<dyn MemoryPool>, args: &[ColumnarValue], made: ArrayRef) -> Result<ArrayRef> {
-        StatementMemory::Execution(Arc::clone(pool)).during_call(|| {
+        StatementMemory::Execution(ExecutionMemory::new(Arc::clone(pool))).during_call(|| {
             let call = Counted::begin("f", 0, args)?;
             call.end(ColumnarValue::Array(made))?.into_array(1)
         })

@@ -5,8 +5,9 @@
 
 use crate::error::{QueryError, SHORTER_RESULTS};
 use datafusion::execution::memory_pool::MemoryPool;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Bytes of the long constants of a plan.
 const PLAN_BYTES: usize = 64 << 20;
@@ -17,32 +18,67 @@ tokio::task_local! {
 
 /// Against what the results of calls count.
 #[derive(Debug, Clone)]
-pub(super) enum StatementMemory {
+pub(crate) enum StatementMemory {
     Planning(Arc<Constants>),
-    /// A reservation of each result.
-    Execution(Arc<dyn MemoryPool>),
+    Execution(ExecutionMemory),
 }
 
 impl StatementMemory {
     /// That of the current task. `None` outside of statements.
-    pub(super) fn current() -> Option<Self> {
+    pub(crate) fn current() -> Option<Self> {
         MEMORY.try_with(Self::clone).ok()
     }
 
     /// Does `work`, whose calls count against this.
-    pub(super) async fn during<W: Future>(self, work: W) -> W::Output {
+    pub(crate) async fn during<W: Future>(self, work: W) -> W::Output {
         MEMORY.scope(self, work).await
     }
 
     /// The same for work that does not wait.
-    pub(super) fn during_call<T>(self, work: impl FnOnce() -> T) -> T {
+    pub(crate) fn during_call<T>(self, work: impl FnOnce() -> T) -> T {
         MEMORY.sync_scope(self, work)
+    }
+}
+
+/// The memory of a statement that executes.
+#[derive(Debug, Clone)]
+pub(crate) struct ExecutionMemory {
+    pub(crate) pool: Arc<dyn MemoryPool>,
+    /// Where the buffers are for which memory is reserved as long as they live.
+    counted: Arc<Mutex<HashSet<usize>>>,
+}
+
+impl ExecutionMemory {
+    pub(crate) fn new(pool: Arc<dyn MemoryPool>) -> Self {
+        Self { pool, counted: Arc::default() }
+    }
+
+    /// Notes that memory is reserved for the buffers at these addresses.
+    pub(crate) fn add_counted(&self, addresses: &[usize]) {
+        self.counted().extend(addresses);
+    }
+
+    /// Notes that none is reserved for them any more.
+    pub(crate) fn remove_counted(&self, addresses: &[usize]) {
+        let mut counted = self.counted();
+        for address in addresses {
+            counted.remove(address);
+        }
+    }
+
+    /// Whether memory is reserved for the buffer at this address.
+    pub(crate) fn is_counted(&self, address: usize) -> bool {
+        self.counted().contains(&address)
+    }
+
+    fn counted(&self) -> MutexGuard<'_, HashSet<usize>> {
+        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The long constants that are computed while a statement is planned.
 #[derive(Debug, Default)]
-pub(super) struct Constants {
+pub(crate) struct Constants {
     bytes: AtomicUsize,
     /// The function whose call was refused. The optimizer keeps a call that fails, so the refusal is kept here.
     refused: OnceLock<String>,
@@ -53,7 +89,7 @@ impl Constants {
     ///
     /// # Errors
     /// The plan has too many of them.
-    pub(super) fn add(&self, function: &str, bytes: usize) -> Result<(), QueryError> {
+    pub(crate) fn add(&self, function: &str, bytes: usize) -> Result<(), QueryError> {
         if self.bytes.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) > PLAN_BYTES {
             let _ = self.refused.set(function.to_owned());
         }
@@ -64,7 +100,7 @@ impl Constants {
     ///
     /// # Errors
     /// A call was refused.
-    pub(super) fn bytes(&self) -> Result<usize, QueryError> {
+    pub(crate) fn bytes(&self) -> Result<usize, QueryError> {
         match self.refused.get() {
             None => Ok(self.bytes.load(Ordering::Relaxed)),
             Some(function) => Err(QueryError::Function {

@@ -1,0 +1,114 @@
+//! Arrays that own what is reserved for them.
+//!
+//! ```text
+//! array ─▶ one of its buffers owns the reservation ─▶ the last part of the array is dropped: returned
+//! ```
+
+use crate::statement_memory::ExecutionMemory;
+use arrow_array::{Array, RecordBatch, make_array};
+use arrow_schema::ArrowError;
+use bytes::Bytes;
+use datafusion::arrow::array::ArrayData;
+use datafusion::arrow::buffer::Buffer;
+use datafusion::error::DataFusionError;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
+
+/// Calls `add` for each buffer of an array and of those inside.
+pub(super) fn add_buffers(data: &ArrayData, add: &mut impl FnMut(&Buffer)) {
+    data.buffers().iter().for_each(&mut *add);
+    for child in data.child_data() {
+        add_buffers(child, add);
+    }
+}
+
+/// Where the memory of a buffer begins.
+pub(super) fn address(buffer: &Buffer) -> usize {
+    buffer.data_ptr().as_ptr().addr()
+}
+
+/// What is reserved for an array, to be owned by it.
+pub(super) struct Reserved {
+    reservation: MemoryReservation,
+    memory: ExecutionMemory,
+    /// The addresses of the buffers that it is for.
+    buffers: Vec<usize>,
+}
+
+impl Reserved {
+    /// `bytes` for the buffers at these addresses, which `consumer` made.
+    ///
+    /// # Errors
+    /// The statement has no memory for them.
+    pub(super) fn new(
+        memory: &ExecutionMemory,
+        consumer: &str,
+        bytes: usize,
+        buffers: Vec<usize>,
+    ) -> Result<Self, DataFusionError> {
+        let reservation = MemoryConsumer::new(consumer).register(&memory.pool);
+        reservation.try_grow(bytes)?;
+        Ok(Self { reservation, memory: memory.clone(), buffers })
+    }
+}
+
+/// `data`, whose buffer at this address owns what is reserved.
+pub(super) fn owning(data: ArrayData, place: usize, reserved: &mut Option<Reserved>) -> Result<ArrayData, ArrowError> {
+    let mut buffers = data.buffers().to_vec();
+    if let Some(buffer) = buffers.iter_mut().find(|buffer| address(buffer) == place)
+        && let Some(reserved) = reserved.take()
+    {
+        *buffer = owned(std::mem::take(buffer), reserved);
+        return data.into_builder().buffers(buffers).build();
+    }
+    let mut children = Vec::with_capacity(data.child_data().len());
+    for child in data.child_data() {
+        let is_owned = reserved.is_none();
+        children.push(if is_owned { child.clone() } else { owning(child.clone(), place, reserved)? });
+    }
+    data.into_builder().child_data(children).build()
+}
+
+/// `batch`, one of whose columns owns what is reserved. It is one whose values take no time to check again, if there is
+/// one. A batch without values owns nothing.
+pub(super) fn owning_batch(batch: RecordBatch, reserved: Reserved) -> Result<RecordBatch, ArrowError> {
+    let first = |place: usize| {
+        let mut first = None;
+        add_buffers(&batch.column(place).to_data(), &mut |buffer| first = first.or(Some(address(buffer))));
+        first.map(|address| (place, address))
+    };
+    let is_fixed = |(place, _): &(usize, usize)| batch.column(*place).data_type().is_primitive();
+    let places = || (0..batch.num_columns()).filter_map(first);
+    let Some((place, address)) = places().find(is_fixed).or_else(|| places().next()) else { return Ok(batch) };
+    let mut columns = batch.columns().to_vec();
+    columns[place] = make_array(owning(columns[place].to_data(), address, &mut Some(reserved))?);
+    RecordBatch::try_new(batch.schema(), columns)
+}
+
+fn owned(buffer: Buffer, Reserved { reservation, memory, mut buffers }: Reserved) -> Buffer {
+    // Where it begins from now on.
+    buffers.push(buffer.as_ptr().addr());
+    memory.add_counted(&buffers);
+    Buffer::from(Bytes::from_owner(Owned { buffer, buffers, memory, _reservation: reservation }))
+}
+
+/// A buffer with what is reserved for it and for others.
+struct Owned {
+    buffer: Buffer,
+    /// The addresses of all of them.
+    buffers: Vec<usize>,
+    memory: ExecutionMemory,
+    _reservation: MemoryReservation,
+}
+
+impl AsRef<[u8]> for Owned {
+    fn as_ref(&self) -> &[u8] {
+        self.buffer.as_slice()
+    }
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        // Before its memory is another's.
+        self.memory.remove_counted(&self.buffers);
+    }
+}
