@@ -66,9 +66,10 @@ impl ExecutionMemory {
         }
     }
 
-    /// Whether memory is reserved for the buffer at this address.
-    pub(crate) fn is_counted(&self, address: usize) -> bool {
-        self.counted().contains(&address)
+    /// Whether memory is reserved for one of the buffers at these addresses.
+    pub(crate) fn is_counted(&self, addresses: &[usize]) -> bool {
+        let counted = self.counted();
+        addresses.iter().any(|address| counted.contains(address))
     }
 
     fn counted(&self) -> MutexGuard<'_, HashSet<usize>> {

@@ -14,7 +14,8 @@ pub(super) fn bytes_of(batch: &RecordBatch) -> Result<usize> {
     batch.columns().iter().try_fold(0, |bytes, column| Ok(bytes + bytes_of_values(column)?))
 }
 
-fn bytes_of_values(values: &ArrayRef) -> Result<usize> {
+/// The bytes of the values in a column, which may be a slice as well.
+pub(super) fn bytes_of_values(values: &ArrayRef) -> Result<usize> {
     let offsets = values.len() * size_of::<i64>();
     Ok(match values.data_type() {
         DataType::Utf8View => values.len() * VIEW_BYTES + values.as_string_view().total_buffer_bytes_used(),

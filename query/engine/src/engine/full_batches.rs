@@ -113,7 +113,7 @@ impl PassOn for FullBatches {
         let rows = Some(input.execute(partition, context)?);
         let batches = stream::try_unfold((rows, filling), |(mut rows, mut filling)| async move {
             loop {
-                if let Some(batch) = filling.joined.next_completed_batch() {
+                if let Some(batch) = filling.next() {
                     return Ok(Some((batch, (rows, filling))));
                 }
                 let Some(more) = &mut rows else { return Ok(None) };
@@ -121,7 +121,7 @@ impl PassOn for FullBatches {
                     Some(batch) => filling.push(batch?)?,
                     None => {
                         rows = None;
-                        filling.joined.finish_buffered_batch()?;
+                        filling.finish()?;
                     }
                 }
             }
@@ -131,28 +131,43 @@ impl PassOn for FullBatches {
 }
 
 /// A batch that becomes full.
-struct Filling {
+pub(super) struct Filling {
     joined: BatchCoalescer,
     /// Of the values in it.
     bytes: usize,
 }
 
 impl Filling {
-    fn new(schema: SchemaRef, batch_size: usize) -> Self {
+    pub(super) fn new(schema: SchemaRef, batch_size: usize) -> Self {
         let joined = BatchCoalescer::new(schema, batch_size).with_biggest_coalesce_batch_size(Some(batch_size / 2));
         Self { joined, bytes: 0 }
     }
 
-    fn push(&mut self, batch: RecordBatch) -> Result<()> {
+    pub(super) fn push(&mut self, batch: RecordBatch) -> Result<()> {
         self.bytes += bytes_of(&batch)?;
         self.joined.push_batch(batch)?;
         if self.bytes >= FULL_BYTES {
-            self.joined.finish_buffered_batch()?;
+            self.finish()?;
         }
-        if self.joined.get_buffered_rows() == 0 {
+        if self.is_empty() {
             self.bytes = 0;
         }
         Ok(())
+    }
+
+    /// The next full batch.
+    pub(super) fn next(&mut self) -> Option<RecordBatch> {
+        self.joined.next_completed_batch()
+    }
+
+    /// Whether no rows wait to become a full one.
+    pub(super) fn is_empty(&self) -> bool {
+        self.joined.get_buffered_rows() == 0
+    }
+
+    /// Makes a batch of the rows that are left.
+    pub(super) fn finish(&mut self) -> Result<()> {
+        Ok(self.joined.finish_buffered_batch()?)
     }
 }
 

@@ -8,7 +8,7 @@
 //! they stay there, and the engine does not count them. What repartitions counts its channels itself.
 
 use super::passing::{PassOn, PassingExec};
-use super::waiting_rows::counted;
+use super::waiting_rows::waiting;
 use crate::statement_memory::StatementMemory;
 use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
@@ -21,7 +21,6 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
     ExecutionPlan, ExecutionPlanProperties, SendableRecordBatchStream, replace_children_if_necessary,
 };
-use futures::StreamExt;
 use std::any::Any;
 use std::sync::Arc;
 
@@ -60,6 +59,12 @@ pub(super) fn to_one_task(plan: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan
     Arc::new(CoalescePartitionsExec::new(PassingExec::above(plan, HandedOver)))
 }
 
+/// Whether `plan` gives rows as they were handed over, so that they are counted.
+pub(super) fn hands_over(plan: &dyn ExecutionPlan) -> bool {
+    let any: &dyn Any = plan;
+    any.is::<CoalescePartitionsExec>()
+}
+
 /// Counts the rows of an input.
 #[derive(Debug, Clone)]
 struct HandedOver;
@@ -73,10 +78,10 @@ impl PassOn for HandedOver {
         partition: usize,
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
-        let rows = input.execute(partition, context)?;
+        let rows = input.execute(partition, Arc::clone(&context))?;
         // Outside of statements nothing is counted.
         let Some(StatementMemory::Execution(memory)) = StatementMemory::current() else { return Ok(rows) };
-        let rows = rows.map(move |batch| counted(batch?, &memory));
+        let rows = waiting(rows, input.schema(), context.session_config().batch_size(), memory);
         Ok(Box::pin(RecordBatchStreamAdapter::new(input.schema(), rows)))
     }
 }
@@ -91,6 +96,7 @@ mod tests {
     use datafusion::execution::session_state::SessionStateBuilder;
     use datafusion::physical_plan::execute_stream;
     use datafusion::prelude::{SessionConfig, SessionContext};
+    use futures::StreamExt;
 
     /// Of a batch of 8,192 numbers.
     const BATCH_BYTES: usize = 64 << 10;

@@ -5,7 +5,6 @@
 //! ```
 
 use crate::statement_memory::ExecutionMemory;
-use arrow_array::{Array, RecordBatch, make_array};
 use arrow_schema::ArrowError;
 use bytes::Bytes;
 use datafusion::arrow::array::ArrayData;
@@ -66,22 +65,6 @@ pub(super) fn owning(data: ArrayData, place: usize, reserved: &mut Option<Reserv
         children.push(if is_owned { child.clone() } else { owning(child.clone(), place, reserved)? });
     }
     data.into_builder().child_data(children).build()
-}
-
-/// `batch`, one of whose columns owns what is reserved. It is one whose values take no time to check again, if there is
-/// one. A batch without values owns nothing.
-pub(super) fn owning_batch(batch: RecordBatch, reserved: Reserved) -> Result<RecordBatch, ArrowError> {
-    let first = |place: usize| {
-        let mut first = None;
-        add_buffers(&batch.column(place).to_data(), &mut |buffer| first = first.or(Some(address(buffer))));
-        first.map(|address| (place, address))
-    };
-    let is_fixed = |(place, _): &(usize, usize)| batch.column(*place).data_type().is_primitive();
-    let places = || (0..batch.num_columns()).filter_map(first);
-    let Some((place, address)) = places().find(is_fixed).or_else(|| places().next()) else { return Ok(batch) };
-    let mut columns = batch.columns().to_vec();
-    columns[place] = make_array(owning(columns[place].to_data(), address, &mut Some(reserved))?);
-    RecordBatch::try_new(batch.schema(), columns)
 }
 
 fn owned(buffer: Buffer, Reserved { reservation, memory, mut buffers }: Reserved) -> Buffer {

@@ -7,7 +7,7 @@ use super::fixed_sizes::forget_array_sizes;
 use super::functions::{bound_plan, check_constants, check_series_arguments};
 use super::given_up::GivenUp;
 use super::grouping_sets::check_grouping_sets;
-use super::handed_over::to_one_task;
+use super::handed_over::{hands_over, to_one_task};
 use super::join_conditions::end_joins;
 use super::read_only;
 use super::result::QueryResult;
@@ -16,7 +16,7 @@ use super::statement_context::StatementContext;
 use super::statement_runtime::{Batches, Confined};
 use super::statement_tasks::StatementPermit;
 use super::times::name_time_zones;
-use super::waiting_rows::counted;
+use super::waiting_rows::waiting;
 use crate::bound::{Bound, COLUMNS};
 use crate::catalog::{
     Shared, StatementCatalog, external_tables, inline, reads_only_metadata, withheld_everywhere, withheld_of,
@@ -35,7 +35,6 @@ use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::sql::sqlparser::dialect::dialect_from_str;
 use futures::FutureExt;
 use futures::stream::StreamExt;
-use std::pin::pin;
 use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
 
@@ -181,13 +180,16 @@ async fn send_all(
         let memory = StatementMemory::Execution(own.clone());
         let task = context.task(&state, environment);
         let physical = to_one_task(physical);
+        let are_counted = hands_over(physical.as_ref());
         let rows = memory.clone().during_call(|| execute_stream(physical, task)).map_err(failed)?;
-        let mut rows = pin!(rows_permit.until_first_row(rows));
+        let schema = rows.schema();
+        let rows = rows_permit.until_first_row(rows).boxed();
+        let mut rows = if are_counted { rows } else { waiting(rows, schema, state.config().batch_size(), own).boxed() };
         let sending = async {
             // A batch is computed when there is a place for it, so that one waits at most.
             while let Ok(place) = batches.reserve().await {
                 let Some(batch) = rows.next().await else { break };
-                place.send(Ok(batch.and_then(|batch| counted(batch, &own)).map_err(failed)?));
+                place.send(Ok(batch.map_err(failed)?));
             }
             Ok::<_, QueryError>(())
         };

@@ -1,66 +1,142 @@
 //! Counts rows that wait for who takes them: the reader of a statement, or another task of it.
 //!
 //! ```text
-//! batch ─▶ memory of its own, if it is a small part of what it points into ─▶ owns a reservation ─▶ dropped: returned
+//! batches that are ready ─▶ one of all their rows, or full ─▶ memory of its own ─▶ owns a reservation ─▶ dropped: returned
+//!                                            if it is a small part of what it points into
 //! ```
 //!
 //! A reader may keep a batch as long as its statement may take: a cursor from which nobody fetches, a client that does not
 //! read. The batch may outlive the operators, so it keeps nothing of theirs.
 
-use super::batch_bytes::bytes_of;
-use super::owned_arrays::{Reserved, add_buffers, address, owning_batch};
+use super::batch_bytes::bytes_of_values;
+use super::full_batches::Filling;
+use super::owned_arrays::{Reserved, add_buffers, address, owning};
 use crate::statement_memory::ExecutionMemory;
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, RecordBatch, UInt64Array};
-use arrow_schema::DataType;
-use datafusion::arrow::compute::take_record_batch;
-use datafusion::common::Result;
-use datafusion::physical_plan::spill::get_record_batch_memory_size;
+use arrow_array::{Array, ArrayRef, RecordBatch, UInt64Array, make_array};
+use arrow_schema::{DataType, SchemaRef};
+use datafusion::arrow::compute::take;
+use datafusion::common::{DataFusionError, Result};
+use futures::stream::{self, Stream};
+use futures::{FutureExt, StreamExt};
 use std::sync::Arc;
 
-/// Bytes of a batch that is counted, at least.
+/// Bytes of a batch that is counted, and of a column that is copied, at least.
 const LEAST: usize = 16 << 10;
+
+/// `rows`, in batches that own what is reserved for them. What is ready is joined to full batches: to count each of many
+/// small ones takes longer than to make it.
+pub(super) fn waiting<S>(
+    rows: S,
+    schema: SchemaRef,
+    batch_size: usize,
+    memory: ExecutionMemory,
+) -> impl Stream<Item = Result<RecordBatch>> + Send
+where
+    S: Stream<Item = Result<RecordBatch>> + Unpin + Send,
+{
+    let waiting = Waiting { rows: Some(rows), filling: Filling::new(schema, batch_size), failed: None, memory };
+    stream::try_unfold(waiting, |mut waiting| async move {
+        let next = waiting.next().await?;
+        Ok(next.map(|batch| (batch, waiting)))
+    })
+}
+
+struct Waiting<S> {
+    /// `None` at their end.
+    rows: Option<S>,
+    filling: Filling,
+    /// Why they ended.
+    failed: Option<DataFusionError>,
+    memory: ExecutionMemory,
+}
+
+impl<S: Stream<Item = Result<RecordBatch>> + Unpin> Waiting<S> {
+    async fn next(&mut self) -> Result<Option<RecordBatch>> {
+        loop {
+            if let Some(batch) = self.filling.next() {
+                return counted(batch, &self.memory).map(Some);
+            }
+            let next = match &mut self.rows {
+                Some(rows) => match rows.next().now_or_never() {
+                    None if self.filling.is_empty() => Some(rows.next().await),
+                    ready => ready,
+                },
+                None if self.filling.is_empty() => return self.failed.take().map_or(Ok(None), Err),
+                None => None,
+            };
+            match next {
+                Some(Some(Ok(batch))) => self.filling.push(batch)?,
+                Some(Some(Err(error))) => (self.rows, self.failed) = (None, Some(error)),
+                Some(None) => self.rows = None,
+                // Nothing is ready, and no row waits for others.
+                None => self.filling.finish()?,
+            }
+        }
+    }
+}
 
 /// `batch`, which owns what is reserved for it. Columns for which memory is reserved already are not counted again: a
 /// function made them, or they were counted between tasks.
 ///
 /// # Errors
 /// The statement has no memory for it.
-pub(super) fn counted(batch: RecordBatch, memory: &ExecutionMemory) -> Result<RecordBatch> {
-    let batch = apart(batch)?;
-    let mut uncounted = Vec::new();
-    let mut buffers = Vec::new();
-    for (place, column) in batch.columns().iter().enumerate() {
-        let mut addresses = Vec::new();
-        add_buffers(&column.to_data(), &mut |buffer| addresses.push(address(buffer)));
-        if !addresses.iter().any(|address| memory.is_counted(*address)) {
-            uncounted.push(place);
-            buffers.extend(addresses);
+fn counted(batch: RecordBatch, memory: &ExecutionMemory) -> Result<RecordBatch> {
+    let mut columns = batch.columns().to_vec();
+    let (mut bytes, mut buffers, mut owner) = (0, Vec::new(), None);
+    for (place, column) in columns.iter_mut().enumerate() {
+        let mut own = Buffers::of(column);
+        if memory.is_counted(&own.addresses) {
+            continue;
         }
+        if own.bytes >= LEAST && own.bytes / 2 > bytes_of_values(column)? {
+            *column = apart(column)?;
+            own = Buffers::of(column);
+        }
+        // One whose values take no time to check again, if there is one.
+        if let Some(first) = own.addresses.first()
+            && owner.is_none_or(|(other, _)| !is_fixed(&batch, other) && is_fixed(&batch, place))
+        {
+            owner = Some((place, *first));
+        }
+        bytes += own.bytes;
+        buffers.extend(own.addresses);
     }
-    let bytes = get_record_batch_memory_size(&batch.project(&uncounted)?);
-    if bytes < LEAST {
-        return Ok(batch);
-    }
-    let reserved = Reserved::new(memory, "rows that are not read", bytes, buffers)?;
-    Ok(owning_batch(batch, reserved)?)
+    let Some((place, first)) = owner.filter(|_| bytes >= LEAST) else { return Ok(batch) };
+    let mut reserved = Some(Reserved::new(memory, "rows that are not read", bytes, buffers)?);
+    columns[place] = make_array(owning(columns[place].to_data(), first, &mut reserved)?);
+    Ok(RecordBatch::try_new(batch.schema(), columns)?)
 }
 
-/// `batch` in memory of its own, if it keeps more than twice of what it needs.
-fn apart(batch: RecordBatch) -> Result<RecordBatch> {
-    let kept = get_record_batch_memory_size(&batch);
-    if kept < LEAST || kept / 2 <= bytes_of(&batch)? {
-        return Ok(batch);
+fn is_fixed(batch: &RecordBatch, place: usize) -> bool {
+    batch.column(place).data_type().is_primitive()
+}
+
+/// The buffers of a column.
+struct Buffers {
+    addresses: Vec<usize>,
+    /// What they take.
+    bytes: usize,
+}
+
+impl Buffers {
+    fn of(column: &ArrayRef) -> Self {
+        let mut own = Self { addresses: Vec::new(), bytes: 0 };
+        add_buffers(&column.to_data(), &mut |buffer| {
+            own.addresses.push(address(buffer));
+            own.bytes += buffer.capacity();
+        });
+        own
     }
-    let rows = UInt64Array::from_iter_values((0..batch.num_rows()).map(|row| row as u64));
-    let batch = take_record_batch(&batch, &rows)?;
-    // Views that were taken still point into the memory that they had.
-    let columns = batch.columns().iter().map(|column| match column.data_type() {
-        DataType::Utf8View => Arc::new(column.as_string_view().gc()) as ArrayRef,
+}
+
+/// A copy of `column` that keeps nothing beside its values.
+fn apart(column: &ArrayRef) -> Result<ArrayRef> {
+    Ok(match column.data_type() {
+        DataType::Utf8View => Arc::new(column.as_string_view().gc()),
         DataType::BinaryView => Arc::new(column.as_binary_view().gc()),
-        _ => Arc::clone(column),
-    });
-    Ok(RecordBatch::try_new(batch.schema(), columns.collect())?)
+        _ => take(column, &UInt64Array::from_iter_values((0..column.len()).map(|row| row as u64)), None)?,
+    })
 }
 
 #[cfg(test)]
@@ -68,6 +144,7 @@ mod tests {
     use super::*;
     use arrow_array::{Int64Array, StringArray, StringViewArray};
     use datafusion::execution::memory_pool::GreedyMemoryPool;
+    use datafusion::physical_plan::spill::get_record_batch_memory_size;
 
     const ROWS: usize = 10_000;
 
@@ -107,6 +184,36 @@ mod tests {
             drop(rest);
             assert_eq!(memory.pool.reserved(), 0);
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_ready_is_joined_and_what_is_not_is_not_waited_for() {
+        let [_, batch, _] = batches();
+        let (schema, memory) = (batch.schema(), memory());
+        let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
+        let rows = stream::poll_fn(move |context| receiver.poll_recv(context));
+        let mut rows = Box::pin(waiting(rows, Arc::clone(&schema), 1000, memory.clone()));
+        let mut next =
+            || rows.next().now_or_never().map(|batch| batch.map(|batch| batch.map(|batch| batch.num_rows())));
+        assert!(next().is_none());
+        for row in 0..3 {
+            sender.send(Ok(batch.slice(row, 1))).unwrap();
+        }
+        assert_eq!(next().unwrap().unwrap().unwrap(), 3);
+        for part in 0..4 {
+            sender.send(Ok(batch.slice(400 * part, 400))).unwrap();
+        }
+        sender.send(datafusion::common::exec_err!("on purpose")).unwrap();
+        // All rows before the error.
+        assert_eq!(next().unwrap().unwrap().unwrap(), 1000);
+        assert_eq!(next().unwrap().unwrap().unwrap(), 600);
+        assert!(next().unwrap().unwrap().is_err());
+        drop(rows);
+        assert_eq!(memory.pool.reserved(), 0);
+
+        let all = waiting(stream::iter([Ok(batch.clone()), Ok(batch.slice(0, 1))]), schema, 1000, memory.clone());
+        let rows: usize = all.map(|batch| batch.unwrap().num_rows()).collect::<Vec<_>>().await.iter().sum();
+        assert_eq!(rows, ROWS + 1);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use reqwest::Client as HttpClient;
 use serde_json::{Value, json};
+use tokio_postgres::error::{DbError, Severity};
 use tokio_postgres::{Client as PostgresClient, NoTls};
 
 use super::deployment::{Deployment, User};
@@ -144,7 +145,13 @@ async fn over_postgres(connection: &mut Option<PostgresClient>, options: &str, s
     let Some(client) = connection else { return Ending::Disconnected("not connected".to_owned()) };
     match client.simple_query(statement).await {
         Ok(_) => Ending::Answered,
-        Err(error) => ending_of(&error),
+        Err(error) => {
+            // The server closes the connection after it: a statement that is sent before its end arrives has no answer.
+            if error.as_db_error().and_then(DbError::parsed_severity) == Some(Severity::Fatal) {
+                *connection = None;
+            }
+            ending_of(&error)
+        }
     }
 }
 
