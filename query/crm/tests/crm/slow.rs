@@ -1,11 +1,15 @@
 //! Statements that take too long in the CRM, that are cancelled, or that would change something in it.
 
-use crate::fixture::{LIMIT, query, schema_sql, server, session, settings};
+use crate::fixture::{LIMIT, query, schema_sql, server, session, session_with, settings};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::SessionContext;
-use holdfast_crm::{CrmError, OdbcDialect, Secret, Source, TableMapping};
+use futures::StreamExt;
+use holdfast_crm::{Crm, CrmError, CrmSettings, OdbcDialect, Secret, Source, TableMapping, for_user};
 use holdfast_testkit::mariadb::{self, MariaDb};
 use holdfast_testkit::postgres::{self, Postgres};
 use holdfast_testkit::{require, tools};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 fn views(names: &[&str]) -> Vec<TableMapping> {
@@ -75,6 +79,33 @@ async fn a_slow_statement_in_sqlite_is_interrupted() {
     database.connect().unwrap().execute_batch(view).await.unwrap();
     let context = session(settings(Source::Sqlite { path }, views(&["endless"])));
     times_out(&context, "endless", "SQLite file").await;
+}
+
+/// The rows of a table for `user`.
+async fn rows_for(context: &SessionContext, user: &str, table: &str) -> SendableRecordBatchStream {
+    let plan = context.sql(&format!("SELECT * FROM crm.{table}")).await.unwrap().create_physical_plan().await.unwrap();
+    let task = TaskContext::from(&context.state());
+    let config = for_user(task.session_config().clone(), user);
+    execute_stream(plan, Arc::new(task.with_session_config(config))).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_does_not_read_rows_leaves_permits_to_other_users() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("crm.db");
+    let database = libsql::Builder::new_local(&path).build().await.unwrap();
+    let view = "CREATE VIEW many AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200000) \
+                SELECT i FROM n";
+    database.connect().unwrap().execute_batch(view).await.unwrap();
+    let settings = CrmSettings { connections: 2, ..settings(Source::Sqlite { path }, views(&["many"])) };
+    let context = session_with(&Crm::connect(settings).unwrap());
+    let mut unread = rows_for(&context, "ann", "many").await;
+    assert!(unread.next().await.unwrap().is_ok());
+    let refused = rows_for(&context, "ann", "many").await.next().await.unwrap().unwrap_err();
+    assert!(matches!(CrmError::of(&refused), Some(CrmError::TimedOut { .. })), "{refused}");
+    assert!(rows_for(&context, "bob", "many").await.next().await.unwrap().is_ok());
+    drop(unread);
+    assert!(rows_for(&context, "ann", "many").await.next().await.unwrap().is_ok());
 }
 
 #[tokio::test(flavor = "multi_thread")]
