@@ -1,4 +1,5 @@
-//! The memory of the statement that is being planned or executed, for what its functions make.
+//! The memory of the statement that is being planned or executed: for what its functions make, for what its scans have
+//! read, and for rows that wait.
 //!
 //! The constants that are computed while a statement is planned have a bound of their own, and what they take is reserved
 //! as long as the plan lives. In execution a result is reserved until the last who holds it, operator or reader, drops it.
@@ -16,7 +17,7 @@ tokio::task_local! {
     static MEMORY: StatementMemory;
 }
 
-/// Against what the results of calls count.
+/// Against what it counts.
 #[derive(Debug, Clone)]
 pub(crate) enum StatementMemory {
     Planning(Arc<Constants>),
