@@ -135,16 +135,23 @@ pub(super) struct Filling {
     joined: BatchCoalescer,
     /// Of the values in it.
     bytes: usize,
+    /// One that is full by itself, and not copied.
+    whole: Option<RecordBatch>,
 }
 
 impl Filling {
     pub(super) fn new(schema: SchemaRef, batch_size: usize) -> Self {
         let joined = BatchCoalescer::new(schema, batch_size).with_biggest_coalesce_batch_size(Some(batch_size / 2));
-        Self { joined, bytes: 0 }
+        Self { joined, bytes: 0, whole: None }
     }
 
     pub(super) fn push(&mut self, batch: RecordBatch) -> Result<()> {
-        self.bytes += bytes_of(&batch)?;
+        let bytes = bytes_of(&batch)?;
+        if bytes >= FULL_BYTES && self.is_empty() {
+            self.whole = Some(batch);
+            return Ok(());
+        }
+        self.bytes += bytes;
         self.joined.push_batch(batch)?;
         if self.bytes >= FULL_BYTES {
             self.finish()?;
@@ -155,9 +162,9 @@ impl Filling {
         Ok(())
     }
 
-    /// The next full batch.
+    /// The next full batch. To be called until there is none before more is pushed.
     pub(super) fn next(&mut self) -> Option<RecordBatch> {
-        self.joined.next_completed_batch()
+        self.joined.next_completed_batch().or_else(|| self.whole.take())
     }
 
     /// Whether no rows wait to become a full one.

@@ -29,24 +29,25 @@ pub(super) fn address(buffer: &Buffer) -> usize {
 pub(super) struct Reserved {
     reservation: MemoryReservation,
     memory: ExecutionMemory,
-    /// The addresses of the buffers that it is for.
-    buffers: Vec<usize>,
+    /// The addresses of buffers that are known to be counted as long as it is owned.
+    known: Vec<usize>,
 }
 
 impl Reserved {
-    /// `bytes` for the buffers at these addresses, which `consumer` made.
+    /// `bytes` for what `consumer` made.
     ///
     /// # Errors
     /// The statement has no memory for them.
-    pub(super) fn new(
-        memory: &ExecutionMemory,
-        consumer: &str,
-        bytes: usize,
-        buffers: Vec<usize>,
-    ) -> Result<Self, DataFusionError> {
+    pub(super) fn new(memory: &ExecutionMemory, consumer: &str, bytes: usize) -> Result<Self, DataFusionError> {
         let reservation = MemoryConsumer::new(consumer).register(&memory.pool);
         reservation.try_grow(bytes)?;
-        Ok(Self { reservation, memory: memory.clone(), buffers })
+        Ok(Self { reservation, memory: memory.clone(), known: Vec::new() })
+    }
+
+    /// Makes it known that the buffers at these addresses are counted. Nothing but the array that owns this may have them:
+    /// who else had one would keep it when this is returned.
+    pub(super) fn known_at(self, addresses: Vec<usize>) -> Self {
+        Self { known: addresses, ..self }
     }
 }
 
@@ -67,18 +68,19 @@ pub(super) fn owning(data: ArrayData, place: usize, reserved: &mut Option<Reserv
     data.into_builder().child_data(children).build()
 }
 
-fn owned(buffer: Buffer, Reserved { reservation, memory, mut buffers }: Reserved) -> Buffer {
-    // Where it begins from now on.
-    buffers.push(buffer.as_ptr().addr());
-    memory.add_counted(&buffers);
-    Buffer::from(Bytes::from_owner(Owned { buffer, buffers, memory, _reservation: reservation }))
+fn owned(buffer: Buffer, Reserved { reservation, memory, mut known }: Reserved) -> Buffer {
+    if !known.is_empty() {
+        // Where it begins from now on.
+        known.push(buffer.as_ptr().addr());
+        memory.add_counted(&known);
+    }
+    Buffer::from(Bytes::from_owner(Owned { buffer, known, memory, _reservation: reservation }))
 }
 
 /// A buffer with what is reserved for it and for others.
 struct Owned {
     buffer: Buffer,
-    /// The addresses of all of them.
-    buffers: Vec<usize>,
+    known: Vec<usize>,
     memory: ExecutionMemory,
     _reservation: MemoryReservation,
 }
@@ -92,6 +94,6 @@ impl AsRef<[u8]> for Owned {
 impl Drop for Owned {
     fn drop(&mut self) {
         // Before its memory is another's.
-        self.memory.remove_counted(&self.buffers);
+        self.memory.remove_counted(&self.known);
     }
 }

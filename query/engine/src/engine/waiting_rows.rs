@@ -13,7 +13,7 @@ use super::full_batches::Filling;
 use super::owned_arrays::{Reserved, add_buffers, address, owning};
 use crate::statement_memory::ExecutionMemory;
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, RecordBatch, UInt64Array, make_array};
+use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, UInt64Array, make_array};
 use arrow_schema::{DataType, SchemaRef};
 use datafusion::arrow::compute::take;
 use datafusion::common::{DataFusionError, Result};
@@ -76,14 +76,14 @@ impl<S: Stream<Item = Result<RecordBatch>> + Unpin> Waiting<S> {
     }
 }
 
-/// `batch`, which owns what is reserved for it. Columns for which memory is reserved already are not counted again: a
-/// function made them, or they were counted between tasks.
+/// `batch`, which owns what is reserved for it. Columns that functions made, and that own what is reserved for them, are
+/// not counted again.
 ///
 /// # Errors
 /// The statement has no memory for it.
 fn counted(batch: RecordBatch, memory: &ExecutionMemory) -> Result<RecordBatch> {
     let mut columns = batch.columns().to_vec();
-    let (mut bytes, mut buffers, mut owner) = (0, Vec::new(), None);
+    let (mut bytes, mut owner) = (0, None);
     for (place, column) in columns.iter_mut().enumerate() {
         let mut own = Buffers::of(column);
         if memory.is_counted(&own.addresses) {
@@ -100,12 +100,13 @@ fn counted(batch: RecordBatch, memory: &ExecutionMemory) -> Result<RecordBatch> 
             owner = Some((place, *first));
         }
         bytes += own.bytes;
-        buffers.extend(own.addresses);
     }
-    let Some((place, first)) = owner.filter(|_| bytes >= LEAST) else { return Ok(batch) };
-    let mut reserved = Some(Reserved::new(memory, "rows that are not read", bytes, buffers)?);
-    columns[place] = make_array(owning(columns[place].to_data(), first, &mut reserved)?);
-    Ok(RecordBatch::try_new(batch.schema(), columns)?)
+    if let Some((place, first)) = owner.filter(|_| bytes >= LEAST) {
+        let mut reserved = Some(Reserved::new(memory, "rows that are not read", bytes)?);
+        columns[place] = make_array(owning(columns[place].to_data(), first, &mut reserved)?);
+    }
+    let rows = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    Ok(RecordBatch::try_new_with_options(batch.schema(), columns, &rows)?)
 }
 
 fn is_fixed(batch: &RecordBatch, place: usize) -> bool {
@@ -175,9 +176,6 @@ mod tests {
             let batch = counted(batch, &memory).unwrap();
             assert_eq!(batch, expected);
             assert_eq!(memory.pool.reserved(), taken);
-            // Not twice.
-            let batch = counted(batch, &memory).unwrap();
-            assert_eq!(memory.pool.reserved(), taken);
             let rest = batch.slice(ROWS - 1, 1);
             drop(batch);
             assert_eq!(memory.pool.reserved(), taken);
@@ -225,6 +223,10 @@ mod tests {
             assert_eq!(own, part);
             let (all, kept) = (get_record_batch_memory_size(&batch), memory.pool.reserved());
             assert!(kept < all / 4, "{kept} of {all}");
+            // Also if it is too small to be counted.
+            let row = counted(batch.slice(ROWS - 1, 1), &memory).unwrap();
+            assert_eq!(row, batch.slice(ROWS - 1, 1));
+            assert!(get_record_batch_memory_size(&row) < LEAST && memory.pool.reserved() == kept);
         }
     }
 

@@ -77,12 +77,12 @@ impl<'a> Counted<'a> {
             return Ok(made);
         }
         let addresses = new.iter().map(|(address, _)| *address).collect();
-        let Ok(reserved) = Reserved::new(memory, self.function, bytes, addresses) else {
+        let Ok(reserved) = Reserved::new(memory, self.function, bytes) else {
             let limit = if let MemoryLimit::Finite(limit) = memory.pool.memory_limit() { limit } else { usize::MAX };
             let what = format!("{} made {} MiB", self.function, bytes >> 20);
             return Err(QueryError::Memory { limit_mib: limit >> 20, what }.through_engine());
         };
-        Ok(make_array(owning(data, *largest, &mut Some(reserved))?))
+        Ok(make_array(owning(data, *largest, &mut Some(reserved.known_at(addresses)))?))
     }
 }
 
