@@ -64,6 +64,7 @@ pub fn install(mut builder: SessionStateBuilder) -> SessionStateBuilder {
     let others = builder.type_planner().take();
     let builder = builder.with_type_planner(Arc::new(time::Times::new(others)));
     let casts = [time::casts(), number::casts(), text::casts(), array::casts(), json::casts(), system::casts()];
+    let builder = builder.with_analyzer_rule(Arc::new(time::ByLength::default()));
     let builder = builder.with_analyzer_rule(Arc::new(cast::Casts::new(casts.into_iter().flatten())));
     aggregate::install(builder)
 }

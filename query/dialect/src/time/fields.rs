@@ -209,7 +209,7 @@ impl Read {
         let given_year = self.year();
         let (mut year, mut month, mut day) = (given_year.unwrap_or(0), 1, 1);
         let (mut has_month, mut has_day) = (false, false);
-        let mut set = |days: i64| {
+        let set = |days: i64| {
             let date = Date::of(days);
             (date.year, date.month, date.day)
         };

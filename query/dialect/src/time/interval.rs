@@ -32,7 +32,6 @@ pub(crate) struct Fields {
 
 /// A field of an interval literal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "SQL's words")]
 pub(crate) enum Part {
     Year,
     Month,

@@ -25,6 +25,7 @@ mod iso_interval;
 mod local;
 mod make;
 mod now;
+mod order;
 mod overlaps;
 mod parse;
 mod part;
@@ -39,6 +40,7 @@ mod words;
 mod zone;
 
 pub(crate) use now::moments;
+pub(crate) use order::ByLength;
 pub(crate) use sql_types::Times;
 
 use crate::cast::CastRule;

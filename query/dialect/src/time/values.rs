@@ -24,7 +24,7 @@ pub(super) fn interval_at(values: &Values<'_, ArrayRef>, row: usize) -> Result<O
         DataType::Interval(_) => Ok(array
             .as_primitive_opt::<IntervalMonthDayNanoType>()
             .map(|intervals| intervals.value(index))),
-        DIFFERENCE => Ok(Some(of_difference(array.as_primitive::<DurationMicrosecondType>().value(index)))),
+        data_type if *data_type == DIFFERENCE => Ok(Some(of_difference(array.as_primitive::<DurationMicrosecondType>().value(index)))),
         other => Err(SqlError::not_supported(format!("an interval held as {other} is not supported")).into()),
     }
 }
