@@ -17,7 +17,9 @@ const DAY_OF_MONTH: u8 = 4;
 const DATE: u8 = YEAR | MONTH | DAY_OF_MONTH;
 const CLOCK: u8 = 8;
 const ZONE: u8 = 16;
-const OTHER: u8 = 32;
+const WEEKDAY: u8 = 32;
+const ERA: u8 = 64;
+const HALF: u8 = 128;
 
 /// Days from the Julian day 0 to 1970-01-01.
 const JULIAN: i64 = 2_440_588;
@@ -152,14 +154,14 @@ impl Reading {
                 self.month = month;
                 found
             }
-            Some(DateWord::Weekday) => OTHER,
+            Some(DateWord::Weekday) => WEEKDAY,
             Some(DateWord::Era(is_bc)) => {
                 self.is_bc = is_bc;
-                return Ok(None);
+                ERA
             }
             Some(DateWord::Half(is_afternoon)) => {
                 self.half = Some(is_afternoon);
-                return Ok(None);
+                HALF
             }
             Some(DateWord::TimeFollows) => {
                 let is_time = matches!(next, Some(Kind::Number | Kind::Clock | Kind::Date));
@@ -267,7 +269,8 @@ impl Reading {
             let more = self.number(part, known)?;
             add(more, &mut known)?;
         }
-        if known & DATE != DATE {
+        // Before such a date stands nothing but a zone.
+        if known & !ZONE != DATE {
             return Err(Wrong::Format);
         }
         Ok(found)
@@ -435,6 +438,11 @@ impl Reading {
         }
         let has_clock = self.known & CLOCK != 0;
         if (!self.is_time_only && !has_date) || (self.is_time_only && !has_clock) {
+            return Err(Wrong::Format);
+        }
+        // What a zone means is known at a date only.
+        let is_of_region = matches!(self.zone, Some(ZoneOf::Zone(zone)) if matches!(zone, Zone::Named(_) | Zone::Posix(_)));
+        if !has_date && is_of_region {
             return Err(Wrong::Format);
         }
         Ok(Decoded::Moment(Moment {

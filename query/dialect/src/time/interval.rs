@@ -84,12 +84,19 @@ impl Part {
 /// What has been read so far.
 #[derive(Debug, Default)]
 struct Sum {
+    years: i64,
     months: i64,
     days: i64,
     microseconds: i64,
 }
 
 impl Sum {
+    fn add_years(&mut self, count: i64, each: i64) -> Result<(), Wrong> {
+        let sum = count.checked_mul(each).and_then(|years| self.years.checked_add(years));
+        self.years = sum.filter(|years| i32::try_from(*years).is_ok()).ok_or(Wrong::Interval)?;
+        Ok(())
+    }
+
     fn add_months(&mut self, count: i64, each: i64) -> Result<(), Wrong> {
         let sum = count.checked_mul(each).and_then(|months| self.months.checked_add(months));
         self.months = sum.filter(|months| i32::try_from(*months).is_ok()).ok_or(Wrong::Interval)?;
@@ -129,6 +136,7 @@ impl Sum {
 
     fn negated(self) -> Option<Self> {
         Some(Self {
+            years: self.years.checked_neg()?,
             months: self.months.checked_neg()?,
             days: self.days.checked_neg()?,
             microseconds: self.microseconds.checked_neg()?,
@@ -156,14 +164,14 @@ impl Sum {
                 self.add_fraction_of_days(fraction, MONTH_DAYS)
             }
             Unit::Year | Unit::Decade | Unit::Century | Unit::Millennium => {
-                let months = match unit {
-                    Unit::Year => 12,
-                    Unit::Decade => 120,
-                    Unit::Century => 1_200,
-                    _ => 12_000,
+                let years = match unit {
+                    Unit::Year => 1,
+                    Unit::Decade => 10,
+                    Unit::Century => 100,
+                    _ => 1_000,
                 };
-                self.add_months(count, months)?;
-                self.add_fraction_of_months(fraction, months)
+                self.add_years(count, years)?;
+                self.add_fraction_of_months(fraction, years * 12)
             }
             Unit::Quarter => Err(Wrong::Format),
         }
@@ -180,7 +188,7 @@ fn read(text: &str, of: Fields) -> Result<IntervalMonthDayNano, Wrong> {
         Err(Wrong::Format) => super::iso_interval::read(text)?,
         other => {
             let sum = other?;
-            (sum.months, sum.days, sum.microseconds)
+            (sum.years * 12 + sum.months, sum.days, sum.microseconds)
         }
     };
     let interval = interval_of(sum.0, sum.1, sum.2).ok_or(Wrong::Range)?;
@@ -343,6 +351,6 @@ impl IsoSum {
     }
 
     pub(super) fn into_parts(self) -> (i64, i64, i64) {
-        (self.0.months, self.0.days, self.0.microseconds)
+        (self.0.years * 12 + self.0.months, self.0.days, self.0.microseconds)
     }
 }

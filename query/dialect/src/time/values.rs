@@ -3,7 +3,7 @@
 use super::format::of_difference;
 use crate::SqlError;
 use crate::call::{Call, Values};
-use crate::types::{PgType, timestamp, timestamptz};
+use crate::types::PgType;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{DurationMicrosecondType, IntervalMonthDayNano, IntervalMonthDayNanoType};
 use arrow_array::{Array, ArrayRef};
@@ -55,9 +55,4 @@ impl<T: Clone> Memo<T> {
 /// Whether an argument is a `timestamp with time zone`.
 pub(super) fn has_zone(call: &Call, argument: usize) -> bool {
     PgType::of(call.any(argument).array().data_type()) == PgType::Timestamptz
-}
-
-/// Whether a type is one of microseconds.
-pub(super) fn is_microseconds(data_type: &DataType) -> bool {
-    *data_type == timestamp() || *data_type == timestamptz()
 }

@@ -58,7 +58,7 @@ pub(super) fn of_date(word: &str) -> Option<DateWord> {
         "j" | "jd" | "julian" => DateWord::JulianFollows,
         "dst" => DateWord::SummerTime,
         "epoch" => DateWord::Epoch,
-        "infinity" | "+infinity" => DateWord::Infinity,
+        "infinity" => DateWord::Infinity,
         "-infinity" => DateWord::MinusInfinity,
         "allballs" => DateWord::Midnight,
         "now" | "today" | "tomorrow" | "yesterday" => DateWord::OfToday,
