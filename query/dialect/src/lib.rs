@@ -55,6 +55,7 @@ pub fn planners() -> Vec<Arc<dyn ExprPlanner>> {
     ];
     let mut planners: Vec<Arc<dyn ExprPlanner>> =
         vec![Arc::new(operator::Operators::new(operators.into_iter().flatten()))];
+    planners.push(Arc::new(time::TextsAsIntervals));
     planners.extend(aggregate::planners());
     planners
 }

@@ -172,7 +172,9 @@ fn read(text: &str, nodes: &[Node]) -> Result<Read, SqlError> {
             Node::Key { key: Key::Exact, .. } => is_exact = true,
             Node::Key { key, fills, ordinal, .. } => {
                 let may_be_longer = !fills || ordinal.is_some() || is_before_separator(nodes.get(place + 1));
-                rest = field(&mut read, *key, rest, may_be_longer)?;
+                // A minus that was taken for a separator may be the sign of an offset.
+                let is_after_minus = skipped > 0 && text[..text.len() - rest.len()].ends_with('-');
+                rest = field(&mut read, *key, rest, may_be_longer, is_after_minus)?;
                 if ordinal.is_some() && !rest.is_empty() {
                     // Both letters of the ending, whichever they are.
                     let mut ending = rest.chars();
@@ -201,7 +203,13 @@ fn is_before_separator(next: Option<&Node>) -> bool {
 }
 
 /// Reads one field; returns what follows.
-fn field<'a>(read: &mut Read, key: Key, text: &'a str, may_be_longer: bool) -> Result<&'a str, SqlError> {
+fn field<'a>(
+    read: &mut Read,
+    key: Key,
+    text: &'a str,
+    may_be_longer: bool,
+    is_after_minus: bool,
+) -> Result<&'a str, SqlError> {
     read.convention(match key {
         Key::IsoYear(_) | Key::IsoWeek | Key::IsoDayOfWeek | Key::IsoDayOfYear => Some(Convention::Iso),
         Key::Year(_)
@@ -260,7 +268,7 @@ fn field<'a>(read: &mut Read, key: Key, text: &'a str, may_be_longer: bool) -> R
             let (sign, digits_of) = match text.as_bytes().first() {
                 Some(b'-') => (-1, &text[1..]),
                 Some(b'+' | b' ') => (1, &text[1..]),
-                _ => (1, text),
+                _ => (if is_after_minus { -1 } else { 1 }, text),
             };
             read.offset_sign = sign;
             number(digits_of, digits, key, may_be_longer)?

@@ -40,7 +40,7 @@ mod words;
 mod zone;
 
 pub(crate) use now::moments;
-pub(crate) use order::ByLength;
+pub(crate) use order::{ByLength, TextsAsIntervals};
 pub(crate) use sql_types::Times;
 
 use crate::cast::CastRule;

@@ -28,12 +28,14 @@ use datafusion::logical_expr::expr::{
     AggregateFunction, InList, ScalarFunction, Sort, WindowFunction, WindowFunctionDefinition,
 };
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
-    Aggregate, Between, BinaryExpr, Case, Distinct, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator,
+    Aggregate, Between, BinaryExpr, Case, Cast, Distinct, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator,
     ScalarUDF,
 };
 use datafusion::optimizer::AnalyzerRule;
+use datafusion::sql::sqlparser::ast::BinaryOperator;
 use std::sync::Arc;
 
 /// The type of a length in nanoseconds.
@@ -87,6 +89,35 @@ impl AnalyzerRule for ByLength {
 
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
         Ok(plan.transform_up_with_subqueries(|node| self.of_node(node))?.data)
+    }
+}
+
+/// Reads the text beside an interval in a comparison as an interval.
+#[derive(Debug)]
+pub(crate) struct TextsAsIntervals;
+
+impl ExprPlanner for TextsAsIntervals {
+    fn plan_binary_op(&self, mut expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
+        let is_compared = matches!(
+            expr.op,
+            BinaryOperator::Eq
+                | BinaryOperator::NotEq
+                | BinaryOperator::Lt
+                | BinaryOperator::LtEq
+                | BinaryOperator::Gt
+                | BinaryOperator::GtEq
+        );
+        if is_compared
+            && let (Ok(right), Ok(left)) = (expr.right.get_type(schema), expr.left.get_type(schema))
+        {
+            let as_interval = |text: Expr| Expr::Cast(Cast::new(Box::new(text), PgType::Interval.arrow()));
+            if left.is_string() && PgType::of(&right) == PgType::Interval {
+                expr.left = as_interval(expr.left);
+            } else if right.is_string() && PgType::of(&left) == PgType::Interval {
+                expr.right = as_interval(expr.right);
+            }
+        }
+        Ok(PlannerResult::Original(expr))
     }
 }
 

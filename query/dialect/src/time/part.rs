@@ -316,7 +316,7 @@ fn part_of(part: Part, day: i64, of_day: i64) -> Value {
     let date = || Date::of(day);
     let years = |length: i64| {
         let year = date().year;
-        if year > 0 { (year + length - 1) / length } else { -((length - (year - 1)) / length) }
+        if year > 0 { (year + length - 1) / length } else { -((length - year) / length) }
     };
     Value::Whole(match part {
         Part::Unit(Unit::Microsecond) => of_day % MINUTE,

@@ -4,7 +4,7 @@ use super::calendar::{
     Date, HOUR, MINUTE, SECOND, day_of_week, first_monday, is_finite, iso_week, microseconds, split,
 };
 use super::pattern::{Case, Key, Node, checked};
-use super::values::{Memo, has_zone};
+use super::values::{Memo, has_zone, interval_at};
 use super::words::MONTHS;
 use crate::SqlError;
 use crate::call::Call;
@@ -23,13 +23,14 @@ const JULIAN: i64 = 2_440_588;
 
 /// The function.
 pub(super) fn functions() -> Vec<Function> {
-    use PgType::{Interval, Text, Timestamp, Timestamptz};
+    use PgType::{Interval, Text, Time, Timestamp, Timestamptz};
     vec![Function::new(
         "to_char",
         vec![
             form([Timestamptz, Text], || Text, of_timestamps),
             form([Timestamp, Text], || Text, of_timestamps),
             form([Interval, Text], || Text, of_intervals),
+            form([Time, Text], || Text, of_intervals),
         ],
     )]
 }
@@ -114,18 +115,21 @@ impl Parts {
 
 fn of_timestamps(call: &Call) -> Result<ArrayRef> {
     let (times, has_zone) = (call.timestamp(0), has_zone(call, 0));
-    written(call, |row| times.get(row).filter(|time| is_finite(*time)).map(|time| Parts::of_timestamp(time, has_zone)))
+    written(call, |row| {
+        let time = times.get(row).filter(|time| is_finite(*time));
+        Ok(time.map(|time| Parts::of_timestamp(time, has_zone)))
+    })
 }
 
 fn of_intervals(call: &Call) -> Result<ArrayRef> {
-    let intervals = call.interval(0);
-    written(call, |row| intervals.get(row).map(Parts::of_interval))
+    let intervals = call.any(0);
+    written(call, |row| Ok(interval_at(&intervals, row)?.map(Parts::of_interval)))
 }
 
-fn written(call: &Call, parts: impl Fn(usize) -> Option<Parts>) -> Result<ArrayRef> {
+fn written(call: &Call, parts: impl Fn(usize) -> Result<Option<Parts>>) -> Result<ArrayRef> {
     let (patterns, mut memo, mut total) = (call.text(1), Memo::new(), 0_usize);
     call.texts(|row| {
-        let (Some(parts), Some(pattern)) = (parts(row), patterns.get(row)) else { return Ok(None) };
+        let (Some(parts), Some(pattern)) = (parts(row)?, patterns.get(row)) else { return Ok(None) };
         if pattern.is_empty() {
             return Ok(None);
         }
@@ -296,7 +300,8 @@ fn put(out: &mut String, node: &Node, parts: &Parts) -> Result<(), SqlError> {
             let year = if matches!(key, Key::Year(_)) { parts.year } else { parts.iso_year };
             let year = parts.called(year);
             let shown = if digits == 4 { year } else { year % 10_i64.pow(digits.into()) };
-            put_number(out, shown, width(year, digits.into()));
+            // The width is that of the year of the calendar.
+            put_number(out, shown, width(parts.called(parts.year), digits.into()));
         }
         Key::RomanMonth => {
             is_number = false;

@@ -6,7 +6,7 @@ use super::calendar::{
     DAY, Date, HOUR, MINUTE, SECOND, interval_of, is_finite, iso_week, first_monday, join, microseconds, split,
 };
 use super::error::out_of_range;
-use super::values::Memo;
+use super::values::{Memo, interval_at};
 use super::words::Unit;
 use super::zone::Zone;
 use crate::SqlError;
@@ -19,7 +19,7 @@ use datafusion::common::Result;
 
 /// The functions.
 pub(super) fn functions() -> Vec<Function> {
-    use PgType::{Interval, Text, Timestamp, Timestamptz};
+    use PgType::{Interval, Text, Time, Timestamp, Timestamptz};
     vec![
         Function::new(
             "date_trunc",
@@ -27,6 +27,7 @@ pub(super) fn functions() -> Vec<Function> {
                 form([Text, Timestamptz], || Timestamptz, truncated),
                 form([Text, Timestamp], || Timestamp, truncated),
                 form([Text, Interval], || Interval, truncated_intervals),
+                form([Text, Time], || Interval, truncated_intervals),
                 form([Text, Timestamptz, Text], || Timestamptz, truncated),
             ],
         ),
@@ -47,12 +48,8 @@ fn unit(call: &Call, name: &str) -> Result<Unit, SqlError> {
     let data_type = PgType::of(call.any(1).array().data_type());
     let shown: String = name.to_lowercase().chars().take(100).collect();
     let lower = name.to_ascii_lowercase();
-    Unit::named(&lower).ok_or_else(|| match super::words::of_date(&lower) {
-        Some(super::words::DateWord::Unit) => {
-            SqlError::not_supported(format!("unit \"{shown}\" not supported for type {data_type}"))
-        }
-        _ => SqlError::invalid_parameter(format!("unit \"{shown}\" not recognized for type {data_type}")),
-    })
+    Unit::named(&lower)
+        .ok_or_else(|| SqlError::invalid_parameter(format!("unit \"{shown}\" not recognized for type {data_type}")))
 }
 
 fn truncated(call: &Call) -> Result<ArrayRef> {
@@ -106,10 +103,10 @@ pub(super) fn start(unit: Unit, time: i64, zone: &Zone) -> Option<i64> {
 }
 
 fn truncated_intervals(call: &Call) -> Result<ArrayRef> {
-    let (units, intervals) = (call.text(0), call.interval(1));
+    let (units, intervals) = (call.text(0), call.any(1));
     let mut memo = Memo::new();
     call.primitives::<IntervalMonthDayNanoType>(|row| {
-        let (Some(name), Some(interval)) = (units.get(row), intervals.get(row)) else { return Ok(None) };
+        let (Some(name), Some(interval)) = (units.get(row), interval_at(&intervals, row)?) else { return Ok(None) };
         let unit = memo.of(name, |name| unit(call, name))?;
         Ok(Some(start_of_interval(unit, interval)?))
     })

@@ -5,7 +5,9 @@ use crate::SqlError;
 use crate::call::{Call, Values};
 use crate::types::PgType;
 use arrow_array::cast::AsArray;
-use arrow_array::types::{DurationMicrosecondType, IntervalMonthDayNano, IntervalMonthDayNanoType};
+use arrow_array::types::{
+    DurationMicrosecondType, IntervalMonthDayNano, IntervalMonthDayNanoType, Time64MicrosecondType,
+};
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::{DataType, TimeUnit};
 use datafusion::common::Result;
@@ -13,7 +15,7 @@ use datafusion::common::Result;
 /// The type of a difference of times while no function needs it as an interval.
 pub(super) const DIFFERENCE: DataType = DataType::Duration(TimeUnit::Microsecond);
 
-/// A row's interval, which may be held as a difference of times.
+/// A row's interval, which may be held as a difference of times, or be a time of day.
 pub(super) fn interval_at(values: &Values<'_, ArrayRef>, row: usize) -> Result<Option<IntervalMonthDayNano>> {
     let index = values.index(row);
     let array = values.array();
@@ -25,6 +27,10 @@ pub(super) fn interval_at(values: &Values<'_, ArrayRef>, row: usize) -> Result<O
             .as_primitive_opt::<IntervalMonthDayNanoType>()
             .map(|intervals| intervals.value(index))),
         data_type if *data_type == DIFFERENCE => Ok(Some(of_difference(array.as_primitive::<DurationMicrosecondType>().value(index)))),
+        DataType::Time64(TimeUnit::Microsecond) => {
+            let time = array.as_primitive::<Time64MicrosecondType>().value(index);
+            Ok(Some(IntervalMonthDayNano::new(0, 0, time * 1_000)))
+        }
         other => Err(SqlError::not_supported(format!("an interval held as {other} is not supported")).into()),
     }
 }
