@@ -14,7 +14,7 @@ use arrow_array::ArrayRef;
 use arrow_schema::{DataType, Field, FieldRef};
 use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::{
-    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -151,6 +151,8 @@ pub struct Function {
     aliases: Vec<String>,
     forms: Vec<Form>,
     signature: Signature,
+    /// Of an operator: the operands that are left to the engine.
+    unless: Option<fn(&[Expr]) -> bool>,
 }
 
 impl PartialEq for Function {
@@ -170,7 +172,8 @@ impl Hash for Function {
 impl Function {
     /// An immutable function with these forms.
     pub fn new(name: &'static str, forms: Vec<Form>) -> Self {
-        Self { name, aliases: Vec::new(), forms, signature: Signature::user_defined(Volatility::Immutable) }
+        let signature = Signature::user_defined(Volatility::Immutable);
+        Self { name, aliases: Vec::new(), forms, signature, unless: None }
     }
 
     /// With another name by which it is also called.
@@ -187,6 +190,18 @@ impl Function {
         self
     }
 
+    /// An operator that is left to the engine for some operands, for which the engine has PostgreSQL's result.
+    #[must_use]
+    pub(crate) fn unless(mut self, is_left: fn(&[Expr]) -> bool) -> Self {
+        self.unless = Some(is_left);
+        self
+    }
+
+    /// Whether these operands are left to the engine.
+    pub(crate) fn leaves(&self, operands: &[Expr]) -> bool {
+        self.unless.is_some_and(|is_left| is_left(operands))
+    }
+
     /// The name, which is the symbol of an operator.
     pub(crate) fn symbol(&self) -> &'static str {
         self.name
@@ -195,11 +210,17 @@ impl Function {
     /// With the forms of another one of the same name behind its own.
     pub(crate) fn with_forms_of(mut self, other: Self) -> Self {
         self.forms.extend(other.forms);
+        self.unless = self.unless.or(other.unless);
         self
     }
 
-    /// Whether a form takes arguments of these types.
+    /// Whether a form takes arguments of these types. Of texts alone none is taken for a constant of another type.
     pub(crate) fn has_form_for(&self, types: &[DataType]) -> bool {
+        let are_texts = types.iter().all(|data_type| PgType::of(data_type) == PgType::Text);
+        if are_texts {
+            let given = vec![PgType::Text; types.len()];
+            return self.forms.iter().any(|form| fit(form, &given, types, false).is_some());
+        }
         self.resolve(types).is_ok()
     }
 
