@@ -84,6 +84,11 @@ impl Arguments<'_> {
         }
     }
 
+    /// A text that is constant.
+    pub fn constant_text(&self, argument: usize) -> Option<&str> {
+        self.constants.get(argument).copied().flatten()?.try_as_str().flatten()
+    }
+
     /// A whole number that is constant.
     pub fn constant(&self, argument: usize) -> Option<i64> {
         let value = self.constants.get(argument).copied().flatten()?;

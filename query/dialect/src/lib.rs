@@ -26,8 +26,10 @@ mod system;
 mod text;
 mod time;
 mod types;
+mod unconstrained;
 
 pub use error::SqlError;
+pub use statement::{rewrite, shown_name};
 pub use types::{SHOWN_SCALE, TYPE_KEY};
 
 use datafusion::common::Result;
@@ -74,6 +76,7 @@ pub fn register(state: &mut SessionState) -> Result<()> {
         array::functions(),
         json::functions(),
         system::functions(),
+        unconstrained::functions(),
     ];
     for function in functions.into_iter().flatten() {
         state.register_udf(Arc::new(function.udf()))?;

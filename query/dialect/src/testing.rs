@@ -28,8 +28,8 @@ pub(crate) fn rows(context: &SessionContext, sql: &str) -> Result<Vec<Vec<Option
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
         let state = context.state();
-        let statement = state.sql_to_statement(sql, &Dialect::PostgreSQL)?;
-        let statement = crate::statement::rewrite(statement)?;
+        let mut statement = state.sql_to_statement(sql, &Dialect::PostgreSQL)?;
+        crate::statement::rewrite(&mut statement)?;
         let plan = state.statement_to_plan(statement).await?;
         let batches = context.execute_logical_plan(plan).await?.collect().await?;
         let mut rows = Vec::new();
@@ -91,4 +91,39 @@ pub(crate) fn compare(answers: &str) {
     }
     assert!(compared > 0, "no answers to compare");
     assert!(wrong.is_empty(), "{} of {compared} differ:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn constants_and_names_are_postgresqls() {
+    let context = context();
+    for (sql, name) in [("SELECT 1", "?column?"), ("SELECT max(x) FROM (VALUES (1)) t(x)", "max")] {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let state = context.state();
+            let mut statement = state.sql_to_statement(sql, &Dialect::PostgreSQL).unwrap();
+            crate::rewrite(&mut statement).unwrap();
+            let plan = state.statement_to_plan(statement).await.unwrap();
+            assert_eq!(plan.schema().field(0).name(), name);
+        });
+    }
+    for (sql, text) in [
+        ("SELECT pg_typeof(1)", "integer"),
+        ("SELECT pg_typeof(3000000000)", "bigint"),
+        ("SELECT pg_typeof(-2147483648)", "integer"),
+        ("SELECT pg_typeof(-9223372036854775808)", "bigint"),
+        ("SELECT pg_typeof(9223372036854775808)", "numeric"),
+        ("SELECT pg_typeof(1.5)", "numeric"),
+        ("SELECT pg_typeof(1e3)", "numeric"),
+        ("SELECT 1e3", "1000"),
+        ("SELECT pg_typeof('x')", "text"),
+        ("SELECT pg_typeof(x) FROM (VALUES (1)) t(x) ORDER BY 1 LIMIT 1", "integer"),
+        ("SELECT count(*) FROM (SELECT 1, 1) t", "1"),
+        ("SELECT (1, 2) < (1, 3)", "true"),
+        ("SELECT count(*) FROM generate_series(1, 3) AS d WHERE d > 1", "2"),
+        ("SELECT generate_series FROM generate_series(5, 5)", "5"),
+        ("SELECT sum(x) OVER (ORDER BY x ROWS 1 PRECEDING) FROM (VALUES (4)) t(x) FETCH FIRST ROW ONLY", "4"),
+    ] {
+        let got = rows(&context, sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
+        assert_eq!(got[0][0].as_deref(), Some(text), "{sql}");
+    }
 }
