@@ -13,6 +13,7 @@ use crate::types::{PgType, TYPE_KEY, array_of, numeric};
 use arrow_array::ArrayRef;
 use arrow_schema::{DataType, Field, FieldRef};
 use datafusion::common::{Result, ScalarValue};
+use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
@@ -158,6 +159,8 @@ pub struct Function {
     signature: Signature,
     /// Of an operator: the operands that are left to the engine.
     unless: Option<fn(&[Expr]) -> bool>,
+    /// What a call with some constants is instead.
+    simplified: Option<fn(&[Expr]) -> Option<Expr>>,
 }
 
 impl PartialEq for Function {
@@ -178,7 +181,7 @@ impl Function {
     /// An immutable function with these forms.
     pub fn new(name: &'static str, forms: Vec<Form>) -> Self {
         let signature = Signature::user_defined(Volatility::Immutable);
-        Self { name, aliases: Vec::new(), forms, signature, unless: None }
+        Self { name, aliases: Vec::new(), forms, signature, unless: None, simplified: None }
     }
 
     /// With another name by which it is also called.
@@ -199,6 +202,13 @@ impl Function {
     #[must_use]
     pub(crate) fn unless(mut self, is_left: fn(&[Expr]) -> bool) -> Self {
         self.unless = Some(is_left);
+        self
+    }
+
+    /// A call that is simplified to an expression, about which the engine knows more.
+    #[must_use]
+    pub(crate) fn simplified(mut self, simplified: fn(&[Expr]) -> Option<Expr>) -> Self {
+        self.simplified = Some(simplified);
         self
     }
 
@@ -279,11 +289,11 @@ impl Function {
 type Rank = (usize, usize);
 
 fn fit(form: &Form, given: &[PgType], types: &[DataType], text_is_unknown: bool) -> Option<(Rank, Vec<DataType>)> {
-    let takes = form.takes(given.len())?;
+    let all = form.takes(given.len())?;
     let (mut exact, mut preferred) = (0, 0);
-    let common = common_type(&takes, given, types);
+    let common = common_type(&all, given, types);
     let mut arguments = Vec::with_capacity(given.len());
-    for (place, takes) in takes.iter().enumerate() {
+    for (place, takes) in all.iter().enumerate() {
         let (pg, data_type) = (&given[place], &types[place]);
         let is_unknown = *pg == PgType::Unknown || (text_is_unknown && *pg == PgType::Text);
         arguments.push(match takes {
@@ -306,6 +316,7 @@ fn fit(form: &Form, given: &[PgType], types: &[DataType], text_is_unknown: bool)
                     as_it_is(data_type)
                 }
                 PgType::Unknown => array_of(DataType::Utf8View),
+                _ if is_unknown => array_beside(place, &all, given, types),
                 _ => return None,
             },
             Takes::ElementOf(array) => match types.get(*array) {
@@ -321,6 +332,17 @@ fn fit(form: &Form, given: &[PgType], types: &[DataType], text_is_unknown: bool)
         });
     }
     Some(((exact, preferred), arguments))
+}
+
+/// The array that a constant text is: as another array, or of what it is compared with.
+fn array_beside(place: usize, takes: &[&Takes], given: &[PgType], types: &[DataType]) -> DataType {
+    let array = given.iter().position(|given| matches!(given, PgType::Array(_)));
+    let element = takes.iter().position(|takes| **takes == Takes::ElementOf(place));
+    match (array, element) {
+        (Some(array), _) => as_it_is(&types[array]),
+        (None, Some(element)) if given[element] != PgType::Unknown => array_of(as_it_is(&types[element])),
+        (None, _) => array_of(DataType::Utf8View),
+    }
 }
 
 /// The type that all `Common` arguments become.
@@ -417,6 +439,13 @@ impl ScalarUDFImpl for Function {
             }
         };
         Ok(Arc::new(Field::new(self.name, data_type, true)))
+    }
+
+    fn simplify(&self, args: Vec<Expr>, _: &SimplifyContext) -> Result<ExprSimplifyResult> {
+        Ok(match self.simplified.and_then(|simplified| simplified(&args)) {
+            Some(expression) => ExprSimplifyResult::Simplified(expression),
+            None => ExprSimplifyResult::Original(args),
+        })
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
