@@ -52,6 +52,8 @@ pub enum Returns {
     Computed(fn(&Arguments<'_>) -> Result<DataType>),
     /// A text that is called by another name, such as `json`.
     Named(&'static str),
+    /// A text that is called as an argument is, such as `jsonb`, and by this name if that has none.
+    NamedAs(usize, &'static str),
 }
 
 /// The arguments for which a result's type is computed.
@@ -433,7 +435,14 @@ impl ScalarUDFImpl for Function {
             Returns::ArrayOf(argument) => array_of(coerced[argument].clone()),
             Returns::Scale(scale) => numeric(scale(&arguments)),
             Returns::Computed(compute) => compute(&arguments)?,
-            Returns::Named(name) => {
+            Returns::Named(_) | Returns::NamedAs(..) => {
+                let name = match form.returns {
+                    Returns::NamedAs(argument, otherwise) => {
+                        args.arg_fields[argument].metadata().get(TYPE_KEY).map_or(otherwise, String::as_str)
+                    }
+                    Returns::Named(name) => name,
+                    _ => "text",
+                };
                 let metadata = [(TYPE_KEY.to_owned(), name.to_owned())].into();
                 return Ok(Arc::new(Field::new(self.name, DataType::Utf8View, true).with_metadata(metadata)));
             }
@@ -450,6 +459,7 @@ impl ScalarUDFImpl for Function {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let types: Vec<DataType> = args.args.iter().map(ColumnarValue::data_type).collect();
+        let marks = args.arg_fields.iter().map(|field| field.metadata().get(TYPE_KEY).cloned()).collect();
         let (form, coerced) = self.resolve(&types)?;
         // The engine has cast the arguments; what a plan of another origin has not, is cast here.
         let arguments: Vec<ColumnarValue> = args
@@ -466,7 +476,7 @@ impl ScalarUDFImpl for Function {
         let is_constant = self.signature.volatility != Volatility::Volatile
             && arguments.iter().all(|argument| matches!(argument, ColumnarValue::Scalar(_)));
         let rows = if is_constant { 1 } else { args.number_rows };
-        let call = Call::new(arguments, rows, args.return_field.data_type().clone())?;
+        let call = Call::new(arguments, rows, args.return_field.data_type().clone())?.with_marks(marks);
         let made = (form.evaluate)(&call)?;
         Ok(if is_constant {
             ColumnarValue::Scalar(ScalarValue::try_from_array(&made, 0)?)

@@ -22,7 +22,7 @@ mod written;
 
 pub(crate) use casts::casts;
 pub(crate) use subscripts::Subscripts;
-pub(crate) use written::texts;
+pub(crate) use written::{read_texts, texts};
 
 use crate::function::Function;
 

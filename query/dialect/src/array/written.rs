@@ -89,6 +89,18 @@ pub(super) enum Read {
     Array(Vec<Read>),
 }
 
+/// Reads an array of texts.
+pub(crate) fn read_texts(text: &str) -> Result<Vec<Option<String>>, SqlError> {
+    let nested = || SqlError::new("22P02", "a path or a list of keys has one dimension");
+    read(text)?
+        .into_iter()
+        .map(|element| match element {
+            Read::Element(text) => Ok(text),
+            Read::Array(_) => Err(nested()),
+        })
+        .collect()
+}
+
 /// Dimensions of an array.
 const MOST_DIMENSIONS: usize = 6;
 

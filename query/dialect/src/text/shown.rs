@@ -29,7 +29,10 @@ pub(crate) fn converted(values: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
     if values.data_type() == to {
         return Ok(Arc::clone(values));
     }
-    let Some(rule) = RULES.get(&(from.clone(), target)) else { return Ok(arrow_cast::cast(values, to)?) };
+    let Some(rule) = RULES.get(&(from.clone(), target)) else {
+        let strict = arrow_cast::CastOptions { safe: false, ..Default::default() };
+        return Ok(arrow_cast::cast_with_options(values, to, &strict)?);
+    };
     let canonical = match from {
         PgType::Numeric => PgType::numeric_of(values.data_type()),
         known => known.arrow(),
@@ -76,6 +79,16 @@ impl Texts {
             _ => texts(values.array())?,
         };
         Ok(Self { texts, is_constant: values.is_constant() })
+    }
+
+    /// Those of an argument that are keys of JSON: truth values have their words.
+    pub(crate) fn key_of(call: &Call, argument: usize) -> Result<Self> {
+        let mut made = Self::of(call, argument)?;
+        if PgType::of(call.any(argument).array().data_type()) == PgType::Bool {
+            let word = |text: Option<&str>| text.map(|text| if text == "t" { "true" } else { "false" });
+            made.texts = made.texts.iter().map(word).collect();
+        }
+        Ok(made)
     }
 
     /// A row's text.

@@ -16,6 +16,7 @@ mod parse;
 mod search;
 mod similar;
 
+pub(crate) use functions::set_returning;
 pub(super) use functions::{functions, substring_by_pattern, substring_similar};
 pub(super) use letters::{is_alnum, lower, upper};
 pub(super) use operators::operators;
