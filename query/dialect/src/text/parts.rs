@@ -26,6 +26,7 @@ pub(super) fn functions() -> Vec<Function> {
         Function::new("split_part", vec![form([Text, Text, Int4], || Text, split_part)]),
         Function::new("reverse", vec![form([Text], || Text, reverse)]),
         Function::new("repeat", vec![form([Text, Int4], || Text, repeat)]),
+        Function::new("to_varchar_type", vec![form([Text, Int4], || Text, to_varchar)]),
         Function::new("starts_with", vec![form([Text, Text], || Bool, starts_with)]),
     ]
 }
@@ -119,6 +120,18 @@ fn left(call: &Call) -> Result<ArrayRef> {
         let letters = number.unsigned_abs() as usize;
         let end = if number >= 0 { place_behind(text, letters) } else { place_before_last(text, letters) };
         Ok(Some(&text[..end]))
+    })
+}
+
+/// `x::varchar(n)`: the first letters.
+fn to_varchar(call: &Call) -> Result<ArrayRef> {
+    let (texts, lengths) = (call.text(0), call.int4(1));
+    call.texts(|row| {
+        let (Some(text), Some(length)) = (texts.get(row), lengths.get(row)) else { return Ok(None) };
+        if length < 1 {
+            return Err(SqlError::invalid_parameter("length for type varchar must be at least 1").into());
+        }
+        Ok(Some(&text[..place_behind(text, length.unsigned_abs() as usize)]))
     })
 }
 
