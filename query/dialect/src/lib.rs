@@ -78,7 +78,7 @@ pub fn register(state: &mut SessionState) -> Result<()> {
         system::functions(),
         unconstrained::functions(),
     ];
-    for function in functions.into_iter().flatten() {
+    for function in function::merged(functions.into_iter().flatten()) {
         state.register_udf(Arc::new(function.udf()))?;
     }
     for aggregate in aggregate::aggregates() {
