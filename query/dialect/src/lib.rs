@@ -54,7 +54,7 @@ pub fn planners() -> Vec<Arc<dyn ExprPlanner>> {
         system::operators(),
     ];
     let mut planners: Vec<Arc<dyn ExprPlanner>> =
-        vec![Arc::new(operator::Operators::new(operators.into_iter().flatten()))];
+        vec![Arc::new(time::Chains), Arc::new(operator::Operators::new(operators.into_iter().flatten()))];
     planners.push(Arc::new(time::TextsAsIntervals));
     planners.extend(aggregate::planners());
     planners

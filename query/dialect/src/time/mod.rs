@@ -31,6 +31,7 @@ mod parse;
 mod part;
 mod pattern;
 mod posix;
+mod shift;
 mod sql_types;
 mod to_char;
 mod tokens;
@@ -41,6 +42,7 @@ mod zone;
 
 pub(crate) use now::moments;
 pub(crate) use order::{ByLength, TextsAsIntervals};
+pub(crate) use shift::Chains;
 pub(crate) use sql_types::Times;
 
 use crate::cast::CastRule;
