@@ -27,7 +27,7 @@ async fn sql_returns_the_chat_corpus_as_it_was_imported() {
         .sql(
             "SELECT count(*) AS events, count(*) FILTER (WHERE type = 'chat.line') AS chat_lines, \
              count(*) FILTER (WHERE type = 'survey.submitted') AS surveys, count(DISTINCT subject) AS sessions, \
-             to_char(min(time), '%Y-%m-%dT%H:%M:%S%.6f') AS first, to_char(max(time), '%Y-%m-%dT%H:%M:%S%.6f') AS last \
+             to_char(min(time), 'YYYY-MM-DD\"T\"HH24:MI:SS.US') AS first, to_char(max(time), 'YYYY-MM-DD\"T\"HH24:MI:SS.US') AS last \
              FROM archive.events",
         )
         .await;

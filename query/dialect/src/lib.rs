@@ -52,7 +52,7 @@ pub fn planners() -> Vec<Arc<dyn ExprPlanner>> {
         system::operators(),
     ];
     let mut planners: Vec<Arc<dyn ExprPlanner>> =
-        vec![Arc::new(operator::Operators::new(operators.into_iter().flatten()))];
+        vec![Arc::new(time::Chains), Arc::new(operator::Operators::new(operators.into_iter().flatten()))];
     planners.push(Arc::new(time::TextsAsIntervals));
     planners.insert(0, Arc::new(json::Marked::default()));
     planners.push(Arc::new(array::Subscripts::default()));

@@ -213,7 +213,7 @@ fn statements(chosen: Option<&Chosen>) -> Vec<(String, String)> {
         statements.push((
             format!("The first lines of the chat of {}", chosen.ended),
             format!(
-                "SELECT to_char(time, '%H:%M:%S') AS time, sender, \
+                "SELECT to_char(time, 'HH24:MI:SS') AS time, sender, \
                  CASE WHEN redacted THEN '[redacted: ' || redaction_reason || ']' ELSE text END AS text \
                  FROM archive.chat_lines WHERE session = {session} ORDER BY seq LIMIT 6"
             ),

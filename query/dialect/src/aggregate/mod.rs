@@ -6,6 +6,7 @@
 
 mod distinct;
 mod distinct_rule;
+mod intervals;
 mod moments;
 mod numbers;
 mod ordered;

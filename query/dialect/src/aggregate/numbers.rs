@@ -9,13 +9,14 @@
 //! A sum that its type does not hold is 22003.
 
 use super::distinct::Distinct;
+use super::intervals::IntervalSum;
 use super::moments::{Moments, Pairs, Regressed};
 use super::summary::{Asked, Frame, Grouped, Single, Summary};
 use super::sums::{FloatSum, Kind, NumericSum, Squares, WholeSum};
 use crate::error::SqlError;
 use crate::types::{OPEN_SCALE, PgType, array_of, numeric};
 use arrow_array::types::{Float32Type, Float64Type, Int32Type, Int64Type};
-use arrow_schema::{DataType, Field, FieldRef};
+use arrow_schema::{DataType, Field, FieldRef, TimeUnit};
 use datafusion::common::{Result, not_impl_err};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::utils::{AggregateOrderSensitivity, format_state_name};
@@ -98,6 +99,9 @@ macro_rules! of_types {
                 DataType::Decimal256(..) => {
                     Ok(Box::new($accumulator::<NumericSum>::new(Asked { kind, scale, result })) as _)
                 }
+                DataType::Interval(_) | DataType::Duration(_) => {
+                    Ok(Box::new($accumulator::<IntervalSum>::new(Asked { kind, scale, result })) as _)
+                }
                 other => not_impl_err!("{} over {other}", $self.name),
             },
         }
@@ -122,6 +126,7 @@ impl OfNumbers {
             (Function::Of(_), DataType::Float32) => FloatSum::<Float32Type>::saved(scale),
             (Function::Of(_), DataType::Float64) => FloatSum::<Float64Type>::saved(scale),
             (Function::Of(_), DataType::Decimal256(..)) => NumericSum::saved(scale),
+            (Function::Of(_), DataType::Interval(_) | DataType::Duration(_)) => IntervalSum::saved(scale),
             (Function::Of(_), _) => WholeSum::<Int64Type>::saved(scale),
         }
     }
@@ -205,6 +210,10 @@ impl AggregateUDFImpl for OfNumbers {
             PgType::Numeric => PgType::numeric_of(given),
             PgType::Float4 if self.function == Function::Of(Kind::Sum) => DataType::Float32,
             PgType::Float4 | PgType::Float8 | PgType::Unknown => DataType::Float64,
+            PgType::Interval if !is_spread => match given {
+                DataType::Duration(TimeUnit::Microsecond) => given.clone(),
+                _ => PgType::Interval.arrow(),
+            },
             _ => return Err(does_not_exist().into()),
         }])
     }
@@ -213,6 +222,7 @@ impl AggregateUDFImpl for OfNumbers {
         let open = |data_type: &DataType| numeric(OPEN_SCALE.max(scale_of(data_type)));
         Ok(match (self.function, &types[0]) {
             (Function::OfPairs(kind), _) => super::moments::result(kind),
+            (Function::Of(_), DataType::Interval(_) | DataType::Duration(_)) => PgType::Interval.arrow(),
             (Function::Of(_), DataType::Float64) => DataType::Float64,
             (Function::Of(Kind::Sum), DataType::Int32) => DataType::Int64,
             (Function::Of(Kind::Sum), DataType::Int64) => numeric(0),

@@ -31,6 +31,7 @@ mod parse;
 mod part;
 mod pattern;
 mod posix;
+mod shift;
 mod sql_types;
 mod to_char;
 mod tokens;
@@ -41,10 +42,13 @@ mod zone;
 
 pub(crate) use now::moments;
 pub(crate) use order::{ByLength, TextsAsIntervals};
+pub(crate) use shift::Chains;
 pub(crate) use sql_types::Times;
 
+use crate::SqlError;
 use crate::cast::CastRule;
 use crate::function::Function;
+use arrow_array::types::IntervalMonthDayNano;
 
 /// The functions.
 pub(crate) fn functions() -> Vec<Function> {
@@ -62,6 +66,16 @@ pub(crate) fn functions() -> Vec<Function> {
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// The average of intervals with this sum: `sum / count`.
+pub(crate) fn average_interval(sum: IntervalMonthDayNano, count: i64) -> Result<IntervalMonthDayNano, SqlError> {
+    arithmetic::scaled(sum, |value| value / count as f64)
+}
+
+/// An interval is out of range (22008).
+pub(crate) fn interval_out_of_range() -> SqlError {
+    error::out_of_range("interval")
 }
 
 /// The operators.

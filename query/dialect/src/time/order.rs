@@ -25,7 +25,7 @@ use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result};
 use datafusion::functions_aggregate::first_last::first_value_udaf;
 use datafusion::logical_expr::expr::{
-    AggregateFunction, InList, ScalarFunction, Sort, WindowFunction, WindowFunctionDefinition,
+    AggregateFunction, InList, InSubquery, ScalarFunction, Sort, WindowFunction, WindowFunctionDefinition,
 };
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
@@ -256,6 +256,14 @@ impl ByLength {
                 let (mut list, is_new) = self.comparable(list, schema);
                 let expr = Box::new(list.remove(0));
                 Transformed::new_transformed(Expr::InList(InList { expr, list, negated }), is_new)
+            }
+            Expr::InSubquery(InSubquery { expr, mut subquery, negated }) if is_interval_in(&expr, schema) => {
+                let columns = subquery.subquery.schema().columns();
+                let plan = LogicalPlanBuilder::from(Arc::clone(&subquery.subquery));
+                let lengths = columns.into_iter().map(|column| self.length_of(Expr::Column(column)));
+                subquery.subquery = Arc::new(plan.project(lengths.collect::<Vec<_>>())?.build()?);
+                let expr = Box::new(self.length_of(*expr));
+                Transformed::yes(Expr::InSubquery(InSubquery { expr, subquery, negated }))
             }
             Expr::ScalarFunction(call) => self.of_call(call, schema),
             Expr::AggregateFunction(aggregate) => self.of_aggregate(aggregate, schema),

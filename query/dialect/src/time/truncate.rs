@@ -160,7 +160,7 @@ fn binned(call: &Call) -> Result<ArrayRef> {
 }
 
 /// The start of the bin that `time` is in.
-fn bin(stride: IntervalMonthDayNano, time: i64, origin: i64) -> Result<Option<i64>> {
+pub(super) fn bin(stride: IntervalMonthDayNano, time: i64, origin: i64) -> Result<Option<i64>> {
     if stride.months != 0 && (stride.days != 0 || stride.nanoseconds != 0) {
         let what = "timestamps cannot be binned into intervals containing months or years and days or times";
         return Err(SqlError::not_supported(what).into());

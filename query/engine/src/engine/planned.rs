@@ -16,7 +16,6 @@ use super::statement_bounds;
 use super::statement_context::StatementContext;
 use super::statement_runtime::{Batches, Confined};
 use super::statement_tasks::StatementPermit;
-use super::times::name_time_zones;
 use super::waiting_rows::waiting;
 use crate::bound::{Bound, COLUMNS};
 use crate::catalog::{
@@ -222,7 +221,6 @@ pub(super) async fn logical_plan(
     check_series_arguments(&parsed)?;
     check_grouping_sets(&parsed)?;
     forget_array_sizes(&mut parsed);
-    name_time_zones(&mut parsed);
     rewrite(&mut parsed).map_err(failed)?;
     let plan = state.statement_to_plan(parsed).await.map_err(failed)?;
     read_only::check_plan(&plan)?;

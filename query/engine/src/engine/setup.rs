@@ -8,7 +8,7 @@ use super::memory::Memory;
 use super::options::{SessionOptions, Spill};
 use super::spill::EncryptedTempFiles;
 use super::statement_tasks::share_permits;
-use super::times::{self, TimeOperators};
+use super::times;
 use super::window_memory::CountWindowMemory;
 use super::yielding::YieldAboveJoins;
 use crate::catalog::{CATALOG, SCHEMA};
@@ -83,7 +83,7 @@ pub(super) fn session_state(options: &SessionOptions) -> Result<SessionState, Da
     for function in holdfast_aggregation::functions() {
         state.register_udaf(Arc::new(function))?;
     }
-    times::register(&mut state)?;
+    times::register(&mut state);
     holdfast_dialect::register(&mut state)?;
     bound_functions(&mut state)?;
     Ok(state)
@@ -93,7 +93,6 @@ pub(super) fn session_state(options: &SessionOptions) -> Result<SessionState, Da
 fn expression_planners() -> Vec<Arc<dyn ExprPlanner>> {
     let mut planners = holdfast_dialect::planners();
     planners.push(Arc::new(BoundedOperators));
-    planners.push(Arc::new(TimeOperators::default()));
     planners
 }
 

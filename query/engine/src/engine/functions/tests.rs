@@ -119,7 +119,7 @@ async fn other_calls_have_the_names_plans_and_results_of_the_engine() {
         "SELECT array_repeat('a', 3), array_resize([1, 2], 4, 0), array_replace_all([1, 2, 1], 1, 5)",
         "SELECT levenshtein('kitten', 'sitting'), replace('abcb', 'b', 'xyz'), replace('abc', '', 'x')",
         "SELECT regexp_replace('a1b2', '[0-9]', '#', 'g'), regexp_count('aaa', 'a'), regexp_like('a', '\\w{3}')",
-        "SELECT array_to_string([1, 2, 3], '-'), to_char(date '2026-01-02', '%Y/%m')",
+        "SELECT array_to_string([1, 2, 3], '-'), to_char(date '2026-01-02', 'YYYY/MM')",
         "SELECT concat('a', v, NULL), concat_ws('-', v, v), array_has_any([v], ['a']) FROM (VALUES ('a'), ('b')) t(v)",
         "SELECT list_repeat(1, 2), repeat(v, 2) AS twice FROM (VALUES ('a'), (NULL)) t(v) WHERE repeat(v, 2) <> 'bb'",
         "SELECT [1, 2] @> [2], [3] <@ [1, 2], [1] || [2, 3], [1] || 2, MAP {'a': 1}, concat_ws('', v, v) \

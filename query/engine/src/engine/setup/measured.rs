@@ -94,7 +94,7 @@ const CALLS_OF: [(&str, &[Argument]); 37] = [
     ("digest", &[Texts, Constant("blake2b")]),
     ("date_trunc", &[Constant("month"), Times]),
     ("date_part", &[Constant("week"), Times]),
-    ("to_char", &[Times, Constant("%A %e %B %Y %H:%M:%S")]),
+    ("to_char", &[Times, Constant("Day FMDD Month YYYY HH24:MI:SS")]),
     ("to_char", &[Times, Texts]),
     ("to_timestamp", &[Days]),
     ("to_date", &[Days]),

@@ -7,15 +7,10 @@
 //! The views show the time of an event only if it is plausible. Files are selected by their first and last times, which
 //! the engine does not find inside a CASE. A condition also guards a value whose computation may fail: only a column is
 //! taken out of its CASE.
-//!
-//! Nor does the engine find them inside the function that guards a cast to a date. It is left out where the column is
-//! one of a table, whose times all have dates.
 
-use super::written::guarded;
-use arrow_schema::DataType;
 use datafusion::common::Result;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::logical_expr::expr::{Case, InList, ScalarFunction};
+use datafusion::logical_expr::expr::{Case, InList};
 use datafusion::logical_expr::utils::split_conjunction_owned;
 use datafusion::logical_expr::{Between, BinaryExpr, Cast, Expr, LogicalPlan, Operator, TryCast};
 use datafusion::optimizer::optimizer::ApplyOrder;
@@ -38,15 +33,14 @@ impl OptimizerRule for FilterOfCase {
     fn rewrite(&self, plan: LogicalPlan, _: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
         match plan {
             LogicalPlan::Filter(mut filter) => {
-                let is_of_table = matches!(filter.input.as_ref(), LogicalPlan::TableScan(_));
-                let predicate = selecting(std::mem::take(&mut filter.predicate), is_of_table)?;
+                let predicate = selecting(std::mem::take(&mut filter.predicate))?;
                 filter.predicate = predicate.data;
                 Ok(Transformed::new_transformed(LogicalPlan::Filter(filter), predicate.transformed))
             }
             LogicalPlan::TableScan(mut scan) => {
                 let (mut filters, mut is_new) = (Vec::with_capacity(scan.filters.len()), false);
                 for filter in std::mem::take(&mut scan.filters) {
-                    let filter = selecting(filter, true)?;
+                    let filter = selecting(filter)?;
                     if filter.transformed {
                         is_new = true;
                         filters.extend(split_conjunction_owned(filter.data));
@@ -64,32 +58,15 @@ impl OptimizerRule for FilterOfCase {
 
 /// What is true exactly if `predicate` is, with columns outside of CASE. What is not true may be NULL or false: so below
 /// AND and OR, and nowhere deeper.
-fn selecting(predicate: Expr, is_of_table: bool) -> Result<Transformed<Expr>> {
-    let opened = predicate.transform_down(|part| match part {
+fn selecting(predicate: Expr) -> Result<Transformed<Expr>> {
+    predicate.transform_down(|part| match part {
         Expr::BinaryExpr(BinaryExpr { op: Operator::And | Operator::Or, .. }) => Ok(Transformed::no(part)),
         other => {
             let opened = opened(&other);
             let is_new = opened.is_some();
             Ok(Transformed::new(opened.unwrap_or(other), is_new, TreeNodeRecursion::Jump))
         }
-    })?;
-    if !is_of_table {
-        return Ok(Transformed::new_transformed(opened.data, opened.transformed));
-    }
-    let bare = opened.data.transform_up(|part| Ok(without_guard(part)))?;
-    Ok(Transformed::new_transformed(bare.data, opened.transformed || bare.transformed))
-}
-
-/// The cast of a column to a date without the guard inside.
-fn without_guard(part: Expr) -> Transformed<Expr> {
-    let Expr::Cast(Cast { expr, field }) = part else { return Transformed::no(part) };
-    let is_date = matches!(field.data_type(), DataType::Date32 | DataType::Date64);
-    match guarded(&expr) {
-        Some(column @ Expr::Column(_)) if is_date => {
-            Transformed::yes(Expr::Cast(Cast::new_from_field(Box::new(column.clone()), field)))
-        }
-        _ => Transformed::no(Expr::Cast(Cast { expr, field })),
-    }
+    })
 }
 
 /// The conditions that a comparison with a CASE stands for.
@@ -148,22 +125,15 @@ fn branch(expression: &Expr) -> Option<(Expr, Expr)> {
             let (condition, value) = branch(expr)?;
             Some((condition, Expr::TryCast(TryCast::new_from_field(Box::new(value), Arc::clone(field)))))
         }
-        Expr::ScalarFunction(call) => {
-            let (condition, value) = branch(guarded(expression)?)?;
-            let call = ScalarFunction::new_udf(Arc::clone(&call.func), vec![value]);
-            Some((condition, Expr::ScalarFunction(call)))
-        }
         _ => None,
     }
 }
 
-/// Whether a value is a column, perhaps guarded and cast, which is computed of any row.
+/// Whether a value is a column, perhaps cast, which is computed of any row.
 fn never_fails(value: &Expr) -> bool {
     match value {
         Expr::Column(_) => true,
         Expr::TryCast(TryCast { expr, .. }) => never_fails(expr),
-        // Only what is guarded is cast to what every time can be cast to.
-        Expr::Cast(Cast { expr, .. }) => guarded(expr).is_some_and(never_fails),
-        other => guarded(other).is_some_and(never_fails),
+        _ => false,
     }
 }

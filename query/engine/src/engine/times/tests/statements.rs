@@ -1,21 +1,22 @@
-use super::super::{TimeOperators, install, name_time_zones, register};
+use super::super::{install, register};
 use arrow_cast::pretty::pretty_format_batches;
 use arrow_schema::{DataType, TimeUnit};
 use datafusion::common::Result;
 use datafusion::common::config::Dialect;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
-use std::sync::Arc;
 
 fn context() -> SessionContext {
     let mut config = SessionConfig::new();
     config.options_mut().execution.time_zone = Some("UTC".to_owned());
+    config.options_mut().sql_parser.parse_float_as_decimal = true;
     let builder = SessionStateBuilder::new()
         .with_config(config)
-        .with_expr_planners(vec![Arc::new(TimeOperators::default())])
+        .with_expr_planners(holdfast_dialect::planners())
         .with_default_features();
-    let mut state = install(builder).build();
-    register(&mut state).unwrap();
+    let mut state = holdfast_dialect::install(install(builder)).build();
+    register(&mut state);
+    holdfast_dialect::register(&mut state).unwrap();
     SessionContext::new_with_state(state)
 }
 
@@ -23,7 +24,7 @@ fn context() -> SessionContext {
 async fn rows(context: &SessionContext, sql: &str) -> Result<Vec<String>> {
     let state = context.state();
     let mut statement = state.sql_to_statement(sql, &Dialect::PostgreSQL)?;
-    name_time_zones(&mut statement);
+    holdfast_dialect::rewrite(&mut statement)?;
     let plan = state.statement_to_plan(statement).await?;
     let batches = context.execute_logical_plan(plan).await?.collect().await?;
     let table = pretty_format_batches(&batches)?.to_string();
@@ -51,7 +52,7 @@ const EDGES: [&str; 11] = [
 ];
 
 /// What is asked of a time `t`, and how many of the edges have an answer: as a time with a zone, and without one.
-const EXPRESSIONS: [(&str, [u32; 2]); 38] = [
+const EXPRESSIONS: [(&str, [u32; 2]); 36] = [
     // The first month, week, day and bin of all begin before the first microsecond.
     ("date_trunc('month', t)", [8, 8]),
     ("date_trunc('week', t)", [8, 8]),
@@ -63,13 +64,11 @@ const EXPRESSIONS: [(&str, [u32; 2]); 38] = [
     ("date_part('year', t)", [10, 10]),
     ("date_part('epoch', t)", [10, 10]),
     ("extract(week from t)", [10, 10]),
-    ("extract(nanosecond from t)", [10, 10]),
     ("extract(century from t)", [10, 10]),
-    ("to_char(t, '%Y-%m')", [5, 5]),
+    ("to_char(t, 'YYYY-MM')", [8, 8]),
     // Local times are later, and the last time of all has none.
     ("t at time zone 'Europe/Berlin'", [9, 8]),
     ("(t at time zone 'Europe/Berlin') at time zone 'Asia/Tokyo'", [7, 7]),
-    ("to_local_time(t)", [10, 10]),
     ("t + interval '1 month 2 days 3 hours'", [9, 9]),
     ("interval '1 second' + t", [9, 9]),
     ("t - interval '280000 years'", [7, 7]),
@@ -86,8 +85,8 @@ const EXPRESSIONS: [(&str, [u32; 2]); 38] = [
     ("t in (now(), timestamp '2026-01-01')", [10, 10]),
     ("t = '2026-01-01'", [10, 10]),
     ("t >= date '2026-01-01'", [10, 10]),
-    ("cast(t as text)", [5, 5]),
-    ("cast(t as date)", [5, 5]),
+    ("cast(t as text)", [10, 10]),
+    ("cast(t as date)", [10, 10]),
     ("cast(t + interval '0 days' as date)", [5, 5]),
     ("cast(t as timestamp)", [10, 10]),
     ("coalesce(t, to_timestamp('2026-01-01'))", [11, 11]),
@@ -146,24 +145,6 @@ async fn a_chain_of_intervals_is_one_call() {
 }
 
 #[tokio::test]
-async fn numbers_as_times_are_seconds() {
-    let context = context();
-    for (expression, expected) in [
-        ("cast(1778400000 as timestamp)", "2026-05-10T08:00:00"),
-        ("cast(1778400000 as timestamptz)", "2026-05-10T08:00:00Z"),
-        ("cast(-1 as timestamp)", "1969-12-31T23:59:59"),
-        ("cast(cast(1 as int) as timestamp)", "1970-01-01T00:00:01"),
-        ("cast(v as timestamp)", "1970-01-01T00:00:05"),
-        ("try_cast(v as timestamp)", "1970-01-01T00:00:05"),
-        ("to_timestamp_micros(v) = timestamptz '1970-01-01 00:00:00.000005Z'", "true"),
-        ("cast(9223372036854775807 as timestamp) is null", "true"),
-    ] {
-        let sql = format!("SELECT {expression} AS x FROM (VALUES (5)) t(v)");
-        assert_eq!(answer(&context, &sql).await, [expected], "{sql}");
-    }
-}
-
-#[tokio::test]
 async fn nanoseconds_are_compared_as_the_nearest_microseconds() {
     let context = context();
     for (nanoseconds, microseconds) in [(1_499, 1), (1_501, 2), (-1_499, -1), (-1_501, -2), (-1, 0), (0, 0)] {
@@ -199,50 +180,6 @@ async fn a_union_is_as_nullable_as_its_inputs() {
 }
 
 #[tokio::test]
-async fn plain_times_have_the_answers_of_postgresql() {
-    let context = context();
-    let t = "timestamptz '2026-05-10 08:07:06.543219Z'";
-    let year_one = "timestamp '0001-01-01 00:00:00'";
-    for (expression, expected) in [
-        (format!("date_trunc('quarter', {t})"), "2026-04-01T00:00:00Z"),
-        (format!("date_trunc('century', {t})"), "2001-01-01T00:00:00Z"),
-        (format!("date_trunc('day', {t}, 'Asia/Tokyo')"), "2026-05-09T15:00:00Z"),
-        (format!("date_trunc('hour', {t} at time zone 'Asia/Kathmandu')"), "2026-05-10T13:00:00"),
-        (format!("{t} at time zone 'Europe/Berlin'"), "2026-05-10T10:07:06.543219"),
-        ("timestamp '2026-05-10 08:00:00' at time zone 'Europe/Berlin'".to_owned(), "2026-05-10T06:00:00Z"),
-        (format!("date_bin('15 minutes', {t}, timestamptz '2001-01-01 00:02:30Z')"), "2026-05-10T08:02:30Z"),
-        (format!("date_bin('1 day', {year_one}, timestamp '2001-01-01 06:00:00')"), "0000-12-31T06:00:00"),
-        (format!("extract(microseconds from {t})"), "6543219"),
-        (format!("extract(year from {year_one} - interval '1 day')"), "-1"),
-        (format!("extract(isoyear from {year_one} - interval '1 day')"), "-1"),
-        (format!("date_part('decade', {t})"), "202"),
-        ("date_trunc('month', date '9999-12-31')".to_owned(), "9999-12-01T00:00:00"),
-        (format!("timestamp '9999-12-31 00:00:00' + interval '1 day' > {year_one}"), "true"),
-        (format!("date_part('epoch', timestamp '9999-12-31 00:00:00' - {year_one})"), "315537811200.0"),
-        (format!("timestamp '9999-12-31 00:00:00' - {year_one} > interval '9998 years'"), "true"),
-        ("interval '1 day' = interval '24 hours'".to_owned(), "true"),
-        ("interval '25 hours' > interval '1 day'".to_owned(), "true"),
-        ("date_part('epoch', timestamp '2026-01-01 00:00:03.5' - timestamp '2026-01-01 00:00:00')".to_owned(), "3.5"),
-        (format!("cast({t} as date)"), "2026-05-10"),
-        (format!("{t} = '2026-05-10T08:07:06.543219Z'"), "true"),
-        (format!("{t} > date '2026-05-10'"), "true"),
-        ("cast(null as timestamp) at time zone 'UTC' is null".to_owned(), "true"),
-        (format!("({t} at time zone cast(null as text)) is null"), "true"),
-    ] {
-        let sql = format!("SELECT {expression} AS x");
-        assert_eq!(answer(&context, &sql).await, [expected], "{sql}");
-    }
-}
-
-#[tokio::test]
-async fn a_zone_of_each_row_is_looked_up() {
-    let sql = "SELECT timestamptz '2026-05-10 08:00:00Z' AT TIME ZONE z AS x \
-               FROM (VALUES ('UTC'), ('Asia/Tokyo'), ('Asia/Tokyo'), (NULL)) v(z)";
-    let expected = ["2026-05-10T08:00:00", "2026-05-10T17:00:00", "2026-05-10T17:00:00", ""];
-    assert_eq!(answer(&context(), sql).await, expected);
-}
-
-#[tokio::test]
 async fn names_and_groups_stay_as_they_are_written() {
     let context = context();
     let sql = "SELECT t - interval '1 day', max(t - s) FROM (VALUES (now(), now())) v(t, s) \
@@ -273,31 +210,6 @@ async fn times_have_microseconds() {
     ] {
         let plan = state.create_logical_plan(&format!("SELECT {expression}")).await.unwrap();
         assert_eq!(plan.schema().field(0).data_type(), &expected, "{expression}");
-    }
-}
-
-#[tokio::test]
-async fn what_is_no_time_is_still_refused() {
-    let context = context();
-    for expression in [
-        "date_trunc('fortnight', now())",
-        "date_trunc(now(), 'day')",
-        "date_trunc('day', 5)",
-        "date_trunc('day', now(), 'Middle/Earth')",
-        "date_trunc('month', time '08:00')",
-        "date_bin(interval '0 days', now())",
-        "date_bin(interval '1 month 1 day', now())",
-        "date_bin(5, now())",
-        "date_bin(interval '1 day', time '08:00', now())",
-        "date_part('fortnight', now())",
-        "extract(year from 5)",
-        "now() at time zone 'Middle/Earth'",
-        "5 at time zone 'UTC'",
-        "now() + 5",
-        "timestamp 'yesterday'",
-        "now() = 'yesterday'",
-    ] {
-        assert!(rows(&context, &format!("SELECT {expression}")).await.is_err(), "{expression}");
     }
 }
 
