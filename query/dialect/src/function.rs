@@ -300,7 +300,9 @@ fn fit(form: &Form, given: &[PgType], types: &[DataType], text_is_unknown: bool)
         let is_unknown = *pg == PgType::Unknown || (text_is_unknown && *pg == PgType::Text);
         arguments.push(match takes {
             Takes::Of(wanted) => {
-                if pg == wanted {
+                // Of two operands, one of unknown type is taken to be what the other one is.
+                let other = given.get(1 - place.min(1)).filter(|_| given.len() == 2 && is_unknown);
+                if pg == wanted || other == Some(wanted) {
                     exact += 1;
                 } else if !is_unknown && !pg.becomes(wanted) {
                     return None;
