@@ -31,11 +31,19 @@ struct Argument {
 }
 
 /// An argument with values of an array type.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub struct Values<'a, A> {
     values: &'a A,
     is_constant: bool,
 }
+
+impl<A> Clone for Values<'_, A> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<A> Copy for Values<'_, A> {}
 
 impl<'a, A: Array> Values<'a, A> {
     /// The place of a row's value in [`array`](Self::array).
@@ -149,6 +157,11 @@ impl Call {
     pub fn any(&self, argument: usize) -> Values<'_, ArrayRef> {
         let Argument { values, is_constant } = &self.arguments[argument];
         Values { values, is_constant: *is_constant }
+    }
+
+    /// Values of any primitive type.
+    pub(crate) fn values<T: ArrowPrimitiveType>(&self, argument: usize) -> Values<'_, PrimitiveArray<T>> {
+        self.primitive(argument)
     }
 
     fn primitive<T: ArrowPrimitiveType>(&self, argument: usize) -> Values<'_, PrimitiveArray<T>> {

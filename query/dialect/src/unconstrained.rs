@@ -8,7 +8,7 @@ use crate::call::Call;
 use crate::function::{Arguments, Form, Function, Returns, Takes};
 use crate::number;
 use crate::types::{OPEN_SCALE, PgType, numeric};
-use arrow_array::ArrayRef;
+use arrow_array::{ArrayRef, new_null_array};
 use arrow_schema::DataType;
 use datafusion::common::Result;
 
@@ -39,6 +39,9 @@ fn evaluate(call: &Call) -> Result<ArrayRef> {
     let from = PgType::of(call.any(0).array().data_type());
     if call.any(0).array().data_type() == call.result() {
         return Ok(ArrayRef::clone(call.any(0).array()));
+    }
+    if from == PgType::Unknown {
+        return Ok(new_null_array(call.result(), call.rows()));
     }
     match number::casts().into_iter().find(|rule| rule.from == from && rule.to == PgType::Numeric) {
         Some(rule) => (rule.evaluate)(call),

@@ -1,17 +1,38 @@
-//! Aggregates and window functions.
+//! Aggregates and window functions, with PostgreSQL's types.
+//!
+//! [`numbers`] has those of numbers, over what [`summary`] keeps of rows: [`sums`], [`moments`]. [`ordered`] has those of
+//! sorted rows. The engine's others have PostgreSQL's results: `count`, `min`, `max`, `array_agg`, `string_agg`, `bool_and`
+//! and the like.
+
+mod distinct;
+mod distinct_rule;
+mod moments;
+mod numbers;
+mod ordered;
+mod ranks;
+mod summary;
+mod sums;
+
+#[cfg(test)]
+mod tests;
 
 use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::functions_aggregate::bool_and_or::bool_and_udaf;
 use datafusion::logical_expr::{AggregateUDF, WindowUDF};
+use datafusion::optimizer::Optimizer;
 use std::sync::Arc;
 
 /// The aggregates, which replace the engine's of the same name.
 pub(crate) fn aggregates() -> Vec<AggregateUDF> {
-    Vec::new()
+    let mut all = numbers::aggregates();
+    all.extend(ordered::aggregates());
+    all.push(bool_and_udaf().as_ref().clone().with_aliases(["every"]));
+    all
 }
 
 /// The window functions, which replace the engine's of the same name.
 pub(crate) fn window_functions() -> Vec<WindowUDF> {
-    Vec::new()
+    ranks::window_functions()
 }
 
 /// The planners of aggregates that are made of others.
@@ -20,6 +41,7 @@ pub(crate) fn planners() -> Vec<Arc<dyn datafusion::logical_expr::planner::ExprP
 }
 
 /// Adds rules of the planner.
-pub(crate) fn install(builder: SessionStateBuilder) -> SessionStateBuilder {
+pub(crate) fn install(mut builder: SessionStateBuilder) -> SessionStateBuilder {
+    distinct_rule::replace(builder.optimizer().get_or_insert_with(Optimizer::new));
     builder
 }

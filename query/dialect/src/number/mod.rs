@@ -1,19 +1,50 @@
-//! Numbers.
+//! Numbers: `smallint`, `integer`, `bigint`, `numeric`, `real` and `double precision`.
+//!
+//! | module | |
+//! |---|---|
+//! | [`operators`] | the operators, over [`whole`], [`decimal`] and [`float`] |
+//! | [`functions`], [`trigonometry`], [`power`], [`bucket`] | the functions; [`series`] computes them for numerics |
+//! | [`casts`], [`text`] | casts, and how numbers are written and read |
+//! | [`pattern`], [`to_char`] | patterns of `to_char` and `to_number` |
+//!
+//! What a type does not hold is 22003, a division by zero 22012: never a wrapped number, and no infinity of finite ones.
 
 use crate::cast::CastRule;
 use crate::function::Function;
 
+mod bucket;
+mod casts;
+pub(crate) mod decimal;
+mod float;
+mod functions;
+mod kernel;
+mod operators;
+mod pattern;
+pub(crate) mod power;
+mod series;
+pub(crate) mod text;
+mod to_char;
+mod trigonometry;
+mod whole;
+
+#[cfg(test)]
+mod tests;
+
 /// The functions.
 pub(crate) fn functions() -> Vec<Function> {
-    Vec::new()
+    let mut all = functions::functions();
+    all.extend(trigonometry::functions());
+    all.extend(bucket::functions());
+    all.extend(to_char::functions());
+    all
 }
 
 /// The operators.
 pub(crate) fn operators() -> Vec<Function> {
-    Vec::new()
+    operators::operators()
 }
 
 /// The casts.
 pub(crate) fn casts() -> Vec<CastRule> {
-    Vec::new()
+    casts::casts()
 }

@@ -1,0 +1,8 @@
+//! The answers of PostgreSQL.
+
+use crate::testing;
+
+#[test]
+fn the_answers_are_postgresqls() {
+    testing::compare(include_str!("answers.tsv"));
+}
