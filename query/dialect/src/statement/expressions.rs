@@ -2,7 +2,7 @@
 //! texts, prefix operators.
 
 use super::calls::{array_of_rows, call, function_name, plain_arguments};
-use super::{constants, rows};
+use super::{arrays, constants, rows};
 use crate::SqlError;
 use datafusion::common::Result;
 use datafusion::sql::sqlparser::ast::{
@@ -74,6 +74,11 @@ pub(super) fn rewritten(expression: Expr) -> Result<Expr> {
         Expr::IsNormalized { .. } => {
             return Err(SqlError::not_supported("IS NORMALIZED is not supported").at("NORMALIZED").into());
         }
+        array @ (Expr::AnyOp { .. }
+        | Expr::AllOp { .. }
+        | Expr::Like { any: true, .. }
+        | Expr::ILike { any: true, .. }
+        | Expr::CompoundFieldAccess { .. }) => arrays::rewritten(array)?,
         other => rows::compared(other)?,
     })
 }
