@@ -32,7 +32,7 @@ use std::sync::Arc;
 /// How values of one type become values of another one. The evaluated call has the value as its one argument, as it is (a
 /// text as `Utf8View`, a numeric as `Decimal256`), and the Arrow type of the target as its result.
 #[derive(Debug, Clone)]
-pub struct CastRule {
+pub(crate) struct CastRule {
     /// From this type.
     pub from: PgType,
     /// To this one.

@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 /// What a parameter takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Takes {
+pub(crate) enum Takes {
     /// A value of this type, or one that becomes one.
     Of(PgType),
     /// A value of any type, as it is.
@@ -38,7 +38,7 @@ pub enum Takes {
 
 /// The type of a result.
 #[derive(Debug, Clone, Copy)]
-pub enum Returns {
+pub(crate) enum Returns {
     /// Always this type.
     Of(fn() -> PgType),
     /// That of an argument.
@@ -59,29 +59,29 @@ pub enum Returns {
 
 /// The arguments for which a result's type is computed.
 #[derive(Debug)]
-pub struct Arguments<'a> {
+pub(crate) struct Arguments<'a> {
     types: Vec<&'a DataType>,
     constants: &'a [Option<&'a ScalarValue>],
 }
 
 impl Arguments<'_> {
     /// The Arrow type of an argument.
-    pub fn data_type(&self, argument: usize) -> &DataType {
+    pub(crate) fn data_type(&self, argument: usize) -> &DataType {
         self.types[argument]
     }
 
     /// The number of arguments.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.types.len()
     }
 
     /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.types.is_empty()
     }
 
     /// The scale of a numeric argument; 0 of others.
-    pub fn scale(&self, argument: usize) -> i8 {
+    pub(crate) fn scale(&self, argument: usize) -> i8 {
         match self.types[argument] {
             DataType::Decimal128(_, scale) | DataType::Decimal256(_, scale) => *scale,
             _ => 0,
@@ -89,12 +89,12 @@ impl Arguments<'_> {
     }
 
     /// A text that is constant.
-    pub fn constant_text(&self, argument: usize) -> Option<&str> {
+    pub(crate) fn constant_text(&self, argument: usize) -> Option<&str> {
         self.constants.get(argument).copied().flatten()?.try_as_str().flatten()
     }
 
     /// A whole number that is constant.
-    pub fn constant(&self, argument: usize) -> Option<i64> {
+    pub(crate) fn constant(&self, argument: usize) -> Option<i64> {
         let value = self.constants.get(argument).copied().flatten()?;
         match value.cast_to(&DataType::Int64) {
             Ok(ScalarValue::Int64(value)) => value,
@@ -104,11 +104,11 @@ impl Arguments<'_> {
 }
 
 /// Evaluates a call for a batch. A row with a NULL argument is asked for as well.
-pub type Evaluate = fn(&Call) -> Result<ArrayRef>;
+pub(crate) type Evaluate = fn(&Call) -> Result<ArrayRef>;
 
 /// One form of a function.
 #[derive(Debug, Clone)]
-pub struct Form {
+pub(crate) struct Form {
     takes: Vec<Takes>,
     /// The last parameter is given any number of times, at least once.
     is_variadic: bool,
@@ -117,27 +117,27 @@ pub struct Form {
 }
 
 /// A form with these parameters.
-pub fn form(takes: impl IntoIterator<Item = PgType>, returns: fn() -> PgType, evaluate: Evaluate) -> Form {
+pub(crate) fn form(takes: impl IntoIterator<Item = PgType>, returns: fn() -> PgType, evaluate: Evaluate) -> Form {
     let takes = takes.into_iter().map(Takes::Of).collect();
     Form { takes, is_variadic: false, returns: Returns::Of(returns), evaluate }
 }
 
 impl Form {
     /// A form whose types are not fixed.
-    pub fn new(takes: Vec<Takes>, returns: Returns, evaluate: Evaluate) -> Self {
+    pub(crate) fn new(takes: Vec<Takes>, returns: Returns, evaluate: Evaluate) -> Self {
         Self { takes, is_variadic: false, returns, evaluate }
     }
 
     /// With another result.
     #[must_use]
-    pub fn returning(mut self, returns: Returns) -> Self {
+    pub(crate) fn returning(mut self, returns: Returns) -> Self {
         self.returns = returns;
         self
     }
 
     /// The last parameter may be given many times.
     #[must_use]
-    pub fn variadic(mut self) -> Self {
+    pub(crate) fn variadic(mut self) -> Self {
         self.is_variadic = true;
         self
     }
@@ -155,7 +155,7 @@ impl Form {
 
 /// A function of PostgreSQL.
 #[derive(Debug, Clone)]
-pub struct Function {
+pub(crate) struct Function {
     name: &'static str,
     aliases: Vec<String>,
     forms: Vec<Form>,
@@ -182,21 +182,21 @@ impl Hash for Function {
 
 impl Function {
     /// An immutable function with these forms.
-    pub fn new(name: &'static str, forms: Vec<Form>) -> Self {
+    pub(crate) fn new(name: &'static str, forms: Vec<Form>) -> Self {
         let signature = Signature::user_defined(Volatility::Immutable);
         Self { name, aliases: Vec::new(), forms, signature, unless: None, simplified: None }
     }
 
     /// With another name by which it is also called.
     #[must_use]
-    pub fn or(mut self, alias: &str) -> Self {
+    pub(crate) fn or(mut self, alias: &str) -> Self {
         self.aliases.push(alias.to_owned());
         self
     }
 
     /// With another volatility.
     #[must_use]
-    pub fn volatility(mut self, volatility: Volatility) -> Self {
+    pub(crate) fn volatility(mut self, volatility: Volatility) -> Self {
         self.signature = Signature::user_defined(volatility);
         self
     }
@@ -244,7 +244,7 @@ impl Function {
     }
 
     /// As the engine calls it.
-    pub fn udf(self) -> ScalarUDF {
+    pub(crate) fn udf(self) -> ScalarUDF {
         ScalarUDF::new_from_impl(self)
     }
 

@@ -25,18 +25,18 @@ use std::sync::Arc;
 pub const TYPE_KEY: &str = "holdfast.type";
 
 /// Digits after the point of a numeric whose scale its operands do not determine, such as a quotient.
-pub const OPEN_SCALE: i8 = 30;
+pub(crate) const OPEN_SCALE: i8 = 30;
 
 /// The largest scale whose zeros at the end are shown.
 pub const SHOWN_SCALE: i8 = 20;
 
 /// The digits of the numerics with which functions compute.
-pub const NUMERIC_DIGITS: u8 = 76;
+pub(crate) const NUMERIC_DIGITS: u8 = 76;
 
 /// A type of PostgreSQL.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "named as PostgreSQL names them")]
-pub enum PgType {
+pub(crate) enum PgType {
     Bool,
     Int2,
     Int4,
@@ -61,7 +61,7 @@ pub enum PgType {
 
 impl PgType {
     /// The type of values of this Arrow type.
-    pub fn of(data_type: &DataType) -> Self {
+    pub(crate) fn of(data_type: &DataType) -> Self {
         match data_type {
             DataType::Null => Self::Unknown,
             DataType::Boolean => Self::Bool,
@@ -92,7 +92,7 @@ impl PgType {
 
     /// The Arrow type in which functions take and return it. A numeric that has a scale already keeps it:
     /// [`numeric`](Self::numeric_of).
-    pub fn arrow(&self) -> DataType {
+    pub(crate) fn arrow(&self) -> DataType {
         match self {
             Self::Bool => DataType::Boolean,
             Self::Int2 => DataType::Int16,
@@ -114,7 +114,7 @@ impl PgType {
     }
 
     /// The Arrow type in which functions take a numeric that is given as `data_type`: with its scale.
-    pub fn numeric_of(data_type: &DataType) -> DataType {
+    pub(crate) fn numeric_of(data_type: &DataType) -> DataType {
         match data_type {
             DataType::Decimal32(_, scale)
             | DataType::Decimal64(_, scale)
@@ -126,12 +126,12 @@ impl PgType {
     }
 
     /// Whether PostgreSQL prefers it among the types of its category.
-    pub fn is_preferred(&self) -> bool {
+    pub(crate) fn is_preferred(&self) -> bool {
         matches!(self, Self::Bool | Self::Float8 | Self::Text | Self::Timestamptz | Self::Interval)
     }
 
     /// Whether a value of type `self` becomes one of `to` without being asked for.
-    pub fn becomes(&self, to: &Self) -> bool {
+    pub(crate) fn becomes(&self, to: &Self) -> bool {
         use PgType::{
             Date, Float4, Float8, Int2, Int4, Int8, Interval, Numeric, Text, Time, Timestamp, Timestamptz, Unknown,
         };
@@ -180,21 +180,21 @@ impl fmt::Display for PgType {
 }
 
 /// The Arrow type of a numeric with which functions compute.
-pub fn numeric(scale: i8) -> DataType {
+pub(crate) fn numeric(scale: i8) -> DataType {
     DataType::Decimal256(NUMERIC_DIGITS, scale)
 }
 
 /// The Arrow type of a `timestamp without time zone`.
-pub fn timestamp() -> DataType {
+pub(crate) fn timestamp() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, None)
 }
 
 /// The Arrow type of a `timestamp with time zone`.
-pub fn timestamptz() -> DataType {
+pub(crate) fn timestamptz() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some(Arc::from("UTC")))
 }
 
 /// The Arrow type of an array.
-pub fn array_of(element: DataType) -> DataType {
+pub(crate) fn array_of(element: DataType) -> DataType {
     DataType::List(Arc::new(Field::new_list_field(element, true)))
 }

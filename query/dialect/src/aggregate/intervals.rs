@@ -6,7 +6,9 @@ use super::summary::{Asked, Rows, Summary};
 use super::sums::Kind;
 use crate::time::{average_interval, interval_out_of_range};
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Decimal128Type, DurationMicrosecondType, Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType};
+use arrow_array::types::{
+    Decimal128Type, DurationMicrosecondType, Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType,
+};
 use arrow_array::{Array, ArrayRef, Decimal128Array, Int64Array, PrimitiveArray};
 use arrow_schema::{DataType, TimeUnit};
 use datafusion::common::Result;
@@ -88,7 +90,8 @@ impl Summary for IntervalSum {
     }
 
     fn save(states: &[Self], _: i8) -> Result<Vec<ArrayRef>> {
-        let whole = |value: fn(&Self) -> i64| -> ArrayRef { Arc::new(states.iter().map(value).collect::<Int64Array>()) };
+        let whole =
+            |value: fn(&Self) -> i64| -> ArrayRef { Arc::new(states.iter().map(value).collect::<Int64Array>()) };
         let times: Decimal128Array = states.iter().map(|state| Some(state.nanoseconds)).collect();
         let times: ArrayRef = Arc::new(times.with_data_type(DataType::Decimal128(38, 0)));
         Ok(vec![whole(|state| state.months), whole(|state| state.days), times, whole(|state| state.count)])
