@@ -153,6 +153,9 @@ impl Form {
     }
 }
 
+/// What a call with these arguments is instead, if it is simpler.
+pub(crate) type Simplified = fn(&[Expr]) -> Option<Expr>;
+
 /// A function of PostgreSQL.
 #[derive(Debug, Clone)]
 pub(crate) struct Function {
@@ -163,7 +166,7 @@ pub(crate) struct Function {
     /// Of an operator: the operands that are left to the engine.
     unless: Option<fn(&[Expr]) -> bool>,
     /// What a call with some constants is instead.
-    simplified: Option<fn(&[Expr]) -> Option<Expr>>,
+    simplified: Option<Simplified>,
 }
 
 impl PartialEq for Function {
@@ -210,7 +213,7 @@ impl Function {
 
     /// A call that is simplified to an expression, about which the engine knows more.
     #[must_use]
-    pub(crate) fn simplified(mut self, simplified: fn(&[Expr]) -> Option<Expr>) -> Self {
+    pub(crate) fn simplified(mut self, simplified: Simplified) -> Self {
         self.simplified = Some(simplified);
         self
     }

@@ -137,8 +137,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn skip_spaces(&mut self) {
-        self.rest =
-            self.rest.trim_start_matches(|letter| matches!(letter, ' ' | '\t' | '\n' | '\r' | '\u{b}' | '\u{c}'));
+        self.rest = self.rest.trim_start_matches([' ', '\t', '\n', '\r', '\u{b}', '\u{c}']);
     }
 
     fn end(&self) -> SqlError {

@@ -158,7 +158,7 @@ fn array(call: &Call, is_jsonb: bool) -> Result<ArrayRef> {
 }
 
 fn object(call: &Call, is_jsonb: bool) -> Result<ArrayRef> {
-    if call.len() % 2 != 0 {
+    if !call.len().is_multiple_of(2) {
         return Err(SqlError::invalid_parameter("argument list must have even number of elements")
             .with_hint("The arguments must consist of alternating keys and values.")
             .into());
@@ -176,7 +176,7 @@ fn object(call: &Call, is_jsonb: bool) -> Result<ArrayRef> {
             PgType::Unknown => Ok(None),
             _ => Ok(Some(argument)),
         })
-        .map(|argument| Ok(argument?.map(|argument| shown::Texts::key_of(call, argument)).transpose()?))
+        .map(|argument| argument?.map(|argument| shown::Texts::key_of(call, argument)).transpose())
         .collect::<Result<Vec<_>>>()?;
     let mut budget = Budget::default();
     call.texts(|row| {

@@ -164,12 +164,12 @@ fn follow<'a>(text: &'a str, steps: &[String]) -> Option<&'a str> {
     steps.iter().try_fold(text, |part, key| step(part, key))
 }
 
-fn at_path<'a>(call: &'a Call, row: usize) -> Option<&'a str> {
+fn at_path(call: &Call, row: usize) -> Option<&str> {
     let text = call.text(0).get(row)?;
     follow(text, &steps(&call.list(1).get(row)?)?)
 }
 
-fn at_written_path<'a>(call: &'a Call, row: usize) -> Result<Option<&'a str>> {
+fn at_written_path(call: &Call, row: usize) -> Result<Option<&str>> {
     let (Some(text), Some(path)) = (call.text(0).get(row), call.text(1).get(row)) else { return Ok(None) };
     Ok(written_steps(path)?.and_then(|steps| follow(text, &steps)))
 }
@@ -195,7 +195,7 @@ fn text_by_written_path(call: &Call) -> Result<ArrayRef> {
     call.texts(|row| Ok(at_written_path(call, row)?.map(as_text).transpose()?.flatten()))
 }
 
-fn at_steps<'a>(call: &'a Call, row: usize) -> Option<&'a str> {
+fn at_steps(call: &Call, row: usize) -> Option<&str> {
     let text = call.text(0).get(row)?;
     (1..call.len()).try_fold(text, |part, argument| step(part, call.text(argument).get(row)?))
 }
