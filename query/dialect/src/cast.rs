@@ -8,7 +8,8 @@
 
 use crate::call::Call;
 use crate::function::Evaluate;
-use crate::types::PgType;
+use crate::types::{PgType, TYPE_KEY};
+use arrow_array::ArrayRef;
 use arrow_schema::{DataType, FieldRef, TimeUnit};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
@@ -58,6 +59,15 @@ impl Casts {
     fn of_cast(&self, cast: Cast, schema: &DFSchema) -> Transformed<Expr> {
         let Ok(from) = cast.expr.get_type(schema) else { return Transformed::no(Expr::Cast(cast)) };
         let to = cast.field.data_type();
+        if PgType::of(&from) == PgType::Text && PgType::of(to) == PgType::Text {
+            // A `json` that is cast to text is called so no longer.
+            let is_marked = |field: &FieldRef| field.metadata().contains_key(TYPE_KEY);
+            let is_called = cast.expr.to_field(schema).is_ok_and(|(_, field)| is_marked(&field));
+            return match is_called && !is_marked(&cast.field) {
+                true => Transformed::yes(call(as_it_is, *cast.expr, &from, cast.field)),
+                false => Transformed::no(Expr::Cast(cast)),
+            };
+        }
         if from == *to {
             return Transformed::no(Expr::Cast(cast));
         }
@@ -105,6 +115,11 @@ fn is_of_other_unit(data_type: &DataType) -> bool {
         date_or_time @ (PgType::Date | PgType::Time) => *data_type != date_or_time.arrow(),
         _ => false,
     }
+}
+
+/// The text itself, in the type of the target.
+fn as_it_is(call: &Call) -> Result<ArrayRef> {
+    Ok(arrow_cast::cast(call.any(0).array(), call.result())?)
 }
 
 /// The type in which a rule takes its value.

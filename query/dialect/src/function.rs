@@ -340,7 +340,6 @@ fn fit(form: &Form, given: &[PgType], types: &[DataType], text_is_unknown: bool)
                     exact += 1;
                     as_it_is(data_type)
                 }
-                PgType::Unknown => array_of(DataType::Utf8View),
                 _ if is_unknown => array_beside(place, &all, given, types),
                 _ => return None,
             },

@@ -6,7 +6,7 @@
 use super::elements::{Comparisons, comparator, flat};
 use crate::call::Call;
 use crate::function::{Form, Function, Returns, Takes, form};
-use crate::types::PgType::{self, Bool, Float8, Int8, Numeric};
+use crate::types::PgType::{self, Bool, Float8, Int8, Numeric, Text};
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef};
 use datafusion::common::{Result, ScalarValue};
@@ -57,9 +57,10 @@ pub(super) fn functions() -> Vec<Function> {
 
 fn any(name: &'static str, evaluate: crate::function::Evaluate) -> Function {
     let mut forms = vec![Form::new(vec![Takes::ElementOf(1), Takes::AnyArray], Returns::Of(|| Bool), evaluate)];
-    // A value of a wider type than that of the elements.
+    // Two constants, and a value of a wider type than that of the elements.
     forms.extend(
-        [Int8, Numeric, Float8].map(|wider| form([wider.clone(), PgType::Array(Box::new(wider))], || Bool, evaluate)),
+        [Text, Int8, Numeric, Float8]
+            .map(|wider| form([wider.clone(), PgType::Array(Box::new(wider))], || Bool, evaluate)),
     );
     Function::new(name, forms)
 }

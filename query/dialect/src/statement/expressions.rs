@@ -2,12 +2,12 @@
 //! texts, prefix operators.
 
 use super::calls::{array_of_rows, call, function_name, plain_arguments};
-use super::{constants, rows};
+use super::{arrays, constants, rows};
 use crate::SqlError;
 use datafusion::common::Result;
 use datafusion::sql::sqlparser::ast::{
-    CastKind, CeilFloorKind, DataType, DateTimeField, ExactNumberInfo, Expr, Function, Ident, ObjectName,
-    TrimWhereField, UnaryOperator, Value, ValueWithSpan,
+    CastKind, CeilFloorKind, CharacterLength, DataType, DateTimeField, ExactNumberInfo, Expr, Function, Ident,
+    ObjectName, TrimWhereField, UnaryOperator, Value, ValueWithSpan,
 };
 
 /// The expression as the engine means what PostgreSQL means by it. Its parts are rewritten already.
@@ -74,6 +74,11 @@ pub(super) fn rewritten(expression: Expr) -> Result<Expr> {
         Expr::IsNormalized { .. } => {
             return Err(SqlError::not_supported("IS NORMALIZED is not supported").at("NORMALIZED").into());
         }
+        array @ (Expr::AnyOp { .. }
+        | Expr::AllOp { .. }
+        | Expr::Like { any: true, .. }
+        | Expr::ILike { any: true, .. }
+        | Expr::CompoundFieldAccess { .. }) => arrays::rewritten(array)?,
         other => rows::compared(other)?,
     })
 }
@@ -147,10 +152,33 @@ fn cast(kind: CastKind, value: Expr, data_type: DataType) -> Result<Expr> {
         }
         _ => None,
     };
+    if let DataType::Varchar(Some(length))
+    | DataType::CharacterVarying(Some(length))
+    | DataType::CharVarying(Some(length)) = &data_type
+    {
+        return cut(kind, value, length);
+    }
+    if matches!(data_type, DataType::Char(_) | DataType::Character(_)) {
+        return Err(SqlError::not_supported("the type character(n) is not supported: use text or varchar(n)").into());
+    }
     Ok(match marked {
         Some(name) => call(name, vec![value]),
         None => Expr::Cast { kind, expr: Box::new(value), data_type: builtin(data_type), array: false, format: None },
     })
+}
+
+/// A cast to `varchar(n)`, which cuts the text.
+fn cut(kind: CastKind, value: Expr, length: &CharacterLength) -> Result<Expr> {
+    let text = |expr| Expr::Cast { kind, expr: Box::new(expr), data_type: DataType::Text, array: false, format: None };
+    match length {
+        CharacterLength::IntegerLength { length: length @ 1.., .. } => {
+            Ok(call("left", vec![text(value), constants::number(&length.to_string())?]))
+        }
+        CharacterLength::IntegerLength { .. } => {
+            Err(SqlError::invalid_parameter("length for type varchar must be at least 1").at("varchar").into())
+        }
+        CharacterLength::Max => Ok(text(value)),
+    }
 }
 
 /// A type that is written with the schema `pg_catalog`, without it.

@@ -4,6 +4,7 @@
 //! names of columns (of the expressions as they are written) ─▶ parts first: constants, calls, rows ─▶ queries
 //! ```
 
+mod arrays;
 mod calls;
 mod constants;
 mod expressions;

@@ -54,6 +54,10 @@ impl TypePlanner for Times {
             SqlType::Time(Some(digits), _) => {
                 return Err(not_supported(format!("times of {digits} digits are not supported")));
             }
+            // A field with a name: the cast takes the mark of its value away, such as that of `json`.
+            SqlType::Text | SqlType::Varchar(None) | SqlType::CharacterVarying(None) | SqlType::CharVarying(None) => {
+                return Ok(Some(Arc::new(Field::new("text", DataType::Utf8View, true))));
+            }
             _ => return Ok(None),
         };
         Ok(Some(Arc::new(Field::new("", data_type, true))))

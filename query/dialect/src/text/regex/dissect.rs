@@ -8,22 +8,20 @@
 //! takes time in proportion to the text and the part.
 
 use super::ast::{Node, Preference};
+use super::automaton::{Automaton, Cache};
 use super::search::preference;
 use crate::SqlError;
-use regex_automata::nfa::thompson::{self, pikevm};
-use regex_automata::util::syntax;
-use regex_automata::{Anchored, Input, MatchKind};
 use std::ops::Range;
 
-/// Bytes that the automata of one text may read together.
-const MOST_STEPS: usize = 20_000_000;
+/// Steps that the automata of one text may take together.
+const MOST_STEPS: usize = 50_000_000;
 /// Automata of one pattern.
-const MOST_PARTS: usize = 500;
+const MOST_PARTS: usize = 100;
 
 /// A pattern with automata for its parts.
 #[derive(Debug)]
 pub(super) struct Dissection {
-    automata: Vec<pikevm::PikeVM>,
+    automata: Vec<Automaton>,
     root: Part,
     preference: Preference,
 }
@@ -48,32 +46,19 @@ enum Kind {
 }
 
 struct Builder {
-    automata: Vec<pikevm::PikeVM>,
+    automata: Vec<Automaton>,
     bytes_left: usize,
-}
-
-fn too_complex() -> SqlError {
-    SqlError::new("54001", "regular expression is too complex")
 }
 
 impl Builder {
     fn automaton(&mut self, node: &Node) -> Result<usize, SqlError> {
         if self.automata.len() >= MOST_PARTS {
-            return Err(too_complex());
+            return Err(super::search::too_complex());
         }
         let mut text = String::new();
         node.write(false, &mut text);
-        let automaton = pikevm::PikeVM::builder()
-            .configure(pikevm::PikeVM::config().match_kind(MatchKind::All))
-            .syntax(syntax::Config::new().nest_limit(1_000))
-            .thompson(
-                thompson::Config::new()
-                    .nfa_size_limit(Some(self.bytes_left))
-                    .which_captures(thompson::WhichCaptures::Implicit),
-            )
-            .build(&text)
-            .map_err(|_| too_complex())?;
-        self.bytes_left = self.bytes_left.saturating_sub(automaton.get_nfa().memory_usage());
+        let automaton = Automaton::new(&text, self.bytes_left)?;
+        self.bytes_left = self.bytes_left.saturating_sub(automaton.bytes());
         self.automata.push(automaton);
         Ok(self.automata.len() - 1)
     }
@@ -151,7 +136,7 @@ impl Dissection {
 /// The automata while they search one text.
 pub(super) struct All<'a> {
     dissection: &'a Dissection,
-    caches: Vec<Option<pikevm::Cache>>,
+    caches: Vec<Option<Cache>>,
     steps: usize,
 }
 
@@ -186,14 +171,11 @@ impl<'a> All<'a> {
         within: Range<usize>,
         preference: Preference,
     ) -> Result<Option<usize>, SqlError> {
-        let vm = &self.dissection.automata[automaton];
-        let cache = self.caches[automaton].get_or_insert_with(|| vm.create_cache());
-        let start = within.start;
-        let input =
-            Input::new(text).span(within.clone()).anchored(Anchored::Yes).earliest(preference == Preference::Shortest);
-        let mut slots = [None, None];
-        let end = vm.search_slots(cache, &input, &mut slots).and_then(|_| slots[1]).map(|end| end.get());
-        self.steps += end.unwrap_or(within.end).saturating_sub(start) + 1;
+        let automata = &self.dissection.automata[automaton];
+        let cache = self.caches[automaton].get_or_insert_with(|| automata.cache());
+        let is_shortest = preference == Preference::Shortest;
+        let (end, steps) = automata.end(cache, text, within, is_shortest)?;
+        self.steps = self.steps.saturating_add(steps).saturating_add(1);
         if self.steps > MOST_STEPS {
             return Err(SqlError::new("54000", "a search by a regular expression takes too long")
                 .with_hint("Shorten the text, or write the pattern with fewer alternatives."));

@@ -6,6 +6,7 @@
 //! ```
 
 mod ast;
+mod automaton;
 mod bracket;
 mod dissect;
 mod functions;

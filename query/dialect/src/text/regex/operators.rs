@@ -5,38 +5,44 @@ use super::like::LikePattern;
 use super::parse::Options;
 use super::similar::{ESCAPE, to_regular};
 use crate::call::Call;
-use crate::function::{Function, form};
-use crate::types::PgType::{Bool, Text};
+use crate::function::{Evaluate, Function, form};
+use crate::types::PgType::{self, Bool, Text};
 use arrow_array::ArrayRef;
+use arrow_array::cast::AsArray;
 use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::Expr;
 use std::collections::HashMap;
 
 /// The operators.
 pub(in crate::text) fn operators() -> Vec<Function> {
-    let operator = |symbol, evaluate| {
-        Function::new(symbol, vec![form([Text, Text], || Bool, evaluate)]).unless(is_the_same_in_the_engine)
-    };
+    let operator =
+        |symbol, evaluate, is_left| Function::new(symbol, vec![form([Text, Text], || Bool, evaluate)]).unless(is_left);
     vec![
-        operator("~", |call| matches(call, false, false)),
-        operator("~*", |call| matches(call, true, false)),
-        operator("!~", |call| matches(call, false, true)),
-        operator("!~*", |call| matches(call, true, true)),
+        operator("~", |call| matches(call, false, false), is_plain),
+        operator("~*", |call| matches(call, true, false), is_plain_in_both_cases),
+        operator("!~", |call| matches(call, false, true), is_plain),
+        operator("!~*", |call| matches(call, true, true), is_plain_in_both_cases),
     ]
 }
 
 /// Whether the pattern is a constant of plain letters, perhaps anchored. The engine searches for it as PostgreSQL does, and
 /// knows what it means for statistics.
-fn is_the_same_in_the_engine(operands: &[Expr]) -> bool {
-    let [_, Expr::Literal(pattern, _)] = operands else { return false };
-    let Some(Some(pattern)) = ScalarValue::try_as_str(pattern) else { return false };
+fn is_plain(operands: &[Expr]) -> bool {
+    plain_letters(operands).is_some()
+}
+
+/// The same for both cases: `k` and `s` also are letters outside ASCII to the engine, and not to PostgreSQL.
+fn is_plain_in_both_cases(operands: &[Expr]) -> bool {
+    plain_letters(operands).is_some_and(|letters| !letters.contains(['k', 'K', 's', 'S']))
+}
+
+fn plain_letters(operands: &[Expr]) -> Option<&str> {
+    let [_, Expr::Literal(pattern, _)] = operands else { return None };
+    let pattern = ScalarValue::try_as_str(pattern)??;
     let letters = pattern.strip_prefix('^').unwrap_or(pattern);
     let letters = letters.strip_suffix('$').unwrap_or(letters);
-    // ASCII has the same other case in both.
-    letters.chars().all(|letter| {
-        letter.is_ascii_alphanumeric() && !matches!(letter, 'k' | 'K' | 's' | 'S')
-            || matches!(letter, ' ' | '_' | '-' | ',' | ';' | ':' | '/' | '@' | '%' | '"' | '\'' | '<' | '>' | '=')
-    }) || (!pattern.contains(['k', 'K', 's', 'S']) && letters.is_empty())
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || " _-,;:/@%\"'<>=".contains(letter);
+    letters.chars().all(is_plain).then_some(letters)
 }
 
 fn matches(call: &Call, ignores_case: bool, is_negated: bool) -> Result<ArrayRef> {
@@ -56,9 +62,44 @@ pub(super) fn functions() -> Vec<Function> {
             "similar_to",
             vec![form([Text, Text], || Bool, similar_to), form([Text, Text, Text], || Bool, similar_to)],
         ),
+        any("any_match", |call| any_match(call, false)),
+        any("any_imatch", |call| any_match(call, true)),
+        any("any_like", |call| any_like(call, false)),
+        any("any_ilike", |call| any_like(call, true)),
         Function::new("like_escape", vec![form([Text, Text, Text], || Bool, |call| like(call, false))]),
         Function::new("ilike_escape", vec![form([Text, Text, Text], || Bool, |call| like(call, true))]),
     ]
+}
+
+fn any(name: &'static str, evaluate: Evaluate) -> Function {
+    Function::new(name, vec![form([Text, PgType::Array(Box::new(Text))], || Bool, evaluate)])
+}
+
+/// Whether a text matches one of the patterns of an array; NULL if it matches none and one is NULL.
+fn any_of(call: &Call, mut matches: impl FnMut(&str, &str) -> Result<bool>) -> Result<ArrayRef> {
+    let (texts, arrays) = (call.text(0), call.list(1));
+    call.bools(|row| {
+        let (Some(text), Some(patterns)) = (texts.get(row), arrays.get(row)) else { return Ok(None) };
+        let mut is_open = false;
+        for pattern in patterns.as_string_view() {
+            match pattern {
+                None => is_open = true,
+                Some(pattern) if matches(text, pattern)? => return Ok(Some(true)),
+                Some(_) => {}
+            }
+        }
+        Ok((!is_open).then_some(false))
+    })
+}
+
+fn any_match(call: &Call, ignores_case: bool) -> Result<ArrayRef> {
+    let mut compiled = Patterns::new();
+    let options = Options { ignores_case, ..Options::default() };
+    any_of(call, |text, pattern| Ok(compiled.get(pattern, options)?.is_match(text)?))
+}
+
+fn any_like(call: &Call, ignores_case: bool) -> Result<ArrayRef> {
+    any_of(call, |text, pattern| Ok(LikePattern::new(pattern, ESCAPE, ignores_case)?.is_match(text)?))
 }
 
 /// `text SIMILAR TO pattern [ESCAPE escape]`.

@@ -40,7 +40,7 @@ pub(in crate::text) struct Match {
     pub(in crate::text) groups: Vec<Option<Range<usize>>>,
 }
 
-fn too_complex() -> SqlError {
+pub(super) fn too_complex() -> SqlError {
     SqlError::new("54001", "regular expression is too complex")
 }
 
