@@ -36,9 +36,8 @@ async fn answer(context: &SessionContext, sql: &str) -> Vec<String> {
     rows(context, sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"))
 }
 
-/// Times at the edges of an `i64`, of nanoseconds, and of the calendars of others.
-const EDGES: [&str; 11] = [
-    "-9223372036854775807 - 1",
+/// Times at the edges of an `i64`, whose least and largest values are infinite times, of nanoseconds, and of the calendars of others.
+const EDGES: [&str; 10] = [
     "-9223372036854775807",
     "-8334632851200000001",
     "-62135596800000001",
@@ -47,12 +46,12 @@ const EDGES: [&str; 11] = [
     "9223372036854776",
     "253402300800000000",
     "8210266876799999999",
-    "9223372036854775807",
+    "9223372036854775806",
     "NULL",
 ];
 
 /// What is asked of a time `t`, and how many of the edges have an answer: as a time with a zone, and without one.
-const EXPRESSIONS: [(&str, [u32; 2]); 36] = [
+const EXPRESSIONS: [(&str, [u32; 2]); 34] = [
     // The first month, week, day and bin of all begin before the first microsecond.
     ("date_trunc('month', t)", [8, 8]),
     ("date_trunc('week', t)", [8, 8]),
@@ -61,16 +60,16 @@ const EXPRESSIONS: [(&str, [u32; 2]); 36] = [
     ("date_bin(interval '7 days', t)", [8, 8]),
     ("date_bin('15 minutes', t, timestamp '2001-01-01')", [8, 8]),
     ("date_bin(interval '1 month', t, timestamp '2001-01-01')", [8, 8]),
-    ("date_part('year', t)", [10, 10]),
-    ("date_part('epoch', t)", [10, 10]),
-    ("extract(week from t)", [10, 10]),
-    ("extract(century from t)", [10, 10]),
-    ("to_char(t, 'YYYY-MM')", [8, 8]),
+    ("date_part('year', t)", [9, 9]),
+    ("date_part('epoch', t)", [9, 9]),
+    ("extract(week from t)", [9, 9]),
+    ("extract(century from t)", [9, 9]),
+    ("to_char(t, 'YYYY-MM')", [9, 9]),
     // Local times are later, and the last time of all has none.
-    ("t at time zone 'Europe/Berlin'", [9, 8]),
+    ("t at time zone 'Europe/Berlin'", [8, 8]),
     ("(t at time zone 'Europe/Berlin') at time zone 'Asia/Tokyo'", [7, 7]),
-    ("t + interval '1 month 2 days 3 hours'", [9, 9]),
-    ("interval '1 second' + t", [9, 9]),
+    ("t + interval '1 month 2 days 3 hours'", [8, 8]),
+    ("interval '1 second' + t", [8, 8]),
     ("t - interval '280000 years'", [7, 7]),
     ("t - interval '280000 years' + interval '280000 years'", [7, 7]),
     ("t - timestamp '2026-01-01'", [8, 8]),
@@ -80,17 +79,15 @@ const EXPRESSIONS: [(&str, [u32; 2]); 36] = [
     ("t - timestamp '2026-01-01' > interval '1 day'", [8, 8]),
     ("(t - timestamp '2026-01-01') between interval '1 second' and interval '40 years'", [8, 8]),
     ("cast(t - timestamp '2026-01-01' as interval)", [8, 8]),
-    ("t < now()", [10, 10]),
-    ("t between now() - interval '1 year' and now()", [10, 10]),
-    ("t in (now(), timestamp '2026-01-01')", [10, 10]),
-    ("t = '2026-01-01'", [10, 10]),
-    ("t >= date '2026-01-01'", [10, 10]),
-    ("cast(t as text)", [10, 10]),
-    ("cast(t as date)", [10, 10]),
-    ("cast(t + interval '0 days' as date)", [5, 5]),
-    ("cast(t as timestamp)", [10, 10]),
-    ("coalesce(t, to_timestamp('2026-01-01'))", [11, 11]),
-    ("date_trunc('month', cast(t + interval '0 days' as date))", [5, 5]),
+    ("t < now()", [9, 9]),
+    ("t between now() - interval '1 year' and now()", [9, 9]),
+    ("t in (now(), timestamp '2026-01-01')", [9, 9]),
+    ("t = '2026-01-01'", [9, 9]),
+    ("t >= date '2026-01-01'", [9, 9]),
+    ("cast(t as text)", [9, 9]),
+    ("cast(t as date)", [9, 9]),
+    ("cast(t + interval '0 days' as date)", [9, 9]),
+    ("cast(t as timestamp)", [9, 9]),
 ];
 
 #[tokio::test]
