@@ -20,6 +20,8 @@ pub struct Call {
     arguments: Vec<Argument>,
     rows: usize,
     result: DataType,
+    /// The names of PostgreSQL's types that the arguments' fields tell.
+    marks: Vec<Option<String>>,
 }
 
 #[derive(Debug)]
@@ -116,7 +118,19 @@ impl Call {
                 })
             })
             .collect::<Result<_>>()?;
-        Ok(Self { arguments, rows, result })
+        Ok(Self { arguments, rows, result, marks: Vec::new() })
+    }
+
+    /// With the names of types that the arguments' fields tell.
+    #[must_use]
+    pub(crate) fn with_marks(mut self, marks: Vec<Option<String>>) -> Self {
+        self.marks = marks;
+        self
+    }
+
+    /// The name of PostgreSQL's type that an argument's field tells, such as `json`.
+    pub(crate) fn mark(&self, argument: usize) -> Option<&str> {
+        self.marks.get(argument)?.as_deref()
     }
 
     /// The rows of the result.

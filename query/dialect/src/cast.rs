@@ -9,12 +9,15 @@
 use crate::call::Call;
 use crate::function::Evaluate;
 use crate::types::PgType;
-use arrow_schema::{DataType, FieldRef};
+use arrow_schema::{DataType, FieldRef, TimeUnit};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result, ScalarValue};
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::interval_arithmetic::Interval;
+use datafusion::logical_expr::preimage::PreimageResult;
+use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
     Cast, ColumnarValue, Expr, ExprSchemable, LogicalPlan, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF,
@@ -37,6 +40,9 @@ pub struct CastRule {
     pub evaluate: Evaluate,
 }
 
+/// Microseconds of a day.
+const MICROSECONDS_OF_DAY: i64 = 86_400_000_000;
+
 /// Replaces casts by those of PostgreSQL.
 #[derive(Debug)]
 pub(crate) struct Casts {
@@ -56,8 +62,8 @@ impl Casts {
             return Transformed::no(Expr::Cast(cast));
         }
         match self.rules.get(&(PgType::of(&from), PgType::of(to))) {
-            Some(evaluate) => Transformed::yes(call(*evaluate, *cast.expr, &from, cast.field)),
-            None => Transformed::no(Expr::Cast(cast)),
+            Some(evaluate) if !is_of_other_unit(to) => Transformed::yes(call(*evaluate, *cast.expr, &from, cast.field)),
+            _ => Transformed::no(Expr::Cast(cast)),
         }
     }
 
@@ -90,10 +96,20 @@ fn call(evaluate: Evaluate, value: Expr, from: &DataType, to: FieldRef) -> Expr 
     Expr::ScalarFunction(ScalarFunction::new_udf(Arc::new(ScalarUDF::new_from_impl(function)), vec![value]))
 }
 
+/// Whether it is a date, a time of day or an interval in a unit that PostgreSQL does not have.
+fn is_of_other_unit(data_type: &DataType) -> bool {
+    match PgType::of(data_type) {
+        PgType::Interval => *data_type != PgType::Interval.arrow() && *data_type != DataType::Duration(TimeUnit::Microsecond),
+        date_or_time @ (PgType::Date | PgType::Time) => *data_type != date_or_time.arrow(),
+        _ => false,
+    }
+}
+
 /// The type in which a rule takes its value.
 fn argument_type(from: &DataType) -> DataType {
     match PgType::of(from) {
         PgType::Numeric => PgType::numeric_of(from),
+        PgType::Interval if matches!(from, DataType::Duration(TimeUnit::Microsecond)) => from.clone(),
         PgType::Array(_) | PgType::Other | PgType::Unknown => from.clone(),
         known => known.arrow(),
     }
@@ -147,6 +163,27 @@ impl ScalarUDFImpl for CastFunction {
 
     fn return_field_from_args(&self, _: ReturnFieldArgs) -> Result<FieldRef> {
         Ok(Arc::new(self.to.as_ref().clone().with_nullable(true)))
+    }
+
+    /// A filter by the date of a timestamp is one by the timestamp, by which files are selected.
+    fn preimage(&self, args: &[Expr], literal: &Expr, info: &SimplifyContext) -> Result<PreimageResult> {
+        let ([value], Expr::Literal(ScalarValue::Date32(Some(day)), _)) = (args, literal) else {
+            return Ok(PreimageResult::None);
+        };
+        let DataType::Timestamp(TimeUnit::Microsecond, zone) = info.get_data_type(value)? else {
+            return Ok(PreimageResult::None);
+        };
+        let midnight = |day: i64| {
+            let time = day.checked_mul(MICROSECONDS_OF_DAY)?;
+            Some(ScalarValue::TimestampMicrosecond(Some(time), zone.clone()))
+        };
+        match (midnight(i64::from(*day)), midnight(i64::from(*day) + 1)) {
+            (Some(start), Some(end)) => Ok(PreimageResult::Range {
+                expr: value.clone(),
+                interval: Box::new(Interval::try_new(start, end)?),
+            }),
+            _ => Ok(PreimageResult::None),
+        }
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {

@@ -13,10 +13,10 @@ use crate::types::{PgType, TYPE_KEY, array_of, numeric};
 use arrow_array::ArrayRef;
 use arrow_schema::{DataType, Field, FieldRef};
 use datafusion::common::{Result, ScalarValue};
+use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion::logical_expr::{
-    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
-use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -52,6 +52,8 @@ pub enum Returns {
     Computed(fn(&Arguments<'_>) -> Result<DataType>),
     /// A text that is called by another name, such as `json`.
     Named(&'static str),
+    /// A text that is called as an argument is, such as `jsonb`, and by this name if that has none.
+    NamedAs(usize, &'static str),
 }
 
 /// The arguments for which a result's type is computed.
@@ -157,6 +159,10 @@ pub struct Function {
     aliases: Vec<String>,
     forms: Vec<Form>,
     signature: Signature,
+    /// Of an operator: the operands that are left to the engine.
+    unless: Option<fn(&[Expr]) -> bool>,
+    /// What a call with some constants is instead.
+    simplified: Option<fn(&[Expr]) -> Option<Expr>>,
 }
 
 impl PartialEq for Function {
@@ -176,7 +182,8 @@ impl Hash for Function {
 impl Function {
     /// An immutable function with these forms.
     pub fn new(name: &'static str, forms: Vec<Form>) -> Self {
-        Self { name, aliases: Vec::new(), forms, signature: Signature::user_defined(Volatility::Immutable) }
+        let signature = Signature::user_defined(Volatility::Immutable);
+        Self { name, aliases: Vec::new(), forms, signature, unless: None, simplified: None }
     }
 
     /// With another name by which it is also called.
@@ -193,6 +200,25 @@ impl Function {
         self
     }
 
+    /// An operator that is left to the engine for some operands, for which the engine has PostgreSQL's result.
+    #[must_use]
+    pub(crate) fn unless(mut self, is_left: fn(&[Expr]) -> bool) -> Self {
+        self.unless = Some(is_left);
+        self
+    }
+
+    /// A call that is simplified to an expression, about which the engine knows more.
+    #[must_use]
+    pub(crate) fn simplified(mut self, simplified: fn(&[Expr]) -> Option<Expr>) -> Self {
+        self.simplified = Some(simplified);
+        self
+    }
+
+    /// Whether these operands are left to the engine.
+    pub(crate) fn leaves(&self, operands: &[Expr]) -> bool {
+        self.unless.is_some_and(|is_left| is_left(operands))
+    }
+
     /// The name, which is the symbol of an operator.
     pub(crate) fn symbol(&self) -> &'static str {
         self.name
@@ -202,11 +228,17 @@ impl Function {
     pub(crate) fn with_forms_of(mut self, other: Self) -> Self {
         self.forms.extend(other.forms);
         self.aliases.extend(other.aliases);
+        self.unless = self.unless.or(other.unless);
         self
     }
 
-    /// Whether a form takes arguments of these types.
+    /// Whether a form takes arguments of these types. Of texts alone none is taken for a constant of another type.
     pub(crate) fn has_form_for(&self, types: &[DataType]) -> bool {
+        let are_texts = types.iter().all(|data_type| PgType::of(data_type) == PgType::Text);
+        if are_texts {
+            let given = vec![PgType::Text; types.len()];
+            return self.forms.iter().any(|form| fit(form, &given, types, false).is_some());
+        }
         self.resolve(types).is_ok()
     }
 
@@ -256,39 +288,22 @@ impl Function {
     }
 }
 
-/// The functions, those of the same name made one.
-pub(crate) fn merged(functions: impl IntoIterator<Item = Function>) -> Vec<Function> {
-    let mut merged: Vec<Function> = Vec::new();
-    let mut places: HashMap<&'static str, usize> = HashMap::new();
-    for function in functions {
-        match places.get(function.name) {
-            Some(place) => {
-                let known = &mut merged[*place];
-                *known = known.clone().with_forms_of(function);
-            }
-            None => {
-                places.insert(function.name, merged.len());
-                merged.push(function);
-            }
-        }
-    }
-    merged
-}
-
 /// How well a form fits: arguments of exactly its type, and then those of a preferred type.
 type Rank = (usize, usize);
 
 fn fit(form: &Form, given: &[PgType], types: &[DataType], text_is_unknown: bool) -> Option<(Rank, Vec<DataType>)> {
-    let takes = form.takes(given.len())?;
+    let all = form.takes(given.len())?;
     let (mut exact, mut preferred) = (0, 0);
-    let common = common_type(&takes, given, types);
+    let common = common_type(&all, given, types);
     let mut arguments = Vec::with_capacity(given.len());
-    for (place, takes) in takes.iter().enumerate() {
+    for (place, takes) in all.iter().enumerate() {
         let (pg, data_type) = (&given[place], &types[place]);
         let is_unknown = *pg == PgType::Unknown || (text_is_unknown && *pg == PgType::Text);
         arguments.push(match takes {
             Takes::Of(wanted) => {
-                if pg == wanted {
+                // Of two operands, one of unknown type is taken to be what the other one is.
+                let other = given.get(1 - place.min(1)).filter(|_| given.len() == 2 && is_unknown);
+                if pg == wanted || other == Some(wanted) {
                     exact += 1;
                 } else if !is_unknown && !pg.becomes(wanted) {
                     return None;
@@ -306,6 +321,7 @@ fn fit(form: &Form, given: &[PgType], types: &[DataType], text_is_unknown: bool)
                     as_it_is(data_type)
                 }
                 PgType::Unknown => array_of(DataType::Utf8View),
+                _ if is_unknown => array_beside(place, &all, given, types),
                 _ => return None,
             },
             Takes::ElementOf(array) => match types.get(*array) {
@@ -321,6 +337,17 @@ fn fit(form: &Form, given: &[PgType], types: &[DataType], text_is_unknown: bool)
         });
     }
     Some(((exact, preferred), arguments))
+}
+
+/// The array that a constant text is: as another array, or of what it is compared with.
+fn array_beside(place: usize, takes: &[&Takes], given: &[PgType], types: &[DataType]) -> DataType {
+    let array = given.iter().position(|given| matches!(given, PgType::Array(_)));
+    let element = takes.iter().position(|takes| **takes == Takes::ElementOf(place));
+    match (array, element) {
+        (Some(array), _) => as_it_is(&types[array]),
+        (None, Some(element)) if given[element] != PgType::Unknown => array_of(as_it_is(&types[element])),
+        (None, _) => array_of(DataType::Utf8View),
+    }
 }
 
 /// The type that all `Common` arguments become.
@@ -411,7 +438,14 @@ impl ScalarUDFImpl for Function {
             Returns::ArrayOf(argument) => array_of(coerced[argument].clone()),
             Returns::Scale(scale) => numeric(scale(&arguments)),
             Returns::Computed(compute) => compute(&arguments)?,
-            Returns::Named(name) => {
+            Returns::Named(_) | Returns::NamedAs(..) => {
+                let name = match form.returns {
+                    Returns::NamedAs(argument, otherwise) => {
+                        args.arg_fields[argument].metadata().get(TYPE_KEY).map_or(otherwise, String::as_str)
+                    }
+                    Returns::Named(name) => name,
+                    _ => "text",
+                };
                 let metadata = [(TYPE_KEY.to_owned(), name.to_owned())].into();
                 return Ok(Arc::new(Field::new(self.name, DataType::Utf8View, true).with_metadata(metadata)));
             }
@@ -419,8 +453,16 @@ impl ScalarUDFImpl for Function {
         Ok(Arc::new(Field::new(self.name, data_type, true)))
     }
 
+    fn simplify(&self, args: Vec<Expr>, _: &SimplifyContext) -> Result<ExprSimplifyResult> {
+        Ok(match self.simplified.and_then(|simplified| simplified(&args)) {
+            Some(expression) => ExprSimplifyResult::Simplified(expression),
+            None => ExprSimplifyResult::Original(args),
+        })
+    }
+
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let types: Vec<DataType> = args.args.iter().map(ColumnarValue::data_type).collect();
+        let marks = args.arg_fields.iter().map(|field| field.metadata().get(TYPE_KEY).cloned()).collect();
         let (form, coerced) = self.resolve(&types)?;
         // The engine has cast the arguments; what a plan of another origin has not, is cast here.
         let arguments: Vec<ColumnarValue> = args
@@ -437,7 +479,7 @@ impl ScalarUDFImpl for Function {
         let is_constant = self.signature.volatility != Volatility::Volatile
             && arguments.iter().all(|argument| matches!(argument, ColumnarValue::Scalar(_)));
         let rows = if is_constant { 1 } else { args.number_rows };
-        let call = Call::new(arguments, rows, args.return_field.data_type().clone())?;
+        let call = Call::new(arguments, rows, args.return_field.data_type().clone())?.with_marks(marks);
         let made = (form.evaluate)(&call)?;
         Ok(if is_constant {
             ColumnarValue::Scalar(ScalarValue::try_from_array(&made, 0)?)

@@ -36,6 +36,8 @@ use datafusion::common::Result;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::execution::{FunctionRegistry, SessionState};
 use datafusion::logical_expr::planner::ExprPlanner;
+use function::Function;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The version of the dialect.
@@ -53,13 +55,19 @@ pub fn planners() -> Vec<Arc<dyn ExprPlanner>> {
     ];
     let mut planners: Vec<Arc<dyn ExprPlanner>> =
         vec![Arc::new(operator::Operators::new(operators.into_iter().flatten()))];
+    planners.push(Arc::new(time::TextsAsIntervals));
+    planners.insert(0, Arc::new(json::Marked::default()));
+    planners.push(Arc::new(array::Subscripts::default()));
     planners.extend(aggregate::planners());
     planners
 }
 
 /// Adds the rules. To be called after the engine's features.
-pub fn install(builder: SessionStateBuilder) -> SessionStateBuilder {
+pub fn install(mut builder: SessionStateBuilder) -> SessionStateBuilder {
+    let others = builder.type_planner().take();
+    let builder = builder.with_type_planner(Arc::new(time::Times::new(others)));
     let casts = [time::casts(), number::casts(), text::casts(), array::casts(), json::casts(), system::casts()];
+    let builder = builder.with_analyzer_rule(Arc::new(time::ByLength::default()));
     let builder = builder.with_analyzer_rule(Arc::new(cast::Casts::new(casts.into_iter().flatten())));
     aggregate::install(builder)
 }
@@ -78,8 +86,21 @@ pub fn register(state: &mut SessionState) -> Result<()> {
         system::functions(),
         unconstrained::functions(),
     ];
-    for function in function::merged(functions.into_iter().flatten()) {
+    // Domains have forms of the same function, such as `to_char`.
+    let mut by_name: BTreeMap<&'static str, Function> = BTreeMap::new();
+    for function in functions.into_iter().flatten() {
+        let name = function.symbol();
+        let merged = match by_name.remove(name) {
+            Some(known) => known.with_forms_of(function),
+            None => function,
+        };
+        by_name.insert(name, merged);
+    }
+    for function in by_name.into_values() {
         state.register_udf(Arc::new(function.udf()))?;
+    }
+    for moment in time::moments() {
+        state.register_udf(Arc::new(moment))?;
     }
     for aggregate in aggregate::aggregates() {
         state.register_udaf(Arc::new(aggregate))?;

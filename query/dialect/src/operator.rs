@@ -48,7 +48,13 @@ impl ExprPlanner for Operators {
         if types.iter().any(|operand| PgType::of(operand) == PgType::Unknown) || !function.has_form_for(&types) {
             return Ok(PlannerResult::Original(expr));
         }
-        let call = ScalarFunction::new_udf(Arc::clone(udf), vec![expr.left, expr.right]);
+        let RawBinaryExpr { op, left, right } = expr;
+        let operands = [left, right];
+        if function.leaves(&operands) {
+            let [left, right] = operands;
+            return Ok(PlannerResult::Original(RawBinaryExpr { op, left, right }));
+        }
+        let call = ScalarFunction::new_udf(Arc::clone(udf), operands.into());
         Ok(PlannerResult::Planned(Expr::ScalarFunction(call)))
     }
 }

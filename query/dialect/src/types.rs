@@ -170,6 +170,8 @@ impl fmt::Display for PgType {
             Self::Timestamp => "timestamp without time zone",
             Self::Timestamptz => "timestamp with time zone",
             Self::Interval => "interval",
+            // The type does not tell the number of dimensions.
+            Self::Array(element) if matches!(**element, Self::Array(_)) => return write!(f, "{element}"),
             Self::Array(element) => return write!(f, "{element}[]"),
             Self::Unknown => "unknown",
             Self::Other => "record",

@@ -1,19 +1,50 @@
-//! Arrays.
+//! Arrays: their texts, parts and comparisons. They begin at 1.
+//!
+//! | file | |
+//! |---|---|
+//! | `written` | `{a,"b c",NULL}` as it is written and read |
+//! | `elements` | the elements of one array, and how they compare |
+//! | `shape` | dimensions |
+//! | `build` | arrays that are made of others |
+//! | `find` | elements that are looked for |
+//! | `compare` | `=`, `<`, `@>`, `&&`, and `= ANY (..)` |
+//! | `subscripts` | `a[1]`, `a[1:2]` |
+//! | `casts` | between arrays, and between arrays and texts |
 
-use crate::cast::CastRule;
+mod build;
+mod casts;
+mod compare;
+mod elements;
+mod find;
+mod shape;
+mod subscripts;
+mod written;
+
+pub(crate) use casts::casts;
+pub(crate) use subscripts::Subscripts;
+pub(crate) use written::{read_texts, texts};
+
 use crate::function::Function;
 
 /// The functions.
 pub(crate) fn functions() -> Vec<Function> {
-    Vec::new()
+    let domains =
+        [shape::functions(), build::functions(), find::functions(), compare::functions(), subscripts::functions()];
+    domains.into_iter().flatten().collect()
 }
 
 /// The operators.
 pub(crate) fn operators() -> Vec<Function> {
-    Vec::new()
+    let domains = [build::operators(), compare::operators()];
+    domains.into_iter().flatten().collect()
 }
 
-/// The casts.
-pub(crate) fn casts() -> Vec<CastRule> {
-    Vec::new()
+#[cfg(test)]
+mod tests {
+    use crate::testing::compare;
+
+    #[test]
+    fn the_answers_are_postgresqls() {
+        compare(include_str!("answers.tsv"));
+    }
 }

@@ -1,6 +1,7 @@
 //! Constants have PostgreSQL's types: a whole number is an integer, a bigint if it is too large for one, and a numeric if it
 //! is too large for that (PostgreSQL 15, 4.1.2.6); an interval is read as PostgreSQL reads it.
 
+use super::calls::call;
 use crate::SqlError;
 use crate::types::NUMERIC_DIGITS;
 use datafusion::common::Result;
@@ -91,7 +92,7 @@ pub(super) fn plain(expression: &mut Expr) {
 
 /// A constant interval as a cast of its text.
 pub(super) fn interval(interval: Interval) -> Result<Expr> {
-    let Interval { value, leading_field, last_field, .. } = interval;
+    let Interval { value, leading_field, leading_precision, last_field, fractional_seconds_precision } = interval;
     let Expr::Value(constant) = value.as_ref() else {
         return Err(
             SqlError::not_supported("an interval of an expression is not supported: multiply an interval").into()
@@ -101,23 +102,16 @@ pub(super) fn interval(interval: Interval) -> Result<Expr> {
         let text = constant.value.to_string();
         return Err(SqlError::new("42601", format!("syntax error at or near \"{text}\"")).at(text).into());
     };
-    let text = match (leading_field, last_field) {
-        (None, _) => text,
-        (Some(field), None) if text.trim().parse::<f64>().is_ok() => format!("{text} {}", unit(&field)?),
-        (Some(DateTimeField::Minute), Some(DateTimeField::Second)) if text.matches(':').count() == 1 => {
-            // Without hours, minutes come first.
-            let (sign, digits) = text.trim().strip_prefix('-').map_or(("", text.trim()), |digits| ("-", digits));
-            format!("{sign}0:{digits}")
-        }
-        (Some(_), Some(_)) => text,
-        (Some(field), None) => {
-            // A text with units of its own is cut to the field.
-            let field = field.to_string();
-            return Err(
-                SqlError::not_supported(format!("INTERVAL '...' {field} of such a text is not supported")).into()
-            );
-        }
+    let field = |field: &Option<DateTimeField>| -> Result<Expr> {
+        let name = field.as_ref().map(unit).transpose()?.unwrap_or_default();
+        Ok(Expr::value(Value::SingleQuotedString(name.to_owned())))
     };
+    if leading_field.is_some() {
+        let digits = fractional_seconds_precision.or(leading_precision).unwrap_or(6);
+        let text = Expr::value(Value::SingleQuotedString(text));
+        let arguments = vec![text, field(&leading_field)?, field(&last_field)?, number(&digits.to_string())?];
+        return Ok(call("interval_literal", arguments));
+    }
     Ok(Expr::Cast {
         kind: CastKind::Cast,
         expr: Box::new(Expr::value(Value::SingleQuotedString(text))),
@@ -135,7 +129,6 @@ fn unit(field: &DateTimeField) -> Result<&'static str> {
         DateTimeField::Hour | DateTimeField::Hours => "hour",
         DateTimeField::Minute | DateTimeField::Minutes => "minute",
         DateTimeField::Second | DateTimeField::Seconds => "second",
-        DateTimeField::Week(None) | DateTimeField::Weeks => "week",
         other => {
             return Err(SqlError::new("42601", format!("syntax error at or near \"{other}\""))
                 .at(other.to_string())

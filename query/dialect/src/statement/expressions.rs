@@ -190,6 +190,7 @@ fn function_call(mut function: Function) -> Result<Expr> {
     if function.name.0.len() > 1 {
         function.name = ObjectName::from(vec![Ident::with_quote('"', name.clone())]);
     }
+    super::named_arguments::in_places(&name, &mut function)?;
     if let Some(datafusion::sql::sqlparser::ast::WindowType::WindowSpec(window)) = &mut function.over {
         super::queries::plain_frame(window);
     }

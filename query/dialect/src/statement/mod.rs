@@ -7,6 +7,7 @@
 mod calls;
 mod constants;
 mod expressions;
+mod named_arguments;
 mod names;
 mod queries;
 mod rows;

@@ -33,6 +33,13 @@ fn is_row(expression: &Expr) -> bool {
 }
 
 fn by_columns(left: Vec<Expr>, op: &BinaryOperator, right: Vec<Expr>) -> Result<Expr> {
+    if *op == BinaryOperator::Overlaps {
+        if left.len() != 2 || right.len() != 2 {
+            let message = "wrong number of parameters on a side of OVERLAPS expression";
+            return Err(SqlError::new("42601", message).at("OVERLAPS").into());
+        }
+        return Ok(super::calls::call("overlaps", left.into_iter().chain(right).collect()));
+    }
     if left.len() != right.len() {
         return Err(SqlError::new("42601", "unequal number of entries in row expressions").into());
     }

@@ -1,5 +1,9 @@
 //! What the server is, and what a value is.
 
+mod boolean;
+mod nulls;
+mod uuids;
+
 use crate::SqlError;
 use crate::call::Call;
 use crate::cast::CastRule;
@@ -11,7 +15,9 @@ use datafusion::common::Result;
 
 /// The functions.
 pub(crate) fn functions() -> Vec<Function> {
-    vec![Function::new("pg_typeof", vec![Form::new(vec![Takes::Any], Returns::Named("regtype"), pg_typeof)])]
+    let pg_typeof =
+        Function::new("pg_typeof", vec![Form::new(vec![Takes::Any], Returns::Named("regtype"), pg_typeof)]);
+    [vec![pg_typeof], nulls::functions(), uuids::functions()].into_iter().flatten().collect()
 }
 
 /// The operators.
@@ -21,7 +27,7 @@ pub(crate) fn operators() -> Vec<Function> {
 
 /// The casts.
 pub(crate) fn casts() -> Vec<CastRule> {
-    Vec::new()
+    boolean::casts()
 }
 
 /// `pg_typeof(any)`.
@@ -29,9 +35,20 @@ fn pg_typeof(call: &Call) -> Result<ArrayRef> {
     let data_type = call.any(0).array().data_type().clone();
     let name = match PgType::of(&data_type) {
         PgType::Other => return Err(SqlError::not_supported("pg_typeof of a row is not supported").into()),
+        PgType::Text if call.mark(0).is_some() => call.mark(0).unwrap_or("text").to_owned(),
         // A constant without a type.
         PgType::Text if data_type == DataType::Utf8 => "text".to_owned(),
         known => known.to_string(),
     };
     call.texts(|_| Ok(Some(name.as_str())))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::compare;
+
+    #[test]
+    fn the_answers_are_postgresqls() {
+        compare(include_str!("answers.tsv"));
+    }
 }

@@ -1,19 +1,60 @@
-//! Texts and regular expressions.
+//! Texts, `bytea` and regular expressions, as PostgreSQL has them in UTF-8 with the collation C and the letters of
+//! C.UTF-8.
+//!
+//! | file | |
+//! |---|---|
+//! | `parts` | lengths, parts, places, replacing |
+//! | `letters` | cases, padding, trimming, codes of letters |
+//! | `bytes` | `bytea`: encodings, parts, casts |
+//! | `quote` | identifiers and literals, `format` |
+//! | `concat` | values of any type in one text |
+//! | `shown` | the text of a value of any type |
+//! | `regex` | regular expressions, SIMILAR TO, LIKE with an escape |
+
+pub(crate) mod budget;
+mod bytes;
+mod concat;
+mod letters;
+mod parts;
+mod quote;
+mod regex;
+pub(crate) mod shown;
+
+pub(crate) use regex::set_returning as regex_set_returning;
 
 use crate::cast::CastRule;
 use crate::function::Function;
 
 /// The functions.
 pub(crate) fn functions() -> Vec<Function> {
-    Vec::new()
+    let domains = [
+        parts::functions(),
+        letters::functions(),
+        bytes::functions(),
+        quote::functions(),
+        concat::functions(),
+        regex::functions(),
+    ];
+    domains.into_iter().flatten().collect()
 }
 
 /// The operators.
 pub(crate) fn operators() -> Vec<Function> {
-    Vec::new()
+    let domains = [parts::operators(), regex::operators(), concat::operators(), bytes::operators()];
+    domains.into_iter().flatten().collect()
 }
 
 /// The casts.
 pub(crate) fn casts() -> Vec<CastRule> {
-    Vec::new()
+    bytes::casts()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::compare;
+
+    #[test]
+    fn the_answers_are_postgresqls() {
+        compare(include_str!("answers.tsv"));
+    }
 }

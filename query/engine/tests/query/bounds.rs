@@ -233,8 +233,8 @@ async fn a_task_that_goes_on_after_its_statement_keeps_the_permit() {
     options.parallelism = 4;
     let session = Session::new(options).unwrap();
     // A union has a task for each part. Constants only are no reason to take no permit.
-    let union = "SELECT sum(v) FROM (SELECT waits(value) AS v FROM generate_series(1, 10) \
-                 UNION ALL SELECT value FROM generate_series(1, 10))";
+    let union = "SELECT sum(v) FROM (SELECT waits(n) AS v FROM generate_series(1, 10) AS n \
+                 UNION ALL SELECT n FROM generate_series(1, 10) AS n)";
     let mut given_up = session.sql(union).await.unwrap().batches;
     while waiting.load(Ordering::SeqCst) == 0 {
         assert!(tokio::time::timeout(Duration::from_millis(10), given_up.next()).await.is_err());
@@ -259,7 +259,7 @@ async fn a_window_over_all_rows_is_refused_when_it_exceeds_the_memory() {
     options.memory_limit = 16 << 20;
     let session = Session::new(options).unwrap();
     let window =
-        |rows: usize| format!("SELECT max(s) FROM (SELECT sum(value) OVER () AS s FROM generate_series(1, {rows}))");
+        |rows: usize| format!("SELECT max(s) FROM (SELECT sum(n) OVER () AS s FROM generate_series(1, {rows}) AS n)");
     assert_eq!(rows(&session, &window(1_000)).await, ["500500"]);
     let refused = lines(session.sql(&window(3_000_000)).await.unwrap()).await.unwrap_err();
     assert!(matches!(refused, QueryError::Memory { limit_mib: 16, .. }), "{refused:?}");

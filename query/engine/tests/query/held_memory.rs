@@ -6,7 +6,7 @@ use holdfast_query::{QueryError, Session};
 
 /// Holds its rows, 8 bytes each at least, until they are taken.
 fn sort(rows: usize) -> String {
-    format!("SELECT value FROM generate_series(1, {rows}) ORDER BY value % 1000")
+    format!("SELECT n FROM generate_series(1, {rows}) AS n ORDER BY n % 1000")
 }
 
 type Batches = futures::stream::BoxStream<'static, Result<arrow_array::RecordBatch, QueryError>>;

@@ -97,7 +97,7 @@ async fn a_result_has_limits_of_rows_and_memory() {
     let client = server.connect("manager").await;
     assert_eq!(code(&client, "select id from events").await, "54000");
     assert_eq!(client.query("select id from events limit 10", &[]).await.unwrap().len(), 10);
-    let greedy = "select a.value from generate_series(1, 30000000) a order by a.value desc limit 20000000";
+    let greedy = "select a.a from generate_series(1, 30000000) a order by a.a desc limit 20000000";
     assert_eq!(code(&client, greedy).await, "53200");
 }
 
@@ -261,7 +261,7 @@ async fn a_running_statement_ends_when_the_account_changes() {
 }
 
 /// One batch of about 16 MB: the engine of the fixture has batches of 256 rows.
-const LARGE: &str = "select repeat('x', 62000 + a.value % 2) as t from generate_series(1, 256) a";
+const LARGE: &str = "select repeat('x', 62000 + a.a % 2) as t from generate_series(1, 256) a";
 
 #[tokio::test]
 async fn unsent_rows_of_cursors_are_bounded() {
@@ -306,7 +306,7 @@ async fn a_statement_whose_client_does_not_read_ends_when_the_account_changes() 
     let server = Server::start().await;
     let client = server.connect("manager").await;
     // One batch, of 51 MB: it is larger than the buffers of the connection.
-    let huge = "select repeat('x', 200000 + a.value % 2) as t from generate_series(1, 256) a";
+    let huge = "select repeat('x', 200000 + a.a % 2) as t from generate_series(1, 256) a";
     let mut rows = Box::pin(client.simple_query_raw(huge).await.unwrap());
     rows.next().await.unwrap().unwrap();
     server.audit_trail.is_account_changed.store(true, Ordering::SeqCst);

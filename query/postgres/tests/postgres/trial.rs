@@ -35,7 +35,7 @@ const STATEMENTS: [&str; 12] = [
     "select 1; select 2; begin",
     "begin",
     "commit",
-    "declare c cursor for select value from generate_series(1, 100)",
+    "declare c cursor for select generate_series from generate_series(1, 100)",
     "fetch 7 from c",
     "set statement_timeout = '50ms'",
     "show all",

@@ -60,17 +60,17 @@ const ALLOCATING: [&str; 14] = [
 
 /// The worst that the bounds allow: each runs for minutes, or takes all the memory that it gets.
 const WORST: [&str; 10] = [
-    "SELECT count(*) FROM generate_series(1, 1000000000000) a WHERE a.value % 7 = 9",
+    "SELECT count(*) FROM generate_series(1, 1000000000000) a WHERE a.a % 7 = 9",
     "SELECT count(*) FROM archive.events a, archive.events b, archive.events c, archive.events d \
      WHERE a.kafka_offset + b.kafka_offset + c.kafka_offset + d.kafka_offset < 0",
-    "SELECT md5(value::text) AS hash FROM generate_series(1, 50000000) ORDER BY hash OFFSET 49999999",
-    "SELECT max(s) FROM (SELECT sum(value) OVER () AS s FROM generate_series(1, 100000000))",
-    "SELECT count(DISTINCT md5(value::text)) FROM generate_series(1, 100000000)",
-    "SELECT length(string_agg(md5(value::text), ',')) FROM generate_series(1, 100000000)",
-    "SELECT sum(levenshtein(repeat('a', 60) || value::text, repeat('b', 60))) FROM generate_series(1, 100000000)",
-    "SELECT count(*) FROM generate_series(1, 100000000) WHERE regexp_like(md5(value::text), '([a-f]+[0-9]*)+[g-z]')",
+    "SELECT md5(n::text) AS hash FROM generate_series(1, 50000000) AS n ORDER BY hash OFFSET 49999999",
+    "SELECT max(s) FROM (SELECT sum(n) OVER () AS s FROM generate_series(1, 100000000) AS n)",
+    "SELECT count(DISTINCT md5(n::text)) FROM generate_series(1, 100000000) AS n",
+    "SELECT length(string_agg(md5(n::text), ',')) FROM generate_series(1, 100000000) AS n",
+    "SELECT sum(levenshtein(repeat('a', 60) || n::text, repeat('b', 60))) FROM generate_series(1, 100000000) AS n",
+    "SELECT count(*) FROM generate_series(1, 100000000) AS n WHERE regexp_like(md5(n::text), '([a-f]+[0-9]*)+[g-z]')",
     "WITH RECURSIVE n AS (SELECT 1 AS x UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n",
-    "SELECT a.value, b.value FROM generate_series(1, 3000) a, generate_series(1, 3000) b ORDER BY a.value * b.value % 7919",
+    "SELECT a.a, b.b FROM generate_series(1, 3000) a, generate_series(1, 3000) b ORDER BY a.a * b.b % 7919",
 ];
 
 /// One of the worst statements that the bounds allow, by number.

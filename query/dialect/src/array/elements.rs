@@ -1,0 +1,102 @@
+//! The elements of one array, and how they compare: NULL is equal to NULL and behind all others; zeros are equal, and NaN is
+//! equal to itself.
+
+use crate::SqlError;
+use crate::types::PgType;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float32Type, Float64Type, IntervalMonthDayNanoType};
+use arrow_array::{Array, ArrayRef, Decimal128Array};
+use arrow_ord::ord::{DynComparator, make_comparator};
+use arrow_schema::{DataType, SortOptions};
+use datafusion::common::Result;
+use std::sync::Arc;
+
+/// Comparisons of elements in one call.
+const MOST_COMPARISONS: usize = 50_000_000;
+
+/// The comparisons that a call has left.
+#[derive(Debug)]
+pub(super) struct Comparisons(usize);
+
+impl Default for Comparisons {
+    fn default() -> Self {
+        Self(MOST_COMPARISONS)
+    }
+}
+
+impl Comparisons {
+    /// Takes so many.
+    pub(super) fn take(&mut self, number: usize) -> Result<(), SqlError> {
+        match self.0.checked_sub(number) {
+            Some(left) => self.0 = left,
+            None => return Err(SqlError::new("54000", "a call of a function would compare too many elements")),
+        }
+        Ok(())
+    }
+}
+
+/// All elements of an array of arrays, one behind the other.
+pub(super) fn flat(values: &ArrayRef) -> ArrayRef {
+    match values.as_list_opt::<i32>() {
+        None => Arc::clone(values),
+        Some(lists) => {
+            let offsets = lists.value_offsets();
+            let (first, last) = (offsets[0] as usize, offsets[lists.len()] as usize);
+            flat(&lists.values().slice(first, last - first))
+        }
+    }
+}
+
+/// Values that compare as PostgreSQL's do.
+fn comparable(values: &ArrayRef) -> ArrayRef {
+    match values.data_type() {
+        // -0 becomes 0.
+        DataType::Float32 => Arc::new(values.as_primitive::<Float32Type>().unary::<_, Float32Type>(|value| value + 0.0)),
+        DataType::Float64 => Arc::new(values.as_primitive::<Float64Type>().unary::<_, Float64Type>(|value| value + 0.0)),
+        DataType::Interval(_) => {
+            let days = |months: i32, days: i32| i128::from(months) * 30 + i128::from(days);
+            let length = |value: arrow_array::types::IntervalMonthDayNano| {
+                days(value.months, value.days) * 86_400_000_000_000 + i128::from(value.nanoseconds)
+            };
+            let lengths: Decimal128Array =
+                values.as_primitive::<IntervalMonthDayNanoType>().iter().map(|value| value.map(length)).collect();
+            Arc::new(lengths)
+        }
+        _ => Arc::clone(values),
+    }
+}
+
+/// Compares the elements of `left` with those of `right`, by their places.
+pub(super) fn comparator(left: &ArrayRef, right: &ArrayRef) -> Result<DynComparator> {
+    let (left, right) = alike(left, right)?;
+    let options = SortOptions { descending: false, nulls_first: false };
+    Ok(make_comparator(&comparable(&left), &comparable(&right), options)?)
+}
+
+/// Both as values of one type.
+fn alike(left: &ArrayRef, right: &ArrayRef) -> Result<(ArrayRef, ArrayRef)> {
+    if left.data_type() == right.data_type() {
+        return Ok((Arc::clone(left), Arc::clone(right)));
+    }
+    let (of_left, of_right) = (PgType::of(left.data_type()), PgType::of(right.data_type()));
+    let common = match (&of_left, &of_right) {
+        (PgType::Unknown, _) => right.data_type().clone(),
+        (_, PgType::Unknown) => left.data_type().clone(),
+        (PgType::Numeric, PgType::Numeric) => {
+            let scale = |data_type: &DataType| match PgType::numeric_of(data_type) {
+                DataType::Decimal256(_, scale) => scale,
+                _ => 0,
+            };
+            crate::types::numeric(scale(left.data_type()).max(scale(right.data_type())))
+        }
+        _ if of_left == of_right => of_left.arrow(),
+        _ => {
+            return Err(SqlError::new(
+                "42883",
+                format!("operator does not exist: {of_left}[] = {of_right}[]"),
+            )
+            .into());
+        }
+    };
+    Ok((arrow_cast::cast(left, &common)?, arrow_cast::cast(right, &common)?))
+}

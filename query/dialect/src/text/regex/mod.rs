@@ -1,0 +1,25 @@
+//! Regular expressions, SIMILAR TO, LIKE with an escape.
+//!
+//! ```text
+//! pattern ─▶ parse ─▶ ast ─▶ search (dissect) ─▶ functions, operators
+//! SIMILAR TO ─▶ similar ─▶ the same          LIKE ─▶ like
+//! ```
+
+mod ast;
+mod bracket;
+mod dissect;
+mod functions;
+mod letters;
+mod like;
+mod operators;
+mod parse;
+mod search;
+mod similar;
+
+pub(crate) use functions::set_returning;
+pub(super) use functions::{functions, substring_by_pattern, substring_similar};
+pub(super) use letters::{is_alnum, lower, upper};
+pub(super) use operators::operators;
+
+#[cfg(test)]
+mod tests;

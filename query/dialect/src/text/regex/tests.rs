@@ -1,0 +1,6 @@
+use crate::testing::compare;
+
+#[test]
+fn the_answers_are_postgresqls() {
+    compare(include_str!("answers.tsv"));
+}
