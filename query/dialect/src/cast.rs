@@ -99,7 +99,9 @@ fn call(evaluate: Evaluate, value: Expr, from: &DataType, to: FieldRef) -> Expr 
 /// Whether it is a date, a time of day or an interval in a unit that PostgreSQL does not have.
 fn is_of_other_unit(data_type: &DataType) -> bool {
     match PgType::of(data_type) {
-        PgType::Interval => *data_type != PgType::Interval.arrow() && *data_type != DataType::Duration(TimeUnit::Microsecond),
+        PgType::Interval => {
+            *data_type != PgType::Interval.arrow() && *data_type != DataType::Duration(TimeUnit::Microsecond)
+        }
         date_or_time @ (PgType::Date | PgType::Time) => *data_type != date_or_time.arrow(),
         _ => false,
     }
@@ -178,10 +180,9 @@ impl ScalarUDFImpl for CastFunction {
             Some(ScalarValue::TimestampMicrosecond(Some(time), zone.clone()))
         };
         match (midnight(i64::from(*day)), midnight(i64::from(*day) + 1)) {
-            (Some(start), Some(end)) => Ok(PreimageResult::Range {
-                expr: value.clone(),
-                interval: Box::new(Interval::try_new(start, end)?),
-            }),
+            (Some(start), Some(end)) => {
+                Ok(PreimageResult::Range { expr: value.clone(), interval: Box::new(Interval::try_new(start, end)?) })
+            }
             _ => Ok(PreimageResult::None),
         }
     }

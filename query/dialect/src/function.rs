@@ -17,6 +17,7 @@ use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
+use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -227,8 +228,8 @@ impl Function {
     /// With the forms of another one of the same name behind its own.
     pub(crate) fn with_forms_of(mut self, other: Self) -> Self {
         self.forms.extend(other.forms);
-        self.aliases.extend(other.aliases);
         self.unless = self.unless.or(other.unless);
+        self.aliases.extend(other.aliases);
         self
     }
 
@@ -286,6 +287,25 @@ impl Function {
             if is_operator { "operator" } else { "function" }
         ))
     }
+}
+
+/// The functions, those of the same name made one.
+pub(crate) fn merged(functions: impl IntoIterator<Item = Function>) -> Vec<Function> {
+    let mut merged: Vec<Function> = Vec::new();
+    let mut places: HashMap<&'static str, usize> = HashMap::new();
+    for function in functions {
+        match places.get(function.name) {
+            Some(place) => {
+                let known = &mut merged[*place];
+                *known = known.clone().with_forms_of(function);
+            }
+            None => {
+                places.insert(function.name, merged.len());
+                merged.push(function);
+            }
+        }
+    }
+    merged
 }
 
 /// How well a form fits: arguments of exactly its type, and then those of a preferred type.

@@ -36,8 +36,6 @@ use datafusion::common::Result;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::execution::{FunctionRegistry, SessionState};
 use datafusion::logical_expr::planner::ExprPlanner;
-use function::Function;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The version of the dialect.
@@ -86,17 +84,7 @@ pub fn register(state: &mut SessionState) -> Result<()> {
         system::functions(),
         unconstrained::functions(),
     ];
-    // Domains have forms of the same function, such as `to_char`.
-    let mut by_name: BTreeMap<&'static str, Function> = BTreeMap::new();
-    for function in functions.into_iter().flatten() {
-        let name = function.symbol();
-        let merged = match by_name.remove(name) {
-            Some(known) => known.with_forms_of(function),
-            None => function,
-        };
-        by_name.insert(name, merged);
-    }
-    for function in by_name.into_values() {
+    for function in function::merged(functions.into_iter().flatten()) {
         state.register_udf(Arc::new(function.udf()))?;
     }
     for moment in time::moments() {

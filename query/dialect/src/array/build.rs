@@ -7,9 +7,9 @@ use crate::function::{Form, Function, Returns, Takes, form};
 use crate::text::budget::Budget;
 use crate::text::shown::texts;
 use crate::types::PgType::{self, Int4, Text};
+use arrow_array::builder::{ListBuilder, StringViewBuilder};
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, ListArray, UInt32Array, new_empty_array};
-use arrow_array::builder::{ListBuilder, StringViewBuilder};
 use arrow_buffer::OffsetBuffer;
 use arrow_schema::DataType;
 use arrow_select::concat::concat;
@@ -39,16 +39,9 @@ pub(super) fn functions() -> Vec<Function> {
         ),
         Function::new(
             "array_fill",
-            vec![Form::new(
-                vec![Takes::Any, Takes::Of(PgType::Array(Box::new(Int4)))],
-                Returns::ArrayOf(0),
-                fill,
-            )],
+            vec![Form::new(vec![Takes::Any, Takes::Of(PgType::Array(Box::new(Int4)))], Returns::ArrayOf(0), fill)],
         ),
-        Function::new(
-            "trim_array",
-            vec![Form::new(vec![Takes::AnyArray, Takes::Of(Int4)], Returns::SameAs(0), trim)],
-        ),
+        Function::new("trim_array", vec![Form::new(vec![Takes::AnyArray, Takes::Of(Int4)], Returns::SameAs(0), trim)]),
         Function::new(
             "array_to_string",
             vec![
@@ -58,7 +51,10 @@ pub(super) fn functions() -> Vec<Function> {
         ),
         Function::new(
             "string_to_array",
-            vec![form([Text, Text], text_array, string_to_array), form([Text, Text, Text], text_array, string_to_array)],
+            vec![
+                form([Text, Text], text_array, string_to_array),
+                form([Text, Text, Text], text_array, string_to_array),
+            ],
         ),
     ]
 }
@@ -94,11 +90,8 @@ pub(super) fn lists(call: &Call, rows: Vec<Option<ArrayRef>>) -> Result<ArrayRef
     let nulls: Vec<bool> = rows.iter().map(Option::is_some).collect();
     let parts: Vec<&dyn Array> = rows.iter().flatten().map(AsRef::as_ref).collect();
     let values = if parts.is_empty() { new_empty_array(field.data_type()) } else { concat(&parts)? };
-    let values = if values.data_type() == field.data_type() {
-        values
-    } else {
-        arrow_cast::cast(&values, field.data_type())?
-    };
+    let values =
+        if values.data_type() == field.data_type() { values } else { arrow_cast::cast(&values, field.data_type())? };
     Ok(Arc::new(ListArray::try_new(field, offsets, values, Some(nulls.into()))?))
 }
 
@@ -239,9 +232,8 @@ fn fill(call: &Call) -> Result<ArrayRef> {
         }
         let length = match lengths.values().as_ref() {
             [] => 0,
-            [length] => usize::try_from(*length).map_err(|_| {
-                SqlError::new("54000", "array size exceeds the maximum allowed")
-            })?,
+            [length] => usize::try_from(*length)
+                .map_err(|_| SqlError::new("54000", "array size exceeds the maximum allowed"))?,
             _ => return Err(SqlError::not_supported("array_fill with more than one dimension is not supported").into()),
         };
         let element = elements.array().slice(elements.index(row), 1);
@@ -259,9 +251,10 @@ fn trim(call: &Call) -> Result<ArrayRef> {
             rows.push(None);
             continue;
         };
-        let kept = usize::try_from(number).ok().and_then(|number| array.len().checked_sub(number)).ok_or_else(|| {
-            SqlError::new("2202E", format!("number of elements to trim must be between 0 and {}", array.len()))
-        })?;
+        let kept =
+            usize::try_from(number).ok().and_then(|number| array.len().checked_sub(number)).ok_or_else(|| {
+                SqlError::new("2202E", format!("number of elements to trim must be between 0 and {}", array.len()))
+            })?;
         rows.push(Some(array.slice(0, kept)));
     }
     lists(call, rows)

@@ -14,9 +14,8 @@ use datafusion::common::Result;
 use std::sync::Arc;
 
 /// The types whose arrays are cast.
-const ELEMENTS: [PgType; 14] = [
-    Bool, Int2, Int4, Int8, Float4, Float8, Numeric, Text, Bytea, Date, Time, Timestamp, Timestamptz, Interval,
-];
+const ELEMENTS: [PgType; 14] =
+    [Bool, Int2, Int4, Int8, Float4, Float8, Numeric, Text, Bytea, Date, Time, Timestamp, Timestamptz, Interval];
 
 /// The casts.
 pub(crate) fn casts() -> Vec<CastRule> {

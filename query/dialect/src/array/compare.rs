@@ -58,9 +58,9 @@ pub(super) fn functions() -> Vec<Function> {
 fn any(name: &'static str, evaluate: crate::function::Evaluate) -> Function {
     let mut forms = vec![Form::new(vec![Takes::ElementOf(1), Takes::AnyArray], Returns::Of(|| Bool), evaluate)];
     // A value of a wider type than that of the elements.
-    forms.extend([Int8, Numeric, Float8].map(|wider| {
-        form([wider.clone(), PgType::Array(Box::new(wider))], || Bool, evaluate)
-    }));
+    forms.extend(
+        [Int8, Numeric, Float8].map(|wider| form([wider.clone(), PgType::Array(Box::new(wider))], || Bool, evaluate)),
+    );
     Function::new(name, forms)
 }
 

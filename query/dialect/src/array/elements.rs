@@ -51,8 +51,12 @@ pub(super) fn flat(values: &ArrayRef) -> ArrayRef {
 fn comparable(values: &ArrayRef) -> ArrayRef {
     match values.data_type() {
         // -0 becomes 0.
-        DataType::Float32 => Arc::new(values.as_primitive::<Float32Type>().unary::<_, Float32Type>(|value| value + 0.0)),
-        DataType::Float64 => Arc::new(values.as_primitive::<Float64Type>().unary::<_, Float64Type>(|value| value + 0.0)),
+        DataType::Float32 => {
+            Arc::new(values.as_primitive::<Float32Type>().unary::<_, Float32Type>(|value| value + 0.0))
+        }
+        DataType::Float64 => {
+            Arc::new(values.as_primitive::<Float64Type>().unary::<_, Float64Type>(|value| value + 0.0))
+        }
         DataType::Interval(_) => {
             let days = |months: i32, days: i32| i128::from(months) * 30 + i128::from(days);
             let length = |value: arrow_array::types::IntervalMonthDayNano| {
@@ -91,11 +95,7 @@ fn alike(left: &ArrayRef, right: &ArrayRef) -> Result<(ArrayRef, ArrayRef)> {
         }
         _ if of_left == of_right => of_left.arrow(),
         _ => {
-            return Err(SqlError::new(
-                "42883",
-                format!("operator does not exist: {of_left}[] = {of_right}[]"),
-            )
-            .into());
+            return Err(SqlError::new("42883", format!("operator does not exist: {of_left}[] = {of_right}[]")).into());
         }
     };
     Ok((arrow_cast::cast(left, &common)?, arrow_cast::cast(right, &common)?))

@@ -31,9 +31,9 @@ pub(super) fn functions() -> Vec<Function> {
 
 fn nested_is_refused(arrays: &ListArray) -> Result<(), SqlError> {
     match PgType::of(&arrays.value_type()) {
-        PgType::Array(_) => Err(SqlError::not_supported(
-            "searching for elements in multidimensional arrays is not supported",
-        )),
+        PgType::Array(_) => {
+            Err(SqlError::not_supported("searching for elements in multidimensional arrays is not supported"))
+        }
         _ => Ok(()),
     }
 }

@@ -10,7 +10,8 @@ use datafusion::common::Result;
 
 /// The functions.
 pub(super) fn functions() -> Vec<Function> {
-    let of_array = |name, returns, evaluate| Function::new(name, vec![Form::new(vec![Takes::AnyArray], returns, evaluate)]);
+    let of_array =
+        |name, returns, evaluate| Function::new(name, vec![Form::new(vec![Takes::AnyArray], returns, evaluate)]);
     let of_dimension = |name, evaluate| {
         let takes = vec![Takes::AnyArray, Takes::Of(Int4)];
         Function::new(name, vec![Form::new(takes, Returns::Of(|| Int4), evaluate)])

@@ -19,9 +19,8 @@ pub(super) fn functions() -> Vec<Function> {
 }
 
 fn subscript() -> Function {
-    let by = |place: PgType, evaluate| {
-        Form::new(vec![Takes::AnyArray, Takes::Of(place)], Returns::ElementOf(0), evaluate)
-    };
+    let by =
+        |place: PgType, evaluate| Form::new(vec![Takes::AnyArray, Takes::Of(place)], Returns::ElementOf(0), evaluate);
     Function::new("array_subscript", vec![by(Int4, element), by(Int8, element_by_int8)])
 }
 

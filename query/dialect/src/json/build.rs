@@ -167,7 +167,9 @@ fn object(call: &Call, is_jsonb: bool) -> Result<ArrayRef> {
     let keys = (0..call.len())
         .step_by(2)
         .map(|argument| match PgType::of(call.any(argument).array().data_type()) {
-            PgType::Array(_) => Err(SqlError::invalid_parameter("key value must be scalar, not array, composite, or json")),
+            PgType::Array(_) => {
+                Err(SqlError::invalid_parameter("key value must be scalar, not array, composite, or json"))
+            }
             _ if matches!(call.mark(argument), Some("json" | "jsonb")) => {
                 Err(SqlError::invalid_parameter("key value must be scalar, not array, composite, or json"))
             }

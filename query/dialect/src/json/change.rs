@@ -18,7 +18,10 @@ pub(super) fn functions() -> Vec<Function> {
     vec![
         Function::new("jsonb_pretty", vec![form([Text], || Text, pretty)]),
         Function::new("jsonb_strip_nulls", vec![jsonb(form([Text], || Text, strip_nulls))]),
-        Function::new("json_strip_nulls", vec![form([Text], || Text, strip_nulls_of_json).returning(Returns::Named("json"))]),
+        Function::new(
+            "json_strip_nulls",
+            vec![form([Text], || Text, strip_nulls_of_json).returning(Returns::Named("json"))],
+        ),
         Function::new(
             "jsonb_set",
             vec![
@@ -233,9 +236,7 @@ fn delete_place(call: &Call) -> Result<ArrayRef> {
                 }
                 Ok(Some(Json::Array(elements)))
             }
-            Json::Object(_) => {
-                Err(SqlError::invalid_parameter("cannot delete from object using integer index").into())
-            }
+            Json::Object(_) => Err(SqlError::invalid_parameter("cannot delete from object using integer index").into()),
             _ => Err(SqlError::invalid_parameter("cannot delete from scalar").into()),
         }
     })

@@ -32,15 +32,29 @@ pub(super) fn functions() -> Vec<Function> {
         path("jsonb_extract_path_text", Returns::Of(|| Text), extract_path_text),
     ];
     let of_rows = [
-        "json_each", "jsonb_each", "json_each_text", "jsonb_each_text", "json_array_elements", "jsonb_array_elements",
-        "json_array_elements_text", "jsonb_array_elements_text", "jsonb_object_keys",
+        "json_each",
+        "jsonb_each",
+        "json_each_text",
+        "jsonb_each_text",
+        "json_array_elements",
+        "jsonb_array_elements",
+        "json_array_elements_text",
+        "jsonb_array_elements_text",
+        "jsonb_object_keys",
     ];
     functions.extend(of_rows.map(|name| Function::new(name, vec![form([Text], || Text, set_returning)])));
     let of_paths = [
-        "jsonb_path_query", "jsonb_path_query_array", "jsonb_path_query_first", "jsonb_path_exists", "jsonb_path_match",
+        "jsonb_path_query",
+        "jsonb_path_query_array",
+        "jsonb_path_query_first",
+        "jsonb_path_exists",
+        "jsonb_path_match",
     ];
     functions.extend(of_paths.map(|name| {
-        Function::new(name, vec![Form::new(vec![Takes::Of(Text), Takes::Any], Returns::Of(|| Text), no_paths).variadic()])
+        Function::new(
+            name,
+            vec![Form::new(vec![Takes::Of(Text), Takes::Any], Returns::Of(|| Text), no_paths).variadic()],
+        )
     }));
     functions
 }

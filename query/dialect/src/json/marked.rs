@@ -29,7 +29,8 @@ pub(crate) struct Marked {
 
 impl Default for Marked {
     fn default() -> Self {
-        let compared = |name, evaluate| Arc::new(Function::new(name, vec![form([Text, Text], || Bool, evaluate)]).udf());
+        let compared =
+            |name, evaluate| Arc::new(Function::new(name, vec![form([Text, Text], || Bool, evaluate)]).udf());
         Self {
             concat: Arc::new(concat_function().udf()),
             delete: Arc::new(delete_function().udf()),
@@ -56,8 +57,8 @@ impl ExprPlanner for Marked {
         if !is_text(&expr.left) {
             return Ok(PlannerResult::Original(expr));
         }
-        let is_jsonb = is_marked(&expr.left, "jsonb", schema)
-            || (is_text(&expr.right) && is_marked(&expr.right, "jsonb", schema));
+        let is_jsonb =
+            is_marked(&expr.left, "jsonb", schema) || (is_text(&expr.right) && is_marked(&expr.right, "jsonb", schema));
         let is_json = is_marked(&expr.left, "json", schema) && is_text(&expr.right);
         let function = match (&expr.op, is_jsonb) {
             (StringConcat, true) if is_text(&expr.right) => &self.concat,

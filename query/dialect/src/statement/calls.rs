@@ -63,3 +63,13 @@ pub(super) fn plain_arguments(function: &Function) -> Option<Vec<Expr>> {
         })
         .collect()
 }
+
+/// The function that returns an array of the rows that `name` returns.
+pub(super) fn array_of_rows(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "generate_series" => "generate_series",
+        "regexp_split_to_table" => "regexp_split_to_array",
+        "string_to_table" => "string_to_array",
+        _ => return None,
+    })
+}

@@ -1,7 +1,7 @@
 //! Forms of syntax that are calls: `AT TIME ZONE`, `EXTRACT`, `SIMILAR TO`, `LIKE .. ESCAPE`, casts to types that are marked
 //! texts, prefix operators.
 
-use super::calls::{call, function_name, plain_arguments};
+use super::calls::{array_of_rows, call, function_name, plain_arguments};
 use super::{constants, rows};
 use crate::SqlError;
 use datafusion::common::Result;
@@ -201,14 +201,4 @@ fn function_call(mut function: Function) -> Result<Expr> {
         return Ok(call("unnest", vec![call(array, arguments)]));
     }
     Ok(Expr::Function(function))
-}
-
-/// The function that returns an array of the rows that `name` returns.
-pub(super) fn array_of_rows(name: &str) -> Option<&'static str> {
-    Some(match name {
-        "generate_series" => "generate_series",
-        "regexp_split_to_table" => "regexp_split_to_array",
-        "string_to_table" => "string_to_array",
-        _ => return None,
-    })
 }

@@ -8,8 +8,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 /// Functions whose arguments have names, and whose missing ones are 0.
-const NAMES: [(&str, &[&str]); 1] =
-    [("make_interval", &["years", "months", "weeks", "days", "hours", "mins", "secs"])];
+const NAMES: [(&str, &[&str]); 1] = [("make_interval", &["years", "months", "weeks", "days", "hours", "mins", "secs"])];
 
 /// The call with its arguments in their places, if it has some by names.
 pub(super) fn in_places(name: &str, function: &mut Function) -> Result<()> {

@@ -1,6 +1,6 @@
 //! Forms of queries: `TABLE t`, `FETCH FIRST`, positions and limits as plain numbers, rows of functions.
 
-use super::calls::call;
+use super::calls::{array_of_rows, call};
 use super::constants::plain;
 use crate::SqlError;
 use datafusion::common::Result;
@@ -147,7 +147,7 @@ pub(super) fn rows_of_arrays(factor: &mut TableFactor) {
     if function == "generate_series" {
         return;
     }
-    let Some(array) = super::expressions::array_of_rows(&function) else { return };
+    let Some(array) = array_of_rows(&function) else { return };
     let arguments: Option<Vec<Expr>> = args
         .args
         .iter()

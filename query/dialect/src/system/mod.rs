@@ -15,8 +15,7 @@ use datafusion::common::Result;
 
 /// The functions.
 pub(crate) fn functions() -> Vec<Function> {
-    let pg_typeof =
-        Function::new("pg_typeof", vec![Form::new(vec![Takes::Any], Returns::Named("regtype"), pg_typeof)]);
+    let pg_typeof = Function::new("pg_typeof", vec![Form::new(vec![Takes::Any], Returns::Named("regtype"), pg_typeof)]);
     [vec![pg_typeof], nulls::functions(), uuids::functions()].into_iter().flatten().collect()
 }
 

@@ -12,10 +12,7 @@ pub(super) fn functions() -> Vec<Function> {
     let count = |name, evaluate| {
         Function::new(name, vec![Form::new(vec![Takes::Any], Returns::Of(|| Int4), evaluate).variadic()])
     };
-    vec![
-        count("num_nulls", |call| counted(call, true)),
-        count("num_nonnulls", |call| counted(call, false)),
-    ]
+    vec![count("num_nulls", |call| counted(call, true)), count("num_nonnulls", |call| counted(call, false))]
 }
 
 fn counted(call: &Call, nulls: bool) -> Result<ArrayRef> {

@@ -7,9 +7,9 @@ use crate::call::Call;
 use crate::cast::CastRule;
 use crate::function::{Function, form};
 use crate::types::PgType::{Bytea, Int4, Int8, Text};
+use arrow_array::ArrayRef;
 use arrow_array::builder::BinaryBuilder;
 use arrow_array::types::Int32Type;
-use arrow_array::ArrayRef;
 use datafusion::common::Result;
 use std::sync::Arc;
 
@@ -46,10 +46,7 @@ pub(super) fn operators() -> Vec<Function> {
 
 /// The casts.
 pub(super) fn casts() -> Vec<CastRule> {
-    vec![
-        CastRule { from: Bytea, to: Text, evaluate: to_text },
-        CastRule { from: Text, to: Bytea, evaluate: from_text },
-    ]
+    vec![CastRule { from: Bytea, to: Text, evaluate: to_text }, CastRule { from: Text, to: Bytea, evaluate: from_text }]
 }
 
 fn all_bytes(call: &Call, mut value: impl FnMut(usize) -> Result<Option<Vec<u8>>>) -> Result<ArrayRef> {

@@ -17,23 +17,17 @@ pub(super) fn functions() -> Vec<Function> {
     let text = || Returns::Of(|| Text);
     vec![
         Function::new("concat", vec![Form::new(vec![Takes::Any], text(), concat).variadic()]),
-        Function::new(
-            "concat_ws",
-            vec![Form::new(vec![Takes::Of(Text), Takes::Any], text(), concat_ws).variadic()],
-        ),
+        Function::new("concat_ws", vec![Form::new(vec![Takes::Of(Text), Takes::Any], text(), concat_ws).variadic()]),
     ]
 }
 
 /// The operators. Two texts are left to the engine, and arrays are another domain's.
 pub(super) fn operators() -> Vec<Function> {
-    let others =
-        [Bool, Int2, Int4, Int8, Float4, Float8, Numeric, Date, Time, Timestamp, Timestamptz, Interval];
-    let forms = others.into_iter().flat_map(|other: PgType| {
-        [form([Text, other.clone()], || Text, joined), form([other, Text], || Text, joined)]
-    });
-    vec![
-        Function::new("||", forms.chain([form([Bytea, Bytea], || Bytea, super::bytes::joined)]).collect()),
-    ]
+    let others = [Bool, Int2, Int4, Int8, Float4, Float8, Numeric, Date, Time, Timestamp, Timestamptz, Interval];
+    let forms = others
+        .into_iter()
+        .flat_map(|other: PgType| [form([Text, other.clone()], || Text, joined), form([other, Text], || Text, joined)]);
+    vec![Function::new("||", forms.chain([form([Bytea, Bytea], || Bytea, super::bytes::joined)]).collect())]
 }
 
 /// `text || value`, the value as its cast to text.

@@ -145,13 +145,13 @@ fn chr(call: &Call) -> Result<ArrayRef> {
         let letter = match code {
             0 => return Err(SqlError::new("54000", "null character not permitted").into()),
             ..0 => return Err(SqlError::invalid_parameter("character number must be positive").into()),
-            code => u32::try_from(code).ok().filter(|code| *code <= 0x10_ffff).ok_or_else(|| {
-                SqlError::new("54000", format!("requested character too large for encoding: {code}"))
-            })?,
+            code => u32::try_from(code)
+                .ok()
+                .filter(|code| *code <= 0x10_ffff)
+                .ok_or_else(|| SqlError::new("54000", format!("requested character too large for encoding: {code}")))?,
         };
-        let letter = char::from_u32(letter).ok_or_else(|| {
-            SqlError::new("54000", format!("requested character not valid for encoding: {letter}"))
-        })?;
+        let letter = char::from_u32(letter)
+            .ok_or_else(|| SqlError::new("54000", format!("requested character not valid for encoding: {letter}")))?;
         Ok(Some(letter.to_string()))
     })
 }

@@ -19,7 +19,6 @@ pub(super) fn functions() -> Vec<Function> {
         Function::new("bit_length", vec![form([Text], || Int4, bits), form([Bytea], || Int4, bits_of_bytes)]),
         Function::new("left", vec![form([Text, Int4], || Text, left)]),
         Function::new("right", vec![form([Text, Int4], || Text, right)]),
-        
         Function::new("strpos", vec![form([Text, Text], || Int4, strpos)]),
         Function::new("position", vec![form([Text, Text], || Int4, strpos)]),
         Function::new("replace", vec![form([Text, Text, Text], || Text, replace)]),

@@ -37,7 +37,8 @@ pub(crate) fn converted(values: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
         PgType::Numeric => PgType::numeric_of(values.data_type()),
         known => known.arrow(),
     };
-    let argument = if *values.data_type() == canonical { Arc::clone(values) } else { arrow_cast::cast(values, &canonical)? };
+    let argument =
+        if *values.data_type() == canonical { Arc::clone(values) } else { arrow_cast::cast(values, &canonical)? };
     rule(&Call::new(vec![ColumnarValue::Array(argument)], values.len(), to.clone())?)
 }
 

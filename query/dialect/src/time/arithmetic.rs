@@ -238,8 +238,7 @@ pub(super) fn scaled(
     let (months, days) = (by(interval.months.into()), by(interval.days.into()));
     let (whole_months, mut whole_days) = (whole(months)?, whole(days)?);
     let days_of_months = rounded((months - whole_months as f64) * 30.0);
-    let mut seconds =
-        rounded((days - whole_days as f64 + days_of_months - days_of_months.trunc()) * SECONDS_OF_DAY);
+    let mut seconds = rounded((days - whole_days as f64 + days_of_months - days_of_months.trunc()) * SECONDS_OF_DAY);
     if seconds.abs() >= SECONDS_OF_DAY {
         let more = (seconds / SECONDS_OF_DAY).trunc();
         whole_days += more as i64;

@@ -108,17 +108,16 @@ fn text_interval(call: &Call) -> Result<ArrayRef> {
 }
 
 /// Intervals, or differences of times if the result is one.
-fn intervals(
-    call: &Call,
-    mut value: impl FnMut(usize) -> Result<Option<IntervalMonthDayNano>>,
-) -> Result<ArrayRef> {
+fn intervals(call: &Call, mut value: impl FnMut(usize) -> Result<Option<IntervalMonthDayNano>>) -> Result<ArrayRef> {
     if *call.result() != DIFFERENCE {
         return call.primitives::<IntervalMonthDayNanoType>(value);
     }
     call.primitives::<DurationMicrosecondType>(|row| {
         let Some(interval) = value(row)? else { return Ok(None) };
         if interval.months != 0 {
-            return Err(SqlError::not_supported("an interval of months as a difference of times is not supported").into());
+            return Err(
+                SqlError::not_supported("an interval of months as a difference of times is not supported").into()
+            );
         }
         let time = i64::from(interval.days).checked_mul(DAY).and_then(|days| days.checked_add(microseconds(interval)));
         Ok(Some(time.ok_or_else(|| out_of_range("interval"))?))

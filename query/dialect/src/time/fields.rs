@@ -60,9 +60,8 @@ impl Read {
     pub(super) fn convention(&mut self, convention: Option<Convention>) -> Result<(), SqlError> {
         match (self.convention, convention) {
             (Some(known), Some(new)) if known != new => {
-                Err(SqlError::new("22007", "invalid combination of date conventions").with_hint(
-                    "Do not mix Gregorian and ISO week date conventions in a formatting template.",
-                ))
+                Err(SqlError::new("22007", "invalid combination of date conventions")
+                    .with_hint("Do not mix Gregorian and ISO week date conventions in a formatting template."))
             }
             (None, Some(new)) => {
                 self.convention = Some(new);
@@ -155,9 +154,7 @@ impl Read {
     fn of_day(&mut self, text: &str) -> Result<i64, SqlError> {
         let total = self.second_of_day;
         let (mut hour, mut minute, mut second) = (total / 3_600, total % 3_600 / 60, total % 60);
-        for (given, value) in
-            [(self.hour, &mut hour), (self.minute, &mut minute), (self.second, &mut second)]
-        {
+        for (given, value) in [(self.hour, &mut hour), (self.minute, &mut minute), (self.second, &mut second)] {
             if given != 0 {
                 *value = given;
             }
@@ -200,8 +197,7 @@ impl Read {
             let year = if self.is_bc { -self.year } else { self.year };
             return Some(if year < 0 { year + 1 } else { year });
         }
-        (self.century != 0)
-            .then(|| if century >= 0 { (century - 1) * 100 + 1 } else { century * 100 + 1 })
+        (self.century != 0).then(|| if century >= 0 { (century - 1) * 100 + 1 } else { century * 100 + 1 })
     }
 
     fn date(&self, text: &str) -> Result<i64, SqlError> {

@@ -1,8 +1,6 @@
 //! Writes dates, times and intervals as PostgreSQL does with `DateStyle` ISO, `IntervalStyle` postgres and time zone UTC.
 
-use super::calendar::{
-    DAY, Date, EARLY, EARLY_DATE, HOUR, LATE, LATE_DATE, MINUTE, SECOND, microseconds, split,
-};
+use super::calendar::{DAY, Date, EARLY, EARLY_DATE, HOUR, LATE, LATE_DATE, MINUTE, SECOND, microseconds, split};
 use arrow_array::types::IntervalMonthDayNano;
 use std::fmt::Write;
 

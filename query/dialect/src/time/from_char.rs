@@ -251,8 +251,10 @@ fn field<'a>(
             (value, 0, rest)
         }
         Key::Day | Key::ShortDay => {
-            let names: Vec<(&str, i64)> =
-                (1..).zip(DAYS).map(|(number, name)| (if key == Key::Day { name } else { &name[..3] }, number)).collect();
+            let names: Vec<(&str, i64)> = (1..)
+                .zip(DAYS)
+                .map(|(number, name)| (if key == Key::Day { name } else { &name[..3] }, number))
+                .collect();
             let (value, rest) = name(text, &names, key)?;
             (value, 0, rest)
         }
@@ -335,8 +337,7 @@ fn number(text: &str, length: usize, key: Key, may_be_longer: bool) -> Result<(i
             .with_hint("If your source string is not fixed-width, try using the \"FM\" modifier."));
     }
     let value = considered[..used].parse::<i64>().ok().filter(|value| i32::try_from(*value).is_ok());
-    let value = value.ok_or_else(|| {
-        SqlError::new("22008", format!("value for \"{}\" in source string is out of range", field()))
-    })?;
+    let value = value
+        .ok_or_else(|| SqlError::new("22008", format!("value for \"{}\" in source string is out of range", field())))?;
     Ok((value, used, &text[used..]))
 }

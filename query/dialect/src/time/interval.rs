@@ -6,8 +6,8 @@ use super::calendar::{DAY, HOUR, MINUTE, SECOND, interval_of};
 use super::decode::{Clock, clock};
 use super::error::Wrong;
 use super::tokens::{Field, Kind, fields, fraction, leading_number};
-use super::words::Unit;
 use super::values::Memo;
+use super::words::Unit;
 use crate::SqlError;
 use crate::call::Call;
 use crate::function::{Function, form};
@@ -56,9 +56,9 @@ fn literal(call: &Call) -> DataFusionResult<ArrayRef> {
         let part = |name: Option<&str>| -> Result<Option<Part>, SqlError> {
             match name.filter(|name| !name.is_empty()) {
                 None => Ok(None),
-                Some(name) => Part::named(name).map(Some).ok_or_else(|| {
-                    SqlError::new("42601", format!("syntax error at or near \"{name}\"")).at(name)
-                }),
+                Some(name) => Part::named(name)
+                    .map(Some)
+                    .ok_or_else(|| SqlError::new("42601", format!("syntax error at or near \"{name}\"")).at(name)),
             }
         };
         let precision = digits.get(row).map(|digits| u8::try_from(digits.clamp(0, 6)).unwrap_or(6));

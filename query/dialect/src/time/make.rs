@@ -43,7 +43,10 @@ pub(super) fn functions() -> Vec<Function> {
         ),
         Function::new("justify_days", vec![form([Interval], || Interval, |call| justified(call, justify_days))]),
         Function::new("justify_hours", vec![form([Interval], || Interval, |call| justified(call, justify_hours))]),
-        Function::new("justify_interval", vec![form([Interval], || Interval, |call| justified(call, justify_interval))]),
+        Function::new(
+            "justify_interval",
+            vec![form([Interval], || Interval, |call| justified(call, justify_interval))],
+        ),
         Function::new(
             "isfinite",
             vec![

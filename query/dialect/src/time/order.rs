@@ -31,8 +31,8 @@ use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
-    Aggregate, Between, BinaryExpr, Case, Cast, Distinct, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator,
-    ScalarUDF,
+    Aggregate, Between, BinaryExpr, Case, Cast, Distinct, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder,
+    Operator, ScalarUDF,
 };
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::sql::sqlparser::ast::BinaryOperator;
@@ -107,9 +107,7 @@ impl ExprPlanner for TextsAsIntervals {
                 | BinaryOperator::Gt
                 | BinaryOperator::GtEq
         );
-        if is_compared
-            && let (Ok(right), Ok(left)) = (expr.right.get_type(schema), expr.left.get_type(schema))
-        {
+        if is_compared && let (Ok(right), Ok(left)) = (expr.right.get_type(schema), expr.left.get_type(schema)) {
             let as_interval = |text: Expr| Expr::Cast(Cast::new(Box::new(text), PgType::Interval.arrow()));
             if left.is_string() && PgType::of(&right) == PgType::Interval {
                 expr.left = as_interval(expr.left);
@@ -357,14 +355,7 @@ impl ByLength {
 }
 
 fn first_of(value: Expr, order_by: Vec<Sort>) -> Expr {
-    Expr::AggregateFunction(AggregateFunction::new_udf(
-        first_value_udaf(),
-        vec![value],
-        false,
-        None,
-        order_by,
-        None,
-    ))
+    Expr::AggregateFunction(AggregateFunction::new_udf(first_value_udaf(), vec![value], false, None, order_by, None))
 }
 
 fn call(function: &Arc<ScalarUDF>, argument: Expr) -> Expr {

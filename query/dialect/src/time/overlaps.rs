@@ -74,7 +74,11 @@ fn do_overlap(one: (Option<i64>, Option<i64>), other: (Option<i64>, Option<i64>)
             Some(_) => other_end.map(|_| false),
         },
         std::cmp::Ordering::Equal => {
-            if end.is_none() || other_end.is_none() { None } else { Some(true) }
+            if end.is_none() || other_end.is_none() {
+                None
+            } else {
+                Some(true)
+            }
         }
     }
 }

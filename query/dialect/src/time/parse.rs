@@ -1,8 +1,6 @@
 //! Reads dates and times from texts.
 
-use super::calendar::{
-    DAY, Date, EARLY, EARLY_DATE, FIRST_DAY, LATE, LATE_DATE, SECOND, has_date, is_finite, join,
-};
+use super::calendar::{DAY, Date, EARLY, EARLY_DATE, FIRST_DAY, LATE, LATE_DATE, SECOND, has_date, is_finite, join};
 use super::decode::{Decoded, Moment, ZoneOf, decode};
 use super::error::Wrong;
 use crate::SqlError;

@@ -206,9 +206,7 @@ fn floats(call: &Call, of: ValueOf) -> Result<ArrayRef> {
                 Some((value / SECOND) as f64 + (value % SECOND) as f64 / 1e6)
             }
             Value::Seconds(value) => Some(value as f64 / 1e6),
-            Value::Milliseconds(value) => {
-                Some((value / SECOND) as f64 * 1e3 + (value % SECOND) as f64 / 1e3)
-            }
+            Value::Milliseconds(value) => Some((value / SECOND) as f64 * 1e3 + (value % SECOND) as f64 / 1e3),
             Value::Julian(day, of_day) => {
                 let seconds = (of_day / SECOND) as f64 + (of_day % SECOND) as f64 / 1e6;
                 Some(day as f64 + seconds / 86_400.0)

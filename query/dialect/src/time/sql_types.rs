@@ -33,7 +33,11 @@ impl TypePlanner for Times {
         }
         let data_type = match sql_type {
             SqlType::Timestamp(None | Some(6..), zone) => {
-                if has_zone(zone) { timestamptz() } else { timestamp() }
+                if has_zone(zone) {
+                    timestamptz()
+                } else {
+                    timestamp()
+                }
             }
             SqlType::TimestampNtz(None | Some(6..)) => timestamp(),
             SqlType::Timestamp(Some(digits @ (0 | 3)), zone) => {

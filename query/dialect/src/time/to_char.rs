@@ -174,13 +174,12 @@ fn put(out: &mut String, node: &Node, parts: &Parts) -> Result<(), SqlError> {
         }
         Node::Key { key, case, fills, is_local, ordinal } => (*key, *case, *fills, *is_local, *ordinal),
     };
-    let of_calendar = matches!(
-        key,
-        Key::DottedEra | Key::Era | Key::Day | Key::ShortDay | Key::DayOfWeek | Key::IsoDayOfWeek
-    ) || matches!(
-        key,
-        Key::MonthName | Key::ShortMonth | Key::ZoneName | Key::Offset | Key::OffsetHour | Key::OffsetMinute
-    );
+    let of_calendar =
+        matches!(key, Key::DottedEra | Key::Era | Key::Day | Key::ShortDay | Key::DayOfWeek | Key::IsoDayOfWeek)
+            || matches!(
+                key,
+                Key::MonthName | Key::ShortMonth | Key::ZoneName | Key::Offset | Key::OffsetHour | Key::OffsetMinute
+            );
     if parts.is_interval && of_calendar {
         return Err(SqlError::new("22007", "invalid format specification for an interval value")
             .with_hint("Intervals are not tied to specific calendar dates."));

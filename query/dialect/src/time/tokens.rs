@@ -106,9 +106,8 @@ fn field(text: &[u8]) -> Option<Option<(Kind, usize, usize)>> {
                 }
             };
             if is_date {
-                let is_part = |byte: u8| {
-                    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'/' | b'_' | b'.' | b':')
-                };
+                let is_part =
+                    |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'/' | b'_' | b'.' | b':');
                 (Kind::Date, run(text, end, is_part), 0)
             } else {
                 (Kind::Word, end, 0)
@@ -118,11 +117,7 @@ fn field(text: &[u8]) -> Option<Option<(Kind, usize, usize)>> {
             let start = run(text, 1, is_space);
             let first = at(start);
             if is_digit(first) {
-                (
-                    Kind::Signed,
-                    run(text, start, |byte| is_digit(byte) || matches!(byte, b':' | b'.' | b'-')),
-                    start - 1,
-                )
+                (Kind::Signed, run(text, start, |byte| is_digit(byte) || matches!(byte, b':' | b'.' | b'-')), start - 1)
             } else if first.is_ascii_alphabetic() {
                 (Kind::SignedWord, run(text, start, |byte| byte.is_ascii_alphabetic()), start - 1)
             } else {

@@ -3,7 +3,7 @@
 //! A start that no timestamp holds is NULL.
 
 use super::calendar::{
-    DAY, Date, HOUR, MINUTE, SECOND, interval_of, is_finite, iso_week, first_monday, join, microseconds, split,
+    DAY, Date, HOUR, MINUTE, SECOND, first_monday, interval_of, is_finite, iso_week, join, microseconds, split,
 };
 use super::error::out_of_range;
 use super::values::{Memo, interval_at};

@@ -23,10 +23,12 @@ pub(super) fn interval_at(values: &Values<'_, ArrayRef>, row: usize) -> Result<O
         return Ok(None);
     }
     match array.data_type() {
-        DataType::Interval(_) => Ok(array
-            .as_primitive_opt::<IntervalMonthDayNanoType>()
-            .map(|intervals| intervals.value(index))),
-        data_type if *data_type == DIFFERENCE => Ok(Some(of_difference(array.as_primitive::<DurationMicrosecondType>().value(index)))),
+        DataType::Interval(_) => {
+            Ok(array.as_primitive_opt::<IntervalMonthDayNanoType>().map(|intervals| intervals.value(index)))
+        }
+        data_type if *data_type == DIFFERENCE => {
+            Ok(Some(of_difference(array.as_primitive::<DurationMicrosecondType>().value(index))))
+        }
         DataType::Time64(TimeUnit::Microsecond) => {
             let time = array.as_primitive::<Time64MicrosecondType>().value(index);
             Ok(Some(IntervalMonthDayNano::new(0, 0, time * 1_000)))

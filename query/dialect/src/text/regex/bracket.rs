@@ -101,9 +101,9 @@ fn element(parser: &mut Parser, class: &mut Class) -> Result<Element, SqlError> 
                     Ok(Element::Class)
                 }
                 (None, ..) => Err(invalid("invalid collating element")),
-                _ => Err(SqlError::not_supported(
-                    "names of collating elements in regular expressions are not supported",
-                )),
+                _ => {
+                    Err(SqlError::not_supported("names of collating elements in regular expressions are not supported"))
+                }
             }
         }
         (letter, _) => Ok(Element::Letter(letter)),

@@ -189,10 +189,8 @@ impl<'a> All<'a> {
         let vm = &self.dissection.automata[automaton];
         let cache = self.caches[automaton].get_or_insert_with(|| vm.create_cache());
         let start = within.start;
-        let input = Input::new(text)
-            .span(within.clone())
-            .anchored(Anchored::Yes)
-            .earliest(preference == Preference::Shortest);
+        let input =
+            Input::new(text).span(within.clone()).anchored(Anchored::Yes).earliest(preference == Preference::Shortest);
         let mut slots = [None, None];
         let end = vm.search_slots(cache, &input, &mut slots).and_then(|_| slots[1]).map(|end| end.get());
         self.steps += end.unwrap_or(within.end).saturating_sub(start) + 1;
@@ -305,11 +303,8 @@ impl<'a> All<'a> {
         let mut dead = std::collections::HashSet::new();
         while let Some((begin, before)) = times.last().copied() {
             let count = times.len();
-            let end = if count > most {
-                None
-            } else {
-                self.next_end(inner, text, begin..whole.end, before, preference)?
-            };
+            let end =
+                if count > most { None } else { self.next_end(inner, text, begin..whole.end, before, preference)? };
             let Some(end) = end else {
                 dead.insert((begin, if most == usize::MAX { 0 } else { count }));
                 times.pop();

@@ -262,12 +262,9 @@ fn regexp_count(call: &Call) -> Result<ArrayRef> {
     let (texts, patterns) = (call.text(0), call.text(1));
     let mut compiled = Patterns::new();
     call.primitives::<Int32Type>(|row| {
-        let (Some(text), Some(pattern), Some(start), Some(letters)) = (
-            texts.get(row),
-            patterns.get(row),
-            optional!(call, int4, 2, row, 1),
-            optional!(call, text, 3, row, ""),
-        ) else {
+        let (Some(text), Some(pattern), Some(start), Some(letters)) =
+            (texts.get(row), patterns.get(row), optional!(call, int4, 2, row, 1), optional!(call, text, 3, row, ""))
+        else {
             return Ok(None);
         };
         let start = positive("start", start)?;
@@ -292,19 +289,14 @@ fn regexp_instr(call: &Call) -> Result<ArrayRef> {
     let (texts, patterns) = (call.text(0), call.text(1));
     let mut compiled = Patterns::new();
     call.primitives::<Int32Type>(|row| {
-        let (Some(text), Some(pattern), Some(start), Some(number)) = (
-            texts.get(row),
-            patterns.get(row),
-            optional!(call, int4, 2, row, 1),
-            optional!(call, int4, 3, row, 1),
-        ) else {
+        let (Some(text), Some(pattern), Some(start), Some(number)) =
+            (texts.get(row), patterns.get(row), optional!(call, int4, 2, row, 1), optional!(call, int4, 3, row, 1))
+        else {
             return Ok(None);
         };
-        let (Some(at_end), Some(letters), Some(group)) = (
-            optional!(call, int4, 4, row, 0),
-            optional!(call, text, 5, row, ""),
-            optional!(call, int4, 6, row, 0),
-        ) else {
+        let (Some(at_end), Some(letters), Some(group)) =
+            (optional!(call, int4, 4, row, 0), optional!(call, text, 5, row, ""), optional!(call, int4, 6, row, 0))
+        else {
             return Ok(None);
         };
         let (start, number) = (positive("start", start)?, positive("n", number)?);
@@ -324,16 +316,12 @@ fn regexp_substr(call: &Call) -> Result<ArrayRef> {
     let (texts, patterns) = (call.text(0), call.text(1));
     let mut compiled = Patterns::new();
     call.texts(|row| {
-        let (Some(text), Some(pattern), Some(start), Some(number)) = (
-            texts.get(row),
-            patterns.get(row),
-            optional!(call, int4, 2, row, 1),
-            optional!(call, int4, 3, row, 1),
-        ) else {
+        let (Some(text), Some(pattern), Some(start), Some(number)) =
+            (texts.get(row), patterns.get(row), optional!(call, int4, 2, row, 1), optional!(call, int4, 3, row, 1))
+        else {
             return Ok(None);
         };
-        let (Some(letters), Some(group)) = (optional!(call, text, 4, row, ""), optional!(call, int4, 5, row, 0))
-        else {
+        let (Some(letters), Some(group)) = (optional!(call, text, 4, row, ""), optional!(call, int4, 5, row, 0)) else {
             return Ok(None);
         };
         let (start, number) = (positive("start", start)?, positive("n", number)?);
@@ -421,9 +409,11 @@ fn replaced(
     let mut search = pattern.search(text)?;
     let mut at = place_of(text, start).unwrap_or(text.len() + 1);
     budget.take(text.len())?;
-    while let Some(found) =
-        if takes_groups { search.find_groups(at)? } else { search.find(at)?.map(|whole| Match { whole, groups: Vec::new() }) }
-    {
+    while let Some(found) = if takes_groups {
+        search.find_groups(at)?
+    } else {
+        search.find(at)?.map(|whole| Match { whole, groups: Vec::new() })
+    } {
         at = search.after(&found.whole);
         count += 1;
         if number > 0 && count < number {

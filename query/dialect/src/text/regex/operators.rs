@@ -33,9 +33,10 @@ fn is_the_same_in_the_engine(operands: &[Expr]) -> bool {
     let letters = pattern.strip_prefix('^').unwrap_or(pattern);
     let letters = letters.strip_suffix('$').unwrap_or(letters);
     // ASCII has the same other case in both.
-    letters.chars().all(|letter| letter.is_ascii_alphanumeric() && !matches!(letter, 'k' | 'K' | 's' | 'S')
-        || matches!(letter, ' ' | '_' | '-' | ',' | ';' | ':' | '/' | '@' | '%' | '"' | '\'' | '<' | '>' | '='))
-        || (!pattern.contains(['k', 'K', 's', 'S']) && letters.is_empty())
+    letters.chars().all(|letter| {
+        letter.is_ascii_alphanumeric() && !matches!(letter, 'k' | 'K' | 's' | 'S')
+            || matches!(letter, ' ' | '_' | '-' | ',' | ';' | ':' | '/' | '@' | '%' | '"' | '\'' | '<' | '>' | '=')
+    }) || (!pattern.contains(['k', 'K', 's', 'S']) && letters.is_empty())
 }
 
 fn matches(call: &Call, ignores_case: bool, is_negated: bool) -> Result<ArrayRef> {

@@ -134,7 +134,8 @@ impl Parser {
 
     pub(super) fn take(&mut self, text: &str) -> bool {
         let length = text.chars().count();
-        let is_next = self.letters.get(self.at..self.at + length).is_some_and(|next| next.iter().copied().eq(text.chars()));
+        let is_next =
+            self.letters.get(self.at..self.at + length).is_some_and(|next| next.iter().copied().eq(text.chars()));
         if is_next {
             self.at += length;
         }

@@ -10,8 +10,10 @@ pub(in crate::text) fn escape_letter(escape: &str) -> Result<Option<char>, SqlEr
     let mut letters = escape.chars();
     match (letters.next(), letters.next()) {
         (letter, None) => Ok(letter),
-        _ => Err(SqlError::new("22025", "invalid escape string")
-            .with_hint("Escape string must be empty or one character.")),
+        _ => {
+            Err(SqlError::new("22025", "invalid escape string")
+                .with_hint("Escape string must be empty or one character."))
+        }
     }
 }
 
