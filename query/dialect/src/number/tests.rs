@@ -29,7 +29,7 @@ fn differences_are_those_of_the_documentation() {
         ("SELECT 'Infinity'::numeric", "0A000"),
         ("SELECT 1e40 * 1e40", "22003"),
         ("SELECT 1 / 3e20", "22003"),
-        ("SELECT exp(100.5)", "22003"),
+        ("SELECT exp(150.0)", "22003"),
         ("SELECT setseed(0.5)", "0A000"),
     ] {
         let error = rows(&context, sql).expect_err(sql);
