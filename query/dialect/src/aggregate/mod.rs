@@ -1,12 +1,13 @@
 //! Aggregates and window functions, with PostgreSQL's types.
 //!
 //! [`numbers`] has those of numbers, over what [`summary`] keeps of rows: [`sums`], [`moments`]. [`ordered`] has those of
-//! sorted rows. The engine's others have PostgreSQL's results: `count`, `min`, `max`, `array_agg`, `string_agg`, `bool_and`
+//! sorted rows, [`jsons`] those of JSON. The engine's others have PostgreSQL's results: `count`, `min`, `max`, `array_agg`, `string_agg`, `bool_and`
 //! and the like.
 
 mod distinct;
 mod distinct_rule;
 mod intervals;
+mod jsons;
 mod moments;
 mod numbers;
 mod ordered;
@@ -19,6 +20,7 @@ mod tests;
 
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::functions_aggregate::bool_and_or::bool_and_udaf;
+use datafusion::logical_expr::planner::ExprPlanner;
 use datafusion::logical_expr::{AggregateUDF, WindowUDF};
 use datafusion::optimizer::Optimizer;
 use std::sync::Arc;
@@ -27,6 +29,7 @@ use std::sync::Arc;
 pub(crate) fn aggregates() -> Vec<AggregateUDF> {
     let mut all = numbers::aggregates();
     all.extend(ordered::aggregates());
+    all.extend(jsons::aggregates());
     all.push(bool_and_udaf().as_ref().clone().with_aliases(["every"]));
     all
 }
@@ -37,8 +40,8 @@ pub(crate) fn window_functions() -> Vec<WindowUDF> {
 }
 
 /// The planners of aggregates that are made of others.
-pub(crate) fn planners() -> Vec<Arc<dyn datafusion::logical_expr::planner::ExprPlanner>> {
-    Vec::new()
+pub(crate) fn planners() -> Vec<Arc<dyn ExprPlanner>> {
+    jsons::Jsons::new().map(|planner| Arc::new(planner) as _).into_iter().collect()
 }
 
 /// Adds rules of the planner.

@@ -1,5 +1,6 @@
 //! Window functions whose results the engine counts without a sign: `bigint` and `integer` as in PostgreSQL.
 
+use crate::SqlError;
 use arrow_array::ArrayRef;
 use arrow_schema::{DataType, FieldRef, SortOptions};
 use datafusion::common::{Result, ScalarValue};
@@ -43,7 +44,11 @@ impl WindowUDFImpl for Signed {
     }
 
     fn partition_evaluator(&self, arguments: PartitionEvaluatorArgs<'_>) -> Result<Box<dyn PartitionEvaluator>> {
-        let engines = self.engines.partition_evaluator_factory(arguments)?;
+        let engines = self.engines.partition_evaluator_factory(arguments).map_err(|error| match self.name() {
+            // The engine refuses no other argument.
+            "ntile" => SqlError::new("22014", "argument of ntile must be greater than zero").into(),
+            _ => error,
+        })?;
         Ok(Box::new(SignedEvaluator { engines, result: self.result.clone() }))
     }
 

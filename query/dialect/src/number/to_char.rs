@@ -479,3 +479,18 @@ impl<'a> Writer<'a> {
         self.next += 1;
     }
 }
+
+/// Shows numbers of each type.
+#[cfg(test)]
+pub(super) fn show_all(value: i64, float: f64, scale: i8, pattern: &str) {
+    let Ok(pattern) = Pattern::new(pattern) else { return };
+    for number in [
+        Number::Whole(i64::from(value as i32)),
+        Number::Long(value),
+        Number::Numeric(i256::from_i128(value.into()), scale),
+        Number::Float(float, 15),
+        Number::Float(float, 6),
+    ] {
+        let _ = show(number, &pattern);
+    }
+}

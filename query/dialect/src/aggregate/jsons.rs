@@ -1,0 +1,132 @@
+//! `json_agg` and `jsonb_agg`.
+//!
+//! ```text
+//! json_agg(x ORDER BY y) ─▶ json_of_elements(array_agg(to_json(x) ORDER BY y))
+//! ```
+//!
+//! The elements are JSON before they are collected, because the elements of an array have lost whether they were.
+
+use crate::SqlError;
+use crate::call::Call;
+use crate::function::{Form, Function, Returns, Takes};
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef};
+use arrow_schema::DataType;
+use datafusion::common::Result;
+use datafusion::functions_aggregate::array_agg::array_agg_udaf;
+use datafusion::logical_expr::expr::{AggregateFunction, ScalarFunction};
+use datafusion::logical_expr::function::AccumulatorArgs;
+use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawAggregateExpr};
+use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Expr, ScalarUDF, Signature, Volatility};
+use std::sync::Arc;
+
+/// Bytes of the results of one call.
+const MOST_BYTES: usize = 64 << 20;
+
+/// The aggregates by name, which the planner replaces.
+pub(super) fn aggregates() -> Vec<AggregateUDF> {
+    ["json_agg", "jsonb_agg"]
+        .into_iter()
+        .map(|name| AggregateUDF::new_from_impl(Named { name, signature: Signature::any(1, Volatility::Immutable) }))
+        .collect()
+}
+
+/// Plans the aggregates.
+#[derive(Debug)]
+pub(super) struct Jsons {
+    json: (Arc<ScalarUDF>, Arc<ScalarUDF>),
+    jsonb: (Arc<ScalarUDF>, Arc<ScalarUDF>),
+}
+
+impl Jsons {
+    /// `None` if there is no function that makes JSON of values.
+    pub(super) fn new() -> Option<Self> {
+        let of_value = |name: &str| {
+            let function = crate::json::functions().into_iter().find(|function| function.symbol() == name)?;
+            Some(Arc::new(function.udf()))
+        };
+        let of_elements = |name, mark| {
+            Arc::new(Function::new(name, vec![Form::new(vec![Takes::AnyArray], Returns::Named(mark), joined)]).udf())
+        };
+        Some(Self {
+            json: (of_value("to_json")?, of_elements("json_of_elements", "json")),
+            jsonb: (of_value("to_jsonb")?, of_elements("jsonb_of_elements", "jsonb")),
+        })
+    }
+}
+
+impl ExprPlanner for Jsons {
+    fn plan_aggregate(&self, expr: RawAggregateExpr) -> Result<PlannerResult<RawAggregateExpr>> {
+        let (of_value, of_elements) = match expr.func.name() {
+            "json_agg" => &self.json,
+            "jsonb_agg" => &self.jsonb,
+            _ => return Ok(PlannerResult::Original(expr)),
+        };
+        let call = |function: &Arc<ScalarUDF>, arguments| {
+            Expr::ScalarFunction(ScalarFunction::new_udf(Arc::clone(function), arguments))
+        };
+        let elements = AggregateFunction::new_udf(
+            array_agg_udaf(),
+            vec![call(of_value, expr.args)],
+            expr.distinct,
+            expr.filter,
+            expr.order_by,
+            expr.null_treatment,
+        );
+        Ok(PlannerResult::Planned(call(of_elements, vec![Expr::AggregateFunction(elements)])))
+    }
+}
+
+/// The elements, which are JSON, as a JSON array.
+fn joined(call: &Call) -> Result<ArrayRef> {
+    let lists = call.list(0);
+    let elements = arrow_cast::cast(lists.array().values(), &DataType::Utf8View)?;
+    let elements = elements.as_string_view();
+    let offsets = lists.array().value_offsets();
+    let mut bytes = 0;
+    call.texts(|row| {
+        if lists.is_null(row) {
+            return Ok(None);
+        }
+        let place = lists.index(row);
+        let mut text = String::from("[");
+        for element in offsets[place] as usize..offsets[place + 1] as usize {
+            if text.len() > 1 {
+                text.push_str(", ");
+            }
+            let json = if elements.is_valid(element) { elements.value(element) } else { "null" };
+            bytes += json.len() + 2;
+            if bytes > MOST_BYTES {
+                return Err(SqlError::new("54000", "json_agg makes more than 64 MiB of text").into());
+            }
+            text.push_str(json);
+        }
+        text.push(']');
+        Ok(Some(text))
+    })
+}
+
+/// An aggregate of this name. Only a window reaches it, which is not supported.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Named {
+    name: &'static str,
+    signature: Signature,
+}
+
+impl AggregateUDFImpl for Named {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Utf8View)
+    }
+
+    fn accumulator(&self, _: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
+        Err(SqlError::not_supported(format!("{} over a window is not supported", self.name)).into())
+    }
+}
