@@ -1,7 +1,94 @@
 //! PostgreSQL's SQL over DataFusion: the same rows, names and types as PostgreSQL gives, or an error with its SQLSTATE.
+//!
+//! ```text
+//! text ─▶ parse ─▶ statement::rewrite: names of columns, constants, forms of syntax
+//!      ─▶ plan  ─▶ Operators: operators; register: functions and aggregates, by PostgreSQL's types
+//!      ─▶ types are coerced ─▶ Casts: casts ─▶ optimize, execute
+//! ```
+//!
+//! Each module says which of PostgreSQL's behaviours it gives; `answers.tsv` beside it has what PostgreSQL 15 answers, and
+//! the tests compare. [`VERSION`] changes when the meaning of any expression changes: rules that are compiled in this
+//! dialect say by which version.
 
 #![forbid(unsafe_code)]
 
+mod aggregate;
+mod array;
+mod call;
+mod cast;
 mod error;
+mod function;
+mod json;
+mod number;
+mod operator;
+mod statement;
+mod system;
+mod text;
+mod time;
+mod types;
+mod unconstrained;
 
 pub use error::SqlError;
+pub use statement::{rewrite, shown_name};
+pub use types::{SHOWN_SCALE, TYPE_KEY};
+
+use datafusion::common::Result;
+use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::execution::{FunctionRegistry, SessionState};
+use datafusion::logical_expr::planner::ExprPlanner;
+use std::sync::Arc;
+
+/// The version of the dialect.
+pub const VERSION: u32 = 1;
+
+/// The planners of expressions, which come before the engine's.
+pub fn planners() -> Vec<Arc<dyn ExprPlanner>> {
+    let operators = [
+        time::operators(),
+        number::operators(),
+        text::operators(),
+        array::operators(),
+        json::operators(),
+        system::operators(),
+    ];
+    let mut planners: Vec<Arc<dyn ExprPlanner>> =
+        vec![Arc::new(operator::Operators::new(operators.into_iter().flatten()))];
+    planners.extend(aggregate::planners());
+    planners
+}
+
+/// Adds the rules. To be called after the engine's features.
+pub fn install(builder: SessionStateBuilder) -> SessionStateBuilder {
+    let casts = [time::casts(), number::casts(), text::casts(), array::casts(), json::casts(), system::casts()];
+    let builder = builder.with_analyzer_rule(Arc::new(cast::Casts::new(casts.into_iter().flatten())));
+    aggregate::install(builder)
+}
+
+/// Registers the functions over those of the engine.
+///
+/// # Errors
+/// The engine takes a function not.
+pub fn register(state: &mut SessionState) -> Result<()> {
+    let functions = [
+        time::functions(),
+        number::functions(),
+        text::functions(),
+        array::functions(),
+        json::functions(),
+        system::functions(),
+        unconstrained::functions(),
+    ];
+    for function in functions.into_iter().flatten() {
+        state.register_udf(Arc::new(function.udf()))?;
+    }
+    for aggregate in aggregate::aggregates() {
+        state.register_udaf(Arc::new(aggregate))?;
+    }
+    for function in aggregate::window_functions() {
+        state.register_udwf(Arc::new(function))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod testing;

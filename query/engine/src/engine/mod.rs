@@ -31,6 +31,7 @@ mod read_only;
 mod result;
 mod session;
 mod setup;
+mod shown_names;
 mod spill;
 mod statement_bounds;
 mod statement_context;

@@ -11,6 +11,7 @@ use super::handed_over::{hands_over, to_one_task};
 use super::join_conditions::end_joins;
 use super::read_only;
 use super::result::QueryResult;
+use super::shown_names::{shown, with_shown_names};
 use super::statement_bounds;
 use super::statement_context::StatementContext;
 use super::statement_runtime::{Batches, Confined};
@@ -35,6 +36,7 @@ use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::sql::sqlparser::dialect::dialect_from_str;
 use futures::FutureExt;
 use futures::stream::StreamExt;
+use holdfast_dialect::{rewrite, shown_name};
 use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
 
@@ -84,7 +86,8 @@ impl Planned {
 
         let is_recorded = !reads_only_metadata(&plan).map_err(failed)?;
         let lineage = analyse(&plan, false, &withheld_of).map_err(failed)?;
-        let names: Vec<String> = plan.schema().fields().iter().map(|field| field.name().clone()).collect();
+        let names: Vec<String> =
+            plan.schema().fields().iter().map(|field| shown_name(field.name()).to_owned()).collect();
         let plan = inline(plan).map_err(failed)?;
         refuse_withheld(&plan, &lineage, shared, catalog.trace())?;
         let queue = queue_of(&plan).map_err(failed)?;
@@ -112,7 +115,7 @@ impl Planned {
             }
         }
         let trace = Arc::clone(catalog.trace());
-        let schema = physical.schema();
+        let schema = shown(&physical.schema());
         let plan = Confined::new(Executable { state, physical, constants: reserved }, Arc::clone(&context.runtime));
         let text = text.to_owned();
         Ok(Self { context, text, plan, schema, notices, trace, aggregates_only, is_recorded, queue })
@@ -185,13 +188,14 @@ async fn send_all(
         let are_counted = hands_over(physical.as_ref());
         let rows = memory.clone().during_call(|| execute_stream(physical, task)).map_err(failed)?;
         let schema = rows.schema();
+        let shown_schema = shown(&schema);
         let rows = rows_permit.until_first_row(rows).boxed();
         let mut rows = if are_counted { rows } else { waiting(rows, schema, state.config().batch_size(), own).boxed() };
         let sending = async {
             // A batch is computed when there is a place for it, so that one waits at most.
             while let Ok(place) = batches.reserve().await {
                 let Some(batch) = rows.next().await else { break };
-                place.send(Ok(batch.map_err(failed)?));
+                place.send(Ok(with_shown_names(batch.map_err(failed)?, &shown_schema).map_err(failed)?));
             }
             Ok::<_, QueryError>(())
         };
@@ -221,6 +225,7 @@ pub(super) async fn logical_plan(
     check_grouping_sets(&parsed)?;
     forget_array_sizes(&mut parsed);
     name_time_zones(&mut parsed);
+    rewrite(&mut parsed).map_err(failed)?;
     let plan = state.statement_to_plan(parsed).await.map_err(failed)?;
     read_only::check_plan(&plan)?;
     if plan.schema().fields().len() > COLUMNS { Err(Bound::Columns.into()) } else { Ok(plan) }

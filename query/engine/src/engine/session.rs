@@ -8,6 +8,7 @@ use super::placeholders;
 use super::planned::{Planned, logical_plan};
 use super::result::{Description, QueryResult};
 use super::setup::session_state;
+use super::shown_names::shown;
 use super::statement_context::StatementContext;
 use super::statement_runtime::StatementRuntime;
 use crate::bound::{Bound, STATEMENT_BYTES};
@@ -192,5 +193,5 @@ async fn describe(context: &StatementContext, text: &str) -> Result<Description,
     let catalog = StatementCatalog::new(Arc::clone(shared), context.caller.clone());
     let plan = logical_plan(shared, &catalog.state(), text, Dialect::PostgreSQL).await?;
     let parameters = placeholders::types(&plan).map_err(|error| shared.classify(error))?;
-    Ok(Description { schema: Arc::clone(plan.schema().inner()), parameters })
+    Ok(Description { schema: shown(plan.schema().inner()), parameters })
 }

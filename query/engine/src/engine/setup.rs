@@ -19,6 +19,7 @@ use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryPool, TrackCons
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::execution::{FunctionRegistry, SessionState};
+use datafusion::logical_expr::planner::ExprPlanner;
 use datafusion::prelude::SessionConfig;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -61,13 +62,15 @@ pub(super) fn session_state(options: &SessionOptions) -> Result<SessionState, Da
     settings.sql_parser.collect_spans = true;
     settings.execution.time_zone = Some("UTC".to_owned());
     settings.execution.parquet.pushdown_filters = true;
+    // `1.5` is a numeric.
+    settings.sql_parser.parse_float_as_decimal = true;
     // What each thread of a sort reserves for merging.
     settings.execution.sort_spill_reservation_bytes = (memory_limit / 32).min(10 << 20);
     let builder = SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(Arc::new(runtime))
         // Before the planners of the engine, which are added to these.
-        .with_expr_planners(vec![Arc::new(BoundedOperators), Arc::new(TimeOperators::default())])
+        .with_expr_planners(expression_planners())
         .with_default_features()
         // Groups with a limit hold no batches.
         .with_physical_optimizer_rule(Arc::new(ForgetLargeLimits))
@@ -77,14 +80,23 @@ pub(super) fn session_state(options: &SessionOptions) -> Result<SessionState, Da
         .with_physical_optimizer_rule(Arc::new(YieldAboveJoins))
         .with_physical_optimizer_rule(Arc::new(CountHandedOver));
     let builder = extensions.iter().fold(builder, |builder, extension| extension.install(builder));
-    let mut state = times::install(builder).build();
+    let mut state = holdfast_dialect::install(times::install(builder)).build();
     datafusion_functions_json::register_all(&mut state)?;
     for function in holdfast_aggregation::functions() {
         state.register_udaf(Arc::new(function))?;
     }
     times::register(&mut state)?;
+    holdfast_dialect::register(&mut state)?;
     bound_functions(&mut state)?;
     Ok(state)
+}
+
+/// The planners of expressions, in the order in which they are asked.
+fn expression_planners() -> Vec<Arc<dyn ExprPlanner>> {
+    let mut planners = holdfast_dialect::planners();
+    planners.push(Arc::new(BoundedOperators));
+    planners.push(Arc::new(TimeOperators::default()));
+    planners
 }
 
 #[cfg(test)]

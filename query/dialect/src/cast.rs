@@ -1,0 +1,163 @@
+//! Casts as PostgreSQL does them.
+//!
+//! ```text
+//! types are coerced ─▶ each cast of the plan ─▶ is there a rule for (from, to)? ─▶ a call of its function
+//! ```
+//!
+//! Also the casts that the engine adds for itself: a text constant beside a time is read as PostgreSQL reads it.
+
+use crate::call::Call;
+use crate::function::Evaluate;
+use crate::types::PgType;
+use arrow_schema::{DataType, FieldRef};
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{DFSchema, Result, ScalarValue};
+use datafusion::logical_expr::expr::ScalarFunction;
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::utils::merge_schema;
+use datafusion::logical_expr::{
+    Cast, ColumnarValue, Expr, ExprSchemable, LogicalPlan, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF,
+    ScalarUDFImpl, Signature, Volatility,
+};
+use datafusion::optimizer::AnalyzerRule;
+use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+/// How values of one type become values of another one. The evaluated call has the value as its one argument, as it is (a
+/// text as `Utf8View`, a numeric as `Decimal256`), and the Arrow type of the target as its result.
+#[derive(Debug, Clone)]
+pub struct CastRule {
+    /// From this type.
+    pub from: PgType,
+    /// To this one.
+    pub to: PgType,
+    /// The cast.
+    pub evaluate: Evaluate,
+}
+
+/// Replaces casts by those of PostgreSQL.
+#[derive(Debug)]
+pub(crate) struct Casts {
+    rules: HashMap<(PgType, PgType), Evaluate>,
+}
+
+impl Casts {
+    pub(crate) fn new(rules: impl IntoIterator<Item = CastRule>) -> Self {
+        Self { rules: rules.into_iter().map(|rule| ((rule.from, rule.to), rule.evaluate)).collect() }
+    }
+
+    /// `cast` as a call, if there is a rule for it.
+    fn of_cast(&self, cast: Cast, schema: &DFSchema) -> Transformed<Expr> {
+        let Ok(from) = cast.expr.get_type(schema) else { return Transformed::no(Expr::Cast(cast)) };
+        let to = cast.field.data_type();
+        if from == *to {
+            return Transformed::no(Expr::Cast(cast));
+        }
+        match self.rules.get(&(PgType::of(&from), PgType::of(to))) {
+            Some(evaluate) => Transformed::yes(call(*evaluate, *cast.expr, &from, cast.field)),
+            None => Transformed::no(Expr::Cast(cast)),
+        }
+    }
+
+    fn of_node(&self, node: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+        let schema = merge_schema(&node.inputs());
+        let names = NamePreserver::new(&node);
+        let mut rewrite = |expression: Expr| -> Result<Transformed<Expr>> {
+            let name = names.save(&expression);
+            let rewritten = expression.transform_up(|part| {
+                Ok(match part {
+                    Expr::Cast(cast) => self.of_cast(cast, &schema),
+                    other => Transformed::no(other),
+                })
+            })?;
+            Ok(rewritten.update_data(|expression| name.restore(expression)))
+        };
+        node.map_expressions(|expression| match expression {
+            // Each expression of ROLLUP, CUBE and GROUPING SETS is a column, and the set is none.
+            set @ Expr::GroupingSet(_) => set.map_children(&mut rewrite),
+            other => rewrite(other),
+        })?
+        .map_data(LogicalPlan::recompute_schema)
+    }
+}
+
+fn call(evaluate: Evaluate, value: Expr, from: &DataType, to: FieldRef) -> Expr {
+    let argument = argument_type(from);
+    let value = if argument == *from { value } else { Expr::Cast(Cast::new(Box::new(value), argument)) };
+    let function = CastFunction { evaluate, to, signature: Signature::any(1, Volatility::Immutable) };
+    Expr::ScalarFunction(ScalarFunction::new_udf(Arc::new(ScalarUDF::new_from_impl(function)), vec![value]))
+}
+
+/// The type in which a rule takes its value.
+fn argument_type(from: &DataType) -> DataType {
+    match PgType::of(from) {
+        PgType::Numeric => PgType::numeric_of(from),
+        PgType::Array(_) | PgType::Other | PgType::Unknown => from.clone(),
+        known => known.arrow(),
+    }
+}
+
+impl AnalyzerRule for Casts {
+    fn name(&self) -> &str {
+        "casts_of_postgresql"
+    }
+
+    fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
+        Ok(plan.transform_up_with_subqueries(|node| self.of_node(node))?.data)
+    }
+}
+
+/// A cast by a rule.
+#[derive(Debug, Clone)]
+struct CastFunction {
+    evaluate: Evaluate,
+    to: FieldRef,
+    signature: Signature,
+}
+
+impl PartialEq for CastFunction {
+    fn eq(&self, other: &Self) -> bool {
+        // A rule is known by its function, and that by the types.
+        std::ptr::fn_addr_eq(self.evaluate, other.evaluate) && self.to == other.to
+    }
+}
+
+impl Eq for CastFunction {}
+
+impl Hash for CastFunction {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.to.hash(state);
+    }
+}
+
+impl ScalarUDFImpl for CastFunction {
+    fn name(&self) -> &str {
+        "cast"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(self.to.data_type().clone())
+    }
+
+    fn return_field_from_args(&self, _: ReturnFieldArgs) -> Result<FieldRef> {
+        Ok(Arc::new(self.to.as_ref().clone().with_nullable(true)))
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let is_constant = args.args.iter().all(|argument| matches!(argument, ColumnarValue::Scalar(_)));
+        let rows = if is_constant { 1 } else { args.number_rows };
+        let call = Call::new(args.args, rows, self.to.data_type().clone())?;
+        let made = (self.evaluate)(&call)?;
+        Ok(if is_constant {
+            ColumnarValue::Scalar(ScalarValue::try_from_array(&made, 0)?)
+        } else {
+            ColumnarValue::Array(made)
+        })
+    }
+}

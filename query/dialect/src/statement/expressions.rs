@@ -1,0 +1,213 @@
+//! Forms of syntax that are calls: `AT TIME ZONE`, `EXTRACT`, `SIMILAR TO`, `LIKE .. ESCAPE`, casts to types that are marked
+//! texts, prefix operators.
+
+use super::calls::{call, function_name, plain_arguments};
+use super::{constants, rows};
+use crate::SqlError;
+use datafusion::common::Result;
+use datafusion::sql::sqlparser::ast::{
+    CastKind, CeilFloorKind, DataType, DateTimeField, ExactNumberInfo, Expr, Function, Ident, ObjectName,
+    TrimWhereField, UnaryOperator, Value, ValueWithSpan,
+};
+
+/// The expression as the engine means what PostgreSQL means by it. Its parts are rewritten already.
+pub(super) fn rewritten(expression: Expr) -> Result<Expr> {
+    Ok(match expression {
+        Expr::Value(ValueWithSpan { value: Value::Number(digits, _), .. }) => constants::number(&digits)?,
+        Expr::Value(ValueWithSpan { value, span }) => Expr::Value(ValueWithSpan { value: constant(value)?, span }),
+        Expr::Interval(interval) => constants::interval(interval)?,
+        Expr::TypedString(constant) => cast(
+            CastKind::Cast,
+            Expr::value(Value::SingleQuotedString(constant.value.value.into_string().unwrap_or_default())),
+            constant.data_type,
+        )?,
+        Expr::Cast { kind, expr, data_type, array: false, format: None } => cast(kind, *expr, data_type)?,
+        Expr::AtTimeZone { timestamp, time_zone } => call("timezone", vec![*time_zone, *timestamp]),
+        Expr::Extract { field, expr, .. } => call("extract", vec![text(&field_name(&field)), *expr]),
+        Expr::SimilarTo { negated, expr, pattern, escape_char } => {
+            matched("similar_to", negated, *expr, *pattern, escape_char)
+        }
+        Expr::Like { negated, any: false, expr, pattern, escape_char: escape @ Some(_) } => {
+            matched("like_escape", negated, *expr, *pattern, escape)
+        }
+        Expr::ILike { negated, any: false, expr, pattern, escape_char: escape @ Some(_) } => {
+            matched("ilike_escape", negated, *expr, *pattern, escape)
+        }
+        Expr::Position { expr, r#in } => call("strpos", vec![*r#in, *expr]),
+        Expr::Substring { expr, substring_from, substring_for, .. } => {
+            let from = substring_from.map(|from| *from);
+            let length = substring_for.map(|length| *length);
+            let arguments = match (from, length) {
+                (None, None) => vec![*expr],
+                (Some(from), None) => vec![*expr, from],
+                (from, Some(length)) => {
+                    vec![*expr, from.map_or_else(|| constants::number("1"), Ok)?, length]
+                }
+            };
+            call("substring", arguments)
+        }
+        Expr::Overlay { expr, overlay_what, overlay_from, overlay_for } => {
+            let mut arguments = vec![*expr, *overlay_what, *overlay_from];
+            arguments.extend(overlay_for.map(|length| *length));
+            call("overlay", arguments)
+        }
+        Expr::Trim { trim_where, trim_what, expr, trim_characters } => {
+            let name = match trim_where {
+                Some(TrimWhereField::Leading) => "ltrim",
+                Some(TrimWhereField::Trailing) => "rtrim",
+                Some(TrimWhereField::Both) | None => "btrim",
+            };
+            let mut arguments = vec![*expr];
+            arguments.extend(trim_what.map(|what| *what));
+            arguments.extend(trim_characters.into_iter().flatten());
+            call(name, arguments)
+        }
+        Expr::Ceil { expr, field: CeilFloorKind::DateTimeField(DateTimeField::NoDateTime) } => {
+            call("ceil", vec![*expr])
+        }
+        Expr::Floor { expr, field: CeilFloorKind::DateTimeField(DateTimeField::NoDateTime) } => {
+            call("floor", vec![*expr])
+        }
+        Expr::UnaryOp { op, expr } => unary(op, *expr),
+        Expr::Collate { expr, collation } => collated(*expr, &collation)?,
+        Expr::Function(function) => function_call(function)?,
+        Expr::IsNormalized { .. } => {
+            return Err(SqlError::not_supported("IS NORMALIZED is not supported").at("NORMALIZED").into());
+        }
+        other => rows::compared(other)?,
+    })
+}
+
+fn text(value: &str) -> Expr {
+    Expr::value(Value::SingleQuotedString(value.to_owned()))
+}
+
+/// Texts in all of their spellings are texts.
+fn constant(value: Value) -> Result<Value> {
+    Ok(match value {
+        Value::DollarQuotedString(quoted) => Value::SingleQuotedString(quoted.value),
+        Value::EscapedStringLiteral(text)
+        | Value::UnicodeStringLiteral(text)
+        | Value::NationalStringLiteral(text)
+        | Value::TripleSingleQuotedString(text) => Value::SingleQuotedString(text),
+        Value::HexStringLiteral(_)
+        | Value::SingleQuotedByteStringLiteral(_)
+        | Value::DoubleQuotedByteStringLiteral(_) => {
+            return Err(SqlError::not_supported("bit strings are not supported").into());
+        }
+        other => other,
+    })
+}
+
+/// The field of EXTRACT as it is written.
+fn field_name(field: &DateTimeField) -> String {
+    match field {
+        DateTimeField::Custom(name) => name.value.to_lowercase(),
+        other => other.to_string().to_lowercase(),
+    }
+}
+
+fn matched(name: &str, negated: bool, value: Expr, pattern: Expr, escape: Option<ValueWithSpan>) -> Expr {
+    let mut arguments = vec![value, pattern];
+    arguments.extend(escape.map(Expr::Value));
+    let matched = call(name, arguments);
+    if negated { Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(matched) } } else { matched }
+}
+
+fn unary(op: UnaryOperator, operand: Expr) -> Expr {
+    let name = match op {
+        UnaryOperator::Minus => "pg_negative",
+        UnaryOperator::PGAbs => "abs",
+        UnaryOperator::PGSquareRoot => "sqrt",
+        UnaryOperator::PGCubeRoot => "cbrt",
+        UnaryOperator::PGPostfixFactorial | UnaryOperator::PGPrefixFactorial => "factorial",
+        other => return Expr::UnaryOp { op: other, expr: Box::new(operand) },
+    };
+    call(name, vec![operand])
+}
+
+/// A cast, which is a call if the type is told by a mark, or by the value.
+fn cast(kind: CastKind, value: Expr, data_type: DataType) -> Result<Expr> {
+    let marked = match &data_type {
+        DataType::JSON => Some("to_json_type"),
+        DataType::JSONB => Some("to_jsonb_type"),
+        DataType::Uuid => Some("to_uuid_type"),
+        DataType::Numeric(ExactNumberInfo::None)
+        | DataType::Decimal(ExactNumberInfo::None)
+        | DataType::Dec(ExactNumberInfo::None) => Some("to_numeric_type"),
+        DataType::Custom(name, arguments) if arguments.is_empty() => match function_name(name).as_deref() {
+            Some("json") => Some("to_json_type"),
+            Some("jsonb") => Some("to_jsonb_type"),
+            Some("uuid") => Some("to_uuid_type"),
+            Some("numeric") => Some("to_numeric_type"),
+            _ => None,
+        },
+        DataType::Bit(_) | DataType::BitVarying(_) | DataType::VarBit(_) => {
+            return Err(SqlError::not_supported("bit strings are not supported").into());
+        }
+        _ => None,
+    };
+    Ok(match marked {
+        Some(name) => call(name, vec![value]),
+        None => Expr::Cast { kind, expr: Box::new(value), data_type: builtin(data_type), array: false, format: None },
+    })
+}
+
+/// A type that is written with the schema `pg_catalog`, without it.
+fn builtin(data_type: DataType) -> DataType {
+    let DataType::Custom(name, arguments) = &data_type else { return data_type };
+    if !arguments.is_empty() {
+        return data_type;
+    }
+    match function_name(name).as_deref() {
+        Some("bool") => DataType::Boolean,
+        Some("int2") => DataType::SmallInt(None),
+        Some("int4") => DataType::Int(None),
+        Some("int8") => DataType::BigInt(None),
+        Some("float4") => DataType::Real,
+        Some("float8") => DataType::DoublePrecision,
+        Some("text" | "name" | "bpchar" | "varchar") => DataType::Text,
+        Some("date") => DataType::Date,
+        Some("timestamp") => DataType::Timestamp(None, datafusion::sql::sqlparser::ast::TimezoneInfo::None),
+        Some("timestamptz") => DataType::Timestamp(None, datafusion::sql::sqlparser::ast::TimezoneInfo::WithTimeZone),
+        Some("interval") => DataType::Interval { fields: None, precision: None },
+        _ => data_type,
+    }
+}
+
+/// The collation of the archive is `C`, so that collating by it changes nothing.
+fn collated(value: Expr, collation: &ObjectName) -> Result<Expr> {
+    match function_name(collation).as_deref() {
+        Some("C" | "c" | "POSIX" | "posix" | "default" | "ucs_basic") => Ok(value),
+        _ => Err(SqlError::new("42704", format!("collation {collation} for encoding \"UTF8\" does not exist"))
+            .with_hint("The archive collates by code points (collation \"C\").")
+            .into()),
+    }
+}
+
+fn function_call(mut function: Function) -> Result<Expr> {
+    let Some(name) = function_name(&function.name) else { return Ok(Expr::Function(function)) };
+    if function.name.0.len() > 1 {
+        function.name = ObjectName::from(vec![Ident::with_quote('"', name.clone())]);
+    }
+    if let Some(datafusion::sql::sqlparser::ast::WindowType::WindowSpec(window)) = &mut function.over {
+        super::queries::plain_frame(window);
+    }
+    // What the engine would not return as rows.
+    if let Some(array) = array_of_rows(&name)
+        && let Some(arguments) = plain_arguments(&function)
+    {
+        return Ok(call("unnest", vec![call(array, arguments)]));
+    }
+    Ok(Expr::Function(function))
+}
+
+/// The function that returns an array of the rows that `name` returns.
+pub(super) fn array_of_rows(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "generate_series" => "generate_series",
+        "regexp_split_to_table" => "regexp_split_to_array",
+        "string_to_table" => "string_to_array",
+        _ => return None,
+    })
+}

@@ -1,0 +1,107 @@
+//! Rewrites a parsed statement before it is planned, so that the engine means by it what PostgreSQL means.
+//!
+//! ```text
+//! names of columns (of the expressions as they are written) ─▶ parts first: constants, calls, rows ─▶ queries
+//! ```
+
+mod calls;
+mod constants;
+mod expressions;
+mod names;
+mod queries;
+mod rows;
+mod selects;
+
+pub use names::shown_name;
+
+use datafusion::common::{DataFusionError, Result};
+use datafusion::sql::parser::Statement as Parsed;
+use datafusion::sql::sqlparser::ast::{
+    Expr, Query, Select, SetExpr, Statement, TableFactor, Value, VisitMut, VisitorMut,
+};
+use std::ops::ControlFlow;
+
+/// Rewrites `statement`.
+///
+/// # Errors
+/// [`SqlError`](crate::SqlError) for what is not supported.
+pub fn rewrite(statement: &mut Parsed) -> Result<()> {
+    match statement {
+        Parsed::Statement(statement) => {
+            if let Statement::Query(query) = statement.as_mut() {
+                name_last(&mut query.body);
+            }
+            match VisitMut::visit(statement.as_mut(), &mut Rewriting) {
+                ControlFlow::Continue(()) => Ok(()),
+                ControlFlow::Break(error) => Err(*error),
+            }
+        }
+        Parsed::Explain(explained) => rewrite(&mut explained.statement),
+        _ => Ok(()),
+    }
+}
+
+/// Names the columns of the statement's result.
+fn name_last(body: &mut SetExpr) {
+    match body {
+        SetExpr::Select(select) => names::name_items(&mut select.projection, true),
+        SetExpr::Query(query) => name_last(&mut query.body),
+        SetExpr::SetOperation { left, .. } => name_last(left),
+        _ => {}
+    }
+}
+
+struct Rewriting;
+
+fn flow(result: Result<()>) -> ControlFlow<Box<DataFusionError>> {
+    match result {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) => ControlFlow::Break(Box::new(error)),
+    }
+}
+
+impl VisitorMut for Rewriting {
+    type Break = Box<DataFusionError>;
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Self::Break> {
+        flow(queries::before_parts(query))
+    }
+
+    fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<Self::Break> {
+        flow(queries::after_parts(query))
+    }
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Self::Break> {
+        names::name_items(&mut select.projection, false);
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<Self::Break> {
+        flow(queries::after_select(select))
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Self::Break> {
+        queries::rows_of_arrays(factor);
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Self::Break> {
+        flow(queries::after_factor(factor))
+    }
+
+    fn pre_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<Self::Break> {
+        constants::sign(expression);
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<Self::Break> {
+        let written = std::mem::replace(expression, Expr::value(Value::Null));
+        match expressions::rewritten(written) {
+            Ok(rewritten) => {
+                *expression = rewritten;
+                ControlFlow::Continue(())
+            }
+            Err(error) => ControlFlow::Break(Box::new(error)),
+        }
+    }
+}

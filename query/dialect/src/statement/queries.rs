@@ -1,0 +1,180 @@
+//! Forms of queries: `TABLE t`, `FETCH FIRST`, positions and limits as plain numbers, rows of functions.
+
+use super::calls::call;
+use super::constants::plain;
+use crate::SqlError;
+use datafusion::common::Result;
+use datafusion::sql::sqlparser::ast::{
+    Expr, FunctionArg, FunctionArgExpr, GroupByExpr, Ident, LimitClause, NamedWindowExpr, ObjectName, ObjectNamePart,
+    OrderByKind, Query, Select, SetExpr, TableAlias, TableAliasColumnDef, TableFactor, Value, WindowFrameBound,
+    WindowSpec,
+};
+
+/// What is refused in a query, and what has another form.
+pub(super) fn before_parts(query: &mut Query) -> Result<()> {
+    if let SetExpr::Table(table) = query.body.as_mut() {
+        let name: Vec<Ident> = [table.schema_name.as_ref(), table.table_name.as_ref()]
+            .into_iter()
+            .flatten()
+            .map(|name| Ident::new(name.clone()))
+            .collect();
+        query.body = Box::new(SetExpr::Select(Box::new(super::selects::all_of(ObjectName::from(name)))));
+    }
+    if let Some(fetch) = query.fetch.take() {
+        if fetch.with_ties || fetch.percent {
+            return Err(SqlError::not_supported("FETCH ... WITH TIES is not supported").at("FETCH").into());
+        }
+        let limit = fetch.quantity.unwrap_or_else(|| Expr::value(Value::Number("1".to_owned(), false)));
+        query.limit_clause = Some(match query.limit_clause.take() {
+            None => LimitClause::LimitOffset { limit: Some(limit), offset: None, limit_by: Vec::new() },
+            Some(LimitClause::LimitOffset { limit: None, offset, limit_by }) => {
+                LimitClause::LimitOffset { limit: Some(limit), offset, limit_by }
+            }
+            Some(_) => return Err(SqlError::new("42601", "multiple LIMIT clauses not allowed").at("FETCH").into()),
+        });
+    }
+    if let Some(lock) = query.locks.first() {
+        return Err(SqlError::not_supported(format!("{lock}: rows of the archive are not locked")).at("FOR").into());
+    }
+    Ok(())
+}
+
+/// Gives back plain numbers where the engine wants them.
+pub(super) fn after_parts(query: &mut Query) -> Result<()> {
+    if let Some(order_by) = &mut query.order_by {
+        match &mut order_by.kind {
+            OrderByKind::Expressions(expressions) => expressions.iter_mut().for_each(|order| plain(&mut order.expr)),
+            OrderByKind::All(_) => {
+                return Err(SqlError::new("42601", "syntax error at or near \"ALL\"").at("ALL").into());
+            }
+        }
+    }
+    if let Some(LimitClause::LimitOffset { limit, offset, .. }) = &mut query.limit_clause {
+        if let Some(limit) = limit {
+            plain(limit);
+            refuse_negative(limit, "2201W", "LIMIT")?;
+        }
+        if let Some(offset) = offset {
+            plain(&mut offset.value);
+            refuse_negative(&offset.value, "2201X", "OFFSET")?;
+        }
+    }
+    Ok(())
+}
+
+fn refuse_negative(number: &Expr, state: &'static str, clause: &str) -> Result<()> {
+    match number {
+        Expr::Value(value) if matches!(&value.value, Value::Number(digits, _) if digits.starts_with('-') && digits != "-0") => {
+            Err(SqlError::new(state, format!("{clause} must not be negative")).at(clause).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Positions in GROUP BY and DISTINCT ON, and frames of named windows.
+pub(super) fn after_select(select: &mut Select) -> Result<()> {
+    match &mut select.group_by {
+        GroupByExpr::Expressions(expressions, _) => expressions.iter_mut().for_each(plain_in_sets),
+        GroupByExpr::All(_) => return Err(SqlError::new("42601", "syntax error at or near \"ALL\"").at("ALL").into()),
+    }
+    if let Some(datafusion::sql::sqlparser::ast::Distinct::On(expressions)) = &mut select.distinct {
+        expressions.iter_mut().for_each(plain);
+    }
+    for window in &mut select.named_window {
+        if let NamedWindowExpr::WindowSpec(window) = &mut window.1 {
+            plain_frame(window);
+        }
+    }
+    Ok(())
+}
+
+fn plain_in_sets(expression: &mut Expr) {
+    match expression {
+        Expr::GroupingSets(sets) | Expr::Cube(sets) | Expr::Rollup(sets) => sets.iter_mut().flatten().for_each(plain),
+        other => plain(other),
+    }
+}
+
+/// The numbers of a frame.
+pub(super) fn plain_frame(window: &mut WindowSpec) {
+    let Some(frame) = &mut window.window_frame else { return };
+    for bound in [Some(&mut frame.start_bound), frame.end_bound.as_mut()].into_iter().flatten() {
+        if let WindowFrameBound::Preceding(Some(rows)) | WindowFrameBound::Following(Some(rows)) = bound {
+            plain(rows);
+        }
+    }
+}
+
+/// Functions in FROM: their numbers are plain, and the one column of a function has the name of its alias.
+pub(super) fn after_factor(factor: &mut TableFactor) -> Result<()> {
+    let (name, args, alias) = match factor {
+        TableFactor::Table { name, args: Some(args), alias, .. } => {
+            (name.clone(), args.args.iter_mut().collect::<Vec<_>>(), alias)
+        }
+        TableFactor::Function { name, args, alias, .. } => (name.clone(), args.iter_mut().collect(), alias),
+        _ => return Ok(()),
+    };
+    for argument in args {
+        if let FunctionArg::Unnamed(FunctionArgExpr::Expr(expression)) = argument {
+            plain(expression);
+        }
+    }
+    let Some(ObjectNamePart::Identifier(function)) = name.0.last() else { return Ok(()) };
+    name_column(function, alias);
+    Ok(())
+}
+
+/// `FROM generate_series(..) AS d` has the column `d`, and without an alias it has the function's name.
+fn name_column(function: &Ident, alias: &mut Option<TableAlias>) {
+    if !function.value.eq_ignore_ascii_case("generate_series") {
+        return;
+    }
+    let column = |name: Ident| TableAliasColumnDef { name, data_type: None };
+    match alias {
+        Some(alias) if alias.columns.is_empty() => alias.columns.push(column(alias.name.clone())),
+        Some(_) => {}
+        None => {
+            let name = Ident::new("generate_series");
+            *alias = Some(TableAlias { explicit: true, name: name.clone(), columns: vec![column(name)], at: None });
+        }
+    }
+}
+
+/// Functions in FROM whose rows the engine gives by `unnest` of an array.
+pub(super) fn rows_of_arrays(factor: &mut TableFactor) {
+    let TableFactor::Table { name, args: Some(args), alias, with_ordinality, .. } = &*factor else { return };
+    let Some(function) = super::calls::function_name(name) else { return };
+    if function == "generate_series" {
+        return;
+    }
+    let Some(array) = super::expressions::array_of_rows(&function) else { return };
+    let arguments: Option<Vec<Expr>> = args
+        .args
+        .iter()
+        .map(|argument| match argument {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(expression)) => Some(expression.clone()),
+            _ => None,
+        })
+        .collect();
+    let Some(arguments) = arguments else { return };
+    let column = |name: Ident| TableAliasColumnDef { name, data_type: None };
+    let alias = match alias.clone() {
+        Some(mut alias) => {
+            if alias.columns.is_empty() {
+                alias.columns.push(column(alias.name.clone()));
+            }
+            alias
+        }
+        None => {
+            let name = Ident::new(function);
+            TableAlias { explicit: true, name: name.clone(), columns: vec![column(name)], at: None }
+        }
+    };
+    *factor = TableFactor::UNNEST {
+        alias: Some(alias),
+        array_exprs: vec![call(array, arguments)],
+        with_offset: false,
+        with_offset_alias: None,
+        with_ordinality: *with_ordinality,
+    };
+}

@@ -1,0 +1,37 @@
+//! What the server is, and what a value is.
+
+use crate::SqlError;
+use crate::call::Call;
+use crate::cast::CastRule;
+use crate::function::{Form, Function, Returns, Takes};
+use crate::types::PgType;
+use arrow_array::{Array, ArrayRef};
+use arrow_schema::DataType;
+use datafusion::common::Result;
+
+/// The functions.
+pub(crate) fn functions() -> Vec<Function> {
+    vec![Function::new("pg_typeof", vec![Form::new(vec![Takes::Any], Returns::Named("regtype"), pg_typeof)])]
+}
+
+/// The operators.
+pub(crate) fn operators() -> Vec<Function> {
+    Vec::new()
+}
+
+/// The casts.
+pub(crate) fn casts() -> Vec<CastRule> {
+    Vec::new()
+}
+
+/// `pg_typeof(any)`.
+fn pg_typeof(call: &Call) -> Result<ArrayRef> {
+    let data_type = call.any(0).array().data_type().clone();
+    let name = match PgType::of(&data_type) {
+        PgType::Other => return Err(SqlError::not_supported("pg_typeof of a row is not supported").into()),
+        // A constant without a type.
+        PgType::Text if data_type == DataType::Utf8 => "text".to_owned(),
+        known => known.to_string(),
+    };
+    call.texts(|_| Ok(Some(name.as_str())))
+}

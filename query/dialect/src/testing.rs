@@ -1,0 +1,129 @@
+//! What PostgreSQL answers, and what this dialect answers.
+//!
+//! A file `answers.tsv` has lines `expression⇥type⇥text`: the type as `pg_typeof` tells it, and the value cast to text, or
+//! `error⇥SQLSTATE` for an expression that PostgreSQL refuses. `NULL` stands for NULL. Lines that begin with `#` are
+//! remarks. The answers are those of PostgreSQL 15 with the time zone UTC.
+
+use crate::SqlError;
+use arrow_array::cast::AsArray;
+use datafusion::common::DataFusionError;
+use datafusion::common::config::Dialect;
+use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::prelude::{SessionConfig, SessionContext};
+
+/// An engine with the dialect.
+pub(crate) fn context() -> SessionContext {
+    let mut config = SessionConfig::new().with_target_partitions(1);
+    config.options_mut().execution.time_zone = Some("UTC".to_owned());
+    config.options_mut().sql_parser.parse_float_as_decimal = true;
+    let builder =
+        SessionStateBuilder::new().with_config(config).with_expr_planners(crate::planners()).with_default_features();
+    let mut state = crate::install(builder).build();
+    crate::register(&mut state).unwrap();
+    SessionContext::new_with_state(state)
+}
+
+/// The rows of a statement, as texts.
+pub(crate) fn rows(context: &SessionContext, sql: &str) -> Result<Vec<Vec<Option<String>>>, DataFusionError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let state = context.state();
+        let mut statement = state.sql_to_statement(sql, &Dialect::PostgreSQL)?;
+        crate::statement::rewrite(&mut statement)?;
+        let plan = state.statement_to_plan(statement).await?;
+        let batches = context.execute_logical_plan(plan).await?.collect().await?;
+        let mut rows = Vec::new();
+        for batch in batches {
+            let columns: Vec<_> = batch
+                .columns()
+                .iter()
+                .map(|column| arrow_cast::cast(column, &arrow_schema::DataType::Utf8))
+                .collect::<Result<_, _>>()?;
+            for row in 0..batch.num_rows() {
+                let value = |column: &arrow_array::ArrayRef| {
+                    let texts = column.as_string::<i32>();
+                    arrow_array::Array::is_valid(texts, row).then(|| texts.value(row).to_owned())
+                };
+                rows.push(columns.iter().map(value).collect());
+            }
+        }
+        Ok(rows)
+    })
+}
+
+/// The SQLSTATE of an error of this dialect; others are `?????`.
+pub(crate) fn state_of(error: &DataFusionError) -> String {
+    if let DataFusionError::External(inner) = error.find_root()
+        && let Some(error) = inner.downcast_ref::<SqlError>()
+    {
+        return error.state.to_owned();
+    }
+    if let DataFusionError::Collection(errors) = error.find_root()
+        && let Some(first) = errors.first()
+    {
+        return state_of(first);
+    }
+    format!("????? {error}")
+}
+
+/// Compares the answers of a file `answers.tsv` with this dialect's.
+pub(crate) fn compare(answers: &str) {
+    let context = context();
+    let mut wrong = Vec::new();
+    let mut compared = 0;
+    for line in answers.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        compared += 1;
+        let [expression, data_type, text] = line.splitn(3, '\t').collect::<Vec<_>>()[..] else {
+            panic!("no line of three parts: {line}")
+        };
+        let sql = format!("SELECT pg_typeof({expression})::text, ({expression})::text");
+        let got = match rows(&context, &sql) {
+            Ok(rows) => {
+                let value = |column: usize| rows[0][column].clone().unwrap_or_else(|| "NULL".to_owned());
+                (value(0), value(1))
+            }
+            Err(error) => ("error".to_owned(), state_of(&error)),
+        };
+        if got != (data_type.to_owned(), text.to_owned()) {
+            wrong
+                .push(format!("{expression}\n    PostgreSQL: {data_type} {text}\n    here:       {} {}", got.0, got.1));
+        }
+    }
+    assert!(compared > 0, "no answers to compare");
+    assert!(wrong.is_empty(), "{} of {compared} differ:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn constants_and_names_are_postgresqls() {
+    let context = context();
+    for (sql, name) in [("SELECT 1", "?column?"), ("SELECT max(x) FROM (VALUES (1)) t(x)", "max")] {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let state = context.state();
+            let mut statement = state.sql_to_statement(sql, &Dialect::PostgreSQL).unwrap();
+            crate::rewrite(&mut statement).unwrap();
+            let plan = state.statement_to_plan(statement).await.unwrap();
+            assert_eq!(plan.schema().field(0).name(), name);
+        });
+    }
+    for (sql, text) in [
+        ("SELECT pg_typeof(1)", "integer"),
+        ("SELECT pg_typeof(3000000000)", "bigint"),
+        ("SELECT pg_typeof(-2147483648)", "integer"),
+        ("SELECT pg_typeof(-9223372036854775808)", "bigint"),
+        ("SELECT pg_typeof(9223372036854775808)", "numeric"),
+        ("SELECT pg_typeof(1.5)", "numeric"),
+        ("SELECT pg_typeof(1e3)", "numeric"),
+        ("SELECT 1e3", "1000"),
+        ("SELECT pg_typeof('x')", "text"),
+        ("SELECT pg_typeof(x) FROM (VALUES (1)) t(x) ORDER BY 1 LIMIT 1", "integer"),
+        ("SELECT count(*) FROM (SELECT 1, 1) t", "1"),
+        ("SELECT (1, 2) < (1, 3)", "true"),
+        ("SELECT count(*) FROM generate_series(1, 3) AS d WHERE d > 1", "2"),
+        ("SELECT generate_series FROM generate_series(5, 5)", "5"),
+        ("SELECT sum(x) OVER (ORDER BY x ROWS 1 PRECEDING) FROM (VALUES (4)) t(x) FETCH FIRST ROW ONLY", "4"),
+    ] {
+        let got = rows(&context, sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
+        assert_eq!(got[0][0].as_deref(), Some(text), "{sql}");
+    }
+}
