@@ -12,7 +12,7 @@ use super::schema::schema;
 use super::statement::StatementError;
 use super::syntax::syntax;
 use super::values::values;
-use super::wording::plain;
+use super::wording::{plain, without_marks};
 use super::{QueryError, SHORTER_ARGUMENTS, SHORTER_RESULTS};
 use crate::bound::Bound;
 use arrow_schema::ArrowError;
@@ -184,6 +184,7 @@ impl Kind {
 }
 
 fn of_text(text: &str, kind: Kind, places: &Places) -> QueryError {
+    let text = &without_marks(text);
     if let Some(refused) = function_within(text) {
         return refused;
     }

@@ -4,6 +4,7 @@ use super::names::nearest;
 use super::position::What;
 use super::statement::StatementError;
 use datafusion::common::{Column, SchemaError, TableReference};
+use holdfast_dialect::shown_name;
 
 /// The error about a column that is not there, or is there twice.
 pub(super) fn schema(error: &SchemaError) -> StatementError {
@@ -11,7 +12,7 @@ pub(super) fn schema(error: &SchemaError) -> StatementError {
         SchemaError::FieldNotFound { field, valid_fields } => missing(field, valid_fields),
         SchemaError::AmbiguousReference { field } => {
             let what = What::Column { table: table_of(field).map(str::to_owned), name: field.name.clone() };
-            let message = format!("column reference \"{}\" is ambiguous", field.name);
+            let message = format!("column reference \"{}\" is ambiguous", shown_name(&field.name));
             placed(StatementError::new("42702", message).near(what), field)
                 .hint("Write the name or alias of its table before it.")
         }
@@ -25,7 +26,7 @@ pub(super) fn schema(error: &SchemaError) -> StatementError {
 
 /// Two columns of a result have one name.
 pub(super) fn duplicate(name: &str) -> StatementError {
-    StatementError::new("42701", format!("column \"{name}\" specified more than once"))
+    StatementError::new("42701", format!("column \"{}\" specified more than once", shown_name(name)))
         .hint("Give one of them another name with AS.")
 }
 
@@ -57,9 +58,10 @@ fn suggested(error: StatementError, name: &str, valid: &[Column]) -> StatementEr
     let near = nearest(name, valid.iter().map(|column| column.name.as_str()));
     let mut columns: Vec<String> = Vec::new();
     for column in valid.iter().filter(|column| near.contains(&column.name.as_str())) {
+        let name = shown_name(&column.name);
         let written = match table_of(column) {
-            Some(table) => format!("\"{table}.{}\"", column.name),
-            None => format!("\"{}\"", column.name),
+            Some(table) => format!("\"{table}.{name}\""),
+            None => format!("\"{name}\""),
         };
         if !columns.contains(&written) {
             columns.push(written);

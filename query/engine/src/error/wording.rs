@@ -83,6 +83,16 @@ pub(super) fn plain(text: &str) -> Option<String> {
     if sentence.is_empty() || is_unspeakable(sentence) { None } else { Some(begun_small(sentence).into_owned()) }
 }
 
+/// What follows the name of a column that the rewriting of a statement made unique, before a number.
+const MARK: char = '\u{f8ff}';
+
+/// A text in which no name has a mark of the rewriting.
+pub(super) fn without_marks(text: &str) -> String {
+    let mut parts = text.split(MARK);
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |written, part| written + part.trim_start_matches(|c: char| c.is_ascii_digit()))
+}
+
 /// Whether a sentence, outside of what it quotes, is the text of a Rust value.
 fn is_unspeakable(sentence: &str) -> bool {
     let unquoted = without_quotations(sentence);
@@ -139,6 +149,12 @@ pub(crate) fn assert_plain(text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_those_of_the_statement() {
+        assert_eq!(without_marks("a.id\u{f8ff}12 and \"x\u{f8ff}1\""), "a.id and \"x\"");
+        assert_eq!(holdfast_dialect::shown_name("id\u{f8ff}12"), "id", "the mark is that of the rewriting");
+    }
 
     #[test]
     fn a_sentence_loses_what_is_of_the_library() {

@@ -3,7 +3,7 @@
 //! `errors.tsv` has a statement in each line, and what PostgreSQL 15 says about it over a table of the same columns: the SQLSTATE,
 //! the position, the message. Three more fields follow where Holdfast says something else.
 
-use crate::fixture::{Fixture, MAY, error, event};
+use crate::fixture::{Fixture, MAY, event};
 use holdfast_query::{QueryError, Session, StatementError};
 use serde_json::{Value, json};
 
@@ -61,9 +61,17 @@ async fn archive() -> Fixture {
     fixture
 }
 
+/// The error of a statement. `None` if it is answered.
+async fn error_of(session: &Session, statement: &str) -> Option<QueryError> {
+    match session.sql(statement).await {
+        Err(error) => Some(error),
+        Ok(result) => result.collect().await.err(),
+    }
+}
+
 async fn statement_error(session: &Session, statement: &str) -> StatementError {
-    match error(session, statement).await {
-        QueryError::Statement(error) => *error,
+    match error_of(session, statement).await {
+        Some(QueryError::Statement(error)) => *error,
         other => panic!("{statement}: {other:?}"),
     }
 }
@@ -88,13 +96,18 @@ fn assert_no_foreign_words(statement: &str, error: &StatementError) {
 async fn a_wrong_statement_is_told_as_postgresql_tells_it() {
     let session = archive().await.as_officer();
     let mut different = Vec::new();
-    let lines = include_str!("errors.tsv").lines().filter(|line| !line.starts_with('#'));
-    for line in lines {
+    let answers = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/query/errors.tsv")).unwrap();
+    for line in answers.lines().filter(|line| !line.starts_with('#')) {
         let fields: Vec<&str> = line.split('\t').collect();
         let (statement, expected) = (fields[0], if fields.len() > 4 { &fields[4..7] } else { &fields[1..4] });
-        let error = statement_error(&session, statement).await;
-        assert_no_foreign_words(statement, &error);
-        let told = told(&error);
+        let told = match error_of(&session, statement).await {
+            Some(QueryError::Statement(error)) => {
+                assert_no_foreign_words(statement, &error);
+                told(&error)
+            }
+            Some(other) => [String::new(), String::new(), other.to_string()],
+            None => [String::new(), String::new(), "it is answered".to_owned()],
+        };
         if told != expected {
             different.push(format!("{line}\t{}", told.join("\t")));
         }
