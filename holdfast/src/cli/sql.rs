@@ -5,13 +5,14 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
-use holdfast_query::Request;
+use holdfast_query::{QueryError, Request};
 
 use super::arguments::ConfigArguments;
 use super::outcome::Outcome;
 use super::runtime::block_on;
 use super::session_context::Session;
 use crate::render::answer::{self, Format, Place};
+use crate::render::statement_error::statement_error;
 use crate::render::text::counted;
 use crate::wiring::job::{Job, done};
 use crate::wiring::{archive, query};
@@ -54,6 +55,7 @@ impl Sql {
             self.statement
         };
         let place = self.out.map_or(Place::Stdout, Place::File);
+        let executed = statement.clone();
         let rows = block_on(async {
             let archive = archive::open(&settings)?;
             let caller = query::open(&settings, archive, &self.identity)?;
@@ -72,7 +74,17 @@ impl Sql {
                 rows
             };
             done(job.run(answer).await?)
-        })?;
+        });
+        let rows = match rows {
+            Err(error) => match error.chain().find_map(|cause| cause.downcast_ref::<QueryError>()) {
+                Some(refused) => {
+                    session.remark(statement_error(&executed, refused).trim_end());
+                    return Ok(Outcome::Found);
+                }
+                None => return Err(error),
+            },
+            Ok(rows) => rows,
+        };
         if let Place::File(path) = &place {
             let rows = counted(rows, "row", "rows");
             session.remark(&format!("Wrote {rows} to {}, not encrypted, readable only by you.", path.display()));

@@ -23,7 +23,7 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
 }
 
 /// Control characters (C0, DEL, C1) and the overrides of the bidirectional algorithm.
-fn is_interpreted(letter: char) -> bool {
+pub(super) fn is_interpreted(letter: char) -> bool {
     letter.is_control() || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 

@@ -15,7 +15,7 @@ pub(crate) fn query_problem(error: &QueryError, retry_after_seconds: u64) -> Pro
     let detail = error.to_string();
     let problem = |status, reason, title| Problem::new(status, reason, title, detail);
     match error {
-        QueryError::Statement(_) => problem(StatusCode::BAD_REQUEST, "invalid_statement", "The statement is invalid"),
+        QueryError::Statement(error) => Problem::statement(error),
         QueryError::Bound(Bound::Bytes) => {
             problem(StatusCode::PAYLOAD_TOO_LARGE, "statement_too_large", LIMIT_EXCEEDED)
         }
@@ -97,7 +97,7 @@ mod tests {
     use std::time::Duration;
 
     use axum::response::IntoResponse;
-    use holdfast_query::Unrecorded;
+    use holdfast_query::{StatementError, Unrecorded};
 
     use super::*;
 
@@ -110,6 +110,20 @@ mod tests {
         let tries = authentication_problem(&tries, 7).into_response();
         assert_eq!(tries.status(), StatusCode::TOO_MANY_REQUESTS);
         assert_eq!(tries.headers()[header::RETRY_AFTER], "90");
+    }
+
+    #[test]
+    fn a_mistake_in_a_statement_names_its_place_and_the_remedy() {
+        let mut error = StatementError::new("42703", "column \"agnt\" does not exist").hint("Write agent.");
+        error.position = Some(8);
+        let body = |error: StatementError| serde_json::to_value(query_problem(&error.into(), 1).body()).unwrap();
+        let problem = body(error.clone());
+        assert_eq!(problem["detail"], "column \"agnt\" does not exist");
+        assert_eq!((&problem["sqlstate"], &problem["position"]), (&"42703".into(), &8.into()));
+        assert_eq!((&problem["hint"], &problem["status"]), (&"Write agent.".into(), &400.into()));
+        assert_eq!(body(error.detail("More."))["detail"], "column \"agnt\" does not exist. More.");
+        let without = serde_json::to_value(query_problem(&QueryError::TimedOut, 1).body()).unwrap();
+        assert!(["sqlstate", "position", "hint"].iter().all(|name| without.get(name).is_none()), "{without}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use holdfast_query::StatementError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -17,6 +18,8 @@ pub(crate) struct Problem {
     pub(crate) reason: &'static str,
     title: &'static str,
     detail: String,
+    /// What is wrong with the statement, if that is the problem.
+    statement: Option<Box<StatementError>>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
@@ -36,6 +39,18 @@ pub(crate) struct ProblemBody<'p> {
     detail: &'p str,
     /// A short code that stays the same between versions.
     reason: &'p str,
+    /// The SQLSTATE of a mistake in a statement.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, min_length = 5, max_length = 5)]
+    sqlstate: Option<&'p str>,
+    /// The place in the statement to which the problem points, in characters from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, minimum = 1)]
+    position: Option<usize>,
+    /// What to do, such as the name that was perhaps meant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    hint: Option<&'p str>,
 }
 
 impl Problem {
@@ -45,7 +60,17 @@ impl Problem {
         title: &'static str,
         detail: impl Into<String>,
     ) -> Self {
-        Self { status, reason, title, detail: detail.into(), headers: Vec::new() }
+        Self { status, reason, title, detail: detail.into(), statement: None, headers: Vec::new() }
+    }
+
+    /// A mistake in a statement.
+    pub(crate) fn statement(error: &StatementError) -> Self {
+        let detail = match &error.detail {
+            Some(more) => format!("{}. {more}", error.message),
+            None => error.message.clone(),
+        };
+        let problem = Self::bad_request("invalid_statement", "The statement is invalid", detail);
+        Self { statement: Some(Box::new(error.clone())), ..problem }
     }
 
     pub(crate) fn with(mut self, name: HeaderName, value: impl Into<HeaderValue>) -> Self {
@@ -55,12 +80,16 @@ impl Problem {
 
     /// The body of the response.
     pub(crate) fn body(&self) -> ProblemBody<'_> {
+        let statement = self.statement.as_deref();
         ProblemBody {
             type_: format!("urn:holdfast:problem:{}", self.reason),
             title: self.title,
             status: self.status.as_u16(),
             detail: &self.detail,
             reason: self.reason,
+            sqlstate: statement.map(|error| error.state),
+            position: statement.and_then(|error| error.position),
+            hint: statement.and_then(|error| error.hint.as_deref()),
         }
     }
 

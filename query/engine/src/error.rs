@@ -1,12 +1,27 @@
 //! What can go wrong, by what the caller would do about it.
+//!
+//! Errors of the engine have neither codes nor words for people. `engine` finds their causes and says them as PostgreSQL does.
+
+mod engine;
+mod names;
+mod planning;
+mod position;
+mod refine;
+mod schema;
+mod statement;
+mod syntax;
+mod types;
+mod values;
+mod wording;
+
+pub use statement::StatementError;
 
 use crate::bound::Bound;
+use arrow_schema::ArrowError;
 use datafusion::error::DataFusionError;
-use datafusion::sql::sqlparser::parser::ParserError;
 use holdfast_archive::ArchiveError;
 use holdfast_events::Tier;
 use holdfast_sessions::SessionsError;
-use std::error::Error;
 use std::sync::Arc;
 
 /// What to do about a function that would make too much.
@@ -18,8 +33,8 @@ pub(crate) const SHORTER_ARGUMENTS: &str = "call it with shorter texts, arrays o
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum QueryError {
     /// The statement is wrong: its syntax, a name, a type, a value at run time. The caller changes the statement.
-    #[error("{0}")]
-    Statement(String),
+    #[error(transparent)]
+    Statement(Box<StatementError>),
     /// The statement exceeds a bound, so it is not planned. The caller changes the statement.
     #[error("{0}")]
     Bound(Bound),
@@ -151,46 +166,42 @@ impl From<SessionsError> for QueryError {
 impl QueryError {
     /// Finds the cause of an error of DataFusion. `memory_limit` is in bytes.
     pub(crate) fn classify(error: DataFusionError, memory_limit: usize) -> Self {
-        let mut cause: Option<&(dyn Error + 'static)> = Some(&error);
-        while let Some(current) = cause {
-            if let Some(ours) = current.downcast_ref::<Self>() {
-                return ours.clone();
-            }
-            if let Some(ParserError::RecursionLimitExceeded) = current.downcast_ref::<ParserError>() {
-                return Self::Bound(Bound::Nesting);
-            }
-            if let Some(DataFusionError::ResourcesExhausted(what)) = current.downcast_ref::<DataFusionError>() {
-                // The lines before the last list the other consumers; the last names the failed request.
-                let what = what.lines().last().unwrap_or_default().trim_start_matches("Error: ").to_owned();
-                return Self::Memory { limit_mib: memory_limit >> 20, what };
-            }
-            // An I/O error does not return the error inside it as its source.
-            let inner = current.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-            cause = match inner {
-                Some(inner) => Some(inner),
-                None => current.source(),
-            };
-        }
-        let text = error.strip_backtrace();
-        Self::function_within(&text).unwrap_or(Self::Statement(text))
+        engine::classify(&error, memory_limit)
     }
 
-    /// The refusal of a function that a filter of a scan called: the reader of Parquet keeps no more than the text of an error.
-    fn function_within(text: &str) -> Option<Self> {
-        let quoted = |field: &str| {
-            let (_, rest) = text.split_once(&format!("{field}: \""))?;
-            Some(rest.split_once('"')?.0.to_owned())
-        };
-        let of_filter = |error| text.contains(&format!("Error evaluating filter predicate: External({error} {{"));
-        if of_filter("Memory") {
-            let limit =
-                text.split_once("limit_mib: ").and_then(|(_, rest)| rest.split([',', ' ']).next()?.parse().ok());
-            return Some(Self::Memory { limit_mib: limit?, what: quoted("what")? });
+    /// With the position of the error in `statement`, the text as it was sent.
+    #[must_use]
+    pub fn located(self, statement: &str) -> Self {
+        self.located_after(0, statement)
+    }
+
+    /// With the position of the error in a text of several statements, of which `statement` begins after `before` characters.
+    #[must_use]
+    pub fn located_after(self, before: usize, statement: &str) -> Self {
+        match self {
+            Self::Statement(error) => Self::Statement(Box::new(error.located_after(before, statement))),
+            other => other,
         }
-        let is_filter = of_filter("Function");
-        let (function, what) = is_filter.then(|| Some((quoted("function")?, quoted("what")?)))??;
-        let what_to_do = if what.starts_with("make") { SHORTER_RESULTS } else { SHORTER_ARGUMENTS };
-        Some(Self::Function { function, what, what_to_do })
+    }
+
+    /// With its position in a text in which the statement begins after `before` more characters.
+    #[must_use]
+    pub fn moved(self, before: usize) -> Self {
+        match self {
+            Self::Statement(mut error) => {
+                error.position = error.position.map(|position| position + before);
+                Self::Statement(error)
+            }
+            other => other,
+        }
+    }
+
+    /// With the nearest of `known` as a hint, if it is about a table that does not exist.
+    pub(crate) fn with_nearest_relation(self, known: impl FnOnce() -> Vec<String>) -> Self {
+        match self {
+            Self::Statement(error) => Self::Statement(Box::new(error.with_nearest_relation(known))),
+            other => other,
+        }
     }
 
     /// Wraps the error so that DataFusion passes it on.
@@ -199,32 +210,14 @@ impl QueryError {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// As the reader of Parquet does it.
-    fn through_a_filter(error: QueryError) -> DataFusionError {
-        let error = error.through_engine();
-        DataFusionError::Execution(format!("Parquet error: Error evaluating filter predicate: {error:?}"))
+impl From<ArrowError> for QueryError {
+    fn from(error: ArrowError) -> Self {
+        Self::classify(error.into(), 0)
     }
+}
 
-    #[test]
-    fn a_refusal_in_a_filter_of_a_scan_keeps_its_advice() {
-        for (what, advice) in [("make more than 64 MiB at a time", SHORTER_RESULTS), ("take long", SHORTER_ARGUMENTS)] {
-            let refused = QueryError::Function { function: "~".into(), what: what.into(), what_to_do: advice };
-            let expected = refused.to_string();
-            let found = QueryError::classify(through_a_filter(refused), 0);
-            assert!(matches!(found, QueryError::Function { .. }), "{found:?}");
-            assert_eq!(found.to_string(), expected);
-        }
-        let memory = QueryError::Memory { limit_mib: 512, what: "lower made 60 MiB".into() };
-        let found = QueryError::classify(through_a_filter(memory), 0);
-        assert!(
-            matches!(&found, QueryError::Memory { limit_mib: 512, what } if what == "lower made 60 MiB"),
-            "{found:?}"
-        );
-        let other = QueryError::classify(through_a_filter(QueryError::TimedOut), 0);
-        assert!(matches!(other, QueryError::Statement(_)), "{other:?}");
+impl From<StatementError> for QueryError {
+    fn from(error: StatementError) -> Self {
+        Self::Statement(Box::new(error))
     }
 }

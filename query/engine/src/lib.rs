@@ -43,6 +43,6 @@ pub use engine::{
     DEFAULT_FOOTER_CACHE, DEFAULT_MEMORY_LIMIT, Description, Extension, QueryResult, Session, SessionOptions, Spill,
     StatementRuntime, check_bounds, timeline,
 };
-pub use error::{QueryError, Unrecorded};
+pub use error::{QueryError, StatementError, Unrecorded};
 pub use scan::{FooterCache, Notice, Reads, Subjects};
 pub use visibility::{Rows, Scope, Visibility};

@@ -1,21 +1,25 @@
-//! The SQLSTATE of each error. This is the only place that chooses them for errors of the engine and of authentication.
+//! The SQLSTATE of each error. This is the only place that chooses them for errors of the engine and of authentication, but for
+//! mistakes of a statement, which have theirs.
 
 use datafusion_postgres::pgwire::error::ErrorInfo;
-use holdfast_query::{AuthenticationError, Bound, QueryError};
+use holdfast_query::{AuthenticationError, Bound, QueryError, StatementError};
 
 /// An error with its SQLSTATE.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failure {
     pub(crate) code: &'static str,
     pub(crate) message: String,
+    pub(crate) detail: Option<String>,
     pub(crate) hint: Option<String>,
+    /// The place in the statement, in characters from 1.
+    pub(crate) position: Option<usize>,
     /// Whether it ends the connection.
     pub(crate) is_fatal: bool,
 }
 
 impl Failure {
     pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), hint: None, is_fatal: false }
+        Self { code, message: message.into(), detail: None, hint: None, position: None, is_fatal: false }
     }
 
     pub(crate) fn fatal(code: &'static str, message: impl Into<String>) -> Self {
@@ -56,7 +60,10 @@ impl Failure {
     /// The error as a client receives it.
     pub(crate) fn info(&self) -> ErrorInfo {
         let severity = if self.is_fatal { "FATAL" } else { "ERROR" };
-        info(severity, self.code, self.message.clone(), self.hint.clone())
+        let mut info = info(severity, self.code, self.message.clone(), self.hint.clone());
+        info.detail = self.detail.clone();
+        info.position = self.position.map(|position| position.to_string());
+        info
     }
 }
 
@@ -75,7 +82,7 @@ fn info(severity: &str, code: &str, message: String, hint: Option<String>) -> Er
 impl From<QueryError> for Failure {
     fn from(error: QueryError) -> Self {
         let code = match &error {
-            QueryError::Statement(text) => return statement(text),
+            QueryError::Statement(error) => return (**error).clone().into(),
             QueryError::Bound(bound) => return (*bound).into(),
             QueryError::Withheld { .. } | QueryError::NoKey { .. } => "42501",
             QueryError::ReadOnly(_) => "25006",
@@ -121,58 +128,16 @@ impl From<&AuthenticationError> for Failure {
     }
 }
 
-/// The SQLSTATE of an error of the engine, derived from its text: the engine's errors have no codes. The texts have been stable
-/// for years, and each is tested against the engine.
-fn statement(text: &str) -> Failure {
-    // The engine names the steps that failed above the cause, each on its line.
-    let cause = text.rsplit("caused by\n").next().unwrap_or(text);
-    let has = |part: &str| text.contains(part);
-    let code = if cause.starts_with("SQL error") {
-        "42601"
-    } else if has("Ambiguous reference") || has("ambiguous") {
-        "42702"
-    } else if has("No field named") {
-        "42703"
-    } else if cause.starts_with("This feature is not implemented") {
-        "0A000"
-    } else if has("Invalid function '") || (has("unction '") && has("not found")) {
-        "42883"
-    } else if has("table '") && has("not found") {
-        "42P01"
-    } else if has("failed to resolve schema") {
-        "3F000"
-    } else if has("must appear in the GROUP BY")
-        || has("must be part of GROUP BY")
-        || has("could not be resolved from available columns")
-    {
-        "42803"
-    } else if has("Failed to coerce arguments")
-        || has("No function matches")
-        || has("There isn't a common type to coerce")
-    {
-        "42883"
-    } else if has("Divide by zero") {
-        "22012"
-    } else if has("verflow") {
-        "22003"
-    } else if has("Cast error") || has("Parser error") || has("Error parsing") || has("Cannot cast") {
-        "22P02"
-    } else if has("No value found for placeholder") || has("Placeholder") {
-        "08P01"
-    } else if cause.starts_with("Error during planning") || cause.starts_with("Schema error") {
-        "42000"
-    } else if cause.starts_with("Arrow error") || cause.starts_with("Execution error") {
-        "22000"
-    } else {
-        "XX000"
-    };
-    let failure = Failure::new(code, text.to_owned());
-    if code == "42P01" {
-        failure.hint(
-            "psql lists the tables and views with \\dt and \\dv; a name without a schema is in the schema archive",
-        )
-    } else {
-        failure
+/// What to do about a table that does not exist, if no other name is like it.
+const LIST_TABLES: &str =
+    "psql lists the tables and views with \\dt and \\dv; a name without a schema is in the schema archive";
+
+impl From<StatementError> for Failure {
+    fn from(error: StatementError) -> Self {
+        let is_relation = error.state == "42P01" && error.message.starts_with("relation");
+        let hint = error.hint.or_else(|| is_relation.then(|| LIST_TABLES.to_owned()));
+        let StatementError { state: code, message, detail, position, .. } = error;
+        Self { code, message, detail, hint, position, is_fatal: false }
     }
 }
 
@@ -197,11 +162,23 @@ mod tests {
             (QueryError::Memory { limit_mib: 1, what: String::new() }, "53200"),
             (QueryError::OutOfMemory { held_mib: 1 }, "53200"),
             (QueryError::NoKey { class: "general".into(), month: "2026-05".into() }, "42501"),
-            (QueryError::Statement("type_coercion\ncaused by\nError during planning: no".into()), "42000"),
-            (QueryError::Statement("something else".into()), "XX000"),
+            (StatementError::new("22007", "no date").into(), "22007"),
         ] {
             assert_eq!(Failure::from(error).code, code);
         }
+    }
+
+    #[test]
+    fn an_error_of_a_statement_keeps_all_that_it_says() {
+        let mut error = StatementError::new("42703", "no column").detail("a detail").hint("a hint");
+        error.position = Some(8);
+        let info = Failure::from(QueryError::from(error)).info();
+        assert_eq!((info.code.as_str(), info.message.as_str()), ("42703", "no column"));
+        assert_eq!((info.detail.as_deref(), info.hint.as_deref()), (Some("a detail"), Some("a hint")));
+        assert_eq!(info.position.as_deref(), Some("8"));
+        let missing = || StatementError::new("42P01", "relation \"x\" does not exist");
+        assert_eq!(Failure::from(missing().hint("a hint")).hint.as_deref(), Some("a hint"));
+        assert_eq!(Failure::from(missing()).hint.as_deref(), Some(LIST_TABLES));
     }
 
     #[test]

@@ -68,6 +68,18 @@ async fn only_statements_that_read_are_run() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_mistake_in_a_statement_is_told_with_its_place_and_a_hint() {
+    let server = Server::start().await;
+    let problem: Value = server.sql("SELECT 'ä', agnt FROM events").await.json().await.unwrap();
+    assert_eq!(problem["detail"], "column \"agnt\" does not exist");
+    assert_eq!((&problem["sqlstate"], &problem["position"]), (&json!("42703"), &json!(13)));
+    assert_eq!(problem["hint"], "Perhaps you meant to reference the column \"events.agent\".");
+    let problem: Value = server.sql("SELECT 1 +").await.json().await.unwrap();
+    assert_eq!(problem["detail"], "syntax error at end of input");
+    assert_eq!(problem["position"], 11);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn withheld_columns_are_null_and_named_in_notices() {
     let server = Server::start().await;
     let post = |statement: &str, format: &str| {

@@ -1,6 +1,7 @@
 //! What the statements of all callers share.
 
 use super::names::TABLES;
+use super::views::VIEWS;
 use crate::error::QueryError;
 use crate::scan::FooterCache;
 use datafusion::catalog::{CatalogProviderList, SchemaProvider};
@@ -39,6 +40,15 @@ impl Shared {
     }
 
     pub(crate) fn classify(&self, error: DataFusionError) -> QueryError {
-        QueryError::classify(error, self.memory_limit)
+        QueryError::classify(error, self.memory_limit).with_nearest_relation(|| self.relations())
+    }
+
+    /// The names of the tables and views, as a statement writes them.
+    fn relations(&self) -> Vec<String> {
+        let of_archive = VIEWS.iter().map(|(view, _)| *view).chain(["events", "dead_letters"]).map(str::to_owned);
+        let of_extensions = self.schemas.get().into_iter().flatten().flat_map(|(schema, tables)| {
+            tables.table_names().into_iter().map(move |table| format!("{schema}.{table}"))
+        });
+        of_archive.chain(of_extensions).collect()
     }
 }

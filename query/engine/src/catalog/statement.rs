@@ -103,7 +103,7 @@ impl StatementCatalog {
         let base = ArchiveTable::over(Table::Sessions, Arc::clone(&current.base), &current.events, context).await?;
         let readable = base.readable_tiers();
         let table = SessionsTable::new(base, &current, readable, Arc::clone(&context.trace));
-        Ok(Arc::new(table.map_err(|error| QueryError::Statement(error.strip_backtrace()))?))
+        Ok(Arc::new(table.map_err(|error| shared.classify(error))?))
     }
 
     /// All sessions at this moment. Read once.

@@ -45,6 +45,7 @@ const EXECUTING_BYTES: usize = 512 << 10;
 /// A statement that is ready to be executed.
 pub(crate) struct Planned {
     context: StatementContext,
+    text: String,
     plan: Confined<Executable>,
     schema: SchemaRef,
     notices: Vec<Notice>,
@@ -115,7 +116,8 @@ impl Planned {
         let trace = Arc::clone(catalog.trace());
         let schema = shown(&physical.schema());
         let plan = Confined::new(Executable { state, physical, constants: reserved }, Arc::clone(&context.runtime));
-        Ok(Self { context, plan, schema, notices, trace, aggregates_only, is_recorded, queue })
+        let text = text.to_owned();
+        Ok(Self { context, text, plan, schema, notices, trace, aggregates_only, is_recorded, queue })
     }
 
     /// Whether the statement reads more than catalog metadata, so that its execution is recorded.
@@ -154,7 +156,7 @@ impl Planned {
         };
         // The plan is dropped, and its memory is returned, whether or not anybody takes the error.
         if let Err(error) = ended {
-            let _ = batches.send(Err(error)).await;
+            let _ = batches.send(Err(error.located(&self.text))).await;
         }
     }
 }

@@ -115,7 +115,9 @@ impl Session {
     /// See [`QueryError`].
     pub async fn describe(&self, text: &str) -> Result<Description, QueryError> {
         let text = checked_size(text)?.to_owned();
-        self.on_thread(move |context| async move { describe(&context, &text).await }).await
+        let describe =
+            move |context| async move { describe(&context, &text).await.map_err(|error| error.located(&text)) };
+        self.on_thread(describe).await
     }
 
     /// Does `work` on one of the threads that plan statements: the stacks of other threads may be too small for what is
@@ -174,7 +176,10 @@ impl Session {
         parameters: Vec<ScalarValue>,
     ) -> Result<Planned, QueryError> {
         let text = checked_size(text)?.to_owned();
-        self.on_thread(move |context| async move { Planned::new(context, &text, dialect, parameters).await }).await
+        let plan = move |context| async move {
+            Planned::new(context, &text, dialect, parameters).await.map_err(|error| error.located(&text))
+        };
+        self.on_thread(plan).await
     }
 }
 

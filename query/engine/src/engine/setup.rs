@@ -58,6 +58,8 @@ pub(super) fn session_state(options: &SessionOptions) -> Result<SessionState, Da
         .with_information_schema(true)
         .with_target_partitions((*parallelism).max(1));
     let settings = config.options_mut();
+    // Errors point to the place in the statement.
+    settings.sql_parser.collect_spans = true;
     settings.execution.time_zone = Some("UTC".to_owned());
     settings.execution.parquet.pushdown_filters = true;
     // `1.5` is a numeric.

@@ -3,6 +3,7 @@
 mod access;
 mod audit_trail;
 mod bounds;
+mod errors;
 mod fixture;
 mod generated;
 mod held_memory;

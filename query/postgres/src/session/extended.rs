@@ -90,7 +90,8 @@ impl Session {
         let time = self.variables.statement_timeout();
         let describe = tokio::time::timeout(time, self.reader.describe(&query.text));
         let described = interruption.or(&mut self.wire, describe).await?;
-        let description = described.unwrap_or(Err(holdfast_query::QueryError::TimedOut))?;
+        let described = described.unwrap_or(Err(holdfast_query::QueryError::TimedOut));
+        let description = described.map_err(|error| query.sent.locate(error))?;
         let count = description.parameters.len().max(types.len());
         let parameters = (0..count).map(|index| {
             let expected = description.parameters.get(index).cloned().flatten();

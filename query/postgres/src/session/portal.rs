@@ -46,7 +46,8 @@ impl PreparedStatement {
     ) -> Self {
         let columns = schema.as_ref().map_or(0, |schema| schema.fields().len());
         // A rewritten text is longer than the client's.
-        let bytes = OVERHEAD_BYTES + 2 * text_bytes + COLUMN_BYTES * (columns + parameters.len());
+        let sent = command.as_ref().map_or(0, Command::sent_bytes);
+        let bytes = OVERHEAD_BYTES + 2 * text_bytes + sent + COLUMN_BYTES * (columns + parameters.len());
         Self { command, parameters, schema, bytes }
     }
 }

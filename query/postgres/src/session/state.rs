@@ -15,6 +15,7 @@ use datafusion::common::ScalarValue;
 use datafusion_postgres::pgwire::messages::PgWireBackendMessage;
 use datafusion_postgres::pgwire::messages::response::{CommandComplete, TransactionStatus};
 use datafusion_postgres::pgwire::messages::startup::ParameterStatus;
+use futures::{StreamExt, TryStreamExt};
 use holdfast_query::{AccessKind, Limits, QueryError, Reader, Request};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -85,11 +86,14 @@ impl Session {
             kind: AccessKind::Queried,
             limits: Limits { rows: self.settings.row_limit, time: Some(time) },
         };
-        let result = interruption.or(&mut self.wire, self.reader.query(request)).await??;
+        let result = interruption.or(&mut self.wire, self.reader.query(request)).await?;
+        let result = result.map_err(|error| query.sent.locate(error))?;
         for notice in &result.notices {
             self.wire.notice(warning(notice.to_string())).await?;
         }
-        Ok(ResultRows::new(result.schema, result.batches, deadline))
+        let sent = query.sent.clone();
+        let batches = result.batches.map_err(move |error| sent.locate(error)).boxed();
+        Ok(ResultRows::new(result.schema, batches, deadline))
     }
 
     pub(super) async fn complete(&mut self, tag: String) -> Result<(), SessionError> {

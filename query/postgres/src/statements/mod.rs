@@ -19,12 +19,15 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion_postgres::datafusion_pg_catalog::sql::PostgresCompatibilityParser;
-use holdfast_query::{Reader, check_bounds};
+use holdfast_query::{Reader, StatementError, check_bounds};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 mod names;
 mod rewrite;
+mod sent;
+
+pub(crate) use sent::Sent;
 
 /// Bytes of a text that is parsed at once if it has no parentheses: most commands of a session are such.
 const SHORT_BYTES: usize = 512;
@@ -36,6 +39,8 @@ pub(crate) struct ReadQuery {
     pub(crate) text: String,
     /// The command tag of its completion.
     pub(crate) tag: &'static str,
+    /// Where it is in the client's text.
+    pub(crate) sent: Sent,
 }
 
 /// The number of rows that FETCH returns.
@@ -83,6 +88,14 @@ impl Command {
     pub(crate) fn ends_a_failed_transaction(&self) -> bool {
         matches!(self, Self::Commit | Self::Rollback | Self::RollbackToSavepoint)
     }
+
+    /// The bytes of the client's text that it keeps beside its own.
+    pub(crate) fn sent_bytes(&self) -> usize {
+        match self {
+            Self::Query(query) | Self::Declare { query, .. } => query.sent.bytes(),
+            _ => 0,
+        }
+    }
 }
 
 /// Parses the statements of clients.
@@ -115,10 +128,11 @@ impl Statements {
         }
         check_bounds(text)?;
         let parser = Parser::new(&PostgreSqlDialect {}).try_with_sql(text);
-        let statements = parser.and_then(|mut parser| parser.parse_statements()).map_err(syntax)?;
+        let statements =
+            parser.and_then(|mut parser| parser.parse_statements()).map_err(|error| syntax(&error, text))?;
         // The statements after the rewrite for the catalog, if one needs it.
         let mut for_catalog: Option<Vec<Statement>> = None;
-        let is_alone = statements.len() == 1;
+        let count = statements.len();
         let mut commands = Vec::with_capacity(statements.len());
         for (index, statement) in statements.into_iter().enumerate() {
             let with_session_values = rewrite::insert_session_values(statement.clone(), variables);
@@ -132,19 +146,21 @@ impl Statements {
                 rewrite::for_archive(with_session_values)
             };
             // An unchanged statement is run, and recorded, in the client's own text.
-            let text_of_statement = if is_alone && rewritten == statement {
-                text.trim().trim_end_matches(';').trim_end().to_owned()
+            // A cursor's query is a part of its statement.
+            let is_part = matches!(statement, Statement::Declare { .. });
+            let (text_of_statement, sent) = if count == 1 && rewritten == statement && !is_part {
+                (text.trim().trim_end_matches(';').trim_end().to_owned(), Sent::unchanged(text))
             } else {
-                rewritten.to_string()
+                (rewritten.to_string(), Sent::rewritten(text, index, count))
             };
-            commands.push(command(&rewritten, text_of_statement));
+            commands.push(command(&rewritten, text_of_statement, sent));
         }
         Ok(commands)
     }
 }
 
-fn command(statement: &Statement, text: String) -> Result<Command, Failure> {
-    let query = |tag| Ok(Command::Query(ReadQuery { text: text.clone(), tag }));
+fn command(statement: &Statement, text: String, sent: Sent) -> Result<Command, Failure> {
+    let query = |tag| Ok(Command::Query(ReadQuery { text: text.clone(), tag, sent: sent.clone() }));
     match statement {
         Statement::Query(parsed) => {
             refuse_writes(parsed)?;
@@ -179,7 +195,7 @@ fn command(statement: &Statement, text: String) -> Result<Command, Failure> {
         }
         Statement::Close { cursor: CloseCursor::All } => Ok(Command::Close(None)),
         Statement::Close { cursor: CloseCursor::Specific { name } } => Ok(Command::Close(Some(folded(name)))),
-        Statement::Declare { stmts } => declare_command(stmts),
+        Statement::Declare { stmts } => declare_command(stmts, sent),
         Statement::Fetch { name, direction, into: None, .. } => {
             Ok(Command::Fetch { cursor: folded(name), count: fetch_count(direction)? })
         }
@@ -238,7 +254,7 @@ fn text_of(value: &Expr) -> Result<String, Failure> {
     }
 }
 
-fn declare_command(declared: &[datafusion::sql::sqlparser::ast::Declare]) -> Result<Command, Failure> {
+fn declare_command(declared: &[datafusion::sql::sqlparser::ast::Declare], sent: Sent) -> Result<Command, Failure> {
     let [one] = declared else { return Err(Failure::unsupported("DECLARE of several cursors")) };
     let (Some(name), Some(query)) = (one.names.first(), &one.for_query) else {
         return Err(Failure::unsupported("DECLARE of anything but a cursor"));
@@ -248,7 +264,7 @@ fn declare_command(declared: &[datafusion::sql::sqlparser::ast::Declare]) -> Res
             .hint("use a cursor that returns text and only moves forward"));
     }
     refuse_writes(query)?;
-    let query = ReadQuery { text: query.to_string(), tag: "SELECT" };
+    let query = ReadQuery { text: query.to_string(), tag: "SELECT", sent };
     Ok(Command::Declare { cursor: folded(name), query, is_held: one.hold == Some(true) })
 }
 
@@ -311,13 +327,8 @@ fn refusal(statement: &Statement) -> Failure {
     }
 }
 
-fn syntax(error: ParserError) -> Failure {
-    match error {
-        ParserError::RecursionLimitExceeded => Failure::new("54001", "the statement is nested too deeply"),
-        ParserError::ParserError(why) | ParserError::TokenizerError(why) => {
-            Failure::syntax(format!("syntax error: {why}"))
-        }
-    }
+fn syntax(error: &ParserError, text: &str) -> Failure {
+    StatementError::of_syntax(error, text).into()
 }
 
 /// A name after PostgreSQL's case folding.

@@ -14,6 +14,7 @@ use datafusion_postgres::arrow_pg::encoder::encode_value;
 use datafusion_postgres::pgwire::api::Type;
 use datafusion_postgres::pgwire::api::results::{DataRowEncoder, FieldFormat, FieldInfo};
 use datafusion_postgres::pgwire::messages::data::{DataRow, RowDescription};
+use holdfast_query::QueryError;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -93,7 +94,7 @@ impl Columns {
             let (array, field) = if array.data_type() == data_type {
                 (Arc::clone(array), Arc::clone(field))
             } else {
-                let array = cast(array, data_type).map_err(|error| Failure::new("22000", error.to_string()))?;
+                let array = cast(array, data_type).map_err(|error| Failure::from(QueryError::from(error)))?;
                 let field = Field::new(field.name(), data_type.clone(), true).with_metadata(field.metadata().clone());
                 (array, Arc::new(field))
             };

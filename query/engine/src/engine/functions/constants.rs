@@ -16,7 +16,7 @@ const LONG_BYTES: usize = 256;
 /// # Errors
 /// [`Bound::Constants`].
 pub(crate) fn check_constants(plan: &LogicalPlan) -> Result<(), QueryError> {
-    let bytes = constant_bytes(plan).map_err(|error| QueryError::Statement(error.strip_backtrace()))?;
+    let bytes = constant_bytes(plan).map_err(|error| QueryError::classify(error, 0))?;
     if bytes > CONSTANT_BYTES { Err(Bound::Constants.into()) } else { Ok(()) }
 }
 

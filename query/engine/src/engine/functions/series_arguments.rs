@@ -3,7 +3,7 @@
 //! The engine computes them as soon as it plans them, before any expression of the plan gets its bounds. It has no place
 //! where LIKE and its kin would get theirs, so they are refused there.
 
-use crate::error::QueryError;
+use crate::error::{QueryError, StatementError};
 use datafusion::sql::parser::Statement as Parsed;
 use datafusion::sql::sqlparser::ast::{Expr, TableFactor, Visit, Visitor, visit_expressions};
 use std::ops::ControlFlow;
@@ -23,7 +23,7 @@ pub(crate) fn check_series_arguments(parsed: &Parsed) -> Result<(), QueryError> 
     }
     let refused =
         "the arguments of a table function cannot have LIKE or SIMILAR TO; compute them in a subquery of FROM";
-    Err(QueryError::Statement(refused.to_owned()))
+    Err(StatementError::new("0A000", refused).into())
 }
 
 struct TableFunctions;
