@@ -34,6 +34,8 @@ const SHORT_BYTES: usize = 512;
 pub(crate) struct ReadQuery {
     /// The statement for the engine.
     pub(crate) text: String,
+    /// The client's text, if the statement is one over the catalog alone, and the types of its parameters.
+    pub(crate) catalog: Option<(String, Vec<u32>)>,
     /// The command tag of its completion.
     pub(crate) tag: &'static str,
 }
@@ -137,18 +139,20 @@ impl Statements {
             } else {
                 rewritten.to_string()
             };
-            commands.push(command(&rewritten, text_of_statement));
+            let for_catalog = names::is_of_catalog_alone(&statement).then(|| statement.to_string());
+            commands.push(command(&rewritten, text_of_statement, for_catalog));
         }
         Ok(commands)
     }
 }
 
-fn command(statement: &Statement, text: String) -> Result<Command, Failure> {
-    let query = |tag| Ok(Command::Query(ReadQuery { text: text.clone(), tag }));
+fn command(statement: &Statement, text: String, for_catalog: Option<String>) -> Result<Command, Failure> {
+    let query = |tag| Ok(Command::Query(ReadQuery { text: text.clone(), catalog: None, tag }));
     match statement {
         Statement::Query(parsed) => {
             refuse_writes(parsed)?;
-            query("SELECT")
+            let catalog = for_catalog.map(|text| (text, Vec::new()));
+            Ok(Command::Query(ReadQuery { text, catalog, tag: "SELECT" }))
         }
         Statement::Explain { statement, .. } => match statement.as_ref() {
             Statement::Query(parsed) => {
@@ -248,7 +252,9 @@ fn declare_command(declared: &[datafusion::sql::sqlparser::ast::Declare]) -> Res
             .hint("use a cursor that returns text and only moves forward"));
     }
     refuse_writes(query)?;
-    let query = ReadQuery { text: query.to_string(), tag: "SELECT" };
+    let text = query.to_string();
+    let is_of_catalog = names::is_of_catalog_alone(&Statement::Query(query.clone()));
+    let query = ReadQuery { catalog: is_of_catalog.then(|| (text.clone(), Vec::new())), text, tag: "SELECT" };
     Ok(Command::Declare { cursor: folded(name), query, is_held: one.hold == Some(true) })
 }
 
