@@ -13,7 +13,6 @@ mod query;
 mod scope;
 
 use crate::error::{CatalogError, Result};
-use crate::facts::Session;
 use crate::plan::{OutputColumn, Plan};
 use crate::tables::Catalog;
 use crate::types::{self, Oid, UNKNOWN};
@@ -27,7 +26,6 @@ const MAX_PARAMETERS: usize = 1000;
 /// What is known while a statement is bound.
 pub(crate) struct Binder<'c> {
     pub(crate) catalog: &'c Catalog,
-    pub(crate) session: &'c Session,
     parameters: RefCell<Vec<Oid>>,
     slots: Cell<usize>,
 }
@@ -62,9 +60,9 @@ impl Binder<'_> {
 ///
 /// # Errors
 /// With PostgreSQL's SQLSTATE. See [`CatalogError::is_unknown_form`].
-pub fn plan(catalog: &Catalog, session: &Session, query: &ast::Query, named: &[Oid]) -> Result<Plan> {
+pub fn plan(catalog: &Catalog, query: &ast::Query, named: &[Oid]) -> Result<Plan> {
     let named = named.iter().map(|oid| if *oid == 0 { UNKNOWN } else { *oid }).collect();
-    let binder = Binder { catalog, session, parameters: RefCell::new(named), slots: Cell::new(0) };
+    let binder = Binder { catalog, parameters: RefCell::new(named), slots: Cell::new(0) };
     let tables = CommonTables::default();
     let query = binder.query(query, &Scope::outermost(&tables))?;
     let columns = query.columns.iter().map(|column| OutputColumn {

@@ -1,6 +1,6 @@
 //! The tables of `pg_catalog` about relations, columns, schemas and the database.
 
-use super::{Catalog, DATABASE, Entry, Maker, OWNER, Row, int, shared, stored};
+use super::{Attribute, Catalog, DATABASE, Entry, Maker, OWNER, Row, int, shared, stored};
 use crate::facts::RelationKind;
 use crate::types;
 use crate::value::Datum;
@@ -84,8 +84,19 @@ fn attributes(catalog: &Catalog, entry: &Entry) -> Vec<Row> {
             "attbyval", "attalign", "attstorage", "attcompression", "attnotnull", "attislocal", "attcollation",
         ],
     );
+    // The columns that every table has beside its own: their places are negative.
+    let system = [("ctid", 27), ("xmin", 28), ("cmin", 29), ("xmax", 28), ("cmax", 29), ("tableoid", 26)];
+    let system = system.map(|(name, type_oid)| Attribute {
+        name: name.into(),
+        type_oid,
+        modifier: -1,
+        is_not_null: true,
+        dimensions: 0,
+        collation: 0,
+    });
     for relation in &catalog.entries {
-        for (column, number) in relation.attributes.iter().zip(1_i64..) {
+        let of_table = system.iter().zip((-6..=-1_i64).rev()).filter(|_| relation.kind == RelationKind::Table);
+        for (column, number) in of_table.chain(relation.attributes.iter().zip(1_i64..)) {
             let facts = types::facts(column.type_oid);
             maker.push([
                 int(relation.oid),

@@ -78,7 +78,7 @@ impl CatalogQuery {
         let parsed = Parser::parse_sql(&PostgreSqlDialect {}, &self.text);
         let mut parsed = parsed.map_err(|error| CatalogError { code: "42601", message: error.to_string() })?;
         match parsed.pop() {
-            Some(Statement::Query(query)) => plan(&self.catalog, &self.session, &query, &self.types),
+            Some(Statement::Query(query)) => plan(&self.catalog, &query, &self.types),
             _ => Err(CatalogError { code: "XX000", message: "the statement is no query".to_owned() }),
         }
     }

@@ -2,13 +2,13 @@
 //!
 //! ```text
 //! text ─▶ bounds ─▶ parse ─┬─ a query ─▶ rewritten for the engine ─▶ text for the Reader
+//!                          │      └─ over the catalog alone ─▶ its own text, answered from the catalog's tables
 //!                          ├─ of the session (SET, SHOW, BEGIN, DECLARE, ...) ─▶ performed by the session
 //!                          └─ anything else ─▶ refused: it writes, or it is not supported
 //! ```
 //!
 //! What is parsed is as deep as the bounds let through, so a text that may be deep is parsed on a thread of statements, whose
-//! stack is large. Otherwise pure. A query of the catalog alone is rewritten freely, because clients use forms that the engine lacks and accept an empty
-//! result. A query of the archive is rewritten only if its meaning stays the same.
+//! stack is large. Otherwise pure. A query is rewritten only if its meaning stays the same.
 
 use crate::sqlstate::Failure;
 use crate::variables::Variables;
@@ -18,7 +18,6 @@ use datafusion::sql::sqlparser::ast::{
 };
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
-use datafusion_postgres::datafusion_pg_catalog::sql::PostgresCompatibilityParser;
 use holdfast_query::{Reader, check_bounds};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -89,9 +88,7 @@ impl Command {
 
 /// Parses the statements of clients.
 #[derive(Debug, Default)]
-pub(crate) struct Statements {
-    catalog_parser: PostgresCompatibilityParser,
-}
+pub(crate) struct Statements;
 
 impl Statements {
     /// The commands of a text of the user of `reader`, who waits for a permit if parsing may take long. See
@@ -118,28 +115,17 @@ impl Statements {
         check_bounds(text)?;
         let parser = Parser::new(&PostgreSqlDialect {}).try_with_sql(text);
         let statements = parser.and_then(|mut parser| parser.parse_statements()).map_err(syntax)?;
-        // The statements after the rewrite for the catalog, if one needs it.
-        let mut for_catalog: Option<Vec<Statement>> = None;
         let is_alone = statements.len() == 1;
         let mut commands = Vec::with_capacity(statements.len());
-        for (index, statement) in statements.into_iter().enumerate() {
-            let with_session_values = rewrite::insert_session_values(statement.clone(), variables);
-            let rewritten = if names::names_only_catalog_tables(&statement) {
-                let all = for_catalog.get_or_insert_with(|| self.catalog_parser.parse(text).unwrap_or_default());
-                match all.get(index).cloned() {
-                    Some(rewritten) => rewrite::for_catalog(rewrite::insert_session_values(rewritten, variables)),
-                    None => rewrite::for_archive(with_session_values),
-                }
-            } else {
-                rewrite::for_archive(with_session_values)
+        for statement in statements {
+            let rewritten = rewrite::for_archive(rewrite::insert_session_values(statement.clone(), variables));
+            let own_text = || match is_alone {
+                true => text.trim().trim_end_matches(';').trim_end().to_owned(),
+                false => statement.to_string(),
             };
             // An unchanged statement is run, and recorded, in the client's own text.
-            let text_of_statement = if is_alone && rewritten == statement {
-                text.trim().trim_end_matches(';').trim_end().to_owned()
-            } else {
-                rewritten.to_string()
-            };
-            let for_catalog = names::is_of_catalog_alone(&statement).then(|| statement.to_string());
+            let text_of_statement = if is_alone && rewritten == statement { own_text() } else { rewritten.to_string() };
+            let for_catalog = names::is_of_catalog_alone(&statement).then(own_text);
             commands.push(command(&rewritten, text_of_statement, for_catalog));
         }
         Ok(commands)

@@ -18,16 +18,6 @@ pub(super) fn is_of_catalog_alone(statement: &Statement) -> bool {
     }
 }
 
-/// Whether a statement names tables of the catalog and no others.
-pub(super) fn names_only_catalog_tables(statement: &Statement) -> bool {
-    let mut names = Names::default();
-    let _: ControlFlow<()> = statement.visit(&mut names);
-    let tables = names.tables.iter().filter(|table| !names.common_tables.contains(*table));
-    let mut is_any = false;
-    let are_all = tables.inspect(|_| is_any = true).all(|table| is_of_catalog(table));
-    is_any && are_all
-}
-
 /// The lower-case, qualified names of tables, and the names of common table expressions (WITH).
 #[derive(Default)]
 struct Names {

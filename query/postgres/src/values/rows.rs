@@ -9,15 +9,12 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, FieldRef, Schema, TimeUnit};
-use bytes::BytesMut;
 use datafusion::arrow::compute::cast;
 use datafusion_postgres::arrow_pg::datatypes::field_into_pg_type;
 use datafusion_postgres::arrow_pg::encoder::encode_value;
 use datafusion_postgres::pgwire::api::Type;
 use datafusion_postgres::pgwire::api::results::{DataRowEncoder, FieldFormat, FieldInfo};
 use datafusion_postgres::pgwire::messages::data::{DataRow, RowDescription};
-use datafusion_postgres::pgwire::types::ToSqlText;
-use datafusion_postgres::pgwire::types::format::FormatOptions;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -134,7 +131,10 @@ impl Rows {
                 self.encoder.encode_field(&None::<i8>)
             } else if is_encoded(array.data_type()) {
                 match encoded(array, row, info) {
-                    Ok(value) => self.encoder.encode_field(&value),
+                    Ok(Encoded::Null) => self.encoder.encode_field(&None::<i8>),
+                    Ok(Encoded::Text(text)) => self.encoder.encode_field(&text),
+                    // The bytes are put as they are.
+                    Ok(Encoded::Binary(bytes)) => self.encoder.encode_field(&bytes),
                     Err(failure) => return Some(Err(failure)),
                 }
             } else if let Some(text) = far_time(array, row, info) {
@@ -168,59 +168,26 @@ fn far_time(array: &ArrayRef, row: usize, info: &FieldInfo) -> Option<String> {
     Some(format!("{year:04}-{}{offset}{era}", time.format("%m-%d %H:%M:%S%.6f")))
 }
 
-/// A value of the catalog, which is encoded already.
-#[derive(Debug)]
-struct Encoded<'v>(Option<&'v [u8]>);
-
-impl Encoded<'_> {
-    fn put(&self, out: &mut BytesMut) -> IsNull {
-        match self.0 {
-            Some(bytes) => {
-                out.extend_from_slice(bytes);
-                IsNull::No
-            }
-            None => IsNull::Yes,
-        }
-    }
+/// A value of the catalog, which is encoded already, in the format of its column.
+enum Encoded<'v> {
+    Null,
+    Text(&'v str),
+    Binary(&'v [u8]),
 }
 
-impl ToSql for Encoded<'_> {
-    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
-        Ok(self.put(out))
-    }
-
-    fn accepts(_: &Type) -> bool {
-        true
-    }
-
-    to_sql_checked!();
-}
-
-impl ToSqlText for Encoded<'_> {
-    fn to_sql_text(
-        &self,
-        _: &Type,
-        out: &mut BytesMut,
-        _: &FormatOptions,
-    ) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
-        Ok(self.put(out))
-    }
-}
-
-/// A value of the catalog in the format of its column.
 fn encoded<'a>(array: &'a ArrayRef, row: usize, info: &FieldInfo) -> Result<Encoded<'a>, Failure> {
     let both = array.as_struct();
     let (texts, binaries) = (both.column(0).as_string::<i32>(), both.column(1).as_binary::<i32>());
     if texts.is_null(row) {
-        return Ok(Encoded(None));
+        return Ok(Encoded::Null);
     }
     match info.format() {
-        FieldFormat::Text => Ok(Encoded(Some(texts.value(row).as_bytes()))),
+        FieldFormat::Text => Ok(Encoded::Text(texts.value(row))),
         FieldFormat::Binary if binaries.is_null(row) => {
             let name = info.datatype().name();
             Err(Failure::new("42883", format!("no binary output function available for type {name}")))
         }
-        FieldFormat::Binary => Ok(Encoded(Some(binaries.value(row)))),
+        FieldFormat::Binary => Ok(Encoded::Binary(binaries.value(row))),
     }
 }
 
