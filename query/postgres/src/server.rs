@@ -77,7 +77,7 @@ pub async fn serve(
     let shared = Arc::new(Shared {
         authenticator,
         settings: Arc::new(settings),
-        statements: Arc::new(Statements::default()),
+        statements: Arc::new(Statements),
         cancel_keys: Arc::new(CancelKeys::default()),
         places,
         stop: stop.clone(),

@@ -15,7 +15,7 @@ use crate::bound::{Bound, STATEMENT_BYTES};
 use crate::catalog::{Caller, MetadataCatalog, Shared, StatementCatalog};
 use crate::error::QueryError;
 use crate::visibility::Visibility;
-use datafusion::catalog::CatalogProviderList;
+use datafusion::catalog::{CatalogProviderList, SchemaProvider};
 use datafusion::common::ScalarValue;
 use datafusion::common::config::Dialect;
 use holdfast_archive::keys::Unlocker;
@@ -89,6 +89,12 @@ impl Session {
     /// none executes.
     pub fn cancel_largest(&self) -> Option<usize> {
         self.context.statements.cancel_largest()
+    }
+
+    /// A schema that an extension has added.
+    pub fn extension_schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
+        let mut schemas = self.context.shared.schemas.get()?.iter();
+        schemas.find(|(known, _)| known == name).map(|(_, schema)| Arc::clone(schema))
     }
 
     /// The caller's keys, for reading recordings.

@@ -1,35 +1,42 @@
-//! The schema `pg_catalog`: metadata of tables, columns and types.
+//! The schema `pg_catalog`, and the catalog that its statements are answered from.
 //!
-//! The tables are those of `datafusion-pg-catalog`. This file adds the archive's metadata, OIDs that stay the same while the
-//! server runs, and the functions that clients use with them.
+//! ```text
+//! metadata of the engine ─▶ Facts ─▶ Catalog, kept until the tables change
+//!                                      ├─▶ statements over the catalog alone (`answer`)
+//!                                      └─▶ tables for the engine: statements that read the archive as well
+//! ```
 
 use super::functions;
+use super::tables::engine_table;
 use crate::error::PostgresError;
+use crate::values::described_type;
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
-use datafusion::catalog::{CatalogProviderList, SchemaProvider};
+use datafusion::catalog::{CatalogProviderList, SchemaProvider, TableProvider};
 use datafusion::datasource::TableType;
-use datafusion::error::DataFusionError;
+use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::SessionStateBuilder;
 use datafusion::prelude::SessionContext;
-use datafusion_postgres::datafusion_pg_catalog::pg_catalog::catalog_info::CatalogInfo;
-use datafusion_postgres::datafusion_pg_catalog::pg_catalog::context::{PgCatalogContextProvider, Role};
+use datafusion_postgres::datafusion_pg_catalog::pg_catalog::PgCatalogStaticTables;
 use datafusion_postgres::datafusion_pg_catalog::pg_catalog::generate_series_arg_coercion::CoerceIntArgsToBigInt;
 use datafusion_postgres::datafusion_pg_catalog::pg_catalog::oid_type_planner::PgOidTypePlanner;
-use datafusion_postgres::datafusion_pg_catalog::pg_catalog::{PgCatalogSchemaProvider, PgCatalogStaticTables};
+use holdfast_catalog::{Catalog, Column, Facts, Relation, RelationKind};
 use holdfast_query::Extension;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-const SCHEMA: &str = "pg_catalog";
-/// The schemas whose tables never change while the server runs.
-const STATIC_SCHEMAS: [&str; 2] = ["archive", SCHEMA];
+/// The name of the schema.
+pub(crate) const SCHEMA: &str = "pg_catalog";
+const DATABASE: &str = "holdfast";
+/// The schema whose tables never change while the server runs, and the search path.
+const ARCHIVE: &str = "archive";
+const INFORMATION_SCHEMA: &str = "information_schema";
 
 /// The catalog for PostgreSQL clients, an extension of the engine.
 pub struct PostgresCatalog {
     tables: Arc<PgCatalogStaticTables>,
-    roles: Roles,
+    roles: Vec<String>,
 }
 
 impl fmt::Debug for PostgresCatalog {
@@ -43,9 +50,9 @@ impl PostgresCatalog {
     ///
     /// # Errors
     /// [`PostgresError::Catalog`].
-    pub fn new(roles: Vec<String>) -> Result<Self, PostgresError> {
+    pub fn new(roles: Vec<String>) -> std::result::Result<Self, PostgresError> {
         let tables = PgCatalogStaticTables::try_new().map_err(|error| PostgresError::Catalog(error.to_string()))?;
-        Ok(Self { tables: Arc::new(tables), roles: Roles(Arc::new(roles)) })
+        Ok(Self { tables: Arc::new(tables), roles })
     }
 }
 
@@ -65,103 +72,135 @@ impl Extension for PostgresCatalog {
         builder.with_type_planner(Arc::new(PgOidTypePlanner))
     }
 
-    fn schemas(&self, catalogs: &Arc<dyn CatalogProviderList>) -> Vec<(String, Arc<dyn SchemaProvider>)> {
-        let metadata = ArchiveMetadata { catalogs: Arc::clone(catalogs), cache: Arc::default() };
-        match PgCatalogSchemaProvider::try_new(metadata, Arc::clone(&self.tables), self.roles.clone()) {
-            Ok(provider) => vec![(SCHEMA.to_owned(), Arc::new(provider))],
-            Err(error) => {
-                tracing::error!("the schema pg_catalog cannot be created: {error}");
-                Vec::new()
+    fn schemas(&self, metadata: &Arc<dyn CatalogProviderList>) -> Vec<(String, Arc<dyn SchemaProvider>)> {
+        let schema = CatalogSchema {
+            metadata: Arc::clone(metadata),
+            roles: self.roles.clone(),
+            columns: Mutex::default(),
+            newest: Mutex::default(),
+        };
+        vec![(SCHEMA.to_owned(), Arc::new(schema))]
+    }
+}
+
+/// A table's columns, its kind, and its text if it is a view.
+type Described = (SchemaRef, TableType, Option<String>);
+
+/// The schema `pg_catalog` of the engine.
+pub(crate) struct CatalogSchema {
+    metadata: Arc<dyn CatalogProviderList>,
+    roles: Vec<String>,
+    /// The tables of the schema [`ARCHIVE`].
+    columns: Mutex<HashMap<String, Described>>,
+    newest: Mutex<Option<(Facts, Arc<Catalog>)>>,
+}
+
+impl fmt::Debug for CatalogSchema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CatalogSchema")
+    }
+}
+
+impl CatalogSchema {
+    /// The catalog of the tables that there are now.
+    pub(crate) async fn catalog(&self) -> Result<Arc<Catalog>> {
+        let facts = self.facts().await?;
+        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        match newest.as_ref() {
+            Some((known, catalog)) if *known == facts => Ok(Arc::clone(catalog)),
+            _ => {
+                let catalog = Arc::new(Catalog::new(facts.clone()));
+                *newest = Some((facts, Arc::clone(&catalog)));
+                Ok(catalog)
             }
         }
     }
-}
 
-/// The roles that the catalog shows.
-#[derive(Debug, Clone)]
-struct Roles(Arc<Vec<String>>);
-
-#[async_trait]
-impl PgCatalogContextProvider for Roles {
-    async fn roles(&self) -> Vec<String> {
-        self.0.to_vec()
-    }
-
-    async fn role(&self, name: &str) -> Option<Role> {
-        Some(Role {
-            name: name.to_owned(),
-            is_superuser: false,
-            can_login: true,
-            can_create_db: false,
-            can_create_role: false,
-            can_create_user: false,
-            can_replication: false,
-            grants: Vec::new(),
-            inherited_roles: Vec::new(),
-        })
-    }
-}
-
-/// A table's columns and kind.
-type Columns = (SchemaRef, Option<TableType>);
-
-/// The metadata of the archive. Tables of [`STATIC_SCHEMAS`] are cached.
-#[derive(Clone)]
-struct ArchiveMetadata {
-    catalogs: Arc<dyn CatalogProviderList>,
-    cache: Arc<Mutex<HashMap<(String, String), Columns>>>,
-}
-
-impl fmt::Debug for ArchiveMetadata {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ArchiveMetadata")
-    }
-}
-
-impl ArchiveMetadata {
-    async fn find(&self, catalog: &str, schema: &str, table: &str) -> Result<Option<Columns>, DataFusionError> {
-        let key = (schema.to_owned(), table.to_owned());
-        let cache = || self.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = cache().get(&key).cloned() {
-            return Ok(Some(found));
-        }
-        let Some(provider) = self.catalogs.catalog(catalog).and_then(|catalog| catalog.schema(schema)) else {
-            return Ok(None);
+    async fn facts(&self) -> Result<Facts> {
+        let mut facts = Facts {
+            database: DATABASE.to_owned(),
+            owner: DATABASE.to_owned(),
+            roles: self.roles.clone(),
+            search_path: vec![ARCHIVE.to_owned()],
+            ..Facts::default()
         };
-        let Some(found) = provider.table(table).await? else { return Ok(None) };
-        let found = (found.schema(), provider.table_type(table).await?);
-        if STATIC_SCHEMAS.contains(&schema) {
-            cache().insert(key, found.clone());
+        let Some(catalog) = self.metadata.catalog(DATABASE) else { return Ok(facts) };
+        for schema in catalog.schema_names() {
+            if schema == SCHEMA || schema == INFORMATION_SCHEMA {
+                continue;
+            }
+            let Some(provider) = catalog.schema(&schema) else { continue };
+            for table in provider.table_names() {
+                // A table of the CRM that cannot be reached now is left out.
+                let described = match self.described(provider.as_ref(), &schema, &table).await {
+                    Ok(described) => described,
+                    Err(error) if schema == ARCHIVE => return Err(error),
+                    Err(error) => {
+                        tracing::debug!(%error, "read the columns of a table for the catalog");
+                        None
+                    }
+                };
+                if let Some((columns, kind, definition)) = described {
+                    facts.relations.push(relation(&schema, &table, &columns, kind, definition));
+                }
+            }
+            facts.schemas.push(schema);
         }
-        Ok(Some(found))
+        Ok(facts)
+    }
+
+    async fn described(&self, provider: &dyn SchemaProvider, schema: &str, table: &str) -> Result<Option<Described>> {
+        let kept = || self.columns.lock().unwrap_or_else(PoisonError::into_inner);
+        if schema == ARCHIVE
+            && let Some(known) = kept().get(table).cloned()
+        {
+            return Ok(Some(known));
+        }
+        let Some(found) = provider.table(table).await? else { return Ok(None) };
+        let kind = provider.table_type(table).await?.unwrap_or(TableType::Base);
+        let described = (found.schema(), kind, found.get_table_definition().map(str::to_owned));
+        if schema == ARCHIVE {
+            kept().insert(table.to_owned(), described.clone());
+        }
+        Ok(Some(described))
+    }
+}
+
+fn relation(schema: &str, name: &str, columns: &SchemaRef, kind: TableType, definition: Option<String>) -> Relation {
+    let column = |field: &arrow_schema::FieldRef| {
+        let (type_oid, type_modifier) = described_type(field);
+        Column { name: field.name().clone(), type_oid, type_modifier, is_not_null: !field.is_nullable() }
+    };
+    Relation {
+        schema: schema.to_owned(),
+        name: name.to_owned(),
+        kind: if kind == TableType::View { RelationKind::View } else { RelationKind::Table },
+        columns: columns.fields().iter().map(column).collect(),
+        definition,
     }
 }
 
 #[async_trait]
-impl CatalogInfo for ArchiveMetadata {
-    async fn catalog_names(&self) -> Result<Vec<String>, DataFusionError> {
-        Ok(CatalogProviderList::catalog_names(self.catalogs.as_ref()))
+impl SchemaProvider for CatalogSchema {
+    fn table_names(&self) -> Vec<String> {
+        let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((_, catalog)) = newest.as_ref() else { return Vec::new() };
+        catalog.served().filter(|(schema, ..)| *schema == SCHEMA).map(|(_, name, _)| name.to_owned()).collect()
     }
 
-    async fn schema_names(&self, catalog: &str) -> Result<Option<Vec<String>>, DataFusionError> {
-        Ok(self.catalogs.catalog(catalog).map(|catalog| catalog.schema_names()))
+    async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        let catalog = self.catalog().await?;
+        if !catalog.served().any(|(schema, known, _)| schema == SCHEMA && known == name) {
+            return Ok(None);
+        }
+        let table = engine_table(&catalog, SCHEMA, name).map_err(|error| match error.code {
+            "0A000" => DataFusionError::NotImplemented(error.message),
+            _ => DataFusionError::Plan(error.message),
+        })?;
+        Ok(Some(table))
     }
 
-    async fn table_names(&self, catalog: &str, schema: &str) -> Result<Option<Vec<String>>, DataFusionError> {
-        let schema = self.catalogs.catalog(catalog).and_then(|catalog| catalog.schema(schema));
-        Ok(schema.map(|schema| schema.table_names()))
-    }
-
-    async fn table_schema(
-        &self,
-        catalog: &str,
-        schema: &str,
-        table: &str,
-    ) -> Result<Option<SchemaRef>, DataFusionError> {
-        Ok(self.find(catalog, schema, table).await?.map(|(columns, _)| columns))
-    }
-
-    async fn table_type(&self, catalog: &str, schema: &str, table: &str) -> Result<Option<TableType>, DataFusionError> {
-        Ok(self.find(catalog, schema, table).await?.and_then(|(_, kind)| kind))
+    fn table_exist(&self, name: &str) -> bool {
+        name.starts_with("pg_")
     }
 }

@@ -4,6 +4,7 @@ use super::commands::Outcome;
 use super::portal::{Portal, PreparedStatement, Progress, check_statement, missing_cursor, missing_statement};
 use super::result::{Sent, SessionError, schema_of_texts};
 use super::state::{Session, completion_tag};
+use crate::catalog::CatalogQuery;
 use crate::sqlstate::Failure;
 use crate::statements::{Command, ReadQuery};
 use crate::values::{Columns, Formats, Parameter};
@@ -67,7 +68,8 @@ impl Session {
             let failed = "current transaction is aborted, commands ignored until end of transaction block";
             return Err(Failure::new("25P02", failed).into());
         }
-        let (parameters, schema) = match &command {
+        let mut command = command;
+        let (parameters, schema) = match &mut command {
             Some(Command::Query(query)) => {
                 let (parameters, schema) = self.describe(query, types).await?;
                 (parameters, Some(schema))
@@ -83,11 +85,26 @@ impl Session {
 
     async fn describe(
         &mut self,
-        query: &ReadQuery,
+        query: &mut ReadQuery,
         types: &[u32],
     ) -> Result<(Vec<Parameter>, SchemaRef), SessionError> {
         let interruption = self.interruption();
         let time = self.variables.statement_timeout();
+        if let Some((text, _)) = &query.catalog {
+            let described = tokio::time::timeout(time, async {
+                let backend = self.cancel_key.process();
+                let query = CatalogQuery::new(text, types.to_vec(), &self.reader, &self.variables, backend).await?;
+                query.describe(&self.reader).await
+            });
+            let described = interruption.or(&mut self.wire, described).await?;
+            let timed_out = |_| Err(Failure::from(holdfast_query::QueryError::TimedOut));
+            if let Some((schema, types)) = described.unwrap_or_else(timed_out)? {
+                let parameters = types.iter().map(|oid| Parameter::of_catalog(*oid)).collect::<Result<_, _>>()?;
+                query.catalog = Some((text.clone(), types));
+                return Ok((parameters, schema));
+            }
+            query.catalog = None;
+        }
         let describe = tokio::time::timeout(time, self.reader.describe(&query.text));
         let described = interruption.or(&mut self.wire, describe).await?;
         let described = described.unwrap_or(Err(holdfast_query::QueryError::TimedOut));

@@ -170,6 +170,13 @@ impl ResultRows {
         Ok(Self { schema, batches, rest: Some(batch), failure: None, deadline: None })
     }
 
+    /// Rows of the catalog in memory.
+    pub(crate) fn of_batch(batch: RecordBatch) -> Self {
+        let batches = futures::stream::empty().boxed();
+        let rest = (batch.num_rows() > 0).then(|| batch.clone());
+        Self { schema: batch.schema(), batches, rest, failure: None, deadline: None }
+    }
+
     /// When the statement must have ended. `None` if it has.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.deadline

@@ -3,6 +3,7 @@
 use super::cancel::CancelKey;
 use super::portal::{Portal, PreparedStatement, check_portal, kept_bytes, missing_cursor, no_memory};
 use super::result::{AccountWatch, Interruption, ResultRows, SessionError, refuse};
+use crate::catalog::CatalogQuery;
 use crate::session_places::SessionPlace;
 use crate::settings::PostgresSettings;
 use crate::sqlstate::{Failure, warning};
@@ -79,6 +80,17 @@ impl Session {
     ) -> Result<ResultRows, SessionError> {
         let time = self.variables.statement_timeout();
         let deadline = Instant::now() + time;
+        if let Some((text, types)) = &query.catalog {
+            let answer = tokio::time::timeout(time, async {
+                let backend = self.cancel_key.process();
+                let query = CatalogQuery::new(text, types.clone(), &self.reader, &self.variables, backend).await?;
+                query.run(values.clone(), &self.reader).await
+            });
+            let answer = interruption.or(&mut self.wire, answer).await?;
+            if let Some(rows) = answer.unwrap_or_else(|_| Err(Failure::from(QueryError::TimedOut)))? {
+                return Ok(ResultRows::of_batch(rows));
+            }
+        }
         let request = Request {
             statement: query.text.clone(),
             parameters: values,

@@ -2,13 +2,13 @@
 //!
 //! ```text
 //! text ─▶ bounds ─▶ parse ─┬─ a query ─▶ rewritten for the engine ─▶ text for the Reader
+//!                          │      └─ over the catalog alone ─▶ its own text, answered from the catalog's tables
 //!                          ├─ of the session (SET, SHOW, BEGIN, DECLARE, ...) ─▶ performed by the session
 //!                          └─ anything else ─▶ refused: it writes, or it is not supported
 //! ```
 //!
 //! What is parsed is as deep as the bounds let through, so a text that may be deep is parsed on a thread of statements, whose
-//! stack is large. Otherwise pure. A query of the catalog alone is rewritten freely, because clients use forms that the engine lacks and accept an empty
-//! result. A query of the archive is rewritten only if its meaning stays the same.
+//! stack is large. Otherwise pure. A query is rewritten only if its meaning stays the same.
 
 use crate::sqlstate::Failure;
 use crate::variables::Variables;
@@ -18,7 +18,6 @@ use datafusion::sql::sqlparser::ast::{
 };
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
-use datafusion_postgres::datafusion_pg_catalog::sql::PostgresCompatibilityParser;
 use holdfast_query::{Reader, StatementError, check_bounds};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -37,6 +36,8 @@ const SHORT_BYTES: usize = 512;
 pub(crate) struct ReadQuery {
     /// The statement for the engine.
     pub(crate) text: String,
+    /// The client's text, if the statement is one over the catalog alone, and the types of its parameters.
+    pub(crate) catalog: Option<(String, Vec<u32>)>,
     /// The command tag of its completion.
     pub(crate) tag: &'static str,
     /// Where it is in the client's text.
@@ -100,9 +101,7 @@ impl Command {
 
 /// Parses the statements of clients.
 #[derive(Debug, Default)]
-pub(crate) struct Statements {
-    catalog_parser: PostgresCompatibilityParser,
-}
+pub(crate) struct Statements;
 
 impl Statements {
     /// The commands of a text of the user of `reader`, who waits for a permit if parsing may take long. See
@@ -130,41 +129,42 @@ impl Statements {
         let parser = Parser::new(&PostgreSqlDialect {}).try_with_sql(text);
         let statements =
             parser.and_then(|mut parser| parser.parse_statements()).map_err(|error| syntax(&error, text))?;
-        // The statements after the rewrite for the catalog, if one needs it.
-        let mut for_catalog: Option<Vec<Statement>> = None;
         let count = statements.len();
+        let is_alone = count == 1;
         let mut commands = Vec::with_capacity(statements.len());
         for (index, statement) in statements.into_iter().enumerate() {
-            let with_session_values = rewrite::insert_session_values(statement.clone(), variables);
-            let rewritten = if names::names_only_catalog_tables(&statement) {
-                let all = for_catalog.get_or_insert_with(|| self.catalog_parser.parse(text).unwrap_or_default());
-                match all.get(index).cloned() {
-                    Some(rewritten) => rewrite::for_catalog(rewrite::insert_session_values(rewritten, variables)),
-                    None => rewrite::for_archive(with_session_values),
-                }
-            } else {
-                rewrite::for_archive(with_session_values)
+            let rewritten = rewrite::for_archive(rewrite::insert_session_values(statement.clone(), variables));
+            let own_text = || match is_alone {
+                true => text.trim().trim_end_matches(';').trim_end().to_owned(),
+                false => statement.to_string(),
             };
             // An unchanged statement is run, and recorded, in the client's own text.
             // A cursor's query is a part of its statement.
             let is_part = matches!(statement, Statement::Declare { .. });
-            let (text_of_statement, sent) = if count == 1 && rewritten == statement && !is_part {
-                (text.trim().trim_end_matches(';').trim_end().to_owned(), Sent::unchanged(text))
+            let (text_of_statement, sent) = if is_alone && rewritten == statement && !is_part {
+                (own_text(), Sent::unchanged(text))
             } else {
                 (rewritten.to_string(), Sent::rewritten(text, index, count))
             };
-            commands.push(command(&rewritten, text_of_statement, sent));
+            let for_catalog = names::is_of_catalog_alone(&statement).then(own_text);
+            commands.push(command(&rewritten, text_of_statement, for_catalog, sent));
         }
         Ok(commands)
     }
 }
 
-fn command(statement: &Statement, text: String, sent: Sent) -> Result<Command, Failure> {
-    let query = |tag| Ok(Command::Query(ReadQuery { text: text.clone(), tag, sent: sent.clone() }));
+fn command(
+    statement: &Statement,
+    text: String,
+    for_catalog: Option<String>,
+    sent: Sent,
+) -> Result<Command, Failure> {
+    let query = |tag| Ok(Command::Query(ReadQuery { text: text.clone(), catalog: None, tag, sent: sent.clone() }));
     match statement {
         Statement::Query(parsed) => {
             refuse_writes(parsed)?;
-            query("SELECT")
+            let catalog = for_catalog.map(|text| (text, Vec::new()));
+            Ok(Command::Query(ReadQuery { text, catalog, tag: "SELECT", sent }))
         }
         Statement::Explain { statement, .. } => match statement.as_ref() {
             Statement::Query(parsed) => {
@@ -264,7 +264,9 @@ fn declare_command(declared: &[datafusion::sql::sqlparser::ast::Declare], sent: 
             .hint("use a cursor that returns text and only moves forward"));
     }
     refuse_writes(query)?;
-    let query = ReadQuery { text: query.to_string(), tag: "SELECT", sent };
+    let text = query.to_string();
+    let is_of_catalog = names::is_of_catalog_alone(&Statement::Query(query.clone()));
+    let query = ReadQuery { catalog: is_of_catalog.then(|| (text.clone(), Vec::new())), text, tag: "SELECT", sent };
     Ok(Command::Declare { cursor: folded(name), query, is_held: one.hold == Some(true) })
 }
 

@@ -1,17 +1,21 @@
 //! The tables that a statement names.
 
-use datafusion::sql::sqlparser::ast::{ObjectName, Query, Statement, TableFactor, Visit, Visitor};
+use datafusion::sql::sqlparser::ast::{DataType, Expr, ObjectName, Query, Statement, TableFactor, Visit, Visitor};
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-/// Whether a statement names tables of the catalog and no others.
-pub(super) fn names_only_catalog_tables(statement: &Statement) -> bool {
+/// Whether a statement is one over the catalog alone: it names its tables and no others, or no table and its functions or types.
+pub(super) fn is_of_catalog_alone(statement: &Statement) -> bool {
+    if !matches!(statement, Statement::Query(_)) {
+        return false;
+    }
     let mut names = Names::default();
     let _: ControlFlow<()> = statement.visit(&mut names);
-    let tables = names.tables.iter().filter(|table| !names.common_tables.contains(*table));
-    let mut is_any = false;
-    let are_all = tables.inspect(|_| is_any = true).all(|table| is_of_catalog(table));
-    is_any && are_all
+    let mut tables = names.tables.iter().filter(|table| !names.common_tables.contains(*table)).peekable();
+    match tables.peek() {
+        Some(_) => tables.all(|table| is_of_catalog(table)),
+        None => names.uses_catalog,
+    }
 }
 
 /// The lower-case, qualified names of tables, and the names of common table expressions (WITH).
@@ -19,6 +23,8 @@ pub(super) fn names_only_catalog_tables(statement: &Statement) -> bool {
 struct Names {
     tables: BTreeSet<String>,
     common_tables: BTreeSet<String>,
+    /// Whether a function or a type of the catalog is named.
+    uses_catalog: bool,
 }
 
 impl Visitor for Names {
@@ -30,6 +36,19 @@ impl Visitor for Names {
         ControlFlow::Continue(())
     }
 
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+        self.uses_catalog |= match expr {
+            Expr::Function(function) => {
+                let name = function.name.0.last().and_then(|part| part.as_ident());
+                name.is_some_and(|name| holdfast_catalog::is_catalog_function(&name.value.to_lowercase()))
+            }
+            Expr::Cast { data_type, .. } => is_type_of_catalog(data_type),
+            Expr::TypedString(typed) => is_type_of_catalog(&typed.data_type),
+            _ => false,
+        };
+        ControlFlow::Continue(())
+    }
+
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
         // A name with arguments is a table function.
         if let TableFactor::Table { name, args: None, .. } = factor {
@@ -37,6 +56,13 @@ impl Visitor for Names {
         }
         ControlFlow::Continue(())
     }
+}
+
+/// Whether a type is one whose values are objects of the catalog.
+fn is_type_of_catalog(data_type: &DataType) -> bool {
+    let text = data_type.to_string().to_lowercase();
+    let name = text.rsplit('.').next().unwrap_or_default();
+    name.starts_with("reg") || matches!(name, "oid" | "oid[]" | "name" | "name[]" | "int2vector" | "oidvector" | "\"char\"")
 }
 
 fn lower(name: &ObjectName) -> String {

@@ -4,4 +4,4 @@ mod parameters;
 mod rows;
 
 pub(crate) use parameters::Parameter;
-pub(crate) use rows::{Columns, Formats};
+pub(crate) use rows::{Columns, Formats, described_type};

@@ -28,6 +28,8 @@ pub(crate) struct Parameter {
     pub(crate) wire_type: Type,
     /// The type that the statement expects, if it expects one.
     expected: Option<DataType>,
+    /// Whether it is one of a statement over the catalog, which takes texts.
+    is_of_catalog: bool,
 }
 
 impl Parameter {
@@ -41,11 +43,26 @@ impl Parameter {
             })?),
         };
         // A placeholder of unknown type is text, as in PostgreSQL.
-        Ok(Self { wire_type: wire_type.unwrap_or(Type::TEXT), expected })
+        Ok(Self { wire_type: wire_type.unwrap_or(Type::TEXT), expected, is_of_catalog: false })
+    }
+
+    /// A placeholder of a statement over the catalog.
+    pub(crate) fn of_catalog(oid: u32) -> Result<Self, Failure> {
+        let unknown = || Failure::new("42704", format!("the type with OID {oid} of a parameter is unknown"));
+        let wire_type = Type::from_oid(oid).ok_or_else(unknown)?;
+        Ok(Self { wire_type, expected: None, is_of_catalog: true })
     }
 
     /// The value in `bytes`; `None` is NULL.
     pub(crate) fn value(&self, number: usize, bytes: Option<&Bytes>, is_binary: bool) -> Result<ScalarValue, Failure> {
+        if self.is_of_catalog {
+            let invalid = || wrong(number, &self.wire_type, &"these bytes are not a value of the type");
+            let text = bytes.map(|bytes| match is_binary {
+                true => holdfast_catalog::text_of_binary(bytes, self.wire_type.oid()).ok_or_else(invalid),
+                false => std::str::from_utf8(bytes).map(str::to_owned).map_err(|_| invalid()),
+            });
+            return Ok(ScalarValue::Utf8(text.transpose()?));
+        }
         let Some(bytes) = bytes else {
             return match &self.expected {
                 Some(expected) => {

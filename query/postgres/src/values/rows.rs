@@ -3,6 +3,7 @@
 //! The client receives the types of the columns before the rows exist. Rows of other types are cast to the described ones.
 //! Types that PostgreSQL lacks are described and encoded as text.
 
+use crate::catalog::{TYPE, is_encoded};
 use crate::sqlstate::Failure;
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
@@ -129,6 +130,14 @@ impl Rows {
         for ((array, field), info) in self.columns.iter().zip(self.fields.iter()) {
             let encoded = if array.is_null(row) {
                 self.encoder.encode_field(&None::<i8>)
+            } else if is_encoded(array.data_type()) {
+                match encoded(array, row, info) {
+                    Ok(Encoded::Null) => self.encoder.encode_field(&None::<i8>),
+                    Ok(Encoded::Text(text)) => self.encoder.encode_field(&text),
+                    // The bytes are put as they are.
+                    Ok(Encoded::Binary(bytes)) => self.encoder.encode_field(&bytes),
+                    Err(failure) => return Some(Err(failure)),
+                }
             } else if let Some(text) = far_time(array, row, info) {
                 self.encoder.encode_field(&text)
             } else {
@@ -160,8 +169,55 @@ fn far_time(array: &ArrayRef, row: usize, info: &FieldInfo) -> Option<String> {
     Some(format!("{year:04}-{}{offset}{era}", time.format("%m-%d %H:%M:%S%.6f")))
 }
 
+/// A value of the catalog, which is encoded already, in the format of its column.
+enum Encoded<'v> {
+    Null,
+    Text(&'v str),
+    Binary(&'v [u8]),
+}
+
+fn encoded<'a>(array: &'a ArrayRef, row: usize, info: &FieldInfo) -> Result<Encoded<'a>, Failure> {
+    let both = array.as_struct();
+    let (texts, binaries) = (both.column(0).as_string::<i32>(), both.column(1).as_binary::<i32>());
+    if texts.is_null(row) {
+        return Ok(Encoded::Null);
+    }
+    match info.format() {
+        FieldFormat::Text => Ok(Encoded::Text(texts.value(row))),
+        FieldFormat::Binary if binaries.is_null(row) => {
+            let name = info.datatype().name();
+            Err(Failure::new("42883", format!("no binary output function available for type {name}")))
+        }
+        FieldFormat::Binary => Ok(Encoded::Binary(binaries.value(row))),
+    }
+}
+
+/// The OID and the modifier of a column's type, as the catalog tells them.
+pub(crate) fn described_type(field: &FieldRef) -> (u32, i32) {
+    let (wire_type, data_type) = pg_type(field);
+    let modifier = match data_type {
+        DataType::Decimal128(precision, scale) => ((i32::from(precision) << 16) | (i32::from(scale) & 0x7ff)) + 4,
+        _ => -1,
+    };
+    (wire_type.oid(), modifier)
+}
+
+/// The PostgreSQL type that a field's metadata names.
+fn named_type(field: &FieldRef) -> Option<Type> {
+    let oid = holdfast_catalog::oid_of_type(field.metadata().get(TYPE)?)?;
+    Type::from_oid(oid)
+}
+
 /// The type that is described to the client, and the type in memory from which it is encoded.
 fn pg_type(field: &FieldRef) -> (Type, DataType) {
+    if is_encoded(field.data_type()) {
+        return (named_type(field).unwrap_or(Type::RECORD), field.data_type().clone());
+    }
+    if let Some(named) = named_type(field)
+        && matches!(field.data_type(), DataType::Int16 | DataType::Int32 | DataType::Int64 | DataType::Utf8)
+    {
+        return (named, field.data_type().clone());
+    }
     let data_type = match field.data_type() {
         // A column without a type is text in PostgreSQL.
         DataType::Null => DataType::Utf8,
@@ -187,6 +243,8 @@ fn pg_type(field: &FieldRef) -> (Type, DataType) {
 /// The size of a type's values in bytes; -1 if it varies.
 fn size_of(pg_type: &Type) -> i16 {
     match *pg_type {
+        Type::INT2_VECTOR | Type::OID_VECTOR => -1,
+        _ if holdfast_catalog::type_name(pg_type.oid()).is_some() => holdfast_catalog::type_size(pg_type.oid()),
         Type::BOOL | Type::CHAR => 1,
         Type::INT2 => 2,
         Type::INT4 | Type::FLOAT4 | Type::DATE | Type::OID | Type::REGCLASS | Type::REGTYPE | Type::REGPROC => 4,

@@ -1,6 +1,7 @@
 //! The PostgreSQL interface under real clients and, for the protocol itself, byte by byte.
 
 mod errors;
+mod catalog;
 mod fixture;
 mod generated;
 mod jdbc;
