@@ -62,7 +62,12 @@ impl Failure {
 
 /// A warning, sent as a notice.
 pub(crate) fn warning(message: String) -> ErrorInfo {
-    info("WARNING", "01000", message, None)
+    warning_of("01000", message)
+}
+
+/// A warning with its SQLSTATE.
+pub(crate) fn warning_of(code: &str, message: String) -> ErrorInfo {
+    info("WARNING", code, message, None)
 }
 
 fn info(severity: &str, code: &str, message: String, hint: Option<String>) -> ErrorInfo {
@@ -151,6 +156,10 @@ fn statement(text: &str) -> Failure {
         || has("There isn't a common type to coerce")
     {
         "42883"
+    } else if has("LIMIT must not be negative") {
+        "2201W"
+    } else if has("OFFSET must not be negative") {
+        "2201X"
     } else if has("Divide by zero") {
         "22012"
     } else if has("verflow") {
