@@ -39,15 +39,17 @@ pub(crate) fn parse(text: &str, oid: Oid) -> Result<Datum> {
                 let items: Result<Vec<Datum>> = text.split_whitespace().map(|item| parse(item, element)).collect();
                 return Ok(Datum::Array(Arc::new(ArrayValue { lower: 0, element, items: items? })));
             }
-            let items = elements(text).ok_or_else(|| {
-                CatalogError::new("22P02", format!("malformed array literal: \"{text}\""))
-            })?;
+            let items = elements(text)
+                .ok_or_else(|| CatalogError::new("22P02", format!("malformed array literal: \"{text}\"")))?;
             let items: Result<Vec<Datum>> =
                 items.into_iter().map(|item| item.map_or(Ok(Datum::Null), |item| parse(&item, element))).collect();
             Datum::array(element, items?)
         }
         Family::Time | Family::Record => {
-            return Err(CatalogError::unsupported(format!("a literal of type {}", types::type_name(oid).unwrap_or("record"))));
+            return Err(CatalogError::unsupported(format!(
+                "a literal of type {}",
+                types::type_name(oid).unwrap_or("record")
+            )));
         }
         Family::Text | Family::Unknown => match oid {
             // PostgreSQL keeps the first byte.
@@ -224,7 +226,18 @@ pub fn binary(catalog: &Catalog, value: &Datum, oid: Oid) -> Result<Option<Vec<u
 fn is_text_on_the_wire(oid: Oid) -> bool {
     matches!(
         oid,
-        types::TEXT | types::NAME | types::VARCHAR | types::BPCHAR | types::UNKNOWN | types::JSON | 142 | 194 | 2275 | 3361 | 3402 | 5017
+        types::TEXT
+            | types::NAME
+            | types::VARCHAR
+            | types::BPCHAR
+            | types::UNKNOWN
+            | types::JSON
+            | 142
+            | 194
+            | 2275
+            | 3361
+            | 3402
+            | 5017
     )
 }
 

@@ -247,10 +247,21 @@ pub(crate) enum Source {
     /// A relation of the catalog, by its place.
     Relation(usize),
     CommonTable(usize),
-    Query { plan: Box<QueryPlan>, is_lateral: bool },
-    Series { series: &'static Series, arguments: Vec<Expr>, with_ordinality: bool, is_lateral: bool },
+    Query {
+        plan: Box<QueryPlan>,
+        is_lateral: bool,
+    },
+    Series {
+        series: &'static Series,
+        arguments: Vec<Expr>,
+        with_ordinality: bool,
+        is_lateral: bool,
+    },
     /// The row of one value of a function in FROM.
-    Value { expr: Box<Expr>, with_ordinality: bool },
+    Value {
+        expr: Box<Expr>,
+        with_ordinality: bool,
+    },
     /// A join in parentheses.
     Joined(Vec<Step>),
 }

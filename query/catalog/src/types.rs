@@ -157,7 +157,17 @@ pub(crate) enum Family {
 pub(crate) fn is_oid_like(oid: Oid) -> bool {
     matches!(
         oid,
-        OID | REGPROC | REGPROCEDURE | REGOPER | REGOPERATOR | REGCLASS | REGTYPE | REGROLE | REGNAMESPACE | 3734 | 3769 | 4191
+        OID | REGPROC
+            | REGPROCEDURE
+            | REGOPER
+            | REGOPERATOR
+            | REGCLASS
+            | REGTYPE
+            | REGROLE
+            | REGNAMESPACE
+            | 3734
+            | 3769
+            | 4191
     )
 }
 

@@ -41,7 +41,7 @@ pub use access::{
 pub use bound::{Bound, STATEMENT_BYTES};
 pub use engine::{
     DEFAULT_FOOTER_CACHE, DEFAULT_MEMORY_LIMIT, Description, Extension, QueryResult, Session, SessionOptions, Spill,
-    StatementRuntime, check_bounds, timeline,
+    StatementRuntime, TYPE_KEY, check_bounds, timeline,
 };
 pub use error::{QueryError, StatementError, Unrecorded};
 pub use scan::{FooterCache, Notice, Reads, Subjects};

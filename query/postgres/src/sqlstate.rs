@@ -69,7 +69,12 @@ impl Failure {
 
 /// A warning, sent as a notice.
 pub(crate) fn warning(message: String) -> ErrorInfo {
-    info("WARNING", "01000", message, None)
+    warning_of("01000", message)
+}
+
+/// A warning with its SQLSTATE.
+pub(crate) fn warning_of(code: &str, message: String) -> ErrorInfo {
+    info("WARNING", code, message, None)
 }
 
 fn info(severity: &str, code: &str, message: String, hint: Option<String>) -> ErrorInfo {

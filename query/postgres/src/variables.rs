@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The PostgreSQL version whose protocol and catalog this server implements.
-pub(crate) const SERVER_VERSION: &str = "16.6";
+pub(crate) const SERVER_VERSION: &str = "15.18";
+/// The same version as one number.
+const SERVER_VERSION_NUM: &str = "150018";
 const PURPOSE: &str = "holdfast.purpose";
 const TIMEOUT: &str = "statement_timeout";
 /// The most characters of a purpose. It is part of every access record.
@@ -25,23 +27,33 @@ enum Accepts {
     Anything,
     /// These values. Others are refused.
     Only(&'static [&'static str]),
+    /// The encodings whose texts are those of UTF-8.
+    Encoding,
+    /// Whether something holds: `on` or `off`, in all of PostgreSQL's words.
+    Switch,
+    /// A level of isolation.
+    Isolation,
     /// These values. Others cause a warning and have no effect.
     Unchanged(&'static [&'static str]),
     /// None: the variable is read-only.
     Nothing,
 }
 
-use Accepts::{Anything, Nothing, Only, Unchanged};
+use Accepts::{Anything, Encoding, Isolation, Nothing, Only, Switch, Unchanged};
+
+/// The words for `on`.
+const ON: &[&str] = &["on", "true", "yes", "1", "t", "y"];
 
 const KNOWN: &[Known] = &[
     Known("application_name", "", Anything),
     Known("bytea_output", "hex", Unchanged(&["hex"])),
-    Known("client_encoding", "UTF8", Only(&["utf8", "utf-8", "unicode", "sql_ascii"])),
+    Known("client_encoding", "UTF8", Encoding),
     Known("client_min_messages", "notice", Anything),
     Known("DateStyle", "ISO, MDY", Unchanged(&["iso", "iso, mdy", "iso, ymd", "iso, dmy"])),
     Known("default_table_access_method", "heap", Nothing),
-    Known("default_transaction_isolation", "read committed", Anything),
-    Known("default_transaction_read_only", "on", Anything),
+    Known("default_transaction_deferrable", "off", Switch),
+    Known("default_transaction_isolation", "read committed", Isolation),
+    Known("default_transaction_read_only", "on", Unchanged(ON)),
     Known("extra_float_digits", "1", Anything),
     Known("idle_in_transaction_session_timeout", "0", Anything),
     Known("in_hot_standby", "off", Nothing),
@@ -65,13 +77,14 @@ const KNOWN: &[Known] = &[
         Unchanged(&["archive", "archive, public", "\"$user\", archive", "archive, crm", "\"$user\", public", "public"]),
     ),
     Known("server_encoding", "UTF8", Nothing),
-    Known("server_version_num", "160006", Nothing),
+    Known("server_version_num", SERVER_VERSION_NUM, Nothing),
     Known("session_authorization", "", Nothing),
     Known("ssl", "off", Nothing),
     Known("standard_conforming_strings", "on", Only(&["on", "true", "1", "yes"])),
     Known("TimeZone", "UTC", Unchanged(&["utc", "etc/utc", "gmt", "etc/gmt", "z", "default", "local"])),
-    Known("transaction_isolation", "read committed", Anything),
-    Known("transaction_read_only", "on", Anything),
+    Known("transaction_deferrable", "off", Switch),
+    Known("transaction_isolation", "read committed", Isolation),
+    Known("transaction_read_only", "on", Unchanged(ON)),
     Known("work_mem", "4MB", Anything),
 ];
 
@@ -101,6 +114,15 @@ const REPORTED: &[&str] = &[
     "TimeZone",
 ];
 
+/// The modes that a statement gives a transaction. `None` where it says nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct TransactionModes {
+    /// The level of isolation, in PostgreSQL's words.
+    pub(crate) isolation: Option<&'static str>,
+    pub(crate) is_read_only: Option<bool>,
+    pub(crate) is_deferrable: Option<bool>,
+}
+
 /// The messages that a change of a variable causes.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Change {
@@ -119,6 +141,8 @@ pub(crate) struct Variables {
     timeout: Duration,
     default_timeout: Duration,
     max_timeout: Duration,
+    /// What variables that were set for the transaction alone had before, by lower-case name. `None` if they had nothing.
+    before_local: BTreeMap<String, Option<String>>,
 }
 
 impl Variables {
@@ -130,7 +154,14 @@ impl Variables {
         set.insert("server_version".to_owned(), version);
         set.insert("session_authorization".to_owned(), user.to_owned());
         let default_timeout = default_timeout.min(max_timeout);
-        Self { at_start: set.clone(), set, timeout: default_timeout, default_timeout, max_timeout }
+        Self {
+            at_start: set.clone(),
+            set,
+            timeout: default_timeout,
+            default_timeout,
+            max_timeout,
+            before_local: BTreeMap::new(),
+        }
     }
 
     /// Makes the current values those that RESET restores. Called once the startup parameters are set.
@@ -158,7 +189,7 @@ impl Variables {
     pub(crate) fn show(&self, name: &str) -> Result<String, Failure> {
         let lower = name.to_lowercase();
         if lower == TIMEOUT {
-            return Ok(format!("{}ms", self.timeout.as_millis()));
+            return Ok(shown(self.timeout));
         }
         self.set.get(&lower).cloned().ok_or_else(|| unknown(name))
     }
@@ -166,9 +197,67 @@ impl Variables {
     /// All variables, by name.
     pub(crate) fn all(&self) -> Vec<(String, String)> {
         let mut all: Vec<_> = self.set.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-        all.push((TIMEOUT.to_owned(), format!("{}ms", self.timeout.as_millis())));
+        all.push((TIMEOUT.to_owned(), shown(self.timeout)));
         all.sort();
         all
+    }
+
+    /// Sets a variable, or resets it if `value` is `None`; until the end of the transaction if `is_local`.
+    pub(crate) fn change(&mut self, name: &str, value: Option<&str>, is_local: bool) -> Result<Change, Failure> {
+        let lower = name.to_lowercase();
+        let before = if lower == TIMEOUT { Some(shown(self.timeout)) } else { self.set.get(&lower).cloned() };
+        let change = match value {
+            Some(value) => self.set(name, value)?,
+            None => self.reset(name)?,
+        };
+        if is_local {
+            self.before_local.entry(lower).or_insert(before);
+        } else {
+            self.before_local.remove(&lower);
+        }
+        Ok(change)
+    }
+
+    /// Begins a transaction with the modes of the session.
+    pub(crate) fn begin_transaction(&mut self) {
+        for mode in ["isolation", "deferrable"] {
+            if let Some(value) = self.set.get(&format!("default_transaction_{mode}")).cloned() {
+                self.set.insert(format!("transaction_{mode}"), value);
+            }
+        }
+    }
+
+    /// Sets the modes of the transaction, or of all that follow. All transactions only read.
+    pub(crate) fn set_modes(&mut self, modes: TransactionModes, of_session: bool) -> Vec<Change> {
+        let TransactionModes { isolation, is_read_only, is_deferrable } = modes;
+        let prefixes: &[&str] = if of_session { &["default_transaction_", "transaction_"] } else { &["transaction_"] };
+        for prefix in prefixes {
+            if let Some(level) = isolation {
+                self.set.insert(format!("{prefix}isolation"), level.to_owned());
+            }
+            if let Some(is_deferrable) = is_deferrable {
+                self.set.insert(format!("{prefix}deferrable"), on_or_off(is_deferrable).to_owned());
+            }
+        }
+        match is_read_only {
+            Some(false) if of_session => vec![stays_read_only()],
+            _ => Vec::new(),
+        }
+    }
+
+    /// Ends a transaction: what was set for it alone has its value from before. A chained one keeps its modes.
+    pub(crate) fn end_transaction(&mut self, is_chained: bool) -> Vec<Change> {
+        if !is_chained {
+            self.begin_transaction();
+        }
+        let restored = std::mem::take(&mut self.before_local).into_iter().filter_map(|(name, before)| match before {
+            Some(value) => self.set(&name, &value).ok(),
+            None => {
+                self.set.remove(&name);
+                None
+            }
+        });
+        restored.collect()
     }
 
     /// Sets a variable.
@@ -197,6 +286,27 @@ impl Variables {
             }
             Some((name, Only(accepted))) if !is_among(accepted) => {
                 return Err(invalid(name, value).hint(format!("it can be {}", accepted.join(", "))));
+            }
+            Some((name, Encoding)) => {
+                let encoding = encoding(value)
+                    .ok_or_else(|| invalid(name, value).hint("the server and its clients speak UTF8"))?;
+                change.report = Some(((*name).to_owned(), encoding.to_owned()));
+                self.set.insert(lower, encoding.to_owned());
+                return Ok(change);
+            }
+            Some((name, Switch)) => {
+                let is_on = switch(value).ok_or_else(|| invalid(name, value).hint("it is on or off"))?;
+                self.set.insert(lower, on_or_off(is_on).to_owned());
+                return Ok(change);
+            }
+            Some((name, Isolation)) if !is_among(LEVELS) => {
+                return Err(invalid(name, value).hint(format!("it can be {}", LEVELS.join(", "))));
+            }
+            Some((name, Unchanged(_)))
+                if *name == "default_transaction_read_only" || *name == "transaction_read_only" =>
+            {
+                let is_on = switch(value).ok_or_else(|| invalid(name, value).hint("it is on or off"))?;
+                return Ok(if is_on { change } else { stays_read_only() });
             }
             Some((name, Unchanged(accepted))) if !is_among(accepted) => {
                 let kept = self.set.get(&lower).cloned().unwrap_or_default();
@@ -264,6 +374,46 @@ impl Variables {
     }
 }
 
+/// The levels of isolation.
+const LEVELS: &[&str] = &["read uncommitted", "read committed", "repeatable read", "serializable"];
+
+fn stays_read_only() -> Change {
+    let warning = "transactions stay read-only: the archive is not written through this interface";
+    Change { report: None, warning: Some(warning.to_owned()) }
+}
+
+fn on_or_off(is_on: bool) -> &'static str {
+    if is_on { "on" } else { "off" }
+}
+
+fn switch(value: &str) -> Option<bool> {
+    let value = value.trim().to_lowercase();
+    match value.as_str() {
+        word if ON.contains(&word) => Some(true),
+        "off" | "false" | "no" | "0" | "f" | "n" => Some(false),
+        _ => None,
+    }
+}
+
+/// The name of an encoding whose texts are those of UTF-8. PostgreSQL looks only at the letters and digits of a name, so
+/// drivers send quotes, hyphens and spaces.
+fn encoding(name: &str) -> Option<&'static str> {
+    let letters: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+    match letters.to_lowercase().as_str() {
+        "utf8" | "unicode" => Some("UTF8"),
+        "sqlascii" => Some("SQL_ASCII"),
+        _ => None,
+    }
+}
+
+/// A time as PostgreSQL shows it: in the largest unit of which it is a whole number.
+fn shown(time: Duration) -> String {
+    let milliseconds = time.as_millis();
+    let units = [("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1_000), ("ms", 1)];
+    let unit = units.into_iter().find(|(_, length)| milliseconds > 0 && milliseconds % length == 0);
+    unit.map_or_else(|| milliseconds.to_string(), |(unit, length)| format!("{}{unit}", milliseconds / length))
+}
+
 /// A time in the form of PostgreSQL's variables.
 fn duration(text: &str) -> Option<Duration> {
     let text = text.trim();
@@ -291,70 +441,4 @@ fn invalid(name: &str, value: &str) -> Failure {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn variables() -> Variables {
-        Variables::new("ada", Duration::from_secs(60), Duration::from_secs(300))
-    }
-
-    #[test]
-    fn a_timeout_has_units_and_a_bound() {
-        let mut variables = variables();
-        for (text, milliseconds) in [("1500", 1500), ("2s", 2000), (" 1 min ", 60_000), ("0.5s", 500), ("250ms", 250)] {
-            assert_eq!(variables.set("statement_timeout", text).unwrap(), Change::default());
-            assert_eq!(variables.show("Statement_Timeout").unwrap(), format!("{milliseconds}ms"));
-        }
-        for text in ["0", "2h", "99999d"] {
-            assert!(variables.set("statement_timeout", text).unwrap().warning.is_some());
-            assert_eq!(variables.statement_timeout(), Duration::from_secs(300));
-        }
-        for text in ["soon", "-1", "1 week", "", "1e999", "..."] {
-            assert_eq!(variables.set("statement_timeout", text).unwrap_err().code, "22023", "{text}");
-        }
-        variables.reset("statement_timeout").unwrap();
-        assert_eq!(variables.statement_timeout(), Duration::from_secs(60));
-    }
-
-    #[test]
-    fn a_purpose_is_stored_and_its_length_is_limited() {
-        let mut variables = variables();
-        assert_eq!(variables.purpose(), None);
-        variables.set("holdfast.purpose", "audit 7").unwrap();
-        assert_eq!(variables.purpose().as_deref(), Some("audit 7"));
-        assert!(variables.set("holdfast.purpose", &"x".repeat(1001)).is_err());
-        variables.reset_all();
-        assert_eq!(variables.purpose(), None);
-    }
-
-    #[test]
-    fn variables_without_effect_are_accepted_and_misleading_values_are_not() {
-        let mut variables = variables();
-        assert_eq!(variables.set("extra_float_digits", "3").unwrap(), Change::default());
-        assert!(variables.set("timezone", "Europe/Vienna").unwrap().warning.is_some());
-        assert_eq!(variables.show("TimeZone").unwrap(), "UTC");
-        assert!(variables.set("no_such_thing", "1").unwrap().warning.is_some());
-        assert_eq!(variables.set("client_encoding", "LATIN1").unwrap_err().code, "22023");
-        assert_eq!(variables.set("standard_conforming_strings", "off").unwrap_err().code, "22023");
-        assert_eq!(variables.set("is_superuser", "on").unwrap_err().code, "55P02");
-        assert_eq!(variables.set("role", "admin").unwrap_err().code, "42501");
-        assert_eq!(variables.show("nothing").unwrap_err().code, "42704");
-    }
-
-    #[test]
-    fn changes_are_reported_in_postgresqls_spelling() {
-        let mut variables = variables();
-        let change = variables.set("APPLICATION_NAME", "psql").unwrap();
-        assert_eq!(change.report, Some(("application_name".to_owned(), "psql".to_owned())));
-        let reset = variables.reset_all();
-        assert_eq!(reset[0].report, Some(("application_name".to_owned(), String::new())));
-        assert!(variables.reported().any(|(name, value)| name == "session_authorization" && value == "ada"));
-    }
-
-    #[test]
-    fn the_customized_options_of_a_session_are_limited() {
-        let mut variables = variables();
-        let codes: Vec<_> = (0..300).filter_map(|n| variables.set(&format!("my.v{n}"), "x").err()).collect();
-        assert!(!codes.is_empty() && codes.iter().all(|failure| failure.code == "54000"));
-    }
-}
+mod tests;

@@ -102,13 +102,31 @@ pub fn postgres_jdbc() -> Result<PathBuf, Error> {
     installed("the PostgreSQL driver for Java", "jdbc/postgresql.jar")
 }
 
-/// A Python that has pandas, SQLAlchemy and psycopg.
+/// A Python that has the clients of PostgreSQL: psycopg, psycopg 2, asyncpg, pg8000, SQLAlchemy, pandas, ADBC and pyodbc.
 ///
 /// # Errors
 ///
 /// [`Error::Unavailable`] if it is not installed.
-pub fn pandas() -> Result<PathBuf, Error> {
-    installed("a Python with pandas, SQLAlchemy and psycopg", "pandas/bin/python")
+pub fn postgres_clients() -> Result<PathBuf, Error> {
+    installed("a Python with the clients of PostgreSQL", "postgres-clients/bin/python")
+}
+
+/// The folder in which Node finds node-postgres and Postgres.js.
+///
+/// # Errors
+///
+/// [`Error::Unavailable`] if it is not installed.
+pub fn node_clients() -> Result<PathBuf, Error> {
+    installed("node-postgres and Postgres.js", "node-clients/node_modules")
+}
+
+/// The folder of the jars of Hibernate and of the PostgreSQL driver for Java.
+///
+/// # Errors
+///
+/// [`Error::Unavailable`] if it is not installed.
+pub fn hibernate() -> Result<PathBuf, Error> {
+    installed("Hibernate", "hibernate")
 }
 
 /// A Python that has DuckDB.
@@ -126,32 +144,41 @@ pub fn foreign_script(name: &str) -> PathBuf {
     workspace().join("tools/testkit/foreign").join(name)
 }
 
-/// The program of `tools/testkit/foreign/go`, which checks proof logs with the code of Go's checksum database. It is built when
-/// its source has changed, and stored in the tools folder.
+/// The program of `tools/testkit/foreign/go`, which checks proof logs with the code of Go's checksum database.
+///
+/// # Errors
+///
+/// As [`go_program`].
+pub fn go_checker() -> Result<PathBuf, Error> {
+    go_program("go-checker", &workspace().join("tools/testkit/foreign/go"))
+}
+
+/// A program in Go, whose source is `main.go` in a folder with its modules. It is built when its source has changed, and stored
+/// in the tools folder as `name`.
 ///
 /// # Errors
 ///
 /// [`Error::Unavailable`] if it has to be built and there is no `go` on the `PATH`.
-pub fn go_checker() -> Result<PathBuf, Error> {
-    let source = workspace().join("tools/testkit/foreign/go");
+pub fn go_program(name: &str, source: &Path) -> Result<PathBuf, Error> {
     let mut hasher = DefaultHasher::new();
     for name in ["go.mod", "go.sum", "main.go"] {
         let path = source.join(name);
         hasher.write(&std::fs::read(&path).map_err(Error::io("read", &path))?);
     }
-    let built = folder().join(format!("go-checker-{:016x}", hasher.finish()));
+    let built = folder().join(format!("{name}-{:016x}", hasher.finish()));
     if built.exists() {
         return Ok(built);
     }
-    let go = command("go").map_err(|_| Error::unavailable("Go", "install it: it builds tools/testkit/foreign/go"))?;
+    let go =
+        command("go").map_err(|_| Error::unavailable("Go", format!("install it: it builds {}", source.display())))?;
     let folder = folder();
     std::fs::create_dir_all(&folder).map_err(Error::io("make", &folder))?;
     // Built elsewhere and moved, because tests of two runs may build it at the same time.
-    let work = tempfile::Builder::new().prefix(".go-checker-").tempdir_in(&folder);
+    let work = tempfile::Builder::new().prefix(".go-program-").tempdir_in(&folder);
     let work = work.map_err(Error::io("make a folder in", &folder))?;
-    let new = work.path().join("checker");
+    let new = work.path().join("program");
     let mut build = Command::new(&go);
-    build.args(["build", "-trimpath", "-o"]).arg(&new).arg(".").current_dir(&source).env("CGO_ENABLED", "0");
+    build.args(["build", "-trimpath", "-o"]).arg(&new).arg(".").current_dir(source).env("CGO_ENABLED", "0");
     let output = build.output().map_err(Error::io("start", &go))?;
     if !output.status.success() {
         let log = String::from_utf8_lossy(&output.stderr).into_owned();

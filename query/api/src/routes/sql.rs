@@ -87,5 +87,9 @@ async fn cast_parameters(
         return Err(Problem::invalid_parameter(what));
     }
     let places = (1..).zip(values).zip(description.parameters);
-    places.map(|((place, value), expected)| parameter::cast(place, value, expected.as_ref())).collect()
+    places
+        .map(|((place, value), expected)| {
+            parameter::cast(place, value, expected.as_ref().map(|field| field.data_type()))
+        })
+        .collect()
 }

@@ -31,10 +31,7 @@ impl Binder<'_> {
             }
             _ if from == UNKNOWN => self.coerce(Expr { ty: types::TEXT, ..expr }, ty),
             // The same values under another name.
-            _ if types::family(from) == types::family(ty)
-                && types::family(ty) == Family::Text
-                && ty != types::CHAR =>
-            {
+            _ if types::family(from) == types::family(ty) && types::family(ty) == Family::Text && ty != types::CHAR => {
                 Ok(Expr { ty, modifier: -1, ..expr })
             }
             _ => Ok(Expr::new(Kind::Cast(Box::new(expr)), ty)),

@@ -164,7 +164,9 @@ impl Binder<'_> {
         }
         // Functions that are written without parentheses.
         let is_bare = ["current_catalog", "current_role", "current_schema", "current_timestamp", "current_user"];
-        if ident.quote_style.is_none() && (is_bare.contains(&name.as_str()) || ["session_user", "user"].contains(&name.as_str())) {
+        if ident.quote_style.is_none()
+            && (is_bare.contains(&name.as_str()) || ["session_user", "user"].contains(&name.as_str()))
+        {
             return self.call(&name, Vec::new());
         }
         Err(CatalogError::new("42703", format!("column \"{name}\" does not exist")))
@@ -204,7 +206,9 @@ impl Binder<'_> {
                 }
                 AccessExpr::Subscript(Subscript::Slice { lower_bound, upper_bound, stride: None }) => {
                     let bound = |written: &Option<Written>| match written {
-                        Some(written) => Ok(Some(Box::new(self.coerce(self.expression(written, scope)?, types::INT4)?))),
+                        Some(written) => {
+                            Ok(Some(Box::new(self.coerce(self.expression(written, scope)?, types::INT4)?)))
+                        }
                         None => Ok(None),
                     };
                     let (lower, upper) = (bound(lower_bound)?, bound(upper_bound)?);
@@ -504,7 +508,11 @@ impl Binder<'_> {
         }
         if is_left_array && !matches!(l.ty, types::INT2VECTOR | types::OIDVECTOR) {
             let array = l.ty;
-            let r = if r.ty == UNKNOWN && matches!(r.kind, Kind::Const(Datum::Text(_))) { self.coerce(r, array)? } else { r };
+            let r = if r.ty == UNKNOWN && matches!(r.kind, Kind::Const(Datum::Text(_))) {
+                self.coerce(r, array)?
+            } else {
+                r
+            };
             let name = if r.ty == array { "array_cat" } else { "array_append" };
             return self.call(name, vec![l, r]);
         }

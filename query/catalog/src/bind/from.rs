@@ -51,9 +51,9 @@ impl Binder<'_> {
         steps.push(first);
         for join in &tables.joins {
             let (kind, constraint) = match &join.join_operator {
-                JoinOperator::Join(constraint) | JoinOperator::Inner(constraint) | JoinOperator::CrossJoin(constraint) => {
-                    (JoinKind::Inner, constraint)
-                }
+                JoinOperator::Join(constraint)
+                | JoinOperator::Inner(constraint)
+                | JoinOperator::CrossJoin(constraint) => (JoinKind::Inner, constraint),
                 JoinOperator::Left(constraint) | JoinOperator::LeftOuter(constraint) => (JoinKind::Left, constraint),
                 JoinOperator::Right(constraint) | JoinOperator::RightOuter(constraint) => (JoinKind::Right, constraint),
                 JoinOperator::FullOuter(constraint) => (JoinKind::Full, constraint),
@@ -72,7 +72,10 @@ impl Binder<'_> {
                 }
                 JoinConstraint::Natural => {
                     let names = |items: &[Item]| -> Vec<Arc<str>> {
-                        items.iter().flat_map(|item| item.columns.iter().map(|column| Arc::clone(&column.name))).collect()
+                        items
+                            .iter()
+                            .flat_map(|item| item.columns.iter().map(|column| Arc::clone(&column.name)))
+                            .collect()
                     };
                     let (left, right) = (names(&scope.items[..left_items]), names(&scope.items[left_items..]));
                     let common = left.iter().filter(|name| right.contains(name)).map(|name| name.to_string());
@@ -100,9 +103,8 @@ impl Binder<'_> {
                 });
                 if is_last { found.last() } else { found.next() }
             };
-            let missing = || {
-                CatalogError::new("42703", format!("column \"{name}\" specified in USING clause does not exist"))
-            };
+            let missing =
+                || CatalogError::new("42703", format!("column \"{name}\" specified in USING clause does not exist"));
             let (left, left_place) = place(&scope.items[..left_items], false).ok_or_else(missing)?;
             let (right, right_place) = place(&scope.items[left_items..], true).ok_or_else(missing)?;
             let column = |item: &Item, place: usize| {
@@ -240,8 +242,12 @@ impl Binder<'_> {
             }
             None => {
                 let expr = self.call(&name, arguments)?;
-                let column =
-                    ColumnFacts { name: Arc::from(name.as_str()), ty: expr.ty, modifier: -1, fields: expr.fields.clone() };
+                let column = ColumnFacts {
+                    name: Arc::from(name.as_str()),
+                    ty: expr.ty,
+                    modifier: -1,
+                    fields: expr.fields.clone(),
+                };
                 (Source::Value { expr: Box::new(expr), with_ordinality }, vec![column])
             }
         };
@@ -312,7 +318,8 @@ pub(super) fn place_conditions(condition: Expr, steps: &mut [Step]) -> Vec<Expr>
     let mut rest = Vec::new();
     for part in conjuncts(condition) {
         let needs = part.needs();
-        let place = steps.iter().position(|step| step.start + step.width >= needs).map(|place| place.max(first_allowed));
+        let place =
+            steps.iter().position(|step| step.start + step.width >= needs).map(|place| place.max(first_allowed));
         match place.and_then(|place| steps.get_mut(place)) {
             // A condition of WHERE on an inner join is one of the join.
             Some(step) if step.kind == JoinKind::Inner => add_condition(part, step),

@@ -41,9 +41,8 @@ impl Binder<'_> {
                 return Err(CatalogError::new("42601", "subquery must return only one column"));
             };
             let element = column.ty;
-            let ty = types::array_of(element).ok_or_else(|| {
-                CatalogError::new("42704", "could not find array type for the column of the query")
-            })?;
+            let ty = types::array_of(element)
+                .ok_or_else(|| CatalogError::new("42704", "could not find array type for the column of the query"))?;
             return Ok(Expr::new(Kind::ArrayOf(query, element), ty));
         }
         let written = arguments(&function.args)?;
@@ -117,12 +116,8 @@ impl Binder<'_> {
         let Some(columns) = (series.columns)(&types) else {
             return Err(self.no_function(series.name, &types));
         };
-        let columns = columns.into_iter().map(|(name, ty)| ColumnFacts {
-            name: Arc::from(name),
-            ty,
-            modifier: -1,
-            fields: None,
-        });
+        let columns =
+            columns.into_iter().map(|(name, ty)| ColumnFacts { name: Arc::from(name), ty, modifier: -1, fields: None });
         Ok((arguments, columns.collect()))
     }
 

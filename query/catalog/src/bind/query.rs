@@ -178,7 +178,8 @@ impl Binder<'_> {
         let mut plan = plan;
         if let (Body::Select(select), true) = (&mut plan.body, plan.distinct_on.is_empty()) {
             for (place, ty) in types.iter().enumerate() {
-                let expr = std::mem::replace(&mut select.outputs[place], Expr::new(Kind::Const(crate::value::Datum::Null), 0));
+                let expr =
+                    std::mem::replace(&mut select.outputs[place], Expr::new(Kind::Const(crate::value::Datum::Null), 0));
                 select.outputs[place] = self.coerce(expr, *ty)?;
                 plan.columns[place].ty = *ty;
             }
@@ -205,7 +206,9 @@ impl Binder<'_> {
             let mut is_correlated = false;
             plan.columns(1, &mut |_, _| is_correlated = true);
             if is_correlated {
-                return Err(CatalogError::unsupported("a set operation of different types that refers to outer columns"));
+                return Err(CatalogError::unsupported(
+                    "a set operation of different types that refers to outer columns",
+                ));
             }
         }
         let select = SelectPlan {
@@ -223,7 +226,8 @@ impl Binder<'_> {
     }
 
     fn select(&self, select: &Select, order: &[OrderByExpr], outer: &Scope<'_>) -> Result<QueryPlan> {
-        if select.into.is_some() || select.qualify.is_some() || !select.lateral_views.is_empty() || select.top.is_some() {
+        if select.into.is_some() || select.qualify.is_some() || !select.lateral_views.is_empty() || select.top.is_some()
+        {
             return Err(CatalogError::unsupported("this clause of SELECT"));
         }
         let mut scope = Scope::inside(Some(outer), outer.tables);
@@ -328,7 +332,9 @@ impl Binder<'_> {
                         outputs.push(Output { expr, name: Arc::clone(name), written: None });
                     }
                 }
-                SelectItem::ExprWithAliases { .. } => return Err(CatalogError::unsupported("an output with several names")),
+                SelectItem::ExprWithAliases { .. } => {
+                    return Err(CatalogError::unsupported("an output with several names"));
+                }
             }
         }
         Ok(outputs)
@@ -338,12 +344,7 @@ impl Binder<'_> {
         if expr.ty == types::UNKNOWN { self.coerce(expr, types::TEXT) } else { Ok(expr) }
     }
 
-    fn groups<'w>(
-        &self,
-        group_by: &'w GroupByExpr,
-        outputs: &[Output<'w>],
-        scope: &Scope<'_>,
-    ) -> Result<Vec<Expr>> {
+    fn groups<'w>(&self, group_by: &'w GroupByExpr, outputs: &[Output<'w>], scope: &Scope<'_>) -> Result<Vec<Expr>> {
         let GroupByExpr::Expressions(written, modifiers) = group_by else {
             return Err(CatalogError::unsupported("GROUP BY ALL"));
         };
@@ -414,9 +415,9 @@ impl Binder<'_> {
                     written: None,
                 })
                 .collect();
-            let place = self.output_of(&key.expr, &outputs, columns.len(), false)?.map_err(|_| {
-                CatalogError::unsupported("ORDER BY an expression after UNION, INTERSECT or EXCEPT")
-            })?;
+            let place = self
+                .output_of(&key.expr, &outputs, columns.len(), false)?
+                .map_err(|_| CatalogError::unsupported("ORDER BY an expression after UNION, INTERSECT or EXCEPT"))?;
             let is_descending = key.options.asc == Some(false);
             Ok((place, is_descending, key.options.nulls_first.unwrap_or(is_descending)))
         };

@@ -1,9 +1,9 @@
 //! The names that an expression can use.
 
 use super::Binder;
+use crate::builtin::Series;
 use crate::error::{CatalogError, Result};
 use crate::plan::{Aggregate, ColumnFacts, Expr, Kind, Window};
-use crate::builtin::Series;
 use crate::types::{self, Oid};
 use crate::value::Datum;
 use std::cell::RefCell;
@@ -136,7 +136,12 @@ impl Binder<'_> {
     }
 
     /// The source with this name, and how many selects outside it is.
-    pub(super) fn item<'s>(&self, schema: Option<&str>, alias: &str, scope: &'s Scope<'s>) -> Option<(&'s Item, usize)> {
+    pub(super) fn item<'s>(
+        &self,
+        schema: Option<&str>,
+        alias: &str,
+        scope: &'s Scope<'s>,
+    ) -> Option<(&'s Item, usize)> {
         let (mut level, mut depth) = (Some(scope), 0);
         while let Some(scope) = level {
             let is_meant = |item: &&Item| {

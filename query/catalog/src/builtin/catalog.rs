@@ -8,9 +8,7 @@ use crate::error::{CatalogError, Result};
 use crate::facts::RelationKind;
 use crate::format::{quoted, size_pretty};
 use crate::tables::{PG_CATALOG, Row};
-use crate::types::{
-    self, BOOL, CHAR, INT2, INT4, INT8, NAME, OID, REGCLASS, TEXT, TIMESTAMPTZ, XID,
-};
+use crate::types::{self, BOOL, CHAR, INT2, INT4, INT8, NAME, OID, REGCLASS, TEXT, TIMESTAMPTZ, XID};
 use crate::value::Datum;
 
 const NAME_ARRAY: u32 = 1003;
@@ -151,9 +149,7 @@ pub(super) const FUNCTIONS: &[Builtin] = &[
     Builtin::new("pg_relation_is_updatable", &[REGCLASS, BOOL], INT4, zero),
     Builtin::new("pg_column_is_updatable", &[REGCLASS, INT2, BOOL], BOOL, no),
     Builtin::new("pg_get_function_arguments", &[OID], TEXT, |c, a, _| arguments_of(c, a[0].as_oid(), true)),
-    Builtin::new("pg_get_function_identity_arguments", &[OID], TEXT, |c, a, _| {
-        arguments_of(c, a[0].as_oid(), false)
-    }),
+    Builtin::new("pg_get_function_identity_arguments", &[OID], TEXT, |c, a, _| arguments_of(c, a[0].as_oid(), false)),
     Builtin::new("pg_get_function_result", &[OID], TEXT, |c, a, _| result_of(c, a[0].as_oid())),
     Builtin::new("pg_get_functiondef", &[OID], TEXT, |_, _, _| {
         Err(CatalogError::unsupported("the definition of a function"))
@@ -317,4 +313,3 @@ fn of_schema(context: &Context<'_>, arguments: &[Datum], _: &[u32]) -> Result<Da
     };
     if is_known { granted(arguments) } else { Ok(Datum::Null) }
 }
-

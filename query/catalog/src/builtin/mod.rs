@@ -106,7 +106,10 @@ impl Builtin {
                 return true;
             }
             match (types::family(*given), types::family(wanted)) {
-                (Family::Array, Family::Array) => wanted == types::ANYARRAY || types::element(*given).map(types::family) == types::element(wanted).map(types::family),
+                (Family::Array, Family::Array) => {
+                    wanted == types::ANYARRAY
+                        || types::element(*given).map(types::family) == types::element(wanted).map(types::family)
+                }
                 (Family::Int, Family::Float) => true,
                 (given, wanted) => given == wanted,
             }

@@ -42,8 +42,9 @@ pub(crate) fn reg_oid(catalog: &Catalog, text: &str, oid: Oid) -> Result<Oid> {
             let missing = || CatalogError::new("42P01", format!("relation \"{text}\" does not exist"));
             place.map(|place| catalog.entries[place].oid).ok_or_else(missing)
         }
-        REGTYPE => type_oid(catalog, text)
-            .ok_or_else(|| CatalogError::new("42704", format!("type \"{text}\" does not exist"))),
+        REGTYPE => {
+            type_oid(catalog, text).ok_or_else(|| CatalogError::new("42704", format!("type \"{text}\" does not exist")))
+        }
         REGPROC | REGPROCEDURE => function_oid(catalog, text, oid == REGPROCEDURE),
         REGNAMESPACE => {
             let name = parts_of_name(text).and_then(|mut parts| parts.pop()).ok_or_else(invalid_name)?;

@@ -115,7 +115,8 @@ const SERIES: &[Series] = &[
         name: "pg_get_keywords",
         parameters: &[],
         columns: |types| {
-            let texts = vec![("word", TEXT), ("catcode", CHAR), ("barelabel", BOOL), ("catdesc", TEXT), ("baredesc", TEXT)];
+            let texts =
+                vec![("word", TEXT), ("catcode", CHAR), ("barelabel", BOOL), ("catdesc", TEXT), ("baredesc", TEXT)];
             types.is_empty().then_some(texts)
         },
         call: |_, _| Ok(parse_rows(KEYWORDS, &[TEXT, CHAR, BOOL, TEXT, TEXT])),
@@ -160,7 +161,10 @@ fn numbers(first: i64, last: i64, step: i64) -> Result<Vec<Row>> {
         return Ok(Vec::new());
     }
     if count > MOST {
-        return Err(CatalogError::new("54000", "generate_series has at most 1000000 numbers in a statement over the catalog"));
+        return Err(CatalogError::new(
+            "54000",
+            "generate_series has at most 1000000 numbers in a statement over the catalog",
+        ));
     }
     let number = |place| Datum::Int(i64::try_from(first + place * step).unwrap_or(i64::MAX));
     Ok((0..count).map(|place| vec![number(place)]).collect())

@@ -397,4 +397,3 @@ fn json(context: &Context<'_>, value: &Datum, ty: Oid) -> String {
         _ => json_text(&written(context, value, if ty == UNKNOWN { TEXT } else { ty })),
     }
 }
-

@@ -28,13 +28,15 @@ impl Run<'_> {
             if aggregate.is_distinct && !seen.insert(super::keys(&values)) {
                 continue;
             }
-            let order = aggregate.order.iter().map(|(expr, ..)| self.evaluate(expr, &frame)).collect::<Result<Row>>()?;
+            let order =
+                aggregate.order.iter().map(|(expr, ..)| self.evaluate(expr, &frame)).collect::<Result<Row>>()?;
             all.push((values, order));
         }
         if !aggregate.order.is_empty() {
             all.sort_by(|(_, a), (_, b)| {
                 let pairs = a.iter().zip(b).zip(&aggregate.order);
-                let mut orders = pairs.map(|((a, b), (_, is_descending, first))| order_of(a, b, *is_descending, *first));
+                let mut orders =
+                    pairs.map(|((a, b), (_, is_descending, first))| order_of(a, b, *is_descending, *first));
                 orders.find(|order| order.is_ne()).unwrap_or(std::cmp::Ordering::Equal)
             });
         } else if aggregate.is_distinct {

@@ -55,7 +55,9 @@ impl Run<'_> {
                 }
                 match at.and_then(|frame| frame.row.get(*index)) {
                     Some(value) => value.clone(),
-                    None => return Err(CatalogError::new("XX000", "a column of a statement over the catalog is missing")),
+                    None => {
+                        return Err(CatalogError::new("XX000", "a column of a statement over the catalog is missing"));
+                    }
                 }
             }
             Kind::Aggregate(place) => frame.aggregates.get(*place).cloned().unwrap_or(Datum::Null),
@@ -99,11 +101,15 @@ impl Run<'_> {
                 _ => Datum::Null,
             },
             Kind::MatchArray { value, array, how, is_insensitive, is_negated, is_all } => {
-                let (Datum::Text(text), Datum::Array(patterns)) = (of(value)?, of(array)?) else { return Ok(Datum::Null) };
+                let (Datum::Text(text), Datum::Array(patterns)) = (of(value)?, of(array)?) else {
+                    return Ok(Datum::Null);
+                };
                 let mut truths = Vec::new();
                 for pattern in &patterns.items {
                     truths.push(match pattern {
-                        Datum::Text(pattern) => Some(self.matches(&text, pattern, *how, *is_insensitive)? != *is_negated),
+                        Datum::Text(pattern) => {
+                            Some(self.matches(&text, pattern, *how, *is_insensitive)? != *is_negated)
+                        }
                         _ => None,
                     });
                 }

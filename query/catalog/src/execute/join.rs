@@ -126,7 +126,9 @@ impl Run<'_> {
                 let rows = (series.call)(&self.context, &values.collect::<Result<Vec<_>>>()?)?;
                 numbered(rows, *with_ordinality)
             }
-            Source::Value { expr, with_ordinality } => numbered(vec![vec![self.evaluate(expr, frame)?]], *with_ordinality),
+            Source::Value { expr, with_ordinality } => {
+                numbered(vec![vec![self.evaluate(expr, frame)?]], *with_ordinality)
+            }
         };
         self.step(rows.len())?;
         Ok(Arc::new(Rows::new(rows)))

@@ -114,7 +114,8 @@ impl Run<'_> {
 
     /// Counts a row that is made.
     fn keep(&self, row: &[Datum]) -> Result<()> {
-        let texts: usize = row.iter().filter(|value| matches!(value, Datum::Array(_) | Datum::Record(_))).map(Datum::heap_bytes).sum();
+        let texts: usize =
+            row.iter().filter(|value| matches!(value, Datum::Array(_) | Datum::Record(_))).map(Datum::heap_bytes).sum();
         self.hold(size_of_val(row) + texts)
     }
 
@@ -176,7 +177,9 @@ impl Run<'_> {
         }
         if !plan.distinct_on.is_empty() {
             let mut seen = HashSet::new();
-            rows.retain(|row| seen.insert(plan.distinct_on.iter().map(|place| row[*place].key()).collect::<Vec<Key>>()));
+            rows.retain(|row| {
+                seen.insert(plan.distinct_on.iter().map(|place| row[*place].key()).collect::<Vec<Key>>())
+            });
         }
         if offset > 0 {
             rows.drain(..offset.min(rows.len()));
@@ -225,15 +228,28 @@ impl Run<'_> {
 pub(crate) fn order_of(a: &Datum, b: &Datum, is_descending: bool, nulls_first: bool) -> Ordering {
     match (a.is_null(), b.is_null()) {
         (true, true) => Ordering::Equal,
-        (true, false) => if nulls_first { Ordering::Less } else { Ordering::Greater },
-        (false, true) => if nulls_first { Ordering::Greater } else { Ordering::Less },
+        (true, false) => {
+            if nulls_first {
+                Ordering::Less
+            } else {
+                Ordering::Greater
+            }
+        }
+        (false, true) => {
+            if nulls_first {
+                Ordering::Greater
+            } else {
+                Ordering::Less
+            }
+        }
         (false, false) if is_descending => b.order(a),
         (false, false) => a.order(b),
     }
 }
 
 fn order(a: &Row, b: &Row, keys: &[(usize, bool, bool)]) -> Ordering {
-    let orders = keys.iter().map(|(place, is_descending, first)| order_of(&a[*place], &b[*place], *is_descending, *first));
+    let orders =
+        keys.iter().map(|(place, is_descending, first)| order_of(&a[*place], &b[*place], *is_descending, *first));
     orders.into_iter().find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
 }
 

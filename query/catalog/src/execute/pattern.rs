@@ -32,7 +32,10 @@ impl Run<'_> {
 pub(crate) fn compiled(pattern: &str, is_insensitive: bool) -> Result<Arc<regex::Regex>> {
     let mut builder = regex::RegexBuilder::new(pattern);
     builder.case_insensitive(is_insensitive).dot_matches_new_line(true).size_limit(PATTERN_BYTES);
-    builder.build().map(Arc::new).map_err(|_| CatalogError::new("2201B", "invalid regular expression, or one of a kind that is not supported"))
+    builder
+        .build()
+        .map(Arc::new)
+        .map_err(|_| CatalogError::new("2201B", "invalid regular expression, or one of a kind that is not supported"))
 }
 
 /// Whether `text` matches a pattern of LIKE.

@@ -124,7 +124,8 @@ impl Run<'_> {
             }
             let compare = |a: &Row, b: &Row| {
                 let pairs = a.iter().zip(b).zip(&window.order);
-                let mut orders = pairs.map(|((a, b), (_, is_descending, first))| order_of(a, b, *is_descending, *first));
+                let mut orders =
+                    pairs.map(|((a, b), (_, is_descending, first))| order_of(a, b, *is_descending, *first));
                 orders.find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
             };
             for part in parts.values_mut() {

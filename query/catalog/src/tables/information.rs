@@ -111,7 +111,8 @@ struct Shape {
 fn shape(catalog: &Catalog, oid: Oid, modifier: i32) -> Shape {
     let base = types::base(oid);
     let facts = types::facts(base);
-    let is_array = types::element(base).is_some() && facts.is_none_or(|facts| facts.size == -1) && !types::is_vector(base);
+    let is_array =
+        types::element(base).is_some() && facts.is_none_or(|facts| facts.size == -1) && !types::is_vector(base);
     let data_type = if is_array {
         "ARRAY".to_owned()
     } else if facts.is_some_and(|facts| facts.namespace == PG_CATALOG) {
@@ -167,11 +168,34 @@ fn udt(catalog: &Catalog, oid: Oid) -> (Datum, Datum) {
 
 fn columns(catalog: &Catalog, entry: &Entry) -> Vec<Row> {
     let names = [
-        "table_catalog", "table_schema", "table_name", "column_name", "ordinal_position", "is_nullable", "data_type",
-        "character_maximum_length", "character_octet_length", "numeric_precision", "numeric_precision_radix",
-        "numeric_scale", "datetime_precision", "collation_catalog", "collation_schema", "collation_name",
-        "domain_catalog", "domain_schema", "domain_name", "udt_catalog", "udt_schema", "udt_name", "dtd_identifier",
-        "is_self_referencing", "is_identity", "identity_cycle", "is_generated", "is_updatable",
+        "table_catalog",
+        "table_schema",
+        "table_name",
+        "column_name",
+        "ordinal_position",
+        "is_nullable",
+        "data_type",
+        "character_maximum_length",
+        "character_octet_length",
+        "numeric_precision",
+        "numeric_precision_radix",
+        "numeric_scale",
+        "datetime_precision",
+        "collation_catalog",
+        "collation_schema",
+        "collation_name",
+        "domain_catalog",
+        "domain_schema",
+        "domain_name",
+        "udt_catalog",
+        "udt_schema",
+        "udt_name",
+        "dtd_identifier",
+        "is_self_referencing",
+        "is_identity",
+        "identity_cycle",
+        "is_generated",
+        "is_updatable",
     ];
     let mut maker = Maker::new(entry, &names);
     for relation in &catalog.entries {
@@ -228,8 +252,16 @@ fn columns(catalog: &Catalog, entry: &Entry) -> Vec<Row> {
 /// The elements of the columns that are arrays.
 fn element_types(catalog: &Catalog, entry: &Entry) -> Vec<Row> {
     let names = [
-        "object_catalog", "object_schema", "object_name", "object_type", "collection_type_identifier", "data_type",
-        "udt_catalog", "udt_schema", "udt_name", "dtd_identifier",
+        "object_catalog",
+        "object_schema",
+        "object_name",
+        "object_type",
+        "collection_type_identifier",
+        "data_type",
+        "udt_catalog",
+        "udt_schema",
+        "udt_name",
+        "dtd_identifier",
     ];
     let mut maker = Maker::new(entry, &names);
     for relation in &catalog.entries {
@@ -256,8 +288,16 @@ fn element_types(catalog: &Catalog, entry: &Entry) -> Vec<Row> {
 
 fn views(catalog: &Catalog, entry: &Entry) -> Vec<Row> {
     let names = [
-        "table_catalog", "table_schema", "table_name", "view_definition", "check_option", "is_updatable",
-        "is_insertable_into", "is_trigger_updatable", "is_trigger_deletable", "is_trigger_insertable_into",
+        "table_catalog",
+        "table_schema",
+        "table_name",
+        "view_definition",
+        "check_option",
+        "is_updatable",
+        "is_insertable_into",
+        "is_trigger_updatable",
+        "is_trigger_deletable",
+        "is_trigger_insertable_into",
     ];
     let mut maker = Maker::new(entry, &names);
     for relation in catalog.entries.iter().filter(|relation| relation.kind == RelationKind::View) {
@@ -274,8 +314,16 @@ fn not_null(catalog: &Catalog, entry: &Entry, is_check: bool) -> Vec<Row> {
         &["constraint_catalog", "constraint_schema", "constraint_name", "check_clause"]
     } else {
         &[
-            "constraint_catalog", "constraint_schema", "constraint_name", "table_catalog", "table_schema", "table_name",
-            "constraint_type", "is_deferrable", "initially_deferred", "enforced",
+            "constraint_catalog",
+            "constraint_schema",
+            "constraint_name",
+            "table_catalog",
+            "table_schema",
+            "table_name",
+            "constraint_type",
+            "is_deferrable",
+            "initially_deferred",
+            "enforced",
         ]
     };
     let mut maker = Maker::new(entry, names);
@@ -299,7 +347,13 @@ fn not_null(catalog: &Catalog, entry: &Entry, is_check: bool) -> Vec<Row> {
 /// Everybody can read what the catalog names, and nothing else.
 fn table_privileges(catalog: &Catalog, entry: &Entry) -> Vec<Row> {
     let names = [
-        "grantor", "grantee", "table_catalog", "table_schema", "table_name", "privilege_type", "is_grantable",
+        "grantor",
+        "grantee",
+        "table_catalog",
+        "table_schema",
+        "table_name",
+        "privilege_type",
+        "is_grantable",
         "with_hierarchy",
     ];
     let mut maker = Maker::new(entry, &names);
@@ -314,7 +368,13 @@ fn table_privileges(catalog: &Catalog, entry: &Entry) -> Vec<Row> {
 
 fn column_privileges(catalog: &Catalog, entry: &Entry) -> Vec<Row> {
     let names = [
-        "grantor", "grantee", "table_catalog", "table_schema", "table_name", "column_name", "privilege_type",
+        "grantor",
+        "grantee",
+        "table_catalog",
+        "table_schema",
+        "table_name",
+        "column_name",
+        "privilege_type",
         "is_grantable",
     ];
     let mut maker = Maker::new(entry, &names);
@@ -330,7 +390,11 @@ fn column_privileges(catalog: &Catalog, entry: &Entry) -> Vec<Row> {
 
 fn character_sets(catalog: &Catalog, entry: &Entry) -> Vec<Row> {
     let names = [
-        "character_set_name", "character_repertoire", "form_of_use", "default_collate_catalog", "default_collate_schema",
+        "character_set_name",
+        "character_repertoire",
+        "form_of_use",
+        "default_collate_catalog",
+        "default_collate_schema",
         "default_collate_name",
     ];
     let mut maker = Maker::new(entry, &names);

@@ -112,7 +112,8 @@ impl Catalog {
     pub fn new(facts: Facts) -> Self {
         let mut oids = Oids::default();
         let mut schemas: Vec<(Oid, Arc<str>)> = stored::namespaces();
-        schemas.extend(facts.schemas.iter().map(|name| (oids.of(&format!("schema {name}"), 1), Arc::from(name.as_str()))));
+        schemas
+            .extend(facts.schemas.iter().map(|name| (oids.of(&format!("schema {name}"), 1), Arc::from(name.as_str()))));
         let mut roles = vec![(OWNER, Arc::from(facts.owner.as_str()))];
         let others = facts.roles.iter().filter(|name| **name != facts.owner);
         roles.extend(others.map(|name| (role_oid(name), Arc::from(name.as_str()))));
@@ -120,7 +121,9 @@ impl Catalog {
         let mut relations: Vec<_> = facts.relations.iter().collect();
         relations.sort_by(|a, b| (&a.schema, &a.name).cmp(&(&b.schema, &b.name)));
         for relation in relations {
-            let Some((namespace, schema)) = schemas.iter().find(|(_, name)| **name == *relation.schema) else { continue };
+            let Some((namespace, schema)) = schemas.iter().find(|(_, name)| **name == *relation.schema) else {
+                continue;
+            };
             let oid = oids.of(&format!("{}.{}", relation.schema, relation.name), 3);
             let attributes = relation.columns.iter().map(|column| Attribute {
                 name: Arc::from(column.name.as_str()),

@@ -18,7 +18,9 @@ pub(super) fn rows(catalog: &Catalog, entry: &Entry) -> Option<Vec<Row>> {
         "pg_tables" => tables(catalog, entry),
         "pg_views" => views(catalog, entry),
         "pg_rewrite" => rules(catalog, entry),
-        "pg_stat_all_tables" | "pg_statio_all_tables" | "pg_stat_xact_all_tables" => statistics(catalog, entry, |_| true),
+        "pg_stat_all_tables" | "pg_statio_all_tables" | "pg_stat_xact_all_tables" => {
+            statistics(catalog, entry, |_| true)
+        }
         "pg_stat_sys_tables" | "pg_statio_sys_tables" | "pg_stat_xact_sys_tables" => {
             statistics(catalog, entry, |relation| relation.is_system)
         }
@@ -40,8 +42,20 @@ fn classes(catalog: &Catalog, entry: &Entry) -> Vec<Row> {
     let mut maker = Maker::new(
         entry,
         &[
-            "oid", "relname", "relnamespace", "reltype", "relowner", "relam", "relkind", "relnatts", "relhasrules",
-            "relpersistence", "relispopulated", "relreplident", "reltuples", "relisshared",
+            "oid",
+            "relname",
+            "relnamespace",
+            "reltype",
+            "relowner",
+            "relam",
+            "relkind",
+            "relnatts",
+            "relhasrules",
+            "relpersistence",
+            "relispopulated",
+            "relreplident",
+            "reltuples",
+            "relisshared",
         ],
     );
     for relation in &catalog.entries {
@@ -71,8 +85,17 @@ fn classes(catalog: &Catalog, entry: &Entry) -> Vec<Row> {
 fn is_shared(name: &str) -> bool {
     matches!(
         name,
-        "pg_authid" | "pg_auth_members" | "pg_database" | "pg_db_role_setting" | "pg_parameter_acl" | "pg_replication_origin"
-            | "pg_shdepend" | "pg_shdescription" | "pg_shseclabel" | "pg_subscription" | "pg_tablespace"
+        "pg_authid"
+            | "pg_auth_members"
+            | "pg_database"
+            | "pg_db_role_setting"
+            | "pg_parameter_acl"
+            | "pg_replication_origin"
+            | "pg_shdepend"
+            | "pg_shdescription"
+            | "pg_shseclabel"
+            | "pg_subscription"
+            | "pg_tablespace"
     )
 }
 
@@ -80,8 +103,22 @@ fn attributes(catalog: &Catalog, entry: &Entry) -> Vec<Row> {
     let mut maker = Maker::new(
         entry,
         &[
-            "attrelid", "attname", "atttypid", "attstattarget", "attlen", "attnum", "attndims", "attcacheoff", "atttypmod",
-            "attbyval", "attalign", "attstorage", "attcompression", "attnotnull", "attislocal", "attcollation",
+            "attrelid",
+            "attname",
+            "atttypid",
+            "attstattarget",
+            "attlen",
+            "attnum",
+            "attndims",
+            "attcacheoff",
+            "atttypmod",
+            "attbyval",
+            "attalign",
+            "attstorage",
+            "attcompression",
+            "attnotnull",
+            "attislocal",
+            "attcollation",
         ],
     );
     // The columns that every table has beside its own: their places are negative.
@@ -132,9 +169,27 @@ fn types_of(catalog: &Catalog, entry: &Entry) -> Vec<Row> {
     let mut maker = Maker::new(
         entry,
         &[
-            "oid", "typname", "typnamespace", "typowner", "typlen", "typtype", "typcategory", "typisdefined", "typdelim",
-            "typrelid", "typelem", "typarray", "typalign", "typstorage", "typtypmod", "typinput", "typoutput", "typreceive",
-            "typsend", "typsubscript", "typanalyze",
+            "oid",
+            "typname",
+            "typnamespace",
+            "typowner",
+            "typlen",
+            "typtype",
+            "typcategory",
+            "typisdefined",
+            "typdelim",
+            "typrelid",
+            "typelem",
+            "typarray",
+            "typalign",
+            "typstorage",
+            "typtypmod",
+            "typinput",
+            "typoutput",
+            "typreceive",
+            "typsend",
+            "typsubscript",
+            "typanalyze",
         ],
     );
     for relation in catalog.entries.iter().filter(|relation| !relation.is_system) {
@@ -181,8 +236,19 @@ fn databases(catalog: &Catalog, entry: &Entry) -> Vec<Row> {
     let mut maker = Maker::new(
         entry,
         &[
-            "oid", "datname", "datdba", "encoding", "datlocprovider", "datistemplate", "datallowconn", "datconnlimit",
-            "datfrozenxid", "datminmxid", "dattablespace", "datcollate", "datctype",
+            "oid",
+            "datname",
+            "datdba",
+            "encoding",
+            "datlocprovider",
+            "datistemplate",
+            "datallowconn",
+            "datconnlimit",
+            "datfrozenxid",
+            "datminmxid",
+            "dattablespace",
+            "datcollate",
+            "datctype",
         ],
     );
     let name = Datum::text(&catalog.facts.database);
@@ -241,4 +307,3 @@ fn statistics(catalog: &Catalog, entry: &Entry, is_among: impl Fn(&Entry) -> boo
     }
     maker.finish()
 }
-

@@ -51,8 +51,7 @@ fn settings(entry: &Entry, session: &Session) -> Vec<Row> {
 
 fn roles(catalog: &Catalog, entry: &Entry, session: &Session) -> Vec<Row> {
     let names = ["rolname", "rolsuper", "rolinherit", "rolcreaterole", "rolcreatedb", "rolcanlogin", "rolreplication"];
-    let mut maker =
-        Maker::new(entry, &[&names[..], &["rolconnlimit", "rolpassword", "rolbypassrls", "oid"]].concat());
+    let mut maker = Maker::new(entry, &[&names[..], &["rolconnlimit", "rolpassword", "rolbypassrls", "oid"]].concat());
     for (oid, name) in all_roles(catalog, session) {
         let can_login = oid != OWNER;
         let flags = [false, true, false, false, can_login, false].map(Datum::Bool);
@@ -75,8 +74,18 @@ fn users(catalog: &Catalog, entry: &Entry, session: &Session) -> Vec<Row> {
 /// The session itself: those of others are not told.
 fn activity(catalog: &Catalog, entry: &Entry, session: &Session) -> Vec<Row> {
     let names = [
-        "datid", "datname", "pid", "usesysid", "usename", "application_name", "client_port", "xact_start", "query_start",
-        "state_change", "state", "backend_type",
+        "datid",
+        "datname",
+        "pid",
+        "usesysid",
+        "usename",
+        "application_name",
+        "client_port",
+        "xact_start",
+        "query_start",
+        "state_change",
+        "state",
+        "backend_type",
     ];
     let mut maker = Maker::new(entry, &names);
     let user = all_roles(catalog, session).into_iter().find(|(_, name)| **name == *session.user);

@@ -56,14 +56,15 @@ pub(crate) fn run(sql: &str, values: Vec<Datum>) -> Result<(Vec<(String, Oid)>, 
     let catalog = example();
     let own = |name| catalog.find(Some("archive"), name).map(|place| catalog.entries[place].oid.to_string()).unwrap();
     let sql = &sql.replace("16412", &own("events")).replace("16417", &own("surveys"));
-    let mut statements = Parser::parse_sql(&PostgreSqlDialect {}, sql)
-        .map_err(|error| CatalogError::new("42601", error.to_string()))?;
+    let mut statements =
+        Parser::parse_sql(&PostgreSqlDialect {}, sql).map_err(|error| CatalogError::new("42601", error.to_string()))?;
     let Some(Statement::Query(query)) = statements.pop() else { panic!("{sql}") };
     let plan = plan(&catalog, &query, &[])?;
     let rows = plan.run(&catalog, &session(), values, Bounds::default())?;
     let columns: Vec<(String, Oid)> =
         plan.columns().iter().map(|column| (column.name.clone(), column.type_oid)).collect();
-    let of_row = |row: &Vec<Datum>| row.iter().zip(&columns).map(|(value, (_, ty))| text(&catalog, value, *ty)).collect();
+    let of_row =
+        |row: &Vec<Datum>| row.iter().zip(&columns).map(|(value, (_, ty))| text(&catalog, value, *ty)).collect();
     let rows = rows.iter().map(of_row).collect();
     Ok((columns, rows))
 }
@@ -89,7 +90,8 @@ fn drivers_get_the_answers_of_postgresql() {
         let row = |row: Vec<Option<String>>| {
             row.into_iter().map(|text| text.unwrap_or_else(|| "~".to_owned())).collect::<Vec<_>>().join("|")
         };
-        let mut actual: Vec<String> = rows.into_iter().map(row).flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>()).collect();
+        let mut actual: Vec<String> =
+            rows.into_iter().map(row).flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>()).collect();
         // Rows that ORDER BY leaves equal have any order.
         let mut expected_rows: Vec<&str> = expected[1..].to_vec();
         actual.sort();
@@ -137,10 +139,16 @@ fn parts_of_sql_have_postgresqls_meaning() {
         ("select array_agg(oid order by oid) from pg_type where oid = any('{23,16}'::oid[])", "{16,23}"),
         ("select (select count(*) from pg_enum e where e.enumtypid = t.oid) from pg_type t where t.oid = 16", "0"),
         ("select array(select typname from pg_type where oid in (16, 23) order by 1)", "{bool,int4}"),
-        ("select count(*) from pg_type a left join pg_type b on b.oid = a.typelem where a.oid = 1007 and b.oid = 23", "1"),
+        (
+            "select count(*) from pg_type a left join pg_type b on b.oid = a.typelem where a.oid = 1007 and b.oid = 23",
+            "1",
+        ),
         ("select t.typname from pg_type t, lateral (select t.typarray as a) x where x.a = 1007", "int4"),
         ("select x from unnest(array[3,1,2]) with ordinality u(x, n) where n = 3 and 'pg_am'::regclass > 0", "2"),
-        ("with recursive n(i) as (select 1 union all select i + 1 from n where i < 5) select sum(i), 'pg_am'::regclass from n", "15|pg_am"),
+        (
+            "with recursive n(i) as (select 1 union all select i + 1 from n where i < 5) select sum(i), 'pg_am'::regclass from n",
+            "15|pg_am",
+        ),
         ("select max(n) from (select row_number() over (order by oid) n from pg_type where oid in (16, 23)) x", "2"),
         ("select relname from pg_class where relname like 'pg\\_ty%' and relkind = 'r'", "pg_type"),
         ("select case when typname = 'bool' then 1 else 2 end from pg_type where oid = 16", "1"),
@@ -150,8 +158,14 @@ fn parts_of_sql_have_postgresqls_meaning() {
         ("select typname from pg_type where (oid, typlen) in ((16, 1), (23, 9))", "bool"),
         ("select count(*) from (values (16), (23)) v(o) full join pg_range r on r.rngtypid = v.o", "8"),
         ("select typname from pg_type where oid in (16, 23) order by typname offset 1 fetch first 1 row only", "int4"),
-        ("select typname from pg_type where oid = 16 union select 'x' union all select 'x' order by 1 limit 2", "bool\nx"),
-        ("select format('%I %L %s', 'a b', 'it''s', 5), quote_ident('order') from pg_type where oid = 16", "\"a b\" 'it''s' 5|\"order\""),
+        (
+            "select typname from pg_type where oid = 16 union select 'x' union all select 'x' order by 1 limit 2",
+            "bool\nx",
+        ),
+        (
+            "select format('%I %L %s', 'a b', 'it''s', 5), quote_ident('order') from pg_type where oid = 16",
+            "\"a b\" 'it''s' 5|\"order\"",
+        ),
         ("select has_table_privilege('archive.events', 'SELECT'), has_table_privilege('events', 'INSERT')", "t|f"),
         ("select current_schemas(true), current_schema, current_database()", "{pg_catalog,archive}|archive|holdfast"),
         ("select relname, relname::text collate \"C\" from pg_class where oid = 'events'::regclass", "events|events"),

@@ -15,6 +15,7 @@ use super::recorded_text::{check_purpose, recorded_statement};
 use crate::engine::{Description, Planned, QueryResult, Session, TIMELINE};
 use crate::error::QueryError;
 use crate::scan::StatementTrace;
+use arrow_schema::FieldRef;
 use datafusion::common::ScalarValue;
 use datafusion::common::config::Dialect;
 use std::fmt;
@@ -136,6 +137,18 @@ impl Reader {
     /// See [`QueryError`].
     pub async fn describe(&self, statement: &str) -> Result<Description, QueryError> {
         self.session.describe(statement).await
+    }
+
+    /// As [`Reader::describe`], with the types of those placeholders `$1`, `$2`, ... whose types the caller knows.
+    ///
+    /// # Errors
+    /// See [`QueryError`].
+    pub async fn describe_with(
+        &self,
+        statement: &str,
+        known: Vec<Option<FieldRef>>,
+    ) -> Result<Description, QueryError> {
+        self.session.describe_with(statement, known).await
     }
 
     /// Executes a statement.

@@ -9,8 +9,11 @@ use super::given_up::GivenUp;
 use super::grouping_sets::check_grouping_sets;
 use super::handed_over::{hands_over, to_one_task};
 use super::join_conditions::end_joins;
+use super::parameters::{compare_with_elements, give_array_types, give_types};
+use super::placeholders;
 use super::read_only;
 use super::result::QueryResult;
+use super::row_counts::check_row_counts;
 use super::shown_names::{shown, with_shown_names};
 use super::statement_bounds;
 use super::statement_context::StatementContext;
@@ -25,7 +28,7 @@ use crate::error::QueryError;
 use crate::scan::{Notice, StatementTrace};
 use crate::statement_memory::{Constants, ExecutionMemory, StatementMemory};
 use crate::visibility::{Lineage, analyse};
-use arrow_schema::SchemaRef;
+use arrow_schema::{Field, FieldRef, SchemaRef};
 use datafusion::common::config::Dialect;
 use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::execution::SessionState;
@@ -76,12 +79,13 @@ impl Planned {
         let state = catalog.state();
         let failed = |error| shared.classify(error);
 
-        let plan = logical_plan(shared, &state, text, dialect).await?;
+        let plan = logical_plan(shared, &state, text, dialect, &known_types(&parameters)).await?;
         let plan = if parameters.is_empty() {
             plan
         } else {
             plan.with_param_values(ParamValues::from(parameters)).map_err(failed)?
         };
+        check_row_counts(&plan).map_err(failed)?;
 
         let is_recorded = !reads_only_metadata(&plan).map_err(failed)?;
         let lineage = analyse(&plan, false, &withheld_of).map_err(failed)?;
@@ -207,12 +211,20 @@ async fn send_all(
     permit.hold(execution).await
 }
 
-/// The plan of a statement as it is written, if it only reads and keeps its bounds.
+/// The types of values. What is NULL without a type may become any.
+fn known_types(values: &[ScalarValue]) -> Vec<Option<FieldRef>> {
+    let types = values.iter().map(|value| Some(value.data_type()).filter(|data_type| !data_type.is_null()));
+    types.map(|data_type| data_type.map(|data_type| Arc::new(Field::new("", data_type, true)))).collect()
+}
+
+/// The plan of a statement as it is written, if it only reads and keeps its bounds. `known` are the types of its parameters
+/// that are known.
 pub(super) async fn logical_plan(
     shared: &Shared,
     state: &SessionState,
     text: &str,
     dialect: Dialect,
+    known: &[Option<FieldRef>],
 ) -> Result<LogicalPlan, QueryError> {
     let failed = |error| shared.classify(error);
     if let Some(dialect) = dialect_from_str(dialect) {
@@ -223,6 +235,13 @@ pub(super) async fn logical_plan(
     check_series_arguments(&parsed)?;
     check_grouping_sets(&parsed)?;
     forget_array_sizes(&mut parsed);
+    give_types(&mut parsed, known).map_err(failed)?;
+    let mut of_elements = parsed.clone();
+    if compare_with_elements(&mut of_elements) {
+        rewrite(&mut of_elements).map_err(failed)?;
+        let plan = state.statement_to_plan(of_elements).await.map_err(failed)?;
+        give_array_types(&mut parsed, &placeholders::types(&plan).map_err(failed)?);
+    }
     rewrite(&mut parsed).map_err(failed)?;
     let plan = state.statement_to_plan(parsed).await.map_err(failed)?;
     read_only::check_plan(&plan)?;

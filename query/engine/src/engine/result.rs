@@ -3,7 +3,7 @@
 use crate::error::QueryError;
 use crate::scan::Notice;
 use arrow_array::RecordBatch;
-use arrow_schema::{DataType, SchemaRef};
+use arrow_schema::{FieldRef, SchemaRef};
 use futures::stream::{BoxStream, TryStreamExt};
 use std::fmt;
 
@@ -12,8 +12,9 @@ use std::fmt;
 pub struct Description {
     /// The columns of the result.
     pub schema: SchemaRef,
-    /// The types of the placeholders `$1`, `$2`, ... in order; `None` if the statement does not determine the type.
-    pub parameters: Vec<Option<DataType>>,
+    /// The types of the placeholders `$1`, `$2`, ... in order; `None` if the statement does not determine the type. A
+    /// name under [`TYPE_KEY`](crate::TYPE_KEY) is that of PostgreSQL's type.
+    pub parameters: Vec<Option<FieldRef>>,
 }
 
 /// The result of a statement. Rows are computed while they are taken from the stream; dropping it cancels the

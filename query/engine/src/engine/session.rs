@@ -15,6 +15,7 @@ use crate::bound::{Bound, STATEMENT_BYTES};
 use crate::catalog::{Caller, MetadataCatalog, Shared, StatementCatalog};
 use crate::error::QueryError;
 use crate::visibility::Visibility;
+use arrow_schema::FieldRef;
 use datafusion::catalog::{CatalogProviderList, SchemaProvider};
 use datafusion::common::ScalarValue;
 use datafusion::common::config::Dialect;
@@ -120,9 +121,17 @@ impl Session {
     /// # Errors
     /// See [`QueryError`].
     pub async fn describe(&self, text: &str) -> Result<Description, QueryError> {
+        self.describe_with(text, Vec::new()).await
+    }
+
+    /// As [`Session::describe`], with the types of those placeholders `$1`, `$2`, ... whose types the caller knows.
+    ///
+    /// # Errors
+    /// See [`QueryError`].
+    pub async fn describe_with(&self, text: &str, known: Vec<Option<FieldRef>>) -> Result<Description, QueryError> {
         let text = checked_size(text)?.to_owned();
         let describe =
-            move |context| async move { describe(&context, &text).await.map_err(|error| error.located(&text)) };
+            move |context| async move { describe(&context, &text, &known).await.map_err(|error| error.located(&text)) };
         self.on_thread(describe).await
     }
 
@@ -194,10 +203,14 @@ fn checked_size(text: &str) -> Result<&str, Bound> {
     if text.len() > STATEMENT_BYTES { Err(Bound::Bytes) } else { Ok(text) }
 }
 
-async fn describe(context: &StatementContext, text: &str) -> Result<Description, QueryError> {
+async fn describe(
+    context: &StatementContext,
+    text: &str,
+    known: &[Option<FieldRef>],
+) -> Result<Description, QueryError> {
     let shared = &context.shared;
     let catalog = StatementCatalog::new(Arc::clone(shared), context.caller.clone());
-    let plan = logical_plan(shared, &catalog.state(), text, Dialect::PostgreSQL).await?;
+    let plan = logical_plan(shared, &catalog.state(), text, Dialect::PostgreSQL, known).await?;
     let parameters = placeholders::types(&plan).map_err(|error| shared.classify(error))?;
     Ok(Description { schema: shown(plan.schema().inner()), parameters })
 }

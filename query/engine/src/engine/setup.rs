@@ -8,6 +8,7 @@ use super::memory::Memory;
 use super::options::{SessionOptions, Spill};
 use super::spill::EncryptedTempFiles;
 use super::statement_tasks::share_permits;
+use super::text_types;
 use super::times;
 use super::window_memory::CountWindowMemory;
 use super::yielding::YieldAboveJoins;
@@ -80,6 +81,7 @@ pub(super) fn session_state(options: &SessionOptions) -> Result<SessionState, Da
         .with_physical_optimizer_rule(Arc::new(YieldAboveJoins))
         .with_physical_optimizer_rule(Arc::new(CountHandedOver));
     let builder = extensions.iter().fold(builder, |builder, extension| extension.install(builder));
+    let builder = text_types::install(builder);
     let mut state = holdfast_dialect::install(times::install(builder)).build();
     datafusion_functions_json::register_all(&mut state)?;
     for function in holdfast_aggregation::functions() {

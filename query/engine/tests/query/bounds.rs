@@ -192,7 +192,10 @@ async fn a_pattern_in_an_argument_of_a_table_function_is_refused() {
     let session = Fixture::empty().as_officer();
     let statement = "SELECT * FROM generate_series(1, CASE WHEN 'a' LIKE '%_' THEN 1 ELSE 2 END)";
     let refused = session.sql(statement).await.err();
-    assert!(matches!(&refused, Some(QueryError::Statement(why)) if why.message.contains("table function")), "{refused:?}");
+    assert!(
+        matches!(&refused, Some(QueryError::Statement(why)) if why.message.contains("table function")),
+        "{refused:?}"
+    );
 }
 
 /// A function that does not yield while it waits for a one among its arguments to be let go.

@@ -85,9 +85,9 @@ impl CatalogQuery {
 
     /// The columns of its result, and the types of its parameters. `None` if its form is unknown here.
     pub(crate) async fn describe(self, reader: &Reader) -> Result<Option<(SchemaRef, Vec<u32>)>, Failure> {
-        let planned = reader.session().on_statement_thread(move || {
-            self.plan().map(|plan| (schema(plan.columns()), plan.parameters().to_vec()))
-        });
+        let planned = reader
+            .session()
+            .on_statement_thread(move || self.plan().map(|plan| (schema(plan.columns()), plan.parameters().to_vec())));
         known(planned.await?)
     }
 

@@ -1,6 +1,8 @@
 //! The tables of the catalog for the engine, and rows of the catalog for the wire.
 
-use arrow_array::builder::{BinaryBuilder, BooleanBuilder, Float64Builder, Int16Builder, Int32Builder, Int64Builder, StringBuilder};
+use arrow_array::builder::{
+    BinaryBuilder, BooleanBuilder, Float64Builder, Int16Builder, Int32Builder, Int64Builder, StringBuilder,
+};
 use arrow_array::{ArrayRef, RecordBatch, StructArray};
 use arrow_schema::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
 use datafusion::catalog::{MemTable, TableProvider};
@@ -68,7 +70,8 @@ pub(super) fn engine_table(
 ) -> Result<Arc<dyn TableProvider>, CatalogError> {
     let rows = catalog.all_rows(schema, name, &Session::default())?;
     let mut served = catalog.served();
-    let columns = served.find(|(in_schema, known, _)| *in_schema == schema && *known == name).map(|(.., columns)| columns);
+    let columns =
+        served.find(|(in_schema, known, _)| *in_schema == schema && *known == name).map(|(.., columns)| columns);
     let (mut fields, mut arrays) = (Vec::new(), Vec::new());
     for (place, (name, oid)) in columns.unwrap_or_default().into_iter().enumerate() {
         let (array, oid) = column(catalog, &rows, place, oid);
@@ -90,10 +93,12 @@ fn column(catalog: &Catalog, rows: &[Vec<Datum>], place: usize, oid: Oid) -> (Ar
     match type_name(oid).unwrap_or_default() {
         "bool" => {
             let mut array = BooleanBuilder::new();
-            values().for_each(|value| array.append_option(match value {
-                Datum::Bool(value) => Some(*value),
-                _ => None,
-            }));
+            values().for_each(|value| {
+                array.append_option(match value {
+                    Datum::Bool(value) => Some(*value),
+                    _ => None,
+                })
+            });
             (Arc::new(array.finish()), oid)
         }
         "int2" => {
@@ -115,10 +120,12 @@ fn column(catalog: &Catalog, rows: &[Vec<Datum>], place: usize, oid: Oid) -> (Ar
         }
         "float4" | "float8" => {
             let mut array = Float64Builder::new();
-            values().for_each(|value| array.append_option(match value {
-                Datum::Float(number) => Some(*number),
-                _ => None,
-            }));
+            values().for_each(|value| {
+                array.append_option(match value {
+                    Datum::Float(number) => Some(*number),
+                    _ => None,
+                })
+            });
             (Arc::new(array.finish()), holdfast_catalog::oid_of_type("float8").unwrap_or(oid))
         }
         kind => {

@@ -6,8 +6,9 @@
 use super::portal::{Portal, missing_cursor, missing_statement};
 use super::result::{Interruption, ResultRows, SessionError};
 use super::state::Session;
-use crate::sqlstate::{Failure, warning};
-use crate::statements::{Command, FetchCount};
+use crate::sqlstate::{Failure, warning_of};
+use crate::statements::{Command, FetchCount, Setting};
+use crate::variables::TransactionModes;
 use datafusion::common::ScalarValue;
 use datafusion_postgres::pgwire::messages::response::TransactionStatus;
 
@@ -34,7 +35,12 @@ impl Session {
             return Err(Failure::new("25P02", failed).into());
         }
         let tag = match command {
-            Command::Query(query) => return Ok(Outcome::Rows(self.read(query, values, interruption).await?)),
+            Command::Query(query) => {
+                for setting in &query.settings {
+                    self.set(setting).await?;
+                }
+                return Ok(Outcome::Rows(self.read(query, values, interruption).await?));
+            }
             Command::Show(name) => {
                 let value = self.variables.show(name)?;
                 return Ok(Outcome::Rows(ResultRows::of_texts(&[name], vec![vec![value]])?));
@@ -58,13 +64,18 @@ impl Session {
                 self.store_portal(cursor.clone(), Portal::of_cursor(rows, *is_held))?;
                 "DECLARE CURSOR"
             }
-            Command::Set(values) => {
-                for (name, value) in values {
-                    let change = match value {
-                        Some(value) => self.variables.set(name, value)?,
-                        None => self.variables.reset(name)?,
-                    };
-                    self.report(change).await?;
+            Command::Set(setting) => {
+                self.set(setting).await?;
+                "SET"
+            }
+            Command::SetTransaction { modes, of_session } => {
+                if !of_session && self.transaction == TransactionStatus::Idle {
+                    let outside = "SET TRANSACTION can only be used in transaction blocks";
+                    self.wire.notice(warning_of("25P01", outside.to_owned())).await?;
+                } else {
+                    for change in self.variables.set_modes(*modes, *of_session) {
+                        self.report(change).await?;
+                    }
                 }
                 "SET"
             }
@@ -78,6 +89,10 @@ impl Session {
                 "RESET"
             }
             Command::DiscardAll => {
+                if self.transaction != TransactionStatus::Idle {
+                    let inside = "DISCARD ALL cannot run inside a transaction block";
+                    return Err(Failure::new("25001", inside).into());
+                }
                 self.reset_all().await?;
                 self.prepared.clear();
                 self.portals.clear();
@@ -99,7 +114,9 @@ impl Session {
                 self.portals.clear();
                 "CLOSE CURSOR ALL"
             }
-            Command::Begin | Command::Commit | Command::Rollback => self.change_transaction(command).await?,
+            Command::Begin(modes) => self.begin(*modes).await?,
+            Command::Commit { is_chained } => self.end_transaction(true, *is_chained).await?,
+            Command::Rollback { is_chained } => self.end_transaction(false, *is_chained).await?,
             Command::Savepoint | Command::Release | Command::RollbackToSavepoint => {
                 if self.transaction == TransactionStatus::Idle {
                     let outside = "savepoints can only be used in transaction blocks";
@@ -126,21 +143,48 @@ impl Session {
         Ok(())
     }
 
-    async fn change_transaction(&mut self, command: &Command) -> Result<&'static str, SessionError> {
+    async fn set(&mut self, setting: &Setting) -> Result<(), SessionError> {
+        let Setting { name, value, is_local } = setting;
+        if *is_local && self.transaction == TransactionStatus::Idle {
+            let outside = "SET LOCAL can only be used in transaction blocks";
+            return Ok(self.wire.notice(warning_of("25P01", outside.to_owned())).await?);
+        }
+        let change = self.variables.change(name, value.as_deref(), *is_local)?;
+        self.report(change).await
+    }
+
+    async fn begin(&mut self, modes: TransactionModes) -> Result<&'static str, SessionError> {
+        if self.transaction == TransactionStatus::Transaction {
+            let inside = "there is already a transaction in progress";
+            self.wire.notice(warning_of("25001", inside.to_owned())).await?;
+        } else {
+            self.variables.begin_transaction();
+        }
+        for change in self.variables.set_modes(modes, false) {
+            self.report(change).await?;
+        }
+        self.transaction = TransactionStatus::Transaction;
+        Ok("BEGIN")
+    }
+
+    async fn end_transaction(&mut self, commits: bool, is_chained: bool) -> Result<&'static str, SessionError> {
         let before = self.transaction;
-        if *command == Command::Begin {
-            if before == TransactionStatus::Transaction {
-                self.wire.notice(warning("there is already a transaction in progress".to_owned())).await?;
-            }
-            self.transaction = TransactionStatus::Transaction;
-            return Ok("BEGIN");
-        }
         if before == TransactionStatus::Idle {
-            self.wire.notice(warning("there is no transaction in progress".to_owned())).await?;
+            let outside = if is_chained {
+                let what = if commits { "COMMIT" } else { "ROLLBACK" };
+                return Err(
+                    Failure::new("25P01", format!("{what} AND CHAIN can only be used in transaction blocks")).into()
+                );
+            } else {
+                "there is no transaction in progress"
+            };
+            self.wire.notice(warning_of("25P01", outside.to_owned())).await?;
         }
-        self.transaction = TransactionStatus::Idle;
         self.close_portals();
-        let is_committed = *command == Command::Commit && before != TransactionStatus::Error;
-        Ok(if is_committed { "COMMIT" } else { "ROLLBACK" })
+        for change in self.variables.end_transaction(is_chained) {
+            self.report(change).await?;
+        }
+        self.transaction = if is_chained { TransactionStatus::Transaction } else { TransactionStatus::Idle };
+        Ok(if commits && before != TransactionStatus::Error { "COMMIT" } else { "ROLLBACK" })
     }
 }

@@ -18,6 +18,7 @@ use datafusion_postgres::pgwire::messages::extendedquery::{
 };
 use datafusion_postgres::pgwire::messages::response::{EmptyQueryResponse, TransactionStatus};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 impl Session {
     /// Handles a message of the extended protocol.
@@ -88,6 +89,8 @@ impl Session {
         query: &mut ReadQuery,
         types: &[u32],
     ) -> Result<(Vec<Parameter>, SchemaRef), SessionError> {
+        let named = types.iter().map(|oid| Parameter::named(*oid)).collect::<Result<Vec<_>, _>>()?;
+        let known = named.iter().map(|named| named.as_ref().and_then(Parameter::field)).collect();
         let interruption = self.interruption();
         let time = self.variables.statement_timeout();
         if let Some((text, _)) = &query.catalog {
@@ -105,16 +108,16 @@ impl Session {
             }
             query.catalog = None;
         }
-        let describe = tokio::time::timeout(time, self.reader.describe(&query.text));
+        let describe = tokio::time::timeout(time, self.reader.describe_with(&query.text, known));
         let described = interruption.or(&mut self.wire, describe).await?;
         let described = described.unwrap_or(Err(holdfast_query::QueryError::TimedOut));
         let description = described.map_err(|error| query.sent.locate(error))?;
         let count = description.parameters.len().max(types.len());
         let parameters = (0..count).map(|index| {
-            let expected = description.parameters.get(index).cloned().flatten();
-            Parameter::new(types.get(index).copied().unwrap_or(0), expected)
+            let named = named.get(index).cloned().flatten();
+            named.unwrap_or_else(|| Parameter::expected(description.parameters.get(index).and_then(Option::as_ref)))
         });
-        Ok((parameters.collect::<Result<_, _>>()?, description.schema))
+        Ok((parameters.collect(), description.schema))
     }
 
     async fn bind(&mut self, bind: Bind) -> Result<(), SessionError> {
@@ -125,9 +128,10 @@ impl Session {
             return Err(Failure::new("08P01", format!("{given} values are bound to {expected} parameters")).into());
         }
         let formats = Formats::read(&bind.parameter_formats, given)?;
+        let now = microseconds_now();
         let values = statement.parameters.iter().zip(&bind.parameters).enumerate();
         let values = values.map(|(index, (parameter, bytes))| {
-            parameter.value(index + 1, bytes.as_ref(), formats.of(index) == FieldFormat::Binary)
+            parameter.value(index + 1, bytes.as_ref(), formats.of(index) == FieldFormat::Binary, now)
         });
         let values = values.collect::<Result<Vec<_>, _>>()?;
         let columns = match &statement.schema {
@@ -216,4 +220,10 @@ impl Session {
             Ok(self.wire.put(PgWireBackendMessage::PortalSuspended(PortalSuspended::new())).await?)
         }
     }
+}
+
+/// The microseconds of the clock since 1970.
+fn microseconds_now() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }

@@ -13,91 +13,28 @@
 use crate::sqlstate::Failure;
 use crate::variables::Variables;
 use datafusion::sql::sqlparser::ast::{
-    CloseCursor, DiscardObject, Expr, FetchDirection, Ident, ObjectName, Query, Reset, Set, SetExpr, Statement, Value,
-    Visit, Visitor,
+    CloseCursor, ContextModifier, DiscardObject, Expr, FetchDirection, Ident, ObjectName, Query, Reset, Set, SetExpr,
+    Statement, Value, Visit, Visitor,
 };
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
+use datafusion::sql::sqlparser::tokenizer::Tokenizer;
 use holdfast_query::{Reader, StatementError, check_bounds};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+mod arrays;
+mod command;
 mod names;
 mod rewrite;
 mod sent;
+mod transactions;
 
+pub(crate) use command::{Command, FetchCount, ReadQuery, Setting};
 pub(crate) use sent::Sent;
 
 /// Bytes of a text that is parsed at once if it has no parentheses: most commands of a session are such.
 const SHORT_BYTES: usize = 512;
-
-/// A query of the archive or its catalog.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ReadQuery {
-    /// The statement for the engine.
-    pub(crate) text: String,
-    /// The client's text, if the statement is one over the catalog alone, and the types of its parameters.
-    pub(crate) catalog: Option<(String, Vec<u32>)>,
-    /// The command tag of its completion.
-    pub(crate) tag: &'static str,
-    /// Where it is in the client's text.
-    pub(crate) sent: Sent,
-}
-
-/// The number of rows that FETCH returns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum FetchCount {
-    Rows(u32),
-    All,
-}
-
-/// One statement of a client.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Command {
-    Query(ReadQuery),
-    /// Names with values; `None` means DEFAULT.
-    Set(Vec<(String, Option<String>)>),
-    Show(String),
-    ShowAll,
-    Reset(Option<String>),
-    Begin,
-    Commit,
-    Rollback,
-    Savepoint,
-    Release,
-    RollbackToSavepoint,
-    DiscardAll,
-    /// A prepared statement; `None` means all.
-    Deallocate(Option<String>),
-    /// A cursor; `None` means all.
-    Close(Option<String>),
-    Declare {
-        cursor: String,
-        query: ReadQuery,
-        is_held: bool,
-    },
-    Fetch {
-        cursor: String,
-        count: FetchCount,
-    },
-    /// Completed with this tag, without effect.
-    NoOperation(&'static str),
-}
-
-impl Command {
-    /// Whether it may run in a transaction that has failed.
-    pub(crate) fn ends_a_failed_transaction(&self) -> bool {
-        matches!(self, Self::Commit | Self::Rollback | Self::RollbackToSavepoint)
-    }
-
-    /// The bytes of the client's text that it keeps beside its own.
-    pub(crate) fn sent_bytes(&self) -> usize {
-        match self {
-            Self::Query(query) | Self::Declare { query, .. } => query.sent.bytes(),
-            _ => 0,
-        }
-    }
-}
 
 /// Parses the statements of clients.
 #[derive(Debug, Default)]
@@ -122,18 +59,21 @@ impl Statements {
     /// The commands of a text, in order. A refused statement is an error at its place, so that the statements before it still
     /// run.
     pub(crate) fn parse(&self, text: &str, variables: &Variables) -> Result<Vec<Result<Command, Failure>>, Failure> {
-        if text.trim_matches(|c: char| c.is_whitespace() || c == ';').eq_ignore_ascii_case("abort") {
-            return Ok(vec![Ok(Command::Rollback)]);
-        }
         check_bounds(text)?;
-        let parser = Parser::new(&PostgreSqlDialect {}).try_with_sql(text);
-        let statements =
-            parser.and_then(|mut parser| parser.parse_statements()).map_err(|error| syntax(&error, text))?;
+        let tokens = Tokenizer::new(&PostgreSqlDialect {}, text).tokenize_with_location();
+        let (tokens, mut of_transactions) = transactions::take(tokens.map_err(|error| syntax(&error.into(), text))?);
+        let mut parser = Parser::new(&PostgreSqlDialect {}).with_tokens_with_locations(tokens);
+        let statements = parser.parse_statements().map_err(|error| syntax(&error, text))?;
         let count = statements.len();
         let is_alone = count == 1;
-        let mut commands = Vec::with_capacity(statements.len());
+        let mut commands = Vec::with_capacity(count);
         for (index, statement) in statements.into_iter().enumerate() {
-            let rewritten = rewrite::for_archive(rewrite::insert_session_values(statement.clone(), variables));
+            if let Some(command) = of_transactions.remove(&index) {
+                commands.push(Ok(command));
+                continue;
+            }
+            let (with_session_values, settings) = rewrite::insert_session_values(statement.clone(), variables);
+            let rewritten = rewrite::for_archive(with_session_values);
             let own_text = || match is_alone {
                 true => text.trim().trim_end_matches(';').trim_end().to_owned(),
                 false => statement.to_string(),
@@ -146,25 +86,21 @@ impl Statements {
             } else {
                 (rewritten.to_string(), Sent::rewritten(text, index, count))
             };
-            let for_catalog = names::is_of_catalog_alone(&statement).then(own_text);
-            commands.push(command(&rewritten, text_of_statement, for_catalog, sent));
+            let catalog = names::is_of_catalog_alone(&statement).then(own_text).map(|text| (text, Vec::new()));
+            let query = ReadQuery { text: text_of_statement, catalog, tag: "SELECT", sent, settings };
+            commands.push(command(&rewritten, query));
         }
         Ok(commands)
     }
 }
 
-fn command(
-    statement: &Statement,
-    text: String,
-    for_catalog: Option<String>,
-    sent: Sent,
-) -> Result<Command, Failure> {
-    let query = |tag| Ok(Command::Query(ReadQuery { text: text.clone(), catalog: None, tag, sent: sent.clone() }));
+/// The command of a statement. `query` is the statement, if it is a query.
+fn command(statement: &Statement, read: ReadQuery) -> Result<Command, Failure> {
+    let query = |tag| Ok(Command::Query(ReadQuery { catalog: None, tag, ..read.clone() }));
     match statement {
         Statement::Query(parsed) => {
             refuse_writes(parsed)?;
-            let catalog = for_catalog.map(|text| (text, Vec::new()));
-            Ok(Command::Query(ReadQuery { text, catalog, tag: "SELECT", sent }))
+            Ok(Command::Query(read))
         }
         Statement::Explain { statement, .. } => match statement.as_ref() {
             Statement::Query(parsed) => {
@@ -181,21 +117,22 @@ fn command(
             Reset::ALL => None,
             Reset::ConfigurationParameter(name) => Some(name_of(name)),
         })),
-        Statement::StartTransaction { .. } => Ok(Command::Begin),
-        Statement::Commit { .. } => Ok(Command::Commit),
         Statement::Rollback { savepoint: Some(_), .. } => Ok(Command::RollbackToSavepoint),
-        Statement::Rollback { .. } => Ok(Command::Rollback),
         Statement::Savepoint { .. } => Ok(Command::Savepoint),
         Statement::ReleaseSavepoint { .. } => Ok(Command::Release),
         Statement::Discard { object_type: DiscardObject::ALL } => Ok(Command::DiscardAll),
-        Statement::Discard { .. } => Ok(Command::NoOperation("DISCARD")),
+        Statement::Discard { object_type } => Ok(Command::NoOperation(match object_type {
+            DiscardObject::PLANS => "DISCARD PLANS",
+            DiscardObject::SEQUENCES => "DISCARD SEQUENCES",
+            _ => "DISCARD TEMP",
+        })),
         Statement::Deallocate { name, .. } => {
             let is_all = name.quote_style.is_none() && name.value.eq_ignore_ascii_case("all");
             Ok(Command::Deallocate((!is_all).then(|| folded(name))))
         }
         Statement::Close { cursor: CloseCursor::All } => Ok(Command::Close(None)),
         Statement::Close { cursor: CloseCursor::Specific { name } } => Ok(Command::Close(Some(folded(name)))),
-        Statement::Declare { stmts } => declare_command(stmts, sent),
+        Statement::Declare { stmts } => declare_command(stmts, read.sent),
         Statement::Fetch { name, direction, into: None, .. } => {
             Ok(Command::Fetch { cursor: folded(name), count: fetch_count(direction)? })
         }
@@ -219,16 +156,18 @@ fn show_command(variable: &[Ident]) -> Command {
 }
 
 fn set_command(set: &Set) -> Result<Command, Failure> {
-    let one = |name: &str, value: Option<String>| Ok(Command::Set(vec![(name.to_owned(), value)]));
+    let one = |name: &str, value| Ok(Command::Set(Setting { name: name.to_owned(), value, is_local: false }));
     match set {
-        Set::SingleAssignment { variable, values, .. } => one(&name_of(variable), value_of(values)?),
+        Set::SingleAssignment { scope, variable, values, .. } => Ok(Command::Set(Setting {
+            name: name_of(variable),
+            value: value_of(values)?,
+            is_local: matches!(scope, Some(ContextModifier::Local)),
+        })),
         Set::SetTimeZone { value, .. } => one("TimeZone", value_of(std::slice::from_ref(value))?),
         Set::SetNames { charset_name, .. } => one("client_encoding", Some(charset_name.value.clone())),
         Set::SetNamesDefault {} => one("client_encoding", None),
         Set::SetRole { role_name, .. } => one("role", role_name.as_ref().map(folded).or(Some("none".to_owned()))),
         Set::SetSessionAuthorization(_) => one("session_authorization", Some("another".to_owned())),
-        // Isolation levels and access modes have no effect: each statement reads one snapshot, and none writes.
-        Set::SetTransaction { .. } => Ok(Command::NoOperation("SET")),
         other => Err(Failure::unsupported(&format!("SET {other}"))),
     }
 }
@@ -266,7 +205,8 @@ fn declare_command(declared: &[datafusion::sql::sqlparser::ast::Declare], sent: 
     refuse_writes(query)?;
     let text = query.to_string();
     let is_of_catalog = names::is_of_catalog_alone(&Statement::Query(query.clone()));
-    let query = ReadQuery { catalog: is_of_catalog.then(|| (text.clone(), Vec::new())), text, tag: "SELECT", sent };
+    let catalog = is_of_catalog.then(|| (text.clone(), Vec::new()));
+    let query = ReadQuery { catalog, text, tag: "SELECT", sent, settings: Vec::new() };
     Ok(Command::Declare { cursor: folded(name), query, is_held: one.hold == Some(true) })
 }
 

@@ -62,7 +62,8 @@ impl Visitor for Names {
 fn is_type_of_catalog(data_type: &DataType) -> bool {
     let text = data_type.to_string().to_lowercase();
     let name = text.rsplit('.').next().unwrap_or_default();
-    name.starts_with("reg") || matches!(name, "oid" | "oid[]" | "name" | "name[]" | "int2vector" | "oidvector" | "\"char\"")
+    name.starts_with("reg")
+        || matches!(name, "oid" | "oid[]" | "name" | "name[]" | "int2vector" | "oidvector" | "\"char\"")
 }
 
 fn lower(name: &ObjectName) -> String {

@@ -1,21 +1,21 @@
 //! Rewrites statements to forms that the engine supports, with the same meaning.
 
+use super::command::Setting;
 use crate::variables::Variables;
 use datafusion::sql::sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Query, SelectItem, SetExpr, Statement, Value,
-    ValueWithSpan, VisitMut, VisitorMut,
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Query, SelectItem, SetExpr, Statement,
+    Value, ValueWithSpan, VisitMut, VisitorMut,
 };
 use datafusion_postgres::datafusion_pg_catalog::sql::rules::{
     CurrentUserVariableToSessionUserFunctionCall, FixVersionColumnName, PrependUnqualifiedPgTableName,
-    RewriteArrayAnyAllOperation, RewritePgCatalogOperator, SqlStatementRewriteRule, StripCallableQualifier,
-    StripCollate,
+    RewritePgCatalogOperator, SqlStatementRewriteRule, StripCallableQualifier, StripCollate,
 };
 use std::ops::ControlFlow;
 
 /// Applies the rules that keep the meaning of every statement.
 pub(super) fn for_archive(statement: Statement) -> Statement {
-    let rules: [&dyn SqlStatementRewriteRule; 7] = [
-        &RewriteArrayAnyAllOperation,
+    let statement = super::arrays::write_elements(statement);
+    let rules: [&dyn SqlStatementRewriteRule; 6] = [
         &PrependUnqualifiedPgTableName,
         &StripCallableQualifier,
         &CurrentUserVariableToSessionUserFunctionCall,
@@ -26,21 +26,29 @@ pub(super) fn for_archive(statement: Statement) -> Statement {
     rules.iter().fold(statement, |statement, rule| rule.rewrite(statement))
 }
 
-/// Replaces calls of functions about the session (its user, its variables) by their values.
-pub(super) fn insert_session_values(mut statement: Statement, variables: &Variables) -> Statement {
-    let _: ControlFlow<()> = VisitMut::visit(&mut statement, &mut SessionValues { variables });
-    statement
+/// Replaces calls of functions about the session (its user, its variables) by their values. Returns the variables that the
+/// statement sets as well.
+pub(super) fn insert_session_values(mut statement: Statement, variables: &Variables) -> (Statement, Vec<Setting>) {
+    let mut values = SessionValues { variables, settings: Vec::new() };
+    let _: ControlFlow<()> = VisitMut::visit(&mut statement, &mut values);
+    (statement, values.settings)
 }
 
 struct SessionValues<'v> {
     variables: &'v Variables,
+    settings: Vec<Setting>,
 }
 
 impl SessionValues<'_> {
     /// The name of the function's column, and its value.
-    fn value(&self, function: &Function) -> Option<(String, Value)> {
-        let [part] = function.name.0.as_slice() else { return None };
-        let name = part.as_ident()?.value.to_lowercase();
+    fn value(&mut self, function: &Function) -> Option<(String, Value)> {
+        let name = match function.name.0.as_slice() {
+            [part] => part.as_ident()?.value.to_lowercase(),
+            [schema, part] if schema.as_ident().is_some_and(|schema| schema.value == "pg_catalog") => {
+                part.as_ident()?.value.to_lowercase()
+            }
+            _ => return None,
+        };
         let value = match (name.as_str(), arguments(function)?.as_slice()) {
             ("session_user" | "current_user" | "current_role" | "user", []) => {
                 Value::SingleQuotedString(self.variables.show("session_authorization").unwrap_or_default())
@@ -50,6 +58,12 @@ impl SessionValues<'_> {
                 Err(_) if missing.first().is_some_and(|missing| missing.eq_ignore_ascii_case("true")) => Value::Null,
                 Err(_) => return None,
             },
+            ("set_config", [variable, value, is_local]) => {
+                let is_local = is_local.eq_ignore_ascii_case("true");
+                let value = value.clone();
+                self.settings.push(Setting { name: variable.clone(), value: Some(value.clone()), is_local });
+                Value::SingleQuotedString(value)
+            }
             _ => return None,
         };
         Some((name, value))

@@ -1,4 +1,5 @@
 use super::*;
+use crate::variables::TransactionModes;
 use std::time::Duration;
 
 fn parse(text: &str) -> Result<Vec<Result<Command, Failure>>, Failure> {
@@ -30,7 +31,11 @@ fn a_query_of_the_archive_keeps_its_meaning() {
     let subquery = "select subject, (select count(*) from surveys s where s.session = e.subject) from events e";
     assert_eq!(query(subquery), subquery);
     assert_eq!(query("select id, * from events"), "select id, * from events");
-    assert_eq!(query("select 1 where 2 = any($1)"), "SELECT 1 WHERE array_contains($1, 2)");
+    assert_eq!(query("select 1 where 2 = any($1)"), "select 1 where 2 = any($1)");
+    assert_eq!(
+        query("select 1 where a = any('{x,\"y z\",NULL}') and b <> all('{}')"),
+        "SELECT 1 WHERE a = ANY(ARRAY['x', 'y z', NULL]) AND true"
+    );
     assert_eq!(query("select pg_catalog.upper(id) from events"), "SELECT upper(id) FROM events");
 }
 
@@ -132,7 +137,9 @@ fn unsupported_statements_and_invalid_ones_have_different_sqlstates() {
 
 #[test]
 fn commands_of_the_session_are_parsed() {
-    let set = |name: &str, value: &str| Command::Set(vec![(name.to_owned(), Some(value.to_owned()))]);
+    let set = |name: &str, value: &str| {
+        Command::Set(Setting { name: name.to_owned(), value: Some(value.to_owned()), is_local: false })
+    };
     for (text, command) in [
         ("set statement_timeout = '2s'", set("statement_timeout", "2s")),
         ("SET SESSION statement_timeout TO 500", set("statement_timeout", "500")),
@@ -142,9 +149,14 @@ fn commands_of_the_session_are_parsed() {
         ("set time zone 'Europe/Vienna'", set("TimeZone", "Europe/Vienna")),
         ("set names 'UTF8'", set("client_encoding", "UTF8")),
         ("set role none", set("role", "none")),
-        ("set application_name to default", Command::Set(vec![("application_name".to_owned(), None)])),
-        ("set session characteristics as transaction read only", Command::NoOperation("SET")),
-        ("set transaction isolation level serializable", Command::NoOperation("SET")),
+        (
+            "set application_name to default",
+            Command::Set(Setting { name: "application_name".to_owned(), value: None, is_local: false }),
+        ),
+        (
+            "set local work_mem = '1MB'",
+            Command::Set(Setting { name: "work_mem".to_owned(), value: Some("1MB".to_owned()), is_local: true }),
+        ),
         ("show transaction_isolation", Command::Show("transaction_isolation".to_owned())),
         ("show transaction isolation level", Command::Show("transaction_isolation".to_owned())),
         ("show time zone", Command::Show("TimeZone".to_owned())),
@@ -152,13 +164,9 @@ fn commands_of_the_session_are_parsed() {
         ("show all", Command::ShowAll),
         ("reset all", Command::Reset(None)),
         ("reset statement_timeout", Command::Reset(Some("statement_timeout".to_owned()))),
-        ("begin", Command::Begin),
-        ("begin read only", Command::Begin),
-        ("start transaction isolation level repeatable read, read only", Command::Begin),
-        ("commit", Command::Commit),
-        ("end", Command::Commit),
-        ("rollback", Command::Rollback),
-        ("ABORT;", Command::Rollback),
+        ("begin", Command::Begin(TransactionModes::default())),
+        ("commit", Command::Commit { is_chained: false }),
+        ("ABORT;", Command::Rollback { is_chained: false }),
         ("savepoint a", Command::Savepoint),
         ("release savepoint a", Command::Release),
         ("rollback to savepoint a", Command::RollbackToSavepoint),

@@ -3,12 +3,14 @@
 //! The client receives the types of the columns before the rows exist. Rows of other types are cast to the described ones.
 //! Types that PostgreSQL lacks are described and encoded as text.
 
+use super::output::{self, sized};
+use super::types::{size_of, told, written};
 use crate::catalog::{TYPE, is_encoded};
 use crate::sqlstate::Failure;
 use arrow_array::cast::AsArray;
-use arrow_array::types::TimestampMicrosecondType;
 use arrow_array::{Array, ArrayRef, RecordBatch};
-use arrow_schema::{DataType, Field, FieldRef, Schema, TimeUnit};
+use arrow_schema::{DataType, Field, FieldRef, Schema};
+use bytes::BytesMut;
 use datafusion::arrow::compute::cast;
 use datafusion_postgres::arrow_pg::datatypes::field_into_pg_type;
 use datafusion_postgres::arrow_pg::encoder::encode_value;
@@ -16,13 +18,7 @@ use datafusion_postgres::pgwire::api::Type;
 use datafusion_postgres::pgwire::api::results::{DataRowEncoder, FieldFormat, FieldInfo};
 use datafusion_postgres::pgwire::messages::data::{DataRow, RowDescription};
 use holdfast_query::QueryError;
-use std::ops::Range;
 use std::sync::Arc;
-
-/// The most digits of a decimal that the encoder writes exactly. A longer decimal is sent as text.
-const MAX_DIGITS: u8 = 28;
-/// The microseconds since 1970 of the years 1 to 9999, which the encoder writes with four digits.
-const FOUR_DIGITS: Range<i64> = -62_135_596_800_000_000..253_402_300_800_000_000;
 
 /// The format (text or binary) of each column.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,57 +56,93 @@ impl Formats {
 /// The columns of a result as they are described to the client.
 #[derive(Debug, Clone)]
 pub(crate) struct Columns {
-    /// Their PostgreSQL types.
-    fields: Arc<Vec<FieldInfo>>,
-    /// Their types in memory when they are encoded.
-    types: Vec<DataType>,
+    columns: Arc<[Column]>,
+}
+
+#[derive(Debug)]
+struct Column {
+    /// As it is described.
+    info: FieldInfo,
+    /// Its type in memory when it is encoded.
+    data_type: DataType,
+    /// A type without a form here, such as a record: the library encodes it.
+    is_other: bool,
+}
+
+impl Column {
+    fn new(field: &FieldRef, format: FieldFormat) -> Self {
+        if is_encoded(field.data_type()) {
+            let wire_type = named_type(field).unwrap_or(Type::RECORD);
+            let size = size_of(&wire_type);
+            let info = FieldInfo::new(field.name().clone(), None, None, wire_type, format).with_type_size(size);
+            return Self { info, data_type: field.data_type().clone(), is_other: false };
+        }
+        let (wire_type, data_type, is_other) = match (told(field), written(field.data_type())) {
+            (Some(wire_type), Some(data_type)) => (wire_type, data_type, false),
+            _ => match field_into_pg_type(field) {
+                Ok(wire_type) if !matches!(field.data_type(), DataType::Map(..) | DataType::Union(..)) => {
+                    (wire_type, field.data_type().clone(), true)
+                }
+                _ => (Type::TEXT, DataType::Utf8, false),
+            },
+        };
+        let size = size_of(&wire_type);
+        let info = FieldInfo::new(field.name().clone(), None, None, wire_type, format).with_type_size(size);
+        Self { info, data_type, is_other }
+    }
 }
 
 impl Columns {
     /// The columns of `schema`.
     pub(crate) fn new(schema: &Schema, formats: &Formats) -> Self {
-        let (mut fields, mut types) = (Vec::new(), Vec::new());
-        for (index, field) in schema.fields().iter().enumerate() {
-            let (pg_type, data_type) = pg_type(field);
-            types.push(data_type);
-            let size = size_of(&pg_type);
-            let info = FieldInfo::new(field.name().clone(), None, None, pg_type, formats.of(index));
-            fields.push(info.with_type_size(size));
-        }
-        Self { fields: Arc::new(fields), types }
+        let columns = schema.fields().iter().enumerate();
+        Self { columns: columns.map(|(index, field)| Column::new(field, formats.of(index))).collect() }
     }
 
     pub(crate) fn description(&self) -> RowDescription {
-        RowDescription::new(self.fields.iter().map(Into::into).collect())
+        RowDescription::new(self.columns.iter().map(|column| (&column.info).into()).collect())
     }
 
     /// The rows of `batch`.
     pub(crate) fn rows(&self, batch: &RecordBatch) -> Result<Rows, Failure> {
-        if batch.num_columns() != self.types.len() {
+        if batch.num_columns() != self.columns.len() {
             return Err(Failure::new("XX000", "the result has other columns than were described"));
         }
-        let mut columns: Vec<(ArrayRef, FieldRef)> = Vec::with_capacity(self.types.len());
-        let schema = batch.schema();
-        for ((array, field), data_type) in batch.columns().iter().zip(schema.fields()).zip(&self.types) {
-            let (array, field) = if array.data_type() == data_type {
-                (Arc::clone(array), Arc::clone(field))
-            } else {
-                let array = cast(array, data_type).map_err(|error| Failure::from(QueryError::from(error)))?;
-                let field = Field::new(field.name(), data_type.clone(), true).with_metadata(field.metadata().clone());
-                (array, Arc::new(field))
-            };
-            columns.push((array, field));
+        let arrays = batch.columns().iter().zip(self.columns.iter()).map(|(array, column)| {
+            if *array.data_type() == column.data_type || is_same_form(array.data_type(), &column.data_type) {
+                return Ok(Arc::clone(array));
+            }
+            cast(array, &column.data_type).map_err(|error| Failure::from(QueryError::from(error)))
+        });
+        let arrays = arrays.collect::<Result<_, _>>()?;
+        Ok(Rows { columns: Arc::clone(&self.columns), arrays, row: Vec::new(), next: 0, count: batch.num_rows() })
+    }
+}
+
+/// Whether values of `actual` are written as those of `described`, so that they need no cast: it could round them.
+fn is_same_form(actual: &DataType, described: &DataType) -> bool {
+    (actual.is_decimal() && described.is_decimal() && written(actual).as_ref() == Some(actual))
+        || (matches!(actual, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) && described.is_string())
+        || (matches!(actual, DataType::Timestamp(..))
+            && written(actual).as_ref() == Some(actual)
+            && same_time(actual, described))
+}
+
+fn same_time(actual: &DataType, described: &DataType) -> bool {
+    match (actual, described) {
+        (DataType::Timestamp(one, zone), DataType::Timestamp(other, other_zone)) => {
+            one == other && zone.is_some() == other_zone.is_some()
         }
-        let encoder = DataRowEncoder::new(Arc::clone(&self.fields));
-        Ok(Rows { columns, fields: Arc::clone(&self.fields), encoder, next: 0, count: batch.num_rows() })
+        _ => false,
     }
 }
 
 /// The rows of one batch, encoded one by one.
 pub(crate) struct Rows {
-    columns: Vec<(ArrayRef, FieldRef)>,
-    fields: Arc<Vec<FieldInfo>>,
-    encoder: DataRowEncoder,
+    columns: Arc<[Column]>,
+    arrays: Vec<ArrayRef>,
+    /// The row that is being encoded.
+    row: Vec<u8>,
     next: usize,
     count: usize,
 }
@@ -125,81 +157,55 @@ impl Rows {
         if self.next == self.count {
             return None;
         }
-        let row = self.next;
+        let at = self.next;
         self.next += 1;
-        for ((array, field), info) in self.columns.iter().zip(self.fields.iter()) {
-            let encoded = if array.is_null(row) {
-                self.encoder.encode_field(&None::<i8>)
-            } else if is_encoded(array.data_type()) {
-                match encoded(array, row, info) {
-                    Ok(Encoded::Null) => self.encoder.encode_field(&None::<i8>),
-                    Ok(Encoded::Text(text)) => self.encoder.encode_field(&text),
-                    // The bytes are put as they are.
-                    Ok(Encoded::Binary(bytes)) => self.encoder.encode_field(&bytes),
-                    Err(failure) => return Some(Err(failure)),
+        self.row.clear();
+        for (array, column) in self.arrays.iter().zip(self.columns.iter()) {
+            if is_encoded(array.data_type()) {
+                if let Err(failure) = write_encoded(&mut self.row, array, at, &column.info) {
+                    return Some(Err(failure));
                 }
-            } else if let Some(text) = far_time(array, row, info) {
-                self.encoder.encode_field(&text)
-            } else {
-                encode_value(&mut self.encoder, array, row, field, info)
-            };
-            if let Err(error) = encoded {
-                return Some(Err(Failure::new("22000", format!("column {}: {error}", info.name()))));
+                continue;
+            }
+            if let Err(why) = write_field(&mut self.row, array, at, column) {
+                return Some(Err(Failure::new("22000", format!("column {}: {why}", column.info.name()))));
             }
         }
-        Some(Ok(self.encoder.take_row()))
+        let count = i16::try_from(self.columns.len());
+        let count = count.map_err(|_| Failure::new("54011", "a row has too many columns"));
+        Some(count.map(|count| DataRow::new(BytesMut::from(self.row.as_slice()), count)))
     }
 }
 
-/// The text of a time before the year 1 or after 9999, as PostgreSQL writes it. The encoder would give the year a sign.
-/// `None` for other times, in the binary format, and beyond the calendar of 262142 years.
-fn far_time(array: &ArrayRef, row: usize, info: &FieldInfo) -> Option<String> {
-    let DataType::Timestamp(TimeUnit::Microsecond, zone) = array.data_type() else { return None };
-    if info.format() != FieldFormat::Text || !matches!(zone.as_deref(), None | Some("UTC")) {
-        return None;
-    }
-    let times = array.as_primitive::<TimestampMicrosecondType>();
-    if FOUR_DIGITS.contains(&times.value(row)) {
-        return None;
-    }
-    let time = times.value_as_datetime(row)?;
-    let year: i64 = time.format("%Y").to_string().parse().ok()?;
-    let (year, era) = if year > 0 { (year, "") } else { (1 - year, " BC") };
-    let offset = if zone.is_some() { "+00" } else { "" };
-    Some(format!("{year:04}-{}{offset}{era}", time.format("%m-%d %H:%M:%S%.6f")))
-}
-
-/// A value of the catalog, which is encoded already, in the format of its column.
-enum Encoded<'v> {
-    Null,
-    Text(&'v str),
-    Binary(&'v [u8]),
-}
-
-fn encoded<'a>(array: &'a ArrayRef, row: usize, info: &FieldInfo) -> Result<Encoded<'a>, Failure> {
+/// Writes a value of the catalog, which is encoded already, in the format of its column.
+fn write_encoded(row: &mut Vec<u8>, array: &ArrayRef, at: usize, info: &FieldInfo) -> Result<(), Failure> {
     let both = array.as_struct();
     let (texts, binaries) = (both.column(0).as_string::<i32>(), both.column(1).as_binary::<i32>());
-    if texts.is_null(row) {
-        return Ok(Encoded::Null);
-    }
-    match info.format() {
-        FieldFormat::Text => Ok(Encoded::Text(texts.value(row))),
-        FieldFormat::Binary if binaries.is_null(row) => {
-            let name = info.datatype().name();
-            Err(Failure::new("42883", format!("no binary output function available for type {name}")))
-        }
-        FieldFormat::Binary => Ok(Encoded::Binary(binaries.value(row))),
-    }
+    let bytes = if array.is_null(at) || texts.is_null(at) {
+        None
+    } else if info.format() == FieldFormat::Text {
+        Some(texts.value(at).as_bytes())
+    } else if binaries.is_null(at) {
+        let name = info.datatype().name();
+        return Err(Failure::new("42883", format!("no binary output function available for type {name}")));
+    } else {
+        Some(binaries.value(at))
+    };
+    let length = bytes.map_or(Ok(-1), |bytes| i32::try_from(bytes.len()));
+    let length = length.map_err(|_| Failure::new("54000", "a value of the catalog is too long"))?;
+    row.extend(length.to_be_bytes());
+    row.extend(bytes.unwrap_or_default());
+    Ok(())
 }
 
 /// The OID and the modifier of a column's type, as the catalog tells them.
 pub(crate) fn described_type(field: &FieldRef) -> (u32, i32) {
-    let (wire_type, data_type) = pg_type(field);
-    let modifier = match data_type {
+    let column = Column::new(field, FieldFormat::Text);
+    let modifier = match column.data_type {
         DataType::Decimal128(precision, scale) => ((i32::from(precision) << 16) | (i32::from(scale) & 0x7ff)) + 4,
         _ => -1,
     };
-    (wire_type.oid(), modifier)
+    (column.info.datatype().oid(), modifier)
 }
 
 /// The PostgreSQL type that a field's metadata names.
@@ -208,51 +214,22 @@ fn named_type(field: &FieldRef) -> Option<Type> {
     Type::from_oid(oid)
 }
 
-/// The type that is described to the client, and the type in memory from which it is encoded.
-fn pg_type(field: &FieldRef) -> (Type, DataType) {
-    if is_encoded(field.data_type()) {
-        return (named_type(field).unwrap_or(Type::RECORD), field.data_type().clone());
+fn write_field(row: &mut Vec<u8>, array: &ArrayRef, at: usize, column: &Column) -> Result<(), String> {
+    let Column { info, data_type, is_other } = column;
+    if array.is_null(at) {
+        row.extend((-1_i32).to_be_bytes());
+        return Ok(());
     }
-    if let Some(named) = named_type(field)
-        && matches!(field.data_type(), DataType::Int16 | DataType::Int32 | DataType::Int64 | DataType::Utf8)
-    {
-        return (named, field.data_type().clone());
+    if *is_other {
+        let mut encoder = DataRowEncoder::new(Arc::new(vec![info.clone()]));
+        let field = Field::new(info.name(), data_type.clone(), true);
+        encode_value(&mut encoder, array, at, &field, info).map_err(|error| error.to_string())?;
+        row.extend_from_slice(&encoder.take_row().data);
+        return Ok(());
     }
-    let data_type = match field.data_type() {
-        // A column without a type is text in PostgreSQL.
-        DataType::Null => DataType::Utf8,
-        DataType::Decimal128(precision, _) if *precision <= MAX_DIGITS => field.data_type().clone(),
-        DataType::Decimal32(precision, scale) | DataType::Decimal64(precision, scale) => {
-            DataType::Decimal128(*precision, *scale)
-        }
-        DataType::Decimal128(..) | DataType::Decimal256(..) => DataType::Utf8,
-        DataType::Dictionary(_, values) => {
-            return pg_type(&Arc::new(Field::new(field.name(), (**values).clone(), true)));
-        }
-        DataType::RunEndEncoded(_, values) => return pg_type(values),
-        DataType::Map(..) | DataType::Union(..) => DataType::Utf8,
-        other => other.clone(),
-    };
-    let as_is = Arc::new(Field::new(field.name(), data_type.clone(), true).with_metadata(field.metadata().clone()));
-    match field_into_pg_type(&as_is) {
-        Ok(pg_type) => (pg_type, data_type),
-        Err(_) => (Type::TEXT, DataType::Utf8),
-    }
-}
-
-/// The size of a type's values in bytes; -1 if it varies.
-fn size_of(pg_type: &Type) -> i16 {
-    match *pg_type {
-        Type::INT2_VECTOR | Type::OID_VECTOR => -1,
-        _ if holdfast_catalog::type_name(pg_type.oid()).is_some() => holdfast_catalog::type_size(pg_type.oid()),
-        Type::BOOL | Type::CHAR => 1,
-        Type::INT2 => 2,
-        Type::INT4 | Type::FLOAT4 | Type::DATE | Type::OID | Type::REGCLASS | Type::REGTYPE | Type::REGPROC => 4,
-        Type::INT8 | Type::FLOAT8 | Type::TIMESTAMP | Type::TIMESTAMPTZ | Type::TIME => 8,
-        Type::INTERVAL | Type::UUID => 16,
-        Type::NAME => 64,
-        _ => -1,
-    }
+    let is_binary = info.format() == FieldFormat::Binary;
+    let written = sized(row, |row| output::write(row, array.as_ref(), at, info.datatype(), is_binary));
+    written.map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -289,27 +266,20 @@ mod tests {
     }
 
     #[test]
-    fn far_times_are_written_as_postgresql_writes_them() {
-        let times = vec![FOUR_DIGITS.start, FOUR_DIGITS.end - 1, FOUR_DIGITS.end, FOUR_DIGITS.start - 1, i64::MAX];
-        let expected = [
-            Some("0001-01-01 00:00:00.000000"),
-            Some("9999-12-31 23:59:59.999999"),
-            Some("10000-01-01 00:00:00.000000"),
-            Some("0001-12-31 23:59:59.999999 BC"),
-            None,
-        ];
-        let without_zone = texts(Arc::new(TimestampMicrosecondArray::from(times.clone())));
-        assert_eq!(without_zone, expected.map(|text| text.map(str::to_owned)));
-        let zoned = texts(Arc::new(TimestampMicrosecondArray::from(times).with_timezone("UTC")));
-        assert_eq!(zoned[2].as_deref(), Some("10000-01-01 00:00:00.000000+00"));
-        assert_eq!(zoned[3].as_deref(), Some("0001-12-31 23:59:59.999999+00 BC"));
-        assert_eq!(zoned[4], None);
+    fn a_decimal_with_many_digits_is_a_numeric() {
+        let long = Decimal256Array::from(vec![i256::from_i128(12_345)]).with_precision_and_scale(60, 2).unwrap();
+        let schema = Schema::new(vec![Field::new("a", long.data_type().clone(), true)]);
+        assert_eq!(Columns::new(&schema, &Formats::TEXT).description().fields[0].type_id, Type::NUMERIC.oid());
+        assert_eq!(texts(Arc::new(long)), [Some("123.45".to_owned())]);
     }
 
     #[test]
-    fn a_decimal_with_too_many_digits_is_text() {
-        let long = Decimal256Array::from(vec![i256::from_i128(12_345)]).with_precision_and_scale(60, 2).unwrap();
-        assert_eq!(texts(Arc::new(long)), [Some("123.45".to_owned())]);
+    fn a_record_is_encoded_as_one() {
+        let names =
+            vec![Arc::new(Field::new("a", DataType::Int64, true)), Arc::new(Field::new("b", DataType::Utf8, true))];
+        let values: Vec<ArrayRef> = vec![Arc::new(Int64Array::from(vec![7])), Arc::new(StringArray::from(vec!["x"]))];
+        let record = arrow_array::StructArray::new(names.into(), values, None);
+        assert_eq!(texts(Arc::new(record)), [Some("(7,x)".to_owned())]);
     }
 
     #[test]

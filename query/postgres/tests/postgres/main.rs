@@ -1,7 +1,8 @@
 //! The PostgreSQL interface under real clients and, for the protocol itself, byte by byte.
 
-mod errors;
 mod catalog;
+mod clients;
+mod errors;
 mod fixture;
 mod generated;
 mod jdbc;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 #[tokio::test]
 async fn pandas_reads_tables_streams_and_metadata() {
-    let python = require!(tools::pandas());
+    let python = require!(tools::postgres_clients());
     let server = Server::start().await;
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/postgres/client.py");
     let mut command = tokio::process::Command::new(python);

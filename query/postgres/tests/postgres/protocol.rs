@@ -49,6 +49,96 @@ async fn types_of_parameters_are_described() {
 }
 
 #[tokio::test]
+async fn counts_of_rows_are_bigint_and_arrays_have_the_type_of_the_other_side() {
+    let server = Server::start().await;
+    let client = server.connect("manager").await;
+    for (statement, expected) in [
+        ("select id from events limit $1 offset $2", vec!["int8", "int8"]),
+        ("select id from events offset $1 rows fetch first $2 rows only", vec!["int8", "int8"]),
+        ("select id from events where subject = any($1) and rating <> all($2)", vec!["_text", "_int4"]),
+        ("select id from events where time = any($1) limit $2", vec!["_timestamptz", "int8"]),
+        ("select id from events where $1::int is null or rating = $1", vec!["int4"]),
+        ("select coalesce(rating, $1) from events", vec!["int4"]),
+        ("select $1::uuid, $2::json, $3::interval, $4::int[]", vec!["uuid", "json", "interval", "_int4"]),
+    ] {
+        let prepared = client.prepare(statement).await.unwrap_or_else(|error| panic!("{statement}: {error:?}"));
+        let types: Vec<&str> = prepared.params().iter().map(tokio_postgres::types::Type::name).collect();
+        assert_eq!(types, expected, "{statement}");
+    }
+    let among = "select distinct subject from events where subject = any($1) order by subject limit $2 offset $3";
+    let rows = client.query(among, &[&vec!["S-001", "S-003", "S-005", "nobody"], &8_i64, &1_i64]).await.unwrap();
+    let subjects: Vec<&str> = rows.iter().map(|row| row.get(0)).collect();
+    assert_eq!(subjects, ["S-003", "S-005"]);
+    for (limit, offset, expected) in [(Some(-1_i64), None, "2201W"), (None, Some(-1_i64), "2201X")] {
+        let error = client.query("select id from events limit $1 offset $2", &[&limit, &offset]).await.unwrap_err();
+        assert_eq!(error.code().map(SqlState::code), Some(expected));
+    }
+    assert_eq!(code(&client, "select id from events limit -1").await, "2201W");
+    assert_eq!(code(&client, "select id from events fetch first 3 rows with ties").await, "0A000");
+    let all = client.query("select id from events limit $1 offset $2", &[&None::<i64>, &None::<i64>]).await.unwrap();
+    assert_eq!(all.len(), 3 * SESSIONS);
+}
+
+#[tokio::test]
+async fn elements_of_arrays_may_be_null() {
+    let server = Server::start().await;
+    let client = server.connect("manager").await;
+    for (condition, expected) in [
+        ("subject = any('{S-001,\"S-002\"}')", 6),
+        ("subject = any('{}')", 0),
+        ("subject <> all('{}')", 120),
+        ("subject <> all('{S-001,S-002}')", 114),
+        // Whether it differs from NULL is unknown.
+        ("subject <> all('{S-001,NULL}')", 0),
+        ("subject = any(array['S-001', NULL])", 3),
+        ("rating > any(array[4, 5])", 8),
+    ] {
+        let row = client.query_one(&format!("select count(*) from events where {condition}"), &[]).await;
+        assert_eq!(
+            row.unwrap_or_else(|error| panic!("{condition}: {error:?}")).get::<_, i64>(0),
+            expected,
+            "{condition}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_session_answers_for_its_variables_and_transactions() {
+    let server = Server::start().await;
+    let client = server.connect("manager").await;
+    let show = async |name: &str| -> String {
+        match client.simple_query(&format!("show {name}")).await.unwrap().remove(1) {
+            SimpleQueryMessage::Row(row) => row.get(0).unwrap().to_owned(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert!(show("server_version").await.starts_with("15."));
+    assert!(show("server_version_num").await.starts_with("1500"));
+    let row =
+        client.query_one("select current_setting('jit') as cur, set_config('jit', 'on', false) as new", &[]).await;
+    assert_eq!(row.unwrap().get::<_, &str>("new"), "on");
+    assert_eq!(show("jit").await, "on");
+    client
+        .batch_execute("begin isolation level serializable read only deferrable; set local work_mem = '9MB'")
+        .await
+        .unwrap();
+    assert_eq!(show("transaction_isolation").await, "serializable");
+    assert_eq!(show("transaction_deferrable").await, "on");
+    assert_eq!(show("work_mem").await, "9MB");
+    assert_eq!(code(&client, "discard all").await, "25001");
+    client.batch_execute("abort").await.unwrap();
+    assert_eq!(show("work_mem").await, "4MB");
+    assert_eq!(show("transaction_isolation").await, "read committed");
+    let modes = "set session characteristics as transaction isolation level repeatable read, read write";
+    client.batch_execute(modes).await.unwrap();
+    assert_eq!(show("transaction_read_only").await, "on");
+    assert_eq!(show("default_transaction_isolation").await, "repeatable read");
+    client.batch_execute("begin; commit and chain; select 1; rollback").await.unwrap();
+    client.batch_execute("discard all").await.unwrap();
+    assert_eq!(show("default_transaction_isolation").await, "read committed");
+}
+
+#[tokio::test]
 async fn several_statements_run_in_order() {
     let server = Server::start().await;
     let client = server.connect("manager").await;

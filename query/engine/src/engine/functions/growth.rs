@@ -113,9 +113,12 @@ pub(super) fn growth_of(name: &str) -> Option<Growth> {
         "array_append" | "array_prepend" | "array_concat" | "arrays_zip" => Growth::GatherElements { steps: PASSED_ON },
         "array_union" => Growth::GatherElements { steps: COMPARED },
         "concat_ws" => Growth::GatherBetween,
-        "regexp_count" | "regexp_instr" | "regexp_like" | "regexp_match" | "regexp_split_to_array" | "regexp_substr" => {
-            Growth::Search
-        }
+        "regexp_count"
+        | "regexp_instr"
+        | "regexp_like"
+        | "regexp_match"
+        | "regexp_split_to_array"
+        | "regexp_substr" => Growth::Search,
         "~" | "~*" | "!~" | "!~*" | "similar_to" => Growth::Match(Syntax::Regular),
         "like_escape" => Growth::Match(Syntax::Like),
         "ilike_escape" => Growth::Match(Syntax::ILike),
