@@ -1,5 +1,6 @@
 //! The PostgreSQL interface under real clients and, for the protocol itself, byte by byte.
 
+mod differential;
 mod fixture;
 mod generated;
 mod jdbc;
