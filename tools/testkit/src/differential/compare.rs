@@ -138,6 +138,35 @@ pub fn compare(theirs: &Answer, ours: &Answer, order: &[OrderKey]) -> Outcome {
     }
 }
 
+/// The first column in which two answers differ in this aspect, and what each has: for types, their names.
+#[must_use]
+pub(super) fn differing_column(aspect: &Aspect, theirs: &Answer, ours: &Answer) -> Option<(usize, Option<(u32, u32)>)> {
+    let (Answer::Rows { columns, rows, .. }, Answer::Rows { columns: our_columns, rows: our_rows, .. }) =
+        (theirs, ours)
+    else {
+        return None;
+    };
+    let mut pairs = columns.iter().zip(our_columns);
+    match aspect {
+        Aspect::Types => {
+            let place = pairs.position(|(one, other)| one.oid != other.oid)?;
+            Some((place, Some((columns[place].oid, our_columns[place].oid))))
+        }
+        Aspect::Names if columns.len() == our_columns.len() => {
+            Some((pairs.position(|(one, other)| one.name != other.name)?, None))
+        }
+        Aspect::Values => {
+            let differs = |place: &usize| {
+                let oid = columns[*place].oid;
+                let mut rows = rows.iter().zip(our_rows);
+                rows.any(|(one, other)| !value::same(oid, one[*place].as_deref(), other[*place].as_deref()))
+            };
+            Some(((0..columns.len().min(our_columns.len())).find(differs)?, None))
+        }
+        _ => None,
+    }
+}
+
 fn class(code: &str) -> &str {
     code.get(..2).unwrap_or(code)
 }

@@ -222,26 +222,39 @@ fn rate(part: usize, all: usize) -> String {
     format!("{:.2} %", 100.0 * part as f64 / all.max(1) as f64)
 }
 
-/// A refusal's code and its message without the constants in it.
+/// A refusal's code and its message without the constants in it. Names in quotes stay: they say what is missing.
 fn key(refusal: &Refusal) -> (String, String) {
     let line = refusal.message.lines().next().unwrap_or_default();
     let mut text = String::new();
-    let mut is_quoted = false;
-    for letter in line.chars() {
-        match letter {
-            '\'' => {
-                is_quoted = !is_quoted;
-                if is_quoted {
-                    text.push_str("'…'");
-                }
-            }
-            _ if is_quoted => {}
-            '0'..='9' if text.ends_with('#') => {}
-            '0'..='9' if !text.ends_with(|last: char| last.is_ascii_alphanumeric() || last == '_') => text.push('#'),
-            letter => text.push(letter),
+    for (number, part) in line.split('\'').enumerate() {
+        let is_quoted = number % 2 == 1;
+        if is_quoted {
+            text.push_str(if is_name(part) { part } else { "'…'" });
+        } else {
+            text.push_str(&without_numbers(part));
         }
     }
     (refusal.code.clone(), text.chars().take(140).collect())
+}
+
+/// Whether a quoted text is the name of a function, a type or a rule.
+fn is_name(text: &str) -> bool {
+    let is_letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    text.len() > 2 && text.bytes().all(is_letter) && text.starts_with(|first: char| first.is_ascii_lowercase())
+}
+
+/// With `#` for each number that stands alone.
+fn without_numbers(text: &str) -> String {
+    let mut without = String::new();
+    for letter in text.chars() {
+        let follows_word = without.ends_with(|last: char| last.is_ascii_alphanumeric() || last == '_');
+        match letter {
+            '0'..='9' if without.ends_with('#') => {}
+            '0'..='9' if !follows_word => without.push('#'),
+            letter => without.push(letter),
+        }
+    }
+    without
 }
 
 fn shown(text: &str) -> String {
@@ -287,7 +300,8 @@ mod tests {
     #[test]
     fn refusals_with_other_constants_are_of_one_kind() {
         let of = |message: &str| key(&Refusal { code: "0A000".to_owned(), message: message.to_owned() });
-        assert_eq!(of("no function f2('a', 17)"), of("no function f2('it', 4)"));
+        assert_eq!(of("no function f2('A', 17)"), of("no function f2('it is', 4)"));
+        assert_ne!(of("no function 'age'"), of("no function 'justify_days'"));
         assert_ne!(of("no function f2(1)"), of("no function f3(1)"));
     }
 }

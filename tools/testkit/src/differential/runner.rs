@@ -9,13 +9,14 @@
 //! ```
 
 use super::client::{Address, Answer, Client};
-use super::compare::{Aspect, Outcome, compare};
+use super::compare::{Aspect, Outcome, compare, differing_column};
 use super::deliberate::{Found, deliberate};
+use super::kind::type_name;
 use super::order::order_keys;
 use super::reduce::{candidates, single_rows};
 use super::report::{Difference, Report};
 use super::statement::Statement;
-use super::syntax::{kind_of, parse};
+use super::syntax::{kind_of, kind_of_item, parse};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -156,13 +157,24 @@ pub async fn run(sides: &Sides, statements: Vec<Statement>, options: Options, mu
         match deliberate(&found) {
             Some(deliberate) => report.deliberate(&original, deliberate),
             None => {
-                let kind = kind_of(&statement.sql);
+                let kind = kind_of_difference(&statement, &aspect, &judged);
                 let Judged { theirs, ours, .. } = judged;
                 report.difference(Difference { aspect, kind, statement, original, theirs, ours });
             }
         }
     }
     report
+}
+
+/// The kind of the column that differs, or else of the whole statement; of types, with both.
+fn kind_of_difference(statement: &Statement, aspect: &Aspect, judged: &Judged) -> String {
+    let place = differing_column(aspect, &judged.theirs, &judged.ours);
+    let item = place.and_then(|(place, _)| kind_of_item(&statement.sql, place));
+    let kind = item.unwrap_or_else(|| kind_of(&statement.sql));
+    match place {
+        Some((_, Some((theirs, ours)))) => format!("{kind} is {}, here {}", type_name(theirs), type_name(ours)),
+        _ => kind,
+    }
 }
 
 async fn judge_all(
@@ -211,7 +223,7 @@ async fn reduce_all(sides: &Sides, differences: Vec<(Statement, Aspect, Judged)>
     let mut alike: HashMap<(Aspect, String), usize> = HashMap::new();
     let (mut large, mut all) = (Vec::new(), Vec::new());
     for (statement, aspect, judged) in differences {
-        let count = alike.entry((aspect.clone(), kind_of(&statement.sql))).or_default();
+        let count = alike.entry((aspect.clone(), kind_of_difference(&statement, &aspect, &judged))).or_default();
         *count += 1;
         if *count <= ALIKE && large.len() < options.reductions {
             large.push(Some((statement, aspect, judged)));

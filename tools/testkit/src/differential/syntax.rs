@@ -3,7 +3,7 @@
 use super::kind::Kind;
 use sqlparser::ast::{
     Array, BinaryOperator, CastKind, Distinct, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
-    GroupByExpr, JoinOperator, Query, Select, SetExpr, Statement, TableFactor, Value, Visit, Visitor,
+    GroupByExpr, JoinOperator, Query, Select, SelectItem, SetExpr, Statement, TableFactor, Value, Visit, Visitor,
 };
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
@@ -43,11 +43,31 @@ pub fn kind_of(sql: &str) -> String {
     text.split(' ').take(2).collect::<Vec<_>>().join(" ")
 }
 
+/// The kind of the item at this place of the statement's columns, if the statement lists its columns and it is more than a
+/// column's name.
+#[must_use]
+pub(super) fn kind_of_item(sql: &str, place: usize) -> Option<String> {
+    let Statement::Query(query) = parse(sql)? else { return None };
+    let SetExpr::Select(select) = query.body.as_ref() else { return None };
+    let is_listed = |item: &SelectItem| matches!(item, SelectItem::UnnamedExpr(_) | SelectItem::ExprWithAlias { .. });
+    if !select.projection.iter().all(is_listed) {
+        return None;
+    }
+    let (SelectItem::UnnamedExpr(expression) | SelectItem::ExprWithAlias { expr: expression, .. }) =
+        select.projection.get(place)?
+    else {
+        return None;
+    };
+    let mut features = Features::default();
+    let _ = expression.visit(&mut features);
+    let found: Vec<String> = features.found.into_iter().collect();
+    (!found.is_empty()).then(|| found.join(", "))
+}
+
 fn describe_plain(query: &Query) -> String {
     let SetExpr::Select(select) = query.body.as_ref() else { return "plain query".to_owned() };
     let items = select.projection.iter().map(|item| match item {
-        sqlparser::ast::SelectItem::UnnamedExpr(expression)
-        | sqlparser::ast::SelectItem::ExprWithAlias { expr: expression, .. } => type_of(expression),
+        SelectItem::UnnamedExpr(expression) | SelectItem::ExprWithAlias { expr: expression, .. } => type_of(expression),
         other => other.to_string(),
     });
     format!("SELECT {}", items.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", "))
@@ -309,6 +329,13 @@ fn column_type(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_item_has_a_kind_of_its_own() {
+        assert_eq!(kind_of_item("SELECT id, lower(s) FROM d.t ORDER BY 1", 1).as_deref(), Some("lower(text)"));
+        assert_eq!(kind_of_item("SELECT id, lower(s) FROM d.t", 0), None);
+        assert_eq!(kind_of_item("SELECT *, lower(s) FROM d.t", 1), None);
+    }
 
     #[test]
     fn kinds_have_functions_operators_and_casts() {

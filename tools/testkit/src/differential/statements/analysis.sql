@@ -15,7 +15,7 @@ WITH per_day AS (SELECT agent, started_at::date AS day, count(*) AS n FROM archi
 WITH ranked AS (SELECT agent, portal, count(*) AS n, row_number() OVER (PARTITION BY agent ORDER BY count(*) DESC, portal) AS place FROM archive.sessions GROUP BY agent, portal) SELECT agent, portal, n FROM ranked WHERE place = 1 ORDER BY agent;
 WITH marks AS (SELECT session, time, CASE WHEN time - lag(time) OVER (PARTITION BY session ORDER BY seq) > interval '1 minute' THEN 1 ELSE 0 END AS is_new FROM archive.chat_lines) SELECT session, sum(is_new) + 1 AS parts FROM marks GROUP BY session ORDER BY session;
 WITH sizes AS (SELECT session, count(*) AS lines FROM archive.chat_lines GROUP BY session) SELECT lines / 5 * 5 AS from_lines, count(*) FROM sizes GROUP BY 1 ORDER BY 1;
-SELECT portal, sum(n) FROM (SELECT portal, count(*) AS n FROM archive.sessions GROUP BY portal UNION ALL SELECT portal, count(*) FROM archive.surveys GROUP BY portal) AS both GROUP BY portal ORDER BY portal;
+SELECT portal, sum(n) FROM (SELECT portal, count(*) AS n FROM archive.sessions GROUP BY portal UNION ALL SELECT portal, count(*) FROM archive.surveys GROUP BY portal) AS together GROUP BY portal ORDER BY portal;
 SELECT a.agent, b.agent FROM (SELECT DISTINCT agent FROM archive.sessions) a CROSS JOIN (SELECT DISTINCT agent FROM archive.sessions) b WHERE a.agent < b.agent ORDER BY 1, 2 LIMIT 10;
 SELECT s.session, s.rating, avg(s.rating) OVER (PARTITION BY s.agent) AS of_agent, s.rating - avg(s.rating) OVER (PARTITION BY s.agent) AS above FROM archive.sessions s ORDER BY s.session;
 SELECT agent, rating, dense_rank() OVER (PARTITION BY agent ORDER BY rating DESC NULLS LAST), percent_rank() OVER (PARTITION BY agent ORDER BY rating, session) FROM archive.sessions ORDER BY agent, session;
