@@ -13,6 +13,8 @@
 //!
 //! [`stall`] has what becomes of events when Kafka stands still for minutes.
 //!
+//! [`differential`] has how the answers differ from those of a real PostgreSQL.
+//!
 //! [`trial`] has what stops a server, if anything does: generated statements, kills, and the worst statements at once.
 //!
 //! CPU time is the user and system time of all threads of the archiving process, as the kernel counts it. The limit is
@@ -21,6 +23,7 @@
 #![allow(clippy::print_stdout, reason = "printing figures is what this program is for")]
 
 mod archive;
+mod differential;
 mod event;
 mod figure;
 mod limit;
@@ -65,6 +68,8 @@ enum Command {
     },
     /// Sends generated statements to a server, and shows that none stops it.
     Statements(trial::StatementArguments),
+    /// Executes statements on Holdfast and on a real PostgreSQL with the same rows, and reports what differs.
+    Differential(differential::DifferentialArguments),
     /// Kills the process that answers statements again and again, and shows that no event is late.
     Kills(trial::KillArguments),
     /// Measures posting events while clients run the worst statements that the bounds allow, against without them.
@@ -177,6 +182,7 @@ fn main() -> anyhow::Result<()> {
             runtime.block_on(archive::child(brokers, &folder, events, group, variant))
         }
         Some(Command::Statements(arguments)) => runtime.block_on(trial::statements(&arguments)),
+        Some(Command::Differential(arguments)) => runtime.block_on(differential::compare(&arguments)),
         Some(Command::Kills(arguments)) => runtime.block_on(trial::kills(&arguments)),
         Some(Command::Hostile(arguments)) => runtime.block_on(trial::hostile(&arguments)),
         Some(Command::Stall(arguments)) => runtime.block_on(stall::measure(&arguments)),

@@ -68,6 +68,14 @@ pub enum Error {
         /// Why.
         message: String,
     },
+    /// A server of SQL refused what the test kit needs.
+    #[error("{server}: {reason}")]
+    Sql {
+        /// Which.
+        server: &'static str,
+        /// Why.
+        reason: String,
+    },
     /// An object store could not be built.
     #[error(transparent)]
     Store(#[from] object_store::Error),

@@ -13,6 +13,7 @@
 //!     ├──▶ faults::FaultyStore any object store, with injected faults
 //!     ├──▶ secrets::scan       secrets in plain text in the bytes on disk
 //!     ├──▶ sql, messages       generated statements and Kafka messages, also for the fuzz targets: choices
+//!     ├──▶ differential        statements on a real PostgreSQL and on Holdfast, compared
 //!     └──▶ trial               a running server under generated statements, and while its processes are killed
 //! ```
 //!
@@ -24,6 +25,7 @@
 mod child;
 pub mod chitchat;
 pub mod choices;
+pub mod differential;
 mod error;
 pub mod faults;
 pub mod kafka;

@@ -3,6 +3,7 @@
 mod catalog;
 mod clients;
 mod errors;
+mod differential;
 mod fixture;
 mod generated;
 mod jdbc;

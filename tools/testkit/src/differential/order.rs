@@ -1,0 +1,85 @@
+//! What a statement orders its rows by, as far as the columns of its answer show it.
+
+use super::client::Column;
+use sqlparser::ast::{Expr, OrderByKind, SelectItem, SetExpr, Statement, Value};
+
+/// A key of ORDER BY.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OrderKey {
+    /// The column at this place, from 0.
+    Position(usize),
+    /// The column with this name.
+    Name(String),
+    /// An expression that is no column of the answer.
+    Hidden,
+}
+
+impl OrderKey {
+    /// The place of the key's column.
+    #[must_use]
+    pub fn column(&self, columns: &[Column]) -> Option<usize> {
+        match self {
+            Self::Position(place) => (*place < columns.len()).then_some(*place),
+            Self::Name(name) => columns.iter().position(|column| column.name == *name),
+            Self::Hidden => None,
+        }
+    }
+}
+
+/// The keys of the statement's own ORDER BY.
+#[must_use]
+pub(super) fn order_keys(statement: &Statement) -> Vec<OrderKey> {
+    let Statement::Query(query) = statement else { return Vec::new() };
+    let Some(order) = &query.order_by else { return Vec::new() };
+    let OrderByKind::Expressions(keys) = &order.kind else { return Vec::new() };
+    let items = match query.body.as_ref() {
+        SetExpr::Select(select) => select.projection.as_slice(),
+        _ => &[],
+    };
+    keys.iter().map(|key| order_key(&key.expr, items)).collect()
+}
+
+fn order_key(key: &Expr, items: &[SelectItem]) -> OrderKey {
+    let is_wildcard = |item: &SelectItem| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..));
+    if let Expr::Value(value) = key
+        && let Value::Number(number, _) = &value.value
+        && let Ok(number) = number.to_string().parse::<usize>()
+    {
+        return OrderKey::Position(number.wrapping_sub(1));
+    }
+    if !items.iter().any(is_wildcard) {
+        let is_item = |item: &SelectItem| match item {
+            SelectItem::UnnamedExpr(expression) => expression == key,
+            SelectItem::ExprWithAlias { expr, alias } => {
+                expr == key || matches!(key, Expr::Identifier(name) if name.value == alias.value)
+            }
+            _ => false,
+        };
+        if let Some(place) = items.iter().position(is_item) {
+            return OrderKey::Position(place);
+        }
+    }
+    match key {
+        Expr::Identifier(name) => OrderKey::Name(name.value.clone()),
+        Expr::CompoundIdentifier(names) => {
+            names.last().map_or(OrderKey::Hidden, |name| OrderKey::Name(name.value.clone()))
+        }
+        _ => OrderKey::Hidden,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::differential::syntax::parse;
+
+    #[test]
+    fn keys_are_found_among_the_columns() {
+        let keys = |sql: &str| order_keys(&parse(sql).unwrap());
+        assert_eq!(keys("SELECT a, b AS x FROM t ORDER BY 2, a"), [OrderKey::Position(1), OrderKey::Position(0)]);
+        assert_eq!(keys("SELECT a, b AS x FROM t ORDER BY x DESC"), [OrderKey::Position(1)]);
+        assert_eq!(keys("SELECT * FROM t ORDER BY t.id, a + 1"), [OrderKey::Name("id".to_owned()), OrderKey::Hidden]);
+        assert_eq!(keys("SELECT lower(a) FROM t ORDER BY lower(a)"), [OrderKey::Position(0)]);
+        assert_eq!(keys("SELECT a FROM t"), []);
+    }
+}
