@@ -2,8 +2,8 @@
 
 mod catalog;
 mod clients;
-mod errors;
 mod differential;
+mod errors;
 mod fixture;
 mod generated;
 mod jdbc;
