@@ -102,13 +102,13 @@ mod tests {
 
     #[test]
     fn null_has_the_type_of_its_parameter() {
-        let parameter = Parameter { wire_type: Type::INT8 };
+        let parameter = Parameter { wire_type: Type::INT8, is_of_catalog: false };
         assert_eq!(parameter.value(1, None, true, 0), Ok(ScalarValue::Int64(None)));
     }
 
     #[test]
     fn a_wrong_value_is_named_by_its_number_and_type() {
-        let parameter = Parameter { wire_type: Type::INT4 };
+        let parameter = Parameter { wire_type: Type::INT4, is_of_catalog: false };
         let failure = parameter.value(3, Some(&Bytes::from_static(b"seven")), false, 0).unwrap_err();
         assert_eq!(failure.code, "22P02");
         assert!(failure.message.contains("$3") && failure.message.contains("integer"), "{}", failure.message);
