@@ -227,7 +227,7 @@ async fn start_session(stream: TcpStream, peer: SocketAddr, shared: &Shared) -> 
         }
     };
     let variables = match variables(&reader.user().name, settings, &parameters) {
-        Ok(variables) => variables,
+        Ok(variables) => variables.of_connection(is_encrypted),
         Err(failure) => return refuse_session(wire, failure).await,
     };
     let session = Session {

@@ -164,6 +164,14 @@ impl Variables {
         }
     }
 
+    /// The same variables in a session whose connection is encrypted, or is not.
+    pub(crate) fn of_connection(mut self, is_encrypted: bool) -> Self {
+        for values in [&mut self.set, &mut self.at_start] {
+            values.insert("ssl".to_owned(), on_or_off(is_encrypted).to_owned());
+        }
+        self
+    }
+
     /// Makes the current values those that RESET restores. Called once the startup parameters are set.
     pub(crate) fn set_defaults(&mut self) {
         self.at_start.clone_from(&self.set);

@@ -1,10 +1,11 @@
-//! `x = ANY('{a,b}')`: the constant is an array of the type of `x`, and the engine knows arrays only by their elements.
+//! Constants of arrays: `x = ANY('{a,b}')` and `'{a,b}'::text[]`. The engine knows arrays only by their elements, and a cast would make
+//! an array of the whole text.
 
 use crate::values::elements_of_text;
-use datafusion::sql::sqlparser::ast::{Array, Expr, Statement, Value, ValueWithSpan, VisitMut, VisitorMut};
+use datafusion::sql::sqlparser::ast::{Array, DataType, Expr, Statement, Value, ValueWithSpan, VisitMut, VisitorMut};
 use std::ops::ControlFlow;
 
-/// Writes constants of arrays beside ANY and ALL as their elements.
+/// Writes constants of arrays as their elements: beside ANY and ALL, and in casts.
 pub(super) fn write_elements(mut statement: Statement) -> Statement {
     let _: ControlFlow<()> = VisitMut::visit(&mut statement, &mut Elements);
     statement
@@ -17,8 +18,9 @@ impl VisitorMut for Elements {
 
     fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
         let (right, of_none) = match expression {
-            Expr::AnyOp { right, .. } => (right, false),
-            Expr::AllOp { right, .. } => (right, true),
+            Expr::AnyOp { right, .. } => (right, Some(false)),
+            Expr::AllOp { right, .. } => (right, Some(true)),
+            Expr::Cast { expr, data_type: DataType::Array(_), .. } => (expr, None),
             _ => return ControlFlow::Continue(()),
         };
         let Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(text), .. }) = right.as_ref() else {
@@ -26,7 +28,9 @@ impl VisitorMut for Elements {
         };
         // The engine refuses a constant that is no array.
         let Some(elements) = elements_of_text(text) else { return ControlFlow::Continue(()) };
-        if elements.is_empty() {
+        if elements.is_empty()
+            && let Some(of_none) = of_none
+        {
             *expression = Expr::value(Value::Boolean(of_none));
             return ControlFlow::Continue(());
         }

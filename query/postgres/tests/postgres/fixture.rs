@@ -119,10 +119,12 @@ impl Authenticator for TestAuthenticator {
     }
 
     async fn begin_scram(&self, user: &str, remote: Option<String>) -> Result<ScramAttempt, AuthenticationError> {
+        // Some clients refuse a short salt.
+        let salt = digest::digest(&digest::SHA256, user.as_bytes()).as_ref()[..16].to_vec();
         let verifier = match user {
             "throttled" => return Err(AuthenticationError::TooManyTries(Duration::from_secs(9))),
-            "manager" | "compliance" | "locked" => verifier(PASSWORD, user.as_bytes()),
-            _ => verifier("an unknown password", user.as_bytes()),
+            "manager" | "compliance" | "locked" => verifier(PASSWORD, &salt),
+            _ => verifier("an unknown password", &salt),
         };
         Ok(ScramAttempt { user: user.to_owned(), remote, verifier, counted_at: SystemTime::UNIX_EPOCH })
     }

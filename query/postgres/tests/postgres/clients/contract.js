@@ -3,14 +3,14 @@ const [host, port, user, password, certificate] = process.argv.slice(2);
 const subjects = ['S-001', 'S-002', 'nobody'];
 
 const page = "SELECT subject FROM archive.events WHERE type = 'session.started' ORDER BY subject LIMIT $1 OFFSET $2";
-const any = 'SELECT count(*) FROM archive.events WHERE subject = ANY($1)';
-const notAll = "SELECT count(*) FROM archive.events WHERE type = 'session.started' AND subject <> ALL($1)";
-const since = 'SELECT count(*) FROM archive.events WHERE time >= $1';
+const any = 'SELECT count(*) AS count FROM archive.events WHERE subject = ANY($1)';
+const notAll = "SELECT count(*) AS count FROM archive.events WHERE type = 'session.started' AND subject <> ALL($1)";
+const since = 'SELECT count(*) AS count FROM archive.events WHERE time >= $1';
 const reads = `SELECT time, time - timestamptz '2026-05-08 04:03:02+00' AS since, rating::numeric(10,2) AS rating,
   ARRAY['a b', NULL, 'c"d,{}'] AS texts, ARRAY[1::int4, NULL, 3::int4] AS numbers
   FROM archive.events WHERE id = 'S-003-50'`;
 const unknown = 'SELECT nothing FROM archive.events';
-const endless = 'SELECT count(*) FROM generate_series(1, 1000000000000) AS a(value) WHERE a.value % 7 = 9';
+const endless = 'SELECT count(*) AS count FROM generate_series(1, 1000000000000) AS a(value) WHERE a.value % 7 = 9';
 
 const values = {
   bool: true, int2: -1234, int4: 123456789, int8: '9007199254740993', float4: 1.5, float8: 0.1,

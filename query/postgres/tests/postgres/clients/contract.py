@@ -8,14 +8,14 @@ import datetime, decimal, json, sys, threading, uuid
 HOST, PORT, USER, PASSWORD, CERTIFICATE = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4], sys.argv[5]
 DATABASE = "holdfast"
 PAGE = "SELECT subject FROM archive.events WHERE type = 'session.started' ORDER BY subject LIMIT {} OFFSET {}"
-ANY = "SELECT count(*) FROM archive.events WHERE subject = ANY({})"
+ANY = "SELECT count(*) AS count FROM archive.events WHERE subject = ANY({})"
 SUBJECTS = ["S-001", "S-002", "nobody"]
-SINCE = "SELECT count(*) FROM archive.events WHERE time >= {}"
+SINCE = "SELECT count(*) AS count FROM archive.events WHERE time >= {}"
 READS = """SELECT time, time - timestamptz '2026-05-08 04:03:02+00' AS since, rating::numeric(10,2) AS rating,
     ARRAY['a b', NULL, 'c"d,{}'] AS texts, ARRAY[1::int4, NULL, 3::int4] AS numbers
     FROM archive.events WHERE id = 'S-003-50'"""
 UNKNOWN = "SELECT nothing FROM archive.events"
-ENDLESS = "SELECT count(*) FROM generate_series(1, 1000000000000) AS a(value) WHERE a.value % 7 = 9"
+ENDLESS = "SELECT count(*) AS count FROM generate_series(1, 1000000000000) AS a(value) WHERE a.value % 7 = 9"
 
 UTC = datetime.timezone.utc
 VALUES = {

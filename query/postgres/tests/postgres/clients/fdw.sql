@@ -6,7 +6,7 @@ CREATE USER MAPPING FOR CURRENT_USER SERVER archive OPTIONS (user :'user', passw
 CREATE SCHEMA archive;
 IMPORT FOREIGN SCHEMA archive LIMIT TO (events, sessions) FROM SERVER archive INTO archive;
 SELECT json_build_object('check', 'pages', 'got', json_agg(subject)) FROM (SELECT subject FROM archive.events WHERE type = 'session.started' ORDER BY subject LIMIT 48) AS page;
-PREPARE by_values(text[], timestamptz) AS SELECT count(*) FROM archive.events WHERE subject = ANY($1) AND time >= $2;
+PREPARE by_values(text[], timestamptz) AS SELECT count(*) AS count FROM archive.events WHERE subject = ANY($1) AND time >= $2;
 EXECUTE by_values('{S-001,S-002,nobody}', '2026-01-01') \gset
 SELECT json_build_object('check', 'any', 'got', :count);
 SELECT json_build_object('check', 'since', 'got', count(*)) FROM archive.events WHERE time >= timestamptz '2026-05-10 08:30:00+00';

@@ -19,10 +19,10 @@ import (
 
 const (
 	page    = "SELECT subject FROM archive.events WHERE type = 'session.started' ORDER BY subject LIMIT $1 OFFSET $2"
-	any_    = "SELECT count(*) FROM archive.events WHERE subject = ANY($1)"
-	since   = "SELECT count(*) FROM archive.events WHERE time >= $1"
+	any_    = "SELECT count(*) AS count FROM archive.events WHERE subject = ANY($1)"
+	since   = "SELECT count(*) AS count FROM archive.events WHERE time >= $1"
 	unknown = "SELECT nothing FROM archive.events"
-	endless = "SELECT count(*) FROM generate_series(1, 1000000000000) AS a(value) WHERE a.value % 7 = 9"
+	endless = "SELECT count(*) AS count FROM generate_series(1, 1000000000000) AS a(value) WHERE a.value % 7 = 9"
 	reads   = `SELECT time, time - timestamptz '2026-05-08 04:03:02+00' AS since, rating::numeric(10,2) AS rating,
     ARRAY['a b', NULL, 'c"d,{}'] AS texts, ARRAY[1::int4, NULL, 3::int4] AS numbers
     FROM archive.events WHERE id = 'S-003-50'`
