@@ -25,7 +25,7 @@ public class Hibernate {
     }
 
     public static void main(String[] arguments) {
-        java.util.logging.Logger.getLogger("org.hibernate").setLevel(java.util.logging.Level.SEVERE);
+        java.util.logging.Logger.getLogger("org.hibernate").setLevel(java.util.logging.Level.WARNING);
         var configuration = new Configuration().addAnnotatedClass(Event.class);
         configuration.setProperty("hibernate.connection.url", "jdbc:postgresql://" + arguments[0] + ":" + arguments[1] + "/holdfast");
         configuration.setProperty("hibernate.connection.username", arguments[2]);

@@ -6,7 +6,7 @@ connection="host=$1 port=$2 user=$3 dbname=holdfast"
 psql -X -q -At "$connection" <<'SQL'
 \set n 48
 \set at 0
-\set since '2026-05-10 08:30+00'
+\set since '2026-05-10 08:30:00+00'
 SHOW ssl \gset
 \echo {"check": "tls", "got": :"ssl"}
 SELECT string_agg('"' || subject || '"', ', ' ORDER BY subject) AS page FROM (SELECT subject FROM archive.events WHERE type = 'session.started' ORDER BY subject LIMIT :n OFFSET :at) AS page \gset
