@@ -172,7 +172,8 @@ fn no_error_of_any_library_reaches_a_person_in_its_own_words() {
 
 #[test]
 fn an_unreadable_archive_is_no_mistake_of_the_statement() {
-    let error = QueryError::from(ArchiveError::Internal("x".into())).through_engine();
+    let unreadable = ArchiveError::Encrypt { what: "a file".into(), source: std::io::Error::other("x") };
+    let error = QueryError::from(unreadable).through_engine();
     assert!(matches!(classify(&error, 0), QueryError::Archive(_)));
 }
 
