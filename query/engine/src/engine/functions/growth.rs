@@ -163,6 +163,15 @@ pub(super) fn growth_of(name: &str) -> Option<Growth> {
         | "log2" | "log10" | "nanvl" | "pi" | "power" | "radians" | "random" | "signum" | "sin" | "sinh" | "sqrt"
         | "tan" | "tanh" | "round" | "trunc" | "uuid" | "current_date" | "current_time" | "date_bin" | "date_part"
         | "date_trunc" | "from_unixtime" | "make_date" | "make_time" | "now" | "to_local_time" => Growth::None,
+        "acosd" | "age" | "asind" | "atan2d" | "atand" | "clock_timestamp" | "cosd" | "cotd" | "date" | "div"
+        | "extract" | "interval_literal" | "isfinite" | "justify_days" | "justify_hours" | "justify_interval"
+        | "localtime" | "localtimestamp" | "make_interval" | "make_timestamp" | "make_timestamptz" | "min_scale"
+        | "mod" | "overlaps" | "pg_bit_not" | "pg_negative" | "scale" | "setseed" | "sign" | "sind" | "tand"
+        | "timeofday" | "to_numeric_type" | "trim_scale" | "width_bucket" => Growth::None,
+        // Operators over numbers, times and intervals.
+        "+" | "-" | "*" | "/" | "%" | "^" | "&" | "|" | "#" | "<<" | ">>" | "=" | "<>" | "<" | "<=" | ">" | ">=" => {
+            Growth::None
+        }
         // The engine knows them by their type, or they show what is there.
         "arrow_cast" | "arrow_try_cast" => Growth::Cast,
         "arrow_field" | "arrow_metadata" | "arrow_typeof" | "cast_to_type" | "try_cast_to_type" | "with_metadata"
