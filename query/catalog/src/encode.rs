@@ -1,111 +1,15 @@
-//! Values from texts, and values as texts and as bytes of the wire.
+//! Values as texts and as bytes of the wire.
 
+use crate::builtin::reg_text;
 use crate::error::{CatalogError, Result};
 use crate::format;
 use crate::tables::Catalog;
 use crate::types::{self, Family, Oid};
-use crate::value::{ArrayValue, Datum};
-use std::sync::Arc;
+use crate::value::Datum;
 
 /// Microseconds and days from 1970 to 2000, from which the wire counts.
 const EPOCH_MICROSECONDS: i64 = 946_684_800_000_000;
 const EPOCH_DAYS: i64 = 10_957;
-
-fn invalid(text: &str, oid: Oid) -> CatalogError {
-    let name = types::sql_name(oid, None).unwrap_or_default();
-    CatalogError::new("22P02", format!("invalid input syntax for type {name}: \"{text}\""))
-}
-
-/// The value of a text of a type that does not need the catalog.
-pub(crate) fn parse(text: &str, oid: Oid) -> Result<Datum> {
-    let oid = types::base(oid);
-    Ok(match types::family(oid) {
-        Family::Bool => match text.trim().to_lowercase().as_str() {
-            "t" | "true" | "y" | "yes" | "on" | "1" => Datum::Bool(true),
-            "f" | "false" | "n" | "no" | "off" | "0" => Datum::Bool(false),
-            _ => return Err(invalid(text, oid)),
-        },
-        Family::Int => {
-            let number: i64 = text.trim().parse().map_err(|_| invalid(text, oid))?;
-            return fit(number, oid).map_err(|_| {
-                let name = types::sql_name(oid, None).unwrap_or_default();
-                CatalogError::new("22003", format!("value \"{text}\" is out of range for type {name}"))
-            });
-        }
-        Family::Float => Datum::Float(text.trim().parse().map_err(|_| invalid(text, oid))?),
-        Family::Array => {
-            let element = types::element(oid).unwrap_or(types::TEXT);
-            if types::is_vector(oid) {
-                let items: Result<Vec<Datum>> = text.split_whitespace().map(|item| parse(item, element)).collect();
-                return Ok(Datum::Array(Arc::new(ArrayValue { lower: 0, element, items: items? })));
-            }
-            let items = elements(text)
-                .ok_or_else(|| CatalogError::new("22P02", format!("malformed array literal: \"{text}\"")))?;
-            let items: Result<Vec<Datum>> =
-                items.into_iter().map(|item| item.map_or(Ok(Datum::Null), |item| parse(&item, element))).collect();
-            Datum::array(element, items?)
-        }
-        Family::Time | Family::Record => {
-            return Err(CatalogError::unsupported(format!(
-                "a literal of type {}",
-                types::type_name(oid).unwrap_or("record")
-            )));
-        }
-        Family::Text | Family::Unknown => match oid {
-            // PostgreSQL keeps the first byte.
-            types::CHAR => Datum::text(text.get(..1).unwrap_or(text)),
-            _ => Datum::text(text),
-        },
-    })
-}
-
-/// A whole number as one of a type.
-pub(crate) fn fit(number: i64, oid: Oid) -> Result<Datum> {
-    let is_within = match oid {
-        types::INT2 => i16::try_from(number).is_ok(),
-        types::INT4 => i32::try_from(number).is_ok(),
-        types::INT8 | 5069 => true,
-        // An OID that is written as a negative number is the same 32 bits.
-        _ if (i64::from(i32::MIN)..0).contains(&number) => return Ok(Datum::Int(number & 0xffff_ffff)),
-        _ => u32::try_from(number).is_ok(),
-    };
-    if is_within {
-        return Ok(Datum::Int(number));
-    }
-    let name = types::sql_name(oid, None).unwrap_or_default();
-    Err(CatalogError::new("22003", format!("{name} out of range")))
-}
-
-/// The texts of the elements in the text of an array of one dimension.
-fn elements(text: &str) -> Option<Vec<Option<String>>> {
-    let inside = text.trim().strip_prefix('{')?.strip_suffix('}')?;
-    let (mut items, mut item) = (Vec::new(), String::new());
-    let (mut is_quoted, mut was_quoted) = (false, false);
-    if inside.trim().is_empty() {
-        return Some(items);
-    }
-    let end = |item: &mut String, was_quoted: &mut bool| {
-        let text = std::mem::take(item);
-        let is_null = !std::mem::take(was_quoted) && text.trim().eq_ignore_ascii_case("null");
-        (!is_null).then_some(text)
-    };
-    let mut letters = inside.chars();
-    while let Some(letter) = letters.next() {
-        match letter {
-            '\\' => item.push(letters.next()?),
-            '"' => {
-                is_quoted = !is_quoted;
-                was_quoted = true;
-            }
-            ',' if !is_quoted => items.push(end(&mut item, &mut was_quoted)),
-            '{' | '}' if !is_quoted => return None,
-            letter if letter.is_whitespace() && !is_quoted && item.is_empty() => {}
-            letter => item.push(letter),
-        }
-    }
-    items.push(end(&mut item, &mut was_quoted));
-    (!is_quoted).then_some(items)
-}
 
 /// The text of a value of a type, as PostgreSQL writes it. `None` for NULL.
 pub fn text(catalog: &Catalog, value: &Datum, oid: Oid) -> Option<String> {
@@ -116,7 +20,7 @@ pub fn text(catalog: &Catalog, value: &Datum, oid: Oid) -> Option<String> {
         (Datum::Int(number), types::TIMESTAMP) => format::timestamp(*number, false),
         (Datum::Int(number), types::TIMESTAMPTZ) => format::timestamp(*number, true),
         (Datum::Int(number), _) if types::is_oid_like(oid) && oid != types::OID => {
-            crate::builtin::reg_text(catalog, u32::try_from(*number).unwrap_or_default(), oid)
+            reg_text(catalog, u32::try_from(*number).unwrap_or_default(), oid)
         }
         (Datum::Int(number), _) => number.to_string(),
         (Datum::Float(number), _) => format::float(*number, oid == types::FLOAT4),
@@ -286,15 +190,4 @@ pub fn text_of_binary(bytes: &[u8], oid: Oid) -> Option<String> {
         (_, Family::Text | Family::Unknown) => std::str::from_utf8(bytes).ok()?.to_owned(),
         _ => return None,
     })
-}
-
-/// The value of a text that a client sends for a parameter of a type.
-///
-/// # Errors
-/// 22P02 and the like if the text is none of the type.
-pub fn parameter(catalog: &Catalog, text: Option<&str>, oid: Oid) -> Result<Datum> {
-    match text {
-        None => Ok(Datum::Null),
-        Some(text) => crate::execute::cast(catalog, &Datum::text(text), types::TEXT, oid),
-    }
 }

@@ -17,7 +17,6 @@ mod wording;
 pub use statement::StatementError;
 
 use crate::bound::Bound;
-use arrow_schema::ArrowError;
 use datafusion::error::DataFusionError;
 use holdfast_archive::ArchiveError;
 use holdfast_events::Tier;
@@ -164,11 +163,6 @@ impl From<SessionsError> for QueryError {
 }
 
 impl QueryError {
-    /// Finds the cause of an error of DataFusion. `memory_limit` is in bytes.
-    pub(crate) fn classify(error: DataFusionError, memory_limit: usize) -> Self {
-        engine::classify(&error, memory_limit)
-    }
-
     /// With the position of the error in `statement`, the text as it was sent.
     #[must_use]
     pub fn located(self, statement: &str) -> Self {
@@ -207,12 +201,6 @@ impl QueryError {
     /// Wraps the error so that DataFusion passes it on.
     pub(crate) fn through_engine(self) -> DataFusionError {
         DataFusionError::External(Box::new(self))
-    }
-}
-
-impl From<ArrowError> for QueryError {
-    fn from(error: ArrowError) -> Self {
-        Self::classify(error.into(), 0)
     }
 }
 

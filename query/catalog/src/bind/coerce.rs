@@ -1,9 +1,9 @@
 //! Types that must fit each other.
 
-use super::Binder;
-use crate::encode;
+use super::binder::Binder;
 use crate::error::{CatalogError, Result};
 use crate::execute::cast;
+use crate::parse::parse;
 use crate::plan::{Expr, Kind};
 use crate::types::{self, Family, Oid, UNKNOWN};
 use crate::value::Datum;
@@ -122,7 +122,7 @@ impl Binder<'_> {
     pub(super) fn literal(&self, text: &str, ty: Oid) -> Result<Expr> {
         let value = match types::family(ty) {
             Family::Int => cast(self.catalog, &Datum::text(text), types::TEXT, ty)?,
-            _ => encode::parse(text, ty)?,
+            _ => parse(text, ty)?,
         };
         Ok(Expr::new(Kind::Const(value), ty))
     }

@@ -1,6 +1,6 @@
 //! Expressions.
 
-use super::Binder;
+use super::binder::Binder;
 use super::names::{folded, parts};
 use super::scope::{Scope, whole_row};
 use crate::error::{CatalogError, Result};

@@ -1,6 +1,6 @@
 //! FROM: the sources of a select and their joins, and where each condition is checked.
 
-use super::Binder;
+use super::binder::Binder;
 use super::names::{folded, parts};
 use super::scope::{CommonTables, Item, Scope};
 use crate::builtin;

@@ -1,6 +1,6 @@
 //! Calls of functions: of scalars, of aggregates, over windows, and of those that return sets.
 
-use super::Binder;
+use super::binder::Binder;
 use super::names::parts;
 use super::scope::Scope;
 use crate::builtin::{self, Series};

@@ -4,6 +4,7 @@
 //! Query ─▶ query (WITH, ORDER BY, LIMIT) ─▶ select (FROM, WHERE, GROUP BY, outputs) ─▶ expression ─▶ function
 //! ```
 
+mod binder;
 mod coerce;
 mod expression;
 mod from;
@@ -12,54 +13,19 @@ mod names;
 mod query;
 mod scope;
 
-use crate::error::{CatalogError, Result};
+use crate::error::Result;
 use crate::plan::{OutputColumn, Plan};
 use crate::tables::Catalog;
 use crate::types::{self, Oid, UNKNOWN};
+use binder::Binder;
 use scope::{CommonTables, Scope};
 use sqlparser::ast;
 use std::cell::{Cell, RefCell};
 
-/// The most parameters of a statement.
-const MAX_PARAMETERS: usize = 1000;
-
-/// What is known while a statement is bound.
-pub(crate) struct Binder<'c> {
-    pub(crate) catalog: &'c Catalog,
-    parameters: RefCell<Vec<Oid>>,
-    slots: Cell<usize>,
-}
-
-impl Binder<'_> {
-    fn new_slot(&self) -> usize {
-        let slot = self.slots.get();
-        self.slots.set(slot + 1);
-        slot
-    }
-
-    /// The type of the parameter with this number, which counts from 0.
-    fn parameter(&self, index: usize) -> Result<Oid> {
-        if index >= MAX_PARAMETERS {
-            return Err(CatalogError::new("54023", "a statement has too many parameters"));
-        }
-        let mut parameters = self.parameters.borrow_mut();
-        if parameters.len() <= index {
-            parameters.resize(index + 1, UNKNOWN);
-        }
-        Ok(parameters[index])
-    }
-
-    fn set_parameter(&self, index: usize, ty: Oid) {
-        if let Some(known) = self.parameters.borrow_mut().get_mut(index).filter(|known| **known == UNKNOWN) {
-            *known = ty;
-        }
-    }
-}
-
 /// The plan of `query`, whose parameters have the types that the client names (0 for none).
 ///
 /// # Errors
-/// With PostgreSQL's SQLSTATE. See [`CatalogError::is_unknown_form`].
+/// With PostgreSQL's SQLSTATE. See [`crate::CatalogError::is_unknown_form`].
 pub fn plan(catalog: &Catalog, query: &ast::Query, named: &[Oid]) -> Result<Plan> {
     let named = named.iter().map(|oid| if *oid == 0 { UNKNOWN } else { *oid }).collect();
     let binder = Binder { catalog, parameters: RefCell::new(named), slots: Cell::new(0) };

@@ -1,6 +1,6 @@
 //! Queries: WITH, set operations, selects, ORDER BY and LIMIT.
 
-use super::Binder;
+use super::binder::Binder;
 use super::names::{column_name, folded};
 use super::scope::{Collected, CommonTables, Scope, whole_row};
 use crate::error::{CatalogError, Result};

@@ -1,6 +1,6 @@
 //! The names that an expression can use.
 
-use super::Binder;
+use super::binder::Binder;
 use crate::builtin::Series;
 use crate::error::{CatalogError, Result};
 use crate::plan::{Aggregate, ColumnFacts, Expr, Kind, Window};

@@ -1,9 +1,9 @@
 //! Functions about the objects of the catalog, its privileges, and the session.
 
+use super::function::{Builtin, Context};
 use super::names::{
     PROALLARGTYPES, PROARGMODES, PROARGNAMES, PROARGTYPES, PRORETSET, PRORETTYPE, PROVARIADIC, role_name,
 };
-use super::{Builtin, Context};
 use crate::error::{CatalogError, Result};
 use crate::facts::RelationKind;
 use crate::format::{quoted, size_pretty};

@@ -1,6 +1,6 @@
 //! Names of objects and their OIDs: `regclass`, `regtype`, `regproc` and the like.
 
-use super::{Builtin, Context};
+use super::function::{Builtin, Context};
 use crate::error::{CatalogError, Result};
 use crate::format::{parts_of_name, quoted};
 use crate::tables::{Catalog, role_oid};

@@ -1,6 +1,6 @@
 //! Functions that return sets.
 
-use super::Context;
+use super::function::Context;
 use crate::error::{CatalogError, Result};
 use crate::execute::cast;
 use crate::format::KEYWORDS;

@@ -1,6 +1,6 @@
 //! Functions of texts, numbers and arrays, as statements over the catalog use them.
 
-use super::{Builtin, Context, Returns};
+use super::function::{Builtin, Context, Returns};
 use crate::encode;
 use crate::error::{CatalogError, Result};
 use crate::format::quoted;

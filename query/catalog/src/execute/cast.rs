@@ -3,6 +3,7 @@
 use crate::builtin::reg_oid;
 use crate::encode;
 use crate::error::{CatalogError, Result};
+use crate::parse::{fit, parse};
 use crate::tables::Catalog;
 use crate::types::{self, Family, Oid};
 use crate::value::{ArrayValue, Datum};
@@ -24,7 +25,7 @@ pub(crate) fn cast(catalog: &Catalog, value: &Datum, from: Oid, to: Oid) -> Resu
             if types::is_oid_like(to) && to != types::OID {
                 return reg_oid(catalog, text, to).map(|oid| Datum::Int(i64::from(oid)));
             }
-            encode::parse(text, to)?
+            parse(text, to)?
         }
         (Datum::Text(text), Family::Text | Family::Unknown, Family::Text) => match to {
             types::NAME => Datum::text(first_bytes(text, 63)),
@@ -34,13 +35,13 @@ pub(crate) fn cast(catalog: &Catalog, value: &Datum, from: Oid, to: Oid) -> Resu
         (Datum::Text(text), Family::Text | Family::Unknown, Family::Array) => {
             let element = types::element(to).unwrap_or(types::TEXT);
             if !types::is_oid_like(element) || element == types::OID {
-                return encode::parse(text, to);
+                return parse(text, to);
             }
-            let texts = encode::parse(text, types::TEXT_ARRAY)?;
+            let texts = parse(text, types::TEXT_ARRAY)?;
             let items = texts.items().iter().map(|item| cast(catalog, item, types::TEXT, element));
             Datum::array(element, items.collect::<Result<_>>()?)
         }
-        (Datum::Text(text), Family::Text | Family::Unknown, _) => encode::parse(text, to)?,
+        (Datum::Text(text), Family::Text | Family::Unknown, _) => parse(text, to)?,
         (_, _, Family::Text) => {
             let text = encode::text(catalog, value, from).unwrap_or_default();
             // A boolean is written out where it becomes a text.
@@ -49,7 +50,7 @@ pub(crate) fn cast(catalog: &Catalog, value: &Datum, from: Oid, to: Oid) -> Resu
                 _ => Datum::text(text),
             }
         }
-        (Datum::Int(number), Family::Int, Family::Int) => encode::fit(*number, to)?,
+        (Datum::Int(number), Family::Int, Family::Int) => fit(*number, to)?,
         (Datum::Int(number), Family::Int, Family::Float) => Datum::Float(*number as f64),
         (Datum::Int(number), Family::Int, Family::Bool) if from == types::INT4 => Datum::Bool(*number != 0),
         (Datum::Bool(value), Family::Bool, Family::Int) if to == types::INT4 => Datum::Int(i64::from(*value)),
@@ -58,7 +59,7 @@ pub(crate) fn cast(catalog: &Catalog, value: &Datum, from: Oid, to: Oid) -> Resu
             if !rounded.is_finite() || rounded.abs() > 9.2e18 {
                 return Err(CatalogError::new("22003", "bigint out of range"));
             }
-            encode::fit(rounded as i64, to)?
+            fit(rounded as i64, to)?
         }
         (Datum::Float(number), Family::Float, Family::Float) => match to {
             types::FLOAT4 => Datum::Float(f64::from(*number as f32)),
@@ -78,6 +79,17 @@ pub(crate) fn cast(catalog: &Catalog, value: &Datum, from: Oid, to: Oid) -> Resu
         (_, a, b) if a == b => value.clone(),
         _ => return Err(cannot()),
     })
+}
+
+/// The value of a text that a client sends for a parameter of a type.
+///
+/// # Errors
+/// 22P02 and the like if the text is none of the type.
+pub fn parameter(catalog: &Catalog, text: Option<&str>, oid: Oid) -> Result<Datum> {
+    match text {
+        None => Ok(Datum::Null),
+        Some(text) => cast(catalog, &Datum::text(text), types::TEXT, oid),
+    }
 }
 
 fn first_bytes(text: &str, most: usize) -> &str {

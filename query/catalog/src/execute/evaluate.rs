@@ -301,7 +301,7 @@ fn arithmetic(how: Arithmetic, left: &Datum, right: &Datum, ty: types::Oid) -> R
             Arithmetic::ShiftLeft => Some(l.wrapping_shl(shift())),
             Arithmetic::ShiftRight => Some(l >> shift()),
         };
-        return crate::encode::fit(number.ok_or_else(|| out_of_range(ty))?, ty);
+        return crate::parse::fit(number.ok_or_else(|| out_of_range(ty))?, ty);
     }
     let (l, r) = (left.as_float(), right.as_float());
     Ok(Datum::Float(match how {

@@ -14,6 +14,7 @@ mod pattern;
 mod select;
 
 pub(crate) use cast::cast;
+pub use cast::parameter;
 
 use crate::builtin::Context;
 use crate::error::{CatalogError, Result};

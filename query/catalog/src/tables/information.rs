@@ -2,7 +2,8 @@
 //!
 //! Their rows are about all relations that a role can read. Nothing can be written, so nothing is insertable or updatable.
 
-use super::{Catalog, Entry, INFORMATION_SCHEMA, Maker, PG_CATALOG, Row, int, shared};
+use super::catalog::Catalog;
+use super::entry::{Entry, INFORMATION_SCHEMA, Maker, PG_CATALOG, Row, int, shared};
 use crate::facts::RelationKind;
 use crate::types::{self, BPCHAR, FLOAT4, FLOAT8, INT2, INT4, INT8, NUMERIC, Oid, TEXT, VARCHAR};
 use crate::value::Datum;

@@ -1,6 +1,8 @@
 //! The tables of `pg_catalog` about relations, columns, schemas and the database.
 
-use super::{Attribute, Catalog, DATABASE, Entry, Maker, OWNER, Row, int, shared, stored};
+use super::catalog::Catalog;
+use super::entry::{Attribute, DATABASE, Entry, Maker, OWNER, Row, int, shared};
+use super::stored;
 use crate::facts::RelationKind;
 use crate::types;
 use crate::value::Datum;

@@ -1,6 +1,8 @@
 //! The tables whose rows depend on the session that asks.
 
-use super::{Catalog, DATABASE, Entry, Maker, OWNER, Row, int, role_oid, shared};
+use super::catalog::Catalog;
+use super::entry::{DATABASE, Entry, Maker, OWNER, Row, int, shared};
+use super::oids::role_oid;
 use crate::facts::Session;
 use crate::types::Oid;
 use crate::value::Datum;

@@ -1,6 +1,6 @@
 //! The objects of PostgreSQL itself, from the files in `data`.
 
-use super::{Attribute, Entry, Row, parse_rows};
+use super::entry::{Attribute, Entry, Row, parse_rows};
 use crate::facts::RelationKind;
 use crate::types::{self, BOOL, CHAR, INT2, INT4, NAME, OID, Oid};
 use crate::value::Datum;

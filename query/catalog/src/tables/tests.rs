@@ -1,5 +1,5 @@
 use super::*;
-use crate::facts::{Column, Relation};
+use crate::facts::{Column, Facts, Relation, RelationKind};
 use crate::{Bounds, plan, text};
 use sqlparser::ast::Statement;
 use sqlparser::dialect::PostgreSqlDialect;

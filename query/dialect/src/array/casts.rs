@@ -3,7 +3,7 @@
 use super::written::{as_lists, read, texts, to_lists};
 use crate::call::Call;
 use crate::cast::CastRule;
-use crate::text::shown::converted;
+use crate::text::shown::{self, converted};
 use crate::types::PgType::{
     self, Bool, Bytea, Date, Float4, Float8, Int2, Int4, Int8, Interval, Numeric, Text, Time, Timestamp, Timestamptz,
 };
@@ -39,7 +39,7 @@ pub(crate) fn casts() -> Vec<CastRule> {
 }
 
 fn to_text(call: &Call) -> Result<ArrayRef> {
-    Ok(Arc::new(texts(call.any(0).array())?))
+    Ok(Arc::new(texts(call.any(0).array(), shown::texts)?))
 }
 
 fn depth(data_type: &DataType) -> usize {

@@ -2,18 +2,20 @@
 
 use crate::SqlError;
 use crate::text::budget::Budget;
-use crate::text::shown;
 use crate::types::PgType;
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, ListArray, StringViewArray};
 use datafusion::common::Result;
 use std::sync::Arc;
 
+/// How elements that are no arrays become texts.
+type TextsOfElements = fn(&ArrayRef) -> Result<StringViewArray>;
+
 /// Arrays as texts.
-pub(crate) fn texts(values: &ArrayRef) -> Result<StringViewArray> {
+pub(crate) fn texts(values: &ArrayRef, of_elements: TextsOfElements) -> Result<StringViewArray> {
     let lists = as_lists(values)?;
     let mut budget = Budget::default();
-    written(&lists, &mut budget)
+    written(&lists, of_elements, &mut budget)
 }
 
 /// Arrays of any kind as those of the canonical kind.
@@ -25,11 +27,11 @@ pub(super) fn as_lists(values: &ArrayRef) -> Result<ListArray> {
     Ok(arrow_cast::cast(values, &wanted)?.as_list::<i32>().clone())
 }
 
-fn written(lists: &ListArray, budget: &mut Budget) -> Result<StringViewArray> {
+fn written(lists: &ListArray, of_elements: TextsOfElements, budget: &mut Budget) -> Result<StringViewArray> {
     let is_nested = matches!(PgType::of(&lists.value_type()), PgType::Array(_));
     let elements = match is_nested {
-        true => written(&as_lists(lists.values())?, budget)?,
-        false => shown::texts(lists.values())?,
+        true => written(&as_lists(lists.values())?, of_elements, budget)?,
+        false => of_elements(lists.values())?,
     };
     let mut made = arrow_array::builder::StringViewBuilder::with_capacity(lists.len());
     let offsets = lists.value_offsets();

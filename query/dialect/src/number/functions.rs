@@ -6,7 +6,8 @@ use super::decimal::{
 };
 use super::float::{self, of_one};
 use super::kernel::{binary, unary};
-use super::operators::{larger_scale, numerics, powers, remainder};
+use super::operators::{larger_scale, powers, remainder};
+use super::rows::numerics;
 use super::{power, text, whole};
 use crate::call::Call;
 use crate::error::SqlError;

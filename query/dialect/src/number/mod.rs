@@ -21,6 +21,7 @@ mod kernel;
 mod operators;
 mod pattern;
 pub(crate) mod power;
+mod rows;
 mod series;
 pub(crate) mod text;
 mod to_char;

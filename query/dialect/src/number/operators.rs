@@ -11,7 +11,8 @@
 
 use super::decimal::{self, product_column, quotient_column};
 use super::float::{self, left_wide, right_wide};
-use super::kernel::{binary, quick_binary};
+use super::kernel::quick_binary;
+use super::rows::numerics;
 use super::{power, whole};
 use crate::call::Call;
 use crate::function::{Arguments, Evaluate, Form, Function, Returns, Takes, form};
@@ -99,11 +100,6 @@ fn product_scale(arguments: &Arguments<'_>) -> i8 {
 
 fn quotient_scale(arguments: &Arguments<'_>) -> i8 {
     quotient_column(arguments.scale(0), arguments.scale(1))
-}
-
-/// Two numerics row by row; `value` gets the digits.
-pub(super) fn numerics(call: &Call, value: impl Fn(i256, i256) -> Result<i256>) -> Result<ArrayRef> {
-    binary::<Decimal256Type, Decimal256Type, Decimal256Type>(call, call.numeric(0), call.numeric(1), value)
 }
 
 /// `sum` with `quick` for digits of one scale that 128 bits hold.

@@ -6,7 +6,7 @@
 use super::decimal::{self, big, first_group, fitted, shown_scale, too_many_digits};
 use super::float::{overflow, underflow};
 use super::kernel::unary;
-use super::operators::numerics;
+use super::rows::numerics;
 use super::{series, text};
 use crate::call::Call;
 use crate::error::SqlError;

@@ -18,7 +18,7 @@ use std::sync::{Arc, LazyLock};
 /// The casts of all domains between types that are no arrays.
 static RULES: LazyLock<HashMap<(PgType, PgType), Evaluate>> = LazyLock::new(|| {
     let domains: [Vec<CastRule>; 4] =
-        [crate::time::casts(), crate::number::casts(), super::casts(), crate::system::casts()];
+        [crate::time::casts(), crate::number::casts(), super::bytes::casts(), crate::system::casts()];
     domains.into_iter().flatten().map(|rule| ((rule.from, rule.to), rule.evaluate)).collect()
 });
 
@@ -51,7 +51,7 @@ pub(crate) fn texts(values: &ArrayRef) -> Result<StringViewArray> {
             let letter = |value: Option<bool>| value.map(|value| if value { "t" } else { "f" });
             Arc::new(values.iter().map(letter).collect::<StringViewArray>())
         }
-        PgType::Array(_) => Arc::new(crate::array::texts(values)?),
+        PgType::Array(_) => Arc::new(crate::array::texts(values, texts)?),
         PgType::Other => return Err(SqlError::not_supported("the text of a row is not supported").into()),
         _ => converted(values, &DataType::Utf8View)?,
     };

@@ -2,9 +2,10 @@
 //!
 //! Fields are read from the last to the first, as PostgreSQL reads them: a number has the unit that stands behind it.
 
-use super::calendar::{DAY, HOUR, MINUTE, SECOND, interval_of};
+use super::calendar::{HOUR, MINUTE, SECOND, interval_of};
 use super::decode::{Clock, clock};
 use super::error::Wrong;
+use super::interval_sum::Sum;
 use super::tokens::{Field, Kind, fields, fraction, leading_number};
 use super::values::Memo;
 use super::words::Unit;
@@ -15,9 +16,6 @@ use crate::types::PgType;
 use arrow_array::ArrayRef;
 use arrow_array::types::{IntervalMonthDayNano, IntervalMonthDayNanoType};
 use datafusion::common::Result as DataFusionResult;
-
-/// Days of a month of a fraction.
-const MONTH_DAYS: i64 = 30;
 
 /// The fields that a literal keeps, such as `HOUR TO MINUTE`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -81,103 +79,6 @@ impl Part {
     }
 }
 
-/// What has been read so far.
-#[derive(Debug, Default)]
-struct Sum {
-    years: i64,
-    months: i64,
-    days: i64,
-    microseconds: i64,
-}
-
-impl Sum {
-    fn add_years(&mut self, count: i64, each: i64) -> Result<(), Wrong> {
-        let sum = count.checked_mul(each).and_then(|years| self.years.checked_add(years));
-        self.years = sum.filter(|years| i32::try_from(*years).is_ok()).ok_or(Wrong::Interval)?;
-        Ok(())
-    }
-
-    fn add_months(&mut self, count: i64, each: i64) -> Result<(), Wrong> {
-        let sum = count.checked_mul(each).and_then(|months| self.months.checked_add(months));
-        self.months = sum.filter(|months| i32::try_from(*months).is_ok()).ok_or(Wrong::Interval)?;
-        Ok(())
-    }
-
-    fn add_days(&mut self, count: i64, each: i64) -> Result<(), Wrong> {
-        let sum = count.checked_mul(each).and_then(|days| self.days.checked_add(days));
-        self.days = sum.filter(|days| i32::try_from(*days).is_ok()).ok_or(Wrong::Interval)?;
-        Ok(())
-    }
-
-    fn add_microseconds(&mut self, count: i64, fraction: f64, each: i64) -> Result<(), Wrong> {
-        let sum = count.checked_mul(each).and_then(|time| self.microseconds.checked_add(time));
-        self.microseconds = sum.ok_or(Wrong::Interval)?;
-        self.add_fraction_of_time(fraction, each)
-    }
-
-    fn add_fraction_of_time(&mut self, fraction: f64, each: i64) -> Result<(), Wrong> {
-        let time = fraction * each as f64;
-        let whole = time.trunc();
-        let rest = time - whole;
-        let nearest = whole as i64 + i64::from(rest > 0.5) - i64::from(rest < -0.5);
-        self.microseconds = self.microseconds.checked_add(nearest).ok_or(Wrong::Interval)?;
-        Ok(())
-    }
-
-    fn add_fraction_of_days(&mut self, fraction: f64, each: i64) -> Result<(), Wrong> {
-        let days = fraction * each as f64;
-        self.add_days(days.trunc() as i64, 1)?;
-        self.add_fraction_of_time(days - days.trunc(), DAY)
-    }
-
-    fn add_fraction_of_months(&mut self, fraction: f64, each: i64) -> Result<(), Wrong> {
-        self.add_months((fraction * each as f64).round_ties_even() as i64, 1)
-    }
-
-    fn negated(self) -> Option<Self> {
-        Some(Self {
-            years: self.years.checked_neg()?,
-            months: self.months.checked_neg()?,
-            days: self.days.checked_neg()?,
-            microseconds: self.microseconds.checked_neg()?,
-        })
-    }
-
-    /// Adds so many of a unit.
-    fn add(&mut self, unit: Unit, count: i64, fraction: f64) -> Result<(), Wrong> {
-        match unit {
-            Unit::Microsecond => self.add_microseconds(count, fraction, 1),
-            Unit::Millisecond => self.add_microseconds(count, fraction, 1_000),
-            Unit::Second => self.add_microseconds(count, fraction, SECOND),
-            Unit::Minute => self.add_microseconds(count, fraction, MINUTE),
-            Unit::Hour => self.add_microseconds(count, fraction, HOUR),
-            Unit::Day => {
-                self.add_days(count, 1)?;
-                self.add_fraction_of_time(fraction, DAY)
-            }
-            Unit::Week => {
-                self.add_days(count, 7)?;
-                self.add_fraction_of_days(fraction, 7)
-            }
-            Unit::Month => {
-                self.add_months(count, 1)?;
-                self.add_fraction_of_days(fraction, MONTH_DAYS)
-            }
-            Unit::Year | Unit::Decade | Unit::Century | Unit::Millennium => {
-                let years = match unit {
-                    Unit::Year => 1,
-                    Unit::Decade => 10,
-                    Unit::Century => 100,
-                    _ => 1_000,
-                };
-                self.add_years(count, years)?;
-                self.add_fraction_of_months(fraction, years * 12)
-            }
-            Unit::Quarter => Err(Wrong::Format),
-        }
-    }
-}
-
 /// An `interval`.
 pub(crate) fn parse_interval(text: &str, of: Fields) -> Result<IntervalMonthDayNano, SqlError> {
     read(text, of).map_err(|wrong| wrong.of("interval", text))
@@ -186,10 +87,7 @@ pub(crate) fn parse_interval(text: &str, of: Fields) -> Result<IntervalMonthDayN
 fn read(text: &str, of: Fields) -> Result<IntervalMonthDayNano, Wrong> {
     let sum = match fields(text).ok_or(Wrong::Format).and_then(|fields| verbose(&fields, of)) {
         Err(Wrong::Format) => super::iso_interval::read(text)?,
-        other => {
-            let sum = other?;
-            (sum.years * 12 + sum.months, sum.days, sum.microseconds)
-        }
+        other => other?.into_parts(),
     };
     let interval = interval_of(sum.0, sum.1, sum.2).ok_or(Wrong::Range)?;
     Ok(kept(interval, of))
@@ -339,18 +237,4 @@ pub(super) fn kept(interval: IntervalMonthDayNano, of: Fields) -> IntervalMonthD
         nanoseconds = time.checked_add(half).map_or(time, |time| time / unit * unit).saturating_mul(1_000);
     }
     IntervalMonthDayNano { months, days, nanoseconds }
-}
-
-/// For [`super::iso_interval`], which sums as well.
-#[derive(Debug, Default)]
-pub(super) struct IsoSum(Sum);
-
-impl IsoSum {
-    pub(super) fn add(&mut self, unit: Unit, count: i64, fraction: f64) -> Result<(), Wrong> {
-        self.0.add(unit, count, fraction)
-    }
-
-    pub(super) fn into_parts(self) -> (i64, i64, i64) {
-        (self.0.years * 12 + self.0.months, self.0.days, self.0.microseconds)
-    }
 }

@@ -1,13 +1,13 @@
 //! Reads intervals of ISO 8601: `P1Y2M3DT4H5M6.7S`, `P0001-02-03T04:05:06`, `P00010203T040506`.
 
 use super::error::Wrong;
-use super::interval::IsoSum;
+use super::interval_sum::Sum;
 use super::words::Unit;
 
 /// Months, days and microseconds of an interval.
 pub(super) fn read(text: &str) -> Result<(i64, i64, i64), Wrong> {
     let mut rest = text.strip_prefix('P').filter(|rest| !rest.is_empty()).ok_or(Wrong::Format)?;
-    let mut sum = IsoSum::default();
+    let mut sum = Sum::default();
     let (mut is_date, mut has_field) = (true, false);
     while !rest.is_empty() {
         if let Some(time) = rest.strip_prefix('T') {
@@ -48,7 +48,7 @@ pub(super) fn read(text: &str) -> Result<(i64, i64, i64), Wrong> {
 
 /// `YYYYMMDD` or `YYYY-MM-DD`; returns what follows the `T` behind it.
 fn alternative_date<'a>(
-    sum: &mut IsoSum,
+    sum: &mut Sum,
     field: &str,
     (count, fraction): (i64, f64),
     unit: Option<char>,
@@ -82,7 +82,7 @@ fn end_of_date(rest: &str) -> Result<&str, Wrong> {
 
 /// `HHMMSS` or `HH:MM:SS`, to the end.
 fn alternative_time(
-    sum: &mut IsoSum,
+    sum: &mut Sum,
     field: &str,
     (count, fraction): (i64, f64),
     unit: Option<char>,

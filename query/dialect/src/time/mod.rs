@@ -2,7 +2,7 @@
 //! postgres.
 //!
 //! ```text
-//! text ─▶ tokens ─▶ decode ─▶ parse: date, time, timestamp        interval, iso_interval: interval
+//! text ─▶ tokens ─▶ decode ─▶ parse: date, time, timestamp        interval, iso_interval ─▶ interval_sum: interval
 //! value ─▶ format: text              pattern ─▶ to_char, from_char
 //! casts, arithmetic, part, truncate, make, local, overlaps, now: functions of values
 //! order: comparisons, groups and aggregates of intervals, by their lengths
@@ -21,6 +21,7 @@ mod fields;
 mod format;
 mod from_char;
 mod interval;
+mod interval_sum;
 mod iso_interval;
 mod local;
 mod make;

@@ -6,8 +6,6 @@
 
 /// Fields of which PostgreSQL takes no more.
 const MOST_FIELDS: usize = 25;
-/// Characters of a word that count.
-const WORD: usize = 10;
 
 /// What a field looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,11 +126,6 @@ fn field(text: &[u8]) -> Option<Option<(Kind, usize, usize)>> {
         _ => return None,
     };
     Some(Some(found))
-}
-
-/// The characters of a word that count.
-pub(super) fn significant(word: &str) -> &str {
-    word.get(..WORD).unwrap_or(word)
 }
 
 /// A whole number with a sign at the beginning of `text`, and what follows. `Err` if it is too large.

@@ -1,6 +1,7 @@
 //! The words of dates and intervals.
 
-use super::tokens::significant;
+/// Characters of a word that count.
+const WORD: usize = 10;
 
 /// A word of a date or time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +47,11 @@ pub(super) const MONTHS: [&str; 12] = [
     "november",
     "december",
 ];
+
+/// The characters of a word that count.
+fn significant(word: &str) -> &str {
+    word.get(..WORD).unwrap_or(word)
+}
 
 /// The meaning of a word in small letters.
 pub(super) fn of_date(word: &str) -> Option<DateWord> {

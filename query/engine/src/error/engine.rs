@@ -26,8 +26,21 @@ use std::sync::Arc;
 /// What to do when the engine fails.
 const WRITE_ANOTHER: &str = "Write the statement in another way, and tell the operator if it happens again.";
 
+impl QueryError {
+    /// Finds the cause of an error of DataFusion. `memory_limit` is in bytes.
+    pub(crate) fn classify(error: DataFusionError, memory_limit: usize) -> Self {
+        classify(&error, memory_limit)
+    }
+}
+
+impl From<ArrowError> for QueryError {
+    fn from(error: ArrowError) -> Self {
+        Self::classify(error.into(), 0)
+    }
+}
+
 /// What an error of the engine means for the caller. `memory_limit` is in bytes.
-pub(super) fn classify(error: &DataFusionError, memory_limit: usize) -> QueryError {
+fn classify(error: &DataFusionError, memory_limit: usize) -> QueryError {
     let mut places = Places::default();
     let mut current: &(dyn Error + 'static) = error;
     loop {

@@ -3,9 +3,7 @@
 use super::names::{listed, nearest};
 use super::position::{Near, What, has_keyword};
 use super::refine::{alias_of, call_at};
-use super::syntax::syntax;
 use datafusion::sql::sqlparser::keywords::Keyword;
-use datafusion::sql::sqlparser::parser::ParserError;
 use holdfast_dialect::SqlError;
 
 /// What is wrong with a statement, as PostgreSQL reports it: for people, so in no words of a library.
@@ -29,11 +27,6 @@ impl StatementError {
     /// An error that points to no place.
     pub fn new(state: &'static str, message: impl Into<String>) -> Self {
         Self { state, message: message.into(), detail: None, hint: None, position: None, near: None }
-    }
-
-    /// The error of a text that is no statement, with its position.
-    pub fn of_syntax(error: &ParserError, text: &str) -> Self {
-        syntax(error).located(text)
     }
 
     /// With what to do.

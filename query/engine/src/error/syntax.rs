@@ -44,6 +44,13 @@ const KEYWORDS: [&str; 34] = [
     "COMMIT",
 ];
 
+impl StatementError {
+    /// The error of a text that is no statement, with its position.
+    pub fn of_syntax(error: &ParserError, text: &str) -> Self {
+        syntax(error).located(text)
+    }
+}
+
 /// The error of a text that is no statement. The parser's place is in its message.
 pub(super) fn syntax(error: &ParserError) -> StatementError {
     let (text, is_of_tokens) = match error {

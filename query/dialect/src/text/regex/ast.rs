@@ -155,3 +155,8 @@ impl Node {
         }
     }
 }
+
+/// The preference of a whole pattern.
+pub(super) fn preference(node: &Node) -> Preference {
+    node.preference().unwrap_or(Preference::Longest)
+}

@@ -3,7 +3,7 @@
 //! It is made of states as they are needed; a pattern that looks for words is followed letter by letter instead, because a
 //! state does not know what a letter is.
 
-use super::search::too_complex;
+use super::error::too_complex;
 use crate::SqlError;
 use regex_automata::hybrid::dfa::{self, DFA};
 use regex_automata::nfa::thompson::{self, pikevm};

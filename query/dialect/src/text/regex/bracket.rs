@@ -1,45 +1,46 @@
 //! Brackets: `[a-z]`, `[^[:alpha:]_]`.
 
+use super::error::{invalid, too_complex};
 use super::letters;
-use super::parse::{Parser, invalid, shorthand};
+use super::reader::{Reader, shorthand};
 use crate::SqlError;
 
 /// Ranges of one bracket.
 const MOST_RANGES: usize = 2_000;
 
 /// Reads a bracket, whose opening one is read already, into a class of crate `regex`.
-pub(super) fn read(parser: &mut Parser) -> Result<String, SqlError> {
+pub(super) fn read(reader: &mut Reader) -> Result<String, SqlError> {
     let open = || invalid("brackets [] not balanced");
-    let is_negated = parser.peek() == Some('^');
+    let is_negated = reader.peek() == Some('^');
     if is_negated {
-        parser.at += 1;
+        reader.at += 1;
     }
-    let mut class = Class { text: String::new(), ranges: 0, ignores_case: parser.options.ignores_case };
+    let mut class = Class { text: String::new(), ranges: 0, ignores_case: reader.options.ignores_case };
     let mut is_first = true;
     loop {
-        let letter = parser.peek().ok_or_else(open)?;
+        let letter = reader.peek().ok_or_else(open)?;
         if letter == ']' && !is_first {
-            parser.at += 1;
+            reader.at += 1;
             break;
         }
         is_first = false;
-        let from = match element(parser, &mut class)? {
+        let from = match element(reader, &mut class)? {
             Element::Letter(letter) => letter,
             Element::Class => {
                 // A class is no end of a range.
-                if parser.peek() == Some('-') && parser.letters.get(parser.at + 1).is_some_and(|next| *next != ']') {
+                if reader.peek() == Some('-') && reader.letters.get(reader.at + 1).is_some_and(|next| *next != ']') {
                     return Err(invalid("invalid character range"));
                 }
                 continue;
             }
         };
-        let is_range = parser.peek() == Some('-') && parser.letters.get(parser.at + 1).is_some_and(|next| *next != ']');
+        let is_range = reader.peek() == Some('-') && reader.letters.get(reader.at + 1).is_some_and(|next| *next != ']');
         if !is_range {
             class.range(from, from)?;
             continue;
         }
-        parser.at += 1;
-        let Element::Letter(to) = element(parser, &mut class)? else {
+        reader.at += 1;
+        let Element::Letter(to) = element(reader, &mut class)? else {
             return Err(invalid("invalid character range"));
         };
         if to < from {
@@ -47,11 +48,11 @@ pub(super) fn read(parser: &mut Parser) -> Result<String, SqlError> {
         }
         class.range(from, to)?;
         // `a-c-e`
-        if parser.peek() == Some('-') && parser.letters.get(parser.at + 1).is_some_and(|next| *next != ']') {
+        if reader.peek() == Some('-') && reader.letters.get(reader.at + 1).is_some_and(|next| *next != ']') {
             return Err(invalid("invalid character range"));
         }
     }
-    if is_negated && parser.options.stops_at_lines {
+    if is_negated && reader.options.stops_at_lines {
         class.text.push_str(r"\n");
     }
     Ok(format!("[{}{}]", if is_negated { "^" } else { "" }, class.text))
@@ -63,28 +64,28 @@ enum Element {
 }
 
 /// One letter, which may begin a range, or a class, which is added.
-fn element(parser: &mut Parser, class: &mut Class) -> Result<Element, SqlError> {
+fn element(reader: &mut Reader, class: &mut Class) -> Result<Element, SqlError> {
     let open = || invalid("brackets [] not balanced");
-    let letter = parser.next().ok_or_else(open)?;
-    let second = parser.peek();
+    let letter = reader.next().ok_or_else(open)?;
+    let second = reader.peek();
     match (letter, second) {
         ('\\', Some(second)) => {
             if let Some((text, is_negated)) = shorthand(second) {
-                parser.at += 1;
+                reader.at += 1;
                 class.add(&if is_negated { format!("[^{text}]") } else { text.to_owned() })?;
                 return Ok(Element::Class);
             }
-            parser.escaped_letter().map(Element::Letter)
+            reader.escaped_letter().map(Element::Letter)
         }
         ('\\', None) => Err(invalid(r"invalid escape \ sequence")),
         ('[', Some(kind @ (':' | '.' | '='))) => {
-            parser.at += 1;
-            let begin = parser.at;
-            let end = (begin..parser.letters.len())
-                .find(|at| parser.letters[*at] == kind && parser.letters.get(at + 1) == Some(&']'))
+            reader.at += 1;
+            let begin = reader.at;
+            let end = (begin..reader.letters.len())
+                .find(|at| reader.letters[*at] == kind && reader.letters.get(at + 1) == Some(&']'))
                 .ok_or_else(open)?;
-            let name: String = parser.letters[begin..end].iter().collect();
-            parser.at = end + 2;
+            let name: String = reader.letters[begin..end].iter().collect();
+            reader.at = end + 2;
             if kind == ':' {
                 let name = match name.as_str() {
                     "upper" | "lower" if class.ignores_case => "alpha",
@@ -120,7 +121,7 @@ impl Class {
     fn add(&mut self, text: &str) -> Result<(), SqlError> {
         self.ranges += 1;
         if self.ranges > MOST_RANGES {
-            return Err(SqlError::new("54001", "regular expression is too complex"));
+            return Err(too_complex());
         }
         self.text.push_str(text);
         Ok(())

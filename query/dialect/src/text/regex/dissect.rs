@@ -7,9 +7,9 @@
 //! Each part that is taken apart has an automaton of its own, which follows all ways at the same time, so one question
 //! takes time in proportion to the text and the part.
 
-use super::ast::{Node, Preference};
+use super::ast::{Node, Preference, preference};
 use super::automaton::{Automaton, Cache};
-use super::search::preference;
+use super::error::too_complex;
 use crate::SqlError;
 use std::ops::Range;
 
@@ -53,7 +53,7 @@ struct Builder {
 impl Builder {
     fn automaton(&mut self, node: &Node) -> Result<usize, SqlError> {
         if self.automata.len() >= MOST_PARTS {
-            return Err(super::search::too_complex());
+            return Err(too_complex());
         }
         let mut text = String::new();
         node.write(false, &mut text);

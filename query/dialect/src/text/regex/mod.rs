@@ -1,7 +1,7 @@
 //! Regular expressions, SIMILAR TO, LIKE with an escape.
 //!
 //! ```text
-//! pattern ─▶ parse ─▶ ast ─▶ search (dissect) ─▶ functions, operators
+//! pattern ─▶ parse (reader, bracket) ─▶ ast ─▶ search (dissect) ─▶ patterns ─▶ functions, operators
 //! SIMILAR TO ─▶ similar ─▶ the same          LIKE ─▶ like
 //! ```
 
@@ -9,11 +9,15 @@ mod ast;
 mod automaton;
 mod bracket;
 mod dissect;
+mod error;
 mod functions;
 mod letters;
 mod like;
 mod operators;
+mod options;
 mod parse;
+mod patterns;
+mod reader;
 mod search;
 mod similar;
 

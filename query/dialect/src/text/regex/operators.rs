@@ -1,8 +1,8 @@
 //! `~`, `~*`, `!~`, `!~*`, and the functions for SIMILAR TO and LIKE with an escape.
 
-use super::functions::Patterns;
 use super::like::LikePattern;
-use super::parse::Options;
+use super::options::Options;
+use super::patterns::Patterns;
 use super::similar::{ESCAPE, to_regular};
 use crate::call::Call;
 use crate::function::{Evaluate, Function, form};

@@ -9,54 +9,16 @@
 
 use super::ast::{Node, Preference};
 use super::bracket;
+use super::error::{invalid, too_complex};
 use super::letters;
+use super::options::Options;
+use super::reader::{Reader, shorthand};
 use crate::SqlError;
 
 /// The largest number of a quantifier.
 const MOST_TIMES: u32 = 255;
 /// Groups inside each other.
 const DEEPEST: usize = 200;
-
-/// How a pattern is read and searched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub(in crate::text) struct Options {
-    /// `i`
-    pub(in crate::text) ignores_case: bool,
-    /// `n`, `p`: `.` and `[^x]` are no ends of lines.
-    pub(in crate::text) stops_at_lines: bool,
-    /// `n`, `w`: `^` and `$` are also at ends of lines.
-    pub(in crate::text) anchors_at_lines: bool,
-    /// `x`: white space and comments are skipped.
-    pub(in crate::text) is_expanded: bool,
-    /// `q`: the pattern is a text.
-    pub(in crate::text) is_literal: bool,
-    /// `g`, which only functions take.
-    pub(in crate::text) is_global: bool,
-}
-
-impl Options {
-    /// Adds the option of a letter; whether it is one.
-    pub(in crate::text) fn add(&mut self, letter: char) -> Result<bool, SqlError> {
-        match letter {
-            'i' => self.ignores_case = true,
-            'c' => self.ignores_case = false,
-            'n' | 'm' => (self.stops_at_lines, self.anchors_at_lines) = (true, true),
-            'p' => (self.stops_at_lines, self.anchors_at_lines) = (true, false),
-            'w' => (self.stops_at_lines, self.anchors_at_lines) = (false, true),
-            's' => (self.stops_at_lines, self.anchors_at_lines) = (false, false),
-            'x' => self.is_expanded = true,
-            't' => self.is_expanded = false,
-            'q' => self.is_literal = true,
-            'b' | 'e' => {
-                return Err(SqlError::not_supported(
-                    "basic and extended regular expressions of POSIX are not supported",
-                ));
-            }
-            _ => return Ok(false),
-        }
-        Ok(true)
-    }
-}
 
 /// A pattern that was read.
 #[derive(Debug)]
@@ -65,10 +27,6 @@ pub(super) struct Parsed {
     pub(super) groups: usize,
     /// Whether it looks for the beginning or the end of a word.
     pub(super) has_words: bool,
-}
-
-pub(super) fn invalid(what: &str) -> SqlError {
-    SqlError::new("2201B", format!("invalid regular expression: {what}"))
 }
 
 /// Reads a pattern.
@@ -96,52 +54,21 @@ pub(super) fn parse(pattern: &str, mut options: Options) -> Result<Parsed, SqlEr
         }
         rest = after;
     }
-    let mut parser =
-        Parser { letters: rest.chars().collect(), at: 0, options, groups: 0, closed: 0, depth: 0, has_words: false };
+    let mut reader =
+        Reader { letters: rest.chars().collect(), at: 0, options, groups: 0, closed: 0, depth: 0, has_words: false };
     let node = if options.is_literal {
-        Node::Concat(rest.chars().map(|letter| parser.letter(letter)).collect())
+        Node::Concat(rest.chars().map(|letter| reader.letter(letter)).collect())
     } else {
-        let node = parser.branches()?;
-        if parser.at < parser.letters.len() {
+        let node = reader.branches()?;
+        if reader.at < reader.letters.len() {
             return Err(invalid("parentheses () not balanced"));
         }
         node
     };
-    Ok(Parsed { node, groups: parser.groups, has_words: parser.has_words })
+    Ok(Parsed { node, groups: reader.groups, has_words: reader.has_words })
 }
 
-pub(super) struct Parser {
-    pub(super) letters: Vec<char>,
-    pub(super) at: usize,
-    pub(super) options: Options,
-    groups: usize,
-    /// Groups that are closed already.
-    closed: usize,
-    depth: usize,
-    has_words: bool,
-}
-
-impl Parser {
-    pub(super) fn peek(&self) -> Option<char> {
-        self.letters.get(self.at).copied()
-    }
-
-    pub(super) fn next(&mut self) -> Option<char> {
-        let letter = self.peek()?;
-        self.at += 1;
-        Some(letter)
-    }
-
-    pub(super) fn take(&mut self, text: &str) -> bool {
-        let length = text.chars().count();
-        let is_next =
-            self.letters.get(self.at..self.at + length).is_some_and(|next| next.iter().copied().eq(text.chars()));
-        if is_next {
-            self.at += length;
-        }
-        is_next
-    }
-
+impl Reader {
     /// Skips comments, and white space in expanded syntax.
     fn skip(&mut self) -> Result<(), SqlError> {
         loop {
@@ -168,7 +95,7 @@ impl Parser {
     fn branches(&mut self) -> Result<Node, SqlError> {
         self.depth += 1;
         if self.depth > DEEPEST {
-            return Err(SqlError::new("54001", "regular expression is too complex"));
+            return Err(too_complex());
         }
         let mut branches = vec![self.branch()?];
         while self.peek() == Some('|') {
@@ -374,51 +301,6 @@ impl Parser {
         Ok(self.letter(letter))
     }
 
-    /// The letter that an escape means; the backslash is read already.
-    pub(super) fn escaped_letter(&mut self) -> Result<char, SqlError> {
-        let wrong = || invalid(r"invalid escape \ sequence");
-        let letter = self.next().ok_or_else(wrong)?;
-        Ok(match letter {
-            'a' => '\u{7}',
-            'b' => '\u{8}',
-            'B' => '\\',
-            'c' => {
-                let control = self.next().ok_or_else(wrong)?;
-                char::from_u32(u32::from(control) & 0x1f).ok_or_else(wrong)?
-            }
-            'e' => '\u{1b}',
-            'f' => '\u{c}',
-            'n' => '\n',
-            'r' => '\r',
-            't' => '\t',
-            'v' => '\u{b}',
-            'u' => self.hex(4, 4)?,
-            'U' => self.hex(8, 8)?,
-            'x' => self.hex(1, 255)?,
-            '0'..='9' => {
-                self.at -= 1;
-                let digits = self.letters[self.at..].iter().take(3).take_while(|letter| ('0'..='7').contains(*letter));
-                let digits: String = digits.collect();
-                self.at += digits.len();
-                let number = u32::from_str_radix(&digits, 8).map_err(|_| wrong())?;
-                char::from_u32(number).ok_or_else(wrong)?
-            }
-            letter if letter.is_ascii_alphanumeric() => return Err(wrong()),
-            letter => letter,
-        })
-    }
-
-    fn hex(&mut self, least: usize, most: usize) -> Result<char, SqlError> {
-        let wrong = || invalid(r"invalid escape \ sequence");
-        let digits: String =
-            self.letters[self.at..].iter().take(most).take_while(|letter| letter.is_ascii_hexdigit()).collect();
-        if digits.len() < least {
-            return Err(wrong());
-        }
-        self.at += digits.len();
-        u32::from_str_radix(&digits, 16).ok().and_then(char::from_u32).ok_or_else(wrong)
-    }
-
     /// One letter, in both cases if these make no difference.
     fn letter(&self, letter: char) -> Node {
         let (upper, lower) = (letters::upper(letter), letters::lower(letter));
@@ -428,15 +310,4 @@ impl Parser {
         let letters: String = [letter, upper, lower].into_iter().map(bracket::written).collect();
         Node::One(format!("[{letters}]"))
     }
-}
-
-/// The class of `\d`, `\s`, `\w`, and whether it is negated.
-pub(super) fn shorthand(letter: char) -> Option<(&'static str, bool)> {
-    let name = match letter.to_ascii_lowercase() {
-        'd' => "digit",
-        's' => "space",
-        'w' => "word",
-        _ => return None,
-    };
-    Some((letters::class(name)?, letter.is_ascii_uppercase()))
 }

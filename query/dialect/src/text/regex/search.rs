@@ -9,9 +9,10 @@
 //!
 //! Crate `regex` takes the first of alternatives that matches, so it finds the same beginning, but may find another end.
 
-use super::ast::{Node, Preference};
 use super::dissect::{All, Dissection};
-use super::parse::{Options, Parsed, parse};
+use super::error::too_complex;
+use super::options::Options;
+use super::parse::{Parsed, parse};
 use crate::SqlError;
 use regex::{Regex, RegexBuilder};
 use std::ops::Range;
@@ -38,10 +39,6 @@ pub(in crate::text) struct Match {
     pub(in crate::text) whole: Range<usize>,
     /// Those that took no part are `None`.
     pub(in crate::text) groups: Vec<Option<Range<usize>>>,
-}
-
-pub(super) fn too_complex() -> SqlError {
-    SqlError::new("54001", "regular expression is too complex")
 }
 
 /// `text` as a pattern of crate `regex`.
@@ -151,9 +148,4 @@ impl Search<'_> {
         }
         self.text[found.end..].chars().next().map_or(found.end + 1, |letter| found.end + letter.len_utf8())
     }
-}
-
-/// The preference of a whole pattern.
-pub(super) fn preference(node: &Node) -> Preference {
-    node.preference().unwrap_or(Preference::Longest)
 }

@@ -1,4 +1,4 @@
-use super::parse::Options;
+use super::options::Options;
 use super::search::Pattern;
 use crate::testing::compare;
 
