@@ -320,6 +320,19 @@ impl Signals {
         Self::of_child().map(|(_, signals)| signals)
     }
 
+    /// SIGTERM alone, for a process that handles SIGINT itself.
+    ///
+    /// # Errors
+    ///
+    /// When the handler cannot be installed.
+    pub(crate) fn of_shell() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate())?;
+        let (sender, signals) = Self::channel();
+        tokio::spawn(async move { while terminate.recv().await.is_some() && sender.send("SIGTERM").await.is_ok() {} });
+        Ok(signals)
+    }
+
     /// As [`of_process`](Self::of_process), and what the parent of this process asks for.
     ///
     /// # Errors

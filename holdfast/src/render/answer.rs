@@ -13,7 +13,7 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 use serde_json::{Map, Value};
 
-use super::table::TableWriter;
+use super::table::{Expanded, TableWriter};
 
 /// Format of the rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -43,9 +43,9 @@ pub(crate) async fn write(result: QueryResult, format: Format, place: &Place) ->
             if format == Format::Parquet && io::stdout().is_terminal() {
                 bail!("Parquet is not for a terminal; name a file with --out, or choose another --format");
             }
-            let limit = terminal_width();
+            let layout = Layout { limit: terminal_width(), expanded: Expanded::Auto };
             let out = io::BufWriter::with_capacity(64 << 10, io::stdout());
-            write_to(result, format, out, limit).await
+            write_to(result, format, out, layout).await
         }
         Place::File(path) => {
             let folder = match path.parent() {
@@ -55,7 +55,7 @@ pub(crate) async fn write(result: QueryResult, format: Format, place: &Place) ->
             let failed = || format!("write {}", path.display());
             let file = tempfile::Builder::new().prefix(".holdfast-").tempfile_in(folder).with_context(failed)?;
             let out = io::BufWriter::with_capacity(256 << 10, file.as_file());
-            let rows = write_to(result, format, out, None).await?;
+            let rows = write_to(result, format, out, Layout::default()).await?;
             file.as_file().sync_all().with_context(failed)?;
             file.persist(path).with_context(failed)?;
             Ok(rows)
@@ -76,14 +76,24 @@ pub(crate) fn colours_wanted() -> bool {
     io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-async fn write_to(
+/// How a table is laid out.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Layout {
+    /// The width of the terminal; `None`: values are not cut.
+    pub(crate) limit: Option<usize>,
+    /// When rows are blocks.
+    pub(crate) expanded: Expanded,
+}
+
+/// Writes all rows to `out`. Returns their number.
+pub(crate) async fn write_to(
     result: QueryResult,
     format: Format,
     out: impl Write + Send,
-    limit: Option<usize>,
+    layout: Layout,
 ) -> anyhow::Result<u64> {
     let QueryResult { schema, mut batches, .. } = result;
-    let mut rows = Rows::new(format, out, &schema, limit)?;
+    let mut rows = Rows::new(format, out, &schema, layout)?;
     while let Some(batch) = batches.try_next().await? {
         rows.write(&batch)?;
     }
@@ -98,11 +108,11 @@ enum Rows<W: Write + Send> {
 }
 
 impl<W: Write + Send> Rows<W> {
-    fn new(format: Format, out: W, schema: &SchemaRef, limit: Option<usize>) -> anyhow::Result<Self> {
+    fn new(format: Format, out: W, schema: &SchemaRef, layout: Layout) -> anyhow::Result<Self> {
         Ok(match format {
             Format::Table => {
-                let is_coloured = limit.is_some() && colours_wanted();
-                Self::Table(TableWriter::new(out, schema, limit, is_coloured))
+                let is_coloured = layout.limit.is_some() && colours_wanted();
+                Self::Table(TableWriter::new(out, schema, layout.limit, is_coloured).expanded(layout.expanded))
             }
             Format::Json => Self::Json(arrow_json::WriterBuilder::new().with_explicit_nulls(true).build(out), 0),
             Format::Csv => {

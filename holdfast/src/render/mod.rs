@@ -8,5 +8,6 @@
 //! ```
 
 pub(crate) mod answer;
+pub(crate) mod statement_error;
 pub(crate) mod table;
 pub(crate) mod text;

@@ -27,12 +27,25 @@ pub(crate) struct TableWriter<W> {
     /// Width of the terminal; `None`: values are not cut.
     limit: Option<usize>,
     is_coloured: bool,
+    expanded: Expanded,
     first: Vec<Vec<String>>,
     layout: Option<Layout>,
     /// Rows that were passed in.
     rows: u64,
     /// Rows that were written to `out`.
     written: u64,
+}
+
+/// When a row is written as a block, one line a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Expanded {
+    /// Always.
+    On,
+    /// Never: lines may be longer than the terminal is wide.
+    Off,
+    /// When the columns do not fit into the terminal.
+    #[default]
+    Auto,
 }
 
 struct Column {
@@ -55,7 +68,15 @@ impl<W: Write> TableWriter<W> {
             .iter()
             .map(|field| Column { name: printable(field.name()).into_owned(), is_number: is_number(field.data_type()) })
             .collect();
-        Self { out, columns, limit, is_coloured, first: Vec::new(), layout: None, rows: 0, written: 0 }
+        let expanded = Expanded::default();
+        Self { out, columns, limit, is_coloured, expanded, first: Vec::new(), layout: None, rows: 0, written: 0 }
+    }
+
+    /// The same table, with rows as blocks or not.
+    pub(crate) fn expanded(self, expanded: Expanded) -> Self {
+        // Lines that may be longer than the terminal are not cut.
+        let limit = if expanded == Expanded::Off { None } else { self.limit };
+        Self { expanded, limit, ..self }
     }
 
     /// Writes the rows of a batch, or buffers them as first rows.
@@ -105,6 +126,7 @@ impl<W: Write> TableWriter<W> {
             })
             .collect();
         let layout = match self.limit {
+            _ if self.expanded == Expanded::On => Layout::Blocks,
             None => Layout::Columns(natural),
             Some(limit) => fit(&natural, limit).map_or(Layout::Blocks, Layout::Columns),
         };
@@ -250,6 +272,21 @@ mod tests {
     fn too_many_columns_become_blocks() {
         let text = table(Some(20));
         assert!(text.starts_with("── row 1\nagent     ann\nsessions  12\nrating    4.5\n── row 2"), "{text}");
+    }
+
+    #[test]
+    fn rows_are_blocks_always_or_never() {
+        let text = |expanded, limit| {
+            let batch = batch();
+            let mut out = Vec::new();
+            let mut writer = TableWriter::new(&mut out, &batch.schema(), limit, false).expanded(expanded);
+            writer.write(&batch).unwrap();
+            writer.finish().unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        assert!(text(Expanded::On, None).starts_with("── row 1\nagent     ann\n"));
+        assert_eq!(text(Expanded::Off, Some(20)), table(None));
+        assert_eq!(text(Expanded::Auto, Some(20)), table(Some(20)));
     }
 
     #[test]

@@ -96,7 +96,15 @@ impl Job {
 
     /// Starts the parts that are missing for access records to reach Kafka. The next archiver archives them.
     pub(crate) async fn for_access_records(settings: &Settings, bars: &Bars) -> anyhow::Result<Self> {
-        let signals = Signals::of_process()?;
+        Self::with_signals(Signals::of_process()?, settings, bars).await
+    }
+
+    /// As [`for_access_records`](Self::for_access_records), for a job that handles SIGINT itself.
+    pub(crate) async fn for_shell(settings: &Settings, bars: &Bars) -> anyhow::Result<Self> {
+        Self::with_signals(Signals::of_shell()?, settings, bars).await
+    }
+
+    async fn with_signals(signals: Signals, settings: &Settings, bars: &Bars) -> anyhow::Result<Self> {
         let job_kafka = broker::for_job(settings, bars).await?;
         let address = job_kafka.address();
         let kafka = kafka::settings(settings, address)?;
