@@ -21,6 +21,7 @@ mod processes;
 mod proof;
 mod secrets;
 mod sender;
+mod shell;
 mod shutdown;
 mod tls;
 mod trials;
