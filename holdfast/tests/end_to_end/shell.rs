@@ -28,7 +28,7 @@ impl Terminal {
         let terminal = Self { tmux, folder };
         let command = format!("{} sql {arguments}", env!("CARGO_BIN_EXE_holdfast"));
         let started = terminal
-            .command(&["-f", "/dev/null", "-u", "new-session", "-d", "-x", "120", "-y", "50", &command])
+            .command(&["-f", "/dev/null", "-u", "new-session", "-d", "-x", "120", "-y", "80", &command])
             .env("HOLDFAST__GATEWAY__LISTEN", &installation.http)
             .env("HOLDFAST__QUERY__LISTEN", &installation.query)
             .env("HOLDFAST__BROKER__LISTEN", &installation.broker)
@@ -117,7 +117,8 @@ impl Drop for Terminal {
 async fn demo() -> Installation {
     let installation = Installation::empty();
     let arguments = ["demo", "--dir", ".", "--exit", "--sessions", "5", "--seed", "7", "--json"];
-    installation.program.run(&arguments, TIMEOUT).await.unwrap().success();
+    let facts = installation.program.run(&arguments, TIMEOUT).await.unwrap().success();
+    assert!(!facts.is_empty());
     installation
 }
 
@@ -125,21 +126,21 @@ async fn demo() -> Installation {
 async fn the_shell_edits_completes_describes_and_cancels() {
     let tmux = require!(tools::command("tmux"));
     let installation = demo().await;
-    let sessions = installation.number("SELECT count(*) AS n FROM archive.sessions").await;
+    let lines = installation.number("SELECT count(*) AS n FROM archive.chat_lines").await;
     let terminal = Terminal::start(tmux, &installation, "--purpose 'a trial'", &[]);
     terminal.wait_end("holdfast=>").await;
 
     // A statement of two lines, with a name that TAB completes.
     terminal.enter("SELECT count(*) AS n");
     terminal.wait_end("holdfast->").await;
-    terminal.type_text("FROM archive.sess");
+    terminal.type_text("FROM archive.chat");
     terminal.press(&["Tab"]);
-    terminal.wait("the name", |screen| screen.trim_end().ends_with("holdfast-> FROM archive.sessions")).await;
+    terminal.wait("the name", |screen| screen.trim_end().ends_with("holdfast-> FROM archive.chat_lines")).await;
     terminal.enter(";");
     let screen = terminal.wait("the answer", |screen| screen.contains("(1 row)")).await;
     println!("{screen}\n");
     let rows: Vec<&str> = screen.lines().map(str::trim).collect();
-    assert!(rows.contains(&sessions.to_string().as_str()), "{screen}");
+    assert!(rows.contains(&lines.to_string().as_str()), "{screen}");
 
     // Columns of what the statement names, before it is named.
     terminal.clear();
@@ -202,7 +203,7 @@ async fn the_shell_edits_completes_describes_and_cancels() {
     };
     crate::installation::stop(server).await;
     let statements: Vec<&str> = records.iter().filter_map(|record| record["statement"].as_str()).collect();
-    assert!(statements.contains(&"SELECT count(*) AS n\nFROM archive.sessions"), "{statements:?}");
+    assert!(statements.contains(&"SELECT count(*) AS n\nFROM archive.chat_lines"), "{statements:?}");
     assert!(statements.iter().all(|statement| !statement.contains("information_schema")), "{statements:?}");
 }
 

@@ -43,11 +43,6 @@ impl Input {
         self.line += 1;
     }
 
-    /// The number of the line that is read.
-    pub(super) fn line(&self) -> usize {
-        self.line
-    }
-
     /// The next step in the rest of a line, which becomes shorter. `None` at its end.
     pub(super) fn next(&mut self, rest: &mut &str) -> Option<Step> {
         if self.is_empty()
