@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use futures::TryStreamExt;
-use holdfast_query::QueryResult;
+use holdfast_query::{QueryResult, shown_batch};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
@@ -131,6 +131,13 @@ impl<W: Write + Send> Rows<W> {
 
     fn write(&mut self, batch: &RecordBatch) -> anyhow::Result<()> {
         let more = batch.num_rows() as u64;
+        let shown;
+        let batch = if matches!(self, Self::Parquet(..)) {
+            batch
+        } else {
+            shown = shown_batch(batch)?;
+            &shown
+        };
         match self {
             Self::Table(writer) => writer.write(batch)?,
             Self::Json(writer, rows) => {
@@ -176,7 +183,7 @@ pub(crate) async fn objects(result: QueryResult) -> anyhow::Result<Vec<Map<Strin
     let batches = result.collect().await?;
     let mut writer = arrow_json::ArrayWriter::new(Vec::new());
     for batch in &batches {
-        writer.write(batch)?;
+        writer.write(&shown_batch(batch)?)?;
     }
     writer.finish()?;
     let text = writer.into_inner();

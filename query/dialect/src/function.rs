@@ -26,6 +26,8 @@ use std::sync::Arc;
 pub(crate) enum Takes {
     /// A value of this type, or one that becomes one.
     Of(PgType),
+    /// A value of exactly this type.
+    Exactly(PgType),
     /// A value of any type, as it is.
     Any,
     /// An array of any type, as it is.
@@ -332,6 +334,13 @@ fn fit(form: &Form, given: &[PgType], types: &[DataType], text_is_unknown: bool)
                     return None;
                 }
                 preferred += usize::from(wanted.is_preferred());
+                argument_type(wanted, data_type)
+            }
+            Takes::Exactly(wanted) => {
+                if pg != wanted {
+                    return None;
+                }
+                exact += 1;
                 argument_type(wanted, data_type)
             }
             Takes::Any => {

@@ -21,6 +21,7 @@ mod function;
 mod json;
 mod number;
 mod operator;
+mod shown;
 mod statement;
 mod system;
 mod text;
@@ -29,6 +30,7 @@ mod types;
 mod unconstrained;
 
 pub use error::SqlError;
+pub use shown::{shown_batch, shown_values};
 pub use statement::{rewrite, shown_name};
 pub use types::{SHOWN_SCALE, TYPE_KEY};
 

@@ -3,7 +3,7 @@
 //! | value | as |
 //! |---|---|
 //! | whole numbers beyond ±(2^53 - 1) | a text, as I-JSON requires (RFC 7493, section 2.2) |
-//! | decimals | a text with all their digits |
+//! | decimals | a text with all their digits; of a quotient or an average without the zeros at the end |
 //! | NaN and infinities | `"NaN"`, `"Infinity"`, `"-Infinity"` |
 //! | instants | RFC 3339 in UTC, with microseconds |
 
@@ -19,6 +19,7 @@ use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_json::writer::{Encoder, EncoderFactory, EncoderOptions, NullableEncoder};
 use arrow_schema::{ArrowError, DataType, FieldRef, TimeUnit};
 use chrono::DateTime;
+use holdfast_query::shown_values;
 
 /// The largest whole number that every JSON reader keeps exact.
 const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
@@ -74,9 +75,20 @@ impl EncoderFactory for ExactEncoders {
                 Box::new(CellEncoder(move |row, out: &mut Vec<u8>| float(values.value(row), out)))
             }
             DataType::Decimal32(..) | DataType::Decimal64(..) | DataType::Decimal128(..) | DataType::Decimal256(..) => {
-                const PLAIN: FormatOptions<'static> = FormatOptions::new();
-                let formatter = ArrayFormatter::try_new(array, &PLAIN)?;
-                Box::new(CellEncoder(move |row, out: &mut Vec<u8>| text(format_args!("{}", formatter.value(row)), out)))
+                let shown = shown_values(&array.slice(0, array.len()))
+                    .map_err(|error| ArrowError::ExternalError(Box::new(error)))?;
+                match shown.as_string_view_opt().cloned() {
+                    Some(shown) => Box::new(CellEncoder(move |row, out: &mut Vec<u8>| {
+                        text(format_args!("{}", shown.value(row)), out);
+                    })),
+                    None => {
+                        const PLAIN: FormatOptions<'static> = FormatOptions::new();
+                        let formatter = ArrayFormatter::try_new(array, &PLAIN)?;
+                        Box::new(CellEncoder(move |row, out: &mut Vec<u8>| {
+                            text(format_args!("{}", formatter.value(row)), out);
+                        }))
+                    }
+                }
             }
             DataType::Timestamp(unit, zone) => instants(array, *unit, zone.is_some()),
             _ => return Ok(None),

@@ -167,6 +167,15 @@ fn roundings() -> Vec<Function> {
                 of_float(|call| of_one(call, |value| Ok(value.round_ties_even()))),
                 of_numeric(no_scale, |call| each(call, |value, scale| rounded(value, scale, 0))),
                 to_digits(|call| to_asked(call, rounded)),
+                // PostgreSQL has none for floats, and a percentile is one.
+                Form::new(vec![Takes::Exactly(Float8), Takes::Of(Int4)], Returns::Of(|| Float8), |call| {
+                    binary::<Float64Type, Int32Type, Float64Type>(
+                        call,
+                        call.float8(0),
+                        call.int4(1),
+                        |value, digits| Ok(rounded_float(value, digits)),
+                    )
+                }),
             ],
         ),
         Function::new(
@@ -178,6 +187,13 @@ fn roundings() -> Vec<Function> {
             ],
         ),
     ]
+}
+
+/// A float with so many digits after the point.
+fn rounded_float(value: f64, digits: i32) -> f64 {
+    let factor = 10_f64.powi(digits.clamp(-300, 300));
+    let rounded = (value * factor).round() / factor;
+    if rounded.is_finite() { rounded } else { value }
 }
 
 /// The digits that are asked for, if that is constant.

@@ -6,6 +6,7 @@
 
 mod arrays;
 mod calls;
+mod chains;
 mod constants;
 mod expressions;
 mod named_arguments;
@@ -93,7 +94,7 @@ impl VisitorMut for Rewriting {
 
     fn pre_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<Self::Break> {
         constants::sign(expression);
-        ControlFlow::Continue(())
+        flow(chains::check(expression))
     }
 
     fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<Self::Break> {

@@ -8,7 +8,7 @@ use holdfast_archive::keys::{Holder, KeyRing, Unlocker};
 use holdfast_archive::segment::{Partition, SegmentKeys, SegmentWriter};
 use holdfast_archive::{Advance, Archive, Change, DataFile, Location, Table, TableLog, read};
 use holdfast_events::{EventBatchBuilder, Position, Tier, Timestamp, decode_structured};
-use holdfast_query::{FooterCache, QueryError, QueryResult, Session, SessionOptions};
+use holdfast_query::{FooterCache, QueryError, QueryResult, Session, SessionOptions, shown_batch};
 use holdfast_sessions::{Maintainer, MaintainerSettings};
 use object_store::memory::InMemory;
 use serde_json::{Value, json};
@@ -245,7 +245,7 @@ pub(crate) async fn error(session: &Session, sql: &str) -> QueryError {
 }
 
 pub(crate) async fn lines(result: QueryResult) -> Result<Vec<String>, QueryError> {
-    let batches = result.collect().await?;
+    let batches: Vec<RecordBatch> = result.collect().await?.iter().map(|batch| shown_batch(batch).unwrap()).collect();
     let table = pretty_format_batches(&batches).unwrap().to_string();
     let rows = table.lines().filter(|line| line.starts_with('|')).skip(1);
     Ok(rows.map(|row| row.trim_matches('|').split('|').map(str::trim).collect::<Vec<_>>().join("|")).collect())
