@@ -42,6 +42,12 @@ impl Default for Marked {
 
 /// Whether an expression is a `jsonb` (or a `json`, as the name says).
 fn is_marked(expression: &Expr, name: &str, schema: &DFSchema) -> bool {
+    // A chain of texts has no mark, and finding the fields of each of its parts takes the square of its length.
+    if matches!(expression, Expr::BinaryExpr(_))
+        || matches!(expression, Expr::ScalarFunction(call) if call.name() == "||")
+    {
+        return false;
+    }
     let mark = |field: &arrow_schema::Field| field.metadata().get(TYPE_KEY).is_some_and(|known| known == name);
     expression.to_field(schema).is_ok_and(|(_, field)| mark(&field))
 }
