@@ -216,7 +216,7 @@ fn yes(_: &Context<'_>, _: &[Datum], _: &[u32]) -> Result<Datum> {
 
 fn function(context: &Context<'_>, oid: u32) -> Result<Option<Row>> {
     let functions = context.catalog.functions()?;
-    let place = functions.index(0).get(&Datum::Int(i64::from(oid)).key()).and_then(|places| places.first().copied());
+    let place = functions.index(&[0]).get(&Datum::Int(i64::from(oid)).key()).and_then(|places| places.first().copied());
     Ok(place.and_then(|place| functions.all.get(place as usize).cloned()))
 }
 
