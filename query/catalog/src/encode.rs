@@ -78,7 +78,7 @@ fn text_of_element(catalog: &Catalog, item: &Datum, element: Oid, delimiter: cha
 ///
 /// # Errors
 /// If the type has no binary format here.
-pub fn binary(catalog: &Catalog, value: &Datum, oid: Oid) -> Result<Option<Vec<u8>>> {
+pub fn binary(value: &Datum, oid: Oid) -> Result<Option<Vec<u8>>> {
     Ok(Some(match (value, oid) {
         (Datum::Null, _) => return Ok(None),
         (Datum::Bool(value), _) => vec![u8::from(*value)],
@@ -109,7 +109,7 @@ pub fn binary(catalog: &Catalog, value: &Datum, oid: Oid) -> Result<Option<Vec<u
                 bytes.extend(i32::try_from(array.lower).unwrap_or(1).to_be_bytes());
             }
             for item in &array.items {
-                match binary(catalog, item, element)? {
+                match binary(item, element)? {
                     Some(item) => {
                         bytes.extend(i32::try_from(item.len()).unwrap_or_default().to_be_bytes());
                         bytes.extend(item);

@@ -231,11 +231,11 @@ pub(crate) enum JoinKind {
 pub(crate) struct Step {
     pub(crate) source: Source,
     pub(crate) kind: JoinKind,
-    /// The columns before it, and its own.
+    /// The place of its columns in the row, and how many they are.
     pub(crate) start: usize,
     pub(crate) width: usize,
-    /// A column of the source that is equal to an expression over what comes before it.
-    pub(crate) lookup: Option<(usize, Expr)>,
+    /// Columns of the source that are equal to expressions over what comes before it.
+    pub(crate) lookup: Vec<(usize, Expr)>,
     /// The other conditions of the join.
     pub(crate) on: Vec<Expr>,
     /// Conditions on the joined rows.
@@ -250,6 +250,8 @@ pub(crate) enum Source {
     Query {
         plan: Box<QueryPlan>,
         is_lateral: bool,
+        /// Where its rows are kept if they are the same each time.
+        slot: Option<usize>,
     },
     Series {
         series: &'static Series,
@@ -369,6 +371,39 @@ impl Expr {
         }
     }
 
+    /// Calls `replace` with each of its columns, until one cannot be replaced. Columns of a query inside it cannot.
+    pub(crate) fn replace_columns(&mut self, replace: &mut dyn FnMut(&mut Kind) -> bool) -> bool {
+        let mut all = |parts: &mut [Expr]| parts.iter_mut().all(|part| part.replace_columns(replace));
+        match &mut self.kind {
+            Kind::Const(_) | Kind::Param(_) => true,
+            Kind::Column { .. } => replace(&mut self.kind),
+            Kind::Call(_, parts)
+            | Kind::And(parts)
+            | Kind::Or(parts)
+            | Kind::Coalesce(parts)
+            | Kind::Extreme(parts, _)
+            | Kind::MakeArray(parts, _)
+            | Kind::Row(parts) => all(parts),
+            Kind::Not(part)
+            | Kind::IsNull(part)
+            | Kind::Is(part, _)
+            | Kind::Field(part, _)
+            | Kind::Cast(part)
+            | Kind::Negate(part) => part.replace_columns(replace),
+            Kind::Compare(_, a, b)
+            | Kind::Distinct(a, b)
+            | Kind::Match { value: a, pattern: b, .. }
+            | Kind::OfArray { left: a, array: b, .. }
+            | Kind::MatchArray { value: a, array: b, .. }
+            | Kind::Index(a, b)
+            | Kind::Arithmetic(_, a, b)
+            | Kind::Concat(a, b) => a.replace_columns(replace) && b.replace_columns(replace),
+            Kind::InList(part, list) => all(list) && part.replace_columns(replace),
+            // What is seldom in conditions stays where it is.
+            _ => false,
+        }
+    }
+
     /// How many columns of the select's own row it needs: one more than the last of them.
     pub(crate) fn needs(&self) -> usize {
         let mut needs = 0;
@@ -437,6 +472,26 @@ impl QueryPlan {
 }
 
 impl Step {
+    /// Whether a column of the select's row is one of its own.
+    pub(crate) fn has(&self, index: usize) -> bool {
+        (self.start..self.start + self.width).contains(&index)
+    }
+
+    /// Calls `found` with each column of the select's row that its source is made of.
+    pub(crate) fn reads(&self, found: &mut dyn FnMut(usize)) {
+        let mut own = |depth, index| {
+            if depth == 0 {
+                found(index);
+            }
+        };
+        match &self.source {
+            Source::Relation(_) | Source::CommonTable(_) | Source::Joined(_) => {}
+            Source::Query { plan, .. } => plan.columns(1, &mut own),
+            Source::Series { arguments, .. } => arguments.iter().for_each(|expr| expr.columns(0, &mut own)),
+            Source::Value { expr, .. } => expr.columns(0, &mut own),
+        }
+    }
+
     fn columns(&self, level: usize, found: &mut dyn FnMut(usize, usize)) {
         match &self.source {
             Source::Relation(_) | Source::CommonTable(_) => {}

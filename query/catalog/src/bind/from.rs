@@ -1,12 +1,13 @@
-//! FROM: the sources of a select and their joins, and where each condition is checked.
+//! FROM: the sources of a select and their joins.
 
+use super::arrange::{arrange, conjuncts};
 use super::binder::Binder;
 use super::names::{folded, parts};
 use super::scope::{CommonTables, Item, Scope};
 use crate::builtin;
 use crate::error::{CatalogError, Result};
 use crate::plan::{ColumnFacts, Comparison, Expr, JoinKind, Kind, Source, Step};
-use crate::types::{self, Family};
+use crate::types;
 use sqlparser::ast::{
     Expr as Written, FunctionArg, FunctionArgExpr, Ident, JoinConstraint, JoinOperator, ObjectName, TableAlias,
     TableFactor, TableWithJoins,
@@ -14,7 +15,7 @@ use sqlparser::ast::{
 use std::sync::Arc;
 
 impl Binder<'_> {
-    /// The steps of FROM. Their names are added to `scope`.
+    /// The steps of FROM as they are written: see [`arrange`]. Their names are added to `scope`.
     pub(super) fn from(&self, from: &[TableWithJoins], scope: &mut Scope<'_>) -> Result<Vec<Step>> {
         let mut steps = Vec::new();
         for (number, tables) in from.iter().enumerate() {
@@ -38,6 +39,7 @@ impl Binder<'_> {
         let mut inner = Scope::inside(scope.parent, scope.tables);
         let mut steps = Vec::new();
         self.joins(tables, &mut inner, &mut steps)?;
+        arrange(&mut steps, None);
         let (start, width) = (scope.width, inner.width);
         for mut item in inner.items {
             item.start += start;
@@ -84,9 +86,7 @@ impl Binder<'_> {
                 }
                 JoinConstraint::None => Vec::new(),
             };
-            for condition in conditions {
-                add_condition(condition, &mut next);
-            }
+            next.on = conditions;
             steps.push(next);
         }
         Ok(())
@@ -152,9 +152,14 @@ impl Binder<'_> {
                 let columns = plan.columns.clone();
                 let width = columns.len();
                 let mut is_lateral = false;
-                plan.columns(1, &mut |depth, _| is_lateral |= depth == 0);
+                let mut is_constant = !plan.reads_common_tables(&[]);
+                plan.columns(1, &mut |depth, _| {
+                    is_lateral |= depth == 0;
+                    is_constant = false;
+                });
+                let slot = is_constant.then(|| self.new_slot());
                 scope.add(item(alias.as_ref(), "", start, columns));
-                Ok(step(Source::Query { plan: Box::new(plan), is_lateral }, kind, start, width))
+                Ok(step(Source::Query { plan: Box::new(plan), is_lateral, slot }, kind, start, width))
             }
             TableFactor::NestedJoin { table_with_joins, alias: None } => {
                 let joined = self.joined(table_with_joins, scope)?;
@@ -277,55 +282,5 @@ fn item(alias: Option<&TableAlias>, name: &str, start: usize, mut columns: Vec<C
 }
 
 fn step(source: Source, kind: JoinKind, start: usize, width: usize) -> Step {
-    Step { source, kind, start, width, lookup: None, on: Vec::new(), after: Vec::new() }
-}
-
-/// The conditions that must all hold.
-fn conjuncts(condition: Expr) -> Vec<Expr> {
-    match condition.kind {
-        Kind::And(parts) => parts.into_iter().flat_map(conjuncts).collect(),
-        _ => vec![condition],
-    }
-}
-
-/// Adds a condition of a join: as the look-up of the source, if it fits and there is none yet.
-fn add_condition(condition: Expr, step: &mut Step) {
-    let lookup = match &condition.kind {
-        Kind::Compare(Comparison::Equal, a, b) if step.lookup.is_none() && step.kind != JoinKind::Full => {
-            lookup_of(a, b, step).or_else(|| lookup_of(b, a, step))
-        }
-        _ => None,
-    };
-    match lookup {
-        Some(lookup) => step.lookup = Some(lookup),
-        None => step.on.push(condition),
-    }
-}
-
-/// A column of the step's source that is compared with what comes before it.
-fn lookup_of(column: &Expr, other: &Expr, step: &Step) -> Option<(usize, Expr)> {
-    let Kind::Column { depth: 0, index } = column.kind else { return None };
-    let place = index.checked_sub(step.start).filter(|place| *place < step.width)?;
-    let families = (types::family(column.ty), types::family(other.ty));
-    let have_same_keys = matches!(families, (Family::Int, Family::Int) | (Family::Text, Family::Text));
-    (have_same_keys && other.needs() <= step.start).then(|| (place, other.clone()))
-}
-
-/// Gives each part of WHERE to the first step after which its columns are there. Returns what needs no step.
-pub(super) fn place_conditions(condition: Expr, steps: &mut [Step]) -> Vec<Expr> {
-    let keeps_right = |step: &Step| matches!(step.kind, JoinKind::Right | JoinKind::Full);
-    let first_allowed = steps.iter().rposition(keeps_right).unwrap_or(0);
-    let mut rest = Vec::new();
-    for part in conjuncts(condition) {
-        let needs = part.needs();
-        let place =
-            steps.iter().position(|step| step.start + step.width >= needs).map(|place| place.max(first_allowed));
-        match place.and_then(|place| steps.get_mut(place)) {
-            // A condition of WHERE on an inner join is one of the join.
-            Some(step) if step.kind == JoinKind::Inner => add_condition(part, step),
-            Some(step) => step.after.push(part),
-            None => rest.push(part),
-        }
-    }
-    rest
+    Step { source, kind, start, width, lookup: Vec::new(), on: Vec::new(), after: Vec::new() }
 }

@@ -1,9 +1,10 @@
 //! Names and types of a statement: from what is written to a [`Plan`].
 //!
 //! ```text
-//! Query ─▶ query (WITH, ORDER BY, LIMIT) ─▶ select (FROM, WHERE, GROUP BY, outputs) ─▶ expression ─▶ function
+//! Query ─▶ query (WITH, ORDER BY, LIMIT) ─▶ select (FROM and WHERE, arranged; GROUP BY, outputs) ─▶ expression ─▶ function
 //! ```
 
+mod arrange;
 mod binder;
 mod coerce;
 mod expression;

@@ -1,5 +1,6 @@
 //! Queries: WITH, set operations, selects, ORDER BY and LIMIT.
 
+use super::arrange::arrange;
 use super::binder::Binder;
 use super::names::{column_name, folded};
 use super::scope::{Collected, CommonTables, Scope, whole_row};
@@ -194,10 +195,10 @@ impl Binder<'_> {
         }
         let step = crate::plan::Step {
             width: plan.columns.len(),
-            source: crate::plan::Source::Query { plan: Box::new(plan), is_lateral: false },
+            source: crate::plan::Source::Query { plan: Box::new(plan), is_lateral: false, slot: None },
             kind: crate::plan::JoinKind::Inner,
             start: 0,
-            lookup: None,
+            lookup: Vec::new(),
             on: Vec::new(),
             after: Vec::new(),
         };
@@ -232,12 +233,11 @@ impl Binder<'_> {
         }
         let mut scope = Scope::inside(Some(outer), outer.tables);
         let mut steps = self.from(&select.from, &mut scope)?;
-        let mut filter = Vec::new();
-        if let Some(written) = &select.selection {
-            let condition = self.expression(written, &scope)?;
-            let condition = self.condition(condition, "WHERE")?;
-            filter = super::from::place_conditions(condition, &mut steps);
-        }
+        let condition = match &select.selection {
+            Some(written) => Some(self.condition(self.expression(written, &scope)?, "WHERE")?),
+            None => None,
+        };
+        let filter = arrange(&mut steps, condition);
         scope.collected = Some(RefCell::new(Collected::default()));
         let mut outputs = self.outputs(&select.projection, &scope)?;
         let visible = outputs.len();

@@ -184,7 +184,7 @@ pub(super) const FUNCTIONS: &[Builtin] = &[
     Builtin::new("has_any_column_privilege", &[0, 0, TEXT], BOOL, |c, a, t| of_relation(c, a, t, 1)).optional(1),
     Builtin::new("has_column_privilege", &[0, 0, 0, TEXT], BOOL, |c, a, t| of_relation(c, a, t, 2)).optional(1),
     Builtin::new("has_sequence_privilege", &[0, 0, TEXT], BOOL, |c, a, t| of_relation(c, a, t, 1)).optional(1),
-    Builtin::new("has_schema_privilege", &[0, 0, TEXT], BOOL, |c, a, t| of_schema(c, a, t)).optional(1),
+    Builtin::new("has_schema_privilege", &[0, 0, TEXT], BOOL, of_schema).optional(1),
     Builtin::new("has_database_privilege", &[0, 0, TEXT], BOOL, |_, a, _| granted(a)).optional(1),
     Builtin::new("has_function_privilege", &[0, 0, TEXT], BOOL, |_, a, _| granted(a)).optional(1),
     Builtin::new("has_language_privilege", &[0, 0, TEXT], BOOL, |_, a, _| granted(a)).optional(1),
@@ -216,7 +216,7 @@ fn yes(_: &Context<'_>, _: &[Datum], _: &[u32]) -> Result<Datum> {
 
 fn function(context: &Context<'_>, oid: u32) -> Result<Option<Row>> {
     let functions = context.catalog.functions()?;
-    let place = functions.index(0).get(&Datum::Int(i64::from(oid)).key()).and_then(|places| places.first().copied());
+    let place = functions.index(&[0]).get(&Datum::Int(i64::from(oid)).key()).and_then(|places| places.first().copied());
     Ok(place.and_then(|place| functions.all.get(place as usize).cloned()))
 }
 

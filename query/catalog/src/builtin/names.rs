@@ -128,7 +128,7 @@ fn function_oid(catalog: &Catalog, text: &str, has_arguments: bool) -> Result<Oi
     };
     let name = parts_of_name(name).and_then(|mut parts| parts.pop()).ok_or_else(missing)?;
     let functions = catalog.functions()?;
-    let index = functions.index(PRONAME);
+    let index = functions.index(&[PRONAME]);
     let named = index.get(&Datum::text(&name).key()).map_or(&[][..], Vec::as_slice);
     let rows = named.iter().filter_map(|place| functions.all.get(*place as usize));
     let Some(arguments) = arguments else {
@@ -168,7 +168,7 @@ pub(crate) fn reg_text(catalog: &Catalog, oid: Oid, ty: Oid) -> String {
 
 fn function_text(catalog: &Catalog, oid: Oid, has_arguments: bool) -> Option<String> {
     let functions = catalog.functions().ok()?;
-    let index = functions.index(0);
+    let index = functions.index(&[0]);
     let place = index.get(&Datum::Int(i64::from(oid)).key())?.first()?;
     let row = functions.all.get(*place as usize)?;
     let name = quoted(row[PRONAME].as_text());
@@ -179,7 +179,7 @@ fn function_text(catalog: &Catalog, oid: Oid, has_arguments: bool) -> Option<Str
         return Some(format!("{name}({})", types.join(",")));
     }
     // A name that several functions have is told with its schema.
-    let is_shared = functions.index(PRONAME).get(&row[PRONAME].key()).is_some_and(|places| places.len() > 1);
+    let is_shared = functions.index(&[PRONAME]).get(&row[PRONAME].key()).is_some_and(|places| places.len() > 1);
     let schema = if in_other_schema { "information_schema" } else { "pg_catalog" };
     Some(if is_shared || in_other_schema { format!("{schema}.{name}") } else { name })
 }

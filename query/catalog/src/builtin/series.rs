@@ -11,13 +11,16 @@ use crate::value::Datum;
 /// The most numbers of one `generate_series`.
 const MOST: i128 = 1_000_000;
 
+/// The names of columns and their types.
+type Columns = Vec<(&'static str, Oid)>;
+
 /// A function that returns a set.
 pub(crate) struct Series {
     pub(crate) name: &'static str,
     /// The types of the arguments; 0 for any.
     pub(crate) parameters: &'static [Oid],
     /// The columns for arguments of these types; `None` if it does not take them.
-    pub(crate) columns: fn(&[Oid]) -> Option<Vec<(&'static str, Oid)>>,
+    pub(crate) columns: fn(&[Oid]) -> Option<Columns>,
     pub(crate) call: fn(&Context<'_>, &[Datum]) -> Result<Vec<Row>>,
 }
 

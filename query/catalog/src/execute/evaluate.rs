@@ -260,7 +260,7 @@ impl Run<'_> {
             && !value.is_null()
             && rows.all.len() > 8
         {
-            if rows.index(0).contains_key(&value.key()) {
+            if rows.index(&[0]).contains_key(&value.key()) {
                 return Ok(Datum::Bool(true));
             }
             let has_null = rows.all.iter().any(|row| row[0].is_null());

@@ -20,7 +20,7 @@ mod stored;
 pub use catalog::Catalog;
 pub(crate) use entry::{PG_CATALOG, Row, parse_rows};
 pub(crate) use oids::role_oid;
-pub(crate) use rows::Rows;
+pub(crate) use rows::{Rows, key_of};
 
 use crate::error::{CatalogError, Result};
 use crate::facts::Session;

@@ -51,8 +51,15 @@ pub(crate) fn session() -> Session {
     }
 }
 
-/// The rows of a statement as texts.
-pub(crate) fn run(sql: &str, values: Vec<Datum>) -> Result<(Vec<(String, Oid)>, Vec<Vec<Option<String>>>)> {
+/// The columns of a statement with their types, and its rows as texts.
+type Answer = (Vec<(String, Oid)>, Vec<Vec<Option<String>>>);
+
+/// The answer of a statement.
+pub(crate) fn run(sql: &str, values: Vec<Datum>) -> Result<Answer> {
+    run_within(sql, values, Bounds::default())
+}
+
+fn run_within(sql: &str, values: Vec<Datum>, bounds: Bounds) -> Result<Answer> {
     let catalog = example();
     let own = |name| catalog.find(Some("archive"), name).map(|place| catalog.entries[place].oid.to_string()).unwrap();
     let sql = &sql.replace("16412", &own("events")).replace("16417", &own("surveys"));
@@ -60,7 +67,7 @@ pub(crate) fn run(sql: &str, values: Vec<Datum>) -> Result<(Vec<(String, Oid)>, 
         Parser::parse_sql(&PostgreSqlDialect {}, sql).map_err(|error| CatalogError::new("42601", error.to_string()))?;
     let Some(Statement::Query(query)) = statements.pop() else { panic!("{sql}") };
     let plan = plan(&catalog, &query, &[])?;
-    let rows = plan.run(&catalog, &session(), values, Bounds::default())?;
+    let rows = plan.run(&catalog, &session(), values, bounds)?;
     let columns: Vec<(String, Oid)> =
         plan.columns().iter().map(|column| (column.name.clone(), column.type_oid)).collect();
     let of_row =
@@ -103,6 +110,28 @@ fn drivers_get_the_answers_of_postgresql() {
     assert!(cases().len() > 20 && wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// A source is read by the keys that are known, however the statement orders its sources.
+#[test]
+fn statements_look_at_few_rows() {
+    let bounds = |steps| Bounds { steps, ..Bounds::default() };
+    for (name, sql, _) in cases() {
+        if let Err(error) = run_within(&sql, Vec::new(), bounds(50_000)) {
+            panic!("{name}: {} {error}", error.code);
+        }
+    }
+    let by_keys =
+        "from pg_attribute a join pg_class c on a.attrelid = c.oid where c.relname = 'pg_am' and a.attnum > 0";
+    for sql in [
+        format!("select count(*) {by_keys}"),
+        format!("select (select count(*) {by_keys} and c.reltype = t.oid) from pg_type t where t.typname = 'pg_am'"),
+        "select x.typname from (select oid, typname from pg_type) x where x.oid = 16".to_owned(),
+    ] {
+        assert!(run_within(&sql, Vec::new(), bounds(40)).is_ok(), "{sql}");
+    }
+    let error = run_within("select 1 from pg_type a, pg_type b", Vec::new(), bounds(1000)).expect_err("too many");
+    assert_eq!(error.code, "54000");
+}
+
 #[test]
 fn what_is_unknown_is_refused_with_postgresqls_codes() {
     for (sql, code) in [
@@ -119,7 +148,7 @@ fn what_is_unknown_is_refused_with_postgresqls_codes() {
         ("select pg_get_viewdef('pg_tables'::regclass)", "0A000"),
         ("select * from pg_catalog.pg_amop", "0A000"),
         ("select 1 from pg_class limit -1", "2201W"),
-        ("select 1 from pg_proc a, pg_proc b, pg_proc c", "54000"),
+        ("select 1 from pg_proc a, pg_proc b, pg_proc c", "53200"),
         ("select relname from pg_class where relname ~ '('", "2201B"),
         ("select 1/0 from pg_class", "22012"),
         ("select relname from pg_class order by 2", "42P10"),
@@ -168,8 +197,45 @@ fn parts_of_sql_have_postgresqls_meaning() {
         ),
         ("select has_table_privilege('archive.events', 'SELECT'), has_table_privilege('events', 'INSERT')", "t|f"),
         ("select current_schemas(true), current_schema, current_database()", "{pg_catalog,archive}|archive|holdfast"),
-        ("select relname, relname::text collate \"C\" from pg_class where oid = 'events'::regclass", "events|events"),
-        ("select t.*::text is null from (select 1 where 'pg_am'::regclass = 1) t", ""),
+        // Sources run in another order than they are written, and conditions move into queries.
+        (
+            "select a.typname, b.typname, c.typname from pg_type a left join pg_type b on b.oid = a.typelem and b.typlen > 4 \
+             join pg_type c on c.oid = a.typarray where c.typname = '_int8' or b.oid is null and c.oid in (1005, 1007) order by 1",
+            "int2|~|_int2\nint4|~|_int4\nint8|~|_int8",
+        ),
+        (
+            "select a.x, t.typname, d.z from (values (1), (2)) a(x) left join (values (2, 3), (2, 4)) b(x, y) on a.x = b.x \
+             join pg_type t on t.oid = coalesce(b.y, 16) + 13 and t.typname is null right join (values (7)) d(z) on true",
+            "~|~|7",
+        ),
+        (
+            "select a.x, t.typname from (values (16), (5)) a(x) left join pg_type t on t.oid = a.x where t.oid is null",
+            "5|~",
+        ),
+        (
+            "select a.x, b.y from (values (1), (2)) a(x) full join (values (2), (3)) b(y) on b.y = a.x \
+             where 'pg_am'::regclass > 0 and (a.x is null or b.y is null) order by 1, 2",
+            "1|~\n~|3",
+        ),
+        (
+            "select u.k, t.typname from pg_type t join lateral unnest(array[t.typarray, t.oid]) u(k) on true \
+             where t.typname = 'bool' order by 1",
+            "16|bool\n1000|bool",
+        ),
+        (
+            "select x.n, x.c from (select typtype n, count(*) c from pg_type where oid in (16, 23) group by 1) x where x.c = 2",
+            "b|2",
+        ),
+        (
+            "select x.oid from (select oid from pg_type where oid in (16, 23) order by oid limit 1) x where x.oid = 23",
+            "",
+        ),
+        (
+            "select t.typname, (select x.typname from (select oid, typname from pg_type) x where x.oid = t.typelem) \
+             from pg_type t where t.oid in (1007, 1005) order by 1",
+            "_int2|int2\n_int4|int4",
+        ),
+        ("select relname, relname collate \"C\" from pg_class where oid = 'events'::regclass", "events|events"),
     ] {
         let rows = match run(sql, Vec::new()) {
             Ok((_, rows)) => rows,

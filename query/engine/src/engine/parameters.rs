@@ -98,16 +98,6 @@ impl VisitorMut for GiveTypes<'_> {
         ControlFlow::Continue(())
     }
 
-    fn pre_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
-        if let Expr::Cast { expr, data_type, .. } = expression
-            && let Some(name) = text_types::name(data_type)
-            && placeholder(expr).is_none()
-        {
-            self.unsupported = Some(format!("a cast to {name} of anything but a parameter"));
-        }
-        ControlFlow::Continue(())
-    }
-
     fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
         let known = placeholder(expression).and_then(|number| self.known.get(number - 1)?.as_ref());
         if let Some(sql_type) = known.and_then(|field| sql_type(field)) {

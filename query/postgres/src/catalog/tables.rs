@@ -53,7 +53,7 @@ pub(super) fn encoded(
             let value = row.get(place).unwrap_or(&Datum::Null);
             texts.append_option(text(catalog, value, column.type_oid));
             // A type without a binary format is refused when the client asks for it.
-            bytes.append_option(binary(catalog, value, column.type_oid).unwrap_or_default());
+            bytes.append_option(binary(value, column.type_oid).unwrap_or_default());
         }
         let parts: Vec<ArrayRef> = vec![Arc::new(texts.finish()), Arc::new(bytes.finish())];
         arrays.push(Arc::new(StructArray::try_new(both(), parts, None).map_err(internal)?));
