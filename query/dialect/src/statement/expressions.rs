@@ -161,9 +161,11 @@ fn cast(kind: CastKind, value: Expr, data_type: DataType) -> Result<Expr> {
     if matches!(data_type, DataType::Char(_) | DataType::Character(_)) {
         return Err(SqlError::not_supported("the type character(n) is not supported: use text or varchar(n)").into());
     }
+    // The type of a parameter is that of its cast.
+    let is_parameter = matches!(&value, Expr::Value(constant) if matches!(constant.value, Value::Placeholder(_)));
     Ok(match marked {
-        Some(name) => call(name, vec![value]),
-        None => Expr::Cast { kind, expr: Box::new(value), data_type: builtin(data_type), array: false, format: None },
+        Some(name) if !is_parameter => call(name, vec![value]),
+        _ => Expr::Cast { kind, expr: Box::new(value), data_type: builtin(data_type), array: false, format: None },
     })
 }
 

@@ -6,9 +6,11 @@ use crate::SqlError;
 use datafusion::common::Result;
 use datafusion::sql::sqlparser::ast::{
     Expr, FunctionArg, FunctionArgExpr, GroupByExpr, Ident, LimitClause, NamedWindowExpr, ObjectName, ObjectNamePart,
-    OrderByKind, Query, Select, SetExpr, TableAlias, TableAliasColumnDef, TableFactor, Value, WindowFrameBound,
-    WindowSpec,
+    OrderByKind, Query, Select, SetExpr, Statement, TableAlias, TableAliasColumnDef, TableFactor, Value,
+    WindowFrameBound, WindowSpec,
 };
+use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+use datafusion::sql::sqlparser::parser::Parser;
 
 /// What is refused in a query, and what has another form.
 pub(super) fn before_parts(query: &mut Query) -> Result<()> {
@@ -121,6 +123,29 @@ pub(super) fn after_factor(factor: &mut TableFactor) -> Result<()> {
     }
     let Some(ObjectNamePart::Identifier(function)) = name.0.last() else { return Ok(()) };
     name_column(function, alias);
+    series_of_integers(factor)
+}
+
+/// A series of integers is one of integers: the engine's are bigint.
+fn series_of_integers(factor: &mut TableFactor) -> Result<()> {
+    let TableFactor::Table { name, args: Some(args), alias, with_ordinality: false, .. } = &mut *factor else {
+        return Ok(());
+    };
+    let is_integer = |argument: &FunctionArg| {
+        matches!(argument, FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(value)))
+            if matches!(&value.value, Value::Number(digits, _) if digits.parse::<i32>().is_ok()))
+    };
+    let is_series = super::calls::function_name(name).is_some_and(|name| name == "generate_series");
+    if !is_series || !args.args.iter().all(is_integer) {
+        return Ok(());
+    }
+    let alias = alias.take();
+    let text = format!("SELECT CAST(value AS INTEGER) AS generate_series FROM {factor}");
+    let parsed =
+        Parser::parse_sql(&PostgreSqlDialect {}, &text).map_err(|error| SqlError::new("XX000", error.to_string()))?;
+    if let Some(Statement::Query(subquery)) = parsed.into_iter().next() {
+        *factor = TableFactor::Derived { lateral: false, subquery, alias, sample: None };
+    }
     Ok(())
 }
 

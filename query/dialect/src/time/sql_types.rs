@@ -1,11 +1,11 @@
 //! The types `TIMESTAMP`, `TIMESTAMP WITH TIME ZONE` and `TIME`: microseconds, as in PostgreSQL.
 
 use crate::SqlError;
-use crate::types::{timestamp, timestamptz};
+use crate::types::{OPEN_SCALE, numeric, timestamp, timestamptz};
 use arrow_schema::{DataType, Field, FieldRef, TimeUnit};
 use datafusion::common::Result;
 use datafusion::logical_expr::planner::TypePlanner;
-use datafusion::sql::sqlparser::ast::{DataType as SqlType, TimezoneInfo};
+use datafusion::sql::sqlparser::ast::{DataType as SqlType, ExactNumberInfo, TimezoneInfo};
 use std::sync::Arc;
 
 /// Plans the types of times, after the types that `others` plans.
@@ -54,6 +54,9 @@ impl TypePlanner for Times {
             SqlType::Time(Some(digits), _) => {
                 return Err(not_supported(format!("times of {digits} digits are not supported")));
             }
+            SqlType::Numeric(ExactNumberInfo::None)
+            | SqlType::Decimal(ExactNumberInfo::None)
+            | SqlType::Dec(ExactNumberInfo::None) => numeric(OPEN_SCALE),
             // A field with a name: the cast takes the mark of its value away, such as that of `json`.
             SqlType::Text | SqlType::Varchar(None) | SqlType::CharacterVarying(None) | SqlType::CharVarying(None) => {
                 return Ok(Some(Arc::new(Field::new("text", DataType::Utf8View, true))));
