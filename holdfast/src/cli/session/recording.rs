@@ -69,7 +69,7 @@ pub(super) async fn write(
     out: &Path,
 ) -> anyhow::Result<Written> {
     let sql = format!(
-        "SELECT seq, size, sha256, object_path, object_offset, class, CAST(date AS INTEGER) AS day \
+        "SELECT seq, size, sha256, object_path, object_offset, class, date - DATE '1970-01-01' AS day \
          FROM archive.events \
          WHERE subject = {} AND type = 'recording.chunk' AND recording_id = {} AND object_path IS NOT NULL \
          ORDER BY seq, kafka_offset",
