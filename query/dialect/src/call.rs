@@ -143,11 +143,6 @@ impl Call {
         self.arguments.len()
     }
 
-    /// Whether no argument is given.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.arguments.is_empty()
-    }
-
     /// The Arrow type of the result.
     pub(crate) fn result(&self) -> &DataType {
         &self.result
@@ -185,11 +180,6 @@ impl Call {
     pub(crate) fn bool(&self, argument: usize) -> Values<'_, BooleanArray> {
         let Argument { values, is_constant } = &self.arguments[argument];
         Values { values: values.as_boolean(), is_constant: *is_constant }
-    }
-
-    /// `smallint`.
-    pub(crate) fn int2(&self, argument: usize) -> Values<'_, PrimitiveArray<Int16Type>> {
-        self.primitive(argument)
     }
 
     /// `integer`.

@@ -77,11 +77,6 @@ impl Arguments<'_> {
         self.types.len()
     }
 
-    /// Whether there is none.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.types.is_empty()
-    }
-
     /// The scale of a numeric argument; 0 of others.
     pub(crate) fn scale(&self, argument: usize) -> i8 {
         match self.types[argument] {

@@ -37,7 +37,9 @@ pub use types::{SHOWN_SCALE, TYPE_KEY};
 use datafusion::common::Result;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::execution::{FunctionRegistry, SessionState};
+use datafusion::logical_expr::ScalarUDF;
 use datafusion::logical_expr::planner::ExprPlanner;
+use function::Function;
 use std::sync::Arc;
 
 /// The version of the dialect.
@@ -86,11 +88,9 @@ pub fn register(state: &mut SessionState) -> Result<()> {
         system::functions(),
         unconstrained::functions(),
     ];
-    for function in function::merged(functions.into_iter().flatten()) {
-        state.register_udf(Arc::new(function.udf()))?;
-    }
-    for moment in time::moments() {
-        state.register_udf(Arc::new(moment))?;
+    let functions = function::merged(functions.into_iter().flatten()).into_iter().map(Function::udf);
+    for function in functions.chain(time::moments()) {
+        replace(state, function)?;
     }
     for aggregate in aggregate::aggregates() {
         state.register_udaf(Arc::new(aggregate))?;
@@ -98,6 +98,21 @@ pub fn register(state: &mut SessionState) -> Result<()> {
     for function in aggregate::window_functions() {
         state.register_udwf(Arc::new(function))?;
     }
+    Ok(())
+}
+
+/// Registers a function instead of those that have one of its names, with all of their other names: under one of these the engine's
+/// would come back.
+fn replace(state: &mut SessionState, function: ScalarUDF) -> Result<()> {
+    let names = std::iter::once(function.name()).chain(function.aliases().iter().map(String::as_str));
+    for name in names {
+        let known = state.scalar_functions().get(name).map(|known| known.name().to_owned());
+        if let Some(known) = known {
+            state.deregister_udf(&known)?;
+        }
+        state.deregister_udf(name)?;
+    }
+    state.register_udf(Arc::new(function))?;
     Ok(())
 }
 

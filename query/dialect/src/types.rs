@@ -35,7 +35,6 @@ pub(crate) const NUMERIC_DIGITS: u8 = 76;
 
 /// A type of PostgreSQL.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "named as PostgreSQL names them")]
 pub(crate) enum PgType {
     Bool,
     Int2,
