@@ -22,7 +22,7 @@ use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
     Cast, ColumnarValue, Expr, ExprSchemable, LogicalPlan, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF,
-    ScalarUDFImpl, Signature, Volatility,
+    ScalarUDFImpl, Signature, Union, Volatility,
 };
 use datafusion::optimizer::AnalyzerRule;
 use std::collections::HashMap;
@@ -95,8 +95,24 @@ impl Casts {
             set @ Expr::GroupingSet(_) => set.map_children(&mut rewrite),
             other => rewrite(other),
         })?
-        .map_data(LogicalPlan::recompute_schema)
+        .map_data(recomputed)
     }
+}
+
+/// A node with the schema of its expressions and inputs, after these were rewritten: a result may be NULL where the engine's was not.
+///
+/// # Errors
+/// Those of the engine.
+pub fn recomputed(node: LogicalPlan) -> Result<LogicalPlan> {
+    let LogicalPlan::Union(Union { inputs, schema }) = node else { return node.recompute_schema() };
+    let is_nullable = |column: usize| {
+        inputs.iter().any(|input| input.schema().fields().get(column).is_some_and(|field| field.is_nullable()))
+    };
+    let fields = schema.iter().enumerate().map(|(column, (qualifier, field))| {
+        (qualifier.cloned(), Arc::new(field.as_ref().clone().with_nullable(is_nullable(column))))
+    });
+    let schema = DFSchema::new_with_metadata(fields.collect(), schema.metadata().clone())?;
+    Ok(LogicalPlan::Union(Union { inputs, schema: Arc::new(schema) }))
 }
 
 fn call(evaluate: Evaluate, value: Expr, from: &DataType, to: FieldRef) -> Expr {

@@ -29,9 +29,10 @@ mod time;
 mod types;
 mod unconstrained;
 
+pub use cast::recomputed;
 pub use error::SqlError;
 pub use shown::{shown_batch, shown_values};
-pub use statement::{rewrite, shown_name};
+pub use statement::{name_columns, rewrite, shown_name};
 pub use types::{SHOWN_SCALE, TYPE_KEY};
 
 use datafusion::common::Result;

@@ -127,3 +127,17 @@ fn constants_and_names_are_postgresqls() {
         assert_eq!(got[0][0].as_deref(), Some(text), "{sql}");
     }
 }
+
+#[test]
+fn branches_have_their_common_type() {
+    let context = context();
+    for (sql, text) in [
+        ("SELECT pg_typeof(CASE WHEN x THEN 1 ELSE 2.5 END) FROM (VALUES (true)) t(x)", "numeric"),
+        ("SELECT (CASE WHEN x THEN 1 ELSE 2.5 END)::text FROM (VALUES (false)) t(x)", "2.5"),
+        ("SELECT max(y)::text FROM (SELECT 1 AS y UNION SELECT 2.5) t", "2.5"),
+        ("SELECT pg_typeof(y) FROM (SELECT NULL AS y UNION ALL SELECT 1) t LIMIT 1", "integer"),
+    ] {
+        let got = rows(&context, sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
+        assert_eq!(got[0][0].as_deref(), Some(text), "{sql}");
+    }
+}

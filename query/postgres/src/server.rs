@@ -360,7 +360,7 @@ mod tests {
         variables.set("statement_timeout", "2s").unwrap();
         variables.reset_all();
         assert_eq!(variables.show("application_name").unwrap(), "psql");
-        assert_eq!(variables.show("statement_timeout").unwrap(), "1000ms");
+        assert_eq!(variables.show("statement_timeout").unwrap(), "1s");
         assert_eq!(variables.show("session_authorization").unwrap(), "ada");
     }
 }

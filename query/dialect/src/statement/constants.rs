@@ -78,6 +78,12 @@ fn written_out(digits: &str) -> Result<String> {
     }
 }
 
+/// Whether it is a constant that [`number`] made an integer.
+pub(super) fn is_integer(expression: &Expr) -> bool {
+    matches!(expression, Expr::Cast { expr, data_type: DataType::Int(None), .. }
+        if matches!(expr.as_ref(), Expr::Value(value) if matches!(value.value, Value::Number(..))))
+}
+
 /// A number without the type that [`number`] gave it, for places where the engine wants a plain number: LIMIT, positions in
 /// ORDER BY, frames of windows.
 pub(super) fn plain(expression: &mut Expr) {

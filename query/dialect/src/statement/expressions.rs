@@ -6,8 +6,9 @@ use super::{arrays, constants, rows};
 use crate::SqlError;
 use datafusion::common::Result;
 use datafusion::sql::sqlparser::ast::{
-    CastKind, CeilFloorKind, CharacterLength, DataType, DateTimeField, ExactNumberInfo, Expr, Function, Ident,
-    ObjectName, TrimWhereField, UnaryOperator, Value, ValueWithSpan,
+    CastKind, CeilFloorKind, CharacterLength, DataType, DateTimeField, DuplicateTreatment, ExactNumberInfo, Expr,
+    Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments, Ident, ObjectName, OrderByExpr,
+    OrderByOptions, TrimWhereField, UnaryOperator, Value, ValueWithSpan,
 };
 
 /// The expression as the engine means what PostgreSQL means by it. Its parts are rewritten already.
@@ -228,7 +229,26 @@ fn function_call(mut function: Function) -> Result<Expr> {
     if let Some(array) = array_of_rows(&name)
         && let Some(arguments) = plain_arguments(&function)
     {
-        return Ok(call("unnest", vec![call(array, arguments)]));
+        let is_of_integers = name == "generate_series" && arguments.iter().all(constants::is_integer);
+        let rows = call("unnest", vec![call(array, arguments)]);
+        return if is_of_integers { cast(CastKind::Cast, rows, DataType::Int(None)) } else { Ok(rows) };
+    }
+    if matches!(name.as_str(), "array_agg" | "string_agg" | "json_agg" | "jsonb_agg") {
+        sort_distinct(&mut function);
     }
     Ok(Expr::Function(function))
+}
+
+/// PostgreSQL finds different values by sorting them, and an aggregate gets them in that order.
+fn sort_distinct(function: &mut Function) {
+    let FunctionArguments::List(list) = &mut function.args else { return };
+    let is_sorted = list.clauses.iter().any(|clause| matches!(clause, FunctionArgumentClause::OrderBy(_)));
+    if list.duplicate_treatment != Some(DuplicateTreatment::Distinct) || is_sorted || function.over.is_some() {
+        return;
+    }
+    if let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(value))) = list.args.first() {
+        let options = OrderByOptions::default();
+        let order = OrderByExpr { expr: value.clone(), options, with_fill: None };
+        list.clauses.push(FunctionArgumentClause::OrderBy(vec![order]));
+    }
 }

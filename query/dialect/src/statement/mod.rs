@@ -44,6 +44,31 @@ pub fn rewrite(statement: &mut Parsed) -> Result<()> {
     }
 }
 
+/// Gives the columns of a statement their names, which are those of the expressions as they are written. [`rewrite`] does it as well.
+pub fn name_columns(statement: &mut Parsed) {
+    match statement {
+        Parsed::Statement(statement) => {
+            if let Statement::Query(query) = statement.as_mut() {
+                name_last(&mut query.body);
+            }
+            let _: ControlFlow<()> = VisitMut::visit(statement.as_mut(), &mut Naming);
+        }
+        Parsed::Explain(explained) => name_columns(&mut explained.statement),
+        _ => {}
+    }
+}
+
+struct Naming;
+
+impl VisitorMut for Naming {
+    type Break = ();
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+        names::name_items(&mut select.projection, false);
+        ControlFlow::Continue(())
+    }
+}
+
 /// Names the columns of the statement's result.
 fn name_last(body: &mut SetExpr) {
     match body {

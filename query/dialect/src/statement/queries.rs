@@ -6,8 +6,8 @@ use crate::SqlError;
 use datafusion::common::Result;
 use datafusion::sql::sqlparser::ast::{
     Expr, FunctionArg, FunctionArgExpr, GroupByExpr, Ident, LimitClause, NamedWindowExpr, ObjectName, ObjectNamePart,
-    OrderByKind, Query, Select, SetExpr, Statement, TableAlias, TableAliasColumnDef, TableFactor, Value,
-    WindowFrameBound, WindowSpec,
+    OrderByKind, Query, Select, SetExpr, SetOperator, SetQuantifier, Statement, TableAlias, TableAliasColumnDef,
+    TableFactor, Value, WindowFrameBound, WindowSpec,
 };
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
@@ -22,6 +22,7 @@ pub(super) fn before_parts(query: &mut Query) -> Result<()> {
             .collect();
         query.body = Box::new(SetExpr::Select(Box::new(super::selects::all_of(ObjectName::from(name)))));
     }
+    refuse_bags(&query.body)?;
     if let Some(fetch) = query.fetch.take() {
         if fetch.with_ties || fetch.percent {
             return Err(SqlError::not_supported("FETCH ... WITH TIES is not supported").at("FETCH").into());
@@ -39,6 +40,16 @@ pub(super) fn before_parts(query: &mut Query) -> Result<()> {
         return Err(SqlError::not_supported(format!("{lock}: rows of the archive are not locked")).at("FOR").into());
     }
     Ok(())
+}
+
+/// Refuses set operations that count equal rows: the engine's do not.
+fn refuse_bags(body: &SetExpr) -> Result<()> {
+    let SetExpr::SetOperation { left, op, set_quantifier, right } = body else { return Ok(()) };
+    if *set_quantifier == SetQuantifier::All && matches!(op, SetOperator::Except | SetOperator::Intersect) {
+        return Err(SqlError::not_supported(format!("{op} ALL is not supported")).at(op.to_string()).into());
+    }
+    refuse_bags(left)?;
+    refuse_bags(right)
 }
 
 /// Gives back plain numbers where the engine wants them.
@@ -114,6 +125,12 @@ pub(super) fn after_factor(factor: &mut TableFactor) -> Result<()> {
             (name.clone(), args.args.iter_mut().collect::<Vec<_>>(), alias)
         }
         TableFactor::Function { name, args, alias, .. } => (name.clone(), args.iter_mut().collect(), alias),
+        TableFactor::UNNEST { alias: Some(alias), array_exprs, with_ordinality: false, .. }
+            if alias.columns.is_empty() && array_exprs.len() == 1 =>
+        {
+            alias.columns.push(TableAliasColumnDef { name: alias.name.clone(), data_type: None });
+            return Ok(());
+        }
         _ => return Ok(()),
     };
     for argument in args {

@@ -57,10 +57,6 @@ impl TypePlanner for Times {
             SqlType::Numeric(ExactNumberInfo::None)
             | SqlType::Decimal(ExactNumberInfo::None)
             | SqlType::Dec(ExactNumberInfo::None) => numeric(OPEN_SCALE),
-            // A field with a name: the cast takes the mark of its value away, such as that of `json`.
-            SqlType::Text | SqlType::Varchar(None) | SqlType::CharacterVarying(None) | SqlType::CharVarying(None) => {
-                return Ok(Some(Arc::new(Field::new("text", DataType::Utf8View, true))));
-            }
             _ => return Ok(None),
         };
         Ok(Some(Arc::new(Field::new("", data_type, true))))

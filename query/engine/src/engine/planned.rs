@@ -38,7 +38,7 @@ use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::sql::sqlparser::dialect::dialect_from_str;
 use futures::FutureExt;
 use futures::stream::StreamExt;
-use holdfast_dialect::{rewrite, shown_name};
+use holdfast_dialect::{name_columns, rewrite, shown_name};
 use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
 
@@ -235,6 +235,7 @@ pub(super) async fn logical_plan(
     check_series_arguments(&parsed)?;
     check_grouping_sets(&parsed)?;
     forget_array_sizes(&mut parsed);
+    name_columns(&mut parsed);
     give_types(&mut parsed, known).map_err(failed)?;
     let mut of_elements = parsed.clone();
     if compare_with_elements(&mut of_elements) {

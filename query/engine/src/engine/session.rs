@@ -212,5 +212,9 @@ async fn describe(
     let catalog = StatementCatalog::new(Arc::clone(shared), context.caller.clone());
     let plan = logical_plan(shared, &catalog.state(), text, Dialect::PostgreSQL, known).await?;
     let parameters = placeholders::types(&plan).map_err(|error| shared.classify(error))?;
-    Ok(Description { schema: shown(plan.schema().inner()), parameters })
+    // The types of branches and of set operations are known when they are coerced, unless that needs the values of parameters.
+    let state = catalog.state();
+    let analyzed = state.analyzer().execute_and_check(plan.clone(), state.config_options(), |_, _| {});
+    let schema = analyzed.as_ref().map_or(plan.schema(), |analyzed| analyzed.schema());
+    Ok(Description { schema: shown(schema.inner()), parameters })
 }

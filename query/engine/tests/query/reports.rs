@@ -67,15 +67,15 @@ async fn agent_utilisation() {
     assert_eq!(
         result(&session, "agent-utilisation", &[]).await,
         [
-            "2026-05-10|ann|3.0|2.0|1.0|66.7",
+            "2026-05-10|ann|3.00|2.00|1.00|66.7",
             // From 20:00 to the tenth of June, which is twelve hours at most, and not on duty at all.
-            "2026-05-10|bea|0.0|0.0|12.0|",
-            "2026-05-11|ann|2.0|0.0|0.0|0.0",
+            "2026-05-10|bea|0.00|0.00|12.00|",
+            "2026-05-11|ann|2.00|0.00|0.00|0.0",
         ]
     );
     assert_eq!(
         result(&session, "agent-utilisation", &[("longest_hours", "1.5"), ("agent", "an%")]).await,
-        ["2026-05-10|ann|2.5|1.5|1.0|60.0", "2026-05-11|ann|1.5|0.0|0.0|0.0"]
+        ["2026-05-10|ann|2.50|1.50|1.00|60.0", "2026-05-11|ann|1.50|0.00|0.00|0.0"]
     );
 }
 
@@ -178,9 +178,9 @@ async fn ratings() {
     assert_eq!(
         result(&session, "ratings-by-agent", &[]).await,
         [
-            "2026-05-01|ann|2|2|100.0|3.5|1|1",
+            "2026-05-01|ann|2|2|100.0|3.50|1|1",
             "2026-05-01|bea|2|0|0.0||0|0",
-            "2026-06-01|ann|1|1|100.0|4.0|0|0",
+            "2026-06-01|ann|1|1|100.0|4.00|0|0",
             "2026-06-01|bea|1|0|0.0||0|0",
         ]
     );
@@ -188,9 +188,9 @@ async fn ratings() {
         result(&session, "ratings-by-portal", &[]).await,
         [
             "2026-05-01|web/shop|2|0|0.0||0|0",
-            "2026-05-01|web/vip|2|2|100.0|3.5|1|1",
+            "2026-05-01|web/vip|2|2|100.0|3.50|1|1",
             "2026-06-01|(none)|1|0|0.0||0|0",
-            "2026-06-01|web/vip|1|1|100.0|4.0|0|0",
+            "2026-06-01|web/vip|1|1|100.0|4.00|0|0",
         ]
     );
     let of_a_year = [("period", "year"), ("portal", "web/v%")];

@@ -5,7 +5,7 @@ use crate::values::elements_of_text;
 use datafusion::sql::sqlparser::ast::{Array, DataType, Expr, Statement, Value, ValueWithSpan, VisitMut, VisitorMut};
 use std::ops::ControlFlow;
 
-/// Writes constants of arrays as their elements: beside ANY and ALL, and in casts.
+/// Writes constants of arrays as their elements beside ANY and ALL.
 pub(super) fn write_elements(mut statement: Statement) -> Statement {
     let _: ControlFlow<()> = VisitMut::visit(&mut statement, &mut Elements);
     statement
@@ -18,9 +18,8 @@ impl VisitorMut for Elements {
 
     fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
         let (right, of_none) = match expression {
-            Expr::AnyOp { right, .. } => (right, Some(false)),
-            Expr::AllOp { right, .. } => (right, Some(true)),
-            Expr::Cast { expr, data_type: DataType::Array(_), .. } => (expr, None),
+            Expr::AnyOp { right, .. } => (right, false),
+            Expr::AllOp { right, .. } => (right, true),
             _ => return ControlFlow::Continue(()),
         };
         let Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(text), .. }) = right.as_ref() else {
@@ -28,9 +27,7 @@ impl VisitorMut for Elements {
         };
         // The engine refuses a constant that is no array.
         let Some(elements) = elements_of_text(text) else { return ControlFlow::Continue(()) };
-        if elements.is_empty()
-            && let Some(of_none) = of_none
-        {
+        if elements.is_empty() {
             *expression = Expr::value(Value::Boolean(of_none));
             return ControlFlow::Continue(());
         }

@@ -108,7 +108,7 @@ public class Client {
     }
 
     static void bounded(Connection connection) throws Exception {
-        String endless = "select count(*) from generate_series(1, 1000000000000) a where a.value % 7 = 9";
+        String endless = "select count(*) from generate_series(1, 1000000000000) a where a.a % 7 = 9";
         try (Statement statement = connection.createStatement()) {
             check(state(statement, "delete from events").equals("25006"), "read-only");
             check(state(statement, "select * from nothing").equals("42P01"), "no such table");

@@ -150,7 +150,7 @@ async fn refused_statements_have_explanations() {
         ("delete from events", "the archive is read-only: DELETE is refused"),
         ("copy events to stdout", "COPY is not supported"),
         ("\\copy events to stdout", "COPY is not supported"),
-        ("select * from nothing", "not found"),
+        ("select * from nothing", "relation \"nothing\" does not exist"),
         ("select id from events where data = 'x'", "your keys do not open"),
     ] {
         let output = psql(&program, &connection, &[command]).await;

@@ -31,41 +31,22 @@ impl Found<'_> {
         let text = self.statement.sql.to_lowercase();
         words.iter().any(|word| text.contains(word))
     }
-
-    /// Whether PostgreSQL's answer has a time of a year that the data of time zones does not list.
-    fn has_far_year(&self) -> bool {
-        let Answer::Rows { rows, .. } = self.theirs else { return false };
-        let is_far = |cell: &str| {
-            let year = cell.split('-').next().and_then(|year| year.parse::<u32>().ok());
-            year.is_some_and(|year| !(1_900..2_037).contains(&year))
-        };
-        rows.iter().flatten().flatten().any(|cell| is_far(cell))
-    }
 }
 
-const ALL: [Deliberate; 2] = [
-    Deliberate {
-        says: "A time zone has the offset of its last known change ever after",
-        reason: "the data of time zones ends in 2037, and PostgreSQL continues it by a rule",
-        applies: |found| {
-            *found.aspect == Aspect::Values && found.mentions(&["at time zone", "timezone("]) && found.has_far_year()
-        },
+const ALL: [Deliberate; 1] = [Deliberate {
+    says: "Keys, constraints, comments and triggers do not exist",
+    reason: "there is nothing that they could describe",
+    applies: |found| {
+        matches!(found.aspect, Aspect::Values | Aspect::Count)
+            && found.mentions(&[
+                "pg_constraint",
+                "pg_trigger",
+                "pg_description",
+                "table_constraints",
+                "key_column_usage",
+            ])
     },
-    Deliberate {
-        says: "Keys, constraints, comments and triggers do not exist",
-        reason: "there is nothing that they could describe",
-        applies: |found| {
-            matches!(found.aspect, Aspect::Values | Aspect::Count)
-                && found.mentions(&[
-                    "pg_constraint",
-                    "pg_trigger",
-                    "pg_description",
-                    "table_constraints",
-                    "key_column_usage",
-                ])
-        },
-    },
-];
+}];
 
 /// The deliberate difference that this is, if it is one.
 #[must_use]

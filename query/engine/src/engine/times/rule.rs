@@ -16,9 +16,10 @@ use datafusion::common::{DFSchema, Result};
 use datafusion::logical_expr::expr::{InList, ScalarFunction};
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
-    Between, BinaryExpr, Cast, Expr, ExprSchemable, LogicalPlan, Operator, ScalarUDF, TryCast, Union,
+    Between, BinaryExpr, Cast, Expr, ExprSchemable, LogicalPlan, Operator, ScalarUDF, TryCast,
 };
 use datafusion::optimizer::AnalyzerRule;
+use holdfast_dialect::recomputed;
 use std::sync::Arc;
 
 /// The rule.
@@ -49,10 +50,7 @@ impl Microseconds {
         let node =
             map_named_expressions(node, |expression| expression.transform_up(|part| Ok(self.of_part(part, &schema))))?;
         // A result may be NULL where the engine's was not.
-        node.map_data(|node| match node {
-            LogicalPlan::Union(union) => as_nullable_as_its_inputs(union).map(LogicalPlan::Union),
-            other => other.recompute_schema(),
-        })
+        node.map_data(recomputed)
     }
 
     fn of_part(&self, part: Expr, schema: &DFSchema) -> Transformed<Expr> {
@@ -125,18 +123,6 @@ fn of_cast(cast: Cast, schema: &DFSchema) -> Transformed<Expr> {
         }
         _ => Transformed::no(Expr::Cast(cast)),
     }
-}
-
-fn as_nullable_as_its_inputs(union: Union) -> Result<Union> {
-    let Union { inputs, schema } = union;
-    let is_nullable = |column: usize| {
-        inputs.iter().any(|input| input.schema().fields().get(column).is_some_and(|field| field.is_nullable()))
-    };
-    let fields = schema.iter().enumerate().map(|(column, (qualifier, field))| {
-        (qualifier.cloned(), Arc::new(field.as_ref().clone().with_nullable(is_nullable(column))))
-    });
-    let schema = DFSchema::new_with_metadata(fields.collect(), schema.metadata().clone())?;
-    Ok(Union { inputs, schema: Arc::new(schema) })
 }
 
 fn call(function: &Arc<ScalarUDF>, arguments: Vec<Expr>) -> Expr {
