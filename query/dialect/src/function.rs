@@ -376,6 +376,12 @@ fn array_beside(place: usize, takes: &[&Takes], given: &[PgType], types: &[DataT
     }
 }
 
+/// The type that values of these types have in common.
+pub(crate) fn common(types: &[DataType]) -> Option<DataType> {
+    let given: Vec<PgType> = types.iter().map(PgType::of).collect();
+    common_type(&vec![&Takes::Common; types.len()], &given, types)
+}
+
 /// The type that all `Common` arguments become.
 fn common_type(takes: &[&Takes], given: &[PgType], types: &[DataType]) -> Option<DataType> {
     let places = || takes.iter().enumerate().filter(|(_, takes)| ***takes == Takes::Common).map(|(place, _)| place);

@@ -16,6 +16,7 @@ mod aggregate;
 mod array;
 mod call;
 mod cast;
+mod coalesce;
 mod error;
 mod function;
 mod json;
@@ -90,7 +91,7 @@ pub fn register(state: &mut SessionState) -> Result<()> {
         unconstrained::functions(),
     ];
     let functions = function::merged(functions.into_iter().flatten()).into_iter().map(Function::udf);
-    for function in functions.chain(time::moments()) {
+    for function in functions.chain(time::moments()).chain([coalesce::udf()]) {
         replace(state, function)?;
     }
     for aggregate in aggregate::aggregates() {

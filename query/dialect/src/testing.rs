@@ -135,6 +135,9 @@ fn branches_have_their_common_type() {
         ("SELECT pg_typeof(CASE WHEN x THEN 1 ELSE 2.5 END) FROM (VALUES (true)) t(x)", "numeric"),
         ("SELECT (CASE WHEN x THEN 1 ELSE 2.5 END)::text FROM (VALUES (false)) t(x)", "2.5"),
         ("SELECT max(y)::text FROM (SELECT 1 AS y UNION SELECT 2.5) t", "2.5"),
+        ("SELECT pg_typeof(coalesce(1.5, x)) FROM (VALUES (1::float8)) t(x)", "double precision"),
+        ("SELECT pg_typeof(coalesce(now(), x)) FROM (VALUES (date '2026-01-01')) t(x)", "timestamp with time zone"),
+        ("SELECT coalesce(x, 2.5)::text FROM (VALUES (NULL::int)) t(x)", "2.5"),
         ("SELECT pg_typeof(y) FROM (SELECT NULL AS y UNION ALL SELECT 1) t LIMIT 1", "integer"),
     ] {
         let got = rows(&context, sql).unwrap_or_else(|error| panic!("{sql}: {error}"));

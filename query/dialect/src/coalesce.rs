@@ -1,0 +1,72 @@
+//! `coalesce`, whose type is PostgreSQL's common type of numbers and of times (PostgreSQL 15, 10.5): of a numeric and a float
+//! the float, of a date and a time with time zone that. The engine evaluates it, and has the common types of all else.
+
+use crate::function::common;
+use crate::types::PgType;
+use arrow_schema::{DataType, FieldRef};
+use datafusion::common::Result;
+use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
+use datafusion::logical_expr::{
+    ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+};
+use std::sync::Arc;
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Coalesce {
+    engines: Arc<ScalarUDF>,
+}
+
+/// The function.
+pub(crate) fn udf() -> ScalarUDF {
+    ScalarUDF::new_from_impl(Coalesce { engines: datafusion::functions::core::coalesce() })
+}
+
+impl ScalarUDFImpl for Coalesce {
+    fn name(&self) -> &str {
+        self.engines.name()
+    }
+
+    fn signature(&self) -> &Signature {
+        self.engines.signature()
+    }
+
+    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
+        let is_number = |known: &PgType| matches!(known, PgType::Numeric | PgType::Float4 | PgType::Float8);
+        let is_time = |known: &PgType| matches!(known, PgType::Date | PgType::Timestamp | PgType::Timestamptz);
+        let given: Vec<PgType> = types.iter().map(PgType::of).collect();
+        let has_several = |is_one: &dyn Fn(&PgType) -> bool| {
+            let mut ones = given.iter().filter(|known| is_one(known));
+            ones.next().is_some_and(|first| ones.any(|other| other != first))
+        };
+        if has_several(&is_number) || has_several(&is_time) {
+            if let Some(data_type) = common(types) {
+                return Ok(vec![data_type; types.len()]);
+            }
+        }
+        self.engines.coerce_types(types)
+    }
+
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        self.engines.return_type(types)
+    }
+
+    fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
+        self.engines.return_field_from_args(args)
+    }
+
+    fn simplify(&self, args: Vec<Expr>, info: &SimplifyContext) -> Result<ExprSimplifyResult> {
+        self.engines.simplify(args, info)
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        self.engines.invoke_with_args(args)
+    }
+
+    fn conditional_arguments<'a>(&self, args: &'a [Expr]) -> Option<(Vec<&'a Expr>, Vec<&'a Expr>)> {
+        self.engines.conditional_arguments(args)
+    }
+
+    fn short_circuits(&self) -> bool {
+        self.engines.short_circuits()
+    }
+}
