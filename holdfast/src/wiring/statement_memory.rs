@@ -93,7 +93,7 @@ mod tests {
 
     /// A statement that holds its rows until they are taken. Its first ones are.
     async fn begun(engine: &Session, rows: usize) -> Batches {
-        let sql = format!("SELECT value FROM generate_series(1, {rows}) ORDER BY value % 1000");
+        let sql = format!("SELECT n FROM generate_series(1, {rows}) AS n ORDER BY n % 1000");
         let mut batches = engine.sql(&sql).await.unwrap().batches;
         assert!(batches.next().await.unwrap().is_ok());
         batches
