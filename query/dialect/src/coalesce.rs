@@ -38,10 +38,10 @@ impl ScalarUDFImpl for Coalesce {
             let mut ones = given.iter().filter(|known| is_one(known));
             ones.next().is_some_and(|first| ones.any(|other| other != first))
         };
-        if has_several(&is_number) || has_several(&is_time) {
-            if let Some(data_type) = common(types) {
-                return Ok(vec![data_type; types.len()]);
-            }
+        if (has_several(&is_number) || has_several(&is_time))
+            && let Some(data_type) = common(types)
+        {
+            return Ok(vec![data_type; types.len()]);
         }
         self.engines.coerce_types(types)
     }

@@ -265,7 +265,7 @@ impl Function {
             fitting = candidates(true);
         }
         // Of those that are as good, the first.
-        fitting.sort_by(|one, other| other.1.cmp(&one.1));
+        fitting.sort_by_key(|(_, rank, _)| std::cmp::Reverse(*rank));
         match fitting.into_iter().next() {
             Some((form, _, types)) => Ok((form, types)),
             None => Err(self.does_not_exist(&given).into()),

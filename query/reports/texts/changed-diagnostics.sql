@@ -19,7 +19,7 @@
 with reports as (
     -- As the view archive.diagnostics, but directly from the events: duplicates do not change this result.
     select subject as session, time, kind,
-        personal ->> 'device_serial' as device_serial,
+        json_get_str(personal, 'device_serial') as device_serial,
         operational ->> 'os_version' as os_version,
         json_get_int(operational, 'memory') as memory,
         operational ->> 'disks' as disks,

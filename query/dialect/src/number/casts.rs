@@ -64,9 +64,9 @@ pub(super) fn casts() -> Vec<CastRule> {
             let values = call.text(0);
             call.primitives::<Float32Type>(|row| values.get(row).map(text::float4).transpose())
         }),
-        rule(Int2, Numeric, |call| numeric_of_whole::<Int16Type>(call)),
-        rule(Int4, Numeric, |call| numeric_of_whole::<Int32Type>(call)),
-        rule(Int8, Numeric, |call| numeric_of_whole::<Int64Type>(call)),
+        rule(Int2, Numeric, numeric_of_whole::<Int16Type>),
+        rule(Int4, Numeric, numeric_of_whole::<Int32Type>),
+        rule(Int8, Numeric, numeric_of_whole::<Int64Type>),
         rule(Float8, Numeric, |call| {
             let values = call.float8(0);
             numerics(call, |row| values.get(row).map(|value| text::numeric_of_float(value, 15)).transpose())

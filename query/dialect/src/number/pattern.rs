@@ -404,10 +404,12 @@ impl Reader<'_> {
                 self.sign = Some(sign);
                 self.place += 1;
             }
-        } else if !has_read && self.pattern.sign.is_none() && (self.pattern.has_plus || self.pattern.has_minus) {
-            if let Some(sign @ ('-' | '+')) = self.at(self.place) {
-                self.sign = Some(sign);
-            }
+        } else if !has_read
+            && self.pattern.sign.is_none()
+            && (self.pattern.has_plus || self.pattern.has_minus)
+            && let Some(sign @ ('-' | '+')) = self.at(self.place)
+        {
+            self.sign = Some(sign);
         }
     }
 }

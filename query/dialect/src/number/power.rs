@@ -18,6 +18,7 @@ use datafusion::common::Result;
 use num_bigint::BigInt;
 
 /// log10 e, with the digits that the estimate has.
+#[expect(clippy::approx_constant, reason = "PostgreSQL's estimate has no more digits")]
 const LOG10_E: f64 = 0.434_294_481_903_252;
 
 /// Digits before the point from which on a result fits no numeric.

@@ -38,7 +38,7 @@ pub(super) fn functions() -> Vec<Function> {
                 || Text,
                 |call| {
                     let values = call.int8(0);
-                    shown(call, |row| values.get(row).map(|value| Number::Long(value)))
+                    shown(call, |row| values.get(row).map(Number::Long))
                 },
             ),
             form(
@@ -289,7 +289,7 @@ impl<'a> Writer<'a> {
         let mut has_brackets = pattern.has_brackets;
         let mut anchor = pattern.sign.map(|(anchor, _)| anchor);
         let is_sign_written = if pattern.has_plus || pattern.has_minus {
-            !(pattern.has_plus && !pattern.has_minus)
+            !pattern.has_plus || pattern.has_minus
         } else {
             if sign != '-' && pattern.is_filled {
                 has_brackets = false;

@@ -20,7 +20,7 @@ pub(super) fn before_parts(query: &mut Query) -> Result<()> {
             .flatten()
             .map(|name| Ident::new(name.clone()))
             .collect();
-        query.body = Box::new(SetExpr::Select(Box::new(super::selects::all_of(ObjectName::from(name)))));
+        *query.body = SetExpr::Select(Box::new(super::selects::all_of(ObjectName::from(name))));
     }
     refuse_bags(&query.body)?;
     if let Some(fetch) = query.fetch.take() {

@@ -85,14 +85,13 @@ fn make_interval(call: &Call) -> Result<ArrayRef> {
     call.primitives::<IntervalMonthDayNanoType>(|row| {
         let mut parts = [0_i64; 6];
         let mut seconds = 0.0;
-        for argument in 0..call.len() {
-            if argument == 6 {
-                let Some(value) = call.float8(6).get(row) else { return Ok(None) };
-                seconds = value;
-            } else {
-                let Some(value) = call.int4(argument).get(row) else { return Ok(None) };
-                parts[argument] = value.into();
-            }
+        for (argument, part) in parts.iter_mut().enumerate().take(call.len()) {
+            let Some(value) = call.int4(argument).get(row) else { return Ok(None) };
+            *part = value.into();
+        }
+        if call.len() > 6 {
+            let Some(value) = call.float8(6).get(row) else { return Ok(None) };
+            seconds = value;
         }
         let [years, months, weeks, days, hours, minutes] = parts;
         let failed = || out_of_range("interval");

@@ -258,14 +258,14 @@ async fn a_sort_that_does_not_fit_in_memory_is_refused_or_spilled() {
 
     let folder = tempfile::tempdir().unwrap();
     let mut options = fixture.options(&[&fixture.officer]);
-    options.memory_limit = 40 << 20;
+    options.memory_limit = 56 << 20;
     options.parallelism = 1;
     options.spill = Spill::Encrypted { directory: folder.path().to_owned(), limit: 1 << 20 };
     let refused = error(&holdfast_query::Session::new(options).unwrap(), sql).await;
     assert!(matches!(&refused, QueryError::Memory { what, .. } if what.contains("temporary files")), "{refused:?}");
 
     let mut options = fixture.options(&[&fixture.officer]);
-    options.memory_limit = 40 << 20;
+    options.memory_limit = 56 << 20;
     options.parallelism = 1;
     options.spill = Spill::Encrypted { directory: folder.path().to_owned(), limit: 1 << 30 };
     let session = holdfast_query::Session::new(options).unwrap();

@@ -39,7 +39,7 @@ async fn archive() -> Fixture {
 async fn numbers(session: &Session, expression: &str) -> Vec<i64> {
     let is_number = ["date_part", "extract"].iter().any(|function| expression.starts_with(function));
     let number = if is_number { expression.to_owned() } else { format!("extract(epoch from {expression}) * 1000000") };
-    let sql = format!("select cast({number} as bigint) as x from events order by time");
+    let sql = format!("select arrow_cast({number}, 'Int64') as x from events order by time");
     rows(session, &sql).await.iter().map(|row| row.parse().unwrap_or_else(|_| panic!("{sql}: {row}"))).collect()
 }
 
@@ -241,8 +241,8 @@ async fn answers_are_those_of_postgresql() {
     };
     for time in TIMES {
         let mut checks = Vec::new();
-        let numbers = NUMBERS.iter().map(|number| format!("cast({number} as bigint)"));
-        let instants = INSTANTS.iter().map(|instant| format!("cast({instant} as bigint)"));
+        let numbers = NUMBERS.iter().map(|number| format!("arrow_cast({number}, 'Int64')"));
+        let instants = INSTANTS.iter().map(|instant| format!("arrow_cast({instant}, 'Int64')"));
         let columns: Vec<String> = numbers.chain(instants).enumerate().map(|(n, x)| format!("{x} as c{n}")).collect();
         let sql = format!("select {} from (select to_timestamp_micros({time}) as t)", columns.join(", "));
         let ours = rows(&session, &sql).await.remove(0);
@@ -264,7 +264,7 @@ async fn answers_are_those_of_postgresql() {
     // A time that clocks show twice, or leave out.
     for local in ["2026-03-29 02:30:00", "2026-03-29 03:00:00", "2026-10-25 02:30:00", "2026-10-25 03:00:00"] {
         let expression = format!("timestamp '{local}' at time zone 'Europe/Berlin'");
-        let answer = rows(&session, &format!("select cast({expression} as bigint)")).await.remove(0);
+        let answer = rows(&session, &format!("select arrow_cast({expression}, 'Int64')")).await.remove(0);
         checks.push(format!(
             "select {} as what, {answer}::numeric as ours, (extract(epoch from {expression}) * 1000000)::numeric as theirs",
             quoted(&expression)
