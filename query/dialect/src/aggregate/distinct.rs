@@ -33,8 +33,8 @@ impl Distinct {
             let value = ScalarValue::try_from_array(values, row)?;
             // A zero is equal to a negative zero.
             let value = match value {
-                ScalarValue::Float64(Some(zero)) if zero == 0.0 => ScalarValue::Float64(Some(0.0)),
-                ScalarValue::Float32(Some(zero)) if zero == 0.0 => ScalarValue::Float32(Some(0.0)),
+                ScalarValue::Float64(Some(float)) => ScalarValue::Float64(Some(float + 0.0)),
+                ScalarValue::Float32(Some(float)) => ScalarValue::Float32(Some(float + 0.0)),
                 other => other,
             };
             self.values.insert(value);
