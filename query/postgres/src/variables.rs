@@ -418,7 +418,7 @@ fn encoding(name: &str) -> Option<&'static str> {
 fn shown(time: Duration) -> String {
     let milliseconds = time.as_millis();
     let units = [("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1_000), ("ms", 1)];
-    let unit = units.into_iter().find(|(_, length)| milliseconds > 0 && milliseconds % length == 0);
+    let unit = units.into_iter().find(|(_, length)| milliseconds > 0 && milliseconds.is_multiple_of(*length));
     unit.map_or_else(|| milliseconds.to_string(), |(unit, length)| format!("{}{unit}", milliseconds / length))
 }
 

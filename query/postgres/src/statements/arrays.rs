@@ -2,7 +2,7 @@
 //! an array of the whole text.
 
 use crate::values::elements_of_text;
-use datafusion::sql::sqlparser::ast::{Array, DataType, Expr, Statement, Value, ValueWithSpan, VisitMut, VisitorMut};
+use datafusion::sql::sqlparser::ast::{Array, Expr, Statement, Value, ValueWithSpan, VisitMut, VisitorMut};
 use std::ops::ControlFlow;
 
 /// Writes constants of arrays as their elements beside ANY and ALL.

@@ -236,7 +236,7 @@ fn uuid(text: &str) -> Option<String> {
     let mut digits = String::with_capacity(32);
     for letter in inner.chars() {
         match letter {
-            '-' if digits.len() % 4 == 0 && !digits.is_empty() && digits.len() < 32 => {}
+            '-' if digits.len().is_multiple_of(4) && !digits.is_empty() && digits.len() < 32 => {}
             digit if digit.is_ascii_hexdigit() => digits.push(digit.to_ascii_lowercase()),
             _ => return None,
         }
