@@ -133,7 +133,7 @@ fn candidates(tokens: &[Token<'_>], before: usize, prefix: &str, catalog: &Catal
         let qualifier = qualifier.name();
         let relations = named.iter().filter(|named| named.alias.as_ref().unwrap_or(&named.name) == &qualifier);
         let columns = relations.flat_map(|named| columns(catalog, named));
-        found.extend(columns.filter(|column| begins(column)).map(|column| quoted(column)));
+        found.extend(columns.filter(|column| begins(column)).map(quoted));
         let in_schema = catalog.relations.iter().filter(|relation| relation.schema == qualifier);
         found.extend(in_schema.filter(|relation| begins(&relation.name)).map(|relation| quoted(&relation.name)));
     } else if expects_relation(tokens, before) {
@@ -143,7 +143,7 @@ fn candidates(tokens: &[Token<'_>], before: usize, prefix: &str, catalog: &Catal
         found.extend(schemas.map(|schema| format!("{}.", quoted(schema))));
     } else {
         let columns = named.iter().flat_map(|named| columns(catalog, named)).filter(|column| begins(column));
-        found.extend(columns.map(|column| quoted(column)));
+        found.extend(columns.map(quoted));
         let aliases = named.iter().map(|named| named.alias.as_ref().unwrap_or(&named.name)).filter(|name| begins(name));
         found.extend(aliases.map(|name| format!("{}.", quoted(name))));
         let is_small = prefix.starts_with(|first: char| first.is_lowercase());

@@ -205,7 +205,7 @@ impl<'output> Paged<'output> {
         Self { command, height, buffered: Vec::new(), lines: 0, pager: None, is_left: false }
     }
 
-    fn to_pager(&mut self, bytes: &[u8]) -> io::Result<()> {
+    fn pass_on(&mut self, bytes: &[u8]) -> io::Result<()> {
         let Some(input) = self.pager.as_mut().and_then(|pager| pager.stdin.as_mut()) else {
             return Err(io::ErrorKind::BrokenPipe.into());
         };
@@ -238,7 +238,7 @@ impl<'output> Paged<'output> {
 impl Write for Paged<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.pager.is_some() {
-            self.to_pager(bytes)?;
+            self.pass_on(bytes)?;
             return Ok(bytes.len());
         }
         self.lines += bytes.iter().filter(|byte| **byte == b'\n').count();
@@ -247,7 +247,7 @@ impl Write for Paged<'_> {
         if self.lines >= self.height.max(2) {
             self.pager = Some(Command::new("sh").arg("-c").arg(self.command).stdin(Stdio::piped()).spawn()?);
             let buffered = std::mem::take(&mut self.buffered);
-            self.to_pager(&buffered)?;
+            self.pass_on(&buffered)?;
         }
         Ok(bytes.len())
     }

@@ -14,6 +14,7 @@ const KNOWN: usize = 59;
 const PRINTED: usize = 60;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::print_stderr, reason = "the counts of refusals are for people who read the output of the tests")]
 async fn the_answers_are_those_of_postgresql() {
     let pair = require!(Pair::start().await.unwrap());
     let (theirs, ours) = pair.versions().await.unwrap();
