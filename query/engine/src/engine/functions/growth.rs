@@ -53,12 +53,14 @@ pub(super) enum Growth {
     Pairs,
     /// `f(array, array)`: the same, unless one is a constant, which is not copied.
     Overlap,
+    /// `f(value, array)`: the value is compared with each element. A constant is not copied.
+    AnyOf,
     /// `f(text, pattern, ...)`: a pattern is compiled, and each text is searched.
     Search,
     /// `f(text, pattern, replacement, [flags])`: the same, and the replacement for each match.
     SearchAndReplace,
-    /// `text ~ pattern`, `text LIKE pattern`: a pattern is compiled, each text is searched, and a constant is not
-    /// copied.
+    /// `text ~ pattern`, `text LIKE pattern`, and the same with an array of patterns: a pattern is compiled, each text is
+    /// searched, and a constant is not copied.
     Match(Syntax),
 }
 
@@ -82,6 +84,7 @@ impl Growth {
                 | Self::GatherElements { .. }
                 | Self::GatherBetween
                 | Self::Overlap
+                | Self::AnyOf
                 | Self::Match(_)
         )
     }
@@ -117,11 +120,15 @@ pub(super) fn growth_of(name: &str) -> Option<Growth> {
         | "regexp_instr"
         | "regexp_like"
         | "regexp_match"
+        | "regexp_matches"
         | "regexp_split_to_array"
+        | "regexp_split_to_table"
         | "regexp_substr" => Growth::Search,
-        "~" | "~*" | "!~" | "!~*" | "similar_to" => Growth::Match(Syntax::Regular),
-        "like_escape" => Growth::Match(Syntax::Like),
-        "ilike_escape" => Growth::Match(Syntax::ILike),
+        "~" | "~*" | "!~" | "!~*" | "similar_to" | "any_match" | "any_imatch" => Growth::Match(Syntax::Regular),
+        "like_escape" | "any_like" => Growth::Match(Syntax::Like),
+        "ilike_escape" | "any_ilike" => Growth::Match(Syntax::ILike),
+        "any_eq" | "any_ge" | "any_gt" | "any_le" | "any_lt" | "any_ne" | "all_eq" | "all_ge" | "all_gt" | "all_le"
+        | "all_lt" | "all_ne" => Growth::AnyOf,
         "regexp_replace" => Growth::SearchAndReplace,
         "btrim" | "ltrim" | "rtrim" => Growth::Trim,
         "string_to_array" => Growth::Split,

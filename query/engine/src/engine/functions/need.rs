@@ -18,6 +18,10 @@ const CALL_BYTES: u64 = 64 << 20;
 pub(super) const CALL_STEPS: u64 = 50_000_000;
 /// Steps of an element that is made from a part of a text.
 const STEPS_OF_MADE_ELEMENT: u64 = 8;
+/// Steps of an element with which a value is compared, beside its bytes.
+const STEPS_OF_COMPARED_ELEMENT: u64 = 3;
+/// Regular expressions that a call of a function of the dialect keeps. With more of them, each is compiled for each row.
+const PATTERNS_KEPT: usize = 64;
 /// Bytes of an element beside its text.
 const ELEMENT_BYTES: u64 = 16;
 /// Nanoseconds of a day.
@@ -155,6 +159,9 @@ impl Need {
             | (Growth::Overlap, [one @ ColumnarValue::Array(_), other @ ColumnarValue::Array(_)]) => {
                 need.add_steps(rows, |row| elements_at(one, row).saturating_mul(elements_at(other, row)));
             }
+            (Growth::AnyOf, [value, array]) => need.add_steps(rows, |row| {
+                elements_at(array, row).saturating_mul(STEPS_OF_COMPARED_ELEMENT + bytes_at(value, row) / 64)
+            }),
             (Growth::Search | Growth::SearchAndReplace, [text, pattern, ..]) => {
                 need.add_search(text, pattern, rows, Syntax::Regular);
             }
@@ -206,25 +213,49 @@ impl Need {
     fn add_search(&mut self, text: &ColumnarValue, pattern: &ColumnarValue, rows: usize, syntax: Syntax) {
         let mut patterns: HashSet<&str> = HashSet::new();
         let pattern_rows = if matches!(pattern, ColumnarValue::Scalar(_)) { 1 } else { rows };
-        let (mut largest, mut last) = (0, None);
-        for pattern in (0..pattern_rows).filter_map(|row| text_at(pattern, row)) {
+        let (mut largest, mut last, mut each_time) = (0, None, 0_u64);
+        for pattern in (0..pattern_rows).flat_map(|row| patterns_at(pattern, row)) {
+            let steps = syntax.steps_of_compiling(pattern);
+            each_time = each_time.saturating_add(steps);
             // Regular expressions are kept until the end of the call, those of LIKE until the next one.
             let is_compiled = match syntax {
                 Syntax::Regular => patterns.insert(pattern),
                 Syntax::Like | Syntax::ILike => last.replace(pattern) != Some(pattern),
             };
             if is_compiled {
-                self.steps = self.steps.saturating_add(syntax.steps_of_compiling(pattern));
+                self.steps = self.steps.saturating_add(steps);
                 if syntax == Syntax::Regular {
                     largest = largest.max(all_states(pattern));
                 }
             }
         }
+        if is_list(pattern) && patterns.len() > PATTERNS_KEPT {
+            let times = if pattern_rows < rows { rows as u64 } else { 1 };
+            self.steps = self.steps.saturating_add(each_time.saturating_mul(times));
+        }
         // The automaton is built as far as the texts need it, so a byte takes less than a nanosecond, and longer if it
         // has more states than are kept. A text that is made for its pattern takes much longer: see `search`.
         let of_bytes = 1 + largest / 1_000;
-        self.add_steps(rows, |row| (bytes_at(text, row) / 8).saturating_mul(of_bytes));
+        self.add_steps(rows, |row| {
+            let of_pattern = (bytes_at(text, row) / 8).saturating_mul(of_bytes);
+            of_pattern.saturating_mul(if is_list(pattern) { elements_at(pattern, row) } else { 1 })
+        });
     }
+}
+
+/// The patterns of a row: one, or the elements of an array. NULL is none.
+pub(super) fn patterns_at(value: &ColumnarValue, row: usize) -> Vec<&str> {
+    let (array, row): (&dyn Array, usize) = match value {
+        ColumnarValue::Scalar(ScalarValue::List(array)) => (array.as_ref(), 0),
+        ColumnarValue::Array(array) => (array.as_ref(), row),
+        ColumnarValue::Scalar(_) => return text_at(value, row).into_iter().collect(),
+    };
+    let Some(lists) = array.as_list_opt::<i32>() else { return text_at(value, row).into_iter().collect() };
+    if lists.is_null(row) {
+        return Vec::new();
+    }
+    let [first, end] = [row, row + 1].map(|at| usize::try_from(lists.value_offsets()[at]).unwrap_or_default());
+    (first..end).filter_map(|element| text_in(lists.values().as_ref(), element)).collect()
 }
 
 /// `bytes`, and those of the texts with their replacements.
@@ -356,13 +387,17 @@ fn count(length: impl TryInto<u64>) -> u64 {
 pub(super) fn text_at(value: &ColumnarValue, row: usize) -> Option<&str> {
     match value {
         ColumnarValue::Scalar(value) => value.try_as_str().flatten(),
-        ColumnarValue::Array(array) if array.is_null(row) => None,
-        ColumnarValue::Array(array) => match array.data_type() {
-            DataType::Utf8 => Some(array.as_string::<i32>().value(row)),
-            DataType::LargeUtf8 => Some(array.as_string::<i64>().value(row)),
-            DataType::Utf8View => Some(array.as_string_view().value(row)),
-            _ => None,
-        },
+        ColumnarValue::Array(array) => text_in(array.as_ref(), row),
+    }
+}
+
+fn text_in(array: &dyn Array, row: usize) -> Option<&str> {
+    match array.data_type() {
+        _ if array.is_null(row) => None,
+        DataType::Utf8 => Some(array.as_string::<i32>().value(row)),
+        DataType::LargeUtf8 => Some(array.as_string::<i64>().value(row)),
+        DataType::Utf8View => Some(array.as_string_view().value(row)),
+        _ => None,
     }
 }
 

@@ -4,7 +4,7 @@
 //! each byte takes as long as the pattern has states that are followed. Whether it is so is known only when the text was
 //! searched. So a call searches in parts, each of which ends in time in any case, and goes on while it has time left.
 
-use super::need::{CALL_STEPS, bytes_at, rows_of, takes_long, text_at};
+use super::need::{CALL_STEPS, bytes_at, patterns_at, rows_of, takes_long};
 use super::pattern::Syntax;
 use arrow_array::{Array, ArrayRef};
 use datafusion::arrow::compute::concat;
@@ -67,13 +67,14 @@ fn parts(text: &ColumnarValue, pattern: &ColumnarValue, rows: usize, syntax: Syn
     let mut parts = Vec::new();
     let (mut part_rows, mut part_steps) = (0, 0_u64);
     for row in 0..rows {
-        let steps = text_at(pattern, row).map_or(0, |pattern| {
-            let of_eight = *steps_of_eight_bytes.entry(pattern).or_insert_with(|| match syntax.is_plain(pattern) {
+        let of_eight = patterns_at(pattern, row).into_iter().fold(0_u64, |steps, pattern| {
+            let of_pattern = steps_of_eight_bytes.entry(pattern).or_insert_with(|| match syntax.is_plain(pattern) {
                 true => 1,
                 false => syntax.followed_states(pattern).saturating_mul(8),
             });
-            (bytes_at(text, row) / 8).saturating_mul(of_eight)
+            steps.saturating_add(*of_pattern)
         });
+        let steps = (bytes_at(text, row) / 8).saturating_mul(of_eight);
         if steps > CALL_STEPS {
             return None;
         }
