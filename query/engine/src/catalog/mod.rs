@@ -5,6 +5,7 @@ mod metadata;
 mod names;
 mod shared;
 mod statement;
+mod unbound;
 mod views;
 
 pub(crate) use caller::Caller;
@@ -12,4 +13,5 @@ pub(crate) use metadata::{external_tables, is_metadata, is_work_table, reads_onl
 pub(crate) use names::{CATALOG, SCHEMA};
 pub(crate) use shared::Shared;
 pub(crate) use statement::{MetadataCatalog, StatementCatalog};
+pub(crate) use unbound::{TablesRead, unbound};
 pub(crate) use views::{inline, withheld_everywhere, withheld_of};

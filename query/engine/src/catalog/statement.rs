@@ -6,10 +6,12 @@
 use super::caller::Caller;
 use super::names::{CATALOG, CRM_SCHEMA, SCHEMA, TABLE_NAMES, TABLES, TICKETS};
 use super::shared::Shared;
-use super::views::{VIEWS, View, text_of};
+use super::unbound::{TablesRead, bound};
+use super::views::{KeptView, VIEWS, View, text_of};
 use crate::error::QueryError;
 use crate::scan::{
     AGENTS, ArchiveTable, Ids, PORTAL, RowSecurityTable, SESSION, ScanContext, SessionsTable, StatementTrace,
+    archive_table,
 };
 use crate::visibility::{Rows, Scope};
 use arrow_array::cast::AsArray;
@@ -19,6 +21,7 @@ use datafusion::common::Result;
 use datafusion::common::config::Dialect;
 use datafusion::datasource::TableType;
 use datafusion::execution::SessionState;
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::filter_pushdown::FilterPushdown;
 use datafusion::physical_plan::collect;
@@ -178,15 +181,46 @@ impl StatementCatalog {
         }
     }
 
-    /// A view with its plan. Planned once.
+    /// A view with its plan. Planned once for all statements whose callers may read the same.
     async fn view(&self, index: usize) -> Result<Arc<View>> {
         let (_, text) = VIEWS[index];
         let plan = async {
+            for kept in self.0.shared.kept_views(index) {
+                if self.may_read(kept.read()).await.map_err(QueryError::through_engine)? {
+                    return kept.bound(|table| self.opened(table)).map(Arc::new);
+                }
+            }
             let state = self.state();
             let statement = state.sql_to_statement(text, &Dialect::Generic)?;
-            View::new(text, state.statement_to_plan(statement).await?).map(Arc::new)
+            let view = View::new(text, state.statement_to_plan(statement).await?)?;
+            if let Some(kept) = KeptView::of(&view)? {
+                self.0.shared.keep_view(index, kept);
+            }
+            Ok(Arc::new(view))
         };
         self.0.views[index].get_or_try_init(|| plan).await.cloned()
+    }
+
+    /// Opens the tables, and returns whether the caller may read these tiers, and no others, in every file of them.
+    pub(crate) async fn may_read(&self, tables: &TablesRead) -> Result<bool, QueryError> {
+        for (index, tiers) in tables {
+            let provider = self.base(*index).await?;
+            let provider: &dyn std::any::Any = provider.as_ref();
+            if archive_table(provider).is_none_or(|table| table.readable_tiers() != *tiers) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// `plan`, which is kept, with the tables of this statement. They are open.
+    pub(crate) fn bound(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
+        bound(plan, |index| self.opened(index))
+    }
+
+    /// A table that was opened before.
+    fn opened(&self, index: usize) -> Option<Arc<dyn TableProvider>> {
+        self.0.tables.get(index)?.get().cloned()
     }
 }
 

@@ -1,5 +1,6 @@
 //! The views of the schema `archive`: their text, their plans, and their withheld columns.
 
+use super::unbound::{TablesRead, bound, unbound};
 use crate::error::QueryError;
 use crate::scan::{archive_table, tier_of};
 use crate::visibility::{Origin, Origins, analyse};
@@ -33,8 +34,8 @@ pub(super) fn text_of(name: &str) -> Option<&'static str> {
     VIEWS.iter().find(|(view, _)| *view == name).map(|(_, text)| *text)
 }
 
-/// A view, planned for one statement.
-#[derive(Debug)]
+/// A view with its plan, in which the views are inlined that it names.
+#[derive(Debug, Clone)]
 pub(crate) struct View {
     text: &'static str,
     plan: LogicalPlan,
@@ -52,6 +53,29 @@ impl View {
         }
         let plan = inline(plan)?;
         Ok(Self { text, schema: Arc::clone(plan.schema().inner()), plan, origins: lineage.shown })
+    }
+}
+
+/// A view that statements share.
+pub(super) struct KeptView {
+    view: View,
+    read: TablesRead,
+}
+
+impl KeptView {
+    /// `None` if `view` reads other tables than the archive's.
+    pub(super) fn of(view: &View) -> Result<Option<Self>> {
+        let kept = unbound(view.plan.clone())?;
+        Ok(kept.map(|(plan, read)| Self { view: View { plan, ..view.clone() }, read }))
+    }
+
+    pub(super) fn read(&self) -> &TablesRead {
+        &self.read
+    }
+
+    /// The view for a statement with the same tiers, whose tables `table` returns.
+    pub(super) fn bound(&self, table: impl Fn(usize) -> Option<Arc<dyn TableProvider>>) -> Result<View> {
+        Ok(View { plan: bound(self.view.plan.clone(), table)?, ..self.view.clone() })
     }
 }
 

@@ -3,12 +3,14 @@
 use super::admission::{Queue, queue_of};
 use super::aggregates::shows_only_aggregates;
 use super::centroids::check_centroids;
+use super::few_subjects::reads_few_subjects;
 use super::fixed_sizes::forget_array_sizes;
 use super::functions::{bound_plan, check_constants, check_series_arguments};
 use super::given_up::GivenUp;
 use super::grouping_sets::check_grouping_sets;
 use super::handed_over::{hands_over, to_one_task};
 use super::join_conditions::end_joins;
+use super::kept_plans::{Kept, Key, Optimized, Values, can_be_kept};
 use super::parameters::{compare_with_elements, give_array_types, give_types};
 use super::placeholders;
 use super::read_only;
@@ -76,34 +78,42 @@ impl Planned {
     ) -> Result<Self, QueryError> {
         let shared = &context.shared;
         let catalog = StatementCatalog::new(Arc::clone(shared), context.caller.clone());
-        let state = catalog.state();
+        let mut state = catalog.state();
         let failed = |error| shared.classify(error);
 
-        let plan = logical_plan(shared, &state, text, dialect, &known_types(&parameters)).await?;
-        let plan = if parameters.is_empty() {
-            plan
-        } else {
-            plan.with_param_values(ParamValues::from(parameters)).map_err(failed)?
-        };
-        check_row_counts(&plan).map_err(failed)?;
-
-        let is_recorded = !reads_only_metadata(&plan).map_err(failed)?;
-        let lineage = analyse(&plan, false, &withheld_of).map_err(failed)?;
-        let names: Vec<String> =
-            plan.schema().fields().iter().map(|field| shown_name(field.name()).to_owned()).collect();
-        let plan = inline(plan).map_err(failed)?;
-        refuse_withheld(&plan, &lineage, shared, catalog.trace())?;
-        let queue = queue_of(&plan).map_err(failed)?;
-        let external = external_tables(&plan).map_err(failed)?;
-        catalog.trace().add_reads(|reads| reads.tables.extend(external));
-
-        let plan = bound_plan(plan).map_err(failed)?;
         let constants = Arc::new(Constants::default());
         let planning = StatementMemory::Planning(Arc::clone(&constants));
-        let plan = planning.clone().during_call(|| state.optimize(&plan)).map_err(failed)?;
+        let values = Values::new(parameters, &state).map_err(failed)?;
+        let key = Key::of(text, dialect, values.parameters(), &context.caller.visibility);
+        let kept = match key.as_ref().and_then(|key| context.plans.get(key)) {
+            Some(kept) => kept.bound(&catalog, failed).await?,
+            None => None,
+        };
+        let optimized = match kept {
+            Some(optimized) => {
+                refuse_withheld(&optimized.plan, &optimized.lineage, shared, catalog.trace())?;
+                optimized
+            }
+            None => {
+                let (optimized, can_be_kept) =
+                    optimize(&context, &catalog, &state, (text, dialect), &values, &planning).await?;
+                if let Some(key) = key.filter(|_| can_be_kept)
+                    && constants.bytes()? == 0
+                    && let Some(kept) = Kept::of(&optimized).map_err(failed)?
+                {
+                    context.plans.keep(key, Arc::new(kept));
+                }
+                optimized
+            }
+        };
+        let Optimized { plan, names, lineage, is_recorded, aggregates_only, queue } = optimized;
+        let plan = planning.clone().during_call(|| values.put_into(plan, &state)).map_err(failed)?;
+        check_row_counts(&plan).map_err(failed)?;
         check_constants(&plan)?;
         check_centroids(&plan).map_err(failed)?;
-        let aggregates_only = shows_only_aggregates(&plan).map_err(failed)?;
+        if reads_few_subjects(&plan).map_err(failed)? {
+            state.config_mut().options_mut().execution.target_partitions = 1;
+        }
         let plan = end_joins(plan).map_err(failed)?;
         let physical = planning.during(state.query_planner().create_physical_plan(&plan, &state));
         let physical = physical.await.map_err(failed)?;
@@ -209,6 +219,43 @@ async fn send_all(
         }
     };
     permit.hold(execution).await
+}
+
+/// Plans and optimizes a statement, and says whether its plan can be kept: if not, it has its values already.
+async fn optimize(
+    context: &StatementContext,
+    catalog: &StatementCatalog,
+    state: &SessionState,
+    (text, dialect): (&str, Dialect),
+    values: &Values,
+    planning: &StatementMemory,
+) -> Result<(Optimized, bool), QueryError> {
+    let shared = &context.shared;
+    let failed = |error| shared.classify(error);
+    let plan = logical_plan(shared, state, text, dialect, &known_types(values.parameters())).await?;
+    check_row_counts(&plan).map_err(failed)?;
+
+    let is_recorded = !reads_only_metadata(&plan).map_err(failed)?;
+    let lineage = analyse(&plan, false, &withheld_of).map_err(failed)?;
+    let names: Vec<String> = plan.schema().fields().iter().map(|field| shown_name(field.name()).to_owned()).collect();
+    let plan = inline(plan).map_err(failed)?;
+    refuse_withheld(&plan, &lineage, shared, catalog.trace())?;
+    let queue = queue_of(&plan).map_err(failed)?;
+    let external = external_tables(&plan).map_err(failed)?;
+    let can_be_kept = external.is_empty() && can_be_kept(&plan).map_err(failed)?;
+    catalog.trace().add_reads(|reads| reads.tables.extend(external));
+
+    let plan = if can_be_kept {
+        values.typed(plan).map_err(failed)?
+    } else if values.parameters().is_empty() {
+        plan
+    } else {
+        plan.with_param_values(ParamValues::from(values.parameters().to_vec())).map_err(failed)?
+    };
+    let plan = bound_plan(plan).map_err(failed)?;
+    let plan = planning.clone().during_call(|| state.optimize(&plan)).map_err(failed)?;
+    let aggregates_only = shows_only_aggregates(&plan).map_err(failed)?;
+    Ok((Optimized { plan, names, lineage, is_recorded, aggregates_only, queue }, can_be_kept))
 }
 
 /// The types of values. What is NULL without a type may become any.

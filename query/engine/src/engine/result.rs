@@ -8,7 +8,7 @@ use futures::stream::{BoxStream, TryStreamExt};
 use std::fmt;
 
 /// The columns of a statement's result and its placeholders, before it is executed.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Description {
     /// The columns of the result.
     pub schema: SchemaRef,

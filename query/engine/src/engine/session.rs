@@ -3,6 +3,7 @@
 use super::admission::{Admission, Queue};
 use super::extension::Extension;
 use super::held_memory::Statements;
+use super::kept_plans::{can_be_described, descriptions, plans};
 use super::options::SessionOptions;
 use super::placeholders;
 use super::planned::{Planned, logical_plan};
@@ -65,7 +66,9 @@ impl Session {
         let admission = Arc::new(Admission::new(concurrent_statements));
         let (statements, user) = (Arc::new(Statements::default()), Arc::from(""));
         let extensions: Arc<[Arc<dyn Extension>]> = extensions.into();
-        let context = StatementContext { shared, runtime, admission, statements, extensions, caller, user };
+        let (plans, descriptions) = (Arc::new(plans()), Arc::new(descriptions()));
+        let context =
+            StatementContext { shared, runtime, admission, plans, descriptions, statements, extensions, caller, user };
         let session = Self { context };
         let metadata = session.metadata();
         let schemas = session.context.extensions.iter().flat_map(|extension| extension.schemas(&metadata)).collect();
@@ -208,6 +211,10 @@ async fn describe(
     text: &str,
     known: &[Option<FieldRef>],
 ) -> Result<Description, QueryError> {
+    let key = (text.to_owned(), known.to_vec());
+    if let Some(description) = context.descriptions.get(&key) {
+        return Ok(description);
+    }
     let shared = &context.shared;
     let catalog = StatementCatalog::new(Arc::clone(shared), context.caller.clone());
     let plan = logical_plan(shared, &catalog.state(), text, Dialect::PostgreSQL, known).await?;
@@ -216,5 +223,9 @@ async fn describe(
     let state = catalog.state();
     let analyzed = state.analyzer().execute_and_check(plan.clone(), state.config_options(), |_, _| {});
     let schema = analyzed.as_ref().map_or(plan.schema(), |analyzed| analyzed.schema());
-    Ok(Description { schema: shown(schema.inner()), parameters })
+    let description = Description { schema: shown(schema.inner()), parameters };
+    if can_be_described(text, &plan).map_err(|error| shared.classify(error))? {
+        context.descriptions.keep(key, description.clone());
+    }
+    Ok(description)
 }

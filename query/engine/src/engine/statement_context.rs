@@ -3,6 +3,7 @@
 use super::admission::{Admission, Permit, Queue};
 use super::extension::Extension;
 use super::held_memory::Statements;
+use super::kept_plans::{KeptDescriptions, KeptPlans};
 use super::statement_runtime::StatementRuntime;
 use crate::catalog::{Caller, Shared};
 use datafusion::execution::runtime_env::RuntimeEnv;
@@ -15,6 +16,9 @@ pub(super) struct StatementContext {
     pub(super) shared: Arc<Shared>,
     pub(super) runtime: Arc<StatementRuntime>,
     pub(super) admission: Arc<Admission>,
+    /// The plans of former statements.
+    pub(super) plans: Arc<KeptPlans>,
+    pub(super) descriptions: Arc<KeptDescriptions>,
     /// Those that execute.
     pub(super) statements: Arc<Statements>,
     pub(super) extensions: Arc<[Arc<dyn Extension>]>,

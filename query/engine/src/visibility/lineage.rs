@@ -38,7 +38,7 @@ pub(crate) type Origins = Vec<Origin>;
 const MAX_ROUNDS: usize = 64;
 
 /// What a statement does with withheld columns.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Lineage {
     /// For each output column, the withheld columns that it shows.
     pub(crate) shown: Vec<Origins>,

@@ -4,7 +4,6 @@ use super::bounded_operator::{BoundedOperator, bound_operator};
 use super::counted::Counted;
 use super::growth::{Growth, growth_of};
 use super::need::{check, check_replacements, elements_of};
-use super::pad::not_negative;
 use super::search::in_parts;
 use crate::engine::fixed_sizes::refuse_fixed_size;
 use crate::engine::names::map_named_expressions;
@@ -81,13 +80,10 @@ fn unbound_call(mut expression: Expr) -> Expr {
 // Each method of the trait is passed on, also those that have a default.
 #[warn(clippy::missing_trait_methods)]
 impl ScalarUDFImpl for BoundedFunction {
-    fn invoke_with_args(&self, mut args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let name = self.inner.name();
         let need = check(name, self.growth, &args)?;
         let counted = Counted::begin(name, need.bytes, &args.args)?;
-        if self.growth == Growth::Pad && args.args.len() > 1 {
-            args.args[1] = not_negative(args.args[1].clone())?;
-        }
         let Some(syntax) = self.growth.syntax() else { return counted.end(self.inner.invoke_with_args(args)?) };
         let mut bytes = 0;
         let made = in_parts(name, syntax, args, |part| {

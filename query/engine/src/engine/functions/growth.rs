@@ -123,7 +123,8 @@ pub(super) fn growth_of(name: &str) -> Option<Growth> {
         | "regexp_matches"
         | "regexp_split_to_array"
         | "regexp_split_to_table"
-        | "regexp_substr" => Growth::Search,
+        | "regexp_substr"
+        | "substring" => Growth::Search,
         "~" | "~*" | "!~" | "!~*" | "similar_to" | "any_match" | "any_imatch" => Growth::Match(Syntax::Regular),
         "like_escape" | "any_like" => Growth::Match(Syntax::Like),
         "ilike_escape" | "any_ilike" => Growth::Match(Syntax::ILike),

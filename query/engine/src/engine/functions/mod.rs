@@ -18,7 +18,6 @@ mod counted;
 mod growth;
 mod need;
 mod operators;
-mod pad;
 mod pattern;
 mod search;
 mod series_arguments;

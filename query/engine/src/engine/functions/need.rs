@@ -18,6 +18,8 @@ const CALL_BYTES: u64 = 64 << 20;
 pub(super) const CALL_STEPS: u64 = 50_000_000;
 /// Steps of an element that is made from a part of a text.
 const STEPS_OF_MADE_ELEMENT: u64 = 8;
+/// Steps of a letter of a format.
+const STEPS_OF_FORMAT: u64 = 20;
 /// Steps of an element with which a value is compared, beside its bytes.
 const STEPS_OF_COMPARED_ELEMENT: u64 = 3;
 /// Regular expressions that a call of a function of the dialect keeps. With more of them, each is compiled for each row.
@@ -122,6 +124,7 @@ impl Need {
             }),
             (Growth::Format, [_, format, ..]) => {
                 need.add_bytes(rows, |row| bytes_at(format, row).saturating_mul(ELEMENT_BYTES));
+                need.add_steps(rows, |row| bytes_at(format, row).saturating_mul(STEPS_OF_FORMAT));
             }
             (Growth::Gather, args) => need.add_bytes(rows, |row| all_bytes(args, row)),
             (Growth::GatherElements { steps }, args) => {

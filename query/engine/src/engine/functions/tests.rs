@@ -44,23 +44,6 @@ fn the_growth_of_every_function_of_the_engine_is_known() {
 }
 
 #[tokio::test]
-async fn a_negative_length_pads_to_an_empty_text() {
-    let context = bounded();
-    for length in ["-1", "-9223372036854775808", "n", "n - 9"] {
-        for fill in ["", ", 'é'", ", fill"] {
-            for function in ["lpad", "rpad"] {
-                let call = format!("{function}(text, {length}{fill})");
-                let sql = format!(
-                    "SELECT bool_and(coalesce({call}, '') = '') AS is_empty FROM (VALUES ('a', -1, 'x'), (NULL, -5, 'y'),
-                     ('c', NULL, 'z'), ('d', -9223372036854775000, NULL)) AS v(text, n, fill)"
-                );
-                assert!(answer(&context, &sql).await.unwrap().contains("true"), "{call}");
-            }
-        }
-    }
-}
-
-#[tokio::test]
 async fn a_call_that_makes_much_out_of_little_or_takes_long_is_refused() {
     let context = bounded();
     for (call, function) in [

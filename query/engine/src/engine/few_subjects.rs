@@ -1,0 +1,52 @@
+//! Statements about a few sessions, which one thread executes.
+//!
+//! What they read is little, and to distribute it costs more than to compute it: a plan for several threads has about twice as
+//! many operators, and most of the time of such a statement is planning.
+
+use crate::scan::archive_table;
+use datafusion::common::Result;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::datasource::source_as_provider;
+use datafusion::logical_expr::expr::InList;
+use datafusion::logical_expr::utils::split_conjunction;
+use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, Operator, TableScan};
+
+/// Subjects that are few.
+const FEW: usize = 16;
+
+/// Whether the filters of each scan of `plan`, which is optimized, name a few subjects. `false` if nothing is scanned.
+pub(super) fn reads_few_subjects(plan: &LogicalPlan) -> Result<bool> {
+    let (mut scans, mut few) = (0, true);
+    plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node {
+            scans += 1;
+            few &= names_few_subjects(scan);
+        }
+        Ok(if few { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
+    })?;
+    Ok(few && scans > 0)
+}
+
+fn names_few_subjects(scan: &TableScan) -> bool {
+    let Ok(provider) = source_as_provider(&scan.source) else { return false };
+    let provider: &dyn std::any::Any = provider.as_ref();
+    let Some(table) = archive_table(provider).map(|table| table.table()) else { return false };
+    let Some(subject) = table.subject_column() else { return false };
+    let schema = table.schema();
+    let subject = schema.field(subject).name();
+    scan.filters.iter().flat_map(split_conjunction).any(|filter| is_few(filter, subject))
+}
+
+fn is_few(filter: &Expr, subject: &str) -> bool {
+    let is_subject = |side: &Expr| matches!(side, Expr::Column(column) if column.name == subject);
+    let is_constant = |side: &Expr| matches!(side, Expr::Literal(..));
+    match filter {
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => {
+            is_subject(left) && is_constant(right) || is_subject(right) && is_constant(left)
+        }
+        Expr::InList(InList { expr, list, negated: false }) => {
+            is_subject(expr) && list.len() <= FEW && list.iter().all(is_constant)
+        }
+        _ => false,
+    }
+}
