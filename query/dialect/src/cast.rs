@@ -6,6 +6,7 @@
 //!
 //! Also the casts that the engine adds for itself: a text constant beside a time is read as PostgreSQL reads it.
 
+use crate::bounds::unbounded;
 use crate::call::Call;
 use crate::function::Evaluate;
 use crate::types::{PgType, TYPE_KEY};
@@ -196,6 +197,10 @@ impl ScalarUDFImpl for CastFunction {
 
     fn return_field_from_args(&self, _: ReturnFieldArgs) -> Result<FieldRef> {
         Ok(Arc::new(self.to.as_ref().clone().with_nullable(true)))
+    }
+
+    fn evaluate_bounds(&self, input: &[&Interval]) -> Result<Interval> {
+        unbounded(self, input)
     }
 
     /// A filter by the date of a timestamp is one by the timestamp, by which files are selected.

@@ -7,12 +7,15 @@
 //! A text constant has type text here, so where no form takes a text, a text may be of any type, as PostgreSQL reads a
 //! constant of unknown type.
 
+use crate::bounds::unbounded;
 use crate::call::Call;
 use crate::error::SqlError;
 use crate::types::{PgType, TYPE_KEY, array_of, numeric};
 use arrow_array::ArrayRef;
 use arrow_schema::{DataType, Field, FieldRef};
 use datafusion::common::{Result, ScalarValue};
+use datafusion::logical_expr::interval_arithmetic::Interval;
+use datafusion::logical_expr::preimage::PreimageResult;
 use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
@@ -153,6 +156,17 @@ impl Form {
 /// What a call with these arguments is instead, if it is simpler.
 pub(crate) type Simplified = fn(&[Expr]) -> Option<Expr>;
 
+/// The values of an argument, from `start` and below `end`, for which a call has a value.
+#[derive(Debug)]
+pub(crate) struct Preimage {
+    pub argument: usize,
+    pub start: ScalarValue,
+    pub end: ScalarValue,
+}
+
+/// The preimage of a constant by a call with these arguments. The last parameter is a NULL of the type of the second argument.
+pub(crate) type FindPreimage = fn(&[Expr], &ScalarValue, &ScalarValue) -> Option<Preimage>;
+
 /// A function of PostgreSQL.
 #[derive(Debug, Clone)]
 pub(crate) struct Function {
@@ -164,6 +178,8 @@ pub(crate) struct Function {
     unless: Option<fn(&[Expr]) -> bool>,
     /// What a call with some constants is instead.
     simplified: Option<Simplified>,
+    /// By which a filter on a call becomes one on an argument.
+    preimage: Option<FindPreimage>,
 }
 
 impl PartialEq for Function {
@@ -184,7 +200,7 @@ impl Function {
     /// An immutable function with these forms.
     pub(crate) fn new(name: &'static str, forms: Vec<Form>) -> Self {
         let signature = Signature::user_defined(Volatility::Immutable);
-        Self { name, aliases: Vec::new(), forms, signature, unless: None, simplified: None }
+        Self { name, aliases: Vec::new(), forms, signature, unless: None, simplified: None, preimage: None }
     }
 
     /// With another name by which it is also called.
@@ -212,6 +228,13 @@ impl Function {
     #[must_use]
     pub(crate) fn simplified(mut self, simplified: Simplified) -> Self {
         self.simplified = Some(simplified);
+        self
+    }
+
+    /// A function whose calls have a preimage.
+    #[must_use]
+    pub(crate) fn preimage(mut self, preimage: FindPreimage) -> Self {
+        self.preimage = Some(preimage);
         self
     }
 
@@ -485,10 +508,28 @@ impl ScalarUDFImpl for Function {
         Ok(Arc::new(Field::new(self.name, data_type, true)))
     }
 
+    fn evaluate_bounds(&self, input: &[&Interval]) -> Result<Interval> {
+        unbounded(self, input)
+    }
+
     fn simplify(&self, args: Vec<Expr>, _: &SimplifyContext) -> Result<ExprSimplifyResult> {
         Ok(match self.simplified.and_then(|simplified| simplified(&args)) {
             Some(expression) => ExprSimplifyResult::Simplified(expression),
             None => ExprSimplifyResult::Original(args),
+        })
+    }
+
+    fn preimage(&self, args: &[Expr], literal: &Expr, info: &SimplifyContext) -> Result<PreimageResult> {
+        let (Some(find), Expr::Literal(value, _), Some(second)) = (self.preimage, literal, args.get(1)) else {
+            return Ok(PreimageResult::None);
+        };
+        let unknown = ScalarValue::try_new_null(&info.get_data_type(second)?)?;
+        Ok(match find(args, value, &unknown) {
+            Some(Preimage { argument, start, end }) => PreimageResult::Range {
+                expr: args[argument].clone(),
+                interval: Box::new(Interval::try_new(start, end)?),
+            },
+            None => PreimageResult::None,
         })
     }
 

@@ -14,6 +14,7 @@
 
 mod aggregate;
 mod array;
+mod bounds;
 mod call;
 mod cast;
 mod coalesce;
@@ -30,6 +31,7 @@ mod time;
 mod types;
 mod unconstrained;
 
+pub use bounds::unbounded;
 pub use cast::recomputed;
 pub use error::SqlError;
 pub use shown::{shown_batch, shown_values};

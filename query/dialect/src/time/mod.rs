@@ -32,6 +32,7 @@ mod parse;
 mod part;
 mod pattern;
 mod posix;
+mod preimage;
 mod shift;
 mod sql_types;
 mod to_char;

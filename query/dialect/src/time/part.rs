@@ -6,6 +6,7 @@ use super::calendar::{
     DAY, Date, HOUR, MINUTE, SECOND, day_of_week, is_finite, is_finite_date, iso_week, microseconds, named_year, split,
 };
 use super::casts::midnight;
+use super::preimage::of_year;
 use super::values::Memo;
 use super::words::{DateWord, Unit, of_date};
 use crate::SqlError;
@@ -100,7 +101,10 @@ pub(super) fn functions() -> Vec<Function> {
         extracts.push(Form::new(takes, Returns::Scale(scale), extract));
         parts.push(form([Text, of], || Float8, part));
     }
-    vec![Function::new("extract", extracts), Function::new("date_part", parts).or("datepart")]
+    vec![
+        Function::new("extract", extracts).preimage(of_year),
+        Function::new("date_part", parts).or("datepart").preimage(of_year),
+    ]
 }
 
 /// The digits after the point of an extracted part.

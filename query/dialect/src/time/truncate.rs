@@ -6,6 +6,7 @@ use super::calendar::{
     DAY, Date, HOUR, MINUTE, SECOND, first_monday, interval_of, is_finite, iso_week, join, microseconds, split,
 };
 use super::error::out_of_range;
+use super::preimage::of_truncation;
 use super::values::{Memo, interval_at};
 use super::words::Unit;
 use super::zone::Zone;
@@ -30,7 +31,8 @@ pub(super) fn functions() -> Vec<Function> {
                 form([Text, Time], || Interval, truncated_intervals),
                 form([Text, Timestamptz, Text], || Timestamptz, truncated),
             ],
-        ),
+        )
+        .preimage(of_truncation),
         Function::new(
             "date_bin",
             vec![

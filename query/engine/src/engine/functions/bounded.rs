@@ -20,6 +20,7 @@ use datafusion::logical_expr::{
     ColumnarValue, Documentation, Expr, ExpressionPlacement, LogicalPlan, ReturnFieldArgs, ScalarFunctionArgs,
     ScalarUDF, ScalarUDFImpl, Signature, StructFieldMapping,
 };
+use holdfast_dialect::unbounded;
 use std::sync::Arc;
 
 /// Elements of a constant array that the engine may take apart, into an expression each: as many as can be written.
@@ -178,7 +179,10 @@ impl ScalarUDFImpl for BoundedFunction {
     }
 
     fn evaluate_bounds(&self, input: &[&Interval]) -> Result<Interval> {
-        self.inner.evaluate_bounds(input)
+        match self.inner.evaluate_bounds(input)? {
+            unknown if unknown.data_type().is_null() => unbounded(self.inner.inner().as_ref(), input),
+            bounds => Ok(bounds),
+        }
     }
 
     fn propagate_constraints(&self, interval: &Interval, inputs: &[&Interval]) -> Result<Option<Vec<Interval>>> {

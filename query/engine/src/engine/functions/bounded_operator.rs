@@ -16,6 +16,7 @@ use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType, Field, FieldRef, Schema};
 use datafusion::common::{Column as TableColumn, DataFusionError, Result, ScalarValue, plan_datafusion_err};
 use datafusion::logical_expr::expr::{Like, ScalarFunction};
+use datafusion::logical_expr::interval_arithmetic::Interval;
 use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion::logical_expr::type_coercion::binary::{BinaryTypeCoercer, like_coercion, regex_coercion};
 use datafusion::logical_expr::{
@@ -26,6 +27,7 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{
     BinaryExpr as PhysicalBinary, Column, LikeExpr, Literal, cast, similar_to,
 };
+use holdfast_dialect::unbounded;
 use std::sync::Arc;
 
 /// An operator, whose evaluation is bounded.
@@ -282,6 +284,10 @@ impl ScalarUDFImpl for BoundedOperator {
 
     fn is_strict(&self) -> bool {
         true
+    }
+
+    fn evaluate_bounds(&self, input: &[&Interval]) -> Result<Interval> {
+        unbounded(self, input)
     }
 
     fn simplify(&self, args: Vec<Expr>, _: &SimplifyContext) -> Result<ExprSimplifyResult> {
