@@ -1,5 +1,5 @@
-//! `coalesce`, whose type is PostgreSQL's common type of numbers and of times (PostgreSQL 15, 10.5): of a numeric and a float
-//! the float, of a date and a time with time zone that. The engine evaluates it, and has the common types of all else.
+//! `coalesce`, `greatest` and `least`, whose type is PostgreSQL's common type of numbers and of times (PostgreSQL 15, 10.5): of a numeric and a float
+//! the float, of a date and a time with time zone that. The engine evaluates them, and has the common types of all else.
 
 use crate::function::common;
 use crate::types::PgType;
@@ -11,17 +11,19 @@ use datafusion::logical_expr::{
 };
 use std::sync::Arc;
 
+/// One of these functions.
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct Coalesce {
+struct OfCommonType {
     engines: Arc<ScalarUDF>,
 }
 
-/// The function.
-pub(crate) fn udf() -> ScalarUDF {
-    ScalarUDF::new_from_impl(Coalesce { engines: datafusion::functions::core::coalesce() })
+/// The functions.
+pub(crate) fn functions() -> Vec<ScalarUDF> {
+    use datafusion::functions::core::{coalesce, greatest, least};
+    [coalesce(), greatest(), least()].map(|engines| ScalarUDF::new_from_impl(OfCommonType { engines })).into()
 }
 
-impl ScalarUDFImpl for Coalesce {
+impl ScalarUDFImpl for OfCommonType {
     fn name(&self) -> &str {
         self.engines.name()
     }
@@ -31,14 +33,20 @@ impl ScalarUDFImpl for Coalesce {
     }
 
     fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        let is_number = |known: &PgType| matches!(known, PgType::Numeric | PgType::Float4 | PgType::Float8);
+        use PgType::{Float4, Float8, Int2, Int4, Int8, Numeric};
+        let is_number = |known: &PgType| matches!(known, Numeric | Float4 | Float8);
+        let is_any_number = |known: &PgType| is_number(known) || matches!(known, Int2 | Int4 | Int8 | PgType::Unknown);
         let is_time = |known: &PgType| matches!(known, PgType::Date | PgType::Timestamp | PgType::Timestamptz);
         let given: Vec<PgType> = types.iter().map(PgType::of).collect();
         let has_several = |is_one: &dyn Fn(&PgType) -> bool| {
             let mut ones = given.iter().filter(|known| is_one(known));
             ones.next().is_some_and(|first| ones.any(|other| other != first))
         };
-        if (has_several(&is_number) || has_several(&is_time))
+        // Numerics of several scales are several types.
+        let are_numbers = given.iter().all(is_any_number)
+            && given.iter().any(is_number)
+            && types.iter().any(|data_type| *data_type != types[0]);
+        if (are_numbers || has_several(&is_number) || has_several(&is_time))
             && let Some(data_type) = common(types)
         {
             return Ok(vec![data_type; types.len()]);

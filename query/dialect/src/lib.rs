@@ -23,6 +23,7 @@ mod function;
 mod json;
 mod number;
 mod operator;
+mod settled;
 mod shown;
 mod statement;
 mod system;
@@ -43,6 +44,7 @@ use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::execution::{FunctionRegistry, SessionState};
 use datafusion::logical_expr::ScalarUDF;
 use datafusion::logical_expr::planner::ExprPlanner;
+use datafusion::optimizer::Analyzer;
 use function::Function;
 use std::sync::Arc;
 
@@ -62,6 +64,7 @@ pub fn planners() -> Vec<Arc<dyn ExprPlanner>> {
     let mut planners: Vec<Arc<dyn ExprPlanner>> =
         vec![Arc::new(time::Chains), Arc::new(operator::Operators::new(operators.into_iter().flatten()))];
     planners.push(Arc::new(time::TextsAsIntervals));
+    planners.push(Arc::new(number::Compared));
     planners.insert(0, Arc::new(json::Marked::default()));
     planners.push(Arc::new(array::Subscripts::default()));
     planners.extend(aggregate::planners());
@@ -71,14 +74,20 @@ pub fn planners() -> Vec<Arc<dyn ExprPlanner>> {
 /// Adds the rules. To be called after the engine's features.
 pub fn install(mut builder: SessionStateBuilder) -> SessionStateBuilder {
     let others = builder.type_planner().take();
-    let builder = builder.with_type_planner(Arc::new(time::Times::new(others)));
+    let mut builder = builder.with_type_planner(Arc::new(time::Times::new(others)));
+    // Before the engine coerces types.
+    let rules = &mut builder.analyzer().get_or_insert_with(Analyzer::new).rules;
+    rules.insert(0, Arc::new(number::Compared));
+    rules.insert(0, Arc::new(time::TextsAsIntervals));
+    rules.insert(0, Arc::new(settled::Constants));
     let casts = [time::casts(), number::casts(), text::casts(), array::casts(), json::casts(), system::casts()];
     let builder = builder.with_analyzer_rule(Arc::new(time::ByLength::default()));
     let builder = builder.with_analyzer_rule(Arc::new(cast::Casts::new(casts.into_iter().flatten())));
     aggregate::install(builder)
 }
 
-/// Registers the functions over those of the engine.
+/// Registers the functions instead of those of the engine, which it takes away under all of their names: a state that is made of another one
+/// registers each function by its own name, and one that is left under another name may come back so.
 ///
 /// # Errors
 /// The engine takes a function not.
@@ -93,28 +102,41 @@ pub fn register(state: &mut SessionState) -> Result<()> {
         unconstrained::functions(),
     ];
     let functions = function::merged(functions.into_iter().flatten()).into_iter().map(Function::udf);
-    for function in functions.chain(time::moments()).chain([coalesce::udf()]) {
+    for function in functions.chain(time::moments()).chain(coalesce::functions()) {
         replace(state, function)?;
     }
     for aggregate in aggregate::aggregates() {
+        for name in names(aggregate.name(), aggregate.aliases()) {
+            let known = state.aggregate_functions().get(&name).map(|known| known.name().to_owned());
+            for name in known.into_iter().chain([name]) {
+                state.deregister_udaf(&name)?;
+            }
+        }
         state.register_udaf(Arc::new(aggregate))?;
     }
     for function in aggregate::window_functions() {
+        for name in names(function.name(), function.aliases()) {
+            let known = state.window_functions().get(&name).map(|known| known.name().to_owned());
+            for name in known.into_iter().chain([name]) {
+                state.deregister_udwf(&name)?;
+            }
+        }
         state.register_udwf(Arc::new(function))?;
     }
     Ok(())
 }
 
-/// Registers a function instead of those that have one of its names, with all of their other names: under one of these the engine's
-/// would come back.
+fn names(name: &str, aliases: &[String]) -> Vec<String> {
+    std::iter::once(name.to_owned()).chain(aliases.iter().cloned()).collect()
+}
+
+/// Registers a function instead of those that have one of its names.
 fn replace(state: &mut SessionState, function: ScalarUDF) -> Result<()> {
-    let names = std::iter::once(function.name()).chain(function.aliases().iter().map(String::as_str));
-    for name in names {
-        let known = state.scalar_functions().get(name).map(|known| known.name().to_owned());
-        if let Some(known) = known {
-            state.deregister_udf(&known)?;
+    for name in names(function.name(), function.aliases()) {
+        let known = state.scalar_functions().get(&name).map(|known| known.name().to_owned());
+        for name in known.into_iter().chain([name]) {
+            state.deregister_udf(&name)?;
         }
-        state.deregister_udf(name)?;
     }
     state.register_udf(Arc::new(function))?;
     Ok(())

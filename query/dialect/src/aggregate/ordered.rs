@@ -7,9 +7,10 @@
 //! The fraction is an argument beside the values. It is the same in all rows, and without rows the result is NULL.
 
 use crate::error::SqlError;
+use crate::time::{interval_between, interval_length};
 use crate::types::{PgType, array_of};
 use arrow_array::cast::AsArray;
-use arrow_array::types::Float64Type;
+use arrow_array::types::{Decimal128Type, Float64Type, IntervalMonthDayNanoType};
 use arrow_array::{Array, ArrayRef, UInt32Array, new_empty_array};
 use arrow_ord::ord::make_comparator;
 use arrow_ord::sort::sort_to_indices;
@@ -81,9 +82,7 @@ impl AggregateUDFImpl for OfSorted {
                 };
                 let values = match (self.kind, PgType::of(values)) {
                     (Kind::Between, known) if known.becomes(&PgType::Float8) => DataType::Float64,
-                    (Kind::Between, PgType::Interval) => {
-                        return Err(SqlError::not_supported("percentile_cont of intervals is not supported").into());
-                    }
+                    (Kind::Between, PgType::Interval) => PgType::Interval.arrow(),
                     (Kind::Between, _) => return Err(does_not_exist().into()),
                     _ => values.clone(),
                 };
@@ -176,15 +175,24 @@ impl Sorted {
             let place = (fraction * count).ceil().max(1.0) as usize - 1;
             return ScalarValue::try_from_array(sorted, place.min(sorted.len() - 1));
         }
-        let values = sorted.as_primitive::<Float64Type>();
         let place = fraction * (count - 1.0);
+        if let Some(intervals) = sorted.as_primitive_opt::<IntervalMonthDayNanoType>() {
+            let (low, high) = (intervals.value(place.floor() as usize), intervals.value(place.ceil() as usize));
+            let value = match place.floor() == place.ceil() {
+                true => low,
+                false => interval_between(low, high, place - place.floor())?,
+            };
+            return Ok(ScalarValue::IntervalMonthDayNano(Some(value)));
+        }
+        let values = sorted.as_primitive::<Float64Type>();
         let (low, high) = (values.value(place.floor() as usize), values.value(place.ceil() as usize));
         let value = if place.floor() == place.ceil() { low } else { low + (high - low) * (place - place.floor()) };
         Ok(ScalarValue::Float64(Some(value)))
     }
 
     fn most_frequent(&self, sorted: &ArrayRef) -> Result<ScalarValue> {
-        let compare = make_comparator(sorted, sorted, SortOptions::default())?;
+        let keys = keys(sorted);
+        let compare = make_comparator(&keys, &keys, SortOptions::default())?;
         let (mut best, mut best_count) = (0, 0);
         let mut first = 0;
         for row in 1..=sorted.len() {
@@ -196,6 +204,14 @@ impl Sorted {
             }
         }
         ScalarValue::try_from_array(sorted, best)
+    }
+}
+
+/// What values are sorted by: intervals by their lengths.
+fn keys(values: &ArrayRef) -> ArrayRef {
+    match values.as_primitive_opt::<IntervalMonthDayNanoType>() {
+        Some(intervals) => Arc::new(intervals.unary::<_, Decimal128Type>(interval_length)),
+        None => Arc::clone(values),
     }
 }
 
@@ -215,7 +231,7 @@ impl Accumulator for Sorted {
             return ScalarValue::try_from(&result);
         }
         let options = SortOptions { descending: self.descending, nulls_first: false };
-        let order: UInt32Array = sort_to_indices(&values, Some(options), None)?;
+        let order: UInt32Array = sort_to_indices(&keys(&values), Some(options), None)?;
         let sorted = take(&values, &order, None)?;
         match &self.fraction {
             None => self.most_frequent(&sorted),

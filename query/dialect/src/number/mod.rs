@@ -5,15 +5,18 @@
 //! | [`operators`] | the operators, over [`whole`], [`decimal`] and [`float`] |
 //! | [`functions`], [`trigonometry`], [`power`], [`bucket`] | the functions; [`series`] computes them for numerics |
 //! | [`casts`], [`text`] | casts, and how numbers are written and read |
+//! | [`compared`] | the type in which numbers are compared |
 //! | [`pattern`], [`to_char`] | patterns of `to_char` and `to_number` |
 //!
 //! What a type does not hold is 22003, a division by zero 22012: never a wrapped number, and no infinity of finite ones.
 
 use crate::cast::CastRule;
 use crate::function::Function;
+pub(crate) use compared::Compared;
 
 mod bucket;
 mod casts;
+mod compared;
 pub(crate) mod decimal;
 mod float;
 mod functions;

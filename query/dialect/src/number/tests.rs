@@ -38,6 +38,35 @@ fn differences_are_those_of_the_documentation() {
 }
 
 #[test]
+fn numbers_of_several_types_are_compared() {
+    let context = context();
+    for (sql, shown) in [
+        ("SELECT count(*) FROM (VALUES (1.5::numeric), (2)) t(x) WHERE x IN (SELECT 1.50)", "1"),
+        (
+            "SELECT count(*) FROM (VALUES (1.55), (1.649)) t(x) WHERE round(x, 1) IN (SELECT 1.60 UNION ALL SELECT 2)",
+            "2",
+        ),
+        ("SELECT count(*) FROM (VALUES (5.0)) t(x) WHERE 1.25 = ANY (SELECT x / 4 FROM (VALUES (5.0)) s(x))", "1"),
+        (
+            "SELECT count(*) FROM (SELECT round(1.5, 1) AS x UNION ALL SELECT 2.55 UNION ALL SELECT 3) t WHERE x < 2.6",
+            "2",
+        ),
+        ("SELECT pg_typeof(x)::text FROM (SELECT 1.5 AS x UNION ALL SELECT 2::float8) t LIMIT 1", "double precision"),
+        ("SELECT pg_typeof(x)::text FROM (SELECT 1.5 AS x UNION ALL SELECT 2::float4) t LIMIT 1", "real"),
+        ("SELECT count(*) FROM (VALUES (1.50)) a(x) JOIN (SELECT round(1.5, 1) AS x) b ON a.x = b.x", "1"),
+        ("SELECT count(*) FROM (VALUES (1.50)) a(x) JOIN (SELECT round(1.5, 1) AS x) b USING (x)", "1"),
+        ("SELECT count(*) FROM (VALUES (0.1)) a(x) JOIN (SELECT 0.1::float8 AS x) b USING (x)", "1"),
+        ("SELECT count(*) FROM (VALUES (1.5), (2.5)) t(x) HAVING avg(x) > 1.99", "2"),
+        ("SELECT round(x, 2)::text FROM (VALUES (1.5)) t(x) WHERE round(x, 2) = 1.5", "1.50"),
+        ("SELECT max(y)::text FROM (SELECT round(x, 1) AS y FROM (VALUES (1.25)) t(x)) s WHERE y > 1.25", "1.3"),
+        ("SELECT count(*) FROM (VALUES (1.25)) t(x) WHERE extract(day FROM date '2026-01-05') > x * 2", "1"),
+    ] {
+        let got = rows(&context, sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
+        assert_eq!(got[0][0].as_deref(), Some(shown), "{sql}");
+    }
+}
+
+#[test]
 fn overflows_of_columns_are_found_beside_nulls() {
     let context = context();
     let sql = |value: &str| format!("SELECT sum(x + 1) FROM (VALUES (NULL), ({value}), (5::int8)) t(x)");

@@ -75,6 +75,22 @@ pub(crate) fn average_interval(sum: IntervalMonthDayNano, count: i64) -> Result<
     arithmetic::scaled(sum, |value| value / count as f64)
 }
 
+/// The interval at `fraction` of the way from one to another.
+pub(crate) fn interval_between(
+    low: IntervalMonthDayNano,
+    high: IntervalMonthDayNano,
+    fraction: f64,
+) -> Result<IntervalMonthDayNano, SqlError> {
+    let distance = arithmetic::sum(high, low, -1).ok_or_else(interval_out_of_range)?;
+    let way = arithmetic::scaled(distance, |value| value * fraction)?;
+    arithmetic::sum(way, low, 1).ok_or_else(interval_out_of_range)
+}
+
+/// The length by which an interval is compared.
+pub(crate) fn interval_length(interval: IntervalMonthDayNano) -> i128 {
+    arithmetic::length(interval)
+}
+
 /// An interval is out of range (22008).
 pub(crate) fn interval_out_of_range() -> SqlError {
     error::out_of_range("interval")

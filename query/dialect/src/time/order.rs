@@ -92,7 +92,7 @@ impl AnalyzerRule for ByLength {
     }
 }
 
-/// Reads the text beside an interval in a comparison as an interval.
+/// Reads the texts beside an interval in a comparison as intervals.
 #[derive(Debug)]
 pub(crate) struct TextsAsIntervals;
 
@@ -116,6 +116,48 @@ impl ExprPlanner for TextsAsIntervals {
             }
         }
         Ok(PlannerResult::Original(expr))
+    }
+}
+
+impl AnalyzerRule for TextsAsIntervals {
+    fn name(&self) -> &str {
+        "texts_beside_intervals"
+    }
+
+    fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
+        let of_node = |node: LogicalPlan| {
+            let schema = merge_schema(&node.inputs());
+            let names = NamePreserver::new(&node);
+            node.map_expressions(|expression| {
+                let name = names.save(&expression);
+                let rewritten = expression.transform_up(|part| Ok(beside_interval(part, &schema)))?;
+                Ok(rewritten.update_data(|expression| name.restore(expression)))
+            })
+        };
+        Ok(plan.transform_up_with_subqueries(of_node)?.data)
+    }
+}
+
+/// BETWEEN and IN, the constant texts of which are intervals if the value is one.
+fn beside_interval(part: Expr, schema: &DFSchema) -> Transformed<Expr> {
+    let is_interval = |value: &Expr| value.get_type(schema).is_ok_and(|known| PgType::of(&known) == PgType::Interval);
+    let read = |text: &mut Expr| {
+        if matches!(text, Expr::Literal(value, _) if value.data_type().is_string()) {
+            let value = std::mem::take(text);
+            *text = Expr::Cast(Cast::new(Box::new(value), PgType::Interval.arrow()));
+        }
+    };
+    match part {
+        Expr::Between(Between { expr, negated, mut low, mut high }) if is_interval(&expr) => {
+            read(&mut low);
+            read(&mut high);
+            Transformed::yes(Expr::Between(Between { expr, negated, low, high }))
+        }
+        Expr::InList(InList { expr, mut list, negated }) if is_interval(&expr) => {
+            list.iter_mut().for_each(read);
+            Transformed::yes(Expr::InList(InList { expr, list, negated }))
+        }
+        other => Transformed::no(other),
     }
 }
 
