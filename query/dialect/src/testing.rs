@@ -144,3 +144,110 @@ fn branches_have_their_common_type() {
         assert_eq!(got[0][0].as_deref(), Some(text), "{sql}");
     }
 }
+
+#[test]
+fn subqueries_are_values() {
+    let context = context();
+    for (sql, text) in [
+        ("SELECT EXISTS (SELECT 1 FROM (VALUES (1), (2)) t(x) WHERE x > 1)", "true"),
+        ("SELECT EXISTS (SELECT 1 FROM (VALUES (1), (2)) t(x) WHERE x > 2 ORDER BY x LIMIT 1)", "false"),
+        ("SELECT NOT EXISTS (SELECT x FROM (VALUES (1), (2)) t(x) WHERE x > 2)", "true"),
+        ("SELECT EXISTS (SELECT 1)", "true"),
+        ("SELECT EXISTS (SELECT count(*) FROM (VALUES (1)) t(x) WHERE x > 1)", "true"),
+        ("SELECT EXISTS (SELECT x FROM (VALUES (1)) t(x) LIMIT 0)", "false"),
+        ("SELECT EXISTS (SELECT x FROM (VALUES (1)) t(x) OFFSET 1)", "false"),
+        ("SELECT EXISTS (SELECT 1 WHERE false UNION ALL SELECT 2)", "true"),
+        ("SELECT EXISTS (WITH s AS (SELECT 1 AS x) SELECT x FROM s WHERE x > 1)", "false"),
+        ("SELECT CASE WHEN EXISTS (SELECT 1 FROM (VALUES (1)) t(x)) THEN 'some' ELSE 'none' END", "some"),
+        (
+            "SELECT string_agg(y::text, ',') FROM (SELECT EXISTS (SELECT 1 FROM (VALUES (1), (2)) t(x) WHERE t.x = s.x) AS y \
+             FROM (VALUES (1), (3), (NULL)) s(x)) q",
+            "true,false,false",
+        ),
+        ("SELECT 1 IN (SELECT x FROM (VALUES (1), (2)) t(x))", "true"),
+        ("SELECT 3 IN (SELECT x FROM (VALUES (1), (2)) t(x))", "false"),
+        ("SELECT (3 IN (SELECT x FROM (VALUES (1), (NULL)) t(x))) IS NULL", "true"),
+        ("SELECT (NULL::int IN (SELECT x FROM (VALUES (1)) t(x))) IS NULL", "true"),
+        ("SELECT NULL::int IN (SELECT x FROM (VALUES (1)) t(x) WHERE x > 1)", "false"),
+        ("SELECT 1 NOT IN (SELECT x FROM (VALUES (1), (2)) t(x))", "false"),
+        ("SELECT (3 NOT IN (SELECT x FROM (VALUES (1), (NULL)) t(x))) IS NULL", "true"),
+        ("SELECT 2 = ANY (SELECT x FROM (VALUES (1), (2)) t(x))", "true"),
+        ("SELECT 2 <> ALL (SELECT x FROM (VALUES (1), (2)) t(x))", "false"),
+        ("SELECT count(*) FROM (VALUES (1), (2), (3)) s(y) WHERE y >= ALL (SELECT x FROM (VALUES (1), (3)) t(x))", "1"),
+        ("SELECT count(*) FROM (VALUES (1), (2), (3)) s(y) WHERE y > ANY (SELECT x FROM (VALUES (1), (2)) t(x))", "2"),
+        (
+            "SELECT count(*) FROM (VALUES (1), (2), (3)) s(y) WHERE y < ALL (SELECT x FROM (VALUES (1)) t(x) WHERE x > 1)",
+            "3",
+        ),
+        (
+            "SELECT count(*) FROM (VALUES (1), (2), (3)) s(y) WHERE y > ANY (SELECT x FROM (VALUES (1)) t(x) WHERE x > 1)",
+            "0",
+        ),
+        ("SELECT count(*) FROM (VALUES (1), (2), (3)) s(y) WHERE y = ALL (SELECT x FROM (VALUES (3), (3)) t(x))", "1"),
+        ("SELECT count(*) FROM (VALUES (1), (2), (3)) s(y) WHERE y <> ANY (SELECT x FROM (VALUES (3), (3)) t(x))", "2"),
+        ("SELECT count(*) FROM (VALUES (1), (2), (3)) s(y) WHERE y <> ALL (SELECT x FROM (VALUES (3), (1)) t(x))", "1"),
+        (
+            "SELECT count(*) FROM (VALUES (1), (2), (3)) s(y) WHERE y > ALL (SELECT x FROM (VALUES (1), (NULL)) t(x))",
+            "0",
+        ),
+        (
+            "SELECT count(*) FROM (VALUES (1), (2), (3)) s(y) WHERE y = ANY (SELECT x FROM (VALUES (1), (NULL)) t(x))",
+            "1",
+        ),
+        ("SELECT (5 > ALL (SELECT x FROM (VALUES (1), (NULL)) t(x))) IS NULL", "true"),
+        ("SELECT 'b' IN (SELECT x FROM (VALUES ('a'), ('b')) t(x))", "true"),
+        ("SELECT 1.5 IN (SELECT x FROM (VALUES (1.50)) t(x))", "true"),
+        (
+            "SELECT count(*) FROM (VALUES (1), (2)) s(x) WHERE EXISTS (SELECT 1 FROM (VALUES (2)) t(x) WHERE t.x = s.x)",
+            "1",
+        ),
+    ] {
+        let got = rows(&context, sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
+        assert_eq!(got[0][0].as_deref(), Some(text), "{sql}");
+    }
+}
+
+#[test]
+fn constants_of_limits_are_read_as_bigints() {
+    let context = context();
+    for (limit, count) in [
+        ("LIMIT '2'", "2"),
+        ("LIMIT 2.5", "3"),
+        ("LIMIT 1e0", "1"),
+        ("LIMIT NULL", "4"),
+        ("OFFSET ' 1 '", "3"),
+        ("LIMIT ALL", "4"),
+    ] {
+        let sql = format!("SELECT count(*) FROM (SELECT unnest FROM unnest(ARRAY[1, 2, 3, 4]) {limit}) t");
+        let got = rows(&context, &sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
+        assert_eq!(got[0][0].as_deref(), Some(count), "{sql}");
+    }
+    for (limit, state) in [
+        ("LIMIT 'x'", "22P02"),
+        ("LIMIT 99999999999999999999", "22003"),
+        ("LIMIT -1", "2201W"),
+        ("OFFSET -0.5", "2201X"),
+        ("OFFSET '-1'", "2201X"),
+    ] {
+        let error = rows(&context, &format!("SELECT 1 {limit}")).expect_err(limit);
+        assert_eq!(state_of(&error), state, "{limit}");
+    }
+}
+
+#[test]
+fn texts_in_series_of_times_are_read() {
+    let context = context();
+    for (sql, text) in [
+        (
+            "SELECT count(d)::text FROM (SELECT generate_series(date '2026-10-24', date '2026-10-26', '1 day') AS d) t",
+            "3",
+        ),
+        (
+            "SELECT count(d)::text FROM (SELECT generate_series('2026-10-24'::timestamp, '2026-10-26', '6 hours') AS d) t",
+            "9",
+        ),
+    ] {
+        let got = rows(&context, sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
+        assert_eq!(got[0][0].as_deref(), Some(text), "{sql}");
+    }
+}

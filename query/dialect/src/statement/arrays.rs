@@ -6,9 +6,10 @@
 //! | `x ~ ANY (array)`, `x LIKE ANY (array)` | `any_match(x, array)`, `any_like(x, array)` |
 //! | `a[:2]`, `a[2:]` | a slice with both bounds |
 //!
-//! A subquery at the right stays what it is.
+//! `= ANY (subquery)` is IN, `<> ALL (subquery)` is NOT IN, and other comparisons are with an array of the subquery's values.
 
 use super::calls::call;
+use super::subqueries::{compared, subquery};
 use crate::SqlError;
 use datafusion::common::Result;
 use datafusion::sql::sqlparser::ast::{AccessExpr, BinaryOperator, Expr, Subscript, Value};
@@ -19,12 +20,20 @@ const OPEN_END: &str = "2147483647";
 /// A comparison with the elements of an array, or a slice with an open end. Others stay as they are.
 pub(super) fn rewritten(expression: Expr) -> Result<Expr> {
     Ok(match expression {
-        Expr::AnyOp { left, compare_op, right, is_some } if is_subquery(&right) => {
-            Expr::AnyOp { left, compare_op, right, is_some }
-        }
-        Expr::AllOp { left, compare_op, right } if is_subquery(&right) => Expr::AllOp { left, compare_op, right },
-        Expr::AnyOp { left, compare_op, right, .. } => call(any(&compare_op)?, vec![*left, array(*right)]),
-        Expr::AllOp { left, compare_op, right } => call(all(&compare_op)?, vec![*left, array(*right)]),
+        Expr::AnyOp { left, compare_op, right, .. } => match subquery(*right) {
+            Ok(subquery) if compare_op == BinaryOperator::Eq => {
+                Expr::InSubquery { expr: left, subquery: Box::new(subquery), negated: false }
+            }
+            Ok(query) => compared(any(&compare_op)?, *left, query, false)?,
+            Err(right) => call(any(&compare_op)?, vec![*left, array(right)]),
+        },
+        Expr::AllOp { left, compare_op, right } => match subquery(*right) {
+            Ok(subquery) if compare_op == BinaryOperator::NotEq => {
+                Expr::InSubquery { expr: left, subquery: Box::new(subquery), negated: true }
+            }
+            Ok(query) => compared(all(&compare_op)?, *left, query, true)?,
+            Err(right) => call(all(&compare_op)?, vec![*left, array(right)]),
+        },
         Expr::Like { negated: false, any: true, expr, pattern, escape_char: None } => {
             call("any_like", vec![*expr, array(*pattern)])
         }
@@ -39,14 +48,6 @@ pub(super) fn rewritten(expression: Expr) -> Result<Expr> {
         }
         other => other,
     })
-}
-
-fn is_subquery(expression: &Expr) -> bool {
-    match expression {
-        Expr::Subquery(_) => true,
-        Expr::Nested(inner) => is_subquery(inner),
-        _ => false,
-    }
 }
 
 /// What stands in the parentheses behind ANY.

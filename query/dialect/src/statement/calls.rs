@@ -1,8 +1,8 @@
 //! Calls, written as the parser would have read them.
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName,
-    ObjectNamePart,
+    CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
+    ObjectName, ObjectNamePart, TimezoneInfo, Value,
 };
 
 /// The call `name(arguments)`.
@@ -62,6 +62,27 @@ pub(super) fn plain_arguments(function: &Function) -> Option<Vec<Expr>> {
             _ => None,
         })
         .collect()
+}
+
+/// Types the texts among the bounds of a series of times, as PostgreSQL does: a text beside a time is of its type, a date beside a text is a
+/// timestamp with time zone, and the step is an interval.
+pub(super) fn type_series(arguments: [&mut Expr; 3]) {
+    let [start, end, step] = arguments;
+    let time = |expression: &Expr| match expression {
+        Expr::Cast { data_type: DataType::Date, .. } => Some(DataType::Timestamp(None, TimezoneInfo::WithTimeZone)),
+        Expr::Cast { data_type: data_type @ DataType::Timestamp(..), .. } => Some(data_type.clone()),
+        _ => None,
+    };
+    let Some(data_type) = time(start).or_else(|| time(end)) else { return };
+    for (argument, data_type) in
+        [(start, data_type.clone()), (end, data_type), (step, DataType::Interval { fields: None, precision: None })]
+    {
+        if matches!(argument, Expr::Value(value) if matches!(value.value, Value::SingleQuotedString(_))) {
+            let text = std::mem::replace(argument, Expr::value(Value::Null));
+            *argument =
+                Expr::Cast { kind: CastKind::Cast, expr: Box::new(text), data_type, array: false, format: None };
+        }
+    }
 }
 
 /// The function that returns an array of the rows that `name` returns.

@@ -1,7 +1,7 @@
 //! Forms of syntax that are calls: `AT TIME ZONE`, `EXTRACT`, `SIMILAR TO`, `LIKE .. ESCAPE`, casts to types that are marked
 //! texts, prefix operators.
 
-use super::calls::{array_of_rows, call, function_name, plain_arguments};
+use super::calls::{array_of_rows, call, function_name, plain_arguments, type_series};
 use super::{arrays, constants, rows};
 use crate::SqlError;
 use datafusion::common::Result;
@@ -227,8 +227,13 @@ fn function_call(mut function: Function) -> Result<Expr> {
     }
     // What the engine would not return as rows.
     if let Some(array) = array_of_rows(&name)
-        && let Some(arguments) = plain_arguments(&function)
+        && let Some(mut arguments) = plain_arguments(&function)
     {
+        if name == "generate_series"
+            && let [start, end, step] = arguments.as_mut_slice()
+        {
+            type_series([start, end, step]);
+        }
         let is_of_integers = name == "generate_series" && arguments.iter().all(constants::is_integer);
         let rows = call("unnest", vec![call(array, arguments)]);
         return if is_of_integers { cast(CastKind::Cast, rows, DataType::Int(None)) } else { Ok(rows) };

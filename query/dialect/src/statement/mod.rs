@@ -14,6 +14,7 @@ mod names;
 mod queries;
 mod rows;
 mod selects;
+mod subqueries;
 
 pub use names::shown_name;
 
@@ -105,6 +106,7 @@ impl VisitorMut for Rewriting {
     }
 
     fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<Self::Break> {
+        flow(subqueries::as_values(select).map_err(Into::into))?;
         flow(queries::after_select(select))
     }
 

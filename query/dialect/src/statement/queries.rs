@@ -1,13 +1,13 @@
 //! Forms of queries: `TABLE t`, `FETCH FIRST`, positions and limits as plain numbers, rows of functions.
 
-use super::calls::{array_of_rows, call};
+use super::calls::{array_of_rows, call, type_series};
 use super::constants::plain;
 use crate::SqlError;
 use datafusion::common::Result;
 use datafusion::sql::sqlparser::ast::{
-    Expr, FunctionArg, FunctionArgExpr, GroupByExpr, Ident, LimitClause, NamedWindowExpr, ObjectName, ObjectNamePart,
-    OrderByKind, Query, Select, SetExpr, SetOperator, SetQuantifier, Statement, TableAlias, TableAliasColumnDef,
-    TableFactor, Value, WindowFrameBound, WindowSpec,
+    DataType, Expr, FunctionArg, FunctionArgExpr, GroupByExpr, Ident, LimitClause, NamedWindowExpr, ObjectName,
+    ObjectNamePart, OrderByKind, Query, Select, SetExpr, SetOperator, SetQuantifier, Statement, TableAlias,
+    TableAliasColumnDef, TableFactor, Value, WindowFrameBound, WindowSpec,
 };
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
@@ -65,14 +65,54 @@ pub(super) fn after_parts(query: &mut Query) -> Result<()> {
     if let Some(LimitClause::LimitOffset { limit, offset, .. }) = &mut query.limit_clause {
         if let Some(limit) = limit {
             plain(limit);
+            count(limit)?;
             refuse_negative(limit, "2201W", "LIMIT")?;
         }
         if let Some(offset) = offset {
             plain(&mut offset.value);
+            count(&mut offset.value)?;
             refuse_negative(&offset.value, "2201X", "OFFSET")?;
         }
     }
     Ok(())
+}
+
+/// A constant of LIMIT or OFFSET as a bigint: a text is read as one, a numeric is rounded.
+fn count(constant: &mut Expr) -> Result<()> {
+    let is_numeric = |data_type: &DataType| matches!(data_type, DataType::Numeric(_));
+    let rows = match constant {
+        Expr::Value(value) => match &value.value {
+            Value::SingleQuotedString(text) => text.trim().parse::<i64>().map_err(|_| {
+                SqlError::new("22P02", format!("invalid input syntax for type bigint: \"{text}\"")).at(text.clone())
+            })?,
+            Value::Number(digits, _) if digits.contains('.') => rounded(digits).ok_or_else(out_of_range)?,
+            _ => return Ok(()),
+        },
+        Expr::Cast { expr, data_type, .. } if is_numeric(data_type) => match expr.as_ref() {
+            Expr::Value(value) => match &value.value {
+                Value::SingleQuotedString(digits) => digits.parse::<i64>().map_err(|_| out_of_range())?,
+                _ => return Ok(()),
+            },
+            _ => return Ok(()),
+        },
+        _ => return Ok(()),
+    };
+    *constant = Expr::value(Value::Number(rows.to_string(), false));
+    Ok(())
+}
+
+fn out_of_range() -> SqlError {
+    SqlError::new("22003", "bigint out of range")
+}
+
+/// The nearest whole number, and of two the one that is farther from zero.
+fn rounded(digits: &str) -> Option<i64> {
+    let (whole, fraction) = digits.split_once('.')?;
+    let value: i64 = whole.parse().ok()?;
+    if !fraction.starts_with(['5', '6', '7', '8', '9']) {
+        return Some(value);
+    }
+    if whole.starts_with('-') { value.checked_sub(1) } else { value.checked_add(1) }
 }
 
 fn refuse_negative(number: &Expr, state: &'static str, clause: &str) -> Result<()> {
@@ -131,14 +171,28 @@ pub(super) fn after_factor(factor: &mut TableFactor) -> Result<()> {
             alias.columns.push(TableAliasColumnDef { name: alias.name.clone(), data_type: None });
             return Ok(());
         }
+        TableFactor::UNNEST { alias: alias @ None, array_exprs, with_ordinality: false, .. }
+            if array_exprs.len() == 1 =>
+        {
+            name_column(&Ident::new("unnest"), alias);
+            return Ok(());
+        }
         _ => return Ok(()),
     };
-    for argument in args {
-        if let FunctionArg::Unnamed(FunctionArgExpr::Expr(expression)) = argument {
-            plain(expression);
-        }
-    }
+    let mut arguments: Vec<&mut Expr> = args
+        .into_iter()
+        .filter_map(|argument| match argument {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(expression)) => Some(expression),
+            _ => None,
+        })
+        .collect();
+    arguments.iter_mut().for_each(|argument| plain(argument));
     let Some(ObjectNamePart::Identifier(function)) = name.0.last() else { return Ok(()) };
+    if function.value.eq_ignore_ascii_case("generate_series")
+        && let [start, end, step] = arguments.as_mut_slice()
+    {
+        type_series([&mut **start, &mut **end, &mut **step]);
+    }
     name_column(function, alias);
     series_of_integers(factor)
 }
@@ -168,15 +222,16 @@ fn series_of_integers(factor: &mut TableFactor) -> Result<()> {
 
 /// `FROM generate_series(..) AS d` has the column `d`, and without an alias it has the function's name.
 fn name_column(function: &Ident, alias: &mut Option<TableAlias>) {
-    if !function.value.eq_ignore_ascii_case("generate_series") {
+    let Some(name) = ["generate_series", "unnest"].into_iter().find(|name| function.value.eq_ignore_ascii_case(name))
+    else {
         return;
-    }
+    };
     let column = |name: Ident| TableAliasColumnDef { name, data_type: None };
     match alias {
         Some(alias) if alias.columns.is_empty() => alias.columns.push(column(alias.name.clone())),
         Some(_) => {}
         None => {
-            let name = Ident::new("generate_series");
+            let name = Ident::new(name);
             *alias = Some(TableAlias { explicit: true, name: name.clone(), columns: vec![column(name)], at: None });
         }
     }

@@ -1,9 +1,41 @@
-//! `SELECT * FROM name`.
+//! `SELECT * FROM name`, and a column of a subquery.
 
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
-    GroupByExpr, ObjectName, Select, SelectFlavor, SelectItem, TableFactor, TableWithJoins, WildcardAdditionalOptions,
+    Expr, GroupByExpr, Ident, ObjectName, Query, Select, SelectFlavor, SelectItem, SetExpr, TableAlias,
+    TableAliasColumnDef, TableFactor, TableWithJoins, WildcardAdditionalOptions,
 };
+
+/// The name of a subquery.
+const ROWS: &str = "rows of a subquery";
+
+/// `SELECT item FROM (query)`. The one column of the query has the name `column`, if one is given.
+pub(super) fn over(query: Query, item: SelectItem, column: Option<&str>) -> Query {
+    let columns = column.map(|name| TableAliasColumnDef { name: Ident::with_quote('"', name), data_type: None });
+    let name = Ident::with_quote('"', ROWS);
+    let alias = TableAlias { explicit: true, name, columns: columns.into_iter().collect(), at: None };
+    let relation = TableFactor::Derived { lateral: false, subquery: Box::new(query), alias: Some(alias), sample: None };
+    let mut select = all_of(ObjectName::from(Vec::new()));
+    select.projection = vec![item];
+    select.from = vec![TableWithJoins { relation, joins: Vec::new() }];
+    Query {
+        with: None,
+        body: Box::new(SetExpr::Select(Box::new(select))),
+        order_by: None,
+        limit_clause: None,
+        fetch: None,
+        locks: Vec::new(),
+        for_clause: None,
+        settings: None,
+        format_clause: None,
+        pipe_operators: Vec::new(),
+    }
+}
+
+/// A column of the query in [`over`].
+pub(super) fn column_of(name: &str) -> Expr {
+    Expr::CompoundIdentifier(vec![Ident::with_quote('"', ROWS), Ident::with_quote('"', name)])
+}
 
 /// All columns of a table.
 pub(super) fn all_of(name: ObjectName) -> Select {

@@ -49,3 +49,29 @@ select date_trunc('month', started_at) as month, sum(case when state = 'ended' t
 select * from (select *, row_number() over (partition by ticket order by started_at desc nulls last, session) as row_num from archive.sessions) s where row_num = 1 order by session;
 select (date_part('day', '2026-05-20'::timestamp - '2026-05-17'::timestamp)) * 24 + date_part('hour', '2026-05-20'::timestamp - '2026-05-17'::timestamp) as datediff;
 select cast('2026-05-10' as timestamp) + ((interval '1 month') * (1)) as dateadd, date_trunc('month', cast('2026-05-10' as date))::date + interval '1 month' - interval '1 day' as last_day;
+
+-- Numbers of several types are compared in the type of PostgreSQL.
+SELECT session FROM archive.sessions WHERE extract(hour FROM started_at) = 9 ORDER BY session;
+SELECT count(*) FROM archive.sessions WHERE extract(dow FROM started_at) BETWEEN 1 AND 5.5;
+SELECT session, CASE extract(dow FROM started_at) WHEN 1 THEN 'Monday' WHEN 2 THEN 'Tuesday' ELSE 'later' END FROM archive.sessions ORDER BY session;
+SELECT agent, round(avg(rating), 2) FROM archive.sessions GROUP BY agent HAVING round(avg(rating), 2) > 3 ORDER BY agent;
+SELECT session FROM archive.sessions WHERE extract(epoch FROM ended_at - started_at) > 60.5 ORDER BY session;
+SELECT session FROM archive.sessions WHERE waited = 3.5 OR waited > 20.25 ORDER BY session;
+SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY waited), percentile_cont(ARRAY[0.1, 0.9]) WITHIN GROUP (ORDER BY waited) FROM archive.sessions;
+SELECT percentile_cont(0.95) WITHIN GROUP (ORDER BY extract(epoch FROM ended_at - started_at)) FROM archive.sessions;
+
+-- Subqueries as values.
+SELECT EXISTS (SELECT 1 FROM archive.sessions WHERE rating = 5 LIMIT 1);
+SELECT session, EXISTS (SELECT 1 FROM archive.surveys v WHERE v.session = s.session) AS rated FROM archive.sessions s ORDER BY session;
+SELECT session, NOT EXISTS (SELECT * FROM archive.chat_lines c WHERE c.session = s.session AND c.seq > 5) AS short FROM archive.sessions s ORDER BY session;
+SELECT session, rating IN (SELECT rating FROM archive.surveys WHERE rating > 3) AS good FROM archive.sessions ORDER BY session;
+SELECT session, session NOT IN (SELECT session FROM archive.surveys) AS unrated FROM archive.sessions ORDER BY session;
+SELECT CASE WHEN EXISTS (SELECT 1 FROM archive.sessions WHERE rating > 9) THEN 'some' ELSE 'none' END;
+
+-- Series of times with texts, and rows of arrays.
+SELECT d::date FROM generate_series(timestamptz '2026-10-24', '2026-10-27', '1 day') d ORDER BY 1;
+SELECT d, (d + interval '1 day') AT TIME ZONE 'Europe/Vienna' FROM generate_series('2026-10-24'::date, '2026-10-27', '1 day') AS d ORDER BY 1;
+SELECT t FROM generate_series('2026-10-24', timestamp '2026-10-25', '6 hours') AS t ORDER BY 1;
+SELECT * FROM unnest(ARRAY[3, 1, 2]) ORDER BY 1;
+SELECT unnest FROM unnest(ARRAY['a', 'b']) ORDER BY unnest;
+SELECT session FROM archive.sessions ORDER BY session LIMIT '3' OFFSET 1.5;

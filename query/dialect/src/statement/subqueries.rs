@@ -1,0 +1,184 @@
+//! EXISTS and IN in a list of columns, where the engine has no joins for them.
+//!
+//! | written | becomes |
+//! |---|---|
+//! | `EXISTS (SELECT ... FROM t WHERE c)` | `(SELECT count(*) > 0 FROM t WHERE c)` |
+//! | `x IN (q)` | `x = ANY (the array of q's values)`; false if `q` has no rows |
+//! | `x NOT IN (q)` | NOT of that |
+//!
+//! In WHERE they stay what they are: there the engine joins. Other comparisons with ANY and ALL of a query are such ones of an array
+//! everywhere.
+
+use super::calls::call;
+use super::selects::{column_of, over};
+use crate::SqlError;
+use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
+use datafusion::sql::sqlparser::ast::{
+    BinaryOperator, CaseWhen, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments,
+    GroupByExpr, Ident, LimitClause, ObjectName, Query, Select, SelectItem, SetExpr, UnaryOperator, Value, VisitMut,
+    VisitorMut,
+};
+use std::ops::ControlFlow;
+
+/// Rewrites the columns of a SELECT, whose parts are rewritten already.
+pub(super) fn as_values(select: &mut Select) -> Result<(), SqlError> {
+    for item in &mut select.projection {
+        if let SelectItem::UnnamedExpr(expression) | SelectItem::ExprWithAlias { expr: expression, .. } = item
+            && let ControlFlow::Break(error) = VisitMut::visit(expression, &mut Columns { depth: 0 })
+        {
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+/// Visits the expressions of a column without those of its subqueries.
+struct Columns {
+    depth: usize,
+}
+
+impl VisitorMut for Columns {
+    type Break = SqlError;
+
+    fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<SqlError> {
+        self.depth += 1;
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<SqlError> {
+        self.depth -= 1;
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<SqlError> {
+        if self.depth == 0 {
+            let written = std::mem::replace(expression, Expr::value(Value::Null));
+            match value(written) {
+                Ok(value) => *expression = value,
+                Err(error) => return ControlFlow::Break(error),
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+fn value(written: Expr) -> Result<Expr, SqlError> {
+    Ok(match written {
+        Expr::Exists { subquery, negated } => not_if(negated, exists(*subquery)),
+        Expr::InSubquery { expr, subquery, negated } if !matches!(*expr, Expr::Tuple(_)) => {
+            not_if(negated, compared("any_eq", *expr, *subquery, false)?)
+        }
+        other => other,
+    })
+}
+
+/// The subquery that an expression is.
+pub(super) fn subquery(expression: Expr) -> Result<Query, Expr> {
+    match expression {
+        Expr::Subquery(query) => Ok(*query),
+        Expr::Nested(inner) => subquery(*inner),
+        other => Err(other),
+    }
+}
+
+fn not_if(negated: bool, value: Expr) -> Expr {
+    if negated { Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(value) } } else { value }
+}
+
+fn exists(mut query: Query) -> Expr {
+    query.order_by = None;
+    if is_some_limit(query.limit_clause.as_ref()) {
+        query.limit_clause = None;
+    }
+    let has_rows = Expr::BinaryOp {
+        left: Box::new(count()),
+        op: BinaryOperator::Gt,
+        right: Box::new(Expr::value(Value::Number("0".to_owned(), false))),
+    };
+    let item = SelectItem::ExprWithAlias { expr: has_rows, alias: Ident::new("exists") };
+    let is_plain = query.limit_clause.is_none() && query.with.is_none();
+    match query.body.as_mut() {
+        SetExpr::Select(select) if is_plain && has_a_row_for_each(select) => select.projection = vec![item],
+        _ => query = over(query, item, None),
+    }
+    Expr::Subquery(Box::new(query))
+}
+
+/// Whether a SELECT has a row for each row of its tables and condition.
+fn has_a_row_for_each(select: &Select) -> bool {
+    let is_ungrouped = matches!(&select.group_by, GroupByExpr::Expressions(keys, _) if keys.is_empty());
+    // A function may be an aggregate, or return rows.
+    let is_simple = |item: &SelectItem| match item {
+        SelectItem::UnnamedExpr(expression) | SelectItem::ExprWithAlias { expr: expression, .. } => {
+            is_constant_or_column(expression)
+        }
+        _ => true,
+    };
+    is_ungrouped
+        && select.distinct.is_none()
+        && select.having.is_none()
+        && select.qualify.is_none()
+        && select.projection.iter().all(is_simple)
+}
+
+fn is_constant_or_column(expression: &Expr) -> bool {
+    match expression {
+        Expr::Value(_) | Expr::Identifier(_) | Expr::CompoundIdentifier(_) => true,
+        Expr::Cast { expr, .. } | Expr::Nested(expr) => is_constant_or_column(expr),
+        _ => false,
+    }
+}
+
+/// Whether it is a limit of one row or more, which does not matter to EXISTS.
+fn is_some_limit(limit: Option<&LimitClause>) -> bool {
+    let Some(LimitClause::LimitOffset { limit: Some(limit), offset: None, limit_by }) = limit else { return false };
+    limit_by.is_empty()
+        && matches!(limit, Expr::Value(value)
+            if matches!(&value.value, Value::Number(digits, _) if digits.parse::<u64>().is_ok_and(|rows| rows > 0)))
+}
+
+/// A comparison of `value` with the values of a query, by the function of an array. It is NULL as that of an array is; without rows it is
+/// `without_rows`.
+pub(super) fn compared(function: &str, value: Expr, query: Query, without_rows: bool) -> Result<Expr, SqlError> {
+    const NAME: &str = "value";
+    if let SetExpr::Select(select) = query.body.as_ref()
+        && select.projection.len() > 1
+    {
+        return Err(SqlError::new("42601", "subquery has too many columns"));
+    }
+    let all = call("array_agg", vec![column_of(NAME)]);
+    let all = Expr::Subquery(Box::new(over(
+        query,
+        SelectItem::ExprWithAlias { expr: all, alias: Ident::new("array_agg") },
+        Some(NAME),
+    )));
+    let compared = call(function, vec![value, all.clone()]);
+    let without_rows = Expr::Case {
+        case_token: AttachedToken::empty(),
+        end_token: AttachedToken::empty(),
+        operand: None,
+        conditions: vec![CaseWhen {
+            condition: Expr::IsNull(Box::new(all)),
+            result: Expr::value(Value::Boolean(without_rows)),
+        }],
+        else_result: None,
+    };
+    Ok(call("coalesce", vec![compared, without_rows]))
+}
+
+fn count() -> Expr {
+    Expr::Function(Function {
+        name: ObjectName::from(vec![Ident::new("count")]),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(FunctionArgumentList {
+            duplicate_treatment: None,
+            args: vec![FunctionArg::Unnamed(FunctionArgExpr::Wildcard)],
+            clauses: Vec::new(),
+        }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: Vec::new(),
+    })
+}
