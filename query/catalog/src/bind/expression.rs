@@ -447,6 +447,13 @@ impl Binder<'_> {
                 self.call(name, vec![l, r])
             }
             "^@" => self.call("starts_with", vec![l, r]),
+            "^" => {
+                let is_float = |expr: &Expr| types::family(expr.ty) == Family::Int || expr.ty == types::FLOAT8;
+                if !is_float(&l) || !is_float(&r) {
+                    return Err(CatalogError::unsupported("the operator ^ of such values"));
+                }
+                self.call("power", vec![l, r])
+            }
             "-" if self.is_time(&l) && self.is_time(&r) => Err(CatalogError::unsupported("a difference of times")),
             _ => match arithmetic(&op) {
                 Some(how) => self.arithmetic(how, &op, l, r),

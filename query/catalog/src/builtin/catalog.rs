@@ -7,7 +7,7 @@ use super::names::{
 use crate::error::{CatalogError, Result};
 use crate::facts::RelationKind;
 use crate::format::{quoted, size_pretty};
-use crate::tables::{PG_CATALOG, Row};
+use crate::tables::{Entry, PG_CATALOG, Row, rule_oid};
 use crate::types::{self, BOOL, CHAR, INT2, INT4, INT8, NAME, OID, REGCLASS, TEXT, TIMESTAMPTZ, XID};
 use crate::value::Datum;
 
@@ -90,6 +90,7 @@ pub(super) const FUNCTIONS: &[Builtin] = &[
     Builtin::new("pg_ts_dict_is_visible", &[OID], BOOL, yes),
     Builtin::new("pg_ts_parser_is_visible", &[OID], BOOL, yes),
     Builtin::new("pg_ts_template_is_visible", &[OID], BOOL, yes),
+    Builtin::new("pg_client_encoding", &[], NAME, |_, _, _| Ok(Datum::text("UTF8"))),
     Builtin::new("getdatabaseencoding", &[], NAME, |_, _, _| Ok(Datum::text("UTF8"))),
     // Types.
     Builtin::new("format_type", &[OID, INT4], TEXT, |c, a, _| {
@@ -134,6 +135,7 @@ pub(super) const FUNCTIONS: &[Builtin] = &[
     .optional(1),
     Builtin::new("pg_get_indexdef", &[OID, INT4, BOOL], TEXT, null).optional(2),
     Builtin::new("pg_get_constraintdef", &[OID, BOOL], TEXT, null).optional(1),
+    Builtin::new("pg_get_ruledef", &[OID, BOOL], TEXT, rule_definition).optional(1),
     Builtin::new("pg_get_triggerdef", &[OID, BOOL], TEXT, null).optional(1),
     Builtin::new("pg_get_partkeydef", &[OID], TEXT, null),
     Builtin::new("pg_get_partition_constraintdef", &[OID], TEXT, null),
@@ -218,6 +220,25 @@ fn function(context: &Context<'_>, oid: u32) -> Result<Option<Row>> {
     let functions = context.catalog.functions()?;
     let place = functions.index(&[0]).get(&Datum::Int(i64::from(oid)).key()).and_then(|places| places.first().copied());
     Ok(place.and_then(|place| functions.all.get(place as usize).cloned()))
+}
+
+/// The rule of a view.
+fn rule_definition(context: &Context<'_>, arguments: &[Datum], _: &[u32]) -> Result<Datum> {
+    let catalog = context.catalog;
+    let oid = i64::from(arguments[0].as_oid());
+    let is_of = |entry: &&Entry| entry.kind == RelationKind::View && rule_oid(entry) == oid;
+    let Some(view) = catalog.entries.iter().find(is_of) else { return Ok(Datum::Null) };
+    let Some(definition) = &view.definition else {
+        return Err(CatalogError::unsupported(format!("the definition of the view {}", view.name)));
+    };
+    let is_pretty = arguments.get(1).is_some_and(Datum::is_true);
+    let name = quoted(&view.name);
+    let name = match is_pretty && catalog.is_on_path(&view.schema) {
+        true => name,
+        false => format!("{}.{name}", quoted(&view.schema)),
+    };
+    let definition = definition.trim_end().trim_end_matches(';');
+    Ok(Datum::Text(format!("CREATE RULE \"_RETURN\" AS\n    ON SELECT TO {name} DO INSTEAD {definition};").into()))
 }
 
 fn view_definition(context: &Context<'_>, oid: u32) -> Result<Datum> {

@@ -86,6 +86,20 @@ pub(super) const FUNCTIONS: &[Builtin] = &[
     Builtin::new("md5", &[TEXT], TEXT, |_, _, _| Err(CatalogError::unsupported("md5"))),
     Builtin::new("abs", &[INT4], INT4, |_, a, _| Ok(Datum::Int(a[0].as_int().abs()))).returns(Returns::First),
     Builtin::new("abs", &[FLOAT8], FLOAT8, |_, a, _| Ok(Datum::Float(a[0].as_float().abs()))).returns(Returns::First),
+    Builtin::new("power", &[FLOAT8, FLOAT8], FLOAT8, |_, a, _| {
+        let (base, exponent) = (a[0].as_float(), a[1].as_float());
+        let power = base.powf(exponent);
+        if power.is_finite() || !base.is_finite() || !exponent.is_finite() {
+            return Ok(Datum::Float(power));
+        }
+        Err(match (power.is_nan(), base == 0.0) {
+            (true, _) => {
+                CatalogError::new("2201F", "a negative number raised to a non-integer power yields a complex result")
+            }
+            (false, true) => CatalogError::new("2201F", "zero raised to a negative power is undefined"),
+            (false, false) => CatalogError::new("22003", "value out of range: overflow"),
+        })
+    }),
     Builtin::new("floor", &[FLOAT8], FLOAT8, |_, a, _| Ok(Datum::Float(a[0].as_float().floor()))),
     Builtin::new("ceil", &[FLOAT8], FLOAT8, |_, a, _| Ok(Datum::Float(a[0].as_float().ceil()))),
     Builtin::new("round", &[NUMERIC, INT4], NUMERIC, |_, a, _| {

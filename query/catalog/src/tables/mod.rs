@@ -18,7 +18,8 @@ mod sessions;
 mod stored;
 
 pub use catalog::Catalog;
-pub(crate) use entry::{PG_CATALOG, Row, parse_rows};
+pub(crate) use entry::{Entry, PG_CATALOG, Row, parse_rows};
+pub(crate) use objects::rule_oid;
 pub(crate) use oids::role_oid;
 pub(crate) use rows::{Rows, key_of};
 

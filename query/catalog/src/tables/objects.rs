@@ -282,15 +282,27 @@ fn views(catalog: &Catalog, entry: &Entry) -> Vec<Row> {
     maker.finish()
 }
 
+/// The OID of the rule of a view. A relation of the server has three OIDs of four. Those of PostgreSQL's views are below the first of them.
+pub(crate) fn rule_oid(view: &Entry) -> i64 {
+    i64::from(view.oid) + if view.is_system { 50_000 } else { 3 }
+}
+
 /// The rule of each view that makes its rows.
 fn rules(catalog: &Catalog, entry: &Entry) -> Vec<Row> {
     let columns = ["oid", "rulename", "ev_class", "ev_type", "ev_enabled", "is_instead", "ev_qual", "ev_action"];
     let mut maker = Maker::new(entry, &columns);
     for relation in catalog.entries.iter().filter(|relation| relation.kind == RelationKind::View) {
         let [name, kind, enabled, none] = ["_RETURN", "1", "O", "<>"].map(Datum::text);
-        // A relation of the server has three OIDs of four. Those of PostgreSQL's views are below the first of them.
-        let oid = if relation.is_system { i64::from(relation.oid) + 50_000 } else { i64::from(relation.oid) + 3 };
-        maker.push([int(oid), name, int(relation.oid), kind, enabled, Datum::Bool(true), none.clone(), none]);
+        maker.push([
+            int(rule_oid(relation)),
+            name,
+            int(relation.oid),
+            kind,
+            enabled,
+            Datum::Bool(true),
+            none.clone(),
+            none,
+        ]);
     }
     maker.finish()
 }
