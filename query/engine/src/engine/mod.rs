@@ -50,12 +50,12 @@ mod window_memory;
 mod yielding;
 
 pub use extension::Extension;
+pub use holdfast_dialect::TYPE_KEY;
 pub use options::{DEFAULT_FOOTER_CACHE, DEFAULT_MEMORY_LIMIT, SessionOptions, Spill};
 pub(crate) use planned::Planned;
 pub use result::{Description, QueryResult};
 pub use session::Session;
 pub use statement_bounds::check_bounds;
 pub use statement_runtime::StatementRuntime;
-pub use text_types::TYPE_KEY;
 pub(crate) use timeline::TIMELINE;
 pub use timeline::timeline;

@@ -9,7 +9,7 @@
 //! The engine would guess the type of a parameter from what stands beside it, also where the caller has named another one.
 
 use super::placeholders::number;
-use super::text_types::{self, TYPE_KEY};
+use super::text_types;
 use arrow_schema::{DataType, Field, FieldRef, IntervalUnit, TimeUnit};
 use datafusion::common::{Result, not_impl_err};
 use datafusion::sql::parser::Statement as Parsed;
@@ -17,6 +17,7 @@ use datafusion::sql::sqlparser::ast::{
     ArrayElemTypeDef, BinaryOperator, CastKind, DataType as SqlType, ExactNumberInfo, Expr, Fetch, LimitClause, Query,
     Statement, TimezoneInfo, Value, ValueWithSpan, VisitMut, VisitorMut,
 };
+use holdfast_dialect::TYPE_KEY;
 use std::ops::ControlFlow;
 
 /// Makes casts of the parameters whose types are in `known`, and whole numbers of the counts of rows.

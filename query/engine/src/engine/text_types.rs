@@ -6,10 +6,8 @@ use datafusion::common::Result;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::planner::TypePlanner;
 use datafusion::sql::sqlparser::ast::DataType as SqlType;
+use holdfast_dialect::TYPE_KEY;
 use std::sync::Arc;
-
-/// The key of a field's metadata whose value is the name of PostgreSQL's type, where the type in memory does not tell it.
-pub const TYPE_KEY: &str = "holdfast.type";
 
 /// Adds the types. To be called after the extensions, whose types are kept.
 pub(super) fn install(mut builder: SessionStateBuilder) -> SessionStateBuilder {

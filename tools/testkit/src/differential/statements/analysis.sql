@@ -53,3 +53,9 @@ SELECT sum(rating), count(rating), max(agent), array_agg(agent), string_agg(agen
 SELECT exists(SELECT 1 FROM archive.sessions WHERE rating = 1) AS has_bad, (SELECT count(*) > 0 FROM archive.sessions) AS has_any;
 SELECT CASE WHEN count(*) = 0 THEN NULL ELSE 1.0 / count(*) END FROM archive.sessions;
 SELECT random() < 2, now() >= current_timestamp, clock_timestamp() >= now();
+SELECT session, sum(rating) OVER (PARTITION BY waited::numeric > 2 ORDER BY waited::numeric * 2, session) FROM archive.sessions ORDER BY session;
+SELECT session, row_number() OVER (PARTITION BY waited::numeric(10, 5) > 2.5::numeric ORDER BY length(session) > 3, session) FROM archive.sessions ORDER BY waited::numeric(10, 5) > 2.5, session;
+SELECT session, count(*) OVER (PARTITION BY agent || '-' > 'a') FROM archive.sessions WHERE length(session) + 1 > 2 ORDER BY lower(agent) > 'b', session;
+SELECT date_trunc('day', time) AS day, count(*) FROM archive.events WHERE date_trunc('month', time) = '2026-05-01' AND extract(year FROM time) = 2026 GROUP BY 1 ORDER BY 1;
+SELECT count(*) FROM archive.events WHERE date_trunc('day', time, 'Europe/Berlin') >= '2026-05-10 00:00+02' AND date_part('year', time) < 2027;
+SELECT count(*) FROM archive.events WHERE date_trunc('hour', time) <> '2026-05-10 08:00' AND extract(year FROM time) IN (2025, 2026) AND date_trunc('day', time) <= '2026-05-10 12:00';
