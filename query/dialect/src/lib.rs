@@ -22,6 +22,7 @@ mod function;
 mod json;
 mod number;
 mod operator;
+mod order;
 mod shown;
 mod statement;
 mod system;
@@ -41,6 +42,7 @@ use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::execution::{FunctionRegistry, SessionState};
 use datafusion::logical_expr::ScalarUDF;
 use datafusion::logical_expr::planner::ExprPlanner;
+use datafusion::optimizer::Analyzer;
 use function::Function;
 use std::sync::Arc;
 
@@ -59,7 +61,7 @@ pub fn planners() -> Vec<Arc<dyn ExprPlanner>> {
     ];
     let mut planners: Vec<Arc<dyn ExprPlanner>> =
         vec![Arc::new(time::Chains), Arc::new(operator::Operators::new(operators.into_iter().flatten()))];
-    planners.push(Arc::new(time::TextsAsIntervals));
+    planners.push(Arc::new(order::TextsAsIntervals));
     planners.insert(0, Arc::new(json::Marked::default()));
     planners.push(Arc::new(array::Subscripts::default()));
     planners.extend(aggregate::planners());
@@ -69,9 +71,11 @@ pub fn planners() -> Vec<Arc<dyn ExprPlanner>> {
 /// Adds the rules. To be called after the engine's features.
 pub fn install(mut builder: SessionStateBuilder) -> SessionStateBuilder {
     let others = builder.type_planner().take();
-    let builder = builder.with_type_planner(Arc::new(time::Times::new(others)));
+    let mut builder = builder.with_type_planner(Arc::new(time::Times::new(others)));
     let casts = [time::casts(), number::casts(), text::casts(), array::casts(), json::casts(), system::casts()];
-    let builder = builder.with_analyzer_rule(Arc::new(time::ByLength::default()));
+    builder.analyzer().get_or_insert_with(Analyzer::new).rules.insert(0, Arc::new(order::CommonTypes));
+    let builder = builder.with_analyzer_rule(Arc::new(order::Pinned));
+    let builder = builder.with_analyzer_rule(Arc::new(order::ByKey::default()));
     let builder = builder.with_analyzer_rule(Arc::new(cast::Casts::new(casts.into_iter().flatten())));
     aggregate::install(builder)
 }
@@ -89,6 +93,7 @@ pub fn register(state: &mut SessionState) -> Result<()> {
         json::functions(),
         system::functions(),
         unconstrained::functions(),
+        order::functions(),
     ];
     let functions = function::merged(functions.into_iter().flatten()).into_iter().map(Function::udf);
     for function in functions.chain(time::moments()).chain([coalesce::udf()]) {

@@ -7,6 +7,7 @@
 //! The fraction is an argument beside the values. It is the same in all rows, and without rows the result is NULL.
 
 use crate::error::SqlError;
+use crate::order::keys_of;
 use crate::types::{PgType, array_of};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Float64Type;
@@ -184,7 +185,8 @@ impl Sorted {
     }
 
     fn most_frequent(&self, sorted: &ArrayRef) -> Result<ScalarValue> {
-        let compare = make_comparator(sorted, sorted, SortOptions::default())?;
+        let keys = keys_of(sorted)?;
+        let compare = make_comparator(&keys, &keys, SortOptions::default())?;
         let (mut best, mut best_count) = (0, 0);
         let mut first = 0;
         for row in 1..=sorted.len() {
@@ -215,7 +217,7 @@ impl Accumulator for Sorted {
             return ScalarValue::try_from(&result);
         }
         let options = SortOptions { descending: self.descending, nulls_first: false };
-        let order: UInt32Array = sort_to_indices(&values, Some(options), None)?;
+        let order: UInt32Array = sort_to_indices(&keys_of(&values)?, Some(options), None)?;
         let sorted = take(&values, &order, None)?;
         match &self.fraction {
             None => self.most_frequent(&sorted),

@@ -442,7 +442,7 @@ impl Reading {
         }
         // What a zone means is known at a date only.
         let is_of_region =
-            matches!(self.zone, Some(ZoneOf::Zone(zone)) if matches!(zone, Zone::Named(_) | Zone::Posix(_)));
+            matches!(self.zone, Some(ZoneOf::Zone(zone)) if matches!(zone, Zone::Named(_) | Zone::American(_) | Zone::Posix(_)));
         if !has_date && is_of_region {
             return Err(Wrong::Format);
         }

@@ -5,13 +5,13 @@
 //! text ─▶ tokens ─▶ decode ─▶ parse: date, time, timestamp        interval, iso_interval ─▶ interval_sum: interval
 //! value ─▶ format: text              pattern ─▶ to_char, from_char
 //! casts, arithmetic, part, truncate, make, local, overlaps, now: functions of values
-//! order: comparisons, groups and aggregates of intervals, by their lengths
 //! ```
 //!
-//! `calendar`, `zone` and `posix` compute. Times are microseconds since 1970, and so PostgreSQL's from 4714-11-24 BC to the
+//! `calendar`, `zone`, `american` and `posix` compute. Times are microseconds since 1970, and so PostgreSQL's from 4714-11-24 BC to the
 //! year 294247.
 
 mod abbreviations;
+mod american;
 mod arithmetic;
 mod calendar;
 mod casts;
@@ -26,7 +26,6 @@ mod iso_interval;
 mod local;
 mod make;
 mod now;
-mod order;
 mod overlaps;
 mod parse;
 mod part;
@@ -41,10 +40,11 @@ mod values;
 mod words;
 mod zone;
 
+pub(crate) use arithmetic::length;
 pub(crate) use now::moments;
-pub(crate) use order::{ByLength, TextsAsIntervals};
 pub(crate) use shift::Chains;
 pub(crate) use sql_types::Times;
+pub(crate) use values::DIFFERENCE;
 
 use crate::SqlError;
 use crate::cast::CastRule;
