@@ -9,7 +9,6 @@
 use crate::bounds::unbounded;
 use crate::call::Call;
 use crate::function::Evaluate;
-use crate::settled::settle;
 use crate::types::{PgType, TYPE_KEY};
 use arrow_array::ArrayRef;
 use arrow_schema::{DataType, FieldRef, TimeUnit};
@@ -87,7 +86,6 @@ impl Casts {
             let rewritten = expression.transform_up(|part| {
                 Ok(match part {
                     Expr::Cast(cast) => self.of_cast(cast, &schema),
-                    Expr::ScalarFunction(call) => settle(call, &schema),
                     other => Transformed::no(other),
                 })
             })?;

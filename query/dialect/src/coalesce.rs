@@ -1,5 +1,5 @@
-//! `coalesce`, `greatest` and `least`, whose type is PostgreSQL's common type of numbers and of times (PostgreSQL 15, 10.5): of a numeric and a float
-//! the float, of a date and a time with time zone that. The engine evaluates them, and has the common types of all else.
+//! `coalesce`, whose type is PostgreSQL's common type of numbers and of times (PostgreSQL 15, 10.5): of a numeric and a float
+//! the float, of a date and a time with time zone that. The engine evaluates it, and has the common types of all else.
 
 use crate::function::common;
 use crate::types::PgType;
@@ -11,19 +11,17 @@ use datafusion::logical_expr::{
 };
 use std::sync::Arc;
 
-/// One of these functions.
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct OfCommonType {
+struct Coalesce {
     engines: Arc<ScalarUDF>,
 }
 
-/// The functions.
-pub(crate) fn functions() -> Vec<ScalarUDF> {
-    use datafusion::functions::core::{coalesce, greatest, least};
-    [coalesce(), greatest(), least()].map(|engines| ScalarUDF::new_from_impl(OfCommonType { engines })).into()
+/// The function.
+pub(crate) fn udf() -> ScalarUDF {
+    ScalarUDF::new_from_impl(Coalesce { engines: datafusion::functions::core::coalesce() })
 }
 
-impl ScalarUDFImpl for OfCommonType {
+impl ScalarUDFImpl for Coalesce {
     fn name(&self) -> &str {
         self.engines.name()
     }

@@ -180,13 +180,11 @@ pub(crate) struct Function {
     simplified: Option<Simplified>,
     /// By which a filter on a call becomes one on an argument.
     preimage: Option<FindPreimage>,
-    /// The type of the result, once it is settled.
-    settled: Option<DataType>,
 }
 
 impl PartialEq for Function {
     fn eq(&self, other: &Self) -> bool {
-        self.name == other.name && self.settled == other.settled
+        self.name == other.name
     }
 }
 
@@ -202,16 +200,7 @@ impl Function {
     /// An immutable function with these forms.
     pub(crate) fn new(name: &'static str, forms: Vec<Form>) -> Self {
         let signature = Signature::user_defined(Volatility::Immutable);
-        Self {
-            name,
-            aliases: Vec::new(),
-            forms,
-            signature,
-            unless: None,
-            simplified: None,
-            preimage: None,
-            settled: None,
-        }
+        Self { name, aliases: Vec::new(), forms, signature, unless: None, simplified: None, preimage: None }
     }
 
     /// With another name by which it is also called.
@@ -247,29 +236,6 @@ impl Function {
     pub(crate) fn preimage(mut self, preimage: FindPreimage) -> Self {
         self.preimage = Some(preimage);
         self
-    }
-
-    /// Whether the type of a result may depend on the values of constant arguments, and is not settled. That of an operator depends on
-    /// types alone.
-    pub(crate) fn depends_on_constants(&self) -> bool {
-        let depends = |form: &Form| matches!(form.returns, Returns::Scale(_) | Returns::Computed(_));
-        self.settled.is_none()
-            && self.name.starts_with(|first: char| first.is_ascii_alphabetic())
-            && self.forms.iter().any(depends)
-    }
-
-    /// With a result of this type, whatever becomes of its arguments.
-    pub(crate) fn settled(mut self, data_type: DataType) -> Self {
-        self.settled = Some(data_type);
-        self
-    }
-
-    /// The Arrow types in which arguments of these types are taken.
-    ///
-    /// # Errors
-    /// No form takes them.
-    pub(crate) fn argument_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        Ok(self.resolve(types)?.1)
     }
 
     /// Whether these operands are left to the engine.
@@ -514,9 +480,6 @@ impl ScalarUDFImpl for Function {
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
-        if let Some(settled) = &self.settled {
-            return Ok(Arc::new(Field::new(self.name, settled.clone(), true)));
-        }
         let types: Vec<DataType> = args.arg_fields.iter().map(|field| field.data_type().clone()).collect();
         let (form, coerced) = self.resolve(&types)?;
         let arguments = Arguments { types: coerced.iter().collect(), constants: args.scalar_arguments };

@@ -23,7 +23,7 @@ mod function;
 mod json;
 mod number;
 mod operator;
-mod settled;
+mod order;
 mod shown;
 mod statement;
 mod system;
@@ -63,7 +63,7 @@ pub fn planners() -> Vec<Arc<dyn ExprPlanner>> {
     ];
     let mut planners: Vec<Arc<dyn ExprPlanner>> =
         vec![Arc::new(time::Chains), Arc::new(operator::Operators::new(operators.into_iter().flatten()))];
-    planners.push(Arc::new(time::TextsAsIntervals));
+    planners.push(Arc::new(order::TextsAsIntervals));
     planners.push(Arc::new(number::Compared));
     planners.insert(0, Arc::new(json::Marked::default()));
     planners.push(Arc::new(array::Subscripts::default()));
@@ -75,13 +75,14 @@ pub fn planners() -> Vec<Arc<dyn ExprPlanner>> {
 pub fn install(mut builder: SessionStateBuilder) -> SessionStateBuilder {
     let others = builder.type_planner().take();
     let mut builder = builder.with_type_planner(Arc::new(time::Times::new(others)));
+    let casts = [time::casts(), number::casts(), text::casts(), array::casts(), json::casts(), system::casts()];
     // Before the engine coerces types.
     let rules = &mut builder.analyzer().get_or_insert_with(Analyzer::new).rules;
     rules.insert(0, Arc::new(number::Compared));
-    rules.insert(0, Arc::new(time::TextsAsIntervals));
-    rules.insert(0, Arc::new(settled::Constants));
-    let casts = [time::casts(), number::casts(), text::casts(), array::casts(), json::casts(), system::casts()];
-    let builder = builder.with_analyzer_rule(Arc::new(time::ByLength::default()));
+    rules.insert(0, Arc::new(order::CommonTypes));
+    rules.insert(0, Arc::new(order::TextsAsIntervals));
+    let builder = builder.with_analyzer_rule(Arc::new(order::Pinned));
+    let builder = builder.with_analyzer_rule(Arc::new(order::ByKey::default()));
     let builder = builder.with_analyzer_rule(Arc::new(cast::Casts::new(casts.into_iter().flatten())));
     aggregate::install(builder)
 }
@@ -100,9 +101,10 @@ pub fn register(state: &mut SessionState) -> Result<()> {
         json::functions(),
         system::functions(),
         unconstrained::functions(),
+        order::functions(),
     ];
     let functions = function::merged(functions.into_iter().flatten()).into_iter().map(Function::udf);
-    for function in functions.chain(time::moments()).chain(coalesce::functions()) {
+    for function in functions.chain(time::moments()).chain([coalesce::udf()]) {
         replace(state, function)?;
     }
     for aggregate in aggregate::aggregates() {

@@ -62,7 +62,7 @@ const KNOWN: &[Known] = &[
     Known("is_superuser", "off", Nothing),
     Known("jit", "off", Anything),
     Known("lc_collate", "C", Nothing),
-    Known("lc_ctype", "C", Nothing),
+    Known("lc_ctype", "C.UTF-8", Nothing),
     Known("lc_messages", "C", Anything),
     Known("lc_monetary", "C", Anything),
     Known("lc_numeric", "C", Anything),

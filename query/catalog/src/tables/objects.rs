@@ -254,7 +254,7 @@ fn databases(catalog: &Catalog, entry: &Entry) -> Vec<Row> {
         ],
     );
     let name = Datum::text(&catalog.facts.database);
-    let texts = ["C", "C"].map(Datum::text);
+    let texts = ["C", "C.UTF-8"].map(Datum::text);
     let start = [int(DATABASE), name, int(OWNER), int(6), Datum::text("c"), Datum::Bool(false), Datum::Bool(true)];
     maker.push(start.into_iter().chain([int(-1), int(1), int(1), int(1663)]).chain(texts));
     maker.finish()

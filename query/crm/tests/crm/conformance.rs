@@ -92,7 +92,7 @@ const MORE: &[(&str, &[&str])] = &[
         &["s1|Acme", "s2|Über GmbH"],
     ),
     // SQLite keeps decimals as floats.
-    ("SELECT CAST(sum(hours) AS DOUBLE) FROM crm.work", &["14.5"]),
+    ("SELECT CAST(sum(hours) AS DOUBLE PRECISION) FROM crm.work", &["14.5"]),
     ("SELECT max(id) FROM crm.contacts", &["2"]),
     (
         "SELECT a.ticket, b.ticket FROM crm.tickets a JOIN crm.tickets b \

@@ -1,11 +1,12 @@
 //! Aggregates and window functions, with PostgreSQL's types.
 //!
 //! [`numbers`] has those of numbers, over what [`summary`] keeps of rows: [`sums`], [`moments`]. [`ordered`] has those of
-//! sorted rows, [`jsons`] those of JSON. The engine's others have PostgreSQL's results: `count`, `min`, `max`, `array_agg`, `string_agg`, `bool_and`
-//! and the like.
+//! sorted rows, [`jsons`] those of JSON, [`extremes`] `min` and `max`. The engine's others have PostgreSQL's results: `count`,
+//! `array_agg`, `string_agg`, `bool_and` and the like.
 
 mod distinct;
 mod distinct_rule;
+mod extremes;
 mod intervals;
 mod jsons;
 mod moments;
@@ -30,6 +31,7 @@ pub(crate) fn aggregates() -> Vec<AggregateUDF> {
     let mut all = numbers::aggregates();
     all.extend(ordered::aggregates());
     all.extend(jsons::aggregates());
+    all.extend(extremes::aggregates());
     all.push(bool_and_udaf().as_ref().clone().with_aliases(["every"]));
     all
 }

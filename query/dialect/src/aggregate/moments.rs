@@ -1,7 +1,7 @@
 //! Variances, covariances and regressions of floats, by the updating formulas of Youngs and Cramer, as PostgreSQL computes
 //! them: sums of the values, and sums of squares of deviations from the mean.
 
-use super::summary::{Asked, Rows, Summary};
+use super::summary::{Asked, Rows, Summary, with_one_nan};
 use crate::SqlError;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type};
@@ -110,7 +110,7 @@ impl Summary for Moments {
         let value = |state: &Self| {
             let divisor = if is_sample { state.count - 1.0 } else { state.count };
             let variance = state.squares / divisor;
-            (divisor > 0.0).then(|| if is_root { variance.sqrt() } else { variance })
+            (divisor > 0.0).then(|| with_one_nan(if is_root { variance.sqrt() } else { variance }))
         };
         Ok(Arc::new(states.iter().map(value).collect::<Float64Array>()))
     }
@@ -279,7 +279,7 @@ impl Summary for Pairs {
         if asked.kind == Regressed::Count {
             return Ok(Arc::new(Int64Array::from_iter_values(states.iter().map(|state| state.count as i64))));
         }
-        Ok(Arc::new(states.iter().map(|state| state.value(asked.kind)).collect::<Float64Array>()))
+        Ok(Arc::new(states.iter().map(|state| state.value(asked.kind).map(with_one_nan)).collect::<Float64Array>()))
     }
 }
 

@@ -7,10 +7,11 @@
 //! The fraction is an argument beside the values. It is the same in all rows, and without rows the result is NULL.
 
 use crate::error::SqlError;
-use crate::time::{interval_between, interval_length};
+use crate::order::keys_of;
+use crate::time::interval_between;
 use crate::types::{PgType, array_of};
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Decimal128Type, Float64Type, IntervalMonthDayNanoType};
+use arrow_array::types::{Float64Type, IntervalMonthDayNanoType};
 use arrow_array::{Array, ArrayRef, UInt32Array, new_empty_array};
 use arrow_ord::ord::make_comparator;
 use arrow_ord::sort::sort_to_indices;
@@ -191,7 +192,7 @@ impl Sorted {
     }
 
     fn most_frequent(&self, sorted: &ArrayRef) -> Result<ScalarValue> {
-        let keys = keys(sorted);
+        let keys = keys_of(sorted)?;
         let compare = make_comparator(&keys, &keys, SortOptions::default())?;
         let (mut best, mut best_count) = (0, 0);
         let mut first = 0;
@@ -204,14 +205,6 @@ impl Sorted {
             }
         }
         ScalarValue::try_from_array(sorted, best)
-    }
-}
-
-/// What values are sorted by: intervals by their lengths.
-fn keys(values: &ArrayRef) -> ArrayRef {
-    match values.as_primitive_opt::<IntervalMonthDayNanoType>() {
-        Some(intervals) => Arc::new(intervals.unary::<_, Decimal128Type>(interval_length)),
-        None => Arc::clone(values),
     }
 }
 
@@ -231,7 +224,7 @@ impl Accumulator for Sorted {
             return ScalarValue::try_from(&result);
         }
         let options = SortOptions { descending: self.descending, nulls_first: false };
-        let order: UInt32Array = sort_to_indices(&keys(&values), Some(options), None)?;
+        let order: UInt32Array = sort_to_indices(&keys_of(&values)?, Some(options), None)?;
         let sorted = take(&values, &order, None)?;
         match &self.fraction {
             None => self.most_frequent(&sorted),

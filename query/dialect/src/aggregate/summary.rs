@@ -56,6 +56,11 @@ impl Rows<'_> {
     }
 }
 
+/// A result whose NaN has the sign with which it is above all other values.
+pub(super) fn with_one_nan(value: f64) -> f64 {
+    if value.is_nan() { f64::NAN } else { value }
+}
+
 /// What is kept of the rows of a group.
 pub(super) trait Summary: Debug + Default + Clone + Send + Sync + 'static {
     /// What is computed of it.

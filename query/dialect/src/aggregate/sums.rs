@@ -2,7 +2,7 @@
 //!
 //! Sums of integers are kept in 128 bits, which no number of rows overflows; of numerics in 256 bits, checked.
 
-use super::summary::{Asked, Rows, Summary};
+use super::summary::{Asked, Rows, Summary, with_one_nan};
 use crate::SqlError;
 use crate::number::decimal::{self, big, checked, quotient, rescaled, small, too_many_digits};
 use crate::number::power;
@@ -354,6 +354,7 @@ impl<T: ArrowPrimitiveType> Clone for FloatSum<T> {
 pub(super) trait FloatAddend: ArrowPrimitiveType + std::fmt::Debug {
     fn is_overflow(sum: Self::Native, one: Self::Native, other: Self::Native) -> bool;
     fn average(sum: Self::Native, count: i64) -> f64;
+    fn with_one_nan(sum: Self::Native) -> Self::Native;
 }
 
 impl FloatAddend for Float64Type {
@@ -362,7 +363,11 @@ impl FloatAddend for Float64Type {
     }
 
     fn average(sum: f64, count: i64) -> f64 {
-        sum / count as f64
+        with_one_nan(sum / count as f64)
+    }
+
+    fn with_one_nan(sum: f64) -> f64 {
+        with_one_nan(sum)
     }
 }
 
@@ -372,7 +377,11 @@ impl FloatAddend for Float32Type {
     }
 
     fn average(sum: f32, count: i64) -> f64 {
-        f64::from(sum) / count as f64
+        with_one_nan(f64::from(sum) / count as f64)
+    }
+
+    fn with_one_nan(sum: f32) -> f32 {
+        if sum.is_nan() { f32::NAN } else { sum }
     }
 }
 
@@ -420,7 +429,7 @@ impl<T: FloatAddend> Summary for FloatSum<T> {
             let average = |state: &Self| (state.count > 0).then(|| T::average(state.sum, state.count));
             return Ok(Arc::new(states.iter().map(average).collect::<PrimitiveArray<Float64Type>>()));
         }
-        let sums = states.iter().map(|state| (state.count > 0).then_some(state.sum));
+        let sums = states.iter().map(|state| (state.count > 0).then(|| T::with_one_nan(state.sum)));
         Ok(Arc::new(PrimitiveArray::<T>::from_iter(sums)))
     }
 }

@@ -2,10 +2,10 @@
 //! equal to itself.
 
 use crate::SqlError;
+use crate::order::keys_of;
 use crate::types::PgType;
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Float32Type, Float64Type, IntervalMonthDayNanoType};
-use arrow_array::{Array, ArrayRef, Decimal128Array};
+use arrow_array::{Array, ArrayRef};
 use arrow_ord::ord::{DynComparator, make_comparator};
 use arrow_schema::{DataType, SortOptions};
 use datafusion::common::Result;
@@ -36,7 +36,7 @@ impl Comparisons {
 }
 
 /// All elements of an array of arrays, one behind the other.
-pub(super) fn flat(values: &ArrayRef) -> ArrayRef {
+pub(crate) fn flat(values: &ArrayRef) -> ArrayRef {
     match values.as_list_opt::<i32>() {
         None => Arc::clone(values),
         Some(lists) => {
@@ -47,34 +47,11 @@ pub(super) fn flat(values: &ArrayRef) -> ArrayRef {
     }
 }
 
-/// Values that compare as PostgreSQL's do.
-fn comparable(values: &ArrayRef) -> ArrayRef {
-    match values.data_type() {
-        // -0 becomes 0.
-        DataType::Float32 => {
-            Arc::new(values.as_primitive::<Float32Type>().unary::<_, Float32Type>(|value| value + 0.0))
-        }
-        DataType::Float64 => {
-            Arc::new(values.as_primitive::<Float64Type>().unary::<_, Float64Type>(|value| value + 0.0))
-        }
-        DataType::Interval(_) => {
-            let days = |months: i32, days: i32| i128::from(months) * 30 + i128::from(days);
-            let length = |value: arrow_array::types::IntervalMonthDayNano| {
-                days(value.months, value.days) * 86_400_000_000_000 + i128::from(value.nanoseconds)
-            };
-            let lengths: Decimal128Array =
-                values.as_primitive::<IntervalMonthDayNanoType>().iter().map(|value| value.map(length)).collect();
-            Arc::new(lengths)
-        }
-        _ => Arc::clone(values),
-    }
-}
-
 /// Compares the elements of `left` with those of `right`, by their places.
 pub(super) fn comparator(left: &ArrayRef, right: &ArrayRef) -> Result<DynComparator> {
     let (left, right) = alike(left, right)?;
     let options = SortOptions { descending: false, nulls_first: false };
-    Ok(make_comparator(&comparable(&left), &comparable(&right), options)?)
+    Ok(make_comparator(&keys_of(&left)?, &keys_of(&right)?, options)?)
 }
 
 /// Both as values of one type.

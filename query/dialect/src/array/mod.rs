@@ -21,6 +21,8 @@ mod subscripts;
 mod written;
 
 pub(crate) use casts::casts;
+pub(crate) use elements::flat;
+pub(crate) use shape::lengths;
 pub(crate) use subscripts::Subscripts;
 pub(crate) use written::{read_texts, texts};
 

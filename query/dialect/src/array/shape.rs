@@ -31,7 +31,7 @@ pub(super) fn functions() -> Vec<Function> {
 }
 
 /// The length of each dimension.
-fn lengths(array: &ArrayRef) -> Vec<usize> {
+pub(crate) fn lengths(array: &ArrayRef) -> Vec<usize> {
     let mut lengths = Vec::new();
     let mut array = ArrayRef::clone(array);
     while !array.is_empty() {

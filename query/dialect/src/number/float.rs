@@ -1,6 +1,6 @@
 //! Arithmetic and functions of `real` and `double precision`.
 //!
-//! An infinity of finite operands is 22003, and so is a zero that no operand explains. The rows
+//! Every NaN has the same sign: that with which it is above all. An infinity of finite operands is 22003, and so is a zero that no operand explains. The rows
 //! are computed without a branch; only if a result is doubtful, they are computed again one by one.
 
 use super::kernel::{binary, quick_binary, unary};
@@ -39,14 +39,14 @@ macro_rules! float {
                 if sum.is_infinite() && left.is_finite() && right.is_finite() {
                     return Err(overflow().into());
                 }
-                Ok(sum)
+                Ok(if sum.is_nan() { <$native>::NAN } else { sum })
             }
             fn difference(left: $native, right: $native) -> Result<$native> {
                 let difference = left - right;
                 if difference.is_infinite() && left.is_finite() && right.is_finite() {
                     return Err(overflow().into());
                 }
-                Ok(difference)
+                Ok(if difference.is_nan() { <$native>::NAN } else { difference })
             }
             fn product(left: $native, right: $native) -> Result<$native> {
                 let product = left * right;
@@ -56,7 +56,7 @@ macro_rules! float {
                 if product == 0.0 && left != 0.0 && right != 0.0 {
                     return Err(underflow().into());
                 }
-                Ok(product)
+                Ok(if product.is_nan() { <$native>::NAN } else { product })
             }
             fn quotient(left: $native, right: $native) -> Result<$native> {
                 if right == 0.0 && !left.is_nan() {
@@ -69,13 +69,13 @@ macro_rules! float {
                 if quotient == 0.0 && left != 0.0 && !right.is_infinite() {
                     return Err(underflow().into());
                 }
-                Ok(quotient)
+                Ok(if quotient.is_nan() { <$native>::NAN } else { quotient })
             }
             fn is_finite(value: $native) -> bool {
                 value.is_finite()
             }
             fn negated(value: $native) -> $native {
-                -value
+                if value.is_nan() { <$native>::NAN } else { -value }
             }
             fn absolute(value: $native) -> $native {
                 value.abs()

@@ -1,8 +1,8 @@
 //! The functions of numbers, with the result's type for each type of the arguments.
 
 use super::decimal::{
-    self, LARGEST_SCALE, big, big_power_of_ten, checked, fitted, needed_scale, rescaled, rounded, shown_scale,
-    too_many_digits, truncated, whole_quotient,
+    self, LARGEST_SCALE, big, big_power_of_ten, checked, fitted, needed_scale, rescaled, rounded, too_many_digits,
+    truncated, whole_quotient,
 };
 use super::float::{self, of_one};
 use super::kernel::{binary, unary};
@@ -12,7 +12,7 @@ use super::{power, text, whole};
 use crate::call::Call;
 use crate::error::SqlError;
 use crate::function::{Arguments, Evaluate, Form, Function, Returns, Takes, form};
-use crate::types::{OPEN_SCALE, PgType};
+use crate::types::{OPEN_SCALE, PgType, SHOWN_SCALE};
 use arrow_array::ArrayRef;
 use arrow_array::types::{Decimal256Type, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type};
 use arrow_buffer::i256;
@@ -341,7 +341,14 @@ fn divisor(left: BigInt, right: BigInt) -> BigInt {
 
 /// The digits that a numeric shows, and numbers that are no functions of others.
 fn scales() -> Vec<Function> {
-    let scale: Evaluate = |call| each_whole(call, shown_scale);
+    let scale: Evaluate = |call| {
+        if call.scale(0) > SHOWN_SCALE {
+            // PostgreSQL's depends on how the value was computed.
+            let message = "scale() of a quotient, root, logarithm or power is not supported";
+            return Err(SqlError::not_supported(message).into());
+        }
+        each_whole(call, |_, scale| scale.into())
+    };
     let min_scale: Evaluate = |call| each_whole(call, |value, scale| needed_scale(value, scale).max(0).into());
     let trim_scale: Evaluate = |call| {
         let to = result_scale(call);

@@ -9,6 +9,7 @@ mod calls;
 mod chains;
 mod constants;
 mod expressions;
+mod joins;
 mod named_arguments;
 mod names;
 mod queries;
@@ -102,7 +103,7 @@ impl VisitorMut for Rewriting {
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Self::Break> {
         names::name_items(&mut select.projection, false);
-        ControlFlow::Continue(())
+        flow(joins::merged_columns(select))
     }
 
     fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<Self::Break> {

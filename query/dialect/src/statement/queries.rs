@@ -6,7 +6,7 @@ use crate::SqlError;
 use datafusion::common::Result;
 use datafusion::sql::sqlparser::ast::{
     DataType, Expr, FunctionArg, FunctionArgExpr, GroupByExpr, Ident, LimitClause, NamedWindowExpr, ObjectName,
-    ObjectNamePart, OrderByKind, Query, Select, SetExpr, SetOperator, SetQuantifier, Statement, TableAlias,
+    ObjectNamePart, OrderByKind, Query, Select, SelectItem, SetExpr, SetOperator, SetQuantifier, Statement, TableAlias,
     TableAliasColumnDef, TableFactor, Value, WindowFrameBound, WindowSpec,
 };
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
@@ -127,7 +127,11 @@ fn refuse_negative(number: &Expr, state: &'static str, clause: &str) -> Result<(
 /// Positions in GROUP BY and DISTINCT ON, and frames of named windows.
 pub(super) fn after_select(select: &mut Select) -> Result<()> {
     match &mut select.group_by {
-        GroupByExpr::Expressions(expressions, _) => expressions.iter_mut().for_each(plain_in_sets),
+        GroupByExpr::Expressions(expressions, _) => {
+            for expression in expressions {
+                plain_or_sets(expression, &select.projection)?;
+            }
+        }
         GroupByExpr::All(_) => return Err(SqlError::new("42601", "syntax error at or near \"ALL\"").at("ALL").into()),
     }
     if let Some(datafusion::sql::sqlparser::ast::Distinct::On(expressions)) = &mut select.distinct {
@@ -141,10 +145,50 @@ pub(super) fn after_select(select: &mut Select) -> Result<()> {
     Ok(())
 }
 
-fn plain_in_sets(expression: &mut Expr) {
+fn plain_or_sets(expression: &mut Expr, items: &[SelectItem]) -> Result<()> {
     match expression {
-        Expr::GroupingSets(sets) | Expr::Cube(sets) | Expr::Rollup(sets) => sets.iter_mut().flatten().for_each(plain),
-        other => plain(other),
+        Expr::GroupingSets(sets) | Expr::Cube(sets) | Expr::Rollup(sets) => {
+            sets.iter_mut().flatten().try_for_each(|element| in_set(element, items))
+        }
+        other => {
+            plain(other);
+            Ok(())
+        }
+    }
+}
+
+/// An element of a set of groups: the engine takes positions for constants, and a constant for one of the select list.
+fn in_set(element: &mut Expr, items: &[SelectItem]) -> Result<()> {
+    plain(element);
+    if let Expr::Value(value) = &*element
+        && let Value::Number(digits, _) = &value.value
+        && let Ok(position) = digits.parse::<usize>()
+    {
+        let is_wildcard =
+            |item: &SelectItem| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..));
+        if items.iter().take(position).any(is_wildcard) {
+            return Err(SqlError::not_supported("positions behind * in sets of groups are not supported").into());
+        }
+        *element = match position.checked_sub(1).and_then(|place| items.get(place)) {
+            Some(SelectItem::UnnamedExpr(item) | SelectItem::ExprWithAlias { expr: item, .. }) => item.clone(),
+            _ => {
+                let message = format!("GROUP BY position {position} is not in select list");
+                return Err(SqlError::new("42P10", message).at(digits.as_str()).into());
+            }
+        };
+    }
+    if is_constant(element) {
+        return Err(SqlError::not_supported("sets of groups by a constant are not supported").into());
+    }
+    Ok(())
+}
+
+fn is_constant(expression: &Expr) -> bool {
+    match expression {
+        Expr::Value(value) => !matches!(value.value, Value::Placeholder(_)),
+        Expr::TypedString(_) => true,
+        Expr::Nested(inner) | Expr::UnaryOp { expr: inner, .. } | Expr::Cast { expr: inner, .. } => is_constant(inner),
+        _ => false,
     }
 }
 

@@ -254,7 +254,7 @@ pub(super) fn scaled(
 }
 
 /// The length of an interval in nanoseconds, by which it is compared. A month has 30 days and a day 24 hours.
-pub(super) fn length(interval: IntervalMonthDayNano) -> i128 {
+pub(crate) fn length(interval: IntervalMonthDayNano) -> i128 {
     let days = i128::from(interval.months) * 30 + i128::from(interval.days);
     days * i128::from(24 * HOUR) * 1_000 + i128::from(interval.nanoseconds)
 }

@@ -5,13 +5,13 @@
 //! text ─▶ tokens ─▶ decode ─▶ parse: date, time, timestamp        interval, iso_interval ─▶ interval_sum: interval
 //! value ─▶ format: text              pattern ─▶ to_char, from_char
 //! casts, arithmetic, part, truncate, make, local, overlaps, now: functions of values
-//! order: comparisons, groups and aggregates of intervals, by their lengths
 //! ```
 //!
-//! `calendar`, `zone` and `posix` compute. Times are microseconds since 1970, and so PostgreSQL's from 4714-11-24 BC to the
+//! `calendar`, `zone`, `american` and `posix` compute. Times are microseconds since 1970, and so PostgreSQL's from 4714-11-24 BC to the
 //! year 294247.
 
 mod abbreviations;
+mod american;
 mod arithmetic;
 mod calendar;
 mod casts;
@@ -26,7 +26,6 @@ mod iso_interval;
 mod local;
 mod make;
 mod now;
-mod order;
 mod overlaps;
 mod parse;
 mod part;
@@ -42,10 +41,11 @@ mod values;
 mod words;
 mod zone;
 
+pub(crate) use arithmetic::length;
 pub(crate) use now::moments;
-pub(crate) use order::{ByLength, TextsAsIntervals};
 pub(crate) use shift::Chains;
 pub(crate) use sql_types::Times;
+pub(crate) use values::DIFFERENCE;
 
 use crate::SqlError;
 use crate::cast::CastRule;
@@ -84,11 +84,6 @@ pub(crate) fn interval_between(
     let distance = arithmetic::sum(high, low, -1).ok_or_else(interval_out_of_range)?;
     let way = arithmetic::scaled(distance, |value| value * fraction)?;
     arithmetic::sum(way, low, 1).ok_or_else(interval_out_of_range)
-}
-
-/// The length by which an interval is compared.
-pub(crate) fn interval_length(interval: IntervalMonthDayNano) -> i128 {
-    arithmetic::length(interval)
 }
 
 /// An interval is out of range (22008).

@@ -13,7 +13,7 @@ use arrow_schema::{DataType, TimeUnit};
 use datafusion::common::Result;
 
 /// The type of a difference of times while no function needs it as an interval.
-pub(super) const DIFFERENCE: DataType = DataType::Duration(TimeUnit::Microsecond);
+pub(crate) const DIFFERENCE: DataType = DataType::Duration(TimeUnit::Microsecond);
 
 /// A row's interval, which may be held as a difference of times, or be a time of day.
 pub(super) fn interval_at(values: &Values<'_, ArrayRef>, row: usize) -> Result<Option<IntervalMonthDayNano>> {

@@ -3,6 +3,7 @@
 //! An offset in a zone's name counts to the west, as in POSIX: `+02` is two hours behind UTC.
 
 use super::abbreviations::{FIXED, OF_ZONE};
+use super::american;
 use super::calendar::{DAY, Date, SECOND, day_of_week, is_leap, split};
 use super::posix::Posix;
 use crate::SqlError;
@@ -23,6 +24,8 @@ pub(super) enum Zone {
     /// Seconds to the east.
     Fixed(i32),
     Named(Tz),
+    /// Hours that American standard time is behind UTC.
+    American(i64),
     /// What an abbreviation means in a zone at a time.
     Abbreviated(&'static str, Tz),
     Posix(Posix),
@@ -51,7 +54,11 @@ impl Zone {
 
     /// The zone of a full name, an offset or a POSIX rule.
     pub(super) fn full(name: &str) -> Result<Self, SqlError> {
-        if let Some(zone) = by_name().get(&name.to_ascii_lowercase()) {
+        let lower = name.to_ascii_lowercase();
+        if let Some(hours) = american::hours(&lower) {
+            return Ok(Self::American(hours));
+        }
+        if let Some(zone) = by_name().get(&lower) {
             return Ok(if matches!(zone, Tz::UTC | Tz::Etc__UTC) { Self::Utc } else { Self::Named(*zone) });
         }
         Posix::parse(name).map(Self::Posix).ok_or_else(|| not_recognized(name))
@@ -68,6 +75,7 @@ impl Zone {
             Self::Utc => 0,
             Self::Fixed(seconds) => i64::from(*seconds) * SECOND,
             Self::Named(zone) => offset_of(*zone, time) * SECOND,
+            Self::American(hours) => american::offset_at(*hours, time),
             Self::Abbreviated(name, zone) => {
                 // What the abbreviation means then, in the half year before or in that after.
                 let near = [0, -DAY * 183, DAY * 183].map(|distance| time.saturating_add(distance));

@@ -1,6 +1,6 @@
 //! Differences from PostgreSQL that are meant to be there. Each corresponds to a sentence of docs/postgres.md.
 
-use super::client::Answer;
+use super::client::{Answer, Row};
 use super::compare::Aspect;
 use super::statement::Statement;
 
@@ -31,22 +31,49 @@ impl Found<'_> {
         let text = self.statement.sql.to_lowercase();
         words.iter().any(|word| text.contains(word))
     }
+
+    /// Whether the answers are the same but for zeros at the end of numbers.
+    fn is_of_zeros(&self) -> bool {
+        let (Answer::Rows { rows: theirs, .. }, Answer::Rows { rows: ours, .. }) = (self.theirs, self.ours) else {
+            return false;
+        };
+        let shortened = |rows: &[Row]| {
+            let cell = |cell: &Option<String>| cell.as_deref().map(|text| shortened(text).to_owned());
+            let mut rows: Vec<Vec<_>> = rows.iter().map(|row| row.iter().map(cell).collect()).collect();
+            rows.sort();
+            rows
+        };
+        shortened(theirs) == shortened(ours)
+    }
 }
 
-const ALL: [Deliberate; 1] = [Deliberate {
-    says: "Keys, constraints, comments and triggers do not exist",
-    reason: "there is nothing that they could describe",
-    applies: |found| {
-        matches!(found.aspect, Aspect::Values | Aspect::Count)
-            && found.mentions(&[
-                "pg_constraint",
-                "pg_trigger",
-                "pg_description",
-                "table_constraints",
-                "key_column_usage",
-            ])
+/// A number without the zeros at its end.
+fn shortened(text: &str) -> &str {
+    let is_number = text.contains('.') && text.chars().all(|of| of.is_ascii_digit() || matches!(of, '.' | '-'));
+    if is_number { text.trim_end_matches('0').trim_end_matches('.') } else { text }
+}
+
+const ALL: [Deliberate; 2] = [
+    Deliberate {
+        says: "without its zeros at the end",
+        reason: "the digits that a quotient, a root, a logarithm or a power shows are not kept with it",
+        applies: |found| matches!(found.aspect, Aspect::Values) && found.mentions(&["text"]) && found.is_of_zeros(),
     },
-}];
+    Deliberate {
+        says: "Keys, constraints, comments and triggers do not exist",
+        reason: "there is nothing that they could describe",
+        applies: |found| {
+            matches!(found.aspect, Aspect::Values | Aspect::Count)
+                && found.mentions(&[
+                    "pg_constraint",
+                    "pg_trigger",
+                    "pg_description",
+                    "table_constraints",
+                    "key_column_usage",
+                ])
+        },
+    },
+];
 
 /// The deliberate difference that this is, if it is one.
 #[must_use]

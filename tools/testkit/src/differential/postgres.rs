@@ -39,7 +39,9 @@ impl Judge {
         let judge = Self { server: Postgres::start().await?, user: user.to_owned() };
         judge.execute(DATABASE, &format!("CREATE ROLE {user} SUPERUSER LOGIN PASSWORD '{PASSWORD}'")).await?;
         for (database, reversed) in [(ORDERED, false), (REORDERED, true)] {
-            judge.execute(DATABASE, &format!("CREATE DATABASE {database}")).await?;
+            // The order of bytes, and the letters of Unicode, as Holdfast has them.
+            let locale = "TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C.UTF-8'";
+            judge.execute(DATABASE, &format!("CREATE DATABASE {database} {locale}")).await?;
             let mut text = "CREATE SCHEMA d; CREATE SCHEMA archive; CREATE SCHEMA crm;\n".to_owned();
             tables.iter().for_each(|table| text.push_str(&table.statements(reversed)));
             judge.execute(database, &text).await?;

@@ -9,12 +9,13 @@
 use super::kind::Kind;
 use super::statement::{Origin, Parameter, Statement};
 
-const FILES: [(&str, &str); 9] = [
+const FILES: [(&str, &str); 10] = [
     ("archive.sql", include_str!("statements/archive.sql")),
     ("sessions.sql", include_str!("statements/sessions.sql")),
     ("tickets.sql", include_str!("statements/tickets.sql")),
     ("analysis.sql", include_str!("statements/analysis.sql")),
     ("types.sql", include_str!("statements/types.sql")),
+    ("values.sql", include_str!("statements/values.sql")),
     ("dashboards.sql", include_str!("statements/dashboards.sql")),
     ("workbooks.sql", include_str!("statements/workbooks.sql")),
     ("tools.sql", include_str!("statements/tools.sql")),

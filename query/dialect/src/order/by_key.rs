@@ -1,35 +1,31 @@
-//! Intervals are compared by their lengths, in which a month has 30 days and a day 24 hours; the engine compares months first.
+//! Values of some types are compared by their [keys](super::keys): the engine's order of them is another one.
 //!
 //! | in a statement | becomes |
 //! |---|---|
-//! | comparisons, BETWEEN, IN, conditions of joins | the same of lengths |
-//! | ORDER BY, of windows and aggregates as well | by the length |
-//! | GROUP BY, DISTINCT, UNION | by the length; the interval is the first one of the group |
-//! | `count(DISTINCT x)` | of lengths |
-//! | `min(x)`, `max(x)` | the first one in the order of lengths |
-//! | `greatest`, `least`, `nullif` | functions of lengths |
+//! | comparisons, BETWEEN, IN, `CASE x WHEN y`, conditions of joins | the same of keys |
+//! | ORDER BY, of windows and aggregates as well | by the key |
+//! | GROUP BY, DISTINCT, UNION, sets of groups | by the key; the value is the first one of the group |
+//! | DISTINCT ON | by the key |
+//! | `count(DISTINCT x)` | of keys |
+//! | `nullif` | a CASE |
 //!
-//! A difference of times, which is a number of microseconds, needs nothing of it: its order is that of its length.
+//! A difference of times, which is a number of microseconds, needs nothing of it: its order is that of its length. Neither does
+//! the comparison of a float with a constant one that is neither zero nor NaN.
 
-use super::arithmetic::length;
-use super::values::{DIFFERENCE, interval_at};
-use crate::SqlError;
-use crate::call::Call;
-use crate::function::{Form, Function, Returns, Takes};
+use super::keys::{function, have_key};
+use crate::time::DIFFERENCE;
 use crate::types::PgType;
-use arrow_array::ArrayRef;
-use arrow_array::types::{Decimal128Type, IntervalMonthDayNanoType};
-use arrow_schema::{DataType, IntervalUnit};
+use arrow_schema::DataType;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{DFSchema, Result};
+use datafusion::common::{Column, DFSchema, Result, ScalarValue};
 use datafusion::functions_aggregate::first_last::first_value_udaf;
 use datafusion::logical_expr::expr::{
-    AggregateFunction, InList, InSubquery, ScalarFunction, Sort, WindowFunction, WindowFunctionDefinition,
+    AggregateFunction, GroupingSet, InList, InSubquery, ScalarFunction, Sort, WindowFunction,
 };
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
-use datafusion::logical_expr::utils::merge_schema;
+use datafusion::logical_expr::utils::{grouping_set_to_exprlist, merge_schema};
 use datafusion::logical_expr::{
     Aggregate, Between, BinaryExpr, Case, Cast, Distinct, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder,
     Operator, ScalarUDF,
@@ -38,53 +34,21 @@ use datafusion::optimizer::AnalyzerRule;
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 use std::sync::Arc;
 
-/// The type of a length in nanoseconds.
-const LENGTH: DataType = DataType::Decimal128(38, 0);
-
 /// The rule.
 #[derive(Debug)]
-pub(crate) struct ByLength {
-    length: Arc<ScalarUDF>,
-    greatest: Arc<ScalarUDF>,
-    least: Arc<ScalarUDF>,
+pub(crate) struct ByKey {
+    key: Arc<ScalarUDF>,
 }
 
-impl Default for ByLength {
+impl Default for ByKey {
     fn default() -> Self {
-        let of_intervals = |name, evaluate| {
-            let takes = vec![Takes::Of(PgType::Interval)];
-            let form = Form::new(takes, Returns::Of(|| PgType::Interval), evaluate).variadic();
-            Arc::new(Function::new(name, vec![form]).udf())
-        };
-        let length = Form::new(vec![Takes::Any], Returns::Computed(|_| Ok(LENGTH)), lengths);
-        Self {
-            length: Arc::new(Function::new("interval_length", vec![length]).udf()),
-            greatest: of_intervals("greatest_interval", |call| extreme(call, true)),
-            least: of_intervals("least_interval", |call| extreme(call, false)),
-        }
+        Self { key: Arc::new(function().udf()) }
     }
 }
 
-/// `Takes::Any` takes a difference as an interval; its length is the same.
-fn lengths(call: &Call) -> Result<ArrayRef> {
-    let intervals = call.any(0);
-    call.primitives::<Decimal128Type>(|row| Ok(interval_at(&intervals, row)?.map(length)))
-}
-
-fn extreme(call: &Call, is_greatest: bool) -> Result<ArrayRef> {
-    call.primitives::<IntervalMonthDayNanoType>(|row| {
-        let given = (0..call.len()).filter_map(|argument| call.interval(argument).get(row));
-        // Of those that are equal, the first.
-        Ok(given.reduce(|best, next| {
-            let is_better = if is_greatest { length(next) > length(best) } else { length(next) < length(best) };
-            if is_better { next } else { best }
-        }))
-    })
-}
-
-impl AnalyzerRule for ByLength {
+impl AnalyzerRule for ByKey {
     fn name(&self) -> &str {
-        "intervals_by_length"
+        "values_by_key"
     }
 
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
@@ -161,15 +125,11 @@ fn beside_interval(part: Expr, schema: &DFSchema) -> Transformed<Expr> {
     }
 }
 
-fn is_interval(data_type: &DataType) -> bool {
-    *data_type == DataType::Interval(IntervalUnit::MonthDayNano)
+fn has_key(expression: &Expr, schema: &DFSchema) -> bool {
+    expression.get_type(schema).is_ok_and(|data_type| have_key(&data_type))
 }
 
-fn is_interval_in(expression: &Expr, schema: &DFSchema) -> bool {
-    expression.get_type(schema).is_ok_and(|data_type| is_interval(&data_type))
-}
-
-impl ByLength {
+impl ByKey {
     fn of_node(&self, node: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
         let schema = merge_schema(&node.inputs());
         let names = NamePreserver::new(&node);
@@ -197,9 +157,9 @@ impl ByLength {
             LogicalPlan::Join(mut join) => {
                 let mut is_new = false;
                 for (left, right) in &mut join.on {
-                    if is_interval_in(left, schema) && is_interval_in(right, schema) {
-                        *left = self.length_of(std::mem::take(left));
-                        *right = self.length_of(std::mem::take(right));
+                    if has_key(left, schema) && has_key(right, schema) {
+                        *left = self.key_of(std::mem::take(left));
+                        *right = self.key_of(std::mem::take(right));
                         is_new = true;
                     }
                 }
@@ -207,8 +167,8 @@ impl ByLength {
             }
             LogicalPlan::Aggregate(aggregate) => self.grouped(aggregate, schema),
             LogicalPlan::Distinct(Distinct::All(input)) => {
-                let has_interval = input.schema().fields().iter().any(|field| is_interval(field.data_type()));
-                if !has_interval {
+                let has_keys = input.schema().fields().iter().any(|field| have_key(field.data_type()));
+                if !has_keys {
                     return Ok(Transformed::no(LogicalPlan::Distinct(Distinct::All(input))));
                 }
                 let columns: Vec<Expr> = input.schema().columns().into_iter().map(Expr::Column).collect();
@@ -216,60 +176,66 @@ impl ByLength {
                 let aggregate = Aggregate::try_new(input, columns, Vec::new())?;
                 self.grouped(aggregate, &schema)
             }
-            LogicalPlan::Distinct(Distinct::On(on)) => {
-                if on.on_expr.iter().any(|expression| is_interval_in(expression, schema)) {
-                    return Err(SqlError::not_supported("DISTINCT ON of an interval is not supported").into());
+            LogicalPlan::Distinct(Distinct::On(mut on)) => {
+                let mut is_new = self.sorted(on.sort_expr.as_mut().map_or(&mut [], Vec::as_mut_slice), schema);
+                for expression in &mut on.on_expr {
+                    if has_key(expression, schema) {
+                        *expression = self.key_of(std::mem::take(expression));
+                        is_new = true;
+                    }
                 }
-                Ok(Transformed::no(LogicalPlan::Distinct(Distinct::On(on))))
+                Ok(Transformed::new_transformed(LogicalPlan::Distinct(Distinct::On(on)), is_new))
             }
             other => Ok(Transformed::no(other)),
         }
     }
 
-    /// Groups by lengths, each with its first interval.
+    /// Groups by keys, each with its first value. The keys are columns of the input, so that sets of groups name them as well.
     fn grouped(&self, aggregate: Aggregate, schema: &DFSchema) -> Result<Transformed<LogicalPlan>> {
         let Aggregate { input, group_expr, aggr_expr, schema: of_result, .. } = aggregate;
-        let unchanged = |input, group_expr, aggr_expr| -> Result<Transformed<LogicalPlan>> {
-            Ok(Transformed::no(LogicalPlan::Aggregate(Aggregate::try_new(input, group_expr, aggr_expr)?)))
+        let values: Vec<Expr> = grouping_set_to_exprlist(&group_expr)?.into_iter().cloned().collect();
+        if !values.iter().any(|value| has_key(value, schema)) {
+            let aggregate = Aggregate::try_new(input, group_expr, aggr_expr)?;
+            return Ok(Transformed::no(LogicalPlan::Aggregate(aggregate)));
+        }
+        let (mut keys, mut firsts) = (Vec::new(), Vec::new());
+        for value in values.iter().filter(|value| has_key(value, schema)) {
+            let bare = value.clone().unalias();
+            let name = format!("order key {}", keys.len());
+            keys.push((value.clone(), Expr::Column(Column::from_name(&name)), self.key_of(bare.clone()).alias(name)));
+            firsts.push(first_of(bare).alias(format!("first value {}", firsts.len())));
+        }
+        let key_of = |value: &Expr| keys.iter().find(|(of, _, _)| of == value).map(|(_, key, _)| key.clone());
+        let by_keys = |values: Vec<Expr>| -> Vec<Expr> {
+            values.into_iter().map(|value| key_of(&value).unwrap_or(value)).collect()
         };
-        let is_set = |expression: &Expr| matches!(expression, Expr::GroupingSet(_));
-        if let Some(set) = group_expr.iter().find(|expression| is_set(expression)) {
-            let mut has_interval = false;
-            set.apply_children(|part| {
-                has_interval |= is_interval_in(part, schema);
-                Ok(datafusion::common::tree_node::TreeNodeRecursion::Continue)
-            })?;
-            if has_interval {
-                return Err(SqlError::not_supported("grouping sets of an interval are not supported").into());
-            }
-            return unchanged(input, group_expr, aggr_expr);
-        }
-        if !group_expr.iter().any(|expression| is_interval_in(expression, schema)) {
-            return unchanged(input, group_expr, aggr_expr);
-        }
-        let groups = group_expr.len();
-        let (mut keys, mut firsts, mut places) = (Vec::new(), Vec::new(), Vec::new());
-        for expression in group_expr {
-            if is_interval_in(&expression, schema) {
-                let bare = expression.clone().unalias();
-                places.push(Err(firsts.len()));
-                firsts.push(first_of(bare.clone(), Vec::new()).alias(format!("interval {}", firsts.len())));
-                keys.push(self.length_of(bare).alias(format!("length {}", keys.len())));
-            } else {
-                places.push(Ok(keys.len()));
-                keys.push(expression);
-            }
-        }
-        let aggregates = aggr_expr.len();
+        let group_expr = match <[Expr; 1]>::try_from(group_expr) {
+            Ok([Expr::GroupingSet(set)]) => vec![Expr::GroupingSet(match set {
+                GroupingSet::Rollup(values) => GroupingSet::Rollup(by_keys(values)),
+                GroupingSet::Cube(values) => GroupingSet::Cube(by_keys(values)),
+                GroupingSet::GroupingSets(sets) => GroupingSet::GroupingSets(sets.into_iter().map(by_keys).collect()),
+            })],
+            Ok(one) => by_keys(one.into()),
+            Err(several) => by_keys(several),
+        };
+        let columns = input.schema().columns().into_iter().map(Expr::Column);
+        let input_columns: Vec<Expr> = columns.chain(keys.iter().map(|(_, _, key)| key.clone())).collect();
+        let input = LogicalPlanBuilder::from(input).project(input_columns)?.build()?;
+        let places: Vec<Option<usize>> =
+            values.iter().map(|value| keys.iter().position(|(of, _, _)| of == value)).collect();
+        let before_firsts = of_result.fields().len();
         let all = aggr_expr.into_iter().chain(firsts).collect();
-        let grouped = Aggregate::try_new(input, keys, all)?;
+        let grouped = Aggregate::try_new(Arc::new(input), group_expr, all)?;
         let columns = grouped.schema.columns();
         let column = |place: usize| Expr::Column(columns[place].clone());
         // Under their names, in their order.
         let named = of_result.iter().enumerate().map(|(place, (qualifier, field))| {
-            let value = match places.get(place) {
-                Some(Ok(key)) => column(*key),
-                Some(Err(first)) => column(groups + aggregates + first),
+            let value = match places.get(place).copied().flatten() {
+                // NULL is the key of NULL, and of what the set does not group by.
+                Some(first) => {
+                    let when = vec![(Box::new(column(place).is_not_null()), Box::new(column(before_firsts + first)))];
+                    Expr::Case(Case::new(None, when, None))
+                }
                 None => column(place),
             };
             value.alias_qualified(qualifier.cloned(), field.name())
@@ -299,89 +265,80 @@ impl ByLength {
                 let expr = Box::new(list.remove(0));
                 Transformed::new_transformed(Expr::InList(InList { expr, list, negated }), is_new)
             }
-            Expr::InSubquery(InSubquery { expr, mut subquery, negated }) if is_interval_in(&expr, schema) => {
+            Expr::InSubquery(InSubquery { expr, mut subquery, negated }) if has_key(&expr, schema) => {
                 let columns = subquery.subquery.schema().columns();
                 let plan = LogicalPlanBuilder::from(Arc::clone(&subquery.subquery));
-                let lengths = columns.into_iter().map(|column| self.length_of(Expr::Column(column)));
+                let lengths = columns.into_iter().map(|column| self.key_of(Expr::Column(column)));
                 subquery.subquery = Arc::new(plan.project(lengths.collect::<Vec<_>>())?.build()?);
-                let expr = Box::new(self.length_of(*expr));
+                let expr = Box::new(self.key_of(*expr));
                 Transformed::yes(Expr::InSubquery(InSubquery { expr, subquery, negated }))
             }
             Expr::ScalarFunction(call) => self.of_call(call, schema),
             Expr::AggregateFunction(aggregate) => self.of_aggregate(aggregate, schema),
-            Expr::WindowFunction(window) => self.of_window(*window, schema)?,
+            Expr::WindowFunction(window) => self.of_window(*window, schema),
+            Expr::Case(case) => self.of_case(case, schema),
             other => Transformed::no(other),
         })
     }
 
+    /// `nullif(x, y)` compares, too.
     fn of_call(&self, mut call: ScalarFunction, schema: &DFSchema) -> Transformed<Expr> {
-        let extreme = match call.func.name() {
-            "greatest" => &self.greatest,
-            "least" => &self.least,
-            "nullif" if call.args.len() == 2 && is_interval_in(&call.args[0], schema) => {
-                let other = call.args.remove(1);
-                let value = call.args.remove(0);
-                let are_equal = self.length_of(value.clone()).eq(self.length_of(other));
-                let null = Expr::Literal(datafusion::common::ScalarValue::IntervalMonthDayNano(None), None);
-                let when = vec![(Box::new(are_equal), Box::new(null))];
-                return Transformed::yes(Expr::Case(Case::new(None, when, Some(Box::new(value)))));
-            }
-            _ => return Transformed::no(Expr::ScalarFunction(call)),
+        let data_type = match call.args.as_slice() {
+            [value, _] if call.func.name() == "nullif" => value.get_type(schema).ok().filter(have_key),
+            _ => None,
         };
-        if !call.args.iter().any(|argument| is_interval_in(argument, schema)) {
+        let Some(null) = data_type.and_then(|data_type| ScalarValue::try_new_null(&data_type).ok()) else {
             return Transformed::no(Expr::ScalarFunction(call));
+        };
+        let other = call.args.remove(1);
+        let value = call.args.remove(0);
+        let are_equal = self.key_of(value.clone()).eq(self.key_of(other));
+        let when = vec![(Box::new(are_equal), Box::new(Expr::Literal(null, None)))];
+        Transformed::yes(Expr::Case(Case::new(None, when, Some(Box::new(value)))))
+    }
+
+    fn of_case(&self, mut case: Case, schema: &DFSchema) -> Transformed<Expr> {
+        let is_new = case.expr.as_deref().is_some_and(|value| has_key(value, schema))
+            && case.when_then_expr.iter().all(|(value, _)| has_key(value, schema));
+        if is_new {
+            case.expr = case.expr.map(|value| Box::new(self.key_of(*value)));
+            for (value, _) in &mut case.when_then_expr {
+                **value = self.key_of(std::mem::take(&mut **value));
+            }
         }
-        call.func = Arc::clone(extreme);
-        Transformed::yes(Expr::ScalarFunction(call))
+        Transformed::new_transformed(Expr::Case(case), is_new)
     }
 
     fn of_aggregate(&self, mut aggregate: AggregateFunction, schema: &DFSchema) -> Transformed<Expr> {
         let mut is_new = self.sorted(&mut aggregate.params.order_by, schema);
-        let is_of_interval = matches!(aggregate.params.args.as_slice(), [of] if is_interval_in(of, schema));
-        match aggregate.func.name() {
-            name @ ("min" | "max") if is_of_interval => {
-                let value = aggregate.params.args.remove(0);
-                let by = Sort::new(self.length_of(value.clone()), name == "min", false);
-                let mut first = first_of(value, vec![by]);
-                if let Expr::AggregateFunction(first) = &mut first {
-                    first.params.filter = aggregate.params.filter;
-                }
-                return Transformed::yes(first);
-            }
-            "count" if is_of_interval && aggregate.params.distinct => {
-                let value = aggregate.params.args.remove(0);
-                aggregate.params.args.push(self.length_of(value));
-                is_new = true;
-            }
-            _ => {}
+        let counts_keys = aggregate.func.name() == "count"
+            && aggregate.params.distinct
+            && matches!(aggregate.params.args.as_slice(), [of] if has_key(of, schema));
+        if counts_keys {
+            let value = aggregate.params.args.remove(0);
+            aggregate.params.args.push(self.key_of(value));
+            is_new = true;
         }
         Transformed::new_transformed(Expr::AggregateFunction(aggregate), is_new)
     }
 
-    fn of_window(&self, mut window: WindowFunction, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    fn of_window(&self, mut window: WindowFunction, schema: &DFSchema) -> Transformed<Expr> {
         let mut is_new = self.sorted(&mut window.params.order_by, schema);
         for key in &mut window.params.partition_by {
-            if is_interval_in(key, schema) {
-                *key = self.length_of(std::mem::take(key));
+            if has_key(key, schema) {
+                *key = self.key_of(std::mem::take(key));
                 is_new = true;
             }
         }
-        if let WindowFunctionDefinition::AggregateUDF(function) = &window.fun
-            && matches!(function.name(), "min" | "max")
-            && window.params.args.iter().any(|argument| is_interval_in(argument, schema))
-        {
-            let what = format!("{} of intervals over a window is not supported", function.name());
-            return Err(SqlError::not_supported(what).into());
-        }
-        Ok(Transformed::new_transformed(Expr::from(window), is_new))
+        Transformed::new_transformed(Expr::from(window), is_new)
     }
 
-    /// Makes lengths of intervals by which something is sorted.
+    /// Makes keys of what something is sorted by.
     fn sorted(&self, keys: &mut [Sort], schema: &DFSchema) -> bool {
         let mut is_new = false;
         for key in keys {
-            if is_interval_in(&key.expr, schema) {
-                key.expr = self.length_of(std::mem::take(&mut key.expr));
+            if has_key(&key.expr, schema) {
+                key.expr = self.key_of(std::mem::take(&mut key.expr));
                 is_new = true;
             }
         }
@@ -392,24 +349,41 @@ impl ByLength {
     fn comparable(&self, operands: Vec<Expr>, schema: &DFSchema) -> (Vec<Expr>, bool) {
         let types: Result<Vec<DataType>> = operands.iter().map(|operand| operand.get_type(schema)).collect();
         let Ok(types) = types else { return (operands, false) };
-        let are_intervals = types.iter().all(|data_type| is_interval(data_type) || *data_type == DIFFERENCE);
-        if !are_intervals || !types.iter().any(is_interval) {
+        let have_keys = types.iter().all(|data_type| have_key(data_type) || *data_type == DIFFERENCE);
+        let is_left = operands.iter().any(is_ordinary_float)
+            && operands.iter().all(|operand| is_ordinary_float(operand) || matches!(operand, Expr::Column(_)));
+        if !have_keys || !types.iter().any(have_key) || is_left {
             return (operands, false);
         }
-        (operands.into_iter().map(|operand| self.length_of(operand)).collect(), true)
+        (operands.into_iter().map(|operand| self.key_of(operand)).collect(), true)
     }
 
-    fn length_of(&self, interval: Expr) -> Expr {
-        call(&self.length, interval.unalias())
+    fn key_of(&self, value: Expr) -> Expr {
+        Expr::ScalarFunction(ScalarFunction::new_udf(Arc::clone(&self.key), vec![value.unalias()]))
     }
 }
 
-fn first_of(value: Expr, order_by: Vec<Sort>) -> Expr {
-    Expr::AggregateFunction(AggregateFunction::new_udf(first_value_udaf(), vec![value], false, None, order_by, None))
+/// Whether it is a constant float with which the engine compares columns as PostgreSQL does.
+fn is_ordinary_float(expression: &Expr) -> bool {
+    match expression {
+        Expr::Literal(ScalarValue::Float32(Some(value)), _) => *value != 0.0 && !value.is_nan(),
+        Expr::Literal(ScalarValue::Float64(Some(value)), _) => *value != 0.0 && !value.is_nan(),
+        Expr::Cast(cast) => match cast.expr.as_ref() {
+            Expr::Literal(value, metadata)
+                if cast.field.data_type().is_floating() && value.data_type().is_numeric() =>
+            {
+                let value = value.cast_to(cast.field.data_type());
+                value.is_ok_and(|value| is_ordinary_float(&Expr::Literal(value, metadata.clone())))
+            }
+            _ => false,
+        },
+        _ => false,
+    }
 }
 
-fn call(function: &Arc<ScalarUDF>, argument: Expr) -> Expr {
-    Expr::ScalarFunction(ScalarFunction::new_udf(Arc::clone(function), vec![argument]))
+fn first_of(value: Expr) -> Expr {
+    let first = AggregateFunction::new_udf(first_value_udaf(), vec![value], false, None, Vec::new(), None);
+    Expr::AggregateFunction(first)
 }
 
 fn is_comparison(operator: Operator) -> bool {
