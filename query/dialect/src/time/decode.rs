@@ -441,8 +441,7 @@ impl Reading {
             return Err(Wrong::Format);
         }
         // What a zone means is known at a date only.
-        let is_of_region =
-            matches!(self.zone, Some(ZoneOf::Zone(zone)) if matches!(zone, Zone::Named(_) | Zone::American(_) | Zone::Posix(_)));
+        let is_of_region = matches!(self.zone, Some(ZoneOf::Zone(zone)) if matches!(zone, Zone::Named(_) | Zone::American(_) | Zone::Posix(_)));
         if !has_date && is_of_region {
             return Err(Wrong::Format);
         }
