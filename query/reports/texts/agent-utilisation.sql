@@ -22,7 +22,7 @@ with reported as (
 ),
 spent as (
     select agent, state, cast(time as date) as day,
-        least(seconds / 3600, 12.0 /* longest_hours */) as hours
+        cast(least(seconds / 3600, 12.0 /* longest_hours */) as numeric) as hours
     from reported
     where seconds is not null
 )
