@@ -10,6 +10,7 @@ use crate::bounds::unbounded;
 use crate::call::Call;
 use crate::function::Evaluate;
 use crate::types::{PgType, TYPE_KEY};
+use crate::varchar;
 use arrow_array::ArrayRef;
 use arrow_schema::{DataType, FieldRef, TimeUnit};
 use datafusion::common::config::ConfigOptions;
@@ -60,6 +61,15 @@ impl Casts {
     fn of_cast(&self, cast: Cast, schema: &DFSchema) -> Transformed<Expr> {
         let Ok(from) = cast.expr.get_type(schema) else { return Transformed::no(Expr::Cast(cast)) };
         let to = cast.field.data_type();
+        if let Some(wanted) = varchar::mark_of(&cast.field)
+            && (from == *to || from.is_null() || (PgType::of(&from) == PgType::Text && PgType::of(to) == PgType::Text))
+        {
+            let is_one = cast.expr.to_field(schema).is_ok_and(|(_, field)| varchar::mark_of(&field) == Some(wanted));
+            return match is_one {
+                true => Transformed::yes(*cast.expr),
+                false => Transformed::yes(call(as_it_is, *cast.expr, &from, cast.field)),
+            };
+        }
         if PgType::of(&from) == PgType::Text && PgType::of(to) == PgType::Text {
             // A `json` that is cast to text is called so no longer.
             let is_marked = |field: &FieldRef| field.metadata().contains_key(TYPE_KEY);
@@ -70,7 +80,11 @@ impl Casts {
             };
         }
         if from == *to {
-            return Transformed::no(Expr::Cast(cast));
+            let is_varchar = cast.expr.to_field(schema).is_ok_and(|(_, field)| varchar::mark_of(&field).is_some());
+            return match is_varchar {
+                true => Transformed::yes(call(as_it_is, *cast.expr, &from, cast.field)),
+                false => Transformed::no(Expr::Cast(cast)),
+            };
         }
         match self.rules.get(&(PgType::of(&from), PgType::of(to))) {
             Some(evaluate) if !is_of_other_unit(to) => Transformed::yes(call(*evaluate, *cast.expr, &from, cast.field)),
@@ -79,14 +93,40 @@ impl Casts {
     }
 
     fn of_node(&self, node: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+        let node = match node {
+            LogicalPlan::Union(union) => {
+                varchar::of_branches(union, |value, from, to| call(as_it_is, value, from, to))?
+            }
+            LogicalPlan::Unnest(unnest) => {
+                varchar::of_elements(unnest, |value, from, to| call(as_it_is, value, from, to))?
+            }
+            other => other,
+        };
         let schema = merge_schema(&node.inputs());
         let names = NamePreserver::new(&node);
+        let is_condition = matches!(node, LogicalPlan::Filter(_) | LogicalPlan::Join(_));
         let mut rewrite = |expression: Expr| -> Result<Transformed<Expr>> {
             let name = names.save(&expression);
+            // Only `pg_typeof` sees in a condition what a text is called.
+            let shows_marks = !is_condition
+                || expression
+                    .exists(|part| Ok(matches!(part, Expr::ScalarFunction(call) if call.name() == "pg_typeof")))?;
             let rewritten = expression.transform_up(|part| {
                 Ok(match part {
+                    Expr::Cast(cast) if !shows_marks && varchar::mark_of(&cast.field).is_some() => {
+                        match varchar::in_condition(cast, &schema) {
+                            Expr::Cast(cast) => Transformed::yes(self.of_cast(cast, &schema).data),
+                            other => Transformed::yes(other),
+                        }
+                    }
                     Expr::Cast(cast) => self.of_cast(cast, &schema),
-                    other => Transformed::no(other),
+                    other => match varchar::kept(&other, &schema).filter(|_| shows_marks) {
+                        Some(field) => {
+                            let data_type = field.data_type().clone();
+                            Transformed::yes(call(as_it_is, other, &data_type, field))
+                        }
+                        None => Transformed::no(other),
+                    },
                 })
             })?;
             Ok(rewritten.update_data(|expression| name.restore(expression)))
@@ -96,7 +136,13 @@ impl Casts {
             set @ Expr::GroupingSet(_) => set.map_children(&mut rewrite),
             other => rewrite(other),
         })?
-        .map_data(recomputed)
+        .map_data(recomputed)?
+        .map_data(|node| match node {
+            LogicalPlan::Aggregate(aggregate) => {
+                varchar::of_groups(aggregate, |value, from, to| call(as_it_is, value, from, to))
+            }
+            other => Ok(other),
+        })
     }
 }
 

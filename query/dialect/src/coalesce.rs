@@ -1,6 +1,7 @@
 //! `coalesce`, whose type is PostgreSQL's common type of numbers and of times (PostgreSQL 15, 10.5): of a numeric and a float
 //! the float, of a date and a time with time zone that. The engine evaluates it, and has the common types of all else.
 
+use crate::SqlError;
 use crate::function::common;
 use crate::types::PgType;
 use arrow_schema::{DataType, FieldRef};
@@ -49,7 +50,18 @@ impl ScalarUDFImpl for Coalesce {
         {
             return Ok(vec![data_type; types.len()]);
         }
-        self.engines.coerce_types(types)
+        match (self.engines.coerce_types(types), common(types)) {
+            (Ok(types), _) => Ok(types),
+            // A constant text is of the others' type.
+            (Err(_), Some(data_type)) => Ok(vec![data_type; types.len()]),
+            (Err(_), None) => {
+                let mut known = given.iter().filter(|known| **known != PgType::Unknown);
+                let first = known.next().unwrap_or(&PgType::Unknown);
+                let other = known.find(|other| *other != first).unwrap_or(first);
+                let message = format!("COALESCE types {first} and {other} cannot be matched");
+                Err(SqlError::new("42804", message).at("coalesce").into())
+            }
+        }
     }
 
     fn return_type(&self, types: &[DataType]) -> Result<DataType> {

@@ -11,6 +11,7 @@ use crate::bounds::unbounded;
 use crate::call::Call;
 use crate::error::SqlError;
 use crate::types::{PgType, TYPE_KEY, array_of, numeric};
+use crate::varchar;
 use arrow_array::ArrayRef;
 use arrow_schema::{DataType, Field, FieldRef};
 use datafusion::common::{Result, ScalarValue};
@@ -266,6 +267,11 @@ impl Function {
         self.resolve(types).is_ok()
     }
 
+    /// The Arrow types of the arguments of the form that arguments of these types mean.
+    pub(crate) fn argument_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
+        self.resolve(types).map(|(_, types)| types)
+    }
+
     /// As the engine calls it.
     pub(crate) fn udf(self) -> ScalarUDF {
         ScalarUDF::new_from_impl(self)
@@ -496,7 +502,8 @@ impl ScalarUDFImpl for Function {
             Returns::Named(_) | Returns::NamedAs(..) => {
                 let name = match form.returns {
                     Returns::NamedAs(argument, otherwise) => {
-                        args.arg_fields[argument].metadata().get(TYPE_KEY).map_or(otherwise, String::as_str)
+                        let known = args.arg_fields[argument].metadata().get(TYPE_KEY).map(String::as_str);
+                        known.filter(|known| matches!(*known, "json" | "jsonb")).unwrap_or(otherwise)
                     }
                     Returns::Named(name) => name,
                     _ => "text",
@@ -505,7 +512,13 @@ impl ScalarUDFImpl for Function {
                 return Ok(Arc::new(Field::new(self.name, DataType::Utf8View, true).with_metadata(metadata)));
             }
         };
-        Ok(Arc::new(Field::new(self.name, data_type, true)))
+        let field = Field::new(self.name, data_type, true);
+        Ok(Arc::new(match form.returns {
+            Returns::SameAs(argument) => varchar::same_as(field, &args.arg_fields[argument]),
+            Returns::ElementOf(argument) => varchar::element_of(field, &args.arg_fields[argument]),
+            Returns::ArrayOf(argument) => varchar::array_of_marked(field, &args.arg_fields[argument]),
+            _ => field,
+        }))
     }
 
     fn evaluate_bounds(&self, input: &[&Interval]) -> Result<Interval> {

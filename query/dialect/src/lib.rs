@@ -12,18 +12,21 @@
 
 #![forbid(unsafe_code)]
 
+mod adjacent;
 mod aggregate;
 mod array;
 mod bounds;
 mod call;
 mod cast;
 mod coalesce;
+mod common_types;
 mod error;
 mod function;
 mod json;
 mod number;
 mod operator;
 mod order;
+mod parameters;
 mod shown;
 mod statement;
 mod system;
@@ -31,10 +34,13 @@ mod text;
 mod time;
 mod types;
 mod unconstrained;
+mod varchar;
 
+pub use adjacent::joined_constants;
 pub use bounds::unbounded;
 pub use cast::recomputed;
 pub use error::SqlError;
+pub use parameters::parameter_types;
 pub use shown::{shown_batch, shown_values};
 pub use statement::{name_columns, rewrite, shown_name};
 pub use types::{SHOWN_SCALE, TYPE_KEY};
@@ -81,6 +87,7 @@ pub fn install(mut builder: SessionStateBuilder) -> SessionStateBuilder {
     rules.insert(0, Arc::new(number::Compared));
     rules.insert(0, Arc::new(order::CommonTypes));
     rules.insert(0, Arc::new(order::TextsAsIntervals));
+    rules.insert(0, Arc::new(common_types::OfParts));
     let builder = builder.with_analyzer_rule(Arc::new(order::Pinned));
     let builder = builder.with_analyzer_rule(Arc::new(order::ByKey::default()));
     let builder = builder.with_analyzer_rule(Arc::new(cast::Casts::new(casts.into_iter().flatten())));

@@ -3,10 +3,10 @@
 //! An operator is a [`Function`] whose name is its symbol. One whose operands fit no form is left to the engine.
 
 use crate::function::Function;
-use crate::types::PgType;
-use arrow_schema::DataType;
+use crate::types::{PgType, TYPE_KEY};
+use arrow_schema::{DataType, Field, FieldRef};
 use datafusion::common::{DFSchema, Result};
-use datafusion::logical_expr::expr::ScalarFunction;
+use datafusion::logical_expr::expr::{Placeholder, ScalarFunction};
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
 use datafusion::logical_expr::{Expr, ExprSchemable, ScalarUDF};
 use std::collections::HashMap;
@@ -43,18 +43,56 @@ impl ExprPlanner for Operators {
         let (Ok(right), Ok(left)) = (expr.right.get_type(schema), expr.left.get_type(schema)) else {
             return Ok(PlannerResult::Original(expr));
         };
-        let types: [DataType; 2] = [left, right];
-        // A parameter without a type gets that of the other operand from the engine.
-        if types.iter().any(|operand| PgType::of(operand) == PgType::Unknown) || !function.has_form_for(&types) {
-            return Ok(PlannerResult::Original(expr));
-        }
+        let mut types: [DataType; 2] = [left, right];
         let RawBinaryExpr { op, left, right } = expr;
-        let operands = [left, right];
-        if function.leaves(&operands) {
+        let mut operands = [left, right];
+        give_type(function, &mut operands, &mut types);
+        let are_known = types.iter().all(|operand| PgType::of(operand) != PgType::Unknown);
+        if !are_known || !function.has_form_for(&types) || function.leaves(&operands) {
             let [left, right] = operands;
             return Ok(PlannerResult::Original(RawBinaryExpr { op, left, right }));
         }
         let call = ScalarFunction::new_udf(Arc::clone(udf), operands.into());
         Ok(PlannerResult::Planned(Expr::ScalarFunction(call)))
+    }
+}
+
+/// A parameter without a type has that of the form that the operator means with the other operand. The engine would give it
+/// the other operand's: an interval is added to a time.
+fn give_type(function: &Function, operands: &mut [Expr; 2], types: &mut [DataType; 2]) {
+    for place in 0..2 {
+        let other = PgType::of(&types[1 - place]);
+        let Expr::Placeholder(Placeholder { field: field @ None, .. }) = &mut operands[place] else { continue };
+        if let Some(named) = of_json(function.symbol(), &other, place) {
+            types[place] = named.data_type().clone();
+            *field = Some(named);
+            continue;
+        }
+        // Two operands of unknown type are texts.
+        let texts = [DataType::Utf8View, DataType::Utf8View];
+        let resolved = match other {
+            PgType::Unknown => None,
+            PgType::Text if function.has_form_for(&texts) => Some(texts.into()),
+            PgType::Text => None,
+            _ => function.argument_types(types).ok(),
+        };
+        if let Some(data_type) = resolved.and_then(|resolved| resolved.into_iter().nth(place)) {
+            types[place] = data_type.clone();
+            *field = Some(Arc::new(Field::new("", data_type, true)));
+        }
+    }
+}
+
+/// What an operator of `jsonb` takes at its right, where a text is told by its form alone.
+fn of_json(symbol: &str, other: &PgType, place: usize) -> Option<FieldRef> {
+    match symbol {
+        "#>" | "#>>" | "#-" | "?|" | "?&" if place == 1 => {
+            Some(Arc::new(Field::new("", PgType::Array(Box::new(PgType::Text)).arrow(), true)))
+        }
+        "@>" | "<@" if *other == PgType::Text => {
+            let metadata = [(TYPE_KEY.to_owned(), "jsonb".to_owned())].into();
+            Some(Arc::new(Field::new("", DataType::Utf8View, true).with_metadata(metadata)))
+        }
+        _ => None,
     }
 }

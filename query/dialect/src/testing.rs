@@ -28,7 +28,8 @@ pub(crate) fn rows(context: &SessionContext, sql: &str) -> Result<Vec<Vec<Option
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
         let state = context.state();
-        let mut statement = state.sql_to_statement(sql, &Dialect::PostgreSQL)?;
+        let sql = crate::joined_constants(sql)?;
+        let mut statement = state.sql_to_statement(&sql, &Dialect::PostgreSQL)?;
         crate::statement::rewrite(&mut statement)?;
         let plan = state.statement_to_plan(statement).await?;
         let batches = context.execute_logical_plan(plan).await?.collect().await?;
@@ -115,7 +116,8 @@ fn constants_and_names_are_postgresqls() {
         ("SELECT pg_typeof(1.5)", "numeric"),
         ("SELECT pg_typeof(1e3)", "numeric"),
         ("SELECT 1e3", "1000"),
-        ("SELECT pg_typeof('x')", "text"),
+        ("SELECT pg_typeof('x')", "unknown"),
+        ("SELECT pg_typeof('x'::text)", "text"),
         ("SELECT pg_typeof(x) FROM (VALUES (1)) t(x) ORDER BY 1 LIMIT 1", "integer"),
         ("SELECT count(*) FROM (SELECT 1, 1) t", "1"),
         ("SELECT (1, 2) < (1, 3)", "true"),

@@ -10,6 +10,7 @@ use crate::error::SqlError;
 use crate::order::keys_of;
 use crate::time::interval_between;
 use crate::types::{PgType, array_of};
+use crate::varchar;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, IntervalMonthDayNanoType};
 use arrow_array::{Array, ArrayRef, UInt32Array, new_empty_array};
@@ -98,6 +99,15 @@ impl AggregateUDFImpl for OfSorted {
             Some(DataType::List(_)) => array_of(types[0].clone()),
             _ => types[0].clone(),
         })
+    }
+
+    fn return_field(&self, arguments: &[FieldRef]) -> Result<FieldRef> {
+        let types: Vec<DataType> = arguments.iter().map(|field| field.data_type().clone()).collect();
+        let field = Field::new(self.name, self.return_type(&types)?, true);
+        Ok(Arc::new(match types.get(1) {
+            Some(DataType::List(_)) => varchar::array_of_marked(field, &arguments[0]),
+            _ => varchar::same_as(field, &arguments[0]),
+        }))
     }
 
     fn accumulator(&self, arguments: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {

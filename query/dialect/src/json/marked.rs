@@ -11,8 +11,9 @@ use crate::function::{Function, form};
 use crate::types::PgType::{self, Bool, Text};
 use crate::types::TYPE_KEY;
 use arrow_array::ArrayRef;
+use arrow_schema::Field;
 use datafusion::common::{DFSchema, Result};
-use datafusion::logical_expr::expr::ScalarFunction;
+use datafusion::logical_expr::expr::{Placeholder, ScalarFunction};
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
 use datafusion::logical_expr::sqlparser::ast::BinaryOperator;
 use datafusion::logical_expr::{Expr, ExprSchemable, ScalarUDF};
@@ -48,15 +49,19 @@ fn is_marked(expression: &Expr, name: &str, schema: &DFSchema) -> bool {
     {
         return false;
     }
-    let mark = |field: &arrow_schema::Field| field.metadata().get(TYPE_KEY).is_some_and(|known| known == name);
+    let mark = |field: &Field| field.metadata().get(TYPE_KEY).is_some_and(|known| known == name);
     expression.to_field(schema).is_ok_and(|(_, field)| mark(&field))
 }
 
 impl ExprPlanner for Marked {
-    fn plan_binary_op(&self, expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
+    fn plan_binary_op(&self, mut expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
         use BinaryOperator::{Eq, Gt, GtEq, Lt, LtEq, Minus, NotEq, StringConcat};
         if !matches!(expr.op, StringConcat | Minus | Eq | NotEq | Lt | LtEq | Gt | GtEq) {
             return Ok(PlannerResult::Original(expr));
+        }
+        if matches!(expr.op, StringConcat | Eq | NotEq) {
+            give_type(&mut expr.left, &expr.right, schema);
+            give_type(&mut expr.right, &expr.left, schema);
         }
         // Only texts have marks, and the type is found faster.
         let is_text = |side: &Expr| side.get_type(schema).is_ok_and(|known| PgType::of(&known) == Text);
@@ -81,6 +86,16 @@ impl ExprPlanner for Marked {
         };
         let call = ScalarFunction::new_udf(Arc::clone(function), vec![expr.left, expr.right]);
         Ok(PlannerResult::Planned(Expr::ScalarFunction(call)))
+    }
+}
+
+/// A parameter without a type beside a `jsonb` is one.
+fn give_type(operand: &mut Expr, other: &Expr, schema: &DFSchema) {
+    if let Expr::Placeholder(Placeholder { field: field @ None, .. }) = operand
+        && is_marked(other, "jsonb", schema)
+    {
+        let metadata = [(TYPE_KEY.to_owned(), "jsonb".to_owned())].into();
+        *field = Some(Arc::new(Field::new("", PgType::Text.arrow(), true).with_metadata(metadata)));
     }
 }
 

@@ -6,7 +6,8 @@ use crate::SqlError;
 use crate::types::NUMERIC_DIGITS;
 use datafusion::common::Result;
 use datafusion::sql::sqlparser::ast::{
-    CastKind, DataType, DateTimeField, ExactNumberInfo, Expr, Interval, UnaryOperator, Value,
+    CastKind, DataType, DateTimeField, ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr,
+    FunctionArguments, Interval, UnaryOperator, Value,
 };
 
 /// A number with the sign that stands before it, so that the smallest bigint is one.
@@ -82,6 +83,22 @@ fn written_out(digits: &str) -> Result<String> {
 pub(super) fn is_integer(expression: &Expr) -> bool {
     matches!(expression, Expr::Cast { expr, data_type: DataType::Int(None), .. }
         if matches!(expr.as_ref(), Expr::Value(value) if matches!(value.value, Value::Number(..))))
+}
+
+/// Whether they are integers: constants, and NULLs or parameters beside them.
+pub(super) fn are_integers(arguments: &[Expr]) -> bool {
+    let is_unknown = |argument: &Expr| matches!(argument, Expr::Value(value) if matches!(value.value, Value::Null | Value::Placeholder(_)));
+    arguments.iter().any(is_integer) && arguments.iter().all(|argument| is_integer(argument) || is_unknown(argument))
+}
+
+/// A constant text as the argument of `pg_typeof` has no type yet, as a NULL has none.
+pub(super) fn forget_type(function: &mut Function) {
+    if let FunctionArguments::List(list) = &mut function.args
+        && let [FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(value)))] = list.args.as_mut_slice()
+        && matches!(value.value, Value::SingleQuotedString(_))
+    {
+        value.value = Value::Null;
+    }
 }
 
 /// A number without the type that [`number`] gave it, for places where the engine wants a plain number: LIMIT, positions in

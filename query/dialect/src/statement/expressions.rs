@@ -35,7 +35,7 @@ pub(super) fn rewritten(expression: Expr) -> Result<Expr> {
             matched("ilike_escape", negated, *expr, *pattern, escape)
         }
         Expr::Position { expr, r#in } => call("strpos", vec![*r#in, *expr]),
-        Expr::Substring { expr, substring_from, substring_for, .. } => {
+        Expr::Substring { expr, substring_from, substring_for, shorthand, .. } => {
             let from = substring_from.map(|from| *from);
             let length = substring_for.map(|length| *length);
             let arguments = match (from, length) {
@@ -45,7 +45,7 @@ pub(super) fn rewritten(expression: Expr) -> Result<Expr> {
                     vec![*expr, from.map_or_else(|| constants::number("1"), Ok)?, length]
                 }
             };
-            call("substring", arguments)
+            call(if shorthand { "substr" } else { "substring" }, arguments)
         }
         Expr::Overlay { expr, overlay_what, overlay_from, overlay_for } => {
             let mut arguments = vec![*expr, *overlay_what, *overlay_from];
@@ -159,7 +159,11 @@ fn cast(kind: CastKind, value: Expr, data_type: DataType) -> Result<Expr> {
     {
         return cut(kind, value, length);
     }
-    if matches!(data_type, DataType::Char(_) | DataType::Character(_)) {
+    let is_custom = |wanted: &str| match &data_type {
+        DataType::Custom(name, _) => function_name(name).is_some_and(|name| name == wanted),
+        _ => false,
+    };
+    if matches!(data_type, DataType::Char(_) | DataType::Character(_)) || is_custom("bpchar") {
         return Err(SqlError::not_supported("the type character(n) is not supported: use text or varchar(n)").into());
     }
     // The type of a parameter is that of its cast.
@@ -172,20 +176,24 @@ fn cast(kind: CastKind, value: Expr, data_type: DataType) -> Result<Expr> {
 
 /// A cast to `varchar(n)`, which cuts the text.
 fn cut(kind: CastKind, value: Expr, length: &CharacterLength) -> Result<Expr> {
-    let text = |expr| Expr::Cast { kind, expr: Box::new(expr), data_type: DataType::Text, array: false, format: None };
+    let expr = Box::new(value);
+    let whole = Expr::Cast { kind, expr, data_type: DataType::Varchar(None), array: false, format: None };
     match length {
         CharacterLength::IntegerLength { length: length @ 1.., .. } => {
-            Ok(call("left", vec![text(value), constants::number(&length.to_string())?]))
+            Ok(call("to_varchar_type", vec![whole, constants::number(&length.to_string())?]))
         }
         CharacterLength::IntegerLength { .. } => {
             Err(SqlError::invalid_parameter("length for type varchar must be at least 1").at("varchar").into())
         }
-        CharacterLength::Max => Ok(text(value)),
+        CharacterLength::Max => Ok(whole),
     }
 }
 
 /// A type that is written with the schema `pg_catalog`, without it.
 fn builtin(data_type: DataType) -> DataType {
+    if matches!(data_type, DataType::CharacterVarying(None) | DataType::CharVarying(None)) {
+        return DataType::Varchar(None);
+    }
     let DataType::Custom(name, arguments) = &data_type else { return data_type };
     if !arguments.is_empty() {
         return data_type;
@@ -197,7 +205,8 @@ fn builtin(data_type: DataType) -> DataType {
         Some("int8") => DataType::BigInt(None),
         Some("float4") => DataType::Real,
         Some("float8") => DataType::DoublePrecision,
-        Some("text" | "name" | "bpchar" | "varchar") => DataType::Text,
+        Some("text" | "name") => DataType::Text,
+        Some("varchar") => DataType::Varchar(None),
         Some("date") => DataType::Date,
         Some("timestamp") => DataType::Timestamp(None, datafusion::sql::sqlparser::ast::TimezoneInfo::None),
         Some("timestamptz") => DataType::Timestamp(None, datafusion::sql::sqlparser::ast::TimezoneInfo::WithTimeZone),
@@ -222,6 +231,9 @@ fn function_call(mut function: Function) -> Result<Expr> {
         function.name = ObjectName::from(vec![Ident::with_quote('"', name.clone())]);
     }
     super::named_arguments::in_places(&name, &mut function)?;
+    if name == "pg_typeof" {
+        constants::forget_type(&mut function);
+    }
     if let Some(datafusion::sql::sqlparser::ast::WindowType::WindowSpec(window)) = &mut function.over {
         super::queries::plain_frame(window);
     }
@@ -234,9 +246,13 @@ fn function_call(mut function: Function) -> Result<Expr> {
         {
             type_series([start, end, step]);
         }
-        let is_of_integers = name == "generate_series" && arguments.iter().all(constants::is_integer);
-        let rows = call("unnest", vec![call(array, arguments)]);
-        return if is_of_integers { cast(CastKind::Cast, rows, DataType::Int(None)) } else { Ok(rows) };
+        let is_of_integers = name == "generate_series" && constants::are_integers(&arguments);
+        let rows = |arguments| call("unnest", vec![call(array, arguments)]);
+        let integer = |value| cast(CastKind::Cast, value, DataType::Int(None));
+        return match is_of_integers {
+            true => integer(rows(arguments.into_iter().map(integer).collect::<Result<_>>()?)),
+            false => Ok(rows(arguments)),
+        };
     }
     if matches!(name.as_str(), "array_agg" | "string_agg" | "json_agg" | "jsonb_agg") {
         sort_distinct(&mut function);

@@ -16,6 +16,7 @@ mod queries;
 mod rows;
 mod selects;
 mod subqueries;
+mod values;
 
 pub use names::shown_name;
 
@@ -98,6 +99,7 @@ impl VisitorMut for Rewriting {
     }
 
     fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<Self::Break> {
+        values::same_texts(&mut query.body);
         flow(queries::after_parts(query))
     }
 

@@ -5,8 +5,8 @@
 //! so a doubled name gets a mark, which [`shown_name`] takes off the columns of the result.
 
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, Array, DataType, Expr, Ident, ObjectName, ObjectNamePart, Query, SelectItem, SetExpr, Subscript,
-    TrimWhereField,
+    AccessExpr, Array, BinaryOperator, DataType, Expr, Ident, ObjectName, ObjectNamePart, Query, SelectItem, SetExpr,
+    Subscript, TrimWhereField,
 };
 use std::collections::HashSet;
 
@@ -98,6 +98,7 @@ fn named(expression: &Expr) -> Option<(String, Strength)> {
         Expr::Subquery(query) => first_name(query).map(|name| (name, Strength::Strong)),
         Expr::Array(Array { .. }) => strong("array"),
         Expr::Tuple(_) => strong("row"),
+        Expr::BinaryOp { op: BinaryOperator::Overlaps, .. } => strong("overlaps"),
         Expr::Extract { .. } => strong("extract"),
         Expr::Ceil { .. } => strong("ceil"),
         Expr::Floor { .. } => strong("floor"),

@@ -246,12 +246,18 @@ fn series_of_integers(factor: &mut TableFactor) -> Result<()> {
     let TableFactor::Table { name, args: Some(args), alias, with_ordinality: false, .. } = &mut *factor else {
         return Ok(());
     };
-    let is_integer = |argument: &FunctionArg| {
-        matches!(argument, FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(value)))
-            if matches!(&value.value, Value::Number(digits, _) if digits.parse::<i32>().is_ok()))
+    let constant = |argument: &FunctionArg| match argument {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(value))) => Some(value.value.clone()),
+        _ => None,
     };
+    let is_integer = |value: &Value| matches!(value, Value::Number(digits, _) if digits.parse::<i32>().is_ok());
     let is_series = super::calls::function_name(name).is_some_and(|name| name == "generate_series");
-    if !is_series || !args.args.iter().all(is_integer) {
+    // A NULL beside integers is one.
+    let constants: Option<Vec<Value>> = args.args.iter().map(constant).collect();
+    let are_integers = constants.is_some_and(|all| {
+        all.iter().any(is_integer) && all.iter().all(|value| is_integer(value) || *value == Value::Null)
+    });
+    if !is_series || !are_integers {
         return Ok(());
     }
     let alias = alias.take();

@@ -34,7 +34,7 @@ fn pg_typeof(call: &Call) -> Result<ArrayRef> {
     let data_type = call.any(0).array().data_type().clone();
     let name = match PgType::of(&data_type) {
         PgType::Other => return Err(SqlError::not_supported("pg_typeof of a row is not supported").into()),
-        PgType::Text if call.mark(0).is_some() => call.mark(0).unwrap_or("text").to_owned(),
+        PgType::Text | PgType::Array(_) if call.mark(0).is_some() => call.mark(0).unwrap_or("text").to_owned(),
         // A constant without a type.
         PgType::Text if data_type == DataType::Utf8 => "text".to_owned(),
         known => known.to_string(),

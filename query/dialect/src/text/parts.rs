@@ -4,8 +4,9 @@ use super::budget::Budget;
 use super::regex::{substring_by_pattern, substring_similar};
 use crate::SqlError;
 use crate::call::Call;
-use crate::function::{Function, form};
+use crate::function::{Function, Returns, form};
 use crate::types::PgType::{Bool, Bytea, Int4, Text};
+use crate::varchar::VARCHAR;
 use arrow_array::ArrayRef;
 use arrow_array::types::Int32Type;
 use datafusion::common::Result;
@@ -25,7 +26,10 @@ pub(super) fn functions() -> Vec<Function> {
         Function::new("split_part", vec![form([Text, Text, Int4], || Text, split_part)]),
         Function::new("reverse", vec![form([Text], || Text, reverse)]),
         Function::new("repeat", vec![form([Text, Int4], || Text, repeat)]),
-        Function::new("to_varchar_type", vec![form([Text, Int4], || Text, to_varchar)]),
+        Function::new(
+            "to_varchar_type",
+            vec![form([Text, Int4], || Text, to_varchar).returning(Returns::Named(VARCHAR))],
+        ),
         Function::new("starts_with", vec![form([Text, Text], || Bool, starts_with)]),
     ]
 }

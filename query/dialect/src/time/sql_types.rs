@@ -31,6 +31,9 @@ impl TypePlanner for Times {
         {
             return Ok(Some(field));
         }
+        if let Some(field) = crate::varchar::planned(sql_type) {
+            return Ok(Some(field));
+        }
         let data_type = match sql_type {
             SqlType::Timestamp(None | Some(6..), zone) => {
                 if has_zone(zone) {

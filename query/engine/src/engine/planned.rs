@@ -40,7 +40,7 @@ use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::sql::sqlparser::dialect::dialect_from_str;
 use futures::FutureExt;
 use futures::stream::StreamExt;
-use holdfast_dialect::{name_columns, rewrite, shown_name};
+use holdfast_dialect::{joined_constants, name_columns, rewrite, shown_name};
 use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
 
@@ -277,7 +277,8 @@ pub(super) async fn logical_plan(
     if let Some(dialect) = dialect_from_str(dialect) {
         statement_bounds::check(text, dialect.as_ref())?;
     }
-    let mut parsed = state.sql_to_statement(text, &dialect).map_err(failed)?;
+    let text = joined_constants(text).map_err(failed)?;
+    let mut parsed = state.sql_to_statement(&text, &dialect).map_err(failed)?;
     read_only::check_statement(&parsed)?;
     check_series_arguments(&parsed)?;
     check_grouping_sets(&parsed)?;

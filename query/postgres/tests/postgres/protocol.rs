@@ -59,6 +59,16 @@ async fn counts_of_rows_are_bigint_and_arrays_have_the_type_of_the_other_side() 
         ("select id from events where time = any($1) limit $2", vec!["_timestamptz", "int8"]),
         ("select id from events where $1::int is null or rating = $1", vec!["int4"]),
         ("select coalesce(rating, $1) from events", vec!["int4"]),
+        (
+            "select gcd(3000000000, $1), justify_hours($2), age(time, $3) from events",
+            vec!["int8", "interval", "timestamptz"],
+        ),
+        (
+            "select case when $1 then rating else $2 end from events where $3 or not $4",
+            vec!["bool", "int4", "bool", "bool"],
+        ),
+        ("select rating, id::varchar from events union all select $1, $2", vec!["int4", "varchar"]),
+        ("select array[$1, null, rating], time + $2 from events", vec!["int4", "interval"]),
         ("select $1::uuid, $2::json, $3::interval, $4::int[]", vec!["uuid", "json", "interval", "_int4"]),
     ] {
         let prepared = client.prepare(statement).await.unwrap_or_else(|error| panic!("{statement}: {error:?}"));

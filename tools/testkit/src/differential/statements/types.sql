@@ -102,3 +102,83 @@ SELECT 1 AS "a b", 2 AS "ÄÖ", 3 AS "select";
 SHOW server_version_num;
 SHOW TimeZone;
 SHOW standard_conforming_strings;
+-- Whoever writes a long text on several lines.
+SELECT 'a' -- of two parts
+  'b' AS both, E'\t'
+'c' = E'\tc' AS escaped;
+SELECT 'a' 'b';
+SELECT count(*) FROM archive.sessions WHERE portal LIKE '%ac'
+  'me%';
+-- Reports that name the types of their columns.
+SELECT 'abc'::varchar, 'abc'::varchar(2), CAST(12345 AS varchar(3)), CAST(NULL AS varchar), varchar 'x';
+SELECT x, upper(x), x || 'b', x::text FROM (SELECT 'a'::varchar(5) AS x) t;
+SELECT coalesce(x, 'b'), CASE WHEN x = 'a' THEN x ELSE 'b' END, greatest(x, 'b'), nullif(x, 'b') FROM (SELECT 'a'::varchar AS x) t;
+SELECT x FROM (SELECT 'a'::varchar AS x UNION ALL SELECT 'b') t ORDER BY x;
+SELECT x FROM (SELECT upper('a') AS x UNION SELECT 'b'::varchar) t ORDER BY x;
+SELECT ARRAY['a'::varchar, 'b'], '{a}'::varchar[], (ARRAY['a'::varchar])[1], array_append(ARRAY['a'::varchar], 'b');
+SELECT portal::varchar(3) AS portal, count(*) FROM archive.sessions GROUP BY 1 ORDER BY 1;
+SELECT DISTINCT CAST(portal AS varchar) AS portal FROM archive.sessions ORDER BY 1;
+SELECT max(portal::varchar), min(portal::varchar(3)), mode() WITHIN GROUP (ORDER BY portal::varchar) FROM archive.sessions;
+SELECT session::varchar, lag(portal::varchar) OVER (ORDER BY session) FROM archive.sessions ORDER BY session LIMIT 5;
+SELECT count(*) FROM archive.sessions WHERE portal::varchar = 'acme' OR portal::varchar(2) = 'ac';
+SELECT a.portal FROM (SELECT DISTINCT portal::varchar AS portal FROM archive.sessions) a JOIN (SELECT DISTINCT portal FROM archive.sessions) b ON a.portal = b.portal ORDER BY 1;
+SELECT (SELECT max(portal)::varchar FROM archive.sessions), 'abc'::varchar(0);
+-- What unlike types have in common.
+SELECT coalesce(now(), DATE '2026-05-10') IS NULL, greatest(DATE '2026-05-10', TIMESTAMPTZ '2026-05-09 10:00+00'), least(1.5, 2.5::float8);
+SELECT CASE WHEN false THEN 1.5 ELSE 2.5::float8 END, CASE WHEN true THEN DATE '2026-05-10' ELSE TIMESTAMPTZ '2026-05-09 10:00+00' END, CASE WHEN false THEN 1 ELSE '2' END;
+SELECT nullif(1.5, 2.5::float8), nullif(1::smallint, 2::bigint), nullif(DATE '2026-05-10', TIMESTAMP '2026-05-10 00:00');
+SELECT ARRAY[1.5, 2.5::float8], ARRAY[DATE '2026-05-10', TIMESTAMPTZ '2026-05-09 10:00+00'], ARRAY[1, '2'];
+SELECT x FROM (SELECT 1.5 AS x UNION SELECT 2.5::float8) t ORDER BY 1;
+SELECT NULL AS x EXCEPT SELECT ARRAY[1];
+SELECT 2.5 AS x INTERSECT SELECT 2.5::float8;
+SELECT DATE '2026-05-10' AS x EXCEPT SELECT TIMESTAMPTZ '2026-05-09 10:00+00';
+SELECT * FROM (VALUES (1.5), (2.5::float8)) t(x) ORDER BY 1;
+SELECT * FROM generate_series(1, NULL, NULL) AS g;
+SELECT (DATE '2026-05-01', DATE '2026-05-10') OVERLAPS (DATE '2026-05-05', DATE '2026-05-20');
+-- Drivers that ask for the types of parameters before they have values.
+-- $1 = 12
+SELECT gcd(3000000000, $1);
+-- $1 = 30:00
+SELECT justify_hours($1);
+-- $1 = 2026-01-01 00:00:00+00
+SELECT age(TIMESTAMPTZ '2026-05-10 10:00+00', $1);
+-- $1 = 2
+SELECT array_position(ARRAY[1, 2], $1);
+-- $1 = 1
+-- $2 = 3
+SELECT ARRAY[$1, NULL, $2::integer];
+-- $1 = t
+-- $2 = 7
+SELECT CASE WHEN $1 THEN $2 ELSE 2.5 END;
+-- $1 = 7
+SELECT coalesce($1, 1), nullif($1, 2), greatest($1, 3);
+-- $1 = 7
+SELECT 1 UNION ALL SELECT $1 ORDER BY 1;
+-- $1 = t
+-- $2 = f
+SELECT $1 OR $2, NOT $1;
+-- $1 = t
+SELECT count(*) FROM archive.sessions WHERE $1;
+-- $1 = 1 day
+SELECT TIMESTAMP '2026-05-10 10:00' + $1, DATE '2026-05-10' = '2026-05-10';
+-- $1 = 1.5
+SELECT INTERVAL '1 day' * $1;
+-- $1 = {2,3}
+SELECT ARRAY[1] || $1;
+-- $1 = b
+SELECT 'a' || $1, 'abc'::varchar = $1;
+-- $1 = 2
+SELECT substr('abc', $1), left('abc', $1), round(1.255, $1);
+-- $1 = {"a": 1}
+SELECT '{"a": 1, "b": 2}'::jsonb @> $1;
+-- $1 = b
+SELECT '{"a": 1, "b": 2}'::jsonb -> $1;
+-- $1 = 2
+SELECT * FROM (VALUES (1), ($1)) t(x) ORDER BY 1;
+-- $1 = 5
+-- $2 = acme
+SELECT lag(session, $1, $2) OVER (ORDER BY session) FROM archive.sessions ORDER BY session LIMIT 8;
+-- $1 = 2026-05-10
+SELECT now() > $1, (DATE '2026-05-01', DATE '2026-05-12') OVERLAPS ($1, DATE '2026-05-20');
+-- $1 = abc
+SELECT $1::varchar(2), $1::varchar;

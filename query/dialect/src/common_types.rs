@@ -1,0 +1,356 @@
+//! The common type of branches, elements and set operations (PostgreSQL 15, 10.5), before the engine looks for its own: of a
+//! numeric and a float the float, of a date and a time with time zone that, and a constant text is read as what stands beside it.
+//!
+//! ```text
+//! plan ─▶ OfParts: casts of parts that have another type ─▶ types are coerced ─▶ Casts
+//! ```
+//!
+//! Whole numbers and numerics are left to the engine, whose common type of them is PostgreSQL's.
+
+use crate::cast::recomputed;
+use crate::function::common;
+use crate::types::PgType;
+use arrow_schema::{DataType, Field};
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{Column, DFSchema, JoinType, NullEquality, Result, ScalarValue};
+use datafusion::logical_expr::expr::{Case, ScalarFunction};
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::utils::merge_schema;
+use datafusion::logical_expr::{Cast, Distinct, Expr, ExprSchemable, LogicalPlan, Projection, Union, Values};
+use datafusion::optimizer::AnalyzerRule;
+use std::sync::Arc;
+
+/// Casts parts to their common type.
+#[derive(Debug)]
+pub(crate) struct OfParts;
+
+impl AnalyzerRule for OfParts {
+    fn name(&self) -> &str {
+        "types_of_parts"
+    }
+
+    fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
+        Ok(plan.transform_up_with_subqueries(of_node)?.data)
+    }
+}
+
+fn of_node(node: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+    let node = match node {
+        LogicalPlan::Union(union) => of_union(union)?,
+        LogicalPlan::Join(join)
+            if matches!(join.join_type, JoinType::LeftAnti | JoinType::LeftSemi)
+                && join.null_equality == NullEquality::NullEqualsNull =>
+        {
+            of_exception(LogicalPlan::Join(join))?
+        }
+        LogicalPlan::Values(values) => of_values(values)?,
+        other => other,
+    };
+    let schema = merge_schema(&node.inputs());
+    let names = NamePreserver::new(&node);
+    let mut rewrite = |expression: Expr| -> Result<Transformed<Expr>> {
+        let name = names.save(&expression);
+        let rewritten = expression.transform_up(|part| of_part(part, &schema))?;
+        Ok(rewritten.update_data(|expression| name.restore(expression)))
+    };
+    node.map_expressions(|expression| match expression {
+        set @ Expr::GroupingSet(_) => set.map_children(&mut rewrite),
+        other => rewrite(other),
+    })?
+    .map_data(recomputed)
+}
+
+/// A part of a common type, as far as PostgreSQL knows it.
+enum Part {
+    /// A value of this type.
+    Of(DataType),
+    /// A constant text, which is read as what stands beside it.
+    Text,
+    /// NULL, or a parameter.
+    Unknown,
+}
+
+fn part_of(expression: &Expr, schema: &DFSchema) -> Option<Part> {
+    if matches!(expression, Expr::Literal(value, None) if value.data_type().is_string()) {
+        return Some(Part::Text);
+    }
+    let data_type = expression.get_type(schema).ok()?;
+    Some(if data_type.is_null() { Part::Unknown } else { Part::Of(data_type) })
+}
+
+/// The type that parts become, if the engine would not find it.
+fn wanted(parts: &[Part]) -> Option<DataType> {
+    let known: Vec<DataType> = parts
+        .iter()
+        .filter_map(|part| match part {
+            Part::Of(data_type) => Some(data_type.clone()),
+            _ => None,
+        })
+        .collect();
+    let first = PgType::of(known.first()?);
+    let differ = known.iter().any(|other| PgType::of(other) != first);
+    let has_text = parts.iter().any(|part| matches!(part, Part::Text));
+    if !differ && !has_text {
+        return None;
+    }
+    if known.iter().any(|known| !is_plain(&PgType::of(known))) {
+        return None;
+    }
+    let data_type = if differ { common(&known)? } else { known.first()?.clone() };
+    match PgType::of(&data_type) {
+        PgType::Int2 | PgType::Int4 | PgType::Int8 | PgType::Numeric if !has_text => None,
+        PgType::Numeric => Some(PgType::Numeric.arrow()),
+        _ => Some(data_type),
+    }
+}
+
+/// Whether it is no text, array or row: those have no common type with others.
+fn is_plain(known: &PgType) -> bool {
+    !matches!(known, PgType::Text | PgType::Array(_) | PgType::Other | PgType::Unknown)
+}
+
+/// Whether a part is cast to the common type. A numeric keeps its digits.
+fn is_cast(part: &Part, to: &DataType) -> bool {
+    match part {
+        Part::Text => true,
+        Part::Unknown => false,
+        Part::Of(data_type) => data_type != to && PgType::of(to) != PgType::Numeric,
+    }
+}
+
+fn cast(value: Expr, to: &DataType) -> Expr {
+    Expr::Cast(Cast::new(Box::new(value), to.clone()))
+}
+
+/// The casts of expressions whose common type each of them gets.
+fn common_of(expressions: &[&Expr], schema: &DFSchema) -> Option<(DataType, Vec<bool>)> {
+    let parts: Vec<Part> = expressions.iter().map(|part| part_of(part, schema)).collect::<Option<_>>()?;
+    let to = wanted(&parts)?;
+    let casts = parts.iter().map(|part| is_cast(part, &to)).collect();
+    Some((to, casts))
+}
+
+fn of_part(part: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    Ok(match part {
+        Expr::Case(mut case) => {
+            let mut branches: Vec<&mut Expr> = case.when_then_expr.iter_mut().map(|(_, then)| then.as_mut()).collect();
+            branches.extend(case.else_expr.as_deref_mut());
+            let written: Vec<&Expr> = branches.iter().map(|branch| &**branch).collect();
+            let Some((to, casts)) = common_of(&written, schema) else {
+                return Ok(Transformed::no(Expr::Case(case)));
+            };
+            for (branch, is_cast) in branches.into_iter().zip(casts) {
+                if is_cast {
+                    *branch = cast(std::mem::replace(branch, null()), &to);
+                }
+            }
+            Transformed::yes(Expr::Case(case))
+        }
+        Expr::ScalarFunction(call) => match call.name() {
+            "coalesce" | "greatest" | "least" | "make_array" => {
+                let written: Vec<&Expr> = call.args.iter().collect();
+                let Some((to, casts)) = common_of(&written, schema) else {
+                    return Ok(Transformed::no(Expr::ScalarFunction(call)));
+                };
+                let arguments = call.args.into_iter().zip(casts);
+                let args = arguments.map(|(value, is_cast)| if is_cast { cast(value, &to) } else { value }).collect();
+                Transformed::yes(Expr::ScalarFunction(ScalarFunction::new_udf(call.func, args)))
+            }
+            "nullif" => of_nullif(call, schema)?,
+            _ => Transformed::no(Expr::ScalarFunction(call)),
+        },
+        other => Transformed::no(other),
+    })
+}
+
+fn null() -> Expr {
+    Expr::Literal(ScalarValue::Null, None)
+}
+
+/// `nullif` has the type that its first argument has for the operator `=`: its own, if there is an operator for both types.
+fn of_nullif(call: ScalarFunction, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    use PgType::{Date, Float4, Float8, Int2, Int4, Int8, Numeric, Timestamp, Timestamptz};
+    let unchanged = |call| Ok(Transformed::no(Expr::ScalarFunction(call)));
+    let [value, other] = call.args.as_slice() else { return unchanged(call) };
+    let (Ok(from), Ok(with)) = (value.get_type(schema), other.get_type(schema)) else { return unchanged(call) };
+    let (known, of_other) = (PgType::of(&from), PgType::of(&with));
+    if known == of_other || value.is_volatile() {
+        return unchanged(call);
+    }
+    let result = match (&known, &of_other) {
+        (Int2 | Int4 | Int8, Int2 | Int4 | Int8)
+        | (Date | Timestamp | Timestamptz, Date | Timestamp | Timestamptz)
+        | (Float4 | Float8, Int2 | Int4 | Int8 | Numeric | Float4 | Float8) => from.clone(),
+        (Int2 | Int4 | Int8 | Numeric, Float4 | Float8) => Float8.arrow(),
+        _ => return unchanged(call),
+    };
+    // Numbers are compared as floats of eight bytes where one is a float.
+    let compared = match known {
+        Float4 | Float8 | Numeric => Some(Float8.arrow()),
+        _ if matches!(of_other, Float4 | Float8) => Some(Float8.arrow()),
+        _ => common(&[from.clone(), with.clone()]),
+    };
+    let Some(compared) = compared else { return unchanged(call) };
+    let as_type = |value: &Expr, from: &DataType, to: &DataType| match from == to {
+        true => value.clone(),
+        false => cast(value.clone(), to),
+    };
+    let equal = as_type(value, &from, &compared).eq(as_type(other, &with, &compared));
+    let kept = as_type(value, &from, &result);
+    let empty = Expr::Literal(ScalarValue::try_from(&result)?, None);
+    Ok(Transformed::yes(Expr::Case(Case::new(None, vec![(Box::new(equal), Box::new(empty))], Some(Box::new(kept))))))
+}
+
+/// The part that a column of a branch is. A constant has no type only where the branch itself says it.
+fn part_of_column(branch: &LogicalPlan, column: usize) -> Part {
+    let is_text = match branch {
+        LogicalPlan::Projection(projection) => projection.expr.get(column).is_some_and(
+            |made| matches!(made.clone().unalias(), Expr::Literal(value, None) if value.data_type().is_string()),
+        ),
+        _ => false,
+    };
+    let data_type = branch.schema().field(column).data_type();
+    match is_text {
+        true => Part::Text,
+        false if data_type.is_null() => Part::Unknown,
+        false => Part::Of(data_type.clone()),
+    }
+}
+
+/// A branch whose columns are cast, where they have to be.
+fn cast_columns(branch: Arc<LogicalPlan>, casts: &[Option<DataType>]) -> Result<Arc<LogicalPlan>> {
+    if casts.iter().all(Option::is_none) {
+        return Ok(branch);
+    }
+    if let LogicalPlan::Distinct(Distinct::All(input)) = branch.as_ref() {
+        let input = cast_columns(Arc::clone(input), casts)?;
+        return Ok(Arc::new(LogicalPlan::Distinct(Distinct::All(input))));
+    }
+    let columns = branch.schema().iter().zip(casts).map(|((qualifier, field), to)| {
+        let column = Expr::Column(Column::new(qualifier.cloned(), field.name()));
+        match to {
+            Some(to) => cast(column, to).alias_qualified(qualifier.cloned(), field.name()),
+            None => column,
+        }
+    });
+    let columns = columns.collect();
+    Ok(Arc::new(LogicalPlan::Projection(Projection::try_new(columns, branch)?)))
+}
+
+fn of_union(union: Union) -> Result<LogicalPlan> {
+    let Union { inputs, schema } = union;
+    let wanted: Vec<Option<DataType>> = (0..schema.fields().len())
+        .map(|column| wanted(&inputs.iter().map(|input| part_of_column(input, column)).collect::<Vec<_>>()))
+        .collect();
+    if wanted.iter().all(Option::is_none) {
+        return Ok(LogicalPlan::Union(Union { inputs, schema }));
+    }
+    let inputs = inputs.into_iter().map(|input| {
+        let casts = wanted
+            .iter()
+            .enumerate()
+            .map(|(column, to)| to.clone().filter(|to| is_cast(&part_of_column(&input, column), to)));
+        let casts: Vec<Option<DataType>> = casts.collect();
+        cast_columns(input, &casts)
+    });
+    let inputs = inputs.collect::<Result<_>>()?;
+    let fields = schema.iter().zip(wanted).map(|((qualifier, field), to)| {
+        let data_type = to.unwrap_or_else(|| field.data_type().clone());
+        (qualifier.cloned(), Arc::new(Field::clone(field).with_data_type(data_type)))
+    });
+    let schema = DFSchema::new_with_metadata(fields.collect(), schema.metadata().clone())?;
+    Ok(LogicalPlan::Union(Union { inputs, schema: Arc::new(schema) }))
+}
+
+/// VALUES, whose rows the engine has cast already when it planned them.
+fn of_values(values: Values) -> Result<LogicalPlan> {
+    let Values { schema, mut values } = values;
+    let none = DFSchema::empty();
+    let mut types: Vec<DataType> = schema.fields().iter().map(|field| field.data_type().clone()).collect();
+    for (column, data_type) in types.iter_mut().enumerate() {
+        // Of a date and a time with time zone it has made a time without, of a numeric and a float a numeric.
+        if !matches!(PgType::of(data_type), PgType::Numeric | PgType::Timestamp) {
+            continue;
+        }
+        let written: Vec<&Expr> =
+            values.iter().filter_map(|row| row.get(column)).map(|value| before_cast(value, data_type)).collect();
+        let Some((to, casts)) = common_of(&written, &none) else { continue };
+        if PgType::of(&to) == PgType::of(data_type) {
+            continue;
+        }
+        let written: Vec<Expr> = written.into_iter().cloned().collect();
+        for ((row, value), is_cast) in values.iter_mut().zip(written).zip(casts) {
+            if let Some(place) = row.get_mut(column) {
+                let is_null = value.get_type(&none)?.is_null();
+                *place = if is_cast || is_null { cast(value, &to) } else { value };
+            }
+        }
+        *data_type = to;
+    }
+    let fields = schema.iter().zip(types).map(|((qualifier, field), data_type)| {
+        (qualifier.cloned(), Arc::new(Field::clone(field).with_data_type(data_type)))
+    });
+    let schema = DFSchema::new_with_metadata(fields.collect(), schema.metadata().clone())?;
+    Ok(LogicalPlan::Values(Values { schema: Arc::new(schema), values }))
+}
+
+/// What the engine has cast to the type of a column.
+fn before_cast<'e>(value: &'e Expr, data_type: &DataType) -> &'e Expr {
+    match value {
+        Expr::Alias(alias) => before_cast(&alias.expr, data_type),
+        Expr::Cast(cast) if cast.field.data_type() == data_type => &cast.expr,
+        other => other,
+    }
+}
+
+/// EXCEPT and INTERSECT, of which the engine makes joins, have the left branch's types there.
+fn of_exception(join: LogicalPlan) -> Result<LogicalPlan> {
+    let [left, right] = join.inputs()[..] else { return Ok(join) };
+    let columns = left.schema().fields().len();
+    let mut casts: [Vec<Option<DataType>>; 2] = Default::default();
+    for column in 0..columns {
+        let parts = [part_of_column(beneath(left), column), part_of_column(right, column)];
+        let to = match (&parts[0], &parts[1]) {
+            (Part::Unknown, Part::Of(data_type)) => Some(data_type.clone()),
+            (Part::Of(one), Part::Of(other)) if PgType::of(one) != PgType::of(other) => {
+                let are_plain = is_plain(&PgType::of(one)) && is_plain(&PgType::of(other));
+                are_plain.then(|| common(&[one.clone(), other.clone()])).flatten()
+            }
+            _ => wanted(&parts),
+        };
+        for (side, part) in parts.iter().enumerate() {
+            let is_cast = |to: &DataType| match part {
+                Part::Of(data_type) => data_type != to,
+                Part::Text | Part::Unknown => true,
+            };
+            casts[side].push(to.clone().filter(is_cast));
+        }
+    }
+    if casts.iter().flatten().all(Option::is_none) {
+        return Ok(join);
+    }
+    let sides = [left, right]
+        .into_iter()
+        .zip(&casts)
+        .map(|(side, casts)| cast_columns(Arc::new(side.clone()), casts).map(|side| side.as_ref().clone()));
+    let sides = sides.collect::<Result<_>>()?;
+    join.with_new_exprs(join.expressions(), sides)
+}
+
+fn beneath(branch: &LogicalPlan) -> &LogicalPlan {
+    match branch {
+        LogicalPlan::Distinct(Distinct::All(input)) => input,
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::compare;
+
+    #[test]
+    fn the_answers_are_postgresqls() {
+        compare(include_str!("common_types.tsv"));
+    }
+}
