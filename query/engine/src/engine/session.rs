@@ -219,10 +219,22 @@ async fn describe(
     let catalog = StatementCatalog::new(Arc::clone(shared), context.caller.clone());
     let plan = logical_plan(shared, &catalog.state(), text, Dialect::PostgreSQL, known).await?;
     let parameters = placeholders::types(&plan).map_err(|error| shared.classify(error))?;
+    // With the types of its parameters the statement is planned as it will be when they have values.
+    let mut types = known.to_vec();
+    types.resize(types.len().max(parameters.len()), None);
+    for (known, told) in types.iter_mut().zip(&parameters) {
+        *known = known.take().or_else(|| told.clone());
+    }
+    let typed = if types == known {
+        None
+    } else {
+        logical_plan(shared, &catalog.state(), text, Dialect::PostgreSQL, &types).await.ok()
+    };
+    let described = typed.as_ref().unwrap_or(&plan);
     // The types of branches and of set operations are known when they are coerced, unless that needs the values of parameters.
     let state = catalog.state();
-    let analyzed = state.analyzer().execute_and_check(plan.clone(), state.config_options(), |_, _| {});
-    let schema = analyzed.as_ref().map_or(plan.schema(), |analyzed| analyzed.schema());
+    let analyzed = state.analyzer().execute_and_check(described.clone(), state.config_options(), |_, _| {});
+    let schema = analyzed.as_ref().map_or(described.schema(), |analyzed| analyzed.schema());
     let description = Description { schema: shown(schema.inner()), parameters };
     if can_be_described(text, &plan).map_err(|error| shared.classify(error))? {
         context.descriptions.keep(key, description.clone());

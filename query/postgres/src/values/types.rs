@@ -54,6 +54,7 @@ fn named(name: &str) -> Option<Type> {
         "char" => Type::CHAR,
         "bpchar" | "character" => Type::BPCHAR,
         "varchar" | "character varying" => Type::VARCHAR,
+        "character varying[]" => Type::VARCHAR_ARRAY,
         "regclass" => Type::REGCLASS,
         "regtype" => Type::REGTYPE,
         "regproc" => Type::REGPROC,
