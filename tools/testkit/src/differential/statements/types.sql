@@ -104,7 +104,7 @@ SHOW TimeZone;
 SHOW standard_conforming_strings;
 -- Whoever writes a long text on several lines.
 SELECT 'a' -- of two parts
-  'b' AS both, E'\t'
+  'b' AS joined, E'\t'
 'c' = E'\tc' AS escaped;
 SELECT 'a' 'b';
 SELECT count(*) FROM archive.sessions WHERE portal LIKE '%ac'
