@@ -230,7 +230,7 @@ fn relabelled(
 /// Whether a column of a branch is a constant without a type.
 fn is_unknown_column(branch: &LogicalPlan, column: usize) -> bool {
     match branch {
-        LogicalPlan::Projection(projection) => match projection.expr.get(column).map(Expr::clone).map(Expr::unalias) {
+        LogicalPlan::Projection(projection) => match projection.expr.get(column).cloned().map(Expr::unalias) {
             // A projection that only casts what another one computes.
             Some(Expr::Cast(cast)) if matches!(*cast.expr, Expr::Column(_)) => {
                 is_unknown_column(&projection.input, column)

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -17,6 +17,10 @@ pub const PASSWORD: &str = "testkit-secret-password";
 pub const DATABASE: &str = "postgres";
 
 const START_LIMIT: Duration = Duration::from_secs(60);
+/// What a server says that is started before all processes of the one before have ended.
+const STILL_IN_USE: &str = "pre-existing shared memory block";
+/// After how long it is started again then.
+const RETRY_AFTER: Duration = Duration::from_millis(200);
 
 /// A running server, killed when this value is dropped.
 #[derive(Debug)]
@@ -97,14 +101,25 @@ impl Postgres {
     /// [`Error::Ended`] or [`Error::TimedOut`] with the end of the server's log.
     pub async fn restart(&mut self) -> Result<(), Error> {
         self.kill();
-        let mut command = tools::unprivileged(&self.binaries.join("postgres"), "postgres")?;
-        command.arg("-D").arg(self.folder.path().join("data")).args(["-p", &self.port.to_string()]);
-        command.args(["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off"]);
-        command.stdin(Stdio::null());
-        let mut child = ChildProcess::spawn("postgres", &mut command, self.folder.path())?;
-        child.wait_until(START_LIMIT, || async { self.execute("SELECT 1").is_ok() }).await?;
-        self.child = Some(child);
-        Ok(())
+        let begun = Instant::now();
+        loop {
+            let mut command = tools::unprivileged(&self.binaries.join("postgres"), "postgres")?;
+            command.arg("-D").arg(self.folder.path().join("data")).args(["-p", &self.port.to_string()]);
+            command.args(["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off"]);
+            command.stdin(Stdio::null());
+            let mut child = ChildProcess::spawn("postgres", &mut command, self.folder.path())?;
+            match child.wait_until(START_LIMIT, || async { self.execute("SELECT 1").is_ok() }).await {
+                // The processes of a server that was killed end a moment after it.
+                Err(Error::Ended { log, .. }) if log.contains(STILL_IN_USE) && begun.elapsed() < START_LIMIT => {
+                    tokio::time::sleep(RETRY_AFTER).await;
+                }
+                started => {
+                    started?;
+                    self.child = Some(child);
+                    return Ok(());
+                }
+            }
+        }
     }
 }
 

@@ -174,7 +174,11 @@ fn branches(mut case: Case, mut is_new: bool, schema: &DFSchema) -> Result<Trans
 fn compare(operands: &mut [&mut Expr], schema: &DFSchema, wanted: fn(&[DataType]) -> Option<DataType>) -> bool {
     let types: Result<Vec<DataType>> = operands.iter().map(|operand| operand.get_type(schema)).collect();
     let Ok(Some(wanted)) = types.map(|types| wanted(&types)) else { return false };
-    operands.iter_mut().fold(false, |is_new, operand| cast(operand, &wanted, schema) || is_new)
+    let mut is_new = false;
+    for operand in operands {
+        is_new |= cast(operand, &wanted, schema);
+    }
+    is_new
 }
 
 fn cast(operand: &mut Expr, wanted: &DataType, schema: &DFSchema) -> bool {

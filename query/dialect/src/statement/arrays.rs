@@ -20,19 +20,19 @@ const OPEN_END: &str = "2147483647";
 /// A comparison with the elements of an array, or a slice with an open end. Others stay as they are.
 pub(super) fn rewritten(expression: Expr) -> Result<Expr> {
     Ok(match expression {
-        Expr::AnyOp { left, compare_op, right, .. } => match subquery(*right) {
+        Expr::AnyOp { left, compare_op, right, .. } => match subquery(right) {
             Ok(subquery) if compare_op == BinaryOperator::Eq => {
-                Expr::InSubquery { expr: left, subquery: Box::new(subquery), negated: false }
+                Expr::InSubquery { expr: left, subquery, negated: false }
             }
-            Ok(query) => compared(any(&compare_op)?, *left, query, false)?,
-            Err(right) => call(any(&compare_op)?, vec![*left, array(right)]),
+            Ok(query) => compared(any(&compare_op)?, *left, *query, false)?,
+            Err(right) => call(any(&compare_op)?, vec![*left, array(*right)]),
         },
-        Expr::AllOp { left, compare_op, right } => match subquery(*right) {
+        Expr::AllOp { left, compare_op, right } => match subquery(right) {
             Ok(subquery) if compare_op == BinaryOperator::NotEq => {
-                Expr::InSubquery { expr: left, subquery: Box::new(subquery), negated: true }
+                Expr::InSubquery { expr: left, subquery, negated: true }
             }
-            Ok(query) => compared(all(&compare_op)?, *left, query, true)?,
-            Err(right) => call(all(&compare_op)?, vec![*left, array(right)]),
+            Ok(query) => compared(all(&compare_op)?, *left, *query, true)?,
+            Err(right) => call(all(&compare_op)?, vec![*left, array(*right)]),
         },
         Expr::Like { negated: false, any: true, expr, pattern, escape_char: None } => {
             call("any_like", vec![*expr, array(*pattern)])

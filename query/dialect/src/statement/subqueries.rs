@@ -72,12 +72,12 @@ fn value(written: Expr) -> Result<Expr, SqlError> {
     })
 }
 
-/// The subquery that an expression is.
-pub(super) fn subquery(expression: Expr) -> Result<Query, Expr> {
-    match expression {
-        Expr::Subquery(query) => Ok(*query),
-        Expr::Nested(inner) => subquery(*inner),
-        other => Err(other),
+/// The subquery that an expression is, or the expression.
+pub(super) fn subquery(expression: Box<Expr>) -> Result<Box<Query>, Box<Expr>> {
+    match *expression {
+        Expr::Subquery(query) => Ok(query),
+        Expr::Nested(inner) => subquery(inner),
+        other => Err(Box::new(other)),
     }
 }
 

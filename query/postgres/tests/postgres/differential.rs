@@ -24,7 +24,7 @@ async fn the_answers_are_those_of_postgresql() {
     let mut statements: Vec<_> = (0..GENERATED).map(|number| generator.statement(SEED, number)).collect();
     statements.extend(written_statements().unwrap());
     let report = run(&pair.sides(), statements, Options::default(), |_| {}).await;
-    eprintln!("{}", report.summary());
+    eprintln!("{}\n{}", report.summary(), failures(&report));
     assert!(report.silent().count() <= KNOWN, "{}", failures(&report));
 }
 
