@@ -267,7 +267,7 @@ fn to_string(call: &Call) -> Result<ArrayRef> {
     call.texts(|row| {
         let (Some(array), Some(separator)) = (arrays.get(row), separators.get(row)) else { return Ok(None) };
         let for_null = for_null.as_ref().and_then(|for_null| for_null.get(row));
-        let texts = texts(&super::elements::flat(&array))?;
+        let texts = texts(&super::nested::flat(&array))?;
         let parts: Vec<&str> = texts.iter().filter_map(|text| text.or(for_null)).collect();
         let bytes = parts.iter().map(|part| part.len().saturating_add(separator.len()));
         budget.take(bytes.fold(0, usize::saturating_add))?;

@@ -3,7 +3,8 @@
 //! `x = ANY (array)` is the call `any_eq(x, array)`, `x < ALL (array)` is `all_lt(x, array)`: NULL if the elements that are
 //! known do not decide.
 
-use super::elements::{Comparisons, comparator, flat};
+use super::elements::{Comparisons, comparator};
+use super::nested::flat;
 use crate::call::Call;
 use crate::function::{Form, Function, Returns, Takes, form};
 use crate::types::PgType::{self, Bool, Float8, Int8, Numeric, Text};

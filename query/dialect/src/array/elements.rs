@@ -4,7 +4,6 @@
 use crate::SqlError;
 use crate::order::keys_of;
 use crate::types::PgType;
-use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef};
 use arrow_ord::ord::{DynComparator, make_comparator};
 use arrow_schema::{DataType, SortOptions};
@@ -32,18 +31,6 @@ impl Comparisons {
             None => return Err(SqlError::new("54000", "a call of a function would compare too many elements")),
         }
         Ok(())
-    }
-}
-
-/// All elements of an array of arrays, one behind the other.
-pub(crate) fn flat(values: &ArrayRef) -> ArrayRef {
-    match values.as_list_opt::<i32>() {
-        None => Arc::clone(values),
-        Some(lists) => {
-            let offsets = lists.value_offsets();
-            let (first, last) = (offsets[0] as usize, offsets[lists.len()] as usize);
-            flat(&lists.values().slice(first, last - first))
-        }
     }
 }
 

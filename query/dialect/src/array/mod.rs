@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `written` | `{a,"b c",NULL}` as it is written and read |
 //! | `elements` | the elements of one array, and how they compare |
+//! | `nested` | arrays of arrays |
 //! | `shape` | dimensions |
 //! | `build` | arrays that are made of others |
 //! | `find` | elements that are looked for |
@@ -16,12 +17,13 @@ mod casts;
 mod compare;
 mod elements;
 mod find;
+mod nested;
 mod shape;
 mod subscripts;
 mod written;
 
 pub(crate) use casts::casts;
-pub(crate) use elements::flat;
+pub(crate) use nested::flat;
 pub(crate) use shape::lengths;
 pub(crate) use subscripts::Subscripts;
 pub(crate) use written::{read_texts, texts};

@@ -34,6 +34,7 @@ mod posix;
 mod preimage;
 mod shift;
 mod sql_types;
+mod starts;
 mod to_char;
 mod tokens;
 mod truncate;

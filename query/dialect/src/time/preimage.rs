@@ -6,7 +6,7 @@
 //! | `extract(year FROM t) = 2026` | the year |
 
 use super::calendar::{DAY, Date, HOUR, MINUTE, SECOND, is_finite, join};
-use super::truncate::start;
+use super::starts::start;
 use super::words::Unit;
 use super::zone::Zone;
 use crate::function::Preimage;
