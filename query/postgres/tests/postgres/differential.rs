@@ -9,7 +9,7 @@ use std::fmt::Write;
 const SEED: u64 = 20_260_510;
 const GENERATED: u64 = 5_000;
 /// Statements that differ silently, at most. They are known and to be mended, and none may be added.
-const KNOWN: usize = 59;
+const KNOWN: usize = 2;
 /// Kinds of differences that are printed.
 const PRINTED: usize = 60;
 
