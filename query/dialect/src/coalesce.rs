@@ -69,6 +69,10 @@ impl ScalarUDFImpl for Coalesce {
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
+        // The engine expects a first one.
+        if args.arg_fields.is_empty() {
+            return Err(SqlError::new("42601", "syntax error at or near \")\"").at("coalesce").into());
+        }
         self.engines.return_field_from_args(args)
     }
 
