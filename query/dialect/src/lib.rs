@@ -20,6 +20,7 @@ mod call;
 mod cast;
 mod coalesce;
 mod common_types;
+mod comparison;
 mod error;
 mod function;
 mod json;

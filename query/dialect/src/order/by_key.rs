@@ -13,6 +13,7 @@
 //! the comparison of a float with a constant one that is neither zero nor NaN.
 
 use super::keys::{function, have_key};
+use crate::comparison::is_comparison;
 use crate::time::DIFFERENCE;
 use crate::types::PgType;
 use arrow_schema::DataType;
@@ -28,7 +29,7 @@ use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExp
 use datafusion::logical_expr::utils::{grouping_set_to_exprlist, merge_schema};
 use datafusion::logical_expr::{
     Aggregate, Between, BinaryExpr, Case, Cast, Distinct, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder,
-    Operator, ScalarUDF,
+    ScalarUDF,
 };
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::sql::sqlparser::ast::BinaryOperator;
@@ -384,18 +385,4 @@ fn is_ordinary_float(expression: &Expr) -> bool {
 fn first_of(value: Expr) -> Expr {
     let first = AggregateFunction::new_udf(first_value_udaf(), vec![value], false, None, Vec::new(), None);
     Expr::AggregateFunction(first)
-}
-
-fn is_comparison(operator: Operator) -> bool {
-    matches!(
-        operator,
-        Operator::Eq
-            | Operator::NotEq
-            | Operator::Lt
-            | Operator::LtEq
-            | Operator::Gt
-            | Operator::GtEq
-            | Operator::IsDistinctFrom
-            | Operator::IsNotDistinctFrom
-    )
 }

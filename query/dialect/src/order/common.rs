@@ -10,6 +10,7 @@
 //! compared with others.
 
 use crate::cast::recomputed;
+use crate::comparison::is_comparison;
 use crate::function::common;
 use crate::types::{PgType, array_of};
 use arrow_schema::DataType;
@@ -403,18 +404,4 @@ fn is_number(of: &PgType) -> bool {
 
 fn cast(value: Expr, to: &DataType) -> Expr {
     Expr::Cast(Cast::new(Box::new(value), to.clone()))
-}
-
-fn is_comparison(operator: Operator) -> bool {
-    matches!(
-        operator,
-        Operator::Eq
-            | Operator::NotEq
-            | Operator::Lt
-            | Operator::LtEq
-            | Operator::Gt
-            | Operator::GtEq
-            | Operator::IsDistinctFrom
-            | Operator::IsNotDistinctFrom
-    )
 }
