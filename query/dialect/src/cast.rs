@@ -155,8 +155,17 @@ pub fn recomputed(node: LogicalPlan) -> Result<LogicalPlan> {
     let is_nullable = |column: usize| {
         inputs.iter().any(|input| input.schema().fields().get(column).is_some_and(|field| field.is_nullable()))
     };
+    // A branch that was called so may be cast to a plain text.
+    let is_called = |column: usize, mark: &String| {
+        let of_inputs = inputs.iter().filter_map(|input| input.schema().fields().get(column));
+        of_inputs.into_iter().any(|field| field.metadata().get(TYPE_KEY) == Some(mark))
+    };
     let fields = schema.iter().enumerate().map(|(column, (qualifier, field))| {
-        (qualifier.cloned(), Arc::new(field.as_ref().clone().with_nullable(is_nullable(column))))
+        let mut field = field.as_ref().clone().with_nullable(is_nullable(column));
+        if field.metadata().get(TYPE_KEY).is_some_and(|mark| !is_called(column, mark)) {
+            field.metadata_mut().remove(TYPE_KEY);
+        }
+        (qualifier.cloned(), Arc::new(field))
     });
     let schema = DFSchema::new_with_metadata(fields.collect(), schema.metadata().clone())?;
     Ok(LogicalPlan::Union(Union { inputs, schema: Arc::new(schema) }))

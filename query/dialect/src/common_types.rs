@@ -21,6 +21,9 @@ use datafusion::logical_expr::{Cast, Distinct, Expr, ExprSchemable, LogicalPlan,
 use datafusion::optimizer::AnalyzerRule;
 use std::sync::Arc;
 
+/// A NULL without a type.
+static UNKNOWN: Expr = Expr::Literal(ScalarValue::Null, None);
+
 /// Casts parts to their common type.
 #[derive(Debug)]
 pub(crate) struct OfParts;
@@ -300,6 +303,7 @@ fn before_cast<'e>(value: &'e Expr, data_type: &DataType) -> &'e Expr {
     match value {
         Expr::Alias(alias) => before_cast(&alias.expr, data_type),
         Expr::Cast(cast) if cast.field.data_type() == data_type => &cast.expr,
+        Expr::Literal(value, None) if value.is_null() => &UNKNOWN,
         other => other,
     }
 }

@@ -5,7 +5,7 @@
 use crate::function::Function;
 use crate::types::{PgType, TYPE_KEY};
 use arrow_schema::{DataType, Field, FieldRef};
-use datafusion::common::{DFSchema, Result};
+use datafusion::common::{DFSchema, Result, ScalarValue};
 use datafusion::logical_expr::expr::{Placeholder, ScalarFunction};
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
 use datafusion::logical_expr::{Expr, ExprSchemable, ScalarUDF};
@@ -47,6 +47,7 @@ impl ExprPlanner for Operators {
         let RawBinaryExpr { op, left, right } = expr;
         let mut operands = [left, right];
         give_type(function, &mut operands, &mut types);
+        null_of_same_type(function, &mut operands, &mut types);
         let are_known = types.iter().all(|operand| PgType::of(operand) != PgType::Unknown);
         if !are_known || !function.has_form_for(&types) || function.leaves(&operands) {
             let [left, right] = operands;
@@ -79,6 +80,25 @@ fn give_type(function: &Function, operands: &mut [Expr; 2], types: &mut [DataTyp
         if let Some(data_type) = resolved.and_then(|resolved| resolved.into_iter().nth(place)) {
             types[place] = data_type.clone();
             *field = Some(Arc::new(Field::new("", data_type, true)));
+        }
+    }
+}
+
+/// A NULL beside a time or an array is one of its type, if there is an operator for two of them (PostgreSQL 15, 10.2, rule 2a).
+fn null_of_same_type(function: &Function, operands: &mut [Expr; 2], types: &mut [DataType; 2]) {
+    use PgType::{Array, Date, Interval, Time, Timestamp, Timestamptz};
+    for place in 0..2 {
+        let other = types[1 - place].clone();
+        let is_of_these = matches!(PgType::of(&other), Array(_) | Date | Interval | Time | Timestamp | Timestamptz);
+        if is_of_these
+            && matches!(&operands[place], Expr::Literal(value, _) if value.data_type().is_null())
+            && function
+                .argument_types(&[other.clone(), other.clone()])
+                .is_ok_and(|taken| taken == [other.clone(), other.clone()])
+            && let Ok(null) = ScalarValue::try_new_null(&other)
+        {
+            operands[place] = Expr::Literal(null, None);
+            types[place] = other;
         }
     }
 }

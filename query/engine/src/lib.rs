@@ -44,6 +44,6 @@ pub use engine::{
     StatementRuntime, TYPE_KEY, check_bounds, timeline,
 };
 pub use error::{QueryError, StatementError, Unrecorded};
-pub use holdfast_dialect::{shown_batch, shown_values};
+pub use holdfast_dialect::{name_columns, shown_batch, shown_values};
 pub use scan::{FooterCache, Notice, Reads, Subjects};
 pub use visibility::{Rows, Scope, Visibility};

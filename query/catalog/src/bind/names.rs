@@ -63,9 +63,6 @@ fn found(expr: &Expr) -> Option<(String, bool)> {
             Some(TrimWhereField::Trailing) => "rtrim",
             _ => "btrim",
         }),
-        Expr::Value(value) if matches!(value.value, sqlparser::ast::Value::Boolean(_)) => {
-            Some(("bool".to_owned(), false))
-        }
         _ => None,
     }
 }

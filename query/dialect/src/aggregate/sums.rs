@@ -338,9 +338,9 @@ pub(super) struct FloatSum<T: ArrowPrimitiveType> {
     count: i64,
 }
 
-impl<T: ArrowPrimitiveType> Default for FloatSum<T> {
+impl<T: FloatAddend> Default for FloatSum<T> {
     fn default() -> Self {
-        Self { sum: T::Native::default(), count: 0 }
+        Self { sum: T::START, count: 0 }
     }
 }
 
@@ -352,18 +352,23 @@ impl<T: ArrowPrimitiveType> Clone for FloatSum<T> {
 
 /// A float type whose values are added.
 pub(super) trait FloatAddend: ArrowPrimitiveType + std::fmt::Debug {
+    /// What a sum begins with: the negative zero, to which each value is added unchanged.
+    const START: Self::Native;
     fn is_overflow(sum: Self::Native, one: Self::Native, other: Self::Native) -> bool;
     fn average(sum: Self::Native, count: i64) -> f64;
     fn with_one_nan(sum: Self::Native) -> Self::Native;
 }
 
 impl FloatAddend for Float64Type {
+    const START: f64 = -0.0;
+
     fn is_overflow(sum: f64, one: f64, other: f64) -> bool {
         sum.is_infinite() && one.is_finite() && other.is_finite()
     }
 
     fn average(sum: f64, count: i64) -> f64 {
-        with_one_nan(sum / count as f64)
+        // PostgreSQL's sum for an average begins with the positive zero.
+        with_one_nan((sum + 0.0) / count as f64)
     }
 
     fn with_one_nan(sum: f64) -> f64 {
@@ -372,12 +377,14 @@ impl FloatAddend for Float64Type {
 }
 
 impl FloatAddend for Float32Type {
+    const START: f32 = -0.0;
+
     fn is_overflow(sum: f32, one: f32, other: f32) -> bool {
         sum.is_infinite() && one.is_finite() && other.is_finite()
     }
 
     fn average(sum: f32, count: i64) -> f64 {
-        with_one_nan(f64::from(sum) / count as f64)
+        with_one_nan(f64::from(sum + 0.0) / count as f64)
     }
 
     fn with_one_nan(sum: f32) -> f32 {

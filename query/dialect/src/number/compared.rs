@@ -143,6 +143,14 @@ fn of_part(part: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
             return branches(Case { expr: Some(value), when_then_expr, else_expr }, is_new, schema);
         }
         Expr::Case(case) => return branches(case, false, schema),
+        // A row that is not there has a value of the same type.
+        Expr::WindowFunction(mut window) if matches!(window.fun.name(), "lag" | "lead") => {
+            let is_new = match window.params.args.as_mut_slice() {
+                [value, _, default] => compare(&mut [value, default], schema, of_results),
+                _ => false,
+            };
+            Transformed::new_transformed(Expr::WindowFunction(window), is_new)
+        }
         Expr::InSubquery(InSubquery { mut expr, mut subquery, negated }) => {
             let of_rows = Arc::clone(subquery.subquery.schema());
             let wanted = match (expr.get_type(schema), of_rows.fields().first()) {
@@ -167,7 +175,7 @@ fn of_part(part: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
 fn branches(mut case: Case, mut is_new: bool, schema: &DFSchema) -> Result<Transformed<Expr>> {
     let thens = case.when_then_expr.iter_mut().map(|(_, then)| &mut **then);
     let mut all: Vec<&mut Expr> = thens.chain(case.else_expr.as_deref_mut()).collect();
-    is_new |= compare(&mut all, schema, united);
+    is_new |= compare(&mut all, schema, of_results);
     Ok(Transformed::new_transformed(Expr::Case(case), is_new))
 }
 
@@ -213,6 +221,15 @@ fn united(types: &[DataType]) -> Option<DataType> {
     of_numerics(types)
 }
 
+/// The common type of results, which what stands around them asks for before the engine has found it.
+fn of_results(types: &[DataType]) -> Option<DataType> {
+    let known = numbers(types)?;
+    match known.contains(&PgType::Float8) || known.contains(&PgType::Float4) {
+        true => united(types),
+        false => of_numerics(types).or_else(|| of_smaller_numerics(types)),
+    }
+}
+
 /// The types, without those that are not known; `None` if one is no number.
 fn numbers(types: &[DataType]) -> Option<Vec<PgType>> {
     let known: Vec<PgType> = types.iter().map(PgType::of).filter(|known| *known != PgType::Unknown).collect();
@@ -225,6 +242,19 @@ fn numbers(types: &[DataType]) -> Option<Vec<PgType>> {
 
 /// The numeric that holds all of them. `None` if they are of one type, if none is a numeric, or if the engine's smaller ones hold them.
 fn of_numerics(types: &[DataType]) -> Option<DataType> {
+    let (digits, scale, is_large) = digits_of_all(types)?;
+    (is_large || digits > SMALLER_DIGITS).then(|| numeric(scale))
+}
+
+/// The engine's smaller numeric that holds all of them. `None` if they are of one type, or if none is a numeric.
+fn of_smaller_numerics(types: &[DataType]) -> Option<DataType> {
+    let (digits, scale, _) = digits_of_all(types)?;
+    Some(DataType::Decimal128(u8::try_from(digits).ok()?, scale))
+}
+
+/// The digits and the scale of a numeric that holds all of them, and whether one of them is of more digits than the engine's smaller
+/// ones have. `None` if they are of one type, or if none is a numeric.
+fn digits_of_all(types: &[DataType]) -> Option<(i32, i8, bool)> {
     let (mut scale, mut whole, mut has_numeric, mut is_large) = (0_i8, 0_i32, false, false);
     for given in types {
         let digits = match given {
@@ -243,9 +273,5 @@ fn of_numerics(types: &[DataType]) -> Option<DataType> {
         whole = whole.max(digits);
     }
     let are_the_same = types.iter().all(|given| *given == types[0]);
-    let fit = !is_large && whole + i32::from(scale) <= SMALLER_DIGITS;
-    if !has_numeric || are_the_same || fit {
-        return None;
-    }
-    Some(numeric(scale))
+    (has_numeric && !are_the_same).then_some((whole + i32::from(scale), scale, is_large))
 }

@@ -68,8 +68,10 @@ pub(super) fn plain_arguments(function: &Function) -> Option<Vec<Expr>> {
 /// timestamp with time zone, and the step is an interval.
 pub(super) fn type_series(arguments: [&mut Expr; 3]) {
     let [start, end, step] = arguments;
+    let with_zone = DataType::Timestamp(None, TimezoneInfo::WithTimeZone);
+    let is_date = |expression: &Expr| matches!(expression, Expr::Cast { data_type: DataType::Date, .. });
     let time = |expression: &Expr| match expression {
-        Expr::Cast { data_type: DataType::Date, .. } => Some(DataType::Timestamp(None, TimezoneInfo::WithTimeZone)),
+        Expr::Cast { data_type: DataType::Date, .. } => Some(with_zone.clone()),
         Expr::Cast { data_type: data_type @ DataType::Timestamp(..), .. } => Some(data_type.clone()),
         _ => None,
     };
@@ -77,7 +79,9 @@ pub(super) fn type_series(arguments: [&mut Expr; 3]) {
     for (argument, data_type) in
         [(start, data_type.clone()), (end, data_type), (step, DataType::Interval { fields: None, precision: None })]
     {
-        if matches!(argument, Expr::Value(value) if matches!(value.value, Value::SingleQuotedString(_))) {
+        let is_unknown =
+            matches!(argument, Expr::Value(value) if matches!(value.value, Value::SingleQuotedString(_) | Value::Null));
+        if is_unknown || is_date(argument) {
             let text = std::mem::replace(argument, Expr::value(Value::Null));
             *argument =
                 Expr::Cast { kind: CastKind::Cast, expr: Box::new(text), data_type, array: false, format: None };

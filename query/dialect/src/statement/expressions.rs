@@ -8,7 +8,7 @@ use datafusion::common::Result;
 use datafusion::sql::sqlparser::ast::{
     CastKind, CeilFloorKind, CharacterLength, DataType, DateTimeField, DuplicateTreatment, ExactNumberInfo, Expr,
     Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments, Ident, ObjectName, OrderByExpr,
-    OrderByOptions, TrimWhereField, UnaryOperator, Value, ValueWithSpan,
+    OrderByOptions, TimezoneInfo, TrimWhereField, UnaryOperator, Value, ValueWithSpan,
 };
 
 /// The expression as the engine means what PostgreSQL means by it. Its parts are rewritten already.
@@ -153,6 +153,10 @@ fn cast(kind: CastKind, value: Expr, data_type: DataType) -> Result<Expr> {
         }
         _ => None,
     };
+    if let Some((whole, digits)) = of_fewer_digits(&data_type) {
+        let whole = cast(kind, value, whole)?;
+        return Ok(call("round_time", vec![whole, constants::number(&digits.to_string())?]));
+    }
     if let DataType::Varchar(Some(length))
     | DataType::CharacterVarying(Some(length))
     | DataType::CharVarying(Some(length)) = &data_type
@@ -167,11 +171,34 @@ fn cast(kind: CastKind, value: Expr, data_type: DataType) -> Result<Expr> {
         return Err(SqlError::not_supported("the type character(n) is not supported: use text or varchar(n)").into());
     }
     // The type of a parameter is that of its cast.
-    let is_parameter = matches!(&value, Expr::Value(constant) if matches!(constant.value, Value::Placeholder(_)));
+    let is_parameter = is_placeholder(&value);
     Ok(match marked {
         Some(name) if !is_parameter => call(name, vec![value]),
         _ => Expr::Cast { kind, expr: Box::new(value), data_type: builtin(data_type), array: false, format: None },
     })
+}
+
+fn is_placeholder(value: &Expr) -> bool {
+    match value {
+        Expr::Value(constant) => matches!(constant.value, Value::Placeholder(_)),
+        Expr::Nested(inner) => is_placeholder(inner),
+        _ => false,
+    }
+}
+
+/// A type of times with fewer digits behind the second: the type with all digits, and how many.
+fn of_fewer_digits(data_type: &DataType) -> Option<(DataType, u64)> {
+    let (whole, digits) = match data_type {
+        DataType::Timestamp(Some(digits), zone) => (DataType::Timestamp(None, *zone), *digits),
+        DataType::Time(Some(digits), zone @ (TimezoneInfo::None | TimezoneInfo::WithoutTimeZone)) => {
+            (DataType::Time(None, *zone), *digits)
+        }
+        DataType::Interval { fields: None, precision: Some(digits) } => {
+            (DataType::Interval { fields: None, precision: None }, *digits)
+        }
+        _ => return None,
+    };
+    (digits < 6).then_some((whole, digits))
 }
 
 /// A cast to `varchar(n)`, which cuts the text.
@@ -208,8 +235,8 @@ fn builtin(data_type: DataType) -> DataType {
         Some("text" | "name") => DataType::Text,
         Some("varchar") => DataType::Varchar(None),
         Some("date") => DataType::Date,
-        Some("timestamp") => DataType::Timestamp(None, datafusion::sql::sqlparser::ast::TimezoneInfo::None),
-        Some("timestamptz") => DataType::Timestamp(None, datafusion::sql::sqlparser::ast::TimezoneInfo::WithTimeZone),
+        Some("timestamp") => DataType::Timestamp(None, TimezoneInfo::None),
+        Some("timestamptz") => DataType::Timestamp(None, TimezoneInfo::WithTimeZone),
         Some("interval") => DataType::Interval { fields: None, precision: None },
         _ => data_type,
     }

@@ -1,7 +1,7 @@
 //! Rewrites a parsed statement before it is planned, so that the engine means by it what PostgreSQL means.
 //!
 //! ```text
-//! names of columns (of the expressions as they are written) ─▶ parts first: constants, calls, rows ─▶ queries
+//! operators bind as in PostgreSQL ─▶ names of columns (of the expressions as they are written) ─▶ parts first: constants, calls, rows ─▶ queries
 //! ```
 
 mod arrays;
@@ -10,8 +10,10 @@ mod chains;
 mod constants;
 mod expressions;
 mod joins;
+mod lateral;
 mod named_arguments;
 mod names;
+mod precedence;
 mod queries;
 mod rows;
 mod selects;
@@ -34,6 +36,7 @@ use std::ops::ControlFlow;
 pub fn rewrite(statement: &mut Parsed) -> Result<()> {
     match statement {
         Parsed::Statement(statement) => {
+            let _: ControlFlow<()> = VisitMut::visit(statement.as_mut(), &mut precedence::Precedence);
             if let Statement::Query(query) = statement.as_mut() {
                 name_last(&mut query.body);
             }
@@ -114,6 +117,7 @@ impl VisitorMut for Rewriting {
     }
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Self::Break> {
+        lateral::names_apart(factor);
         queries::rows_of_arrays(factor);
         ControlFlow::Continue(())
     }

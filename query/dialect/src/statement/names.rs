@@ -11,7 +11,7 @@ use datafusion::sql::sqlparser::ast::{
 use std::collections::HashSet;
 
 /// What stands between a doubled name and its number: a character that no name has.
-const MARK: char = '\u{F8FF}';
+pub(super) const MARK: char = '\u{F8FF}';
 
 /// The name of an expression without an alias and without a name.
 const UNNAMED: &str = "?column?";
@@ -53,7 +53,7 @@ pub(super) fn name_items(items: &mut [SelectItem], is_last: bool) {
 }
 
 /// A name as it is compared: in lower case, if it is not quoted.
-fn folded(name: &Ident) -> String {
+pub(super) fn folded(name: &Ident) -> String {
     if name.quote_style.is_some() { name.value.clone() } else { name.value.to_ascii_lowercase() }
 }
 

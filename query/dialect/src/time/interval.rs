@@ -6,6 +6,7 @@ use super::calendar::{HOUR, MINUTE, SECOND, interval_of};
 use super::decode::{Clock, clock};
 use super::error::Wrong;
 use super::interval_sum::Sum;
+use super::rounded::to_digits;
 use super::tokens::{Field, Kind, fields, fraction, leading_number};
 use super::values::Memo;
 use super::words::Unit;
@@ -231,10 +232,8 @@ pub(super) fn kept(interval: IntervalMonthDayNano, of: Fields) -> IntervalMonthD
         }
     }
     if let Some(precision) = of.precision.filter(|precision| *precision < 6) {
-        let unit = 10_i64.pow(6 - u32::from(precision));
         let time = nanoseconds / 1_000;
-        let half = if time < 0 { -unit / 2 } else { unit / 2 };
-        nanoseconds = time.checked_add(half).map_or(time, |time| time / unit * unit).saturating_mul(1_000);
+        nanoseconds = to_digits(time, precision.into()).unwrap_or(time).saturating_mul(1_000);
     }
     IntervalMonthDayNano { months, days, nanoseconds }
 }

@@ -4,7 +4,7 @@
 //! ```text
 //! text ─▶ tokens ─▶ decode ─▶ parse: date, time, timestamp        interval, iso_interval ─▶ interval_sum: interval
 //! value ─▶ format: text              pattern ─▶ to_char, from_char
-//! casts, arithmetic, part, truncate, make, local, overlaps, now: functions of values
+//! casts, arithmetic, part, truncate, rounded, make, local, overlaps, now: functions of values
 //! ```
 //!
 //! `calendar`, `zone`, `american` and `posix` compute. Times are microseconds since 1970, and so PostgreSQL's from 4714-11-24 BC to the
@@ -32,6 +32,7 @@ mod part;
 mod pattern;
 mod posix;
 mod preimage;
+mod rounded;
 mod shift;
 mod sql_types;
 mod starts;
@@ -63,6 +64,7 @@ pub(crate) fn functions() -> Vec<Function> {
         make::functions(),
         overlaps::functions(),
         part::functions(),
+        rounded::functions(),
         to_char::functions(),
         truncate::functions(),
     ]

@@ -42,10 +42,6 @@ impl TypePlanner for Times {
                     timestamp()
                 }
             }
-            SqlType::Timestamp(Some(digits @ (0 | 3)), zone) => {
-                let unit = if *digits == 0 { TimeUnit::Second } else { TimeUnit::Millisecond };
-                DataType::Timestamp(unit, has_zone(zone).then(|| Arc::from("UTC")))
-            }
             SqlType::Timestamp(Some(digits), _) => {
                 return Err(not_supported(format!("timestamps of {digits} digits are not supported")));
             }

@@ -35,6 +35,7 @@ mod recent;
 mod result;
 mod row_counts;
 mod session;
+mod sets_of_groups;
 mod setup;
 mod shown_names;
 mod spill;

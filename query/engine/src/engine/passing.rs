@@ -1,4 +1,4 @@
-//! Operators that pass the rows of their input on: with the same columns, order and partitions.
+//! Operators that pass the rows of their input on: with the same columns, in the same order and partitions.
 
 use arrow_schema::SchemaRef;
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -16,6 +16,11 @@ pub(super) trait PassOn: fmt::Debug + Clone + Send + Sync + 'static {
     /// The name of the operator in plans.
     const NAME: &'static str;
 
+    /// What the planner may know of the rows: what it knows of those of `input`, if the operator says nothing else.
+    fn properties(&self, input: &dyn ExecutionPlan) -> Arc<PlanProperties> {
+        Arc::clone(input.properties())
+    }
+
     /// Starts `input` and passes its rows on.
     fn execute(
         &self,
@@ -30,12 +35,14 @@ pub(super) trait PassOn: fmt::Debug + Clone + Send + Sync + 'static {
 pub(super) struct PassingExec<P> {
     input: Arc<dyn ExecutionPlan>,
     pass_on: P,
+    properties: Arc<PlanProperties>,
 }
 
 impl<P: PassOn> PassingExec<P> {
     /// The operator above `input`.
     pub(super) fn above(input: Arc<dyn ExecutionPlan>, pass_on: P) -> Arc<dyn ExecutionPlan> {
-        Arc::new(Self { input, pass_on })
+        let properties = pass_on.properties(input.as_ref());
+        Arc::new(Self { input, pass_on, properties })
     }
 }
 
@@ -55,7 +62,7 @@ impl<P: PassOn> ExecutionPlan for PassingExec<P> {
     }
 
     fn properties(&self) -> &Arc<PlanProperties> {
-        self.input.properties()
+        &self.properties
     }
 
     fn maintains_input_order(&self) -> Vec<bool> {

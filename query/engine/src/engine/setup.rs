@@ -6,6 +6,7 @@ use super::handed_over::CountHandedOver;
 use super::large_limits::ForgetLargeLimits;
 use super::memory::Memory;
 use super::options::{SessionOptions, Spill};
+use super::sets_of_groups::physical_rules;
 use super::spill::EncryptedTempFiles;
 use super::statement_tasks::share_permits;
 use super::text_types;
@@ -73,6 +74,7 @@ pub(super) fn session_state(options: &SessionOptions) -> Result<SessionState, Da
         // Before the planners of the engine, which are added to these.
         .with_expr_planners(expression_planners())
         .with_default_features()
+        .with_physical_optimizer_rules(physical_rules())
         // Groups with a limit hold no batches.
         .with_physical_optimizer_rule(Arc::new(ForgetLargeLimits))
         // Windows are known by what stands directly below them.

@@ -5,14 +5,19 @@
 
 use crate::variables::{SERVER_VERSION, constant};
 use arrow_array::{Array, ArrayRef, BooleanArray, StringArray};
-use arrow_schema::{DataType, Field};
+use arrow_schema::{DataType, Field, FieldRef};
 use datafusion::common::utils::SingleRowListArrayBuilder;
 use datafusion::common::{Result, ScalarValue, cast::as_boolean_array, exec_err};
 use datafusion::logical_expr::{
-    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility, create_udf,
+    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility,
+    create_udf,
 };
 use datafusion_postgres::datafusion_pg_catalog::pg_catalog as theirs;
+use holdfast_query::TYPE_KEY;
 use std::sync::Arc;
+
+/// The function that returns a text as a `name`, for names of the session.
+pub(crate) const NAME_OF_SESSION: &str = "name_of_session";
 
 /// The owner of all objects in the catalog.
 const OWNER: &str = "holdfast";
@@ -42,6 +47,8 @@ pub(crate) fn all() -> Vec<Arc<ScalarUDF>> {
         current_setting(),
     ];
     all.extend(texts().map(|(name, text)| Constant::udf(name, ScalarValue::Utf8(text))));
+    all.push(ScalarUDF::new_from_impl(Named::new(NAME_OF_SESSION, None)));
+    all.push(ScalarUDF::new_from_impl(Named::new("current_schema", Some("archive"))));
     let always_true =
         ["pg_collation_is_visible", "pg_function_is_visible", "pg_operator_is_visible", "pg_type_is_visible"];
     all.extend(always_true.map(|name| Constant::udf(name, ScalarValue::Boolean(Some(true)))));
@@ -58,7 +65,7 @@ pub(crate) fn all() -> Vec<Arc<ScalarUDF>> {
 /// The functions that always return the same text.
 fn texts() -> impl Iterator<Item = (&'static str, Option<String>)> {
     let version = format!("PostgreSQL {SERVER_VERSION} (Holdfast {})", env!("CARGO_PKG_VERSION"));
-    let known = [("current_schema", "archive".to_owned()), ("pg_get_userbyid", OWNER.to_owned()), ("version", version)];
+    let known = [("pg_get_userbyid", OWNER.to_owned()), ("version", version)];
     let always_null = [
         "col_description",
         "obj_description",
@@ -146,6 +153,47 @@ impl ScalarUDFImpl for Constant {
 
     fn invoke_with_args(&self, _: ScalarFunctionArgs) -> Result<ColumnarValue> {
         Ok(ColumnarValue::Scalar(self.value.clone()))
+    }
+}
+
+/// A function whose result is a `name`: always the same, or its argument.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Named {
+    name: &'static str,
+    value: Option<&'static str>,
+    signature: Signature,
+}
+
+impl Named {
+    fn new(name: &'static str, value: Option<&'static str>) -> Self {
+        Self { name, value, signature: any_arguments() }
+    }
+}
+
+impl ScalarUDFImpl for Named {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Utf8)
+    }
+
+    fn return_field_from_args(&self, _: ReturnFieldArgs) -> Result<FieldRef> {
+        let metadata = [(TYPE_KEY.to_owned(), "name".to_owned())].into();
+        Ok(Arc::new(Field::new(self.name, DataType::Utf8, true).with_metadata(metadata)))
+    }
+
+    fn invoke_with_args(&self, mut arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        match (self.value, arguments.args.pop()) {
+            (Some(value), _) => Ok(ColumnarValue::Scalar(ScalarValue::Utf8(Some(value.to_owned())))),
+            (None, Some(argument)) => argument.cast_to(&DataType::Utf8, None),
+            (None, None) => exec_err!("{} takes a text", self.name),
+        }
     }
 }
 

@@ -6,5 +6,6 @@ mod provider;
 mod tables;
 
 pub(crate) use answer::CatalogQuery;
+pub(crate) use functions::NAME_OF_SESSION;
 pub use provider::PostgresCatalog;
 pub(crate) use tables::{TYPE, is_encoded};

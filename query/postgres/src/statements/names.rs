@@ -1,8 +1,24 @@
 //! The tables that a statement names.
 
-use datafusion::sql::sqlparser::ast::{DataType, Expr, ObjectName, Query, Statement, TableFactor, Visit, Visitor};
+use datafusion::sql::sqlparser::ast::{
+    DataType, Expr, ObjectName, Query, Statement, TableFactor, TypedString, Value, Visit, Visitor,
+};
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
+
+/// Functions about the session, which the engine knows as well.
+const OF_SESSION: [&str; 10] = [
+    "current_catalog",
+    "current_database",
+    "current_role",
+    "current_schema",
+    "current_setting",
+    "current_user",
+    "session_user",
+    "set_config",
+    "user",
+    "version",
+];
 
 /// Whether a statement is one over the catalog alone: it names its tables and no others, or no table and its functions or types.
 pub(super) fn is_of_catalog_alone(statement: &Statement) -> bool {
@@ -14,7 +30,7 @@ pub(super) fn is_of_catalog_alone(statement: &Statement) -> bool {
     let mut tables = names.tables.iter().filter(|table| !names.common_tables.contains(*table)).peekable();
     match tables.peek() {
         Some(_) => tables.all(|table| is_of_catalog(table)),
-        None => names.uses_catalog,
+        None => names.uses_catalog && (names.needs_catalog || !names.computes),
     }
 }
 
@@ -25,6 +41,10 @@ struct Names {
     common_tables: BTreeSet<String>,
     /// Whether a function or a type of the catalog is named.
     uses_catalog: bool,
+    /// Whether one of these is known to the catalog alone.
+    needs_catalog: bool,
+    /// Whether a value is of a type with which the catalog does not compute: a numeric, a float, a time, an interval.
+    computes: bool,
 }
 
 impl Visitor for Names {
@@ -37,13 +57,25 @@ impl Visitor for Names {
     }
 
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
-        self.uses_catalog |= match expr {
+        match expr {
             Expr::Function(function) => {
-                let name = function.name.0.last().and_then(|part| part.as_ident());
-                name.is_some_and(|name| holdfast_catalog::is_catalog_function(&name.value.to_lowercase()))
+                let name =
+                    function.name.0.last().and_then(|part| part.as_ident()).map(|name| name.value.to_lowercase());
+                let name = name.filter(|name| holdfast_catalog::is_catalog_function(name));
+                self.uses_catalog |= name.is_some();
+                self.needs_catalog |= name.is_some_and(|name| !OF_SESSION.contains(&name.as_str()));
             }
-            Expr::Cast { data_type, .. } => is_type_of_catalog(data_type),
-            Expr::TypedString(typed) => is_type_of_catalog(&typed.data_type),
+            Expr::Cast { data_type, .. } | Expr::TypedString(TypedString { data_type, .. }) => {
+                self.uses_catalog |= is_type_of_catalog(data_type);
+                self.needs_catalog |= is_type_of_catalog(data_type);
+            }
+            _ => {}
+        }
+        self.computes |= match expr {
+            Expr::Cast { data_type, .. } => is_computed(data_type),
+            Expr::TypedString(typed) => is_computed(&typed.data_type),
+            Expr::Interval(_) => true,
+            Expr::Value(value) => matches!(&value.value, Value::Number(digits, _) if digits.parse::<i64>().is_err()),
             _ => false,
         };
         ControlFlow::Continue(())
@@ -56,6 +88,15 @@ impl Visitor for Names {
         }
         ControlFlow::Continue(())
     }
+}
+
+/// Whether values of a type are computed by the engine: the catalog has them as texts at most.
+fn is_computed(data_type: &DataType) -> bool {
+    let text = data_type.to_string().to_lowercase();
+    let name = text.rsplit("pg_catalog.").next().unwrap_or_default();
+    ["numeric", "decimal", "dec", "float", "real", "double", "interval", "date", "time"]
+        .iter()
+        .any(|computed| name.starts_with(computed))
 }
 
 /// Whether a type is one whose values are objects of the catalog.

@@ -1,10 +1,12 @@
 //! Rewrites statements to forms that the engine supports, with the same meaning.
 
 use super::command::Setting;
+use crate::catalog::NAME_OF_SESSION;
 use crate::variables::Variables;
+use datafusion::sql::parser::Statement as Parsed;
 use datafusion::sql::sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Query, SelectItem, SetExpr, Statement,
-    Value, ValueWithSpan, VisitMut, VisitorMut,
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName,
+    Statement, Value, ValueWithSpan, VisitMut, VisitorMut,
 };
 use datafusion_postgres::datafusion_pg_catalog::sql::rules::{
     CurrentUserVariableToSessionUserFunctionCall, FixVersionColumnName, PrependUnqualifiedPgTableName,
@@ -29,19 +31,31 @@ pub(super) fn for_archive(statement: Statement) -> Statement {
 /// Replaces calls of functions about the session (its user, its variables) by their values. Returns the variables that the
 /// statement sets as well.
 pub(super) fn insert_session_values(mut statement: Statement, variables: &Variables) -> (Statement, Vec<Setting>) {
-    let mut values = SessionValues { variables, settings: Vec::new() };
+    let mut values = SessionValues { variables, settings: Vec::new(), is_new: false };
+    let written = statement.clone();
     let _: ControlFlow<()> = VisitMut::visit(&mut statement, &mut values);
-    (statement, values.settings)
+    if !values.is_new {
+        return (statement, values.settings);
+    }
+    // The columns keep the names that they have by the functions.
+    let mut named = Parsed::Statement(Box::new(written));
+    holdfast_query::name_columns(&mut named);
+    let Parsed::Statement(mut named) = named else { return (statement, values.settings) };
+    let mut values = SessionValues { variables, settings: Vec::new(), is_new: false };
+    let _: ControlFlow<()> = VisitMut::visit(named.as_mut(), &mut values);
+    (*named, values.settings)
 }
 
 struct SessionValues<'v> {
     variables: &'v Variables,
     settings: Vec<Setting>,
+    /// Whether a call was replaced.
+    is_new: bool,
 }
 
 impl SessionValues<'_> {
-    /// The name of the function's column, and its value.
-    fn value(&mut self, function: &Function) -> Option<(String, Value)> {
+    /// The value of a call.
+    fn value(&mut self, function: &Function) -> Option<Expr> {
         let name = match function.name.0.as_slice() {
             [part] => part.as_ident()?.value.to_lowercase(),
             [schema, part] if schema.as_ident().is_some_and(|schema| schema.value == "pg_catalog") => {
@@ -51,7 +65,7 @@ impl SessionValues<'_> {
         };
         let value = match (name.as_str(), arguments(function)?.as_slice()) {
             ("session_user" | "current_user" | "current_role" | "user", []) => {
-                Value::SingleQuotedString(self.variables.show("session_authorization").unwrap_or_default())
+                return Some(name_of_session(self.variables.show("session_authorization").unwrap_or_default()));
             }
             ("current_setting", [variable, missing @ ..]) => match self.variables.show(variable) {
                 Ok(value) => Value::SingleQuotedString(value),
@@ -66,8 +80,24 @@ impl SessionValues<'_> {
             }
             _ => return None,
         };
-        Some((name, value))
+        Some(Expr::value(value))
     }
+}
+
+/// A call that returns a text as a `name`.
+fn name_of_session(name: String) -> Expr {
+    let argument = FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::value(Value::SingleQuotedString(name))));
+    let arguments = FunctionArgumentList { duplicate_treatment: None, args: vec![argument], clauses: Vec::new() };
+    Expr::Function(Function {
+        name: ObjectName::from(vec![Ident::new(NAME_OF_SESSION)]),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(arguments),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: Vec::new(),
+    })
 }
 
 /// The arguments of a function if all are literals.
@@ -91,28 +121,15 @@ fn arguments(function: &Function) -> Option<Vec<String>> {
 impl VisitorMut for SessionValues<'_> {
     type Break = ();
 
-    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
-        let SetExpr::Select(select) = query.body.as_mut() else { return ControlFlow::Continue(()) };
-        for item in &mut select.projection {
-            // The column keeps the name of the function.
-            if let SelectItem::UnnamedExpr(Expr::Function(function)) = item
-                && let Some((name, value)) = self.value(function)
-            {
-                *item =
-                    SelectItem::ExprWithAlias { expr: Expr::Value(value.with_empty_span()), alias: Ident::new(name) };
-            }
-        }
-        ControlFlow::Continue(())
-    }
-
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         if let Expr::Like { pattern, escape_char, .. } | Expr::ILike { pattern, escape_char, .. } = expr {
             escape_by_backslash(pattern, escape_char);
         }
         if let Expr::Function(function) = expr
-            && let Some((_, value)) = self.value(function)
+            && let Some(value) = self.value(function)
         {
-            *expr = Expr::Value(value.with_empty_span());
+            *expr = value;
+            self.is_new = true;
         }
         ControlFlow::Continue(())
     }

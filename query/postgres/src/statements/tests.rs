@@ -79,10 +79,11 @@ fn a_pattern_with_another_escape_character_is_rewritten_with_the_backslash() {
 
 #[test]
 fn functions_about_the_session_are_replaced_by_their_values() {
-    assert_eq!(query("select current_user"), "SELECT 'ada' AS current_user");
-    assert_eq!(query("select current_setting('TimeZone')"), "SELECT 'UTC' AS current_setting");
-    assert_eq!(query("select id from events where agent = session_user"), "SELECT id FROM events WHERE agent = 'ada'");
-    assert_eq!(query("select current_setting('no.such', true)"), "SELECT NULL AS current_setting");
+    assert_eq!(query("select current_user"), "SELECT name_of_session('ada') AS \"current_user\"");
+    assert_eq!(query("select current_setting('TimeZone')"), "SELECT 'UTC' AS \"current_setting\"");
+    let of_agent = query("select id from events where agent = session_user");
+    assert_eq!(of_agent, "SELECT id FROM events WHERE agent = name_of_session('ada')");
+    assert_eq!(query("select current_setting('no.such', true)"), "SELECT NULL AS \"current_setting\"");
 }
 
 #[test]

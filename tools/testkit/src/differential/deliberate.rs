@@ -32,32 +32,143 @@ impl Found<'_> {
         words.iter().any(|word| text.contains(word))
     }
 
-    /// Whether the answers are the same but for zeros at the end of numbers.
-    fn is_of_zeros(&self) -> bool {
+    /// Whether the answers are the same but for their numbers, of which each two are the `same`: PostgreSQL's, and Holdfast's.
+    fn is_of_numbers(&self, same: fn(&str, &str) -> bool) -> bool {
+        self.is_of_cells(|theirs, ours| match (theirs, ours) {
+            (Some(theirs), Some(ours)) => same_but_for_numbers(theirs, ours, same),
+            (theirs, ours) => theirs == ours,
+        })
+    }
+
+    /// Whether the answers are the same but for cells of which each two are the `same`.
+    fn is_of_cells(&self, same: impl Fn(&Option<String>, &Option<String>) -> bool) -> bool {
         let (Answer::Rows { rows: theirs, .. }, Answer::Rows { rows: ours, .. }) = (self.theirs, self.ours) else {
             return false;
         };
-        let shortened = |rows: &[Row]| {
-            let cell = |cell: &Option<String>| cell.as_deref().map(|text| shortened(text).to_owned());
-            let mut rows: Vec<Vec<_>> = rows.iter().map(|row| row.iter().map(cell).collect()).collect();
+        // Rows without an order are compared in that of their texts, which the last digits of a number hardly change.
+        let sorted = |rows: &[Row]| {
+            let mut rows = rows.to_vec();
             rows.sort();
             rows
         };
-        shortened(theirs) == shortened(ours)
+        let same_row = |(one, other): (&Row, &Row)| one.iter().zip(other).all(|(one, other)| same(one, other));
+        let same_rows =
+            |theirs: &[Row], ours: &[Row]| theirs.len() == ours.len() && theirs.iter().zip(ours).all(same_row);
+        same_rows(theirs, ours) || same_rows(&sorted(theirs), &sorted(ours))
     }
+}
+
+/// Whether texts are the same but for the numbers in them, of which each two are the `same`.
+fn same_but_for_numbers(one: &str, other: &str, same: fn(&str, &str) -> bool) -> bool {
+    let is_of_number = |of: char| of.is_ascii_digit() || of == '.';
+    let parts = |text: &str| -> (Vec<String>, Vec<String>) {
+        let mut parts = (vec![String::new()], vec![String::new()]);
+        let mut was_of_number = false;
+        for of in text.chars() {
+            if is_of_number(of) {
+                if !was_of_number {
+                    parts.1.push(String::new());
+                    parts.0.push(String::new());
+                }
+                parts.1.last_mut().unwrap_or(&mut String::new()).push(of);
+            } else {
+                parts.0.last_mut().unwrap_or(&mut String::new()).push(of);
+            }
+            was_of_number = is_of_number(of);
+        }
+        parts
+    };
+    let (one, other) = (parts(one), parts(other));
+    one.0 == other.0 && one.1.len() == other.1.len() && one.1.iter().zip(&other.1).all(|(one, other)| same(one, other))
 }
 
 /// A number without the zeros at its end.
 fn shortened(text: &str) -> &str {
-    let is_number = text.contains('.') && text.chars().all(|of| of.is_ascii_digit() || matches!(of, '.' | '-'));
-    if is_number { text.trim_end_matches('0').trim_end_matches('.') } else { text }
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text }
 }
 
-const ALL: [Deliberate; 2] = [
+/// Whether numbers are the same but for zeros at their end.
+fn is_of_zeros(theirs: &str, ours: &str) -> bool {
+    shortened(theirs) == shortened(ours)
+}
+
+/// Whether a number has digits behind those of PostgreSQL's, which is the same number rounded.
+fn is_longer(theirs: &str, ours: &str) -> bool {
+    let digits = |text: &str| text.split_once('.').map_or(0, |(_, fraction)| fraction.len());
+    if digits(ours) <= digits(theirs) {
+        return is_of_zeros(theirs, ours);
+    }
+    // Both as whole numbers of the last place of the longer one, which differ by half a unit of the shorter one at most.
+    let scale = digits(ours);
+    let whole = |text: &str| {
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+        format!("{whole}{fraction:0<scale$}").parse::<i128>().ok()
+    };
+    let unit = u32::try_from(scale - digits(theirs)).ok().and_then(|more| 10_u128.checked_pow(more));
+    match (whole(theirs), whole(ours), unit) {
+        (Some(one), Some(other), Some(unit)) => one.abs_diff(other) <= unit / 2,
+        _ => false,
+    }
+}
+
+/// Whether floats differ by what a last digit makes.
+fn is_near(theirs: &str, ours: &str) -> bool {
+    match (theirs.parse::<f64>(), ours.parse::<f64>()) {
+        (Ok(one), Ok(other)) => (one - other).abs() <= 1e-12 * one.abs().max(other.abs()),
+        _ => theirs == ours,
+    }
+}
+
+/// What gives a numeric whose scale is not kept with it.
+const OF_OPEN_SCALE: [&str; 12] =
+    ["/", "^", "sqrt", "|/", "ln(", "log(", "exp(", "power(", "avg(", "stddev", "var", "to_number("];
+
+const ALL: [Deliberate; 6] = [
     Deliberate {
         says: "without its zeros at the end",
         reason: "the digits that a quotient, a root, a logarithm or a power shows are not kept with it",
-        applies: |found| matches!(found.aspect, Aspect::Values) && found.mentions(&["text"]) && found.is_of_zeros(),
+        applies: |found| {
+            matches!(found.aspect, Aspect::Values)
+                && (found.mentions(&OF_OPEN_SCALE) || found.mentions(&["text"]))
+                && found.is_of_numbers(is_of_zeros)
+        },
+    },
+    Deliberate {
+        says: "may have more digits than PostgreSQL's",
+        reason: "PostgreSQL chooses the digits of each value by those of its operands, and here a column has one scale",
+        applies: |found| {
+            matches!(found.aspect, Aspect::Values) && found.mentions(&OF_OPEN_SCALE) && found.is_of_numbers(is_longer)
+        },
+    },
+    Deliberate {
+        says: "may have another last digit than PostgreSQL",
+        reason: "PostgreSQL takes these functions from its C library, whose last digit is not always the nearest",
+        applies: |found| {
+            matches!(found.aspect, Aspect::Values)
+                && found.mentions(&["cbrt", "||/", "asinh", "acosh", "atanh"])
+                && found.is_of_numbers(is_near)
+        },
+    },
+    Deliberate {
+        says: "either of 0 and -0",
+        reason: "they are equal, and the rows of a group have no order",
+        applies: |found| {
+            let is_zero = |text: &str| text.parse::<f64>() == Ok(0.0);
+            let same = |theirs: &Option<String>, ours: &Option<String>| match (theirs.as_deref(), ours.as_deref()) {
+                (Some(theirs), Some(ours)) => theirs == ours || (is_zero(theirs) && is_zero(ours)),
+                (theirs, ours) => theirs == ours,
+            };
+            matches!(found.aspect, Aspect::Values) && found.mentions(&["min(", "max("]) && found.is_of_cells(same)
+        },
+    },
+    Deliberate {
+        says: "are sorted by it, which PostgreSQL 15 leaves out",
+        reason: "PostgreSQL 15 takes what is one value in each set of groups for one value in all of them",
+        applies: |found| {
+            matches!(found.aspect, Aspect::Order)
+                && found.mentions(&["rollup", "cube", "grouping sets"])
+                && found.mentions(&["coalesce("])
+        },
     },
     Deliberate {
         says: "Keys, constraints, comments and triggers do not exist",
@@ -84,6 +195,20 @@ pub(super) fn deliberate(found: &Found<'_>) -> Option<&'static Deliberate> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_in_texts_are_compared_as_numbers() {
+        assert!(same_but_for_numbers("{0.25,0.5}", "{0.25,0.50}", is_of_zeros));
+        assert!(!same_but_for_numbers("{0.25,0.5}", "{0.25,0.51}", is_of_zeros));
+        assert!(!same_but_for_numbers("a1.50", "b1.5", is_of_zeros));
+        assert!(!same_but_for_numbers("100", "1", is_of_zeros));
+        assert!(same_but_for_numbers("2430133.657351154313", "2430133.6573511543134872", is_longer));
+        assert!(same_but_for_numbers("-768614336404564651", "-768614336404564650.5833333333333333", is_longer));
+        assert!(!same_but_for_numbers("2430133.657351154313", "2430133.6573511543144872", is_longer));
+        assert!(!same_but_for_numbers("1.25", "1.3", is_longer));
+        assert!(same_but_for_numbers("{-20.469516462179584}", "{-20.46951646217958}", is_near));
+        assert!(!same_but_for_numbers("{-20.469516462179584}", "{20.469516462179584}", is_near));
+    }
 
     #[test]
     fn the_document_says_each() {

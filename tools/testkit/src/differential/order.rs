@@ -1,7 +1,8 @@
 //! What a statement orders its rows by, as far as the columns of its answer show it.
 
 use super::client::Column;
-use sqlparser::ast::{Expr, OrderByKind, SelectItem, SetExpr, Statement, Value};
+use sqlparser::ast::{Expr, OrderByKind, SelectItem, SetExpr, Statement, Value, Visit, Visitor, WindowType};
+use std::ops::ControlFlow;
 
 /// A key of ORDER BY.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +25,30 @@ impl OrderKey {
             Self::Hidden => None,
         }
     }
+}
+
+/// Functions whose value for a row depends on the order of the rows.
+const OF_ORDER: [&str; 7] = ["row_number", "ntile", "lag", "lead", "first_value", "last_value", "nth_value"];
+
+/// Whether a statement asks for a value that depends on the order of rows, which it does not say: a window
+/// without an order.
+#[must_use]
+pub(super) fn is_without_order(statement: &Statement) -> bool {
+    struct Windows;
+    impl Visitor for Windows {
+        type Break = ();
+
+        fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<()> {
+            let Expr::Function(function) = expression else { return ControlFlow::Continue(()) };
+            let Some(WindowType::WindowSpec(window)) = &function.over else { return ControlFlow::Continue(()) };
+            let name = function.name.to_string().to_lowercase();
+            match window.order_by.is_empty() && window.window_name.is_none() && OF_ORDER.contains(&name.as_str()) {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        }
+    }
+    statement.visit(&mut Windows).is_break()
 }
 
 /// The keys of the statement's own ORDER BY.

@@ -12,7 +12,7 @@ use super::client::{Address, Answer, Client};
 use super::compare::{Aspect, Outcome, compare, differing_column};
 use super::deliberate::{Found, deliberate};
 use super::kind::type_name;
-use super::order::order_keys;
+use super::order::{is_without_order, order_keys};
 use super::reduce::{candidates, single_rows};
 use super::report::{Difference, Report};
 use super::statement::Statement;
@@ -79,8 +79,13 @@ impl Worker {
 
     async fn judge(&mut self, statement: &Statement) -> Judged {
         let (theirs, ours) = tokio::join!(self.theirs.answer(statement), self.ours.answer(statement));
-        let order = parse(&statement.sql).map(|tree| order_keys(&tree)).unwrap_or_default();
+        let tree = parse(&statement.sql);
+        let order = tree.as_ref().map(order_keys).unwrap_or_default();
         let mut outcome = compare(&theirs, &ours, &order);
+        let is_of_values = matches!(outcome, Outcome::Difference(Aspect::Count | Aspect::Values | Aspect::Order));
+        if is_of_values && tree.as_ref().is_some_and(is_without_order) {
+            outcome = Outcome::Indeterminate;
+        }
         if let Outcome::Difference(Aspect::Count | Aspect::Values | Aspect::Order | Aspect::Code(..)) = outcome {
             let again = self.reordered.answer(statement).await;
             if compare(&theirs, &again, &order) != Outcome::Same && !is_same_refusal(&theirs, &again) {

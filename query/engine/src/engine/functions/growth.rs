@@ -174,8 +174,8 @@ pub(super) fn growth_of(name: &str) -> Option<Growth> {
         "acosd" | "age" | "asind" | "atan2d" | "atand" | "clock_timestamp" | "cosd" | "cotd" | "date" | "div"
         | "extract" | "interval_literal" | "isfinite" | "justify_days" | "justify_hours" | "justify_interval"
         | "localtime" | "localtimestamp" | "make_interval" | "make_timestamp" | "make_timestamptz" | "min_scale"
-        | "mod" | "overlaps" | "pg_bit_not" | "pg_negative" | "scale" | "setseed" | "sign" | "sind" | "tand"
-        | "timeofday" | "to_numeric_type" | "trim_scale" | "width_bucket" => Growth::None,
+        | "mod" | "overlaps" | "pg_bit_not" | "pg_negative" | "round_time" | "scale" | "setseed" | "sign" | "sind"
+        | "tand" | "timeofday" | "to_numeric_type" | "trim_scale" | "width_bucket" => Growth::None,
         // Operators over numbers, times and intervals.
         "+" | "-" | "*" | "/" | "%" | "^" | "&" | "|" | "#" | "<<" | ">>" | "=" | "<>" | "<" | "<=" | ">" | ">=" => {
             Growth::None

@@ -59,3 +59,21 @@ SELECT session, count(*) OVER (PARTITION BY agent || '-' > 'a') FROM archive.ses
 SELECT date_trunc('day', time) AS day, count(*) FROM archive.events WHERE date_trunc('month', time) = '2026-05-01' AND extract(year FROM time) = 2026 GROUP BY 1 ORDER BY 1;
 SELECT count(*) FROM archive.events WHERE date_trunc('day', time, 'Europe/Berlin') >= '2026-05-10 00:00+02' AND date_part('year', time) < 2027;
 SELECT count(*) FROM archive.events WHERE date_trunc('hour', time) <> '2026-05-10 08:00' AND extract(year FROM time) IN (2025, 2026) AND date_trunc('day', time) <= '2026-05-10 12:00';
+
+-- Sets of groups of rows with one value, and of equal ones
+SELECT k, v, count(*) FROM d.u WHERE k = 'blue' GROUP BY ROLLUP (k, v) ORDER BY k, v;
+SELECT k, v, count(*) FROM d.u WHERE k = 'blue' GROUP BY CUBE (k, v) ORDER BY k NULLS FIRST, v, 3;
+SELECT t_id, id, count(*) FROM d.u WHERE t_id = id GROUP BY GROUPING SETS ((t_id), (id), ()) ORDER BY t_id, id;
+SELECT s.k, count(*) FROM (SELECT k, t_id FROM d.u ORDER BY k LIMIT 20) s GROUP BY ROLLUP (s.k) ORDER BY s.k DESC;
+
+-- Subqueries beside a row, whose columns have the names of others
+SELECT r1.id, r2.id, r2.n FROM d.t AS r1 LEFT JOIN LATERAL (SELECT max(i.id) AS id, max(i.t_id) AS t_id, count(*) AS n FROM d.u AS i WHERE i.t_id = r1.id) AS r2 ON true ORDER BY 1, 2;
+SELECT s.session, l.session, l.first FROM archive.sessions s CROSS JOIN LATERAL (SELECT min(e.session) AS session, min(e.time) AS first FROM archive.events e WHERE e.session = s.session) l ORDER BY 1;
+SELECT id, (s ~ 'a' || 'b') FROM d.t ORDER BY id;
+SELECT id, -id ^ 2, @ id - 20, 2 ^ -id FROM d.t ORDER BY id;
+SELECT id, tz::timestamptz(0), ts::timestamp(3), tm::time(0), iv::interval(0) FROM d.t ORDER BY id;
+SELECT id, lag(num, 1, 0.00000001) OVER (ORDER BY id), lead(i4, 1, 0.5) OVER (ORDER BY id) FROM d.t ORDER BY id;
+SELECT id, current_user <> 'x', current_schema(), CASE WHEN id > 2 THEN 'a' ELSE current_setting('DateStyle') END FROM d.t ORDER BY id;
+SELECT current_setting('DateStyle'), ('1-2')::interval, 1.005::numeric(10, 2), TRUE;
+SELECT ('{"a": 1}'::jsonb)::text FROM d.t UNION ALL SELECT 'a';
+SELECT ia || NULL, NULL || ia, dt - NULL, NULL - ts FROM d.t ORDER BY id;
