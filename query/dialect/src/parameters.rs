@@ -172,7 +172,11 @@ impl Parameters {
                     None => conditions.into_iter().for_each(|condition| self.boolean(condition)),
                 }
             }
-            Expr::Between(between) => self.of_one_type(&[&between.expr, &between.low, &between.high], schema),
+            // It is two comparisons.
+            Expr::Between(between) => {
+                self.of_one_type(&[&between.expr, &between.low], schema);
+                self.of_one_type(&[&between.expr, &between.high], schema);
+            }
             Expr::InList(list) => {
                 let mut compared = vec![list.expr.as_ref()];
                 compared.extend(&list.list);

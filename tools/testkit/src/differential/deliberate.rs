@@ -2,7 +2,11 @@
 
 use super::client::{Answer, Row};
 use super::compare::Aspect;
-use super::statement::Statement;
+use super::statement::Statement as Sent;
+use super::syntax::parse;
+use sqlparser::ast::{Expr, Statement, Visit, Visitor};
+use std::cmp::Ordering;
+use std::ops::ControlFlow;
 
 /// A difference that is meant to be there.
 pub struct Deliberate {
@@ -19,7 +23,7 @@ pub struct Found<'f> {
     /// What differs.
     pub aspect: &'f Aspect,
     /// The statement, as small as it could be made.
-    pub statement: &'f Statement,
+    pub statement: &'f Sent,
     /// PostgreSQL's answer.
     pub theirs: &'f Answer,
     /// Holdfast's answer.
@@ -58,6 +62,39 @@ impl Found<'_> {
     }
 }
 
+/// The elements of the sets of groups of a statement.
+fn sets_of_groups(statement: &Statement) -> Vec<Expr> {
+    struct Sets(Vec<Expr>);
+    impl Visitor for Sets {
+        type Break = ();
+
+        fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<()> {
+            if let Expr::Rollup(sets) | Expr::Cube(sets) | Expr::GroupingSets(sets) = expression {
+                self.0.extend(sets.iter().flatten().cloned());
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    let mut sets = Sets(Vec::new());
+    let _: ControlFlow<()> = statement.visit(&mut sets);
+    sets.0
+}
+
+fn has_column(expression: &Expr) -> bool {
+    struct Columns;
+    impl Visitor for Columns {
+        type Break = ();
+
+        fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<()> {
+            match expression {
+                Expr::Identifier(_) | Expr::CompoundIdentifier(_) => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            }
+        }
+    }
+    expression.visit(&mut Columns).is_break()
+}
+
 /// Whether texts are the same but for the numbers in them, of which each two are the `same`.
 fn same_but_for_numbers(one: &str, other: &str, same: fn(&str, &str) -> bool) -> bool {
     let is_of_number = |of: char| of.is_ascii_digit() || of == '.';
@@ -92,12 +129,18 @@ fn is_of_zeros(theirs: &str, ours: &str) -> bool {
     shortened(theirs) == shortened(ours)
 }
 
-/// Whether a number has digits behind those of PostgreSQL's, which is the same number rounded.
-fn is_longer(theirs: &str, ours: &str) -> bool {
+/// Significant digits that a number has at least.
+const SIGNIFICANT: usize = 16;
+
+/// Whether a number with more digits is PostgreSQL's after it is rounded, or PostgreSQL's is a number with many digits.
+fn is_of_other_digits(theirs: &str, ours: &str) -> bool {
     let digits = |text: &str| text.split_once('.').map_or(0, |(_, fraction)| fraction.len());
-    if digits(ours) <= digits(theirs) {
-        return is_of_zeros(theirs, ours);
-    }
+    let significant = ours.trim_start_matches(['0', '.']).bytes().filter(u8::is_ascii_digit).count();
+    let (theirs, ours) = match digits(theirs).cmp(&digits(ours)) {
+        Ordering::Less => (theirs, ours),
+        Ordering::Greater if significant >= SIGNIFICANT => (ours, theirs),
+        _ => return is_of_zeros(theirs, ours),
+    };
     // Both as whole numbers of the last place of the longer one, which differ by half a unit of the shorter one at most.
     let scale = digits(ours);
     let whole = |text: &str| {
@@ -134,10 +177,12 @@ const ALL: [Deliberate; 6] = [
         },
     },
     Deliberate {
-        says: "may have more digits than PostgreSQL's",
+        says: "may have more or fewer digits than PostgreSQL's",
         reason: "PostgreSQL chooses the digits of each value by those of its operands, and here a column has one scale",
         applies: |found| {
-            matches!(found.aspect, Aspect::Values) && found.mentions(&OF_OPEN_SCALE) && found.is_of_numbers(is_longer)
+            matches!(found.aspect, Aspect::Values)
+                && found.mentions(&OF_OPEN_SCALE)
+                && found.is_of_numbers(is_of_other_digits)
         },
     },
     Deliberate {
@@ -165,9 +210,10 @@ const ALL: [Deliberate; 6] = [
         says: "are sorted by it, which PostgreSQL 15 leaves out",
         reason: "PostgreSQL 15 takes what is one value in each set of groups for one value in all of them",
         applies: |found| {
-            matches!(found.aspect, Aspect::Order)
-                && found.mentions(&["rollup", "cube", "grouping sets"])
-                && found.mentions(&["coalesce("])
+            let is_of_one_value =
+                |element: &Expr| !has_column(element) || element.to_string().to_uppercase().contains("COALESCE");
+            let sets = parse(&found.statement.sql).map(|tree| sets_of_groups(&tree)).unwrap_or_default();
+            matches!(found.aspect, Aspect::Order) && sets.iter().any(is_of_one_value)
         },
     },
     Deliberate {
@@ -202,10 +248,16 @@ mod tests {
         assert!(!same_but_for_numbers("{0.25,0.5}", "{0.25,0.51}", is_of_zeros));
         assert!(!same_but_for_numbers("a1.50", "b1.5", is_of_zeros));
         assert!(!same_but_for_numbers("100", "1", is_of_zeros));
-        assert!(same_but_for_numbers("2430133.657351154313", "2430133.6573511543134872", is_longer));
-        assert!(same_but_for_numbers("-768614336404564651", "-768614336404564650.5833333333333333", is_longer));
-        assert!(!same_but_for_numbers("2430133.657351154313", "2430133.6573511543144872", is_longer));
-        assert!(!same_but_for_numbers("1.25", "1.3", is_longer));
+        assert!(same_but_for_numbers("2430133.657351154313", "2430133.6573511543134872", is_of_other_digits));
+        assert!(same_but_for_numbers(
+            "-768614336404564651",
+            "-768614336404564650.5833333333333333",
+            is_of_other_digits
+        ));
+        assert!(!same_but_for_numbers("2430133.657351154313", "2430133.6573511543144872", is_of_other_digits));
+        assert!(!same_but_for_numbers("1.25", "1.3", is_of_other_digits));
+        assert!(same_but_for_numbers("1.000100005000166670833417", "1.00010000500016667083", is_of_other_digits));
+        assert!(!same_but_for_numbers("0.0000000001", "0.00", is_of_other_digits));
         assert!(same_but_for_numbers("{-20.469516462179584}", "{-20.46951646217958}", is_near));
         assert!(!same_but_for_numbers("{-20.469516462179584}", "{20.469516462179584}", is_near));
     }

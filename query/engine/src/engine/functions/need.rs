@@ -19,7 +19,7 @@ pub(super) const CALL_STEPS: u64 = 50_000_000;
 /// Steps of an element that is made from a part of a text.
 const STEPS_OF_MADE_ELEMENT: u64 = 8;
 /// Steps of a letter of a format.
-const STEPS_OF_FORMAT: u64 = 20;
+const STEPS_OF_FORMAT: u64 = 25;
 /// Steps of an element with which a value is compared, beside its bytes.
 const STEPS_OF_COMPARED_ELEMENT: u64 = 3;
 /// Regular expressions that a call of a function of the dialect keeps. With more of them, each is compiled for each row.
