@@ -1,7 +1,7 @@
 //! Aggregates and window functions, with PostgreSQL's types.
 //!
 //! [`numbers`] has those of numbers, over what [`summary`] keeps of rows: [`sums`], [`moments`]. [`ordered`] has those of
-//! sorted rows, [`jsons`] those of JSON, [`extremes`] `min` and `max`. The engine's others have PostgreSQL's results: `count`,
+//! sorted rows, [`medians`] one of them for many groups, [`jsons`] those of JSON, [`extremes`] `min` and `max`. The engine's others have PostgreSQL's results: `count`,
 //! `array_agg`, `string_agg`, `bool_and` and the like.
 
 mod distinct;
@@ -9,6 +9,7 @@ mod distinct_rule;
 mod extremes;
 mod intervals;
 mod jsons;
+mod medians;
 mod moments;
 mod numbers;
 mod ordered;

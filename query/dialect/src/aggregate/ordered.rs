@@ -6,6 +6,7 @@
 //!
 //! The fraction is an argument beside the values. It is the same in all rows, and without rows the result is NULL.
 
+use super::medians::Medians;
 use crate::error::SqlError;
 use crate::order::keys_of;
 use crate::time::interval_between;
@@ -23,7 +24,7 @@ use arrow_select::take::take;
 use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::utils::{AggregateOrderSensitivity, format_state_name};
-use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility};
+use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, GroupsAccumulator, Signature, Volatility};
 use std::cmp::Ordering;
 use std::sync::Arc;
 
@@ -119,6 +120,16 @@ impl AggregateUDFImpl for OfSorted {
         Ok(Box::new(Sorted { kind: self.kind, types, descending, values: Vec::new(), fraction: None }))
     }
 
+    fn groups_accumulator_supported(&self, arguments: AccumulatorArgs<'_>) -> bool {
+        let is_float = |field: &FieldRef| *field.data_type() == DataType::Float64;
+        self.kind == Kind::Between && !arguments.is_distinct && arguments.expr_fields.iter().all(is_float)
+    }
+
+    fn create_groups_accumulator(&self, arguments: AccumulatorArgs<'_>) -> Result<Box<dyn GroupsAccumulator>> {
+        let descending = arguments.order_bys.first().is_some_and(|order| order.options.descending);
+        Ok(Box::new(Medians::new(descending)))
+    }
+
     fn state_fields(&self, arguments: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
         let field = |name: &str, data_type: DataType| {
             Arc::new(Field::new(format_state_name(arguments.name, name), data_type, true))
@@ -133,6 +144,11 @@ impl AggregateUDFImpl for OfSorted {
     fn order_sensitivity(&self) -> AggregateOrderSensitivity {
         AggregateOrderSensitivity::Insensitive
     }
+}
+
+pub(super) fn not_a_fraction(fraction: f64) -> SqlError {
+    let shown = crate::number::text::of_float8(fraction);
+    SqlError::new("22003", format!("percentile value {shown} is not between 0 and 1"))
 }
 
 #[derive(Debug)]
@@ -178,8 +194,7 @@ impl Sorted {
     /// The value at a fraction.
     fn at(&self, sorted: &ArrayRef, fraction: f64) -> Result<ScalarValue> {
         if !(0.0..=1.0).contains(&fraction) {
-            let shown = crate::number::text::of_float8(fraction);
-            return Err(SqlError::new("22003", format!("percentile value {shown} is not between 0 and 1")).into());
+            return Err(not_a_fraction(fraction).into());
         }
         let count = sorted.len() as f64;
         if self.kind == Kind::First {
@@ -279,7 +294,10 @@ impl Accumulator for Sorted {
         let lists = states[0].as_list::<i32>();
         for row in (0..lists.len()).filter(|row| lists.is_valid(*row) && !lists.value(*row).is_empty()) {
             self.take_fraction(states.get(1).map(|fractions| fractions.slice(row, 1)).as_ref())?;
-            self.add(&lists.value(row))?;
+            // The values of this group alone: they are a part of those of all groups.
+            let values = lists.value(row);
+            let places = UInt32Array::from_iter_values(0..u32::try_from(values.len()).unwrap_or(u32::MAX));
+            self.add(&take(&values, &places, None)?)?;
         }
         Ok(())
     }
