@@ -1,5 +1,6 @@
 //! `percentile_cont` of floats for many groups: the values of each group, of which the two around the fraction are selected.
 
+use crate::error::SqlError;
 use crate::types::array_of;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Float64Type;
@@ -32,13 +33,19 @@ fn compare(one: &f64, other: &f64) -> Ordering {
     one.partial_cmp(other).unwrap_or_else(|| one.is_nan().cmp(&other.is_nan()))
 }
 
+/// The error of a fraction that is not between 0 and 1.
+pub(super) fn not_a_fraction(fraction: f64) -> SqlError {
+    let shown = crate::number::text::of_float8(fraction);
+    SqlError::new("22003", format!("percentile value {shown} is not between 0 and 1"))
+}
+
 /// The value at a fraction of values without an order, between the two that are around it.
 ///
 /// # Errors
 /// The fraction is not between 0 and 1 (22003).
 fn between(values: &mut [f64], fraction: f64, descending: bool) -> Result<Option<f64>> {
     if !(0.0..=1.0).contains(&fraction) {
-        return Err(super::ordered::not_a_fraction(fraction).into());
+        return Err(not_a_fraction(fraction).into());
     }
     let Some(last) = values.len().checked_sub(1) else { return Ok(None) };
     let order = |one: &f64, other: &f64| if descending { compare(other, one) } else { compare(one, other) };

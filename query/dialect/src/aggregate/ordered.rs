@@ -6,7 +6,7 @@
 //!
 //! The fraction is an argument beside the values. It is the same in all rows, and without rows the result is NULL.
 
-use super::medians::Medians;
+use super::medians::{Medians, not_a_fraction};
 use crate::error::SqlError;
 use crate::order::keys_of;
 use crate::time::interval_between;
@@ -144,11 +144,6 @@ impl AggregateUDFImpl for OfSorted {
     fn order_sensitivity(&self) -> AggregateOrderSensitivity {
         AggregateOrderSensitivity::Insensitive
     }
-}
-
-pub(super) fn not_a_fraction(fraction: f64) -> SqlError {
-    let shown = crate::number::text::of_float8(fraction);
-    SqlError::new("22003", format!("percentile value {shown} is not between 0 and 1"))
 }
 
 #[derive(Debug)]
