@@ -46,7 +46,8 @@ pub(super) async fn run(State(state): Shared, request: Request) -> Result<Respon
         limits.rows = limits.rows.map(|rows| rows.min(MAX_PLOTTED_ROWS));
     }
     let registration = state.register(&reader, &statement).await?;
-    let request = QueryRequest { statement, parameters, purpose, kind: AccessKind::Queried, limits };
+    let request =
+        QueryRequest { statement, parameters, purpose, kind: AccessKind::Queried, limits, is_asked_often: true };
     let failed = |error| query_problem(&error, settings.retry_after_seconds());
     let result = response::unless_cancelled(&registration, reader.query(request)).await?.map_err(failed)?;
     if format != Format::Svg {

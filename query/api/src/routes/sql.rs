@@ -61,7 +61,8 @@ async fn execute(state: &ApiState, accepted: AcceptedRequest, parts: &Parts, bod
         let time = limits.time.unwrap_or(settings.statement_timeout);
         let parameters = cast_parameters(&reader, &statement, parameters, time).await?;
         let limits = Limits { time: Some(time.saturating_sub(begun.elapsed())), ..limits };
-        let request = QueryRequest { statement, parameters, purpose, kind: AccessKind::Queried, limits };
+        let request =
+            QueryRequest { statement, parameters, purpose, kind: AccessKind::Queried, limits, is_asked_often: false };
         reader.query(request).await.map_err(|error| query_problem(&error, settings.retry_after_seconds()))
     };
     let result = response::unless_cancelled(&registration, work).await??;

@@ -45,6 +45,9 @@ pub struct Request {
     pub kind: AccessKind,
     /// Its limits.
     pub limits: Limits,
+    /// Whether many ask the same, as of reports. Then its answer, if it is small and depends on the archive alone, is
+    /// computed once for all with the same keys and visibility, until the archive changes. Each access is recorded.
+    pub is_asked_often: bool,
 }
 
 /// What happens when an access cannot be recorded.
@@ -166,7 +169,8 @@ impl Reader {
     pub async fn timeline(&self, id: &str, purpose: Option<String>, limits: Limits) -> Result<QueryResult, QueryError> {
         let parameters = vec![ScalarValue::Utf8(Some(id.to_owned()))];
         let statement = TIMELINE.to_owned();
-        let request = Request { statement, parameters, purpose, kind: AccessKind::Viewed, limits };
+        let request =
+            Request { statement, parameters, purpose, kind: AccessKind::Viewed, limits, is_asked_often: false };
         self.access(request, Dialect::Generic, Some(id)).await
     }
 
@@ -206,7 +210,7 @@ impl Reader {
         dialect: Dialect,
         subject: Option<&str>,
     ) -> Result<QueryResult, QueryError> {
-        let Request { statement, parameters, purpose, kind, limits } = request;
+        let Request { statement, parameters, purpose, kind, limits, is_asked_often } = request;
         let begun = Instant::now();
         let deadline = limits.time.map(|time| begun + time);
         check_purpose(purpose.as_deref())?;
@@ -216,6 +220,7 @@ impl Reader {
             Some(deadline) => timeout_at(deadline, plan).await.unwrap_or(Err(QueryError::TimedOut)),
             None => plan.await,
         };
+        let planned = planned.map(|planned| if is_asked_often { planned.with_kept_answer() } else { planned });
         let aggregates_only = planned.as_ref().is_ok_and(|planned| planned.shows_aggregates_only());
         let is_recorded = planned.as_ref().map_or(true, Planned::is_recorded);
         let trace = planned.as_ref().ok().map(|planned| Arc::clone(planned.trace()));

@@ -6,6 +6,7 @@
 use super::caller::Caller;
 use super::names::{CATALOG, CRM_SCHEMA, SCHEMA, TABLE_NAMES, TABLES, TICKETS};
 use super::shared::Shared;
+use super::snapshots::Snapshots;
 use super::unbound::{TablesRead, bound};
 use super::views::{KeptView, VIEWS, View, text_of};
 use crate::error::QueryError;
@@ -216,6 +217,15 @@ impl StatementCatalog {
     /// `plan`, which is kept, with the tables of this statement. They are open.
     pub(crate) fn bound(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
         bound(plan, |index| self.opened(index))
+    }
+
+    /// The state of the tables that are open.
+    pub(crate) fn snapshots(&self) -> Snapshots {
+        let files = self.0.tables.iter().map(|table| {
+            let provider: &dyn std::any::Any = table.get()?.as_ref();
+            archive_table(provider).map(|table| Arc::clone(table.files()))
+        });
+        Snapshots::new(files.collect(), self.0.current.get().cloned())
     }
 
     /// A table that was opened before.

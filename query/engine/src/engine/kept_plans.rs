@@ -186,6 +186,27 @@ pub(super) fn can_be_kept(plan: &LogicalPlan) -> Result<bool> {
     Ok(can_be)
 }
 
+/// Whether a statement, whose plan is kept, has the same answer whenever it is executed in one state of the archive.
+pub(super) fn is_repeatable(plan: &LogicalPlan) -> Result<bool> {
+    let mut is_repeatable = true;
+    plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expression| {
+            expression.apply(|part| {
+                is_repeatable &= match part {
+                    Expr::ScalarFunction(call) => call.func.signature().volatility == Volatility::Immutable,
+                    Expr::Placeholder(Placeholder { id, .. }) => {
+                        !MOMENTS.iter().any(|name| *id == placeholder_of(name))
+                    }
+                    _ => true,
+                };
+                Ok(if is_repeatable { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
+            })
+        })?;
+        Ok(if is_repeatable { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
+    })?;
+    Ok(is_repeatable)
+}
+
 fn is_moment(call: &ScalarFunction) -> bool {
     call.args.is_empty() && MOMENTS.contains(&call.name())
 }
@@ -217,6 +238,10 @@ impl Values {
             }
         };
         Ok(Self { parameters, moments: MOMENTS.into_iter().map(moment).collect::<Result<_>>()? })
+    }
+
+    pub(super) fn into_parameters(self) -> Vec<ScalarValue> {
+        self.parameters
     }
 
     pub(super) fn parameters(&self) -> &[ScalarValue] {

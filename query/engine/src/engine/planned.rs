@@ -2,6 +2,7 @@
 
 use super::admission::{Queue, queue_of};
 use super::aggregates::shows_only_aggregates;
+use super::answers::{Answer, Place, Repeatable, Turn, gather};
 use super::centroids::check_centroids;
 use super::few_subjects::reads_few_subjects;
 use super::fixed_sizes::forget_array_sizes;
@@ -10,7 +11,7 @@ use super::given_up::GivenUp;
 use super::grouping_sets::check_grouping_sets;
 use super::handed_over::{hands_over, to_one_task};
 use super::join_conditions::end_joins;
-use super::kept_plans::{Kept, Key, Optimized, Values, can_be_kept};
+use super::kept_plans::{Kept, Key, Optimized, Values, can_be_kept, is_repeatable};
 use super::parameters::{compare_with_elements, give_array_types, give_types};
 use super::placeholders;
 use super::read_only;
@@ -30,6 +31,7 @@ use crate::error::QueryError;
 use crate::scan::{Notice, StatementTrace};
 use crate::statement_memory::{Constants, ExecutionMemory, StatementMemory};
 use crate::visibility::{Lineage, analyse};
+use arrow_array::RecordBatch;
 use arrow_schema::{Field, FieldRef, SchemaRef};
 use datafusion::common::config::Dialect;
 use datafusion::common::{ParamValues, ScalarValue};
@@ -42,6 +44,7 @@ use futures::FutureExt;
 use futures::stream::StreamExt;
 use holdfast_dialect::{joined_constants, name_columns, rewrite, shown_name};
 use std::sync::Arc;
+use tokio::sync::OwnedMutexGuard;
 use tokio::time::{Instant, timeout_at};
 
 /// What a statement that executes takes beside its rows, about: its plan, tasks and channels.
@@ -58,6 +61,10 @@ pub(crate) struct Planned {
     aggregates_only: bool,
     is_recorded: bool,
     queue: Queue,
+    /// `None` if its next execution may return something else.
+    repeatable: Option<Repeatable>,
+    /// Where its answer is kept.
+    place: Option<Place>,
 }
 
 /// A physical plan with the state that it is executed with.
@@ -89,24 +96,29 @@ impl Planned {
             Some(kept) => kept.bound(&catalog, failed).await?,
             None => None,
         };
-        let optimized = match kept {
+        let (optimized, is_kept) = match kept {
             Some(optimized) => {
                 refuse_withheld(&optimized.plan, &optimized.lineage, shared, catalog.trace())?;
-                optimized
+                (optimized, true)
             }
             None => {
                 let (optimized, can_be_kept) =
                     optimize(&context, &catalog, &state, (text, dialect), &values, &planning).await?;
-                if let Some(key) = key.filter(|_| can_be_kept)
-                    && constants.bytes()? == 0
-                    && let Some(kept) = Kept::of(&optimized).map_err(failed)?
-                {
-                    context.plans.keep(key, Arc::new(kept));
+                let kept = match &key {
+                    Some(key) if can_be_kept && constants.bytes()? == 0 => {
+                        Kept::of(&optimized).map_err(failed)?.map(|kept| (key.clone(), Arc::new(kept)))
+                    }
+                    _ => None,
+                };
+                let is_kept = kept.is_some();
+                if let Some((key, kept)) = kept {
+                    context.plans.keep(key, kept);
                 }
-                optimized
+                (optimized, is_kept)
             }
         };
         let Optimized { plan, names, lineage, is_recorded, aggregates_only, queue } = optimized;
+        let is_repeatable = is_kept && is_repeatable(&plan).map_err(failed)?;
         let plan = planning.clone().during_call(|| values.put_into(plan, &state)).map_err(failed)?;
         check_row_counts(&plan).map_err(failed)?;
         check_constants(&plan)?;
@@ -127,11 +139,34 @@ impl Planned {
                 }
             }
         }
+        let repeatable = key.filter(|_| is_repeatable).map(|key| {
+            let (values, snapshots) = (values.into_parameters(), catalog.snapshots());
+            Repeatable { key, values, snapshots }
+        });
         let trace = Arc::clone(catalog.trace());
         let schema = shown(&physical.schema());
         let plan = Confined::new(Executable { state, physical, constants: reserved }, Arc::clone(&context.runtime));
         let text = text.to_owned();
-        Ok(Self { context, text, plan, schema, notices, trace, aggregates_only, is_recorded, queue })
+        Ok(Self {
+            context,
+            text,
+            plan,
+            schema,
+            notices,
+            trace,
+            aggregates_only,
+            is_recorded,
+            queue,
+            repeatable,
+            place: None,
+        })
+    }
+
+    /// The same statement, with the answer of one that was asked before by a caller with the same keys, if there is one in
+    /// this state of the archive. If its answer is small, it is kept for the next.
+    pub(crate) fn with_kept_answer(mut self) -> Self {
+        self.place = self.repeatable.take().map(|repeatable| self.context.answers.place(repeatable));
+        self
     }
 
     /// Whether the statement reads more than catalog metadata, so that its execution is recorded.
@@ -163,7 +198,7 @@ impl Planned {
 
     async fn send(mut self, batches: Batches, deadline: Option<Instant>, given_up: GivenUp) {
         let Some(plan) = self.plan.take() else { return };
-        let sending = send_all(&self.context, plan, self.queue, &batches, given_up);
+        let sending = self.answer(plan, &batches, given_up);
         let ended = match deadline {
             Some(deadline) => timeout_at(deadline, sending).await.unwrap_or(Err(QueryError::TimedOut)),
             None => sending.await,
@@ -173,15 +208,47 @@ impl Planned {
             let _ = batches.send(Err(error.located(&self.text))).await;
         }
     }
+
+    /// Sends the answer that is kept, or executes a plan.
+    async fn answer(&self, plan: Executable, batches: &Batches, given_up: GivenUp) -> Result<(), QueryError> {
+        let turn = match &self.place {
+            Some(place) => place.clone().turn().await,
+            None => Turn::Alone,
+        };
+        let keep = match turn {
+            Turn::Answered(answer) => {
+                self.trace.add_read_again(&answer.subjects);
+                send(batches, answer.batches.clone()).await;
+                return Ok(());
+            }
+            Turn::First(place) => Some((place, Arc::clone(&self.trace))),
+            Turn::Alone => None,
+        };
+        send_all(&self.context, plan, self.queue, batches, given_up, keep).await
+    }
 }
 
-/// Executes a plan until its last row, until nobody takes the rows, or until the process has no memory for it.
+/// Sends rows that are computed, until nobody takes them.
+async fn send(batches: &Batches, computed: Vec<RecordBatch>) {
+    for batch in computed {
+        if batches.send(Ok(batch)).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Where an answer is kept, and the trace of the statement that computes it.
+type Keeping = (OwnedMutexGuard<Option<Arc<Answer>>>, Arc<StatementTrace>);
+
+/// Executes a plan until its last row, until nobody takes the rows, or until the process has no memory for it. With
+/// `keep`, others wait until its rows are complete, or too many to be kept.
 async fn send_all(
     context: &StatementContext,
     plan: Executable,
     queue: Queue,
     batches: &Batches,
     given_up: GivenUp,
+    keep: Option<Keeping>,
 ) -> Result<(), QueryError> {
     let Executable { state, physical, constants: _constants } = plan;
     let failed = |error| context.shared.classify(error);
@@ -203,12 +270,21 @@ async fn send_all(
         let schema = rows.schema();
         let shown_schema = shown(&schema);
         let rows = rows_permit.until_first_row(rows).boxed();
-        let mut rows = if are_counted { rows } else { waiting(rows, schema, state.config().batch_size(), own).boxed() };
+        let rows = if are_counted { rows } else { waiting(rows, schema, state.config().batch_size(), own).boxed() };
+        let mut rows = rows.map(|batch| with_shown_names(batch?, &shown_schema));
         let sending = async {
+            if let Some((mut place, trace)) = keep {
+                let (computed, all) = gather(&mut rows).await.map_err(failed)?;
+                if all {
+                    *place = Some(Arc::new(Answer { batches: computed.clone(), subjects: trace.subjects() }));
+                }
+                drop(place);
+                send(batches, computed).await;
+            }
             // A batch is computed when there is a place for it, so that one waits at most.
             while let Ok(place) = batches.reserve().await {
                 let Some(batch) = rows.next().await else { break };
-                place.send(Ok(with_shown_names(batch.map_err(failed)?, &shown_schema).map_err(failed)?));
+                place.send(Ok(batch.map_err(failed)?));
             }
             Ok::<_, QueryError>(())
         };

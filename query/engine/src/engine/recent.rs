@@ -46,6 +46,11 @@ impl<K: Eq + Hash + Clone, V: Clone> Recent<K, V> {
         }
     }
 
+    /// Drops what `is_forgotten`.
+    pub(super) fn forget(&self, is_forgotten: impl Fn(&V) -> bool) {
+        self.kept().values.retain(|_, (value, _)| !is_forgotten(value));
+    }
+
     fn kept(&self) -> MutexGuard<'_, Kept<K, V>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -65,5 +70,7 @@ mod tests {
         assert_eq!([recent.get(&"a"), recent.get(&"b"), recent.get(&"c")], [Some(1), None, Some(3)]);
         recent.keep("c", 4);
         assert_eq!([recent.get(&"a"), recent.get(&"c")], [Some(1), Some(4)]);
+        recent.forget(|value| *value > 3);
+        assert_eq!([recent.get(&"a"), recent.get(&"c")], [Some(1), None]);
     }
 }

@@ -66,9 +66,19 @@ impl Session {
         let admission = Arc::new(Admission::new(concurrent_statements));
         let (statements, user) = (Arc::new(Statements::default()), Arc::from(""));
         let extensions: Arc<[Arc<dyn Extension>]> = extensions.into();
-        let (plans, descriptions) = (Arc::new(plans()), Arc::new(descriptions()));
-        let context =
-            StatementContext { shared, runtime, admission, plans, descriptions, statements, extensions, caller, user };
+        let (plans, descriptions, answers) = (Arc::new(plans()), Arc::new(descriptions()), Arc::default());
+        let context = StatementContext {
+            shared,
+            runtime,
+            admission,
+            plans,
+            descriptions,
+            answers,
+            statements,
+            extensions,
+            caller,
+            user,
+        };
         let session = Self { context };
         let metadata = session.metadata();
         let schemas = session.context.extensions.iter().flat_map(|extension| extension.schemas(&metadata)).collect();
@@ -77,10 +87,10 @@ impl Session {
     }
 
     /// A session of another caller with the same archive and engine. Logs, footers, memory, admission and extensions
-    /// are shared, keys are not.
+    /// are shared, keys and answers are not.
     pub fn for_caller(&self, identities: Vec<age::x25519::Identity>, visibility: Visibility) -> Self {
         let caller = Caller::new(&self.context.shared, identities, visibility);
-        Self { context: StatementContext { caller, ..self.context.clone() } }
+        Self { context: StatementContext { caller, answers: Arc::default(), ..self.context.clone() } }
     }
 
     /// The same session for the statements of `user`, who shares the permits for statements with other users.

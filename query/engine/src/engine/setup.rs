@@ -1,12 +1,14 @@
 //! Sets up DataFusion.
 
+use super::equal_parameters::EqualParameters;
 use super::full_batches::FillBatches;
 use super::functions::{BoundedOperators, bound_functions};
 use super::handed_over::CountHandedOver;
+use super::known_of_parts::ForgetParts;
 use super::large_limits::ForgetLargeLimits;
 use super::memory::Memory;
+use super::one_partition::SortInOnePartition;
 use super::options::{SessionOptions, Spill};
-use super::sets_of_groups::physical_rules;
 use super::spill::EncryptedTempFiles;
 use super::statement_tasks::share_permits;
 use super::text_types;
@@ -22,6 +24,8 @@ use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::execution::{FunctionRegistry, SessionState};
 use datafusion::logical_expr::planner::ExprPlanner;
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::SessionConfig;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -74,6 +78,7 @@ pub(super) fn session_state(options: &SessionOptions) -> Result<SessionState, Da
         // Before the planners of the engine, which are added to these.
         .with_expr_planners(expression_planners())
         .with_default_features()
+        .with_optimizer_rule(Arc::new(EqualParameters))
         .with_physical_optimizer_rules(physical_rules())
         // Groups with a limit hold no batches.
         .with_physical_optimizer_rule(Arc::new(ForgetLargeLimits))
@@ -93,6 +98,17 @@ pub(super) fn session_state(options: &SessionOptions) -> Result<SessionState, Da
     holdfast_dialect::register(&mut state)?;
     bound_functions(&mut state)?;
     Ok(state)
+}
+
+/// The rules of the engine for physical plans: one that the others rely on, and one in place of the engine's.
+fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
+    let own = SortInOnePartition::default();
+    let mut rules: Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> = vec![Arc::new(ForgetParts)];
+    rules.extend(PhysicalOptimizer::new().rules);
+    if let Some(place) = rules.iter().position(|rule| rule.name() == own.name()) {
+        rules[place] = Arc::new(own);
+    }
+    rules
 }
 
 /// The planners of expressions, in the order in which they are asked.

@@ -1,6 +1,7 @@
 //! What the statements of a session are planned and executed with.
 
 use super::admission::{Admission, Permit, Queue};
+use super::answers::Answers;
 use super::extension::Extension;
 use super::held_memory::Statements;
 use super::kept_plans::{KeptDescriptions, KeptPlans};
@@ -19,6 +20,8 @@ pub(super) struct StatementContext {
     /// The plans of former statements.
     pub(super) plans: Arc<KeptPlans>,
     pub(super) descriptions: Arc<KeptDescriptions>,
+    /// Answers of former statements of this caller.
+    pub(super) answers: Arc<Answers>,
     /// Those that execute.
     pub(super) statements: Arc<Statements>,
     pub(super) extensions: Arc<[Arc<dyn Extension>]>,

@@ -85,6 +85,11 @@ impl ArchiveTable {
         Ok(Self { table, layout: layout(table), files, access, context: context.clone() })
     }
 
+    /// Its files, as they are in the snapshot.
+    pub(crate) fn files(&self) -> &Arc<Vec<DataFile>> {
+        &self.files
+    }
+
     /// Which table it is.
     pub(crate) fn table(&self) -> Table {
         self.table
@@ -168,12 +173,19 @@ impl ArchiveTable {
         if wanted.is_empty() {
             return files;
         }
-        let readers = self.readers();
-        let segments: Vec<Segment> =
-            files.iter().map(|file| Segment { file: (*file).clone(), tiers: self.access.in_file(file) }).collect();
-        let footers = stream::iter(segments).map(|segment| readers.footer(segment)).buffered(CONCURRENT_FOOTERS);
-        // If a footer cannot be read, the file is kept, and its scan reports the reason.
-        let footers: Vec<Option<Arc<Footer>>> = footers.map(Result::ok).collect().await;
+        let cached = |file: &&DataFile| self.context.footers.get(&(file.path.clone(), self.access.in_file(file)));
+        let mut footers: Vec<Option<Arc<Footer>>> = files.iter().map(cached).collect();
+        let missing: Vec<usize> = (0..files.len()).filter(|place| footers[*place].is_none()).collect();
+        if !missing.is_empty() {
+            let readers = self.readers();
+            let segments = missing.iter().map(|place| files[*place]);
+            let segments: Vec<Segment> =
+                segments.map(|file| Segment { file: file.clone(), tiers: self.access.in_file(file) }).collect();
+            let read = stream::iter(segments).map(|segment| readers.footer(segment)).buffered(CONCURRENT_FOOTERS);
+            // If a footer cannot be read, the file is kept, and its scan reports the reason.
+            let read: Vec<Option<Arc<Footer>>> = read.map(Result::ok).collect().await;
+            missing.into_iter().zip(read).for_each(|(place, footer)| footers[place] = footer);
+        }
         let may_have = |footer: &Footer| wanted.iter().all(|subjects| footer.may_have(subjects));
         let files = files.into_iter().zip(footers);
         files.filter(|(_, footer)| footer.as_deref().is_none_or(may_have)).map(|(file, _)| file).collect()

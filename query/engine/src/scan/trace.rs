@@ -114,6 +114,18 @@ impl StatementTrace {
         }
     }
 
+    /// Records that what another statement read is read again.
+    pub(crate) fn add_read_again(&self, subjects: &Subjects) {
+        match subjects {
+            Subjects::Of(subjects) => self.add_subjects(subjects.iter().map(String::as_str)),
+            Subjects::All => {
+                let mut inner = self.lock();
+                inner.all_subjects = true;
+                inner.subjects.clear();
+            }
+        }
+    }
+
     /// The subjects recorded so far.
     pub(crate) fn subjects(&self) -> Subjects {
         let inner = self.lock();
@@ -139,6 +151,12 @@ mod tests {
         }
         trace.add_subjects(["one more"]);
         assert_eq!(trace.subjects(), Subjects::All);
+        let again = StatementTrace::default();
+        again.add_subjects(["S-1"]);
+        again.add_read_again(&Subjects::Of(vec!["S-2".to_owned()]));
+        assert_eq!(again.subjects(), Subjects::Of(vec!["S-1".to_owned(), "S-2".to_owned()]));
+        again.add_read_again(&trace.subjects());
+        assert_eq!(again.subjects(), Subjects::All);
 
         let trace = StatementTrace::default();
         let long = "x".repeat(MAX_NAME_BYTES);

@@ -7,6 +7,7 @@ mod errors;
 mod fixture;
 mod generated;
 mod held_memory;
+mod kept_answers;
 mod kept_plans;
 mod measure;
 mod rebuild;

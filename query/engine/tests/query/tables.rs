@@ -291,3 +291,14 @@ async fn a_statement_sees_one_snapshot_and_the_next_one_sees_more() {
     assert_eq!(rows(&session, "select count(*) from events").await, ["6"]);
     assert!(rows_and_notices(&session, "select * from events").await.1.is_empty());
 }
+
+#[tokio::test]
+async fn the_first_rows_of_a_union_are_found_by_all_keys() {
+    let session = archive().await.as_officer();
+    let sql = "select 'b' as label, seq from events union all select 'a', seq from events order by 1, 2 limit 3";
+    // Each part has one label. A sort by `seq` alone would share its bound with the other part.
+    let plan = rows(&session, &format!("explain {sql}")).await.join("\n");
+    assert!(plan.contains("TopK(fetch=3), expr=[label@0 ASC NULLS LAST, seq@1 ASC NULLS LAST]"), "{plan}");
+    let first = rows(&session, sql).await;
+    assert!(first.len() == 3 && first.iter().all(|row| row.starts_with("a|")), "{first:?}");
+}

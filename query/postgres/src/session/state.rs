@@ -97,6 +97,7 @@ impl Session {
             purpose: self.variables.purpose(),
             kind: AccessKind::Queried,
             limits: Limits { rows: self.settings.row_limit, time: Some(time) },
+            is_asked_often: false,
         };
         let result = interruption.or(&mut self.wire, self.reader.query(request)).await?;
         let result = result.map_err(|error| query.sent.locate(error))?;
