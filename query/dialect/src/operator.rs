@@ -94,7 +94,7 @@ fn null_of_same_type(function: &Function, operands: &mut [Expr; 2], types: &mut 
             && matches!(&operands[place], Expr::Literal(value, _) if value.data_type().is_null())
             && function
                 .argument_types(&[other.clone(), other.clone()])
-                .is_ok_and(|taken| taken == [other.clone(), other.clone()])
+                .is_ok_and(|taken| taken.iter().all(|taken| PgType::of(taken) == PgType::of(&other)))
             && let Ok(null) = ScalarValue::try_new_null(&other)
         {
             operands[place] = Expr::Literal(null, None);

@@ -197,6 +197,14 @@ fn subqueries_are_values() {
             "1",
         ),
         ("SELECT (5 > ALL (SELECT x FROM (VALUES (1), (NULL)) t(x))) IS NULL", "true"),
+        (
+            "SELECT count(*) FROM (VALUES (1, 'a'), (2, 'b'), (3, NULL)) t(x, y) WHERE (x, y) IN (SELECT x, y FROM (VALUES (2, 'b'), (1, 'b'), (3, NULL)) u(x, y))",
+            "1",
+        ),
+        (
+            "SELECT count(*) FROM (VALUES (1, 'a'), (2, 'b')) t(x, y) WHERE x > 0 AND ((x + 1, upper(y)) IN (SELECT u.x, 'A' FROM (VALUES (2), (3)) u(x)))",
+            "1",
+        ),
         ("SELECT 'b' IN (SELECT x FROM (VALUES ('a'), ('b')) t(x))", "true"),
         ("SELECT 1.5 IN (SELECT x FROM (VALUES (1.50)) t(x))", "true"),
         (
@@ -250,6 +258,43 @@ fn texts_in_series_of_times_are_read() {
         ),
     ] {
         let got = rows(&context, sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
+        assert_eq!(got[0][0].as_deref(), Some(text), "{sql}");
+    }
+}
+
+#[test]
+fn columns_of_lateral_subqueries_keep_their_names() {
+    let context = context();
+    rows(&context, "CREATE TABLE u AS VALUES (1, 5), (1, 7), (2, 6)").unwrap();
+    for (sql, text) in [
+        (
+            "SELECT string_agg(format('%s %s %s', t.x, r.column1, r.n), ',' ORDER BY t.x) FROM (VALUES (1), (2), (3)) t(x) \
+             LEFT JOIN LATERAL (SELECT max(i.column1) AS column1, count(*) AS n FROM u AS i WHERE i.column1 = t.x) AS r ON true",
+            "1 1 2,2 2 1,3  0",
+        ),
+        (
+            "SELECT string_agg(format('%s %s', t.x, r.column1), ',' ORDER BY t.x, r.column1) FROM (VALUES (1), (2), (3)) t(x), \
+             LATERAL (SELECT column2 AS column1 FROM u WHERE u.column1 = t.x) AS r",
+            "1 5,1 7,2 6",
+        ),
+    ] {
+        let got = rows(&context, sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
+        assert_eq!(got[0][0].as_deref(), Some(text), "{sql}");
+    }
+}
+
+#[test]
+fn written_casts_of_rows_tell_their_types() {
+    let context = context();
+    for (sql, text) in [
+        ("'2026-10-25'::timestamp), (NULL::timestamptz::timestamp", "timestamp without time zone"),
+        ("('2026-10-25'::timestamptz)::timestamp), (timestamp '2026-10-25'", "timestamp without time zone"),
+        ("'2026-10-25'::date), (NULL::timestamptz", "timestamp with time zone"),
+        ("(1.5::float8)::numeric), (2.5::numeric", "numeric"),
+        ("1.5::float8), (2.5::numeric", "double precision"),
+    ] {
+        let sql = format!("SELECT pg_typeof(column1)::text FROM (VALUES ({sql})) v");
+        let got = rows(&context, &sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
         assert_eq!(got[0][0].as_deref(), Some(text), "{sql}");
     }
 }

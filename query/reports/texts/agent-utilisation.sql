@@ -21,20 +21,25 @@ with reported as (
         and subject like '%' /* agent */
 ),
 spent as (
-    select agent, state, cast(time as date) as day,
-        cast(least(seconds / 3600, 12.0 /* longest_hours */) as numeric) as hours
+    select agent, state, cast(time as date) as day, least(seconds / 3600, 12.0 /* longest_hours */) as hours
     from reported
     where seconds is not null
+),
+summed as (
+    select day, agent,
+        cast(coalesce(sum(hours) filter (where state in ('available', 'in_session')), 0) as numeric) as present_hours,
+        cast(coalesce(sum(hours) filter (where state = 'in_session'), 0) as numeric) as in_session_hours,
+        cast(coalesce(sum(hours) filter (where state = 'away'), 0) as numeric) as away_hours
+    from spent
+    where state <> 'offline'
+    group by 1, 2
 )
 select
     day,
     agent,
-    round(coalesce(sum(hours) filter (where state in ('available', 'in_session')), 0), 2) as present_hours,
-    round(coalesce(sum(hours) filter (where state = 'in_session'), 0), 2) as in_session_hours,
-    round(coalesce(sum(hours) filter (where state = 'away'), 0), 2) as away_hours,
-    round(100 * coalesce(sum(hours) filter (where state = 'in_session'), 0)
-        / nullif(sum(hours) filter (where state in ('available', 'in_session')), 0), 1) as utilisation_percent
-from spent
-where state <> 'offline'
-group by 1, 2
+    round(present_hours, 2) as present_hours,
+    round(in_session_hours, 2) as in_session_hours,
+    round(away_hours, 2) as away_hours,
+    round(100 * in_session_hours / nullif(present_hours, 0), 1) as utilisation_percent
+from summed
 order by 1, 2

@@ -19,11 +19,7 @@
 with reports as (
     -- As the view archive.diagnostics, but directly from the events: duplicates do not change this result.
     select subject as session, time, kind,
-        json_get_str(personal, 'device_serial') as device_serial,
-        operational ->> 'os_version' as os_version,
-        json_get_int(operational, 'memory') as memory,
-        operational ->> 'disks' as disks,
-        operational ->> 'apps' as apps
+        json_get_str(personal, 'device_serial') as device_serial, operational
     from archive.events
     where type = 'diagnostics.collected'
 ),
@@ -58,7 +54,12 @@ wanted as (
     from newest
 ),
 found as (
-    select wanted.*, report.os_version, report.memory, report.disks, report.apps
+    -- What the reports contain is read of those that are compared, and of no others.
+    select wanted.*,
+        report.operational ->> 'os_version' as os_version,
+        json_get_int(report.operational, 'memory') as memory,
+        report.operational ->> 'disks' as disks,
+        report.operational ->> 'apps' as apps
     from wanted
     join reports as report
         on report.device_serial = wanted.device_serial and report.kind = wanted.kind

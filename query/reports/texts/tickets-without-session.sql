@@ -32,8 +32,8 @@ known as (
         tickets.owner, tickets.customer,
         served.ticket is not null as is_served,
         case when tickets.issue_type is not null then count(*) over alike end as alike,
-        case when tickets.issue_type is not null then 100.0 * count(served.ticket) over alike / count(*) over alike end
-            as usual_percent,
+        case when tickets.issue_type is not null then 100 * cast(count(served.ticket) over alike as double precision)
+            / count(*) over alike end as usual_percent,
         (date_part('epoch', coalesce(tickets.closed_at, least(now(), timestamptz '2200-01-01 00:00:00Z' /* to */)))
             - date_part('epoch', tickets.opened_at)) / 3600 as open_hours
     from crm.tickets as tickets

@@ -11,6 +11,7 @@ use arrow_array::ArrayRef;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
 use datafusion::common::Result;
+use std::borrow::Cow;
 
 /// The functions.
 pub(super) fn functions() -> Vec<Function> {
@@ -118,14 +119,15 @@ fn to_jsonb_type(call: &Call) -> Result<ArrayRef> {
 }
 
 /// A value as a text: a string without quotes and escapes, NULL for `null`.
-pub(super) fn as_text(value: &str) -> Result<Option<String>, SqlError> {
+pub(super) fn as_text(value: &str) -> Result<Option<Cow<'_, str>>, SqlError> {
     Ok(match Kind::of(value) {
         None | Some(Kind::Null) => None,
         Some(Kind::String) => {
             let inner = value.trim_matches([' ', '\t', '\n', '\r']);
-            Some(unescaped(inner.get(1..inner.len().saturating_sub(1)).unwrap_or_default())?)
+            let inner = inner.get(1..inner.len().saturating_sub(1)).unwrap_or_default();
+            Some(if inner.contains('\\') { Cow::Owned(unescaped(inner)?) } else { Cow::Borrowed(inner) })
         }
-        Some(_) => Some(value.to_owned()),
+        Some(_) => Some(Cow::Borrowed(value)),
     })
 }
 

@@ -6,6 +6,8 @@
 //!
 //! The text is JSON, or a text column that should be: what is not well formed has no parts.
 
+use memchr::memchr2;
+
 /// Where a scanner is in a text.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Scanner<'a> {
@@ -81,13 +83,13 @@ impl<'a> Scanner<'a> {
         let begin = self.at;
         self.take(b'"')?;
         loop {
-            match bytes.get(self.at)? {
+            self.at += memchr2(b'"', b'\\', bytes.get(self.at..)?)?;
+            match bytes[self.at] {
                 b'"' => {
                     self.at += 1;
                     return self.text.get(begin..self.at);
                 }
-                b'\\' => self.at += 2,
-                _ => self.at += 1,
+                _ => self.at += 2,
             }
         }
     }
@@ -102,22 +104,21 @@ impl<'a> Scanner<'a> {
                 let bytes = self.text.as_bytes();
                 let mut depth = 0_usize;
                 loop {
-                    match bytes.get(self.at)? {
+                    // Between strings there is little.
+                    let is_end = |byte: &u8| matches!(byte, b'"' | b'{' | b'[' | b'}' | b']');
+                    self.at += bytes.get(self.at..)?.iter().position(is_end)?;
+                    match bytes[self.at] {
                         b'"' => {
                             self.string()?;
                             continue;
                         }
                         b'{' | b'[' => depth += 1,
-                        b'}' | b']' => {
-                            depth -= 1;
-                            if depth == 0 {
-                                self.at += 1;
-                                break;
-                            }
-                        }
-                        _ => {}
+                        _ => depth -= 1,
                     }
                     self.at += 1;
+                    if depth == 0 {
+                        break;
+                    }
                 }
             }
             _ => {

@@ -1,5 +1,7 @@
 //! Calls, written as the parser would have read them.
 
+use crate::time::{format_timestamp, format_timestamptz, parse_timestamp, parse_timestamptz};
+use datafusion::common::Result;
 use datafusion::sql::sqlparser::ast::{
     CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
     ObjectName, ObjectNamePart, TimezoneInfo, Value,
@@ -87,6 +89,19 @@ pub(super) fn type_series(arguments: [&mut Expr; 3]) {
                 Expr::Cast { kind: CastKind::Cast, expr: Box::new(text), data_type, array: false, format: None };
         }
     }
+}
+
+/// Writes a constant time as the engine reads it. It plans functions in FROM before casts are PostgreSQL's.
+pub(super) fn write_time(argument: &mut Expr) -> Result<()> {
+    let Expr::Cast { expr: constant, data_type: DataType::Timestamp(None, zone), .. } = argument else { return Ok(()) };
+    let Expr::Value(constant) = constant.as_mut() else { return Ok(()) };
+    if let Value::SingleQuotedString(text) = &mut constant.value {
+        *text = match zone {
+            TimezoneInfo::None | TimezoneInfo::WithoutTimeZone => format_timestamp(parse_timestamp(text)?),
+            TimezoneInfo::WithTimeZone | TimezoneInfo::Tz => format_timestamptz(parse_timestamptz(text)?),
+        };
+    }
+    Ok(())
 }
 
 /// The function that returns an array of the rows that `name` returns.

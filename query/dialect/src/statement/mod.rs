@@ -102,7 +102,7 @@ impl VisitorMut for Rewriting {
     }
 
     fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<Self::Break> {
-        values::same_texts(&mut query.body);
+        values::casts_of_rows(&mut query.body);
         flow(queries::after_parts(query))
     }
 
@@ -112,6 +112,7 @@ impl VisitorMut for Rewriting {
     }
 
     fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<Self::Break> {
+        subqueries::rows_as_joins(select);
         flow(subqueries::as_values(select).map_err(Into::into))?;
         flow(queries::after_select(select))
     }

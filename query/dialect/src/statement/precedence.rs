@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `-2 ^ 2` | `(-2) ^ 2` | `-(2 ^ 2)` |
 //! | `x ~ 'a' \|\| 'b'` | `(x ~ 'a') \|\| 'b'` | `x ~ ('a' \|\| 'b')` |
+//! | `x IS DISTINCT FROM y AND z` | `(x IS DISTINCT FROM y) AND z` | `x IS DISTINCT FROM (y AND z)` |
 //! | `@ -5 + 3`, and likewise `~`, `\|/`, `\|\|/` | `@ (-5 + 3)` | `(@ -5) + 3` |
 
 use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr, UnaryOperator, Value, VisitorMut};
@@ -19,6 +20,7 @@ impl VisitorMut for Precedence {
         sign_of_power(expression);
         operand_of_prefix(expression);
         match_before_others(expression);
+        conditions_behind_distinct(expression);
         ControlFlow::Continue(())
     }
 }
@@ -80,6 +82,39 @@ fn match_before_others(expression: &mut Expr) {
     }
     *pattern = Expr::BinaryOp { left, op, right: Box::new(take(pattern)) };
     *expression = *others;
+}
+
+/// AND and OR, which bind looser, end what `IS DISTINCT FROM` compares with. The parser leaves them without parentheses where it would
+/// not read them otherwise: there, below AND, and below NOT.
+fn conditions_behind_distinct(expression: &mut Expr) {
+    let both: fn(&Expr) -> bool =
+        |part| matches!(part, Expr::BinaryOp { op: BinaryOperator::And | BinaryOperator::Or, .. });
+    let or: fn(&Expr) -> bool = |part| matches!(part, Expr::BinaryOp { op: BinaryOperator::Or, .. });
+    let (operand, is_looser) = match expression {
+        Expr::IsDistinctFrom(_, right) | Expr::IsNotDistinctFrom(_, right) => (right, both),
+        Expr::UnaryOp { op: UnaryOperator::Not, expr } => (expr, both),
+        Expr::BinaryOp { op: BinaryOperator::And, right, .. } => (right, or),
+        _ => return,
+    };
+    if !is_looser(operand) {
+        return;
+    }
+    let mut looser = take(operand);
+    let mut first = &mut looser;
+    while is_looser(first) {
+        let Expr::BinaryOp { left, .. } = first else { break };
+        first = left.as_mut();
+    }
+    let own = take(first);
+    match expression {
+        Expr::IsDistinctFrom(_, operand)
+        | Expr::IsNotDistinctFrom(_, operand)
+        | Expr::UnaryOp { expr: operand, .. }
+        | Expr::BinaryOp { right: operand, .. } => **operand = own,
+        _ => {}
+    }
+    *first = take(expression);
+    *expression = looser;
 }
 
 /// The operand of the last operator before an operand with which an expression ends.

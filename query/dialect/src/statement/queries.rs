@@ -1,6 +1,6 @@
 //! Forms of queries: `TABLE t`, `FETCH FIRST`, positions and limits as plain numbers, rows of functions.
 
-use super::calls::{array_of_rows, call, type_series};
+use super::calls::{array_of_rows, call, type_series, write_time};
 use super::constants::plain;
 use crate::SqlError;
 use datafusion::common::Result;
@@ -236,6 +236,8 @@ pub(super) fn after_factor(factor: &mut TableFactor) -> Result<()> {
         && let [start, end, step] = arguments.as_mut_slice()
     {
         type_series([&mut **start, &mut **end, &mut **step]);
+        write_time(start)?;
+        write_time(end)?;
     }
     name_column(function, alias);
     series_of_integers(factor)

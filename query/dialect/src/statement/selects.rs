@@ -9,15 +9,21 @@ use datafusion::sql::sqlparser::ast::{
 /// The name of a subquery.
 const ROWS: &str = "rows of a subquery";
 
-/// `SELECT item FROM (query)`. The one column of the query has the name `column`, if one is given.
-pub(super) fn over(query: Query, item: SelectItem, column: Option<&str>) -> Query {
-    let columns = column.map(|name| TableAliasColumnDef { name: Ident::with_quote('"', name), data_type: None });
+/// `SELECT item FROM (query)`. The columns of the query have the names `columns`, if some are given.
+pub(super) fn over(query: Query, item: SelectItem, columns: &[String]) -> Query {
+    let columns =
+        columns.iter().map(|name| TableAliasColumnDef { name: Ident::with_quote('"', name), data_type: None });
     let name = Ident::with_quote('"', ROWS);
-    let alias = TableAlias { explicit: true, name, columns: columns.into_iter().collect(), at: None };
+    let alias = TableAlias { explicit: true, name, columns: columns.collect(), at: None };
     let relation = TableFactor::Derived { lateral: false, subquery: Box::new(query), alias: Some(alias), sample: None };
     let mut select = all_of(ObjectName::from(Vec::new()));
     select.projection = vec![item];
     select.from = vec![TableWithJoins { relation, joins: Vec::new() }];
+    query_of(select)
+}
+
+/// A SELECT as a query.
+pub(super) fn query_of(select: Select) -> Query {
     Query {
         with: None,
         body: Box::new(SetExpr::Select(Box::new(select))),

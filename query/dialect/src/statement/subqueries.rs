@@ -5,8 +5,9 @@
 //! | `EXISTS (SELECT ... FROM t WHERE c)` | `(SELECT count(*) > 0 FROM t WHERE c)` |
 //! | `x IN (q)` | `x = ANY (the array of q's values)`; false if `q` has no rows |
 //! | `x NOT IN (q)` | NOT of that |
+//! | `WHERE (x, y) IN (q)` | `WHERE EXISTS (SELECT FROM (q) r (a, b) WHERE a = x AND b = y)`, which is true for the same rows |
 //!
-//! In WHERE they stay what they are: there the engine joins. Other comparisons with ANY and ALL of a query are such ones of an array
+//! In WHERE the others stay what they are: there the engine joins. Other comparisons with ANY and ALL of a query are such ones of an array
 //! everywhere.
 
 use super::calls::call;
@@ -30,6 +31,45 @@ pub(super) fn as_values(select: &mut Select) -> Result<(), SqlError> {
         }
     }
     Ok(())
+}
+
+/// Rewrites the comparisons of rows with those of a query that all rows of a SELECT must pass. Elsewhere NULL and false would
+/// differ.
+pub(super) fn rows_as_joins(select: &mut Select) {
+    if let Some(condition) = &mut select.selection {
+        rows_in_query(condition);
+    }
+}
+
+fn rows_in_query(condition: &mut Expr) {
+    match condition {
+        Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
+            rows_in_query(left);
+            rows_in_query(right);
+        }
+        Expr::Nested(inner) => rows_in_query(inner),
+        Expr::InSubquery { expr, subquery, negated: false } => {
+            let Expr::Tuple(row) = expr.as_mut() else { return };
+            let names: Vec<String> = (1..=row.len()).map(|place| format!("column {place}")).collect();
+            let equal = names.iter().zip(std::mem::take(row)).map(|(name, value)| Expr::BinaryOp {
+                left: Box::new(column_of(name)),
+                op: BinaryOperator::Eq,
+                right: Box::new(Expr::Nested(Box::new(value))),
+            });
+            let equal = equal.reduce(|all, one| Expr::BinaryOp {
+                left: Box::new(all),
+                op: BinaryOperator::And,
+                right: Box::new(one),
+            });
+            let one = SelectItem::UnnamedExpr(Expr::value(Value::Number("1".to_owned(), false)));
+            let mut rows = over(subquery.as_ref().clone(), one, &names);
+            if let SetExpr::Select(select) = rows.body.as_mut() {
+                select.selection = equal;
+            }
+            *condition = Expr::Exists { subquery: Box::new(rows), negated: false };
+        }
+        _ => {}
+    }
 }
 
 /// Visits the expressions of a column without those of its subqueries.
@@ -99,7 +139,7 @@ fn exists(mut query: Query) -> Expr {
     let is_plain = query.limit_clause.is_none() && query.with.is_none();
     match query.body.as_mut() {
         SetExpr::Select(select) if is_plain && has_a_row_for_each(select) => select.projection = vec![item],
-        _ => query = over(query, item, None),
+        _ => query = over(query, item, &[]),
     }
     Expr::Subquery(Box::new(query))
 }
@@ -150,7 +190,7 @@ pub(super) fn compared(function: &str, value: Expr, query: Query, without_rows: 
     let all = Expr::Subquery(Box::new(over(
         query,
         SelectItem::ExprWithAlias { expr: all, alias: Ident::new("array_agg") },
-        Some(NAME),
+        &[NAME.to_owned()],
     )));
     let compared = call(function, vec![value, all.clone()]);
     let without_rows = Expr::Case {

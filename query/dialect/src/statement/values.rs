@@ -1,10 +1,16 @@
-//! The columns of VALUES: a `character varying` beside other texts is a text, since the engine takes columns of one kind only.
+//! The columns of VALUES.
+//!
+//! - A `character varying` beside other texts is a text, since the engine takes columns of one kind only.
+//! - The engine casts rows to a type that they have in common, which is not always PostgreSQL's ([`OfParts`]). A cast that is
+//!   written is written twice, so that it is not taken for one of the engine's.
+//!
+//! [`OfParts`]: crate::common_types::OfParts
 
 use super::calls::function_name;
-use datafusion::sql::sqlparser::ast::{DataType, Expr, Ident, ObjectName, SetExpr};
+use datafusion::sql::sqlparser::ast::{CastKind, DataType, Expr, Ident, ObjectName, SetExpr, Value};
 
-/// Makes texts of those casts to `character varying` that do not stand in every row.
-pub(super) fn same_texts(body: &mut SetExpr) {
+/// Makes texts of those casts to `character varying` that do not stand in every row, and writes other casts twice.
+pub(super) fn casts_of_rows(body: &mut SetExpr) {
     match body {
         SetExpr::Values(values) => {
             for column in 0..values.rows.first().map_or(0, |row| row.len()) {
@@ -14,12 +20,31 @@ pub(super) fn same_texts(body: &mut SetExpr) {
                 }
                 values.rows.iter_mut().filter_map(|row| row.get_mut(column)).for_each(as_text);
             }
+            values.rows.iter_mut().flat_map(|row| row.iter_mut()).for_each(twice);
         }
         SetExpr::SetOperation { left, right, .. } => {
-            same_texts(left);
-            same_texts(right);
+            casts_of_rows(left);
+            casts_of_rows(right);
         }
         _ => {}
+    }
+}
+
+fn twice(expression: &mut Expr) {
+    let written = match expression {
+        Expr::Nested(inner) => return twice(inner),
+        Expr::Cast { data_type, .. } => data_type.clone(),
+        _ => return,
+    };
+    if matches!(written, DataType::Timestamp(..) | DataType::Numeric(_) | DataType::Decimal(_) | DataType::Dec(_)) {
+        let inner = std::mem::replace(expression, Expr::value(Value::Null));
+        *expression = Expr::Cast {
+            kind: CastKind::DoubleColon,
+            expr: Box::new(inner),
+            data_type: written,
+            array: false,
+            format: None,
+        };
     }
 }
 

@@ -44,7 +44,9 @@ mod words;
 mod zone;
 
 pub(crate) use arithmetic::length;
+pub(crate) use format::{format_timestamp, format_timestamptz};
 pub(crate) use now::moments;
+pub(crate) use parse::{parse_timestamp, parse_timestamptz};
 pub(crate) use shift::Chains;
 pub(crate) use sql_types::Times;
 pub(crate) use values::DIFFERENCE;

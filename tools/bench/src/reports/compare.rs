@@ -5,6 +5,7 @@ use super::limits::{MEMORY, RUNS};
 use super::{session, statement};
 use crate::{process, prove};
 use anyhow::{Context, bail};
+use datafusion::common::ScalarValue;
 use holdfast_archive::Table;
 use holdfast_query::Session;
 use parquet::arrow::ArrowWriter;
@@ -15,6 +16,8 @@ use std::time::Instant;
 
 /// Sessions that are read one by one.
 const LOOKUPS: usize = 50;
+/// One session's chat.
+const CHAT: &str = "SELECT time, sender, text FROM archive.chat_lines WHERE session = $1 ORDER BY seq";
 
 /// The querying process: runs each report on the archive in `folder`, and in DuckDB on the files in `plain`, and
 /// reports. The engines alternate, so that other load on the machine affects both.
@@ -94,16 +97,14 @@ async fn look_up(session: &Session) -> anyhow::Result<Value> {
         bail!("there are only {} sessions to read", ids.len());
     }
     let mut report = Map::new();
-    for key in ["session", "chat", "timeline"] {
+    for key in ["session", "chat", "chat by parameter", "timeline"] {
         let mut times = Vec::new();
         for id in &ids {
             let began = Instant::now();
             let result = match key {
                 "session" => session.sql(&format!("SELECT * FROM archive.sessions WHERE session = '{id}'")).await?,
-                "chat" => {
-                    let chat = "SELECT time, sender, text FROM archive.chat_lines WHERE session =";
-                    session.sql(&format!("{chat} '{id}' ORDER BY seq")).await?
-                }
+                "chat" => session.sql(&CHAT.replace("$1", &format!("'{id}'"))).await?,
+                "chat by parameter" => session.sql_with(CHAT, vec![ScalarValue::from(id.as_str())]).await?,
                 _ => holdfast_query::timeline(session, id).await?,
             };
             let rows: usize = result.collect().await?.iter().map(arrow_array::RecordBatch::num_rows).sum();

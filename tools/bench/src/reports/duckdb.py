@@ -1,13 +1,16 @@
 """Executes statements in DuckDB: the first line of standard input is the task, each other line a statement, as JSON.
 
 The statements are those of Holdfast. Only the functions for JSON, which each engine names differently, are translated. If a
-statement has the Parquet file of an expected result, `differing` counts the rows that are not the same in both.
+statement has the Parquet file of an expected result, `differing` counts the rows that are not the same in both. A line may
+have lists of statements instead: each list is executed by a client of its own, all at once.
 """
 
 import json
 import re
 import sys
+import threading
 import time
+from decimal import Decimal
 
 import duckdb
 
@@ -16,6 +19,7 @@ FUNCTIONS = [
     (r"json_get_(?:int)\(([\w.]+), ('\w+')\)", r"cast(\1 ->> \2 as bigint)"),
     (r"json_get_(?:float)\(([\w.]+), ('\w+')\)", r"cast(\1 ->> \2 as double)"),
     (r"json_get_(?:bool)\(([\w.]+), ('\w+')\)", r"cast(\1 ->> \2 as boolean)"),
+    (r"json_get_str\(([\w.]+), ('\w+')\)", r"(\1 ->> \2)"),
     (r"\blast_value\((\w+) order by", r"last(\1 order by"),
     # In DuckDB the arrow has a lower precedence than the operators around it.
     (r"([\w.]+) ->> ('\w+')", r"(\1 ->> \2)"),
@@ -37,6 +41,7 @@ def translated(sql):
 
 def is_same(one, other):
     """The reports round fractions, mostly to one digit. The engines may round a half differently."""
+    one, other = (float(value) if isinstance(value, Decimal) else value for value in (one, other))
     if isinstance(one, float) and isinstance(other, float):
         return abs(one - other) <= max(0.1001, 1e-9 * abs(one))
     return one == other
@@ -48,6 +53,26 @@ def differing(expected, found):
 
     pairs = zip(in_order(expected), in_order(found))
     return abs(len(expected) - len(found)) + sum(not all(map(is_same, one, other)) for one, other in pairs)
+
+
+def at_once(engine, clients):
+    problems = []
+
+    def client(statements):
+        cursor = engine.cursor()
+        for sql in statements:
+            try:
+                cursor.execute(sql).fetchall()
+            except Exception as problem:
+                problems.append(str(problem))
+
+    threads = [threading.Thread(target=client, args=([translated(sql) for sql in sqls],)) for sqls in clients]
+    began = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return {"seconds": time.perf_counter() - began, "rows": 0, "problem": problems[0] if problems else None}
 
 
 def main():
@@ -67,6 +92,9 @@ def main():
 
     for line in sys.stdin:
         request = json.loads(line)
+        if "clients" in request:
+            print(json.dumps(at_once(engine, request["clients"])), flush=True)
+            continue
         sql = translated(request["sql"])
         began = time.perf_counter()
         rows = engine.execute(sql).fetchall()

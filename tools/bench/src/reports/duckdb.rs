@@ -40,6 +40,9 @@ pub(super) struct Executed {
     /// Rows that differ from the result that DuckDB compared with.
     #[serde(default)]
     pub(super) differing: usize,
+    /// Why a statement of several clients failed.
+    #[serde(default)]
+    problem: Option<String>,
 }
 
 impl DuckDb {
@@ -64,7 +67,20 @@ impl DuckDb {
         if let Some(expected) = expected {
             request["expected"] = json!(expected);
         }
-        self.send(&request)?;
+        self.answer(&request)
+    }
+
+    /// The seconds in which all clients execute their statements, each one after the other.
+    pub(super) fn execute_at_once(&mut self, clients: &[Vec<String>]) -> anyhow::Result<f64> {
+        let executed = self.answer(&json!({ "clients": clients }))?;
+        match executed.problem {
+            Some(problem) => bail!("DuckDB failed: {problem}"),
+            None => Ok(executed.seconds),
+        }
+    }
+
+    fn answer(&mut self, request: &Value) -> anyhow::Result<Executed> {
+        self.send(request)?;
         let Some(line) = self.output.next() else { bail!("DuckDB ended: {}", self.child.wait()?) };
         serde_json::from_str(&line?).context("read the time that DuckDB took")
     }

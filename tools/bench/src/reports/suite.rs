@@ -116,6 +116,7 @@ fn print_lookups(comparison: &Value) -> anyhow::Result<()> {
     for (name, key) in [
         ("one session out of `sessions`", "session"),
         ("one session's chat", "chat"),
+        ("one session's chat, by a parameter", "chat by parameter"),
         ("one session's time line", "timeline"),
     ] {
         let times = &comparison["lookups"][key];

@@ -197,7 +197,7 @@ fn compare_rows(columns: &[Column], theirs: &[Row], ours: &[Row], order: &[Order
     // The same rows in another order: wrong if the keys that both can show come in another order.
     let keys: Vec<usize> = order.iter().map_while(|key| key.column(columns)).collect();
     let same_keys = |one: &Row, other: &Row| {
-        keys.iter().all(|key| value::same(types[*key], one[*key].as_deref(), other[*key].as_deref()))
+        keys.iter().all(|key| value::same_place(types[*key], one[*key].as_deref(), other[*key].as_deref()))
     };
     if theirs.iter().zip(ours).all(|(one, other)| same_keys(one, other)) { None } else { Some(Aspect::Order) }
 }

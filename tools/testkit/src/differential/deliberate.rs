@@ -124,9 +124,23 @@ fn shortened(text: &str) -> &str {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text }
 }
 
-/// Whether numbers are the same but for zeros at their end.
+/// Whether numbers are the same but for zeros at their end. What looks like one number may be one with another text behind it,
+/// as `(8 / 4.0) || '10'` is.
 fn is_of_zeros(theirs: &str, ours: &str) -> bool {
-    shortened(theirs) == shortened(ours)
+    shortened(theirs) == shortened(ours) || is_of_zeros_before_more(theirs, ours).unwrap_or(false)
+}
+
+fn is_of_zeros_before_more(theirs: &str, ours: &str) -> Option<bool> {
+    let point = theirs.find('.')?;
+    let more = theirs.len().checked_sub(ours.len()).filter(|more| *more > 0)?;
+    Some((point..=ours.len()).any(|place| {
+        let (number, rest) = (theirs.get(..place), theirs.get(place..).unwrap_or_default());
+        let (zeros, behind) = rest.split_at_checked(more).unwrap_or_default();
+        number == ours.get(..place)
+            && ours.get(place..) == Some(behind)
+            && !zeros.is_empty()
+            && zeros.trim_start_matches('.').bytes().all(|digit| digit == b'0')
+    }))
 }
 
 /// Significant digits that a number has at least.
@@ -162,6 +176,27 @@ fn is_near(theirs: &str, ours: &str) -> bool {
     }
 }
 
+/// Whether cells differ by what a last digit makes, also of a sum of squares that would be 0.
+fn are_near(theirs: &Option<String>, ours: &Option<String>) -> bool {
+    const NOTHING: f64 = 1e-24;
+    match (theirs.as_deref(), ours.as_deref()) {
+        (Some(theirs), Some(ours)) => {
+            let is_nothing = |text: &str| text.parse::<f64>().is_ok_and(|value| value.abs() < NOTHING);
+            is_near(theirs, ours) || (is_nothing(theirs) && is_nothing(ours))
+        }
+        (theirs, ours) => theirs == ours,
+    }
+}
+
+/// Whether values, or the elements of arrays, are the same but for the sign of 0.
+fn is_of_signs_of_zero(theirs: &str, ours: &str) -> bool {
+    let is_zero = |text: &str| text.parse::<f64>() == Ok(0.0);
+    let elements = |text: &str| text.split(['{', ',', '}']).map(str::to_owned).collect::<Vec<_>>();
+    let (theirs, ours) = (elements(theirs), elements(ours));
+    let same = |(one, other): (&String, &String)| one == other || is_zero(one) && is_zero(other);
+    theirs.len() == ours.len() && theirs.iter().zip(&ours).all(same)
+}
+
 /// What gives a numeric whose scale is not kept with it.
 const OF_OPEN_SCALE: [&str; 12] =
     ["/", "^", "sqrt", "|/", "ln(", "log(", "exp(", "power(", "avg(", "stddev", "var", "to_number("];
@@ -191,19 +226,20 @@ const ALL: [Deliberate; 6] = [
         applies: |found| {
             matches!(found.aspect, Aspect::Values)
                 && found.mentions(&["cbrt", "||/", "asinh", "acosh", "atanh"])
-                && found.is_of_numbers(is_near)
+                && (found.is_of_numbers(is_near) || found.is_of_cells(are_near))
         },
     },
     Deliberate {
         says: "either of 0 and -0",
         reason: "they are equal, and the rows of a group have no order",
         applies: |found| {
-            let is_zero = |text: &str| text.parse::<f64>() == Ok(0.0);
             let same = |theirs: &Option<String>, ours: &Option<String>| match (theirs.as_deref(), ours.as_deref()) {
-                (Some(theirs), Some(ours)) => theirs == ours || (is_zero(theirs) && is_zero(ours)),
+                (Some(theirs), Some(ours)) => is_of_signs_of_zero(theirs, ours),
                 (theirs, ours) => theirs == ours,
             };
-            matches!(found.aspect, Aspect::Values) && found.mentions(&["min(", "max("]) && found.is_of_cells(same)
+            matches!(found.aspect, Aspect::Values)
+                && found.mentions(&["min(", "max(", "percentile_", "mode("])
+                && found.is_of_cells(same)
         },
     },
     Deliberate {
@@ -248,6 +284,11 @@ mod tests {
         assert!(!same_but_for_numbers("{0.25,0.5}", "{0.25,0.51}", is_of_zeros));
         assert!(!same_but_for_numbers("a1.50", "b1.5", is_of_zeros));
         assert!(!same_but_for_numbers("100", "1", is_of_zeros));
+        assert!(same_but_for_numbers("8230.45200000000000001", "8230.4521", is_of_zeros));
+        assert!(same_but_for_numbers("2.000000000000000010", "210", is_of_zeros));
+        assert!(!same_but_for_numbers("8230.45200000000000002", "8230.4521", is_of_zeros));
+        assert!(!same_but_for_numbers("8230.4521", "8230.45200000000000001", is_of_zeros));
+        assert!(!same_but_for_numbers("10.5", "1.5", is_of_zeros));
         assert!(same_but_for_numbers("2430133.657351154313", "2430133.6573511543134872", is_of_other_digits));
         assert!(same_but_for_numbers(
             "-768614336404564651",
@@ -260,6 +301,8 @@ mod tests {
         assert!(!same_but_for_numbers("0.0000000001", "0.00", is_of_other_digits));
         assert!(same_but_for_numbers("{-20.469516462179584}", "{-20.46951646217958}", is_near));
         assert!(!same_but_for_numbers("{-20.469516462179584}", "{20.469516462179584}", is_near));
+        assert!(is_of_signs_of_zero("{-0,1}", "{0,1}") && is_of_signs_of_zero("0", "-0"));
+        assert!(!is_of_signs_of_zero("{-0,1}", "{0,2}") && !is_of_signs_of_zero("{0}", "{0,0}"));
     }
 
     #[test]

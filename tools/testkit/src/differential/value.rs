@@ -7,6 +7,7 @@ const FLOAT4: u32 = 700;
 const FLOAT8: u32 = 701;
 const FLOAT4S: u32 = 1021;
 const FLOAT8S: u32 = 1022;
+const INTERVAL: u32 = 1186;
 /// How much floats may differ, relative to their size.
 const TOLERANCE: f64 = 1e-12;
 /// Of four bytes: one unit in the last place of a float.
@@ -25,6 +26,46 @@ pub(super) fn same(oid: u32, one: Option<&str>, other: Option<&str>) -> bool {
             NUMERICS | FLOAT4S | FLOAT8S => same_items(oid, one, other),
             _ => false,
         }
+}
+
+/// Whether two values of this type have the same place in an order: intervals of one length are equal, and 0 and -0.
+pub(super) fn same_place(oid: u32, one: Option<&str>, other: Option<&str>) -> bool {
+    same(oid, one, other)
+        || match (oid, one.zip(other)) {
+            (INTERVAL, Some((one, other))) => length(one).is_some_and(|of_one| length(other) == Some(of_one)),
+            (FLOAT4 | FLOAT8, Some((one, other))) => one.parse() == Ok(0.0) && other.parse() == Ok(0.0),
+            _ => false,
+        }
+}
+
+/// The microseconds of an interval by which PostgreSQL orders it: a month has 30 days, a day 24 hours.
+fn length(interval: &str) -> Option<i128> {
+    const DAY: i128 = 24 * 60 * 60 * 1_000_000;
+    let mut sum = 0;
+    let mut words = interval.split(' ');
+    while let Some(word) = words.next() {
+        if word.contains(':') {
+            let (sign, time) = match word.strip_prefix('-') {
+                Some(time) => (-1, time),
+                None => (1, word.trim_start_matches('+')),
+            };
+            let (whole, fraction) = time.split_once('.').unwrap_or((time, ""));
+            let mut seconds = 0;
+            for part in whole.split(':') {
+                seconds = 60 * seconds + part.parse::<i128>().ok()?;
+            }
+            sum += sign * (1_000_000 * seconds + format!("{fraction:0<6}").parse::<i128>().ok()?);
+            continue;
+        }
+        let days = match words.next()? {
+            "year" | "years" => 360,
+            "mon" | "mons" => 30,
+            "day" | "days" => 1,
+            _ => return None,
+        };
+        sum += days * DAY * word.trim_start_matches('+').parse::<i128>().ok()?;
+    }
+    Some(sum)
 }
 
 /// The text by which values that are certainly the same are found.
@@ -76,6 +117,16 @@ fn is_near(one: &str, other: &str, tolerance: f64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn intervals_of_one_length_have_one_place() {
+        let is_one = |one, other| same_place(INTERVAL, Some(one), Some(other));
+        assert!(is_one("1 mon", "30 days") && is_one("1 day", "24:00:00") && is_one("1 year -1 days", "359 days"));
+        assert!(is_one("-1 days +23:59:59.5", "-00:00:00.5") && is_one("00:00:00", "1 mon -30 days"));
+        assert!(!is_one("1 mon", "31 days") && !is_one("00:00:00.1", "00:00:00.01"));
+        assert!(!same(INTERVAL, Some("1 mon"), Some("30 days")));
+        assert!(same_place(FLOAT8, Some("0"), Some("-0")) && !same(FLOAT8, Some("0"), Some("-0")));
+    }
 
     #[test]
     fn numerics_are_compared_by_value_and_floats_nearly() {

@@ -77,3 +77,8 @@ SELECT id, current_user <> 'x', current_schema(), CASE WHEN id > 2 THEN 'a' ELSE
 SELECT current_setting('DateStyle'), ('1-2')::interval, 1.005::numeric(10, 2), TRUE;
 SELECT ('{"a": 1}'::jsonb)::text FROM d.t UNION ALL SELECT 'a';
 SELECT ia || NULL, NULL || ia, dt - NULL, NULL - ts FROM d.t ORDER BY id;
+SELECT g FROM generate_series(TIMESTAMPTZ '2026-03-29 00:00+00', '2026-03-29 03:00+00', '30 min') AS g ORDER BY 1;
+SELECT g FROM generate_series('29 March 2026'::timestamp, '2026-3-29 03:00', '1 h') AS g ORDER BY 1;
+SELECT 'all' AS label, 1000000 AS n UNION ALL SELECT NULL, chat_lines FROM archive.sessions ORDER BY 1, 2 LIMIT 3;
+SELECT 'b' AS label, chat_lines FROM archive.sessions UNION ALL SELECT 'a', 1000 + chat_lines FROM archive.sessions ORDER BY 1, 2, 1 LIMIT 5;
+SELECT s.session, r.session, r.n FROM archive.sessions s LEFT JOIN LATERAL (SELECT max(c.session) AS session, count(*) AS n FROM archive.chat_lines c WHERE c.session = s.session) AS r ON true ORDER BY 1;
