@@ -188,13 +188,20 @@ fn are_near(theirs: &Option<String>, ours: &Option<String>) -> bool {
     }
 }
 
-/// Whether values, or the elements of arrays, are the same but for the sign of 0.
-fn is_of_signs_of_zero(theirs: &str, ours: &str) -> bool {
-    let is_zero = |text: &str| text.parse::<f64>() == Ok(0.0);
-    let elements = |text: &str| text.split(['{', ',', '}']).map(str::to_owned).collect::<Vec<_>>();
-    let (theirs, ours) = (elements(theirs), elements(ours));
-    let same = |(one, other): (&String, &String)| one == other || is_zero(one) && is_zero(other);
-    theirs.len() == ours.len() && theirs.iter().zip(&ours).all(same)
+/// Rows in an order of their own, in which values and elements of arrays that are -0 are 0.
+fn without_signs_of_zero(rows: &[Row]) -> Vec<Row> {
+    let unsigned = |text: &String| {
+        let elements = text.split_inclusive(['{', ',', '}']).map(|part| match part.strip_prefix("-0") {
+            Some("") => "0".to_owned(),
+            Some(end @ ("," | "}")) => format!("0{end}"),
+            _ => part.to_owned(),
+        });
+        elements.collect::<String>()
+    };
+    let mut rows: Vec<Row> =
+        rows.iter().map(|row| row.iter().map(|cell| cell.as_ref().map(unsigned)).collect()).collect();
+    rows.sort();
+    rows
 }
 
 /// What gives a numeric whose scale is not kept with it.
@@ -233,13 +240,14 @@ const ALL: [Deliberate; 6] = [
         says: "either of 0 and -0",
         reason: "they are equal, and the rows of a group have no order",
         applies: |found| {
-            let same = |theirs: &Option<String>, ours: &Option<String>| match (theirs.as_deref(), ours.as_deref()) {
-                (Some(theirs), Some(ours)) => is_of_signs_of_zero(theirs, ours),
-                (theirs, ours) => theirs == ours,
-            };
             matches!(found.aspect, Aspect::Values)
                 && found.mentions(&["min(", "max(", "percentile_", "mode("])
-                && found.is_of_cells(same)
+                && match (found.theirs, found.ours) {
+                    (Answer::Rows { rows: theirs, .. }, Answer::Rows { rows: ours, .. }) => {
+                        without_signs_of_zero(theirs) == without_signs_of_zero(ours)
+                    }
+                    _ => false,
+                }
         },
     },
     Deliberate {
@@ -301,8 +309,10 @@ mod tests {
         assert!(!same_but_for_numbers("0.0000000001", "0.00", is_of_other_digits));
         assert!(same_but_for_numbers("{-20.469516462179584}", "{-20.46951646217958}", is_near));
         assert!(!same_but_for_numbers("{-20.469516462179584}", "{20.469516462179584}", is_near));
-        assert!(is_of_signs_of_zero("{-0,1}", "{0,1}") && is_of_signs_of_zero("0", "-0"));
-        assert!(!is_of_signs_of_zero("{-0,1}", "{0,2}") && !is_of_signs_of_zero("{0}", "{0,0}"));
+        let rows = |cells: [&str; 3]| cells.map(|cell| vec![Some(cell.to_owned())]).to_vec();
+        let unsigned = without_signs_of_zero(&rows(["0", "{-0,1,-0}", "-0"]));
+        assert_eq!(unsigned, rows(["0", "0", "{0,1,0}"]));
+        assert_eq!(without_signs_of_zero(&rows(["-0.5", "-01", "{-0.5}"])), rows(["-0.5", "-01", "{-0.5}"]));
     }
 
     #[test]
