@@ -35,6 +35,10 @@ impl OptimizerRule for EqualParameters {
 
     fn rewrite(&self, plan: LogicalPlan, _: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
         let LogicalPlan::Join(mut join) = plan else { return Ok(Transformed::no(plan)) };
+        // `x NOT IN (..)` is NULL if a key of the other side is NULL, which a filter would leave out.
+        if join.null_aware {
+            return Ok(Transformed::no(LogicalPlan::Join(join)));
+        }
         let (of_left, of_right) = added(&join)?;
         if of_left.is_empty() && of_right.is_empty() {
             return Ok(Transformed::no(LogicalPlan::Join(join)));
@@ -217,5 +221,12 @@ mod tests {
             let plan = plan_of(&format!("SELECT a.v, b.w FROM {join}")).await;
             assert_eq!(plan.lines().filter(|line| line.contains("$1")).count(), 1, "{join}:\n{plan}");
         }
+    }
+
+    #[tokio::test]
+    async fn keys_that_are_null_stay_where_they_decide() {
+        let plan = plan_of("SELECT v FROM a WHERE k = $1 AND k NOT IN (SELECT k FROM b)").await;
+        assert!(plan.contains("LeftAnti"), "{plan}");
+        assert_eq!(plan.lines().filter(|line| line.contains("$1")).count(), 1, "{plan}");
     }
 }
