@@ -6,13 +6,14 @@
 //!
 //! Also the casts that the engine adds for itself: a text constant beside a time is read as PostgreSQL reads it.
 
+use crate::SqlError;
 use crate::bounds::unbounded;
 use crate::call::Call;
 use crate::function::Evaluate;
-use crate::types::{PgType, TYPE_KEY};
+use crate::types::{PgType, TYPE_KEY, numeric};
 use crate::varchar;
 use arrow_array::ArrayRef;
-use arrow_schema::{DataType, FieldRef, TimeUnit};
+use arrow_schema::{DataType, Field, FieldRef, TimeUnit};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result, ScalarValue};
@@ -24,7 +25,7 @@ use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
     Cast, ColumnarValue, Expr, ExprSchemable, LogicalPlan, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF,
-    ScalarUDFImpl, Signature, Union, Volatility,
+    ScalarUDFImpl, Signature, Union, Values, Volatility,
 };
 use datafusion::optimizer::AnalyzerRule;
 use std::collections::HashMap;
@@ -57,8 +58,20 @@ impl Casts {
         Self { rules: rules.into_iter().map(|rule| ((rule.from, rule.to), rule.evaluate)).collect() }
     }
 
-    /// `cast` as a call, if there is a rule for it.
-    fn of_cast(&self, cast: Cast, schema: &DFSchema) -> Transformed<Expr> {
+    /// `cast` as a call, if there is a rule for it. A value that is no array and no text is cast to no array, of which the engine would
+    /// make it the one element.
+    fn of_cast(&self, cast: Cast, schema: &DFSchema) -> Result<Transformed<Expr>> {
+        if let PgType::Array(_) = PgType::of(cast.field.data_type())
+            && let Ok(from) = cast.expr.get_type(schema).map(|from| PgType::of(&from))
+            && !matches!(from, PgType::Array(_) | PgType::Text | PgType::Other | PgType::Unknown)
+        {
+            let to = PgType::of(cast.field.data_type());
+            return Err(SqlError::new("42846", format!("cannot cast type {from} to {to}")).into());
+        }
+        Ok(self.by_rule(cast, schema))
+    }
+
+    fn by_rule(&self, cast: Cast, schema: &DFSchema) -> Transformed<Expr> {
         let Ok(from) = cast.expr.get_type(schema) else { return Transformed::no(Expr::Cast(cast)) };
         let to = cast.field.data_type();
         if let Some(wanted) = varchar::mark_of(&cast.field)
@@ -115,11 +128,11 @@ impl Casts {
                 Ok(match part {
                     Expr::Cast(cast) if !shows_marks && varchar::mark_of(&cast.field).is_some() => {
                         match varchar::in_condition(cast, &schema) {
-                            Expr::Cast(cast) => Transformed::yes(self.of_cast(cast, &schema).data),
+                            Expr::Cast(cast) => Transformed::yes(self.of_cast(cast, &schema)?.data),
                             other => Transformed::yes(other),
                         }
                     }
-                    Expr::Cast(cast) => self.of_cast(cast, &schema),
+                    Expr::Cast(cast) => self.of_cast(cast, &schema)?,
                     other => match varchar::kept(&other, &schema).filter(|_| shows_marks) {
                         Some(field) => {
                             let data_type = field.data_type().clone();
@@ -151,7 +164,11 @@ impl Casts {
 /// # Errors
 /// Those of the engine.
 pub fn recomputed(node: LogicalPlan) -> Result<LogicalPlan> {
-    let LogicalPlan::Union(Union { inputs, schema }) = node else { return node.recompute_schema() };
+    let Union { inputs, schema } = match node {
+        LogicalPlan::Union(union) => union,
+        LogicalPlan::Values(values) => return of_rows(values).map(LogicalPlan::Values),
+        node => return node.recompute_schema(),
+    };
     let is_nullable = |column: usize| {
         inputs.iter().any(|input| input.schema().fields().get(column).is_some_and(|field| field.is_nullable()))
     };
@@ -169,6 +186,39 @@ pub fn recomputed(node: LogicalPlan) -> Result<LogicalPlan> {
     });
     let schema = DFSchema::new_with_metadata(fields.collect(), schema.metadata().clone())?;
     Ok(LogicalPlan::Union(Union { inputs, schema: Arc::new(schema) }))
+}
+
+/// VALUES whose rows have the types that are told, though a value may have another scale once the constants in it are known.
+fn of_rows(values: Values) -> Result<Values> {
+    let Values { schema, values: mut rows } = values;
+    let without_columns = DFSchema::empty();
+    let mut fields: Vec<_> = schema.iter().map(|(qualifier, field)| (qualifier.cloned(), Arc::clone(field))).collect();
+    for (column, (_, field)) in fields.iter_mut().enumerate() {
+        let of_rows = rows.iter().filter_map(|row| row.get(column)).map(|value| value.get_type(&without_columns));
+        let types: Vec<DataType> = of_rows.collect::<Result<_>>()?;
+        if types.iter().all(|data_type| data_type == field.data_type()) {
+            continue;
+        }
+        let scale = |data_type: &DataType| match PgType::numeric_of(data_type) {
+            DataType::Decimal256(_, scale) => scale,
+            _ => 0,
+        };
+        let known = || types.iter().filter(|data_type| !data_type.is_null());
+        let to = match known().all(|data_type| PgType::of(data_type) == PgType::Numeric) {
+            true => known().map(scale).max().map_or_else(|| field.data_type().clone(), numeric),
+            false => field.data_type().clone(),
+        };
+        for (row, data_type) in rows.iter_mut().zip(types) {
+            if let Some(value) = row.get_mut(column)
+                && data_type != to
+            {
+                *value = Expr::Cast(Cast::new(Box::new(std::mem::take(value)), to.clone()));
+            }
+        }
+        *field = Arc::new(Field::clone(field).with_data_type(to));
+    }
+    let schema = DFSchema::new_with_metadata(fields, schema.metadata().clone())?;
+    Ok(Values { schema: Arc::new(schema), values: rows })
 }
 
 fn call(evaluate: Evaluate, value: Expr, from: &DataType, to: FieldRef) -> Expr {

@@ -5,7 +5,7 @@
 //! plan ─▶ OfParts: casts of parts that have another type ─▶ types are coerced ─▶ Casts
 //! ```
 //!
-//! Whole numbers and numerics are left to the engine, whose common type of them is PostgreSQL's.
+//! The common type of whole numbers and numerics is that which the engine finds, and is PostgreSQL's.
 
 use crate::cast::recomputed;
 use crate::function::common;
@@ -16,6 +16,7 @@ use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DFSchema, JoinType, NullEquality, Result, ScalarValue};
 use datafusion::logical_expr::expr::{Case, ScalarFunction};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::type_coercion::other::get_coerce_type_for_case_expression;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Cast, Distinct, Expr, ExprSchemable, LogicalPlan, Projection, Union, Values};
 use datafusion::optimizer::AnalyzerRule;
@@ -134,13 +135,29 @@ fn common_of(expressions: &[&Expr], schema: &DFSchema) -> Option<(DataType, Vec<
     Some((to, casts))
 }
 
+/// The common type that the engine finds for whole numbers and numerics. Until then it takes the type of the first branch of CASE for
+/// that of all, and a NULL beside it in a set operation gets that.
+fn of_numbers(branches: &[&Expr], schema: &DFSchema) -> Option<(DataType, Vec<bool>)> {
+    let types: Vec<DataType> = branches.iter().map(|branch| branch.get_type(schema).ok()).collect::<Option<_>>()?;
+    let is_number = |data_type: &DataType| {
+        matches!(PgType::of(data_type), PgType::Int2 | PgType::Int4 | PgType::Int8 | PgType::Numeric)
+    };
+    let numbers: Vec<DataType> = types.iter().filter(|data_type| !data_type.is_null()).cloned().collect();
+    if !numbers.iter().all(is_number) {
+        return None;
+    }
+    let to = get_coerce_type_for_case_expression(&numbers, None)?;
+    let casts: Vec<bool> = types.iter().map(|data_type| !data_type.is_null() && *data_type != to).collect();
+    casts.contains(&true).then_some((to, casts))
+}
+
 fn of_part(part: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     Ok(match part {
         Expr::Case(mut case) => {
             let mut branches: Vec<&mut Expr> = case.when_then_expr.iter_mut().map(|(_, then)| then.as_mut()).collect();
             branches.extend(case.else_expr.as_deref_mut());
             let written: Vec<&Expr> = branches.iter().map(|branch| &**branch).collect();
-            let Some((to, casts)) = common_of(&written, schema) else {
+            let Some((to, casts)) = common_of(&written, schema).or_else(|| of_numbers(&written, schema)) else {
                 return Ok(Transformed::no(Expr::Case(case)));
             };
             for (branch, is_cast) in branches.into_iter().zip(casts) {

@@ -86,7 +86,7 @@ fn give_type(function: &Function, operands: &mut [Expr; 2], types: &mut [DataTyp
 
 /// A NULL beside a time or an array is one of its type, if there is an operator for two of them (PostgreSQL 15, 10.2, rule 2a).
 fn null_of_same_type(function: &Function, operands: &mut [Expr; 2], types: &mut [DataType; 2]) {
-    use PgType::{Array, Date, Interval, Time, Timestamp, Timestamptz};
+    use PgType::{Array, Bytea, Date, Interval, Other, Text, Time, Timestamp, Timestamptz, Unknown};
     for place in 0..2 {
         let other = types[1 - place].clone();
         let is_of_these = matches!(PgType::of(&other), Array(_) | Date | Interval | Time | Timestamp | Timestamptz);
@@ -99,6 +99,13 @@ fn null_of_same_type(function: &Function, operands: &mut [Expr; 2], types: &mut 
         {
             operands[place] = Expr::Literal(null, None);
             types[place] = other;
+        } else if function.symbol() == "||"
+            && matches!(&operands[place], Expr::Literal(value, _) if value.data_type().is_null())
+            && !matches!(PgType::of(&other), Array(_) | Bytea | Text | Unknown | Other)
+        {
+            // A text beside a value of another type.
+            operands[place] = Expr::Literal(ScalarValue::Utf8(None), None);
+            types[place] = Text.arrow();
         }
     }
 }

@@ -11,14 +11,19 @@
 -- parameter agent: agents that match, as in LIKE: % matches any text
 -- parameter longest_hours: the longest time that a state lasts if no other is reported, in hours
 -- plot: heatmap x=day y=agent value=utilisation_percent
-with reported as (
-    select subject as agent, operational ->> 'state' as state, time,
-        date_part('epoch', lead(time) over (partition by subject order by time)) - date_part('epoch', time) as seconds
+with presence as (
+    -- The state alone goes through the window, and not the JSON text that has it.
+    select subject as agent, operational ->> 'state' as state, time
     from archive.events
     where type = 'agent.presence'
         and time >= timestamptz '1970-01-01 00:00:00Z' /* from */
         and time < timestamptz '2200-01-01 00:00:00Z' /* to */
         and subject like '%' /* agent */
+),
+reported as (
+    select agent, state, time,
+        date_part('epoch', lead(time) over (partition by agent order by time)) - date_part('epoch', time) as seconds
+    from presence
 ),
 spent as (
     select agent, state, cast(time as date) as day, least(seconds / 3600, 12.0 /* longest_hours */) as hours

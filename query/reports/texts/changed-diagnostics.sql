@@ -18,14 +18,16 @@
 -- plot: none
 with reports as (
     -- As the view archive.diagnostics, but directly from the events: duplicates do not change this result.
-    select subject as session, time, kind,
+    select subject as session, time, kind, kafka_partition, kafka_offset,
         json_get_str(personal, 'device_serial') as device_serial, operational
     from archive.events
     where type = 'diagnostics.collected'
 ),
 in_order as (
     -- One window over all reports, ordered by device: far cheaper than a partition for each device.
-    select device_serial, kind, session, time as collected_at,
+    select device_serial, kind, session, time as collected_at, kafka_partition, kafka_offset,
+        lag(kafka_partition) over by_device as before_partition,
+        lag(kafka_offset) over by_device as before_offset,
         lag(device_serial) over by_device as before_device_serial,
         lag(kind) over by_device as before_kind,
         lag(session) over by_device as before_session,
@@ -35,7 +37,8 @@ in_order as (
     window by_device as (order by device_serial, kind, time, session)
 ),
 followed as (
-    select device_serial, kind, session, collected_at, before_session, before_at
+    select device_serial, kind, session, collected_at, before_session, before_at,
+        kafka_partition, kafka_offset, before_partition, before_offset
     from in_order
     where before_device_serial = device_serial and before_kind = kind
 ),
@@ -54,17 +57,21 @@ wanted as (
     from newest
 ),
 found as (
-    -- What the reports contain is read of those that are compared, and of no others.
-    select wanted.*,
+    -- What the reports contain is read of those that are compared, and of no others, by their place in the topic. What has
+    -- that place in another topic is of another session or time.
+    select wanted.device_serial, wanted.kind, wanted.before_session, wanted.before_at, wanted.session, wanted.collected_at,
+        case when wanted.side = 'before' and report.session = wanted.before_session and report.time = wanted.before_at
+                then 'before'
+            when wanted.side = 'after' and report.session = wanted.session and report.time = wanted.collected_at
+                then 'after' end as side,
         report.operational ->> 'os_version' as os_version,
         json_get_int(report.operational, 'memory') as memory,
         report.operational ->> 'disks' as disks,
         report.operational ->> 'apps' as apps
     from wanted
     join reports as report
-        on report.device_serial = wanted.device_serial and report.kind = wanted.kind
-        and report.session = case wanted.side when 'before' then wanted.before_session else wanted.session end
-        and report.time = case wanted.side when 'before' then wanted.before_at else wanted.collected_at end
+        on report.kafka_partition = case wanted.side when 'before' then wanted.before_partition else wanted.kafka_partition end
+        and report.kafka_offset = case wanted.side when 'before' then wanted.before_offset else wanted.kafka_offset end
 ),
 paired as (
     select device_serial, kind, before_session, before_at, session, collected_at,

@@ -4,6 +4,7 @@ use anyhow::{Context, anyhow, ensure};
 use clap::Args;
 use holdfast_differential::Pair;
 use holdfast_testkit::differential::generator::Generator;
+use holdfast_testkit::differential::statement::Statement;
 use holdfast_testkit::differential::{Options, run, written_statements};
 use std::io::Write;
 use std::path::PathBuf;
@@ -38,6 +39,8 @@ pub(crate) struct DifferentialArguments {
     /// The file of the report.
     #[arg(long, default_value = "differential.md")]
     report: PathBuf,
+    /// These statements alone, and none that is generated or written.
+    statements: Vec<String>,
 }
 
 /// Runs, writes the report, and fails if an answer differs silently.
@@ -50,9 +53,13 @@ pub(crate) async fn compare(arguments: &DifferentialArguments) -> anyhow::Result
     }
     let (theirs, ours) = pair.versions().await?;
     println!("PostgreSQL {theirs}, Holdfast tells {ours}");
-    let mut statements =
-        if arguments.generated_only { Vec::new() } else { written_statements().map_err(|why| anyhow!(why))? };
-    statements.extend((first..first + count).map(|number| generator.statement(seed, number)));
+    let mut statements: Vec<Statement> = arguments.statements.iter().map(Statement::plain).collect();
+    if statements.is_empty() {
+        if !arguments.generated_only {
+            statements = written_statements().map_err(|why| anyhow!(why))?;
+        }
+        statements.extend((first..first + count).map(|number| generator.statement(seed, number)));
+    }
     let (all, began) = (statements.len(), Instant::now());
     let options = Options {
         jobs,

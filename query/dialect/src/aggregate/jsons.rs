@@ -6,6 +6,7 @@
 //!
 //! The elements are JSON before they are collected, because the elements of an array have lost whether they were.
 
+use super::collected::array_agg;
 use crate::SqlError;
 use crate::call::Call;
 use crate::function::{Form, Function, Returns, Takes};
@@ -13,7 +14,6 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::DataType;
 use datafusion::common::Result;
-use datafusion::functions_aggregate::array_agg::array_agg_udaf;
 use datafusion::logical_expr::expr::{AggregateFunction, ScalarFunction};
 use datafusion::logical_expr::function::AccumulatorArgs;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawAggregateExpr};
@@ -66,7 +66,7 @@ impl ExprPlanner for Jsons {
             Expr::ScalarFunction(ScalarFunction::new_udf(Arc::clone(function), arguments))
         };
         let elements = AggregateFunction::new_udf(
-            array_agg_udaf(),
+            array_agg(),
             vec![call(of_value, expr.args)],
             expr.distinct,
             expr.filter,

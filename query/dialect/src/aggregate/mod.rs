@@ -1,9 +1,10 @@
 //! Aggregates and window functions, with PostgreSQL's types.
 //!
 //! [`numbers`] has those of numbers, over what [`summary`] keeps of rows: [`sums`], [`moments`]. [`ordered`] has those of
-//! sorted rows, [`medians`] one of them for many groups, [`jsons`] those of JSON, [`extremes`] `min` and `max`. The engine's others have PostgreSQL's results: `count`,
-//! `array_agg`, `string_agg`, `bool_and` and the like.
+//! sorted rows, [`medians`] one of them for many groups, [`jsons`] those of JSON, [`extremes`] `min` and `max`, [`collected`]
+//! `array_agg` and `string_agg`. The engine's others have PostgreSQL's results: `count`, `bool_and` and the like.
 
+mod collected;
 mod distinct;
 mod distinct_rule;
 mod extremes;
@@ -33,6 +34,7 @@ pub(crate) fn aggregates() -> Vec<AggregateUDF> {
     all.extend(ordered::aggregates());
     all.extend(jsons::aggregates());
     all.extend(extremes::aggregates());
+    all.extend(collected::aggregates());
     all.push(bool_and_udaf().as_ref().clone().with_aliases(["every"]));
     all
 }

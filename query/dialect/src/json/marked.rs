@@ -55,11 +55,11 @@ fn is_marked(expression: &Expr, name: &str, schema: &DFSchema) -> bool {
 
 impl ExprPlanner for Marked {
     fn plan_binary_op(&self, mut expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
-        use BinaryOperator::{Eq, Gt, GtEq, Lt, LtEq, Minus, NotEq, StringConcat};
-        if !matches!(expr.op, StringConcat | Minus | Eq | NotEq | Lt | LtEq | Gt | GtEq) {
+        use BinaryOperator::{Eq, Gt, GtEq, Lt, LtEq, Minus, NotEq, Spaceship, StringConcat};
+        if !matches!(expr.op, StringConcat | Minus | Eq | NotEq | Spaceship | Lt | LtEq | Gt | GtEq) {
             return Ok(PlannerResult::Original(expr));
         }
-        if matches!(expr.op, StringConcat | Eq | NotEq) {
+        if matches!(expr.op, StringConcat | Eq | NotEq | Spaceship) {
             give_type(&mut expr.left, &expr.right, schema);
             give_type(&mut expr.right, &expr.left, schema);
         }
@@ -71,6 +71,11 @@ impl ExprPlanner for Marked {
         let is_jsonb =
             is_marked(&expr.left, "jsonb", schema) || (is_text(&expr.right) && is_marked(&expr.right, "jsonb", schema));
         let is_json = is_marked(&expr.left, "json", schema) && is_text(&expr.right);
+        if is_jsonb && expr.op == Spaceship {
+            let are_null = expr.left.clone().is_null().and(expr.right.clone().is_null());
+            let equal = ScalarFunction::new_udf(Arc::clone(&self.equal), vec![expr.left, expr.right]);
+            return Ok(PlannerResult::Planned(Expr::ScalarFunction(equal).is_true().or(are_null)));
+        }
         let function = match (&expr.op, is_jsonb) {
             (StringConcat, true) if is_text(&expr.right) => &self.concat,
             (Minus, true) => &self.delete,

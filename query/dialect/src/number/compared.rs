@@ -51,6 +51,7 @@ impl ExprPlanner for Compared {
             expr.op,
             BinaryOperator::Eq
                 | BinaryOperator::NotEq
+                | BinaryOperator::Spaceship
                 | BinaryOperator::Lt
                 | BinaryOperator::LtEq
                 | BinaryOperator::Gt

@@ -67,6 +67,7 @@ impl ExprPlanner for TextsAsIntervals {
             expr.op,
             BinaryOperator::Eq
                 | BinaryOperator::NotEq
+                | BinaryOperator::Spaceship
                 | BinaryOperator::Lt
                 | BinaryOperator::LtEq
                 | BinaryOperator::Gt

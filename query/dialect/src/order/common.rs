@@ -173,7 +173,10 @@ fn of_part(part: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
             list.insert(0, *expr);
             let (mut list, is_new) = compared(list, schema);
             let expr = Box::new(list.remove(0));
-            Transformed::new_transformed(Expr::InList(InList { expr, list, negated }), is_array || is_new)
+            match list.iter().any(is_computed_of_rows) {
+                true => Transformed::yes(listed(*expr, list, negated)),
+                false => Transformed::new_transformed(Expr::InList(InList { expr, list, negated }), is_array || is_new),
+            }
         }
         Expr::InSubquery(mut within) => {
             let is_new = compared_with(&mut within.expr, &mut within.subquery, schema)?;
@@ -183,6 +186,24 @@ fn of_part(part: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         Expr::Case(case) => of_case(case, schema),
         other => Transformed::no(other),
     })
+}
+
+/// Whether an element of a list is computed of columns. The engine takes an element for a constant that is one over no rows, as
+/// `CASE WHEN a THEN 1 ELSE 2 END` is.
+fn is_computed_of_rows(element: &Expr) -> bool {
+    !matches!(element, Expr::Column(_)) && (element.any_column_refs() || element.contains_outer())
+}
+
+/// `value IN (list)`, of whose elements some are computed of columns: each of them is compared by itself.
+fn listed(value: Expr, list: Vec<Expr>, negated: bool) -> Expr {
+    let (computed, others): (Vec<Expr>, Vec<Expr>) = list.into_iter().partition(is_computed_of_rows);
+    let among_others = (!others.is_empty()).then(|| value.clone().in_list(others, false));
+    let comparisons = computed.into_iter().map(|element| value.clone().eq(element));
+    match among_others.into_iter().chain(comparisons).reduce(Expr::or) {
+        Some(found) if negated => Expr::Not(Box::new(found)),
+        Some(found) => found,
+        None => datafusion::prelude::lit(negated),
+    }
 }
 
 /// `x = ANY (SELECT ..)`. The engine makes a condition of it in which a column of the subquery may have the name of one outside.

@@ -2,13 +2,13 @@
 //! texts, prefix operators.
 
 use super::calls::{array_of_rows, call, function_name, plain_arguments, type_series};
-use super::{arrays, constants, rows};
+use super::{arrays, constants, hypothetical, rows};
 use crate::SqlError;
 use datafusion::common::Result;
 use datafusion::sql::sqlparser::ast::{
-    CastKind, CeilFloorKind, CharacterLength, DataType, DateTimeField, DuplicateTreatment, ExactNumberInfo, Expr,
-    Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments, Ident, ObjectName, OrderByExpr,
-    OrderByOptions, TimezoneInfo, TrimWhereField, UnaryOperator, Value, ValueWithSpan,
+    BinaryOperator, CastKind, CeilFloorKind, CharacterLength, DataType, DateTimeField, DuplicateTreatment,
+    ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments, Ident,
+    ObjectName, OrderByExpr, OrderByOptions, TimezoneInfo, TrimWhereField, UnaryOperator, Value, ValueWithSpan,
 };
 
 /// The expression as the engine means what PostgreSQL means by it. Its parts are rewritten already.
@@ -70,6 +70,10 @@ pub(super) fn rewritten(expression: Expr) -> Result<Expr> {
             call("floor", vec![*expr])
         }
         Expr::UnaryOp { op, expr } => unary(op, *expr),
+        Expr::IsNotDistinctFrom(left, right) => not_distinct(left, right),
+        Expr::IsDistinctFrom(left, right) => {
+            Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(Expr::Nested(Box::new(not_distinct(left, right)))) }
+        }
         Expr::Collate { expr, collation } => collated(*expr, &collation)?,
         Expr::Function(function) => function_call(function)?,
         Expr::IsNormalized { .. } => {
@@ -82,6 +86,11 @@ pub(super) fn rewritten(expression: Expr) -> Result<Expr> {
         | Expr::CompoundFieldAccess { .. }) => arrays::rewritten(array)?,
         other => rows::compared(other)?,
     })
+}
+
+/// `left IS NOT DISTINCT FROM right` as an operator, whose operands get their common type as those of other comparisons do.
+fn not_distinct(left: Box<Expr>, right: Box<Expr>) -> Expr {
+    Expr::BinaryOp { left, op: BinaryOperator::Spaceship, right }
 }
 
 fn text(value: &str) -> Expr {
@@ -258,6 +267,9 @@ fn function_call(mut function: Function) -> Result<Expr> {
         function.name = ObjectName::from(vec![Ident::with_quote('"', name.clone())]);
     }
     super::named_arguments::in_places(&name, &mut function)?;
+    if hypothetical::is_asked(&name, &function) {
+        return hypothetical::counted(&name, function);
+    }
     if name == "pg_typeof" {
         constants::forget_type(&mut function);
     }
@@ -281,10 +293,34 @@ fn function_call(mut function: Function) -> Result<Expr> {
             false => Ok(rows(arguments)),
         };
     }
+    sorted_by_arguments(&function)?;
     if matches!(name.as_str(), "array_agg" | "string_agg" | "json_agg" | "jsonb_agg") {
         sort_distinct(&mut function);
     }
     Ok(Expr::Function(function))
+}
+
+/// Different values are found by sorting, so an aggregate of them is sorted by its arguments.
+fn sorted_by_arguments(function: &Function) -> Result<()> {
+    let FunctionArguments::List(list) = &function.args else { return Ok(()) };
+    if list.duplicate_treatment != Some(DuplicateTreatment::Distinct) {
+        return Ok(());
+    }
+    let is_argument = |key: &Expr| {
+        let is_key = |argument: &FunctionArg| matches!(argument, FunctionArg::Unnamed(FunctionArgExpr::Expr(argument)) if argument == key);
+        list.args.iter().any(is_key)
+    };
+    let keys = list.clauses.iter().filter_map(|clause| match clause {
+        FunctionArgumentClause::OrderBy(keys) => Some(keys),
+        _ => None,
+    });
+    match keys.flatten().find(|key| !is_argument(&key.expr)) {
+        Some(key) => {
+            let message = "in an aggregate with DISTINCT, ORDER BY expressions must appear in argument list";
+            Err(SqlError::new("42P10", message).at(key.expr.to_string()).into())
+        }
+        None => Ok(()),
+    }
 }
 
 /// PostgreSQL finds different values by sorting them, and an aggregate gets them in that order.

@@ -9,6 +9,7 @@ mod calls;
 mod chains;
 mod constants;
 mod expressions;
+mod hypothetical;
 mod joins;
 mod lateral;
 mod named_arguments;

@@ -148,7 +148,11 @@ pub(super) fn after_select(select: &mut Select) -> Result<()> {
 fn plain_or_sets(expression: &mut Expr, items: &[SelectItem]) -> Result<()> {
     match expression {
         Expr::GroupingSets(sets) | Expr::Cube(sets) | Expr::Rollup(sets) => {
-            sets.iter_mut().flatten().try_for_each(|element| in_set(element, items))
+            sets.iter_mut().flatten().try_for_each(|element| in_set(element, items))?;
+            if let Some(sets) = written_out(expression) {
+                *expression = Expr::GroupingSets(sets);
+            }
+            Ok(())
         }
         other => {
             plain(other);
@@ -156,6 +160,34 @@ fn plain_or_sets(expression: &mut Expr, items: &[SelectItem]) -> Result<()> {
         }
     }
 }
+
+/// The sets of ROLLUP or CUBE in which an expression stands twice, which the engine would not take.
+fn written_out(expression: &Expr) -> Option<Vec<Vec<Expr>>> {
+    let (Expr::Cube(elements) | Expr::Rollup(elements)) = expression else { return None };
+    let all: Vec<&Expr> = elements.iter().flatten().collect();
+    let is_twice = all.iter().enumerate().any(|(place, element)| all.iter().take(place).any(|other| other == element));
+    if !is_twice || elements.len() > MOST_WRITTEN_OUT {
+        return None;
+    }
+    let of = |is_in: &dyn Fn(usize) -> bool| {
+        let mut set: Vec<Expr> = Vec::new();
+        for (_, element) in elements.iter().enumerate().filter(|(place, _)| is_in(*place)) {
+            for expression in element {
+                if !set.contains(expression) {
+                    set.push(expression.clone());
+                }
+            }
+        }
+        set
+    };
+    Some(match expression {
+        Expr::Rollup(_) => (0..=elements.len()).rev().map(|length| of(&|place| place < length)).collect(),
+        _ => (0..1_usize << elements.len()).rev().map(|sets| of(&|place| sets >> place & 1 == 1)).collect(),
+    })
+}
+
+/// Elements of CUBE whose sets are written out at most.
+const MOST_WRITTEN_OUT: usize = 8;
 
 /// An element of a set of groups: the engine takes positions for constants, and a constant for one of the select list.
 fn in_set(element: &mut Expr, items: &[SelectItem]) -> Result<()> {

@@ -69,6 +69,7 @@ struct NothingKnown;
 
 impl PassOn for NothingKnown {
     const NAME: &'static str = "NothingKnownExec";
+    const TELLS_ORDER: bool = false;
 
     fn properties(&self, input: &dyn ExecutionPlan) -> Arc<PlanProperties> {
         let partitions = Partitioning::UnknownPartitioning(input.output_partitioning().partition_count());

@@ -16,6 +16,9 @@ pub(super) trait PassOn: fmt::Debug + Clone + Send + Sync + 'static {
     /// The name of the operator in plans.
     const NAME: &'static str;
 
+    /// Whether the planner may sort the input so that the output is sorted.
+    const TELLS_ORDER: bool = true;
+
     /// What the planner may know of the rows: what it knows of those of `input`, if the operator says nothing else.
     fn properties(&self, input: &dyn ExecutionPlan) -> Arc<PlanProperties> {
         Arc::clone(input.properties())
@@ -66,7 +69,7 @@ impl<P: PassOn> ExecutionPlan for PassingExec<P> {
     }
 
     fn maintains_input_order(&self) -> Vec<bool> {
-        vec![true]
+        vec![P::TELLS_ORDER]
     }
 
     fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {

@@ -376,6 +376,9 @@ fn duplicates(text: &str) -> Option<StatementError> {
 }
 
 fn window(text: &str) -> Option<StatementError> {
+    if text.contains("ORDER BY is not implemented for window functions") {
+        return Some(StatementError::new("0A000", "aggregate ORDER BY is not implemented for window functions"));
+    }
     if let Some(name) = between(text, "The window ", " is not defined") {
         let name = name.trim_matches('"');
         return Some(StatementError::new("42704", format!("window \"{name}\" does not exist")));
@@ -403,7 +406,11 @@ fn other(text: &str) -> Option<StatementError> {
         let error = StatementError::new("42601", "syntax error at or near \"VALUE\"");
         return Some(error.near(What::Word("VALUE".to_owned())).hint("Perhaps you meant \"VALUES\"."));
     }
-    if text.contains("laceholder") {
+    if text.contains("must be an INTEGER, TIMESTAMP, DATE or NULL") {
+        let error = StatementError::new("0A000", "a series of these values is not supported in FROM");
+        return Some(error.hint("A series is of integers, dates or timestamps."));
+    }
+    if text.contains("laceholder") && !text.contains("PlaceholderRow") {
         let name = text.split(|c: char| !(c.is_alphanumeric() || c == '$')).find(|word| word.starts_with('$'));
         let message = match name {
             Some(name) => format!("there is no value for the parameter {name}"),

@@ -34,6 +34,10 @@ fn missing(field: &Column, valid: &[Column]) -> StatementError {
     let name = field.name.as_str();
     let Some(table) = table_of(field) else {
         let what = What::Column { table: None, name: name.to_owned() };
+        if valid.iter().any(|column| table_of(column) == Some(name)) {
+            let message = format!("a row of \"{name}\" as a value is not supported");
+            return placed(StatementError::new("0A000", message).near(what).hint("Name its columns."), field);
+        }
         let error = StatementError::new("42703", format!("column \"{name}\" does not exist")).near(what);
         return placed(suggested(error, name, valid), field);
     };

@@ -82,3 +82,15 @@ SELECT g FROM generate_series('29 March 2026'::timestamp, '2026-3-29 03:00', '1 
 SELECT 'all' AS label, 1000000 AS n UNION ALL SELECT NULL, chat_lines FROM archive.sessions ORDER BY 1, 2 LIMIT 3;
 SELECT 'b' AS label, chat_lines FROM archive.sessions UNION ALL SELECT 'a', 1000 + chat_lines FROM archive.sessions ORDER BY 1, 2, 1 LIMIT 5;
 SELECT s.session, r.session, r.n FROM archive.sessions s LEFT JOIN LATERAL (SELECT max(c.session) AS session, count(*) AS n FROM archive.chat_lines c WHERE c.session = s.session) AS r ON true ORDER BY 1;
+-- An analyst: fixed rows beside counted ones, the place of a value among others, lists with computed elements.
+SELECT date '2026-10-25' AS day FROM d.u UNION ALL SELECT '0001-01-01'::date ORDER BY 1;
+SELECT 'all' AS agent, count(*) FROM archive.sessions UNION ALL SELECT agent, count(*) FROM archive.sessions WHERE agent IS NOT NULL GROUP BY agent ORDER BY 2 DESC, 1;
+SELECT agent, rank(600) WITHIN GROUP (ORDER BY handled), percent_rank(600) WITHIN GROUP (ORDER BY handled), cume_dist(600) WITHIN GROUP (ORDER BY handled DESC) FROM archive.sessions GROUP BY agent ORDER BY agent;
+SELECT dense_rank(3) WITHIN GROUP (ORDER BY rating), rank(3, 'm') WITHIN GROUP (ORDER BY rating DESC NULLS LAST, agent) FROM archive.sessions;
+SELECT id FROM d.t WHERE dt IN (make_date(2026, 2, 28), date '2001-01-01', date '2002-01-01', CASE WHEN b THEN date '2024-02-29' ELSE dt END) ORDER BY id;
+SELECT id, i4 NOT IN (1, 2, 3, 4, coalesce(i4, id)), i4 IS DISTINCT FROM 3.5, num IS NOT DISTINCT FROM f8 FROM d.e ORDER BY id;
+SELECT array_agg(DISTINCT id), string_agg(DISTINCT s, ','), string_agg(id::text, ' ' ORDER BY id DESC) FROM d.t;
+SELECT n, x FROM (VALUES (1, 0.1), (2, round(3.25::float8::numeric, 5))) AS v (n, x) ORDER BY n;
+SELECT NULL, 1 EXCEPT SELECT CASE WHEN b THEN 1 ELSE num END, 2 FROM d.t;
+SELECT b, b, count(*) FROM d.t GROUP BY ROLLUP (b, b) ORDER BY 1, 2, 3;
+SELECT b, i2 > 0, count(*) FROM d.t GROUP BY CUBE (b, i2 > 0, b) ORDER BY 1, 2, 3;

@@ -1,0 +1,95 @@
+//! `array_agg` and `string_agg` of different values, in the order that the statement asks for.
+//!
+//! Rows that are sorted for another aggregate may have the reverse of the order that one asks for, and the engine then tells it that its
+//! order is reversed. Its aggregates of different values sort these themselves, and do not look at that.
+
+use arrow_schema::{DataType, FieldRef};
+use datafusion::common::Result;
+use datafusion::functions_aggregate::array_agg::array_agg_udaf;
+use datafusion::functions_aggregate::string_agg::string_agg_udaf;
+use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
+use datafusion::logical_expr::utils::AggregateOrderSensitivity;
+use datafusion::logical_expr::{
+    Accumulator, AggregateUDF, AggregateUDFImpl, Documentation, GroupsAccumulator, ReversedUDAF, Signature,
+};
+use std::sync::{Arc, LazyLock};
+
+static ARRAY_AGG: LazyLock<Arc<AggregateUDF>> = LazyLock::new(|| Arc::new(collected(&array_agg_udaf())));
+
+/// The aggregates.
+pub(super) fn aggregates() -> Vec<AggregateUDF> {
+    vec![array_agg().as_ref().clone(), collected(&string_agg_udaf())]
+}
+
+/// `array_agg`.
+pub(super) fn array_agg() -> Arc<AggregateUDF> {
+    Arc::clone(&ARRAY_AGG)
+}
+
+fn collected(engines: &Arc<AggregateUDF>) -> AggregateUDF {
+    AggregateUDF::new_from_impl(Collected { engines: Arc::clone(engines) })
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Collected {
+    engines: Arc<AggregateUDF>,
+}
+
+impl AggregateUDFImpl for Collected {
+    fn name(&self) -> &str {
+        self.engines.name()
+    }
+
+    fn signature(&self) -> &Signature {
+        self.engines.signature()
+    }
+
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        self.engines.inner().return_type(types)
+    }
+
+    fn state_fields(&self, arguments: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
+        self.engines.inner().state_fields(arguments)
+    }
+
+    /// Each sorts its values itself if their order is another.
+    fn order_sensitivity(&self) -> AggregateOrderSensitivity {
+        AggregateOrderSensitivity::SoftRequirement
+    }
+
+    fn with_beneficial_ordering(self: Arc<Self>, is_sorted: bool) -> Result<Option<Arc<dyn AggregateUDFImpl>>> {
+        // `string_agg` sorts its values in any case.
+        let engines = Arc::clone(self.engines.inner()).with_beneficial_ordering(is_sorted).ok().flatten();
+        let engines = engines
+            .map_or_else(|| Arc::clone(&self.engines), |engines| Arc::new(AggregateUDF::new_from_shared_impl(engines)));
+        Ok(Some(Arc::new(Self { engines })))
+    }
+
+    fn accumulator(&self, arguments: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
+        if !(arguments.is_distinct && arguments.is_reversed) {
+            return self.engines.accumulator(arguments);
+        }
+        let asked: Vec<_> = arguments.order_bys.iter().map(|key| key.clone().reverse()).collect();
+        self.engines.accumulator(AccumulatorArgs { order_bys: &asked, is_reversed: false, ..arguments })
+    }
+
+    fn reverse_expr(&self) -> ReversedUDAF {
+        ReversedUDAF::Reversed(Arc::new(AggregateUDF::new_from_impl(self.clone())))
+    }
+
+    fn groups_accumulator_supported(&self, arguments: AccumulatorArgs<'_>) -> bool {
+        self.engines.groups_accumulator_supported(arguments)
+    }
+
+    fn create_groups_accumulator(&self, arguments: AccumulatorArgs<'_>) -> Result<Box<dyn GroupsAccumulator>> {
+        self.engines.create_groups_accumulator(arguments)
+    }
+
+    fn supports_null_handling_clause(&self) -> bool {
+        self.engines.supports_null_handling_clause()
+    }
+
+    fn documentation(&self) -> Option<&Documentation> {
+        self.engines.documentation()
+    }
+}
