@@ -12,22 +12,20 @@ use datafusion::logical_expr::utils::AggregateOrderSensitivity;
 use datafusion::logical_expr::{
     Accumulator, AggregateUDF, AggregateUDFImpl, Documentation, GroupsAccumulator, ReversedUDAF, Signature,
 };
-use std::sync::{Arc, LazyLock};
-
-static ARRAY_AGG: LazyLock<Arc<AggregateUDF>> = LazyLock::new(|| Arc::new(collected(&array_agg_udaf())));
+use std::sync::Arc;
 
 /// The aggregates.
 pub(super) fn aggregates() -> Vec<AggregateUDF> {
-    vec![array_agg().as_ref().clone(), collected(&string_agg_udaf())]
+    vec![array_agg(), collected(string_agg_udaf())]
 }
 
 /// `array_agg`.
-pub(super) fn array_agg() -> Arc<AggregateUDF> {
-    Arc::clone(&ARRAY_AGG)
+pub(super) fn array_agg() -> AggregateUDF {
+    collected(array_agg_udaf())
 }
 
-fn collected(engines: &Arc<AggregateUDF>) -> AggregateUDF {
-    AggregateUDF::new_from_impl(Collected { engines: Arc::clone(engines) })
+fn collected(engines: Arc<AggregateUDF>) -> AggregateUDF {
+    AggregateUDF::new_from_impl(Collected { engines })
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -59,7 +57,7 @@ impl AggregateUDFImpl for Collected {
 
     fn with_beneficial_ordering(self: Arc<Self>, is_sorted: bool) -> Result<Option<Arc<dyn AggregateUDFImpl>>> {
         // `string_agg` sorts its values in any case.
-        let engines = Arc::clone(self.engines.inner()).with_beneficial_ordering(is_sorted).ok().flatten();
+        let engines = Arc::clone(self.engines.inner()).with_beneficial_ordering(is_sorted)?;
         let engines = engines
             .map_or_else(|| Arc::clone(&self.engines), |engines| Arc::new(AggregateUDF::new_from_shared_impl(engines)));
         Ok(Some(Arc::new(Self { engines })))

@@ -66,7 +66,7 @@ impl ExprPlanner for Jsons {
             Expr::ScalarFunction(ScalarFunction::new_udf(Arc::clone(function), arguments))
         };
         let elements = AggregateFunction::new_udf(
-            array_agg(),
+            Arc::new(array_agg()),
             vec![call(of_value, expr.args)],
             expr.distinct,
             expr.filter,
