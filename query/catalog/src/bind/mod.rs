@@ -1,7 +1,7 @@
 //! Names and types of a statement: from what is written to a [`Plan`].
 //!
 //! ```text
-//! Query ─▶ query (WITH, ORDER BY, LIMIT) ─▶ select (FROM and WHERE, arranged; GROUP BY, outputs) ─▶ expression ─▶ function
+//! Query ─▶ query (WITH, ORDER BY, LIMIT) ─▶ select (FROM and WHERE, arranged; GROUP BY, outputs) ─▶ expression ─▶ operator, function
 //! ```
 
 mod arrange;
@@ -11,6 +11,7 @@ mod expression;
 mod from;
 mod function;
 mod names;
+mod operator;
 mod query;
 mod scope;
 
