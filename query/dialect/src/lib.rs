@@ -15,12 +15,14 @@
 mod adjacent;
 mod aggregate;
 mod array;
+mod bags;
 mod bounds;
 mod call;
 mod cast;
 mod coalesce;
 mod common_types;
 mod comparison;
+mod correlated;
 mod error;
 mod function;
 mod json;
@@ -89,6 +91,8 @@ pub fn install(mut builder: SessionStateBuilder) -> SessionStateBuilder {
     rules.insert(0, Arc::new(order::CommonTypes));
     rules.insert(0, Arc::new(order::TextsAsIntervals));
     rules.insert(0, Arc::new(common_types::OfParts));
+    let builder = builder.with_analyzer_rule(Arc::new(correlated::Correlated));
+    let builder = builder.with_analyzer_rule(Arc::new(bags::Bags));
     let builder = builder.with_analyzer_rule(Arc::new(order::Pinned));
     let builder = builder.with_analyzer_rule(Arc::new(order::ByKey::default()));
     let builder = builder.with_analyzer_rule(Arc::new(cast::Casts::new(casts.into_iter().flatten())));

@@ -8,7 +8,7 @@ use arrow_schema::{DataType, Field, FieldRef};
 use datafusion::common::{DFSchema, Result, ScalarValue};
 use datafusion::logical_expr::expr::{Placeholder, ScalarFunction};
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
-use datafusion::logical_expr::{Expr, ExprSchemable, ScalarUDF};
+use datafusion::logical_expr::{Cast, Expr, ExprSchemable, ScalarUDF};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -84,28 +84,40 @@ fn give_type(function: &Function, operands: &mut [Expr; 2], types: &mut [DataTyp
     }
 }
 
-/// A NULL beside a time or an array is one of its type, if there is an operator for two of them (PostgreSQL 15, 10.2, rule 2a).
+/// A NULL beside a time or an array is one of its type, if there is an operator for two of them, and otherwise of the type that
+/// the operator takes beside it (PostgreSQL 15, 10.2, rules 2a and 3).
 fn null_of_same_type(function: &Function, operands: &mut [Expr; 2], types: &mut [DataType; 2]) {
     use PgType::{Array, Bytea, Date, Interval, Other, Text, Time, Timestamp, Timestamptz, Unknown};
     for place in 0..2 {
+        if !matches!(&operands[place], Expr::Literal(value, _) if value.data_type().is_null()) {
+            continue;
+        }
         let other = types[1 - place].clone();
-        let is_of_these = matches!(PgType::of(&other), Array(_) | Date | Interval | Time | Timestamp | Timestamptz);
-        if is_of_these
-            && matches!(&operands[place], Expr::Literal(value, _) if value.data_type().is_null())
-            && function
+        let of_same_type = || {
+            function
                 .argument_types(&[other.clone(), other.clone()])
                 .is_ok_and(|taken| taken.iter().all(|taken| PgType::of(taken) == PgType::of(&other)))
-            && let Ok(null) = ScalarValue::try_new_null(&other)
-        {
-            operands[place] = Expr::Literal(null, None);
-            types[place] = other;
-        } else if function.symbol() == "||"
-            && matches!(&operands[place], Expr::Literal(value, _) if value.data_type().is_null())
-            && !matches!(PgType::of(&other), Array(_) | Bytea | Text | Unknown | Other)
-        {
+        };
+        let becomes = match PgType::of(&other) {
+            Array(_) | Date | Interval | Time | Timestamp | Timestamptz if of_same_type() => other,
+            Array(_) | Bytea | Text | Unknown | Other => continue,
             // A text beside a value of another type.
-            operands[place] = Expr::Literal(ScalarValue::Utf8(None), None);
-            types[place] = Text.arrow();
+            _ if function.symbol() == "||" => Text.arrow(),
+            Date | Interval | Time | Timestamp | Timestamptz => {
+                let Ok(taken) = function.argument_types(types) else { continue };
+                // A time beside it may be taken as an interval.
+                if PgType::of(&taken[1 - place]) != PgType::of(&other) {
+                    let beside = std::mem::take(&mut operands[1 - place]);
+                    operands[1 - place] = Expr::Cast(Cast::new(Box::new(beside), taken[1 - place].clone()));
+                    types[1 - place] = taken[1 - place].clone();
+                }
+                taken[place].clone()
+            }
+            _ => continue,
+        };
+        if let Ok(null) = ScalarValue::try_new_null(&becomes) {
+            operands[place] = Expr::Literal(null, None);
+            types[place] = becomes;
         }
     }
 }

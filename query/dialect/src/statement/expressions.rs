@@ -2,7 +2,7 @@
 //! texts, prefix operators.
 
 use super::calls::{array_of_rows, call, function_name, plain_arguments, type_series};
-use super::{arrays, constants, hypothetical, rows};
+use super::{array_queries, arrays, constants, hypothetical, rows};
 use crate::SqlError;
 use datafusion::common::Result;
 use datafusion::sql::sqlparser::ast::{
@@ -267,6 +267,9 @@ fn function_call(mut function: Function) -> Result<Expr> {
         function.name = ObjectName::from(vec![Ident::with_quote('"', name.clone())]);
     }
     super::named_arguments::in_places(&name, &mut function)?;
+    if let Some(query) = array_queries::query_of(&name, &function) {
+        return array_queries::array_of(query);
+    }
     if hypothetical::is_asked(&name, &function) {
         return hypothetical::counted(&name, function);
     }

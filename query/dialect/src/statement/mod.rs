@@ -4,6 +4,7 @@
 //! operators bind as in PostgreSQL ─▶ names of columns (of the expressions as they are written) ─▶ parts first: constants, calls, rows ─▶ queries
 //! ```
 
+mod array_queries;
 mod arrays;
 mod calls;
 mod chains;
@@ -99,6 +100,7 @@ impl VisitorMut for Rewriting {
     type Break = Box<DataFusionError>;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Self::Break> {
+        values::rows_with_subqueries(&mut query.body);
         flow(queries::before_parts(query))
     }
 

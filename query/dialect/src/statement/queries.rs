@@ -6,8 +6,8 @@ use crate::SqlError;
 use datafusion::common::Result;
 use datafusion::sql::sqlparser::ast::{
     DataType, Expr, FunctionArg, FunctionArgExpr, GroupByExpr, Ident, LimitClause, NamedWindowExpr, ObjectName,
-    ObjectNamePart, OrderByKind, Query, Select, SelectItem, SetExpr, SetOperator, SetQuantifier, Statement, TableAlias,
-    TableAliasColumnDef, TableFactor, Value, WindowFrameBound, WindowSpec,
+    ObjectNamePart, OrderByKind, Query, Select, SelectItem, SetExpr, Statement, TableAlias, TableAliasColumnDef,
+    TableFactor, Value, WindowFrameBound, WindowSpec,
 };
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
@@ -22,7 +22,6 @@ pub(super) fn before_parts(query: &mut Query) -> Result<()> {
             .collect();
         *query.body = SetExpr::Select(Box::new(super::selects::all_of(ObjectName::from(name))));
     }
-    refuse_bags(&query.body)?;
     if let Some(fetch) = query.fetch.take() {
         if fetch.with_ties || fetch.percent {
             return Err(SqlError::not_supported("FETCH ... WITH TIES is not supported").at("FETCH").into());
@@ -40,16 +39,6 @@ pub(super) fn before_parts(query: &mut Query) -> Result<()> {
         return Err(SqlError::not_supported(format!("{lock}: rows of the archive are not locked")).at("FOR").into());
     }
     Ok(())
-}
-
-/// Refuses set operations that count equal rows: the engine's do not.
-fn refuse_bags(body: &SetExpr) -> Result<()> {
-    let SetExpr::SetOperation { left, op, set_quantifier, right } = body else { return Ok(()) };
-    if *set_quantifier == SetQuantifier::All && matches!(op, SetOperator::Except | SetOperator::Intersect) {
-        return Err(SqlError::not_supported(format!("{op} ALL is not supported")).at(op.to_string()).into());
-    }
-    refuse_bags(left)?;
-    refuse_bags(right)
 }
 
 /// Gives back plain numbers where the engine wants them.
@@ -135,7 +124,9 @@ pub(super) fn after_select(select: &mut Select) -> Result<()> {
         GroupByExpr::All(_) => return Err(SqlError::new("42601", "syntax error at or near \"ALL\"").at("ALL").into()),
     }
     if let Some(datafusion::sql::sqlparser::ast::Distinct::On(expressions)) = &mut select.distinct {
-        expressions.iter_mut().for_each(plain);
+        for expression in expressions {
+            at_position(expression, &select.projection, "DISTINCT ON")?;
+        }
     }
     for window in &mut select.named_window {
         if let NamedWindowExpr::WindowSpec(window) = &mut window.1 {
@@ -191,6 +182,15 @@ const MOST_WRITTEN_OUT: usize = 8;
 
 /// An element of a set of groups: the engine takes positions for constants, and a constant for one of the select list.
 fn in_set(element: &mut Expr, items: &[SelectItem]) -> Result<()> {
+    at_position(element, items, "GROUP BY")?;
+    if is_constant(element) {
+        return Err(SqlError::not_supported("sets of groups by a constant are not supported").into());
+    }
+    Ok(())
+}
+
+/// What stands in the select list at a position, instead of the position.
+fn at_position(element: &mut Expr, items: &[SelectItem], clause: &str) -> Result<()> {
     plain(element);
     if let Expr::Value(value) = &*element
         && let Value::Number(digits, _) = &value.value
@@ -199,18 +199,15 @@ fn in_set(element: &mut Expr, items: &[SelectItem]) -> Result<()> {
         let is_wildcard =
             |item: &SelectItem| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..));
         if items.iter().take(position).any(is_wildcard) {
-            return Err(SqlError::not_supported("positions behind * in sets of groups are not supported").into());
+            return Err(SqlError::not_supported(format!("positions behind * in {clause} are not supported")).into());
         }
         *element = match position.checked_sub(1).and_then(|place| items.get(place)) {
             Some(SelectItem::UnnamedExpr(item) | SelectItem::ExprWithAlias { expr: item, .. }) => item.clone(),
             _ => {
-                let message = format!("GROUP BY position {position} is not in select list");
+                let message = format!("{clause} position {position} is not in select list");
                 return Err(SqlError::new("42P10", message).at(digits.as_str()).into());
             }
         };
-    }
-    if is_constant(element) {
-        return Err(SqlError::not_supported("sets of groups by a constant are not supported").into());
     }
     Ok(())
 }
@@ -234,8 +231,34 @@ pub(super) fn plain_frame(window: &mut WindowSpec) {
     }
 }
 
+/// `unnest (array) WITH ORDINALITY`: the places of the elements are a second array beside the first.
+fn with_places(factor: &mut TableFactor) {
+    let TableFactor::UNNEST { alias, array_exprs, with_ordinality: with_ordinality @ true, .. } = factor else {
+        return;
+    };
+    let [array] = array_exprs.as_slice() else { return };
+    let places = call("array_ordinals", vec![array.clone()]);
+    array_exprs.push(places);
+    *with_ordinality = false;
+    let column = |name: Ident| TableAliasColumnDef { name, data_type: None };
+    let of_rows = Ident::new("unnest");
+    let alias = alias.get_or_insert_with(|| TableAlias {
+        explicit: true,
+        name: of_rows.clone(),
+        columns: Vec::new(),
+        at: None,
+    });
+    if alias.columns.is_empty() {
+        alias.columns.push(column(alias.name.clone()));
+    }
+    if alias.columns.len() == 1 {
+        alias.columns.push(column(Ident::new("ordinality")));
+    }
+}
+
 /// Functions in FROM: their numbers are plain, and the one column of a function has the name of its alias.
 pub(super) fn after_factor(factor: &mut TableFactor) -> Result<()> {
+    with_places(factor);
     let (name, args, alias) = match factor {
         TableFactor::Table { name, args: Some(args), alias, .. } => {
             (name.clone(), args.args.iter_mut().collect::<Vec<_>>(), alias)

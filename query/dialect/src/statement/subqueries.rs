@@ -146,7 +146,6 @@ fn exists(mut query: Query) -> Expr {
 
 /// Whether a SELECT has a row for each row of its tables and condition.
 fn has_a_row_for_each(select: &Select) -> bool {
-    let is_ungrouped = matches!(&select.group_by, GroupByExpr::Expressions(keys, _) if keys.is_empty());
     // A function may be an aggregate, or return rows.
     let is_simple = |item: &SelectItem| match item {
         SelectItem::UnnamedExpr(expression) | SelectItem::ExprWithAlias { expr: expression, .. } => {
@@ -154,11 +153,13 @@ fn has_a_row_for_each(select: &Select) -> bool {
         }
         _ => true,
     };
-    is_ungrouped
-        && select.distinct.is_none()
-        && select.having.is_none()
-        && select.qualify.is_none()
-        && select.projection.iter().all(is_simple)
+    has_each_row(select) && select.projection.iter().all(is_simple)
+}
+
+/// The same, unless its list makes one row of several or several of one.
+pub(super) fn has_each_row(select: &Select) -> bool {
+    let is_ungrouped = matches!(&select.group_by, GroupByExpr::Expressions(keys, _) if keys.is_empty());
+    is_ungrouped && select.distinct.is_none() && select.having.is_none() && select.qualify.is_none()
 }
 
 fn is_constant_or_column(expression: &Expr) -> bool {

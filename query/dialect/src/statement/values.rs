@@ -1,13 +1,69 @@
-//! The columns of VALUES.
+//! The rows and columns of VALUES.
 //!
+//! - Rows with subqueries are SELECTs in a UNION ALL, since the engine's VALUES take none.
 //! - A `character varying` beside other texts is a text, since the engine takes columns of one kind only.
+//! - A text beside an interval is one, since the engine has no common type of both.
 //! - The engine casts rows to a type that they have in common, which is not always PostgreSQL's ([`OfParts`]). A cast that is
 //!   written is written twice, so that it is not taken for one of the engine's.
 //!
 //! [`OfParts`]: crate::common_types::OfParts
 
 use super::calls::function_name;
-use datafusion::sql::sqlparser::ast::{CastKind, DataType, Expr, Ident, ObjectName, SetExpr, Value};
+use super::selects::all_of;
+use datafusion::sql::sqlparser::ast::{
+    CastKind, DataType, Expr, Ident, ObjectName, Query, SelectItem, SetExpr, SetOperator, SetQuantifier, Value, Visit,
+    Visitor,
+};
+use std::ops::ControlFlow;
+
+/// Rows with subqueries that become SELECTs at most: each is one more operator in a chain of them.
+const MOST_SELECTS: usize = 100;
+
+/// Makes SELECTs of VALUES if one of the rows has a subquery.
+pub(super) fn rows_with_subqueries(body: &mut SetExpr) {
+    match body {
+        SetExpr::Values(values) if values.rows.len() <= MOST_SELECTS && has_subquery(values) => {
+            let selects = std::mem::take(&mut values.rows).into_iter().map(|row| {
+                let mut select = all_of(ObjectName::from(Vec::new()));
+                select.from = Vec::new();
+                let items = row.content.into_iter().enumerate();
+                select.projection = items
+                    .map(|(place, expr)| SelectItem::ExprWithAlias {
+                        expr,
+                        alias: Ident::new(format!("column{}", place + 1)),
+                    })
+                    .collect();
+                SetExpr::Select(Box::new(select))
+            });
+            let all = selects.reduce(|above, below| SetExpr::SetOperation {
+                op: SetOperator::Union,
+                set_quantifier: SetQuantifier::All,
+                left: Box::new(above),
+                right: Box::new(below),
+            });
+            if let Some(all) = all {
+                *body = all;
+            }
+        }
+        SetExpr::SetOperation { left, right, .. } => {
+            rows_with_subqueries(left);
+            rows_with_subqueries(right);
+        }
+        _ => {}
+    }
+}
+
+fn has_subquery(part: &impl Visit) -> bool {
+    struct Queries;
+    impl Visitor for Queries {
+        type Break = ();
+
+        fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+            ControlFlow::Break(())
+        }
+    }
+    part.visit(&mut Queries).is_break()
+}
 
 /// Makes texts of those casts to `character varying` that do not stand in every row, and writes other casts twice.
 pub(super) fn casts_of_rows(body: &mut SetExpr) {
@@ -19,6 +75,12 @@ pub(super) fn casts_of_rows(body: &mut SetExpr) {
                     continue;
                 }
                 values.rows.iter_mut().filter_map(|row| row.get_mut(column)).for_each(as_text);
+            }
+            for column in 0..values.rows.first().map_or(0, |row| row.len()) {
+                let mut of_column = values.rows.iter().filter_map(|row| row.get(column));
+                if of_column.any(is_interval) {
+                    values.rows.iter_mut().filter_map(|row| row.get_mut(column)).for_each(text_as_interval);
+                }
             }
             values.rows.iter_mut().flat_map(|row| row.iter_mut()).for_each(twice);
         }
@@ -51,6 +113,25 @@ fn twice(expression: &mut Expr) {
 fn is_cut(expression: &Expr) -> bool {
     matches!(expression, Expr::Function(function)
         if function_name(&function.name).is_some_and(|name| name == "to_varchar_type"))
+}
+
+fn is_interval(expression: &Expr) -> bool {
+    match expression {
+        Expr::Nested(inner) => is_interval(inner),
+        Expr::Cast { data_type: DataType::Interval { .. }, .. } => true,
+        Expr::Function(function) => function_name(&function.name).is_some_and(|name| name == "interval_literal"),
+        _ => false,
+    }
+}
+
+fn text_as_interval(expression: &mut Expr) {
+    let is_text = matches!(expression, Expr::Value(value) if matches!(value.value, Value::SingleQuotedString(_)));
+    if is_text {
+        let text = std::mem::replace(expression, Expr::value(Value::Null));
+        let data_type = DataType::Interval { fields: None, precision: None };
+        let expr = Box::new(text);
+        *expression = Expr::Cast { kind: CastKind::DoubleColon, expr, data_type, array: false, format: None };
+    }
 }
 
 fn is_varchar(expression: &Expr) -> bool {

@@ -156,8 +156,10 @@ pub(super) fn growth_of(name: &str) -> Option<Growth> {
         }
         "array_element" | "array_slice" | "array_add" | "array_subtract" | "array_scale" | "array_normalize"
         | "array_distance" | "cosine_distance" | "inner_product" | "array_any_value" | "array_avg"
-        | "array_compact" | "array_pop_back" | "array_pop_front" | "array_product" | "array_reverse" | "array_sum"
-        | "flatten" | "map_entries" | "map_keys" | "map_values" => Growth::Elements { steps: PASSED_ON },
+        | "array_compact" | "array_ordinals" | "array_or_empty" | "array_pop_back" | "array_pop_front"
+        | "array_product" | "array_reverse" | "array_sum" | "flatten" | "map_entries" | "map_keys" | "map_values" => {
+            Growth::Elements { steps: PASSED_ON }
+        }
         // Texts whose constant arguments become columns.
         "overlay" | "split_part" | "substr_index" | "find_in_set" | "strpos" | "contains" | "starts_with"
         | "ends_with" | "left" | "right" | "substr" | "greatest" | "least" | "nullif" | "nvl" | "nvl2" | "coalesce"

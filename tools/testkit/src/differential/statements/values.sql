@@ -177,3 +177,6 @@ SELECT t, t AT TIME ZONE 'EST5EDT', t AT TIME ZONE 'America/New_York' FROM (SELE
 SELECT lower('ÄÖÜ'), upper('äöü'), initcap('éa ÀB'), 'Ä' ILIKE 'ä', 'Ä' ~* 'ä';
 SHOW lc_ctype;
 SELECT sqrt(4.0)::text, log(100.0)::text, (6 / 2.0)::text;
+VALUES (1, (SELECT 5)), (2, 3.5);
+VALUES ((SELECT max(i4) FROM d.e)), (NULL), (7) ORDER BY 1;
+SELECT * FROM (VALUES ((SELECT max(i4) FROM d.e), 'a'), (NULL, (SELECT 'b'))) AS v (x, y) ORDER BY 2;
