@@ -8,7 +8,8 @@ use crate::plan::{Comparison, Expr, Kind, Matching, Subquery};
 use crate::types::{self, BOOL, UNKNOWN};
 use crate::value::Datum;
 use sqlparser::ast::{
-    AccessExpr, Expr as Written, Ident, Query, Subscript, TrimWhereField, UnaryOperator, Value, ValueWithSpan,
+    AccessExpr, CharacterLength, DataType, Expr as Written, Ident, Query, Subscript, TrimWhereField, UnaryOperator,
+    Value, ValueWithSpan,
 };
 use std::sync::Arc;
 
@@ -250,11 +251,16 @@ impl Binder<'_> {
         })
     }
 
-    fn cast(&self, expr: Expr, data_type: &sqlparser::ast::DataType) -> Result<Expr> {
+    fn cast(&self, expr: Expr, data_type: &DataType) -> Result<Expr> {
+        if let DataType::Char(Some(length)) | DataType::Character(Some(length)) = data_type
+            && !matches!(length, CharacterLength::IntegerLength { length: 1, .. })
+        {
+            return Err(CatalogError::unsupported("the type character(n)"));
+        }
         let (ty, modifier) = match types::named(data_type) {
             Some(named) => named,
             None => match data_type {
-                sqlparser::ast::DataType::Custom(name, _) => {
+                DataType::Custom(name, _) => {
                     let name = parts(name).pop().unwrap_or_default();
                     match self.catalog.type_by_name(&name) {
                         Some(oid) => (oid, -1),
@@ -298,7 +304,7 @@ impl Binder<'_> {
     }
 }
 
-fn unknown_type(data_type: &sqlparser::ast::DataType) -> CatalogError {
+fn unknown_type(data_type: &DataType) -> CatalogError {
     CatalogError::new("42704", format!("type \"{}\" does not exist", data_type.to_string().to_lowercase()))
 }
 

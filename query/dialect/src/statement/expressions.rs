@@ -132,6 +132,7 @@ fn matched(name: &str, negated: bool, value: Expr, pattern: Expr, escape: Option
 fn unary(op: UnaryOperator, operand: Expr) -> Expr {
     let name = match op {
         UnaryOperator::Minus => "pg_negative",
+        UnaryOperator::BitwiseNot => "pg_bit_not",
         UnaryOperator::PGAbs => "abs",
         UnaryOperator::PGSquareRoot => "sqrt",
         UnaryOperator::PGCubeRoot => "cbrt",
@@ -273,6 +274,11 @@ fn function_call(mut function: Function) -> Result<Expr> {
     if hypothetical::is_asked(&name, &function) {
         return hypothetical::counted(&name, function);
     }
+    if let Some(data_type) = type_of_name(&name)
+        && let Some([value]) = plain_arguments(&function).as_deref()
+    {
+        return cast(CastKind::Cast, value.clone(), data_type);
+    }
     if name == "pg_typeof" {
         constants::forget_type(&mut function);
     }
@@ -301,6 +307,21 @@ fn function_call(mut function: Function) -> Result<Expr> {
         sort_distinct(&mut function);
     }
     Ok(Expr::Function(function))
+}
+
+/// The type whose name is called like a function, which casts its argument (PostgreSQL 15, 4.2.9).
+fn type_of_name(name: &str) -> Option<DataType> {
+    Some(match name {
+        "bool" => DataType::Boolean,
+        "int2" => DataType::SmallInt(None),
+        "int4" => DataType::Int(None),
+        "int8" => DataType::BigInt(None),
+        "float4" => DataType::Real,
+        "float8" => DataType::DoublePrecision,
+        "text" => DataType::Text,
+        "timestamptz" => DataType::Timestamp(None, TimezoneInfo::WithTimeZone),
+        _ => return None,
+    })
 }
 
 /// Different values are found by sorting, so an aggregate of them is sorted by its arguments.

@@ -2,7 +2,7 @@
 //!
 //! - Rows with subqueries are SELECTs in a UNION ALL, since the engine's VALUES take none.
 //! - A `character varying` beside other texts is a text, since the engine takes columns of one kind only.
-//! - A text beside an interval is one, since the engine has no common type of both.
+//! - A constant text beside values of another type is one of that type, since the engine has no common type of both.
 //! - The engine casts rows to a type that they have in common, which is not always PostgreSQL's ([`OfParts`]). A cast that is
 //!   written is written twice, so that it is not taken for one of the engine's.
 //!
@@ -77,9 +77,12 @@ pub(super) fn casts_of_rows(body: &mut SetExpr) {
                 values.rows.iter_mut().filter_map(|row| row.get_mut(column)).for_each(as_text);
             }
             for column in 0..values.rows.first().map_or(0, |row| row.len()) {
-                let mut of_column = values.rows.iter().filter_map(|row| row.get(column));
-                if of_column.any(is_interval) {
-                    values.rows.iter_mut().filter_map(|row| row.get_mut(column)).for_each(text_as_interval);
+                let mut types = values.rows.iter().filter_map(|row| row.get(column)).filter_map(type_of);
+                if let Some(first) = types.next()
+                    && types.all(|other| other == first)
+                {
+                    let of_column = values.rows.iter_mut().filter_map(|row| row.get_mut(column));
+                    of_column.for_each(|value| text_as(value, &first));
                 }
             }
             values.rows.iter_mut().flat_map(|row| row.iter_mut()).for_each(twice);
@@ -115,22 +118,38 @@ fn is_cut(expression: &Expr) -> bool {
         if function_name(&function.name).is_some_and(|name| name == "to_varchar_type"))
 }
 
-fn is_interval(expression: &Expr) -> bool {
+/// The type of a value that is written with it, if the engine has no common type of it and of text.
+fn type_of(expression: &Expr) -> Option<DataType> {
     match expression {
-        Expr::Nested(inner) => is_interval(inner),
-        Expr::Cast { data_type: DataType::Interval { .. }, .. } => true,
-        Expr::Function(function) => function_name(&function.name).is_some_and(|name| name == "interval_literal"),
-        _ => false,
+        Expr::Nested(inner) => type_of(inner),
+        Expr::Value(value) if matches!(value.value, Value::Boolean(_)) => Some(DataType::Boolean),
+        Expr::Cast { data_type, .. } => match data_type {
+            DataType::Boolean
+            | DataType::Date
+            | DataType::Timestamp(..)
+            | DataType::Time(..)
+            | DataType::Interval { .. }
+            | DataType::Array(_) => Some(data_type.clone()),
+            _ => None,
+        },
+        Expr::Function(function) if function_name(&function.name)? == "interval_literal" => {
+            Some(DataType::Interval { fields: None, precision: None })
+        }
+        _ => None,
     }
 }
 
-fn text_as_interval(expression: &mut Expr) {
+fn text_as(expression: &mut Expr, data_type: &DataType) {
     let is_text = matches!(expression, Expr::Value(value) if matches!(value.value, Value::SingleQuotedString(_)));
     if is_text {
         let text = std::mem::replace(expression, Expr::value(Value::Null));
-        let data_type = DataType::Interval { fields: None, precision: None };
-        let expr = Box::new(text);
-        *expression = Expr::Cast { kind: CastKind::DoubleColon, expr, data_type, array: false, format: None };
+        *expression = Expr::Cast {
+            kind: CastKind::DoubleColon,
+            expr: Box::new(text),
+            data_type: data_type.clone(),
+            array: false,
+            format: None,
+        };
     }
 }
 

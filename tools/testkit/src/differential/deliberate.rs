@@ -229,7 +229,45 @@ fn are_remainders(theirs: &Option<String>, ours: &Option<String>) -> bool {
     }
 }
 
-const ALL: [Deliberate; 7] = [
+/// Whether cells are the same, or intervals of the same length.
+fn are_equal_intervals(theirs: &Option<String>, ours: &Option<String>) -> bool {
+    match (theirs.as_deref(), ours.as_deref()) {
+        (Some(theirs), Some(ours)) => {
+            theirs == ours || length_of(theirs).is_some_and(|length| length_of(ours) == Some(length))
+        }
+        (theirs, ours) => theirs == ours,
+    }
+}
+
+/// The length of an interval as PostgreSQL shows and compares it, in microseconds.
+fn length_of(interval: &str) -> Option<i128> {
+    const DAY: i128 = 86_400_000_000;
+    let mut words = interval.split(' ');
+    let mut length = 0;
+    while let Some(word) = words.next() {
+        if let Some((hours, rest)) = word.split_once(':') {
+            let (minutes, seconds) = rest.split_once(':')?;
+            let (seconds, fraction) = seconds.split_once('.').unwrap_or((seconds, ""));
+            let number = |digits: &str| digits.parse::<i128>().ok();
+            let of_seconds =
+                number(hours.trim_start_matches(['-', '+']))? * 3600 + number(minutes)? * 60 + number(seconds)?;
+            let time = of_seconds * 1_000_000 + number(&format!("{fraction:0<6}"))?;
+            length += if hours.starts_with('-') { -time } else { time };
+        } else {
+            let count: i128 = word.parse().ok()?;
+            length += count
+                * match words.next()?.trim_end_matches('s') {
+                    "year" => 360 * DAY,
+                    "mon" => 30 * DAY,
+                    "day" => DAY,
+                    _ => return None,
+                };
+        }
+    }
+    Some(length)
+}
+
+const ALL: [Deliberate; 9] = [
     Deliberate {
         says: "without its zeros at the end",
         reason: "the digits that a quotient, a root, a logarithm or a power shows are not kept with it",
@@ -271,13 +309,32 @@ const ALL: [Deliberate; 7] = [
         reason: "they are equal, and the rows of a group have no order",
         applies: |found| {
             matches!(found.aspect, Aspect::Values)
-                && found.mentions(&["min(", "max(", "percentile_", "mode("])
+                && found.mentions(&["min(", "max(", "percentile_", "mode(", "intersect", "except"])
                 && match (found.theirs, found.ours) {
                     (Answer::Rows { rows: theirs, .. }, Answer::Rows { rows: ours, .. }) => {
                         without_signs_of_zero(theirs) == without_signs_of_zero(ours)
                     }
                     _ => false,
                 }
+        },
+    },
+    Deliberate {
+        says: "either of two intervals that are equal",
+        reason: "they are equal, and the rows of a set have no order",
+        applies: |found| {
+            matches!(found.aspect, Aspect::Values)
+                && found.mentions(&["intersect", "except"])
+                && found.is_of_cells(are_equal_intervals)
+        },
+    },
+    Deliberate {
+        says: "digits behind the point belong to the column",
+        reason: "a column has one scale, and a numeric of PostgreSQL has its own in each row",
+        applies: |found| {
+            let are_zeros = |one: &str, other: &str| is_of_zeros(one, other) || is_of_zeros(other, one);
+            matches!(found.aspect, Aspect::Values)
+                && found.mentions(&["||", "concat", "format("])
+                && found.is_of_numbers(are_zeros)
         },
     },
     Deliberate {
@@ -347,6 +404,15 @@ mod tests {
         let unsigned = without_signs_of_zero(&rows(["0", "{-0,1,-0}", "-0"]));
         assert_eq!(unsigned, rows(["0", "0", "{0,1,0}"]));
         assert_eq!(without_signs_of_zero(&rows(["-0.5", "-01", "{-0.5}"])), rows(["-0.5", "-01", "{-0.5}"]));
+    }
+
+    #[test]
+    fn intervals_have_lengths() {
+        assert_eq!(length_of("1 mon"), length_of("30 days"));
+        assert_eq!(length_of("1 year 2 mons -3 days +01:00:00"), length_of("417 days 01:00:00"));
+        assert_eq!(length_of("-00:00:01.5"), Some(-1_500_000));
+        assert_ne!(length_of("1 day"), length_of("23:59:59"));
+        assert_eq!(length_of("one day"), None);
     }
 
     #[test]
