@@ -41,7 +41,6 @@ pub(super) fn functions() -> Vec<Function> {
             "array_fill",
             vec![Form::new(vec![Takes::Any, Takes::Of(PgType::Array(Box::new(Int4)))], Returns::ArrayOf(0), fill)],
         ),
-        Function::new("array_or_empty", vec![Form::new(vec![Takes::AnyArray], Returns::SameAs(0), or_empty)]),
         Function::new("trim_array", vec![Form::new(vec![Takes::AnyArray, Takes::Of(Int4)], Returns::SameAs(0), trim)]),
         Function::new(
             "array_to_string",
@@ -170,13 +169,6 @@ pub(super) fn nested_is_refused(arrays: &ListArray, what: &str) -> Result<(), Sq
         }
         _ => Ok(()),
     }
-}
-
-/// The array, or an empty one instead of NULL: what `ARRAY (query)` is.
-fn or_empty(call: &Call) -> Result<ArrayRef> {
-    let arrays = call.list(0);
-    let empty = new_empty_array(&arrays.array().value_type());
-    lists(call, (0..call.rows()).map(|row| Some(arrays.get(row).unwrap_or_else(|| empty.clone()))).collect())
 }
 
 fn remove(call: &Call) -> Result<ArrayRef> {

@@ -9,6 +9,7 @@
 //! | `build` | arrays that are made of others |
 //! | `find` | elements that are looked for |
 //! | `compare` | `=`, `<`, `@>`, `&&`, and `= ANY (..)` |
+//! | `of_rows` | arrays of the rows of a query, places beside the rows of an array |
 //! | `subscripts` | `a[1]`, `a[1:2]` |
 //! | `casts` | between arrays, and between arrays and texts |
 
@@ -18,6 +19,7 @@ mod compare;
 mod elements;
 mod find;
 mod nested;
+mod of_rows;
 mod shape;
 mod subscripts;
 mod written;
@@ -32,8 +34,14 @@ use crate::function::Function;
 
 /// The functions.
 pub(crate) fn functions() -> Vec<Function> {
-    let domains =
-        [shape::functions(), build::functions(), find::functions(), compare::functions(), subscripts::functions()];
+    let domains = [
+        shape::functions(),
+        build::functions(),
+        find::functions(),
+        compare::functions(),
+        subscripts::functions(),
+        of_rows::functions(),
+    ];
     domains.into_iter().flatten().collect()
 }
 

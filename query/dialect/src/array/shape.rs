@@ -1,14 +1,12 @@
 //! Dimensions of arrays. An empty array has none.
 
-use super::build::{lists, nested_is_refused};
 use crate::call::Call;
 use crate::function::{Form, Function, Returns, Takes};
-use crate::types::PgType::{self, Int4, Int8, Text};
+use crate::types::PgType::{Int4, Text};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
-use arrow_array::{Array, ArrayRef, Int64Array};
+use arrow_array::{Array, ArrayRef};
 use datafusion::common::Result;
-use std::sync::Arc;
 
 /// The functions.
 pub(super) fn functions() -> Vec<Function> {
@@ -26,7 +24,6 @@ pub(super) fn functions() -> Vec<Function> {
             by_lengths(call, |lengths| (!lengths.is_empty()).then_some(lengths.len()))
         }),
         of_array("array_dims", Returns::Of(|| Text), dims),
-        of_array("array_ordinals", Returns::Of(|| PgType::Array(Box::new(Int8))), ordinals),
         of_dimension("array_length", |call| of_one(call, |length| length)),
         of_dimension("array_upper", |call| of_one(call, |length| length)),
         of_dimension("array_lower", |call| of_one(call, |_| 1)),
@@ -67,14 +64,6 @@ fn of_one(call: &Call, of: impl Fn(usize) -> usize) -> Result<ArrayRef> {
         let length = place.and_then(|place| lengths(&array).get(place).copied());
         Ok(length.map(|length| i32::try_from(of(length)).unwrap_or(i32::MAX)))
     })
-}
-
-/// The places of the elements, from 1: what `WITH ORDINALITY` puts beside them.
-fn ordinals(call: &Call) -> Result<ArrayRef> {
-    let arrays = call.list(0);
-    nested_is_refused(arrays.array(), "counting")?;
-    let places = |array: ArrayRef| Arc::new(Int64Array::from_iter_values(1..=array.len() as i64)) as ArrayRef;
-    lists(call, (0..call.rows()).map(|row| arrays.get(row).map(places)).collect())
 }
 
 fn dims(call: &Call) -> Result<ArrayRef> {
