@@ -29,11 +29,6 @@ const ROW_GROUP_ROWS: usize = 256 * 1024;
 const SEALED_ROW_GROUP_ROWS: usize = 128 * 1024;
 /// Rows in a page of a sealed file. A page is a reader's unit of pruning inside a row group.
 const SEALED_PAGE_ROWS: usize = 16 * 1024;
-/// About the bytes of a page of a column of JSON or payloads in a sealed file, before compression: who reads a few rows decompresses
-/// their pages only, and not those of 16,384 rows.
-const SEALED_PAGE_BYTES_OF_TEXTS: usize = 128 << 10;
-/// Columns of JSON and payloads.
-const LONG_TEXTS: [&str; 6] = ["operational", "personal", "extensions", "data", "data_binary", "value"];
 /// The compression level of sealed files, which are written once and kept for years.
 const SEALED_ZSTD_LEVEL: i32 = 3;
 /// Operational columns that queries filter by: a sealed file has statistics of each of their pages.
@@ -247,11 +242,7 @@ fn sealed_properties(table: Table) -> WriterPropertiesBuilder {
             Tier::Operational => EnabledStatistics::Chunk,
             Tier::Personal | Tier::Content => EnabledStatistics::None,
         };
-        let column = ColumnPath::from(field.name().as_str());
-        if LONG_TEXTS.contains(&field.name().as_str()) {
-            properties = properties.set_column_data_page_size_limit(column.clone(), SEALED_PAGE_BYTES_OF_TEXTS);
-        }
-        properties = properties.set_column_statistics_enabled(column, statistics);
+        properties = properties.set_column_statistics_enabled(ColumnPath::from(field.name().as_str()), statistics);
     }
     properties
 }
