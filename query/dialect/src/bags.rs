@@ -50,11 +50,11 @@ fn counts_rows(join: &Join) -> bool {
         && join.left.schema().fields().last().is_none_or(|field| field.name() != NUMBERS[0])
 }
 
-/// What is beneath projections, as those of casts are.
+/// What is beneath the casts of a set operation's columns. Another list of columns stands over an alias, and may make equal rows of
+/// distinct ones.
 fn beneath(plan: &LogicalPlan) -> &LogicalPlan {
     match plan {
-        LogicalPlan::Projection(projection) => beneath(&projection.input),
-        LogicalPlan::SubqueryAlias(alias) => beneath(&alias.input),
+        LogicalPlan::Projection(projection) => &projection.input,
         other => other,
     }
 }
