@@ -49,12 +49,12 @@ use holdfast_archive::Archive;
 use holdfast_archive::keys::KeyRing;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::JoinHandle;
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 /// How long the end of a run waits for the intake after the writer has died. Nothing of it is needed then.
 const INTAKE_TIMEOUT: Duration = Duration::from_millis(500);
-/// How long it waits after another error of the writer, first for the intake and then for the consumer to leave the
+/// How long it waits after another error of the writer for the intake, and after each run for the consumer to leave the
 /// group.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -140,19 +140,16 @@ impl Archiver {
             }
         };
         // The consumer stays in the group until the last commit is done, so that no other member gets its partitions
-        // before. Leaving the group waits for the broker's response.
-        let leaving =
-            consumer.map(|consumer| consumer.map(|consumer| tokio::task::spawn_blocking(move || drop(consumer))));
-        // If both threads ended with an error, the writer's error is the cause.
-        if let Err(error) = written {
-            if let Some(Ok(leaving)) = leaving {
-                leave(&run.died, leaving).await;
+        // before. If both threads ended with an error, the writer's error is the cause.
+        let read = match consumer {
+            Some(Ok(consumer)) => {
+                leave(&run.died, consumer.leave()).await;
+                Ok(())
             }
-            return Err(error);
-        }
-        if let Some(leaving) = leaving.transpose()? {
-            leaving.await.map_err(|failure| ArchiverError::died("intake", failure))?;
-        }
+            Some(Err(error)) => Err(error),
+            None => Ok(()),
+        };
+        written.and(read)?;
         match measured {
             Some(measured) => measured,
             None => run.ended("lag", lag.await),
@@ -160,11 +157,11 @@ impl Archiver {
     }
 }
 
-/// Waits, not for ever, until the consumer has left the group after an error. Then the marks say that the partitions
-/// were given back, and the next run does not take the error for a death. After a death they are to say so.
-async fn leave(died: &CancellationToken, leaving: JoinHandle<()>) {
-    if !died.is_cancelled() && tokio::time::timeout(LEAVE_TIMEOUT, leaving).await.is_err() {
-        tracing::warn!("the consumer does not leave the group; the next run takes the error for a death");
+/// Waits, not for ever, until the consumer has left the group. Then the marks say that the partitions were given back,
+/// and the next run does not take the end for a death. After a death they are to say so.
+async fn leave(died: &CancellationToken, has_left: oneshot::Receiver<()>) {
+    if !died.is_cancelled() && tokio::time::timeout(LEAVE_TIMEOUT, has_left).await.is_err() {
+        tracing::warn!("the consumer does not leave the group; the next run takes the end of this one for a death");
     }
 }
 
@@ -181,19 +178,22 @@ mod tests {
                 died.cancel();
             }
             let noted = Arc::clone(&is_given_back);
-            let leaving = tokio::spawn(async move {
+            let (left, has_left) = oneshot::channel();
+            tokio::spawn(async move {
                 tokio::time::sleep(LEAVE_TIMEOUT / 2).await;
                 noted.store(true, Ordering::Release);
+                let _ = left.send(());
             });
-            leave(&died, leaving).await;
+            leave(&died, has_left).await;
             assert_eq!(is_given_back.load(Ordering::Acquire), !is_death);
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_consumer_that_does_not_leave_is_not_waited_for_for_ever() {
+        let (_left, has_left) = oneshot::channel();
         let began = tokio::time::Instant::now();
-        leave(&CancellationToken::new(), tokio::spawn(std::future::pending())).await;
+        leave(&CancellationToken::new(), has_left).await;
         assert_eq!(began.elapsed().as_secs(), LEAVE_TIMEOUT.as_secs());
     }
 }

@@ -3,6 +3,7 @@
 
 mod collect;
 mod isolate;
+mod member;
 mod membership;
 mod reader;
 mod rebalance;
@@ -17,12 +18,13 @@ use crate::archiver::run::Run;
 use holdfast_archive::log::TopicPartition;
 use holdfast_events::Timestamp;
 use isolate::Isolation;
+use member::Member;
 use membership::{Membership, Verdict};
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::consumer::{CommitMode, Consumer};
 use rdkafka::error::{KafkaError as LibraryError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 use reader::Reader;
-use rebalance::{Assignment, Cause, RebalanceContext};
+use rebalance::{ArchivingConsumer, Assignment, Cause, RebalanceContext};
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::time::{Duration, Instant};
 
@@ -39,11 +41,9 @@ const DRAIN_IDLE: Duration = Duration::from_millis(400);
 /// For each question to Kafka about the group.
 const GROUP_TIMEOUT: Duration = Duration::from_secs(5);
 
-pub(super) type ArchivingConsumer = BaseConsumer<RebalanceContext>;
-
 /// The intake's thread.
 pub(super) struct Intake {
-    consumer: ArchivingConsumer,
+    consumer: Member,
     state: State,
     marks: Marks,
     sender: SyncSender<Work>,
@@ -117,7 +117,7 @@ impl Intake {
     }
 
     /// Runs until the stop. Returns the consumer, which must stay a member of the group until the last commit.
-    pub(super) fn run(mut self) -> Result<ArchivingConsumer, ArchiverError> {
+    pub(super) fn run(mut self) -> Result<Member, ArchiverError> {
         while !self.run.stop.is_cancelled() {
             let now = (self.run.clock)();
             for _ in 0..MESSAGES_PER_ROUND {
@@ -327,8 +327,8 @@ impl Intake {
 
     /// Leaves the group and joins it again as another member.
     fn renew_consumer(&mut self) -> Result<(), ArchiverError> {
-        let consumer = create_consumer(&self.run, &self.marks)?;
-        drop(std::mem::replace(&mut self.consumer, consumer));
+        // The old one has no partitions, and leaves while the new one joins.
+        self.consumer = create_consumer(&self.run, &self.marks)?;
         let epoch = self.run.ownership.end_epoch();
         self.state.reader.collector.begin(epoch, [], false);
         subscribe(&self.consumer, &self.run)
@@ -432,10 +432,11 @@ fn position(consumer: &ArchivingConsumer, (topic, partition): &TopicPartition) -
     if let Offset::Offset(position) = offset { Some(position) } else { None }
 }
 
-fn create_consumer(run: &Run, marks: &Marks) -> Result<ArchivingConsumer, ArchiverError> {
+fn create_consumer(run: &Run, marks: &Marks) -> Result<Member, ArchiverError> {
     run.kafka
         .consumer_config()?
         .create_with_context(RebalanceContext::new(run, marks.clone()))
+        .map(Member::new)
         .map_err(|source| ArchiverError::Kafka { doing: "create the consumer", source })
 }
 

@@ -15,6 +15,7 @@ use rdkafka::error::KafkaError as LibraryError;
 use rdkafka::statistics::Statistics;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
@@ -35,7 +36,14 @@ pub(crate) struct RebalanceContext {
     run: Run,
     /// The result of the last rebalance, until the intake takes it.
     assignment: Mutex<Option<Result<Assignment, ArchiverError>>>,
+    /// Whether this consumer has partitions.
+    has_partitions: AtomicBool,
+    /// Whether this consumer reads no more. Another one of the same run may have taken its place.
+    is_leaving: AtomicBool,
 }
+
+/// The consumer of the archiver.
+pub(super) type ArchivingConsumer = BaseConsumer<RebalanceContext>;
 
 /// The next offset of each partition, and the Kafka cluster that these offsets belong to, both from the log.
 struct LogPosition {
@@ -80,7 +88,14 @@ impl RebalanceContext {
             marks,
             run: run.clone(),
             assignment: Mutex::new(None),
+            has_partitions: AtomicBool::new(false),
+            is_leaving: AtomicBool::new(false),
         }
+    }
+
+    /// From now on, partitions that the group gives are declined.
+    pub(super) fn leave(&self) {
+        self.is_leaving.store(true, Ordering::Release);
     }
 
     /// Reads the start offsets from the log and sets them in `list`.
@@ -161,6 +176,7 @@ impl RebalanceContext {
         };
         if let Ok(assignment) = &assigned {
             let partitions = assignment.starts.len();
+            self.has_partitions.store(partitions > 0, Ordering::Release);
             tracing::info!(partitions, "partitions assigned");
             self.run.archived.begin(assignment.starts.iter().map(|start| (start.partition(), start.from())));
             self.run.metrics.assigned_partitions.set(partitions as i64);
@@ -236,12 +252,20 @@ impl ClientContext for RebalanceContext {
 impl ConsumerContext for RebalanceContext {
     /// Replaces the default, which starts each partition at the group's committed offset.
     fn rebalance(&self, consumer: &BaseConsumer<Self>, error: RDKafkaRespErr, list: &mut TopicPartitionList) {
-        if error == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
+        let is_given = error == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+        if self.is_leaving.load(Ordering::Acquire) && (is_given || !self.has_partitions.load(Ordering::Acquire)) {
+            if let Err(error) = consumer.unassign() {
+                tracing::debug!(%error, "cannot decline partitions while leaving the group");
+            }
+            return;
+        }
+        if is_given {
             self.assign(consumer, list, false);
             return;
         }
         // Revoked, or the group was lost. The epoch ends before the partitions are released.
         let epoch = self.run.ownership.end_epoch();
+        self.has_partitions.store(false, Ordering::Release);
         self.run.archived.begin([]);
         self.run.metrics.assigned_partitions.set(0);
         (self.run.on_ready)(false);

@@ -92,3 +92,27 @@ fn a_commit_that_the_writer_drops_is_not_waited_for() {
     run.archived.advance(&[Advance { topic: "t".to_owned(), partition: 0, expected: Some(5), next: 9 }]);
     assert!(is_settled(&run, second, &ends));
 }
+
+#[test]
+fn a_consumer_that_leaves_declines_the_partitions_that_it_is_being_given() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let _context = runtime.enter();
+    let cluster = MockCluster::new(1).unwrap();
+    let mut run = run(cluster.bootstrap_servers());
+    for topic in [&run.kafka.events_topic, &run.kafka.recordings_topic] {
+        cluster.create_topic(topic, 1, 1).unwrap();
+    }
+    let (given, is_given) = std::sync::mpsc::channel();
+    run.on_ready = Arc::new(move |_| given.send("taken").unwrap());
+    let (waiting, is_waiting) = std::sync::mpsc::channel();
+    let context = RebalanceContext::new(&run, Marks::new(run.archive.clone()));
+    let mut consumer: ArchivingConsumer = run.kafka.consumer_config().unwrap().create_with_context(context).unwrap();
+    consumer.set_nonempty_callback(move || waiting.send(()).unwrap());
+    subscribe(&consumer, &run).unwrap();
+    // The group has given the partitions, and nobody has polled yet.
+    is_waiting.recv_timeout(LIMIT).unwrap();
+    let has_left = Member::new(consumer).leave();
+    runtime.block_on(async { tokio::time::timeout(LIMIT, has_left).await }).unwrap().unwrap();
+    assert!(is_given.try_recv().is_err());
+    assert_eq!(run.ownership.epoch(), 0);
+}
