@@ -40,6 +40,7 @@ pub mod skip;
 pub mod sql;
 pub mod tools;
 pub mod trial;
+mod watchdog;
 
 pub use child::Signal;
 pub use error::Error;

@@ -4,7 +4,7 @@
 
 use std::io::Write;
 
-use crate::Error;
+use crate::{Error, watchdog};
 
 /// Whether a missing server or tool is a failure: the environment variable `CI` is `true`.
 #[must_use]
@@ -12,7 +12,8 @@ pub fn in_ci() -> bool {
     std::env::var("CI").is_ok_and(|value| value == "true")
 }
 
-/// Returns the server or tool, or prints on standard error why the test is skipped and returns `None`.
+/// Returns the server or tool, or prints on standard error why the test is skipped and returns `None`. In CI, a test that
+/// has it and does not end is named, and stops the run.
 ///
 /// # Panics
 ///
@@ -20,6 +21,9 @@ pub fn in_ci() -> bool {
 #[track_caller]
 #[must_use]
 pub fn require<T>(part: Result<T, Error>) -> Option<T> {
+    if in_ci() {
+        watchdog::watch();
+    }
     decide(part, in_ci())
 }
 
