@@ -23,6 +23,7 @@ mod coalesce;
 mod common_types;
 mod comparison;
 mod correlated;
+mod dependencies;
 mod error;
 mod function;
 mod json;
@@ -72,7 +73,7 @@ pub fn planners() -> Vec<Arc<dyn ExprPlanner>> {
     ];
     let mut planners: Vec<Arc<dyn ExprPlanner>> =
         vec![Arc::new(time::Chains), Arc::new(operator::Operators::new(operators.into_iter().flatten()))];
-    planners.push(Arc::new(order::TextsAsIntervals));
+    planners.push(Arc::new(order::TextsBeside));
     planners.push(Arc::new(number::Compared));
     planners.insert(0, Arc::new(json::Marked::default()));
     planners.push(Arc::new(array::Subscripts::default()));
@@ -89,13 +90,15 @@ pub fn install(mut builder: SessionStateBuilder) -> SessionStateBuilder {
     let rules = &mut builder.analyzer().get_or_insert_with(Analyzer::new).rules;
     rules.insert(0, Arc::new(number::Compared));
     rules.insert(0, Arc::new(order::CommonTypes));
-    rules.insert(0, Arc::new(order::TextsAsIntervals));
+    rules.insert(0, Arc::new(order::TextsBeside));
     rules.insert(0, Arc::new(common_types::OfParts));
     let builder = builder.with_analyzer_rule(Arc::new(correlated::Correlated));
     let builder = builder.with_analyzer_rule(Arc::new(bags::Bags));
+    let builder = builder.with_analyzer_rule(Arc::new(aggregate::SortedRows));
     let builder = builder.with_analyzer_rule(Arc::new(order::Pinned));
     let builder = builder.with_analyzer_rule(Arc::new(order::ByKey::default()));
     let builder = builder.with_analyzer_rule(Arc::new(cast::Casts::new(casts.into_iter().flatten())));
+    let builder = builder.with_analyzer_rule(Arc::new(dependencies::Dependencies::default()));
     aggregate::install(builder)
 }
 

@@ -1,7 +1,8 @@
-//! `json_agg` and `jsonb_agg`.
+//! `json_agg`, `jsonb_agg`, `json_object_agg` and `jsonb_object_agg`.
 //!
 //! ```text
-//! json_agg(x ORDER BY y) ─▶ json_of_elements(array_agg(to_json(x) ORDER BY y))
+//! json_agg(x ORDER BY y)   ─▶ json_of_elements(array_agg(to_json(x) ORDER BY y))
+//! json_object_agg(k, x)    ─▶ json_of_members(array_agg(json_build_object(k, x)))
 //! ```
 //!
 //! The elements are JSON before they are collected, because the elements of an array have lost whether they were.
@@ -25,9 +26,11 @@ const MOST_BYTES: usize = 64 << 20;
 
 /// The aggregates by name, which the planner replaces.
 pub(super) fn aggregates() -> Vec<AggregateUDF> {
-    ["json_agg", "jsonb_agg"]
+    [("json_agg", 1), ("jsonb_agg", 1), ("json_object_agg", 2), ("jsonb_object_agg", 2)]
         .into_iter()
-        .map(|name| AggregateUDF::new_from_impl(Named { name, signature: Signature::any(1, Volatility::Immutable) }))
+        .map(|(name, arguments)| {
+            AggregateUDF::new_from_impl(Named { name, signature: Signature::any(arguments, Volatility::Immutable) })
+        })
         .collect()
 }
 
@@ -36,6 +39,8 @@ pub(super) fn aggregates() -> Vec<AggregateUDF> {
 pub(super) struct Jsons {
     json: (Arc<ScalarUDF>, Arc<ScalarUDF>),
     jsonb: (Arc<ScalarUDF>, Arc<ScalarUDF>),
+    object: (Arc<ScalarUDF>, Arc<ScalarUDF>),
+    objectb: (Arc<ScalarUDF>, Arc<ScalarUDF>),
 }
 
 impl Jsons {
@@ -45,12 +50,17 @@ impl Jsons {
             let function = crate::json::functions().into_iter().find(|function| function.symbol() == name)?;
             Some(Arc::new(function.udf()))
         };
-        let of_elements = |name, mark| {
-            Arc::new(Function::new(name, vec![Form::new(vec![Takes::AnyArray], Returns::Named(mark), joined)]).udf())
+        let of_array = |name, mark, evaluate| {
+            Arc::new(Function::new(name, vec![Form::new(vec![Takes::AnyArray], Returns::Named(mark), evaluate)]).udf())
         };
         Some(Self {
-            json: (of_value("to_json")?, of_elements("json_of_elements", "json")),
-            jsonb: (of_value("to_jsonb")?, of_elements("jsonb_of_elements", "jsonb")),
+            json: (of_value("to_json")?, of_array("json_of_elements", "json", joined)),
+            jsonb: (of_value("to_jsonb")?, of_array("jsonb_of_elements", "jsonb", joined)),
+            object: (of_value("json_build_object")?, of_array("json_of_members", "json", |call| members(call, false))),
+            objectb: (
+                of_value("jsonb_build_object")?,
+                of_array("jsonb_of_members", "jsonb", |call| members(call, true)),
+            ),
         })
     }
 }
@@ -60,6 +70,8 @@ impl ExprPlanner for Jsons {
         let (of_value, of_elements) = match expr.func.name() {
             "json_agg" => &self.json,
             "jsonb_agg" => &self.jsonb,
+            "json_object_agg" => &self.object,
+            "jsonb_object_agg" => &self.objectb,
             _ => return Ok(PlannerResult::Original(expr)),
         };
         let call = |function: &Arc<ScalarUDF>, arguments| {
@@ -79,6 +91,27 @@ impl ExprPlanner for Jsons {
 
 /// The elements, which are JSON, as a JSON array.
 fn joined(call: &Call) -> Result<ArrayRef> {
+    written(call, ["[", "]"], |json| json, Ok)
+}
+
+/// The members of objects of one member each as one object. A `jsonb` has each key once, with its last value.
+fn members(call: &Call, is_jsonb: bool) -> Result<ArrayRef> {
+    fn inner(object: &str) -> &str {
+        object.get(1..object.len().saturating_sub(1)).unwrap_or_default()
+    }
+    match is_jsonb {
+        true => written(call, ["{", "}"], inner, |text| crate::json::as_jsonb(&text)),
+        false => written(call, ["{ ", " }"], inner, Ok),
+    }
+}
+
+/// The elements between two brackets.
+fn written(
+    call: &Call,
+    [open, close]: [&str; 2],
+    part: fn(&str) -> &str,
+    finish: fn(String) -> std::result::Result<String, SqlError>,
+) -> Result<ArrayRef> {
     let lists = call.list(0);
     let elements = arrow_cast::cast(lists.array().values(), &DataType::Utf8View)?;
     let elements = elements.as_string_view();
@@ -89,20 +122,20 @@ fn joined(call: &Call) -> Result<ArrayRef> {
             return Ok(None);
         }
         let place = lists.index(row);
-        let mut text = String::from("[");
+        let mut text = String::from(open);
         for element in offsets[place] as usize..offsets[place + 1] as usize {
-            if text.len() > 1 {
+            if text.len() > open.len() {
                 text.push_str(", ");
             }
-            let json = if elements.is_valid(element) { elements.value(element) } else { "null" };
+            let json = if elements.is_valid(element) { part(elements.value(element)) } else { "null" };
             bytes += json.len() + 2;
             if bytes > MOST_BYTES {
-                return Err(SqlError::new("54000", "json_agg makes more than 64 MiB of text").into());
+                return Err(SqlError::new("54000", "an aggregate makes more than 64 MiB of JSON").into());
             }
             text.push_str(json);
         }
-        text.push(']');
-        Ok(Some(text))
+        text.push_str(close);
+        Ok(Some(finish(text)?))
     })
 }
 

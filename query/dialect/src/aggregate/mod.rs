@@ -2,7 +2,7 @@
 //!
 //! [`numbers`] has those of numbers, over what [`summary`] keeps of rows: [`sums`], [`moments`]. [`ordered`] has those of
 //! sorted rows, [`medians`] one of them for many groups, [`jsons`] those of JSON, [`extremes`] `min` and `max`, [`collected`]
-//! `array_agg` and `string_agg`. The engine's others have PostgreSQL's results: `count`, `bool_and` and the like.
+//! `array_agg` and `string_agg`, [`sorted_rows`] the order of the rows that these read. The engine's others have PostgreSQL's results: `count`, `bool_and` and the like.
 
 mod collected;
 mod distinct;
@@ -15,11 +15,14 @@ mod moments;
 mod numbers;
 mod ordered;
 mod ranks;
+mod sorted_rows;
 mod summary;
 mod sums;
 
 #[cfg(test)]
 mod tests;
+
+pub(crate) use sorted_rows::SortedRows;
 
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::functions_aggregate::bool_and_or::bool_and_udaf;

@@ -5,7 +5,6 @@ use super::value::{check, parse, unescaped};
 use crate::SqlError;
 use crate::call::Call;
 use crate::function::{Form, Function, Returns, Takes, form};
-use crate::text::regex_set_returning as set_returning;
 use crate::types::PgType::{self, Int4, Text};
 use arrow_array::ArrayRef;
 use arrow_array::cast::AsArray;
@@ -32,18 +31,6 @@ pub(super) fn functions() -> Vec<Function> {
         path("json_extract_path_text", Returns::Of(|| Text), extract_path_text),
         path("jsonb_extract_path_text", Returns::Of(|| Text), extract_path_text),
     ];
-    let of_rows = [
-        "json_each",
-        "jsonb_each",
-        "json_each_text",
-        "jsonb_each_text",
-        "json_array_elements",
-        "jsonb_array_elements",
-        "json_array_elements_text",
-        "jsonb_array_elements_text",
-        "jsonb_object_keys",
-    ];
-    functions.extend(of_rows.map(|name| Function::new(name, vec![form([Text], || Text, set_returning)])));
     let of_paths = [
         "jsonb_path_query",
         "jsonb_path_query_array",

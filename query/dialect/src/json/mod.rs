@@ -9,6 +9,7 @@
 //! | `contain` | `@>`, `<@`, `?` |
 //! | `change` | `jsonb_set` and others that make a `jsonb` of another one |
 //! | `build` | JSON of values of any type |
+//! | `rows` | elements and members, of which rows are made |
 //! | `marked` | operators that mean something else over other texts: `||`, `-`, `=` over `jsonb` |
 //!
 //! The operators of `json` and `jsonb` also work over texts: `data` of an event is one. There, what is not well formed has no
@@ -19,6 +20,7 @@ mod change;
 mod contain;
 mod get;
 mod marked;
+mod rows;
 mod scan;
 mod value;
 
@@ -27,9 +29,17 @@ pub(crate) use marked::Marked;
 use crate::cast::CastRule;
 use crate::function::Function;
 
+/// A JSON as `jsonb` is written.
+///
+/// # Errors
+/// It is no JSON.
+pub(crate) fn as_jsonb(text: &str) -> Result<String, crate::SqlError> {
+    Ok(value::parse(text)?.written())
+}
+
 /// The functions.
 pub(crate) fn functions() -> Vec<Function> {
-    let domains = [get::functions(), contain::functions(), change::functions(), build::functions()];
+    let domains = [get::functions(), rows::functions(), contain::functions(), change::functions(), build::functions()];
     domains.into_iter().flatten().collect()
 }
 

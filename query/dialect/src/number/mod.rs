@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`operators`] | the operators, over [`whole`], [`decimal`] and [`float`] |
 //! | [`functions`], [`trigonometry`], [`power`], [`bucket`] | the functions; [`series`] computes them for numerics |
+//! | [`size`] | numbers of bytes in units |
 //! | [`casts`], [`text`] | casts, and how numbers are written and read |
 //! | [`compared`] | the type in which numbers are compared |
 //! | [`pattern`], [`to_char`] | patterns of `to_char` and `to_number` |
@@ -26,6 +27,7 @@ mod pattern;
 pub(crate) mod power;
 mod rows;
 mod series;
+mod size;
 pub(crate) mod text;
 mod to_char;
 mod trigonometry;
@@ -39,6 +41,7 @@ pub(crate) fn functions() -> Vec<Function> {
     let mut all = functions::functions();
     all.extend(trigonometry::functions());
     all.extend(bucket::functions());
+    all.extend(size::functions());
     all.extend(to_char::functions());
     all
 }

@@ -57,11 +57,11 @@ impl AnalyzerRule for ByKey {
     }
 }
 
-/// Reads the texts beside an interval in a comparison as intervals.
+/// Reads the texts beside an interval or a truth value in a comparison as such ones.
 #[derive(Debug)]
-pub(crate) struct TextsAsIntervals;
+pub(crate) struct TextsBeside;
 
-impl ExprPlanner for TextsAsIntervals {
+impl ExprPlanner for TextsBeside {
     fn plan_binary_op(&self, mut expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
         let is_compared = matches!(
             expr.op,
@@ -74,20 +74,33 @@ impl ExprPlanner for TextsAsIntervals {
                 | BinaryOperator::GtEq
         );
         if is_compared && let (Ok(right), Ok(left)) = (expr.right.get_type(schema), expr.left.get_type(schema)) {
-            let as_interval = |text: Expr| Expr::Cast(Cast::new(Box::new(text), PgType::Interval.arrow()));
-            if left.is_string() && PgType::of(&right) == PgType::Interval {
-                expr.left = as_interval(expr.left);
-            } else if right.is_string() && PgType::of(&left) == PgType::Interval {
-                expr.right = as_interval(expr.right);
+            if left.is_string()
+                && let Some(known) = read_beside(&right, &expr.left)
+            {
+                expr.left = Expr::Cast(Cast::new(Box::new(expr.left), known));
+            } else if right.is_string()
+                && let Some(known) = read_beside(&left, &expr.right)
+            {
+                expr.right = Expr::Cast(Cast::new(Box::new(expr.right), known));
             }
         }
         Ok(PlannerResult::Original(expr))
     }
 }
 
-impl AnalyzerRule for TextsAsIntervals {
+/// The type as which a text beside a value of `other` is read. Only a constant is a truth value.
+fn read_beside(other: &DataType, text: &Expr) -> Option<DataType> {
+    let is_constant = || matches!(text, Expr::Literal(..));
+    match PgType::of(other) {
+        PgType::Interval => Some(PgType::Interval.arrow()),
+        PgType::Bool if is_constant() => Some(DataType::Boolean),
+        _ => None,
+    }
+}
+
+impl AnalyzerRule for TextsBeside {
     fn name(&self) -> &str {
-        "texts_beside_intervals"
+        "texts_beside_values"
     }
 
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
@@ -96,7 +109,7 @@ impl AnalyzerRule for TextsAsIntervals {
             let names = NamePreserver::new(&node);
             node.map_expressions(|expression| {
                 let name = names.save(&expression);
-                let rewritten = expression.transform_up(|part| Ok(beside_interval(part, &schema)))?;
+                let rewritten = expression.transform_up(|part| Ok(of_constants(part, &schema)))?;
                 Ok(rewritten.update_data(|expression| name.restore(expression)))
             })
         };
@@ -104,25 +117,35 @@ impl AnalyzerRule for TextsAsIntervals {
     }
 }
 
-/// BETWEEN and IN, the constant texts of which are intervals if the value is one.
-fn beside_interval(part: Expr, schema: &DFSchema) -> Transformed<Expr> {
-    let is_interval = |value: &Expr| value.get_type(schema).is_ok_and(|known| PgType::of(&known) == PgType::Interval);
-    let read = |text: &mut Expr| {
-        if matches!(text, Expr::Literal(value, _) if value.data_type().is_string()) {
+/// BETWEEN and IN, the constant texts of which are intervals or truth values if the value is one.
+fn of_constants(part: Expr, schema: &DFSchema) -> Transformed<Expr> {
+    let known = |value: &Expr| {
+        value.get_type(schema).ok().filter(|known| matches!(PgType::of(known), PgType::Interval | PgType::Bool))
+    };
+    let read = |text: &mut Expr, other: &DataType| {
+        if matches!(text, Expr::Literal(value, _) if value.data_type().is_string())
+            && let Some(read) = read_beside(other, text)
+        {
             let value = std::mem::take(text);
-            *text = Expr::Cast(Cast::new(Box::new(value), PgType::Interval.arrow()));
+            *text = Expr::Cast(Cast::new(Box::new(value), read));
         }
     };
     match part {
-        Expr::Between(Between { expr, negated, mut low, mut high }) if is_interval(&expr) => {
-            read(&mut low);
-            read(&mut high);
-            Transformed::yes(Expr::Between(Between { expr, negated, low, high }))
-        }
-        Expr::InList(InList { expr, mut list, negated }) if is_interval(&expr) => {
-            list.iter_mut().for_each(read);
-            Transformed::yes(Expr::InList(InList { expr, list, negated }))
-        }
+        Expr::Between(Between { expr, negated, mut low, mut high }) => match known(&expr) {
+            Some(known) => {
+                read(&mut low, &known);
+                read(&mut high, &known);
+                Transformed::yes(Expr::Between(Between { expr, negated, low, high }))
+            }
+            None => Transformed::no(Expr::Between(Between { expr, negated, low, high })),
+        },
+        Expr::InList(InList { expr, mut list, negated }) => match known(&expr) {
+            Some(known) => {
+                list.iter_mut().for_each(|text| read(text, &known));
+                Transformed::yes(Expr::InList(InList { expr, list, negated }))
+            }
+            None => Transformed::no(Expr::InList(InList { expr, list, negated })),
+        },
         other => Transformed::no(other),
     }
 }

@@ -14,7 +14,7 @@ mod extremes;
 mod keys;
 mod pinned;
 
-pub(crate) use by_key::{ByKey, TextsAsIntervals};
+pub(crate) use by_key::{ByKey, TextsBeside};
 pub(crate) use common::CommonTypes;
 pub(crate) use extremes::functions;
 pub(crate) use keys::{have_key, keys_of};

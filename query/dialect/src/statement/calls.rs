@@ -103,13 +103,3 @@ pub(super) fn write_time(argument: &mut Expr) -> Result<()> {
     }
     Ok(())
 }
-
-/// The function that returns an array of the rows that `name` returns.
-pub(super) fn array_of_rows(name: &str) -> Option<&'static str> {
-    Some(match name {
-        "generate_series" => "generate_series",
-        "regexp_split_to_table" => "regexp_split_to_array",
-        "string_to_table" => "string_to_array",
-        _ => return None,
-    })
-}

@@ -1,8 +1,9 @@
 //! Constants have PostgreSQL's types: a whole number is an integer, a bigint if it is too large for one, and a numeric if it
 //! is too large for that (PostgreSQL 15, 4.1.2.6); an interval is read as PostgreSQL reads it.
 
-use super::calls::call;
+use super::calls::{call, function_name, plain_arguments};
 use crate::SqlError;
+use crate::time::{Fields, parse_interval};
 use crate::types::NUMERIC_DIGITS;
 use datafusion::common::Result;
 use datafusion::sql::sqlparser::ast::{
@@ -142,6 +143,53 @@ pub(super) fn interval(interval: Interval) -> Result<Expr> {
         array: false,
         format: None,
     })
+}
+
+/// A constant interval as the engine reads it in the frame of a window.
+///
+/// # Errors
+/// A text that is no interval.
+pub(super) fn interval_of_frame(bound: &mut Expr) -> Result<()> {
+    let constant = |expression: &Expr| match expression {
+        Expr::Value(value) => value.value.clone().into_string(),
+        _ => None,
+    };
+    let text = match &*bound {
+        Expr::Value(_) => constant(bound).filter(|text| text.trim().parse::<f64>().is_err()),
+        Expr::Cast { expr, data_type: DataType::Interval { .. }, .. } => constant(expr),
+        Expr::Function(function) if function_name(&function.name).is_some_and(|name| name == "interval_literal") => {
+            // `interval '2' day`: only a number and its unit.
+            let arguments = plain_arguments(function).unwrap_or_default();
+            match arguments.iter().map(constant).collect::<Vec<_>>().as_slice() {
+                [Some(number), Some(unit), Some(last), ..]
+                    if last.is_empty() && number.trim().parse::<i32>().is_ok() =>
+                {
+                    Some(format!("{number} {unit}"))
+                }
+                _ => None,
+            }
+        }
+        _ => None,
+    };
+    if let Some(text) = text {
+        let interval = parse_interval(&text, Fields::default())?;
+        let (months, days, seconds) = (interval.months, interval.days, interval.nanoseconds / 1_000_000_000);
+        let fraction = (interval.nanoseconds % 1_000_000_000) / 1_000;
+        let sign = if interval.nanoseconds < 0 { "-" } else { "" };
+        let written = format!(
+            "{months} months {days} days {sign}{}.{:06} seconds",
+            seconds.unsigned_abs(),
+            fraction.unsigned_abs()
+        );
+        *bound = Expr::Interval(Interval {
+            value: Box::new(Expr::value(Value::SingleQuotedString(written))),
+            leading_field: None,
+            leading_precision: None,
+            last_field: None,
+            fractional_seconds_precision: None,
+        });
+    }
+    Ok(())
 }
 
 fn unit(field: &DateTimeField) -> Result<&'static str> {

@@ -1,12 +1,14 @@
 //! Forms of syntax that are calls: `AT TIME ZONE`, `EXTRACT`, `SIMILAR TO`, `LIKE .. ESCAPE`, casts to types that are marked
 //! texts, prefix operators.
 
-use super::calls::{array_of_rows, call, function_name, plain_arguments, type_series};
-use super::{array_queries, arrays, constants, hypothetical, rows};
+use super::calls::{call, function_name, plain_arguments, type_series};
+use super::names::has_columns;
+use super::{array_queries, arrays, constants, hypothetical, row_functions, rows};
 use crate::SqlError;
 use datafusion::common::Result;
+use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CastKind, CeilFloorKind, CharacterLength, DataType, DateTimeField, DuplicateTreatment,
+    BinaryOperator, CaseWhen, CastKind, CeilFloorKind, CharacterLength, DataType, DateTimeField, DuplicateTreatment,
     ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments, Ident,
     ObjectName, OrderByExpr, OrderByOptions, TimezoneInfo, TrimWhereField, UnaryOperator, Value, ValueWithSpan,
 };
@@ -134,8 +136,13 @@ fn unary(op: UnaryOperator, operand: Expr) -> Expr {
         UnaryOperator::Minus => "pg_negative",
         UnaryOperator::BitwiseNot => "pg_bit_not",
         UnaryOperator::PGAbs => "abs",
-        UnaryOperator::PGSquareRoot => "sqrt",
-        UnaryOperator::PGCubeRoot => "cbrt",
+        // Roots as operators are those of double precision only.
+        UnaryOperator::PGSquareRoot | UnaryOperator::PGCubeRoot => {
+            let expr = Box::new(operand);
+            let data_type = DataType::DoublePrecision;
+            let float = Expr::Cast { kind: CastKind::Cast, expr, data_type, array: false, format: None };
+            return call(if op == UnaryOperator::PGSquareRoot { "sqrt" } else { "cbrt" }, vec![float]);
+        }
         UnaryOperator::PGPostfixFactorial | UnaryOperator::PGPrefixFactorial => "factorial",
         other => return Expr::UnaryOp { op: other, expr: Box::new(operand) },
     };
@@ -143,7 +150,8 @@ fn unary(op: UnaryOperator, operand: Expr) -> Expr {
 }
 
 /// A cast, which is a call if the type is told by a mark, or by the value.
-fn cast(kind: CastKind, value: Expr, data_type: DataType) -> Result<Expr> {
+fn cast(kind: CastKind, mut value: Expr, data_type: DataType) -> Result<Expr> {
+    rows::as_value(&mut value);
     let marked = match &data_type {
         DataType::JSON => Some("to_json_type"),
         DataType::JSONB => Some("to_jsonb_type"),
@@ -155,6 +163,7 @@ fn cast(kind: CastKind, value: Expr, data_type: DataType) -> Result<Expr> {
             Some("json") => Some("to_json_type"),
             Some("jsonb") => Some("to_jsonb_type"),
             Some("uuid") => Some("to_uuid_type"),
+            Some("name") => Some("to_name_type"),
             Some("numeric") => Some("to_numeric_type"),
             _ => None,
         },
@@ -283,30 +292,62 @@ fn function_call(mut function: Function) -> Result<Expr> {
         constants::forget_type(&mut function);
     }
     if let Some(datafusion::sql::sqlparser::ast::WindowType::WindowSpec(window)) = &mut function.over {
-        super::queries::plain_frame(window);
+        super::queries::plain_frame(window)?;
+    }
+    if matches!(name.as_str(), "lag" | "lead") {
+        function = match with_default(function) {
+            Ok(of_default) => return Ok(of_default),
+            Err(function) => *function,
+        };
     }
     // What the engine would not return as rows.
-    if let Some(array) = array_of_rows(&name)
-        && let Some(mut arguments) = plain_arguments(&function)
-    {
-        if name == "generate_series"
-            && let [start, end, step] = arguments.as_mut_slice()
-        {
-            type_series([start, end, step]);
+    if let Some(mut arguments) = plain_arguments(&function) {
+        if let Some(rows) = row_functions::in_list(&name, &arguments) {
+            return Ok(rows);
         }
-        let is_of_integers = name == "generate_series" && constants::are_integers(&arguments);
-        let rows = |arguments| call("unnest", vec![call(array, arguments)]);
-        let integer = |value| cast(CastKind::Cast, value, DataType::Int(None));
-        return match is_of_integers {
-            true => integer(rows(arguments.into_iter().map(integer).collect::<Result<_>>()?)),
-            false => Ok(rows(arguments)),
-        };
+        if name == "generate_series" {
+            if let [start, end, step] = arguments.as_mut_slice() {
+                type_series([start, end, step]);
+            }
+            let rows = |arguments| call("unnest", vec![call("generate_series", arguments)]);
+            let integer = |value| cast(CastKind::Cast, value, DataType::Int(None));
+            return match constants::are_integers(&arguments) {
+                true => integer(rows(arguments.into_iter().map(integer).collect::<Result<_>>()?)),
+                // The engine's integers are bigint.
+                false => Ok(call("series_value", [rows(arguments.clone())].into_iter().chain(arguments).collect())),
+            };
+        }
     }
     sorted_by_arguments(&function)?;
     if matches!(name.as_str(), "array_agg" | "string_agg" | "json_agg" | "jsonb_agg") {
         sort_distinct(&mut function);
     }
     Ok(Expr::Function(function))
+}
+
+/// `lag (x, n, default)` with a default that is computed of columns, which the engine does not take: the default where no row is so
+/// far away, `CASE WHEN lag (true, n) IS NULL THEN default ELSE lag (x, n) END`.
+fn with_default(function: Function) -> Result<Expr, Box<Function>> {
+    let arguments = plain_arguments(&Function { over: None, ..function.clone() });
+    let Some([value, rows, default]) = arguments.as_deref() else { return Err(Box::new(function)) };
+    if function.over.is_none() || !has_columns(default) {
+        return Err(Box::new(function));
+    }
+    let of = |value: Expr| {
+        let Expr::Function(mut moved) = call("lag", vec![value, rows.clone()]) else { return Expr::value(Value::Null) };
+        (moved.name, moved.over) = (function.name.clone(), function.over.clone());
+        Expr::Function(moved)
+    };
+    Ok(Expr::Case {
+        case_token: AttachedToken::empty(),
+        end_token: AttachedToken::empty(),
+        operand: None,
+        conditions: vec![CaseWhen {
+            condition: Expr::IsNull(Box::new(of(Expr::value(Value::Boolean(true))))),
+            result: default.clone(),
+        }],
+        else_result: Some(Box::new(of(value.clone()))),
+    })
 }
 
 /// The type whose name is called like a function, which casts its argument (PostgreSQL 15, 4.2.9).

@@ -1,20 +1,21 @@
 //! `RIGHT JOIN .. USING` and `FULL JOIN .. USING`, and NATURAL ones: the merged column is that of the right side, or of the one that
 //! has a value. The engine's is always that of the left side.
 //!
-//! A right join becomes the left join of the exchanged sides. Where that shows, and for a full join, the statement is refused.
+//! A right join becomes the left join of the exchanged sides; a `*`, which would show that, is written out before. A right join of
+//! several and a full join are refused.
 
+use super::stars;
 use crate::SqlError;
 use datafusion::common::Result;
-use datafusion::sql::sqlparser::ast::{JoinConstraint, JoinOperator, Select, SelectItem, TableWithJoins};
+use datafusion::sql::sqlparser::ast::{JoinConstraint, JoinOperator, Select, TableWithJoins};
 
 /// The joins of a SELECT.
 pub(super) fn merged_columns(select: &mut Select) -> Result<()> {
-    // The columns of the left side come first.
-    let shows_order = select.projection.iter().any(|item| matches!(item, SelectItem::Wildcard(_)));
-    select.from.iter_mut().try_for_each(|from| of_from(from, shows_order))
+    stars::written_out(&mut select.projection, &select.from)?;
+    select.from.iter_mut().try_for_each(of_from)
 }
 
-fn of_from(from: &mut TableWithJoins, shows_order: bool) -> Result<()> {
+fn of_from(from: &mut TableWithJoins) -> Result<()> {
     let joins = from.joins.len();
     for join in &mut from.joins {
         match &mut join.join_operator {
@@ -22,7 +23,7 @@ fn of_from(from: &mut TableWithJoins, shows_order: bool) -> Result<()> {
                 return Err(refused("FULL", "Use ON, and coalesce() for the merged columns."));
             }
             JoinOperator::Right(constraint) | JoinOperator::RightOuter(constraint) if merges(constraint) => {
-                if joins > 1 || shows_order {
+                if joins > 1 {
                     return Err(refused("RIGHT", "Use LEFT JOIN with the sides exchanged."));
                 }
                 let constraint = std::mem::replace(constraint, JoinConstraint::None);

@@ -6,6 +6,7 @@
 
 mod array_queries;
 mod arrays;
+mod beside_tables;
 mod calls;
 mod chains;
 mod constants;
@@ -17,10 +18,15 @@ mod named_arguments;
 mod names;
 mod precedence;
 mod queries;
+mod row_functions;
 mod rows;
+mod same_names;
 mod selects;
+mod sorted;
+mod stars;
 mod subqueries;
 mod values;
+mod windows;
 
 pub use names::shown_name;
 
@@ -101,11 +107,14 @@ impl VisitorMut for Rewriting {
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Self::Break> {
         values::rows_with_subqueries(&mut query.body);
+        sorted::kept(query);
+        flow(beside_tables::put(query))?;
         flow(queries::before_parts(query))
     }
 
     fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<Self::Break> {
         values::casts_of_rows(&mut query.body);
+        same_names::apart(query);
         flow(queries::after_parts(query))
     }
 
@@ -117,13 +126,13 @@ impl VisitorMut for Rewriting {
     fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<Self::Break> {
         subqueries::rows_as_joins(select);
         flow(subqueries::as_values(select).map_err(Into::into))?;
-        flow(queries::after_select(select))
+        flow(queries::after_select(select))?;
+        flow(windows::written_out(select).map_err(Into::into))
     }
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Self::Break> {
         lateral::names_apart(factor);
-        queries::rows_of_arrays(factor);
-        ControlFlow::Continue(())
+        flow(row_functions::alone(factor))
     }
 
     fn post_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Self::Break> {
@@ -132,6 +141,7 @@ impl VisitorMut for Rewriting {
 
     fn pre_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<Self::Break> {
         constants::sign(expression);
+        subqueries::without_tables(expression);
         flow(chains::check(expression))
     }
 
@@ -144,5 +154,15 @@ impl VisitorMut for Rewriting {
             }
             Err(error) => ControlFlow::Break(Box::new(error)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::compare;
+
+    #[test]
+    fn the_answers_are_postgresqls() {
+        compare(include_str!("answers.tsv"));
     }
 }

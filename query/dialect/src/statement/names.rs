@@ -6,9 +6,10 @@
 
 use datafusion::sql::sqlparser::ast::{
     AccessExpr, Array, BinaryOperator, DataType, Expr, Ident, ObjectName, ObjectNamePart, Query, SelectItem, SetExpr,
-    Subscript, TrimWhereField,
+    Subscript, TrimWhereField, Visit, Visitor,
 };
 use std::collections::HashSet;
+use std::ops::ControlFlow;
 
 /// What stands between a doubled name and its number: a character that no name has.
 pub(super) const MARK: char = '\u{F8FF}';
@@ -55,6 +56,22 @@ pub(super) fn name_items(items: &mut [SelectItem], is_last: bool) {
 /// A name as it is compared: in lower case, if it is not quoted.
 pub(super) fn folded(name: &Ident) -> String {
     if name.quote_style.is_some() { name.value.clone() } else { name.value.to_ascii_lowercase() }
+}
+
+/// Whether an expression names a column.
+pub(super) fn has_columns(expression: &Expr) -> bool {
+    struct Columns;
+    impl Visitor for Columns {
+        type Break = ();
+
+        fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<()> {
+            match expression {
+                Expr::Identifier(_) | Expr::CompoundIdentifier(_) => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            }
+        }
+    }
+    Visit::visit(expression, &mut Columns).is_break()
 }
 
 /// The name of an expression without an alias.

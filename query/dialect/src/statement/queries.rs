@@ -1,7 +1,7 @@
 //! Forms of queries: `TABLE t`, `FETCH FIRST`, positions and limits as plain numbers, rows of functions.
 
-use super::calls::{array_of_rows, call, type_series, write_time};
-use super::constants::plain;
+use super::calls::{call, type_series, write_time};
+use super::constants::{interval_of_frame, plain};
 use crate::SqlError;
 use datafusion::common::Result;
 use datafusion::sql::sqlparser::ast::{
@@ -130,7 +130,7 @@ pub(super) fn after_select(select: &mut Select) -> Result<()> {
     }
     for window in &mut select.named_window {
         if let NamedWindowExpr::WindowSpec(window) = &mut window.1 {
-            plain_frame(window);
+            plain_frame(window)?;
         }
     }
     Ok(())
@@ -147,7 +147,14 @@ fn plain_or_sets(expression: &mut Expr, items: &[SelectItem]) -> Result<()> {
         }
         other => {
             plain(other);
-            Ok(())
+            match other {
+                Expr::Value(constant)
+                    if matches!(constant.value, Value::SingleQuotedString(_) | Value::Null | Value::Boolean(_)) =>
+                {
+                    Err(SqlError::new("42601", "non-integer constant in GROUP BY").at(constant.to_string()).into())
+                }
+                _ => Ok(()),
+            }
         }
     }
 }
@@ -221,14 +228,16 @@ fn is_constant(expression: &Expr) -> bool {
     }
 }
 
-/// The numbers of a frame.
-pub(super) fn plain_frame(window: &mut WindowSpec) {
-    let Some(frame) = &mut window.window_frame else { return };
+/// The numbers and intervals of a frame.
+pub(super) fn plain_frame(window: &mut WindowSpec) -> Result<()> {
+    let Some(frame) = &mut window.window_frame else { return Ok(()) };
     for bound in [Some(&mut frame.start_bound), frame.end_bound.as_mut()].into_iter().flatten() {
         if let WindowFrameBound::Preceding(Some(rows)) | WindowFrameBound::Following(Some(rows)) = bound {
             plain(rows);
+            interval_of_frame(rows)?;
         }
     }
+    Ok(())
 }
 
 /// `unnest (array) WITH ORDINALITY`: the places of the elements are a second array beside the first.
@@ -295,11 +304,12 @@ pub(super) fn after_factor(factor: &mut TableFactor) -> Result<()> {
         write_time(end)?;
     }
     name_column(function, alias);
-    series_of_integers(factor)
+    if function.value.eq_ignore_ascii_case("generate_series") { told_apart(factor) } else { Ok(()) }
 }
 
+/// A series as a subquery with a name of its own: to the engine two series are the same, and it would compute subqueries over both once.
 /// A series of integers is one of integers: the engine's are bigint.
-fn series_of_integers(factor: &mut TableFactor) -> Result<()> {
+fn told_apart(factor: &mut TableFactor) -> Result<()> {
     let TableFactor::Table { name, args: Some(args), alias, with_ordinality: false, .. } = &mut *factor else {
         return Ok(());
     };
@@ -308,17 +318,18 @@ fn series_of_integers(factor: &mut TableFactor) -> Result<()> {
         _ => None,
     };
     let is_integer = |value: &Value| matches!(value, Value::Number(digits, _) if digits.parse::<i32>().is_ok());
-    let is_series = super::calls::function_name(name).is_some_and(|name| name == "generate_series");
+    if super::calls::function_name(name).is_none_or(|name| name != "generate_series") {
+        return Ok(());
+    }
     // A NULL beside integers is one.
     let constants: Option<Vec<Value>> = args.args.iter().map(constant).collect();
     let are_integers = constants.is_some_and(|all| {
         all.iter().any(is_integer) && all.iter().all(|value| is_integer(value) || *value == Value::Null)
     });
-    if !is_series || !are_integers {
-        return Ok(());
-    }
+    let own = args.args.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ").replace('"', "\"\"");
     let alias = alias.take();
-    let text = format!("SELECT CAST(value AS INTEGER) AS generate_series FROM {factor}");
+    let value = if are_integers { "CAST(value AS INTEGER)" } else { "value" };
+    let text = format!("SELECT {value} AS generate_series FROM {factor} AS \"{own}\"");
     let parsed =
         Parser::parse_sql(&PostgreSqlDialect {}, &text).map_err(|error| SqlError::new("XX000", error.to_string()))?;
     if let Some(Statement::Query(subquery)) = parsed.into_iter().next() {
@@ -342,43 +353,4 @@ fn name_column(function: &Ident, alias: &mut Option<TableAlias>) {
             *alias = Some(TableAlias { explicit: true, name: name.clone(), columns: vec![column(name)], at: None });
         }
     }
-}
-
-/// Functions in FROM whose rows the engine gives by `unnest` of an array.
-pub(super) fn rows_of_arrays(factor: &mut TableFactor) {
-    let TableFactor::Table { name, args: Some(args), alias, with_ordinality, .. } = &*factor else { return };
-    let Some(function) = super::calls::function_name(name) else { return };
-    if function == "generate_series" {
-        return;
-    }
-    let Some(array) = array_of_rows(&function) else { return };
-    let arguments: Option<Vec<Expr>> = args
-        .args
-        .iter()
-        .map(|argument| match argument {
-            FunctionArg::Unnamed(FunctionArgExpr::Expr(expression)) => Some(expression.clone()),
-            _ => None,
-        })
-        .collect();
-    let Some(arguments) = arguments else { return };
-    let column = |name: Ident| TableAliasColumnDef { name, data_type: None };
-    let alias = match alias.clone() {
-        Some(mut alias) => {
-            if alias.columns.is_empty() {
-                alias.columns.push(column(alias.name.clone()));
-            }
-            alias
-        }
-        None => {
-            let name = Ident::new(function);
-            TableAlias { explicit: true, name: name.clone(), columns: vec![column(name)], at: None }
-        }
-    };
-    *factor = TableFactor::UNNEST {
-        alias: Some(alias),
-        array_exprs: vec![call(array, arguments)],
-        with_offset: false,
-        with_offset_alias: None,
-        with_ordinality: *with_ordinality,
-    };
 }

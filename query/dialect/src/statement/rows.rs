@@ -3,13 +3,14 @@
 //! They become comparisons of their columns, so that NULLs mean what they mean in PostgreSQL. The engine would compare
 //! structs.
 
+use super::calls::{call, function_name, plain_arguments};
 use crate::SqlError;
 use datafusion::common::Result;
 use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr, UnaryOperator, Value};
 
 /// `expression` by its columns, if it compares rows.
 pub(super) fn compared(expression: Expr) -> Result<Expr> {
-    match expression {
+    match of_tuples(expression) {
         Expr::BinaryOp { left, op, right } if is_row(&left) && is_row(&right) => match (*left, *right) {
             (Expr::Tuple(left), Expr::Tuple(right)) => by_columns(left, &op, right),
             (left, right) => Ok(Expr::BinaryOp { left: Box::new(left), op, right: Box::new(right) }),
@@ -28,6 +29,40 @@ pub(super) fn compared(expression: Expr) -> Result<Expr> {
     }
 }
 
+/// The operands that are written `ROW (a, b)` as `(a, b)`.
+fn of_tuples(mut expression: Expr) -> Expr {
+    match &mut expression {
+        Expr::BinaryOp { left, right, .. } => {
+            as_tuple(left);
+            as_tuple(right);
+        }
+        Expr::InList { expr, list, .. } => {
+            as_tuple(expr);
+            list.iter_mut().for_each(as_tuple);
+        }
+        Expr::IsNull(row) | Expr::IsNotNull(row) => as_tuple(row),
+        _ => {}
+    }
+    expression
+}
+
+fn as_tuple(expression: &mut Expr) {
+    if let Expr::Function(function) = &*expression
+        && function_name(&function.name).is_some_and(|name| name == "row")
+        && let Some(columns) = plain_arguments(function)
+        && !columns.is_empty()
+    {
+        *expression = Expr::Tuple(columns);
+    }
+}
+
+/// A row as a value.
+pub(super) fn as_value(expression: &mut Expr) {
+    if let Expr::Tuple(columns) = expression {
+        *expression = call("row", std::mem::take(columns));
+    }
+}
+
 fn is_row(expression: &Expr) -> bool {
     matches!(expression, Expr::Tuple(columns) if !columns.is_empty())
 }
@@ -38,7 +73,7 @@ fn by_columns(left: Vec<Expr>, op: &BinaryOperator, right: Vec<Expr>) -> Result<
             let message = "wrong number of parameters on a side of OVERLAPS expression";
             return Err(SqlError::new("42601", message).at("OVERLAPS").into());
         }
-        return Ok(super::calls::call("overlaps", left.into_iter().chain(right).collect()));
+        return Ok(call("overlaps", left.into_iter().chain(right).collect()));
     }
     if left.len() != right.len() {
         return Err(SqlError::new("42601", "unequal number of entries in row expressions").into());

@@ -5,29 +5,33 @@
 //! | `EXISTS (SELECT ... FROM t WHERE c)` | `(SELECT count(*) > 0 FROM t WHERE c)` |
 //! | `x IN (q)` | `x = ANY (the array of q's values)`; false if `q` has no rows |
 //! | `x NOT IN (q)` | NOT of that |
+//! | `(SELECT x)` | `x` |
 //! | `WHERE (x, y) IN (q)` | `WHERE EXISTS (SELECT FROM (q) r (a, b) WHERE a = x AND b = y)`, which is true for the same rows |
 //!
 //! In WHERE the others stay what they are: there the engine joins. Other comparisons with ANY and ALL of a query are such ones of an array
 //! everywhere.
 
 use super::calls::call;
+use super::names::has_columns;
+use super::rows;
 use super::selects::{column_of, over};
 use crate::SqlError;
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, CaseWhen, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments,
-    GroupByExpr, Ident, LimitClause, ObjectName, Query, Select, SelectItem, SetExpr, UnaryOperator, Value, VisitMut,
-    VisitorMut,
+    GroupByExpr, Ident, LimitClause, ObjectName, Query, Select, SelectItem, SetExpr, UnaryOperator, Value, Visit,
+    VisitMut, Visitor, VisitorMut,
 };
 use std::ops::ControlFlow;
 
 /// Rewrites the columns of a SELECT, whose parts are rewritten already.
 pub(super) fn as_values(select: &mut Select) -> Result<(), SqlError> {
     for item in &mut select.projection {
-        if let SelectItem::UnnamedExpr(expression) | SelectItem::ExprWithAlias { expr: expression, .. } = item
-            && let ControlFlow::Break(error) = VisitMut::visit(expression, &mut Columns { depth: 0 })
-        {
-            return Err(error);
+        if let SelectItem::UnnamedExpr(expression) | SelectItem::ExprWithAlias { expr: expression, .. } = item {
+            rows::as_value(expression);
+            if let ControlFlow::Break(error) = VisitMut::visit(expression, &mut Columns { depth: 0 }) {
+                return Err(error);
+            }
         }
     }
     Ok(())
@@ -69,6 +73,42 @@ fn rows_in_query(condition: &mut Expr) {
             *condition = Expr::Exists { subquery: Box::new(rows), negated: false };
         }
         _ => {}
+    }
+}
+
+/// `(SELECT x)` of columns outside and without tables is `x`. One with calls stays, because they may be aggregates.
+pub(super) fn without_tables(expression: &mut Expr) {
+    let Expr::Subquery(query) = &*expression else { return };
+    let SetExpr::Select(select) = query.body.as_ref() else { return };
+    let [SelectItem::UnnamedExpr(item) | SelectItem::ExprWithAlias { expr: item, .. }] = select.projection.as_slice()
+    else {
+        return;
+    };
+    let is_alone = query.with.is_none()
+        && query.order_by.is_none()
+        && query.limit_clause.is_none()
+        && query.fetch.is_none()
+        && query.locks.is_empty()
+        && select.from.is_empty()
+        && select.selection.is_none()
+        && has_each_row(select);
+    if is_alone && has_columns(item) && Visit::visit(item, &mut Simple).is_continue() {
+        *expression = Expr::Nested(Box::new(item.clone()));
+    }
+}
+
+/// Stops at calls and queries.
+struct Simple;
+
+impl Visitor for Simple {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+        ControlFlow::Break(())
+    }
+
+    fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<()> {
+        if matches!(expression, Expr::Function(_)) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }
 

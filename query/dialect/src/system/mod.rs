@@ -16,7 +16,11 @@ use datafusion::common::Result;
 /// The functions.
 pub(crate) fn functions() -> Vec<Function> {
     let pg_typeof = Function::new("pg_typeof", vec![Form::new(vec![Takes::Any], Returns::Named("regtype"), pg_typeof)]);
-    [vec![pg_typeof], nulls::functions(), uuids::functions()].into_iter().flatten().collect()
+    let to_name = Function::new(
+        "to_name_type",
+        vec![Form::new(vec![Takes::Of(PgType::Text)], Returns::Named("name"), to_name_type)],
+    );
+    [vec![pg_typeof, to_name], nulls::functions(), uuids::functions()].into_iter().flatten().collect()
 }
 
 /// The operators.
@@ -40,6 +44,15 @@ fn pg_typeof(call: &Call) -> Result<ArrayRef> {
         known => known.to_string(),
     };
     call.texts(|_| Ok(Some(name.as_str())))
+}
+
+/// Bytes of a name.
+const NAME_BYTES: usize = 63;
+
+/// `x::name`: the text, cut after whole letters.
+fn to_name_type(call: &Call) -> Result<ArrayRef> {
+    let texts = call.text(0);
+    call.texts(|row| Ok(texts.get(row).map(|text| &text[..text.floor_char_boundary(NAME_BYTES)])))
 }
 
 #[cfg(test)]

@@ -20,8 +20,6 @@ mod quote;
 mod regex;
 pub(crate) mod shown;
 
-pub(crate) use regex::set_returning as regex_set_returning;
-
 use crate::cast::CastRule;
 use crate::function::Function;
 

@@ -45,6 +45,7 @@ mod zone;
 
 pub(crate) use arithmetic::length;
 pub(crate) use format::{format_timestamp, format_timestamptz};
+pub(crate) use interval::{Fields, parse_interval};
 pub(crate) use now::moments;
 pub(crate) use parse::{parse_timestamp, parse_timestamptz};
 pub(crate) use shift::Chains;

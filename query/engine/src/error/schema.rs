@@ -30,8 +30,16 @@ pub(super) fn duplicate(name: &str) -> StatementError {
         .hint("Give one of them another name with AS.")
 }
 
+/// Columns that PostgreSQL adds to each table (PostgreSQL 15, 5.5): places in its files, and its transactions.
+const OF_SYSTEM: [&str; 6] = ["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"];
+
 fn missing(field: &Column, valid: &[Column]) -> StatementError {
     let name = field.name.as_str();
+    if OF_SYSTEM.contains(&name) {
+        let what = What::Column { table: table_of(field).map(str::to_owned), name: name.to_owned() };
+        let message = format!("the system column \"{name}\" is not supported");
+        return placed(StatementError::new("0A000", message).near(what), field);
+    }
     let Some(table) = table_of(field) else {
         let what = What::Column { table: None, name: name.to_owned() };
         if valid.iter().any(|column| table_of(column) == Some(name)) {
@@ -124,6 +132,7 @@ mod tests {
                 Some("Perhaps you meant to reference the column \"sessions.rating\"."),
             ),
             (None, "colour", "42703", "column \"colour\" does not exist", None),
+            (None, "ctid", "0A000", "the system column \"ctid\" is not supported", None),
             (
                 Some("session"),
                 "agent",

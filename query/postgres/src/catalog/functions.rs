@@ -80,7 +80,6 @@ fn texts() -> impl Iterator<Item = (&'static str, Option<String>)> {
         "pg_get_statisticsobjdef",
         "pg_get_triggerdef",
         "pg_get_viewdef",
-        "pg_size_pretty",
         "pg_tablespace_location",
         "shobj_description",
     ];

@@ -3,12 +3,12 @@
 //! The client receives the types of the columns before the rows exist. Rows of other types are cast to the described ones.
 //! Types that PostgreSQL lacks are described and encoded as text.
 
-use super::output::{self, sized};
+use super::output::{self, OutputError, sized};
 use super::types::{size_of, told, written};
 use crate::catalog::{TYPE, is_encoded};
 use crate::sqlstate::Failure;
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_array::{Array, ArrayRef, RecordBatch, StructArray};
 use arrow_schema::{DataType, Field, FieldRef, Schema};
 use bytes::BytesMut;
 use datafusion::arrow::compute::cast;
@@ -220,6 +220,10 @@ fn write_field(row: &mut Vec<u8>, array: &ArrayRef, at: usize, column: &Column) 
         row.extend((-1_i32).to_be_bytes());
         return Ok(());
     }
+    let is_binary = info.format() == FieldFormat::Binary;
+    if let (DataType::Struct(_), false) = (data_type, is_binary) {
+        return sized(row, |row| record_text(row, array.as_struct(), at)).map_err(|error| error.to_string());
+    }
     if *is_other {
         let mut encoder = DataRowEncoder::new(Arc::new(vec![info.clone()]));
         let field = Field::new(info.name(), data_type.clone(), true);
@@ -227,9 +231,48 @@ fn write_field(row: &mut Vec<u8>, array: &ArrayRef, at: usize, column: &Column) 
         row.extend_from_slice(&encoder.take_row().data);
         return Ok(());
     }
-    let is_binary = info.format() == FieldFormat::Binary;
     let written = sized(row, |row| output::write(row, array.as_ref(), at, info.datatype(), is_binary));
     written.map_err(|error| error.to_string())
+}
+
+/// A row as a text: its values between parentheses, nothing for NULL, and quotes where a value would be read otherwise
+/// (PostgreSQL 15, 8.16.6).
+fn record_text(out: &mut Vec<u8>, record: &StructArray, at: usize) -> Result<(), OutputError> {
+    out.push(b'(');
+    let mut text = Vec::new();
+    for (place, (field, values)) in record.fields().iter().zip(record.columns()).enumerate() {
+        if place > 0 {
+            out.push(b',');
+        }
+        if values.is_null(at) || *values.data_type() == DataType::Null {
+            continue;
+        }
+        text.clear();
+        match (values.data_type(), told(field), written(field.data_type())) {
+            (DataType::Struct(_), _, _) => record_text(&mut text, values.as_struct(), at)?,
+            (_, Some(wire_type), Some(data_type)) => {
+                let one = cast(&values.slice(at, 1), &data_type).map_err(|_| OutputError::Type)?;
+                output::write(&mut text, one.as_ref(), 0, &wire_type, false)?;
+            }
+            _ => return Err(OutputError::Type),
+        }
+        let is_quoted = text.is_empty()
+            || text.iter().any(|byte| matches!(byte, b'"' | b'\\' | b'(' | b')' | b',' | b' ' | b'\t'..=b'\r'));
+        if is_quoted {
+            out.push(b'"');
+            for byte in &text {
+                if matches!(byte, b'"' | b'\\') {
+                    out.push(*byte);
+                }
+                out.push(*byte);
+            }
+            out.push(b'"');
+        } else {
+            out.extend_from_slice(&text);
+        }
+    }
+    out.push(b')');
+    Ok(())
 }
 
 #[cfg(test)]
@@ -280,6 +323,17 @@ mod tests {
         let values: Vec<ArrayRef> = vec![Arc::new(Int64Array::from(vec![7])), Arc::new(StringArray::from(vec!["x"]))];
         let record = arrow_array::StructArray::new(names.into(), values, None);
         assert_eq!(texts(Arc::new(record)), [Some("(7,x)".to_owned())]);
+    }
+
+    #[test]
+    fn a_record_quotes_what_would_be_read_otherwise_and_nothing_is_null() {
+        let text = |name| Arc::new(Field::new(name, DataType::Utf8, true));
+        let names = vec![text("a"), text("b"), Arc::new(Field::new("c", DataType::Null, true)), text("d"), text("e")];
+        let one = |value: Option<&str>| Arc::new(StringArray::from(vec![value])) as ArrayRef;
+        let nothing = Arc::new(arrow_array::NullArray::new(1)) as ArrayRef;
+        let values = vec![one(None), one(Some("")), nothing, one(Some("a \"b\\")), one(Some("c,d"))];
+        let record = arrow_array::StructArray::new(names.into(), values, None);
+        assert_eq!(texts(Arc::new(record)), [Some(r#"(,"",,"a ""b\\","c,d")"#.to_owned())]);
     }
 
     #[test]

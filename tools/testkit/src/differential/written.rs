@@ -9,11 +9,12 @@
 use super::kind::Kind;
 use super::statement::{Origin, Parameter, Statement};
 
-const FILES: [(&str, &str); 10] = [
+const FILES: [(&str, &str); 11] = [
     ("archive.sql", include_str!("statements/archive.sql")),
     ("sessions.sql", include_str!("statements/sessions.sql")),
     ("tickets.sql", include_str!("statements/tickets.sql")),
     ("analysis.sql", include_str!("statements/analysis.sql")),
+    ("reporting.sql", include_str!("statements/reporting.sql")),
     ("types.sql", include_str!("statements/types.sql")),
     ("values.sql", include_str!("statements/values.sql")),
     ("dashboards.sql", include_str!("statements/dashboards.sql")),

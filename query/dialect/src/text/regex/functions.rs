@@ -103,7 +103,7 @@ pub(in crate::text) fn functions() -> Vec<Function> {
 }
 
 /// What returns many rows cannot be evaluated for one.
-pub(crate) fn set_returning(_: &Call) -> Result<ArrayRef> {
+fn set_returning(_: &Call) -> Result<ArrayRef> {
     Err(SqlError::not_supported("set-returning functions are not supported here")
         .with_hint("unnest(..) of an array gives its elements as rows, for example unnest(regexp_split_to_array(..)).")
         .into())

@@ -21,7 +21,6 @@ mod reader;
 mod search;
 mod similar;
 
-pub(crate) use functions::set_returning;
 pub(super) use functions::{functions, substring_by_pattern, substring_similar};
 pub(super) use letters::{is_alnum, lower, upper};
 pub(super) use operators::operators;

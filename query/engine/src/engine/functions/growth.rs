@@ -98,7 +98,8 @@ const COMPARED: u64 = 25;
 /// The growth of the function with this name. `None` if it is not a function of the engine.
 pub(super) fn growth_of(name: &str) -> Option<Growth> {
     Some(match name {
-        "json_get_array" | "json_object_keys" => Growth::JsonElements,
+        "json_get_array" | "json_object_keys" | "json_elements" | "json_element_texts" | "json_keys"
+        | "json_values" | "json_value_texts" => Growth::JsonElements,
         name if name.starts_with("json_") => Growth::None,
         "repeat" => Growth::Repeat,
         "lpad" | "rpad" => Growth::Pad,
@@ -156,10 +157,9 @@ pub(super) fn growth_of(name: &str) -> Option<Growth> {
         }
         "array_element" | "array_slice" | "array_add" | "array_subtract" | "array_scale" | "array_normalize"
         | "array_distance" | "cosine_distance" | "inner_product" | "array_any_value" | "array_avg"
-        | "array_compact" | "array_ordinals" | "array_or_empty" | "array_pop_back" | "array_pop_front"
-        | "array_product" | "array_reverse" | "array_sum" | "flatten" | "map_entries" | "map_keys" | "map_values" => {
-            Growth::Elements { steps: PASSED_ON }
-        }
+        | "array_compact" | "array_ordinals" | "array_or_empty" | "array_or_null" | "array_pop_back"
+        | "array_pop_front" | "array_product" | "array_reverse" | "array_sum" | "flatten" | "map_entries"
+        | "map_keys" | "map_values" => Growth::Elements { steps: PASSED_ON },
         // Texts whose constant arguments become columns.
         "overlay" | "split_part" | "substr_index" | "find_in_set" | "strpos" | "contains" | "starts_with"
         | "ends_with" | "left" | "right" | "substr" | "greatest" | "least" | "nullif" | "nvl" | "nvl2" | "coalesce"
@@ -176,8 +176,9 @@ pub(super) fn growth_of(name: &str) -> Option<Growth> {
         "acosd" | "age" | "asind" | "atan2d" | "atand" | "clock_timestamp" | "cosd" | "cotd" | "date" | "div"
         | "extract" | "interval_literal" | "isfinite" | "justify_days" | "justify_hours" | "justify_interval"
         | "localtime" | "localtimestamp" | "make_interval" | "make_timestamp" | "make_timestamptz" | "min_scale"
-        | "mod" | "overlaps" | "pg_bit_not" | "pg_negative" | "round_time" | "scale" | "setseed" | "sign" | "sind"
-        | "tand" | "timeofday" | "to_numeric_type" | "trim_scale" | "width_bucket" => Growth::None,
+        | "mod" | "overlaps" | "pg_bit_not" | "pg_negative" | "pg_size_pretty" | "round_time" | "scale"
+        | "series_value" | "setseed" | "sign" | "sind" | "tand" | "timeofday" | "to_numeric_type" | "trim_scale"
+        | "width_bucket" => Growth::None,
         // Operators over numbers, times and intervals.
         "+" | "-" | "*" | "/" | "%" | "^" | "&" | "|" | "#" | "<<" | ">>" | "=" | "<>" | "<" | "<=" | ">" | ">=" => {
             Growth::None
