@@ -98,8 +98,8 @@ const COMPARED: u64 = 25;
 /// The growth of the function with this name. `None` if it is not a function of the engine.
 pub(super) fn growth_of(name: &str) -> Option<Growth> {
     Some(match name {
-        "json_get_array" | "json_object_keys" | "json_elements" | "json_element_texts" | "json_keys"
-        | "json_values" | "json_value_texts" => Growth::JsonElements,
+        "json_get_array" | "json_elements" | "json_element_texts" | "json_keys" | "json_values"
+        | "json_value_texts" => Growth::JsonElements,
         name if name.starts_with("json_") => Growth::None,
         "repeat" => Growth::Repeat,
         "lpad" | "rpad" => Growth::Pad,

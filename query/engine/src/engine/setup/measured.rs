@@ -137,7 +137,7 @@ const CALLS_OF: [(&str, &[Argument]); 37] = [
     ("json_get", &[Json, Constant("last")]),
     ("json_get_str", &[Json, Constant("last")]),
     ("json_get_array", &[Json, Constant("array")]),
-    ("json_object_keys", &[Json]),
+    ("json_keys", &[Json]),
     ("json_length", &[Json, Constant("array")]),
 ];
 
