@@ -160,7 +160,11 @@ impl Archiver {
 /// Waits, not for ever, until the consumer has left the group. Then the marks say that the partitions were given back,
 /// and the next run does not take the end for a death. After a death they are to say so.
 async fn leave(died: &CancellationToken, has_left: oneshot::Receiver<()>) {
-    if !died.is_cancelled() && tokio::time::timeout(LEAVE_TIMEOUT, has_left).await.is_err() {
+    if died.is_cancelled() {
+        return;
+    }
+    // The thread that leaves may end without having left.
+    if !matches!(tokio::time::timeout(LEAVE_TIMEOUT, has_left).await, Ok(Ok(()))) {
         tracing::warn!("the consumer does not leave the group; the next run takes the end of this one for a death");
     }
 }

@@ -3,7 +3,6 @@
 
 use super::get::as_text;
 use super::scan::{Kind, Scanner};
-use super::value::unescaped;
 use crate::SqlError;
 use crate::call::Call;
 use crate::function::{Function, form};
@@ -86,10 +85,7 @@ fn members(call: &Call, part: Part) -> Result<ArrayRef> {
         found
             .into_iter()
             .map(|(key, value)| match part {
-                Part::Key => {
-                    let inner = key.get(1..key.len().saturating_sub(1)).unwrap_or_default();
-                    Ok(Some(if inner.contains('\\') { Cow::Owned(unescaped(inner)?) } else { Cow::Borrowed(inner) }))
-                }
+                Part::Key => as_text(key),
                 Part::Value => Ok(Some(value.into())),
                 Part::ValueText => as_text(value),
             })

@@ -9,7 +9,6 @@
 
 use super::names::{MARK, folded};
 use super::row_functions::{Rows, columns_of, derived, named, quoted};
-
 use crate::SqlError;
 use datafusion::common::Result;
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
@@ -19,6 +18,7 @@ use datafusion::sql::sqlparser::ast::{
     TableWithJoins, Value, Visit, VisitMut, Visitor, VisitorMut, WildcardAdditionalOptions,
 };
 use std::ops::ControlFlow;
+
 /// A function whose rows are columns of the table that its arguments name.
 struct Placed {
     /// Its own name, and that of the table.
@@ -165,7 +165,7 @@ fn put_beside(select: &mut Select, (at, join): Place) -> Result<Placed> {
         SqlError::not_supported(format!("a function of columns in FROM is not supported {why}")).into()
     };
     let mut keeps_row = false;
-    let factor = match join {
+    let function = match join {
         None => {
             if !select.from[at].joins.is_empty() {
                 return Err(refused("before a join"));
@@ -198,7 +198,6 @@ fn put_beside(select: &mut Select, (at, join): Place) -> Result<Placed> {
             relation
         }
     };
-    let function = factor;
     let rows = Rows::of(&function).ok_or_else(|| refused("here"))?;
     let host_name = host(select, &rows).ok_or_else(|| refused("here"))?;
     for table in &mut select.from {

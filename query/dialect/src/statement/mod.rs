@@ -14,6 +14,7 @@ mod expressions;
 mod hypothetical;
 mod joins;
 mod lateral;
+mod level;
 mod named_arguments;
 mod names;
 mod precedence;

@@ -12,6 +12,7 @@
 //! everywhere.
 
 use super::calls::call;
+use super::level::each_part;
 use super::names::has_columns;
 use super::rows;
 use super::selects::{column_of, over};
@@ -20,7 +21,7 @@ use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, CaseWhen, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments,
     GroupByExpr, Ident, LimitClause, ObjectName, Query, Select, SelectItem, SetExpr, UnaryOperator, Value, Visit,
-    VisitMut, Visitor, VisitorMut,
+    Visitor,
 };
 use std::ops::ControlFlow;
 
@@ -29,9 +30,11 @@ pub(super) fn as_values(select: &mut Select) -> Result<(), SqlError> {
     for item in &mut select.projection {
         if let SelectItem::UnnamedExpr(expression) | SelectItem::ExprWithAlias { expr: expression, .. } = item {
             rows::as_value(expression);
-            if let ControlFlow::Break(error) = VisitMut::visit(expression, &mut Columns { depth: 0 }) {
-                return Err(error);
-            }
+            each_part(expression, |part| {
+                let written = std::mem::replace(part, Expr::value(Value::Null));
+                *part = value(written)?;
+                Ok(())
+            })?;
         }
     }
     Ok(())
@@ -109,36 +112,6 @@ impl Visitor for Simple {
 
     fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<()> {
         if matches!(expression, Expr::Function(_)) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    }
-}
-
-/// Visits the expressions of a column without those of its subqueries.
-struct Columns {
-    depth: usize,
-}
-
-impl VisitorMut for Columns {
-    type Break = SqlError;
-
-    fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<SqlError> {
-        self.depth += 1;
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<SqlError> {
-        self.depth -= 1;
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<SqlError> {
-        if self.depth == 0 {
-            let written = std::mem::replace(expression, Expr::value(Value::Null));
-            match value(written) {
-                Ok(value) => *expression = value,
-                Err(error) => return ControlFlow::Break(error),
-            }
-        }
-        ControlFlow::Continue(())
     }
 }
 

@@ -1,20 +1,18 @@
 //! Named windows: `OVER w` and `OVER (w ROWS ..)` become the windows that they name (PostgreSQL 15, SELECT, WINDOW clause). The engine
 //! looks for a name in the SELECT outside as well, where it is not known.
 
+use super::level::each_part;
 use super::names::folded;
 use crate::SqlError;
-use datafusion::sql::sqlparser::ast::{
-    Expr, Function, NamedWindowExpr, Query, Select, SelectItem, VisitMut, VisitorMut, WindowSpec, WindowType,
-};
+use datafusion::sql::sqlparser::ast::{Expr, Function, NamedWindowExpr, Select, SelectItem, WindowSpec, WindowType};
 use std::collections::HashMap;
-use std::ops::ControlFlow;
 
 /// Writes the windows of a SELECT where they are named.
 pub(super) fn written_out(select: &mut Select) -> Result<(), SqlError> {
     if select.named_window.is_empty() {
         return Ok(());
     }
-    let mut known = Known { windows: HashMap::new(), depth: 0 };
+    let mut known = Known { windows: HashMap::new() };
     // The engine looks for those of ORDER BY.
     for definition in select.named_window.clone() {
         let spec = match definition.1 {
@@ -23,13 +21,9 @@ pub(super) fn written_out(select: &mut Select) -> Result<(), SqlError> {
         };
         known.windows.insert(folded(&definition.0), spec);
     }
-    let mut visit = |expression: &mut Expr| match VisitMut::visit(expression, &mut known) {
-        ControlFlow::Continue(()) => Ok(()),
-        ControlFlow::Break(error) => Err(error),
-    };
     for item in &mut select.projection {
         if let SelectItem::UnnamedExpr(expression) | SelectItem::ExprWithAlias { expr: expression, .. } = item {
-            visit(expression)?;
+            each_part(expression, |part| known.write_out(part))?;
         }
     }
     Ok(())
@@ -38,7 +32,6 @@ pub(super) fn written_out(select: &mut Select) -> Result<(), SqlError> {
 /// The windows by their names.
 struct Known {
     windows: HashMap<String, WindowSpec>,
-    depth: usize,
 }
 
 impl Known {
@@ -69,36 +62,13 @@ impl Known {
         }
         Ok(spec)
     }
-}
-
-impl VisitorMut for Known {
-    type Break = SqlError;
-
-    fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<SqlError> {
-        self.depth += 1;
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<SqlError> {
-        self.depth -= 1;
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<SqlError> {
-        let Expr::Function(Function { over: Some(over), .. }) = expression else {
-            return ControlFlow::Continue(());
-        };
-        if self.depth > 0 {
-            return ControlFlow::Continue(());
+    fn write_out(&self, part: &mut Expr) -> Result<(), SqlError> {
+        if let Expr::Function(Function { over: Some(over), .. }) = part {
+            *over = WindowType::WindowSpec(match &*over {
+                WindowType::NamedWindow(name) => self.named(&folded(name))?.clone(),
+                WindowType::WindowSpec(spec) => self.based(spec.clone())?,
+            });
         }
-        let spec = match &*over {
-            WindowType::NamedWindow(name) => self.named(&folded(name)).cloned(),
-            WindowType::WindowSpec(spec) => self.based(spec.clone()),
-        };
-        match spec {
-            Ok(spec) => *over = WindowType::WindowSpec(spec),
-            Err(error) => return ControlFlow::Break(error),
-        }
-        ControlFlow::Continue(())
+        Ok(())
     }
 }
