@@ -1,5 +1,5 @@
 //! Constant texts one after the other: with a line's end between them they are one (PostgreSQL 15, 4.1.2.1). Otherwise the second
-//! one is a syntax error, which the parser would read as a name.
+//! one is a syntax error, which the parser would read as a name. `interval(0) '1.6 s'`, whose digits the parser forgets, is refused.
 
 use crate::SqlError;
 use datafusion::common::Result;
@@ -8,13 +8,18 @@ use std::borrow::Cow;
 /// The statement with such texts joined. What stands between them stands behind them, so that all else keeps its place.
 ///
 /// # Errors
-/// Two texts without a line's end between them.
+/// Two texts without a line's end between them, or a text with the digits of an interval before it.
 pub fn joined_constants(statement: &str) -> Result<Cow<'_, str>> {
     let mut joined: Option<String> = None;
     // Where the part begins that is not in `joined` yet.
     let mut copied = 0;
     let mut place = 0;
     while let Some(next) = next_text(statement, place) {
+        if let Some(of_interval) = digits_of_interval(&statement[..next.start]) {
+            let message = format!("{of_interval} before a constant is not supported");
+            let hint = format!("Write '..'::{of_interval}.");
+            return Err(SqlError::not_supported(message).with_hint(hint).at(of_interval).into());
+        }
         let mut end = next.end;
         let mut between = String::new();
         while let Some(gap) = gap_behind(statement, end) {
@@ -50,6 +55,8 @@ pub fn joined_constants(statement: &str) -> Result<Cow<'_, str>> {
 
 /// A constant text in a statement.
 struct Text {
+    /// The place of its opening quote.
+    start: usize,
     /// The place behind its closing quote.
     end: usize,
     /// Whether a backslash in it escapes.
@@ -67,7 +74,7 @@ fn next_text(statement: &str, mut place: usize) -> Option<Text> {
                 let is_letter = |at: usize| bytes.get(at).is_some_and(|byte| is_of_name(*byte));
                 let is_escaped =
                     place >= 1 && matches!(bytes[place - 1], b'e' | b'E') && (place < 2 || !is_letter(place - 2));
-                return Some(Text { end: text_end(statement, place + 1, is_escaped), is_escaped });
+                return Some(Text { start: place, end: text_end(statement, place + 1, is_escaped), is_escaped });
             }
             b'"' => place = behind(statement, place + 1, "\""),
             b'-' if rest.starts_with(b"--") => place = line_end(statement, place),
@@ -82,6 +89,18 @@ fn next_text(statement: &str, mut place: usize) -> Option<Text> {
         }
     }
     None
+}
+
+/// `interval (digits)`, if that ends here.
+fn digits_of_interval(before: &str) -> Option<&str> {
+    let end = before.trim_end();
+    let digits = end.strip_suffix(')')?.trim_end();
+    let name = digits.trim_end_matches(|digit: char| digit.is_ascii_digit());
+    let name = name.trim_end().strip_suffix('(').filter(|_| name.len() < digits.len())?.trim_end();
+    let start = name.len().checked_sub("interval".len())?;
+    let is_name = name.get(start..)?.eq_ignore_ascii_case("interval");
+    let is_whole = start == 0 || !is_of_name(name.as_bytes()[start - 1]);
+    (is_name && is_whole).then(|| &end[start..])
 }
 
 /// Whether a byte may stand in a name.
@@ -186,6 +205,19 @@ mod tests {
             "SELECT 'x' AS y -- 'a' 'b'",
         ] {
             assert!(matches!(joined_constants(written).unwrap(), Cow::Borrowed(_)), "{written}");
+        }
+    }
+
+    #[test]
+    fn digits_before_an_interval_are_refused() {
+        for written in ["SELECT interval(0) '1.6 s'", "SELECT INTERVAL ( 3 )'1 s'", "interval(6)\n'1 s'"] {
+            let error = joined_constants(written).unwrap_err();
+            assert_eq!(crate::testing::state_of(&error), "0A000", "{written}");
+        }
+        for written in
+            ["SELECT interval '1 s'", "SELECT f(3) 'a'", "SELECT my_interval(3) 'a'", "SELECT (3) 'a'", "')'"]
+        {
+            assert!(joined_constants(written).is_ok(), "{written}");
         }
     }
 

@@ -10,12 +10,13 @@
 use crate::cast::recomputed;
 use crate::function::common;
 use crate::types::PgType;
-use arrow_schema::{DataType, Field};
+use arrow_schema::{DataType, Field, FieldRef};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DFSchema, JoinType, NullEquality, Result, ScalarValue};
 use datafusion::logical_expr::expr::{Case, ScalarFunction};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::type_coercion::binary::type_union_coercion;
 use datafusion::logical_expr::type_coercion::other::get_coerce_type_for_case_expression;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Cast, Distinct, Expr, ExprSchemable, LogicalPlan, Projection, Union, Values};
@@ -238,8 +239,13 @@ fn part_of_column(branch: &LogicalPlan, column: usize) -> Part {
     }
 }
 
+/// A field without a mark.
+fn unmarked(data_type: &DataType) -> FieldRef {
+    Arc::new(Field::new("", data_type.clone(), true))
+}
+
 /// A branch whose columns are cast, where they have to be.
-fn cast_columns(branch: Arc<LogicalPlan>, casts: &[Option<DataType>]) -> Result<Arc<LogicalPlan>> {
+fn cast_columns(branch: Arc<LogicalPlan>, casts: &[Option<FieldRef>]) -> Result<Arc<LogicalPlan>> {
     if casts.iter().all(Option::is_none) {
         return Ok(branch);
     }
@@ -250,7 +256,8 @@ fn cast_columns(branch: Arc<LogicalPlan>, casts: &[Option<DataType>]) -> Result<
     let columns = branch.schema().iter().zip(casts).map(|((qualifier, field), to)| {
         let column = Expr::Column(Column::new(qualifier.cloned(), field.name()));
         match to {
-            Some(to) => cast(column, to).alias_qualified(qualifier.cloned(), field.name()),
+            Some(to) => Expr::Cast(Cast::new_from_field(Box::new(column), Arc::clone(to)))
+                .alias_qualified(qualifier.cloned(), field.name()),
             None => column,
         }
     });
@@ -263,20 +270,25 @@ fn of_union(union: Union) -> Result<LogicalPlan> {
     let wanted: Vec<Option<DataType>> = (0..schema.fields().len())
         .map(|column| wanted(&inputs.iter().map(|input| part_of_column(input, column)).collect::<Vec<_>>()))
         .collect();
-    if wanted.iter().all(Option::is_none) {
-        return Ok(LogicalPlan::Union(Union { inputs, schema }));
-    }
+    // Until the engine finds it, it tells the first branch's type for that of all, and a set operation above would compare by that.
+    let found: Vec<Option<DataType>> = (0..schema.fields().len())
+        .map(|column| {
+            let mut types = inputs.iter().map(|input| input.schema().field(column).data_type().clone());
+            let first = types.next()?;
+            types.try_fold(first, |one, other| type_union_coercion(&one, &other))
+        })
+        .collect();
     let inputs = inputs.into_iter().map(|input| {
         let casts = wanted
             .iter()
             .enumerate()
-            .map(|(column, to)| to.clone().filter(|to| is_cast(&part_of_column(&input, column), to)));
-        let casts: Vec<Option<DataType>> = casts.collect();
+            .map(|(column, to)| to.as_ref().filter(|to| is_cast(&part_of_column(&input, column), to)).map(unmarked));
+        let casts: Vec<Option<FieldRef>> = casts.collect();
         cast_columns(input, &casts)
     });
     let inputs = inputs.collect::<Result<_>>()?;
-    let fields = schema.iter().zip(wanted).map(|((qualifier, field), to)| {
-        let data_type = to.unwrap_or_else(|| field.data_type().clone());
+    let fields = schema.iter().zip(wanted).zip(found).map(|(((qualifier, field), to), found)| {
+        let data_type = to.or(found).unwrap_or_else(|| field.data_type().clone());
         (qualifier.cloned(), Arc::new(Field::clone(field).with_data_type(data_type)))
     });
     let schema = DFSchema::new_with_metadata(fields.collect(), schema.metadata().clone())?;
@@ -329,20 +341,23 @@ fn before_cast<'e>(value: &'e Expr, data_type: &DataType) -> &'e Expr {
 fn of_exception(join: LogicalPlan) -> Result<LogicalPlan> {
     let [left, right] = join.inputs()[..] else { return Ok(join) };
     let columns = left.schema().fields().len();
-    let mut casts: [Vec<Option<DataType>>; 2] = Default::default();
+    let mut casts: [Vec<Option<FieldRef>>; 2] = Default::default();
     for column in 0..columns {
         let parts = [part_of_column(beneath(left), column), part_of_column(right, column)];
         let to = match (&parts[0], &parts[1]) {
-            (Part::Unknown, Part::Of(data_type)) => Some(data_type.clone()),
+            (Part::Unknown, Part::Of(_)) => {
+                let field = Field::clone(right.schema().field(column));
+                Some(Arc::new(field.with_name("").with_nullable(true)))
+            }
             (Part::Of(one), Part::Of(other)) if PgType::of(one) != PgType::of(other) => {
                 let are_plain = is_plain(&PgType::of(one)) && is_plain(&PgType::of(other));
-                are_plain.then(|| common(&[one.clone(), other.clone()])).flatten()
+                are_plain.then(|| common(&[one.clone(), other.clone()])).flatten().as_ref().map(unmarked)
             }
-            _ => wanted(&parts),
+            _ => wanted(&parts).as_ref().map(unmarked),
         };
         for (side, part) in parts.iter().enumerate() {
-            let is_cast = |to: &DataType| match part {
-                Part::Of(data_type) => data_type != to,
+            let is_cast = |to: &FieldRef| match part {
+                Part::Of(data_type) => data_type != to.data_type(),
                 Part::Text | Part::Unknown => true,
             };
             casts[side].push(to.clone().filter(is_cast));

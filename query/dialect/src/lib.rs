@@ -38,6 +38,7 @@ mod text;
 mod time;
 mod types;
 mod unconstrained;
+mod unequal;
 mod varchar;
 
 pub use adjacent::joined_constants;
@@ -88,11 +89,14 @@ pub fn install(mut builder: SessionStateBuilder) -> SessionStateBuilder {
     let casts = [time::casts(), number::casts(), text::casts(), array::casts(), json::casts(), system::casts()];
     // Before the engine coerces types.
     let rules = &mut builder.analyzer().get_or_insert_with(Analyzer::new).rules;
+    rules.insert(0, Arc::new(aggregate::GroupingArguments));
     rules.insert(0, Arc::new(number::Compared));
     rules.insert(0, Arc::new(order::CommonTypes));
     rules.insert(0, Arc::new(order::TextsBeside));
     rules.insert(0, Arc::new(common_types::OfParts));
+    rules.insert(0, Arc::new(json::Branches::default()));
     let builder = builder.with_analyzer_rule(Arc::new(correlated::Correlated));
+    let builder = builder.with_analyzer_rule(Arc::new(unequal::Unequal));
     let builder = builder.with_analyzer_rule(Arc::new(bags::Bags));
     let builder = builder.with_analyzer_rule(Arc::new(aggregate::SortedRows));
     let builder = builder.with_analyzer_rule(Arc::new(order::Pinned));

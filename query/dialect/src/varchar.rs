@@ -76,7 +76,7 @@ pub(crate) fn in_condition(cast: Cast, schema: &DFSchema) -> Expr {
     }
 }
 
-/// The field of an expression whose type is that of its first part that has one, if that part is marked.
+/// The field of an expression whose type is that of its first part that has one, if that part is marked, or a `json`.
 pub(crate) fn kept(expression: &Expr, schema: &DFSchema) -> Option<FieldRef> {
     let (parts, is_array): (Vec<&Expr>, bool) = match expression {
         Expr::Case(case) => {
@@ -96,9 +96,11 @@ pub(crate) fn kept(expression: &Expr, schema: &DFSchema) -> Option<FieldRef> {
         return None;
     }
     let (_, field) = first.to_field(schema).ok()?;
-    let mark = if is_array { VARCHARS } else { mark_of(&field)? };
-    mark_of(&field)?;
-    Some(marked(expression.get_type(schema).ok()?, mark))
+    let known = match field.metadata().get(TYPE_KEY)?.as_str() {
+        json @ ("json" | "jsonb") if !is_array => json,
+        _ => mark_of(&field)?,
+    };
+    Some(marked(expression.get_type(schema).ok()?, if is_array { VARCHARS } else { known }))
 }
 
 /// Whether it is a constant without a type, which the engine may have cast.

@@ -1,7 +1,7 @@
 //! `json_agg`, `jsonb_agg`, `json_object_agg` and `jsonb_object_agg`.
 //!
 //! ```text
-//! json_agg(x ORDER BY y)   ─▶ json_of_elements(array_agg(to_json(x) ORDER BY y))
+//! json_agg(x ORDER BY y)   ─▶ json_of_elements(array_agg(to_json_element(x) ORDER BY y))
 //! json_object_agg(k, x)    ─▶ json_of_members(array_agg(json_build_object(k, x)))
 //! ```
 //!
@@ -54,7 +54,7 @@ impl Jsons {
             Arc::new(Function::new(name, vec![Form::new(vec![Takes::AnyArray], Returns::Named(mark), evaluate)]).udf())
         };
         Some(Self {
-            json: (of_value("to_json")?, of_array("json_of_elements", "json", joined)),
+            json: (of_value("to_json_element")?, of_array("json_of_elements", "json", joined)),
             jsonb: (of_value("to_jsonb")?, of_array("jsonb_of_elements", "jsonb", joined)),
             object: (of_value("json_build_object")?, of_array("json_of_members", "json", |call| members(call, false))),
             objectb: (
@@ -128,6 +128,15 @@ fn written(
                 text.push_str(", ");
             }
             let json = if elements.is_valid(element) { part(elements.value(element)) } else { "null" };
+            let json = match json.strip_prefix(crate::json::ELEMENT) {
+                Some(json) => {
+                    if text.len() > open.len() {
+                        text.push_str("\n ");
+                    }
+                    json
+                }
+                None => json,
+            };
             bytes += json.len() + 2;
             if bytes > MOST_BYTES {
                 return Err(SqlError::new("54000", "an aggregate makes more than 64 MiB of JSON").into());

@@ -2,12 +2,13 @@
 //!
 //! [`numbers`] has those of numbers, over what [`summary`] keeps of rows: [`sums`], [`moments`]. [`ordered`] has those of
 //! sorted rows, [`medians`] one of them for many groups, [`jsons`] those of JSON, [`extremes`] `min` and `max`, [`collected`]
-//! `array_agg` and `string_agg`, [`sorted_rows`] the order of the rows that these read. The engine's others have PostgreSQL's results: `count`, `bool_and` and the like.
+//! `array_agg` and `string_agg`, [`sorted_rows`] the order of the rows that these read, [`grouping`] the arguments of `grouping`. The engine's others have PostgreSQL's results: `count`, `bool_and` and the like.
 
 mod collected;
 mod distinct;
 mod distinct_rule;
 mod extremes;
+mod grouping;
 mod intervals;
 mod jsons;
 mod medians;
@@ -22,6 +23,7 @@ mod sums;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use grouping::GroupingArguments;
 pub(crate) use sorted_rows::SortedRows;
 
 use datafusion::execution::session_state::SessionStateBuilder;

@@ -49,7 +49,7 @@ fn depth(data_type: &DataType) -> usize {
     }
 }
 
-fn from_text(call: &Call) -> Result<ArrayRef> {
+pub(super) fn from_text(call: &Call) -> Result<ArrayRef> {
     let values = call.text(0);
     let mut rows = Vec::with_capacity(call.rows());
     for row in 0..call.rows() {

@@ -22,7 +22,7 @@ mod nested;
 mod of_rows;
 mod shape;
 mod subscripts;
-mod written;
+pub(crate) mod written;
 
 pub(crate) use casts::casts;
 pub(crate) use nested::flat;

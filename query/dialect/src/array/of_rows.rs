@@ -2,9 +2,10 @@
 //! no name in PostgreSQL.
 
 use super::build::{lists, nested_is_refused};
+use super::casts::from_text;
 use crate::call::Call;
 use crate::function::{Form, Function, Returns, Takes, form};
-use crate::types::PgType::{self, Int8};
+use crate::types::PgType::{self, Int8, Numeric, Text, Timestamp, Timestamptz};
 use arrow_array::types::Int32Type;
 use arrow_array::{Array, ArrayRef, Int64Array, new_empty_array, new_null_array};
 use datafusion::common::Result;
@@ -18,6 +19,16 @@ pub(super) fn functions() -> Vec<Function> {
         of_array("array_or_empty", Returns::SameAs(0), or_empty),
         of_array("array_or_null", Returns::SameAs(0), or_null),
         Function::new("series_value", series_forms()),
+        Function::new(
+            "series_bound",
+            vec![
+                form([Int8, Int8], || Int8, first),
+                form([Numeric, Numeric], || Numeric, first),
+                form([Timestamp, Timestamp], || Timestamp, first),
+                form([Timestamptz, Timestamptz], || Timestamptz, first),
+            ],
+        ),
+        Function::new("to_text_array", vec![form([Text], || PgType::Array(Box::new(Text)), from_text)]),
         of_array("array_ordinals", Returns::Of(|| PgType::Array(Box::new(Int8))), ordinals),
     ]
 }

@@ -10,6 +10,7 @@ use crate::types::PgType;
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, StringViewArray};
 use datafusion::common::Result;
+use std::sync::Arc;
 
 /// The functions.
 pub(super) fn functions() -> Vec<Function> {
@@ -24,6 +25,9 @@ pub(super) fn functions() -> Vec<Function> {
         of_any("to_jsonb", jsonb(), |call| one(call, true)),
         Function::new("array_to_json", vec![Form::new(vec![Takes::AnyArray], json(), |call| one(call, false))]),
         of_any("row_to_json", json(), no_rows),
+        of_any("to_json_element", json(), element),
+        of_many("row_as_json", json(), |call| row(call, "")),
+        of_many("row_as_json_element", json(), |call| row(call, ELEMENT)),
         of_many("json_build_array", json(), |call| array(call, false)),
         of_many("jsonb_build_array", jsonb(), |call| array(call, true)),
         of_many("json_build_object", json(), |call| object(call, false)),
@@ -31,8 +35,40 @@ pub(super) fn functions() -> Vec<Function> {
     ]
 }
 
+/// What stands before the JSON of an array or a row, which `json_agg` writes in a line of its own. No JSON has it.
+pub(crate) const ELEMENT: &str = "\u{1}";
+
+/// A value as an element of `json_agg`.
+fn element(call: &Call) -> Result<ArrayRef> {
+    let made = one(call, false)?;
+    if !matches!(PgType::of(call.any(0).array().data_type()), PgType::Array(_)) {
+        return Ok(made);
+    }
+    let marked = made.as_string_view().iter().map(|json| json.map(|json| format!("{ELEMENT}{json}")));
+    Ok(Arc::new(marked.collect::<StringViewArray>()))
+}
+
+/// Names and values as the JSON of a row, as `row_to_json` writes it.
+fn row(call: &Call, before: &str) -> Result<ArrayRef> {
+    let values = values_of(call)?;
+    let mut budget = Budget::default();
+    call.texts(|row| {
+        let mut text = format!("{before}{{");
+        for name in (0..call.len()).step_by(2) {
+            text.push_str(if name > 0 { "," } else { "" });
+            write_string(call.text(name).get(row).unwrap_or_default(), &mut text);
+            text.push(':');
+            if let Some(value) = values.get(name + 1) {
+                value.write(call.any(name + 1).index(row), &mut text, &mut budget)?;
+            }
+        }
+        text.push('}');
+        Ok(Some(text))
+    })
+}
+
 fn no_rows(_: &Call) -> Result<ArrayRef> {
-    Err(SqlError::not_supported("row_to_json is not supported")
+    Err(SqlError::not_supported("row_to_json is not supported here")
         .with_hint("json_build_object(..) makes an object of columns.")
         .into())
 }

@@ -42,7 +42,7 @@ impl Default for Marked {
 }
 
 /// Whether an expression is a `jsonb` (or a `json`, as the name says).
-fn is_marked(expression: &Expr, name: &str, schema: &DFSchema) -> bool {
+pub(super) fn is_marked(expression: &Expr, name: &str, schema: &DFSchema) -> bool {
     // A chain of texts has no mark, and finding the fields of each of its parts takes the square of its length. What a `jsonb` is cast
     // to is none any more.
     if matches!(expression, Expr::BinaryExpr(_) | Expr::Cast(_))

@@ -10,11 +10,13 @@
 //! | `change` | `jsonb_set` and others that make a `jsonb` of another one |
 //! | `build` | JSON of values of any type |
 //! | `rows` | elements and members, of which rows are made |
+//! | `branches` | constants beside a `json` in COALESCE and CASE |
 //! | `marked` | operators that mean something else over other texts: `||`, `-`, `=` over `jsonb` |
 //!
 //! The operators of `json` and `jsonb` also work over texts: `data` of an event is one. There, what is not well formed has no
 //! parts.
 
+mod branches;
 mod build;
 mod change;
 mod contain;
@@ -24,6 +26,8 @@ mod rows;
 mod scan;
 mod value;
 
+pub(crate) use branches::Branches;
+pub(crate) use build::ELEMENT;
 pub(crate) use marked::Marked;
 
 use crate::cast::CastRule;

@@ -27,6 +27,7 @@ mod pattern;
 pub(crate) mod power;
 mod rows;
 mod series;
+mod shortest;
 mod size;
 pub(crate) mod text;
 mod to_char;

@@ -1,12 +1,12 @@
 //! Numbers as texts, and texts as numbers, as PostgreSQL writes and reads them.
 
 use super::decimal::{has_digits, length, needed_scale, too_many_digits};
+use super::shortest::{self, Binary};
 use crate::error::SqlError;
 use crate::types::{NUMERIC_DIGITS, PgType, SHOWN_SCALE};
 use arrow_buffer::i256;
 use datafusion::common::Result;
 use num_bigint::BigInt;
-use std::fmt::LowerExp;
 
 /// Exponents above it fail in a text of a numeric before digits are made of it.
 const LARGEST_EXPONENT: i64 = 1000;
@@ -32,11 +32,11 @@ pub(crate) fn of_float4(value: f32) -> String {
 }
 
 /// The digits are written with an exponent if that is below -4, or not below `limit`.
-fn of_finite(value: impl LowerExp, is_minus_zero: bool, limit: i32) -> String {
+fn of_finite(value: impl Binary, is_minus_zero: bool, limit: i32) -> String {
     if is_minus_zero {
         return "-0".to_owned();
     }
-    let shortest = format!("{value:e}");
+    let shortest = shortest::digits(value);
     let Some((mantissa, exponent)) = shortest.split_once('e') else { return shortest };
     let Ok(exponent) = exponent.parse::<i32>() else { return shortest };
     if exponent < -4 || exponent >= limit {

@@ -107,12 +107,12 @@ fn host(select: &Select, rows: &Rows) -> Option<String> {
     for argument in &rows.arguments {
         let _: ControlFlow<()> = Visit::visit(argument, &mut named);
     }
-    if named.0.is_empty() {
+    if named.tables.is_empty() {
         return None;
     }
     let hosts: Vec<String> = select.from.iter().flat_map(factors).filter_map(name_of).collect();
     let mut found: Option<String> = None;
-    for table in named.0 {
+    for table in named.tables {
         let table = match table {
             Some(table) => hosts.iter().find(|host| **host == table)?.clone(),
             None => match hosts.as_slice() {
@@ -128,17 +128,31 @@ fn host(select: &Select, rows: &Rows) -> Option<String> {
     found
 }
 
-/// The tables of columns in an expression, where they are written.
+/// The tables of columns in an expression, where they are written. A subquery has columns of its own.
 #[derive(Default)]
-struct NamedColumns(Vec<Option<String>>);
+struct NamedColumns {
+    tables: Vec<Option<String>>,
+    depth: usize,
+}
 
 impl Visitor for NamedColumns {
     type Break = ();
 
+    fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+        self.depth += 1;
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+        self.depth -= 1;
+        ControlFlow::Continue(())
+    }
+
     fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<()> {
         match expression {
-            Expr::Identifier(_) => self.0.push(None),
-            Expr::CompoundIdentifier(parts) => self.0.push(parts.iter().rev().nth(1).map(folded)),
+            _ if self.depth > 0 => {}
+            Expr::Identifier(_) => self.tables.push(None),
+            Expr::CompoundIdentifier(parts) => self.tables.push(parts.iter().rev().nth(1).map(folded)),
             _ => {}
         }
         ControlFlow::Continue(())

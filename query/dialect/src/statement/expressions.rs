@@ -300,6 +300,9 @@ fn function_call(mut function: Function) -> Result<Expr> {
             Err(function) => *function,
         };
     }
+    if matches!(name.as_str(), "bool_or" | "bool_and" | "every") && function.over.is_some() {
+        return over_rows(&name, function);
+    }
     // What the engine would not return as rows.
     if let Some(mut arguments) = plain_arguments(&function) {
         if let Some(rows) = row_functions::in_list(&name, &arguments) {
@@ -314,7 +317,10 @@ fn function_call(mut function: Function) -> Result<Expr> {
             return match constants::are_integers(&arguments) {
                 true => integer(rows(arguments.into_iter().map(integer).collect::<Result<_>>()?)),
                 // The engine's integers are bigint.
-                false => Ok(call("series_value", [rows(arguments.clone())].into_iter().chain(arguments).collect())),
+                false => {
+                    let series = rows(with_bounds(arguments.clone()));
+                    Ok(call("series_value", [series].into_iter().chain(arguments).collect()))
+                }
             };
         }
     }
@@ -325,12 +331,60 @@ fn function_call(mut function: Function) -> Result<Expr> {
     Ok(Expr::Function(function))
 }
 
+/// `bool_or (x) OVER ..` as `max (x::integer) OVER .. = 1`, and `bool_and` by `min`: the engine's do not leave rows again.
+fn over_rows(name: &str, mut function: Function) -> Result<Expr> {
+    let FunctionArguments::List(list) = &mut function.args else { return Ok(Expr::Function(function)) };
+    let [FunctionArg::Unnamed(FunctionArgExpr::Expr(value))] = list.args.as_mut_slice() else {
+        return Ok(Expr::Function(function));
+    };
+    let written = std::mem::replace(value, Expr::value(Value::Null));
+    let truth = Expr::Nested(Box::new(Expr::BinaryOp {
+        left: Box::new(written),
+        op: BinaryOperator::And,
+        right: Box::new(Expr::value(Value::Boolean(true))),
+    }));
+    *value = cast(CastKind::Cast, truth, DataType::Int(None))?;
+    function.name = ObjectName::from(vec![Ident::new(if name == "bool_or" { "max" } else { "min" })]);
+    Ok(Expr::Nested(Box::new(Expr::BinaryOp {
+        left: Box::new(Expr::Function(function)),
+        op: BinaryOperator::Eq,
+        right: Box::new(constants::number("1")?),
+    })))
+}
+
+/// The bounds of a series of times in the type of the series: a date is none.
+fn with_bounds(arguments: Vec<Expr>) -> Vec<Expr> {
+    let is_parameter =
+        |argument: &Expr| matches!(argument, Expr::Value(value) if matches!(value.value, Value::Placeholder(_)));
+    match <[Expr; 3]>::try_from(arguments) {
+        Ok(all) if all.iter().any(is_parameter) => all.into(),
+        Ok([start, end, step]) => {
+            let bound = |one: &Expr, other: &Expr| call("series_bound", vec![one.clone(), other.clone()]);
+            let (first, last) = (bound(&start, &end), bound(&end, &start));
+            let is_text = matches!(&step, Expr::Value(value) if matches!(value.value, Value::SingleQuotedString(_)));
+            let interval = DataType::Interval { fields: None, precision: None };
+            let kind = CastKind::Cast;
+            vec![
+                first,
+                last,
+                match is_text {
+                    true => Expr::Cast { kind, expr: Box::new(step), data_type: interval, array: false, format: None },
+                    false => step,
+                },
+            ]
+        }
+        Err(arguments) => arguments,
+    }
+}
+
 /// `lag (x, n, default)` with a default that is computed of columns, which the engine does not take: the default where no row is so
 /// far away, `CASE WHEN lag (true, n) IS NULL THEN default ELSE lag (x, n) END`.
 fn with_default(function: Function) -> Result<Expr, Box<Function>> {
     let arguments = plain_arguments(&Function { over: None, ..function.clone() });
     let Some([value, rows, default]) = arguments.as_deref() else { return Err(Box::new(function)) };
-    if function.over.is_none() || !has_columns(default) {
+    // A parameter has the type of the default, which it would not stand beside any longer.
+    let is_parameter = matches!(value, Expr::Value(value) if matches!(value.value, Value::Placeholder(_)));
+    if function.over.is_none() || !has_columns(default) || is_parameter {
         return Err(Box::new(function));
     }
     let of = |value: Expr| {

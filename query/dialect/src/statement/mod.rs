@@ -10,7 +10,9 @@ mod beside_tables;
 mod calls;
 mod chains;
 mod constants;
+mod counted_rows;
 mod expressions;
+mod first_rows;
 mod hypothetical;
 mod joins;
 mod lateral;
@@ -27,6 +29,7 @@ mod sorted;
 mod stars;
 mod subqueries;
 mod values;
+mod whole_rows;
 mod windows;
 
 pub use names::shown_name;
@@ -49,7 +52,7 @@ pub fn rewrite(statement: &mut Parsed) -> Result<()> {
             if let Statement::Query(query) = statement.as_mut() {
                 name_last(&mut query.body);
             }
-            match VisitMut::visit(statement.as_mut(), &mut Rewriting) {
+            match VisitMut::visit(statement.as_mut(), &mut Rewriting::default()) {
                 ControlFlow::Continue(()) => Ok(()),
                 ControlFlow::Break(error) => Err(*error),
             }
@@ -94,7 +97,10 @@ fn name_last(body: &mut SetExpr) {
     }
 }
 
-struct Rewriting;
+#[derive(Default)]
+struct Rewriting {
+    known: whole_rows::Known,
+}
 
 fn flow(result: Result<()>) -> ControlFlow<Box<DataFusionError>> {
     match result {
@@ -110,10 +116,15 @@ impl VisitorMut for Rewriting {
         values::rows_with_subqueries(&mut query.body);
         sorted::kept(query);
         flow(beside_tables::put(query))?;
+        self.known.enter(query);
+        flow(whole_rows::written_out(query, &self.known))?;
+        flow(joins::of_both_sides(query))?;
+        flow(counted_rows::counted(query))?;
         flow(queries::before_parts(query))
     }
 
     fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<Self::Break> {
+        self.known.leave();
         values::casts_of_rows(&mut query.body);
         same_names::apart(query);
         flow(queries::after_parts(query))
@@ -132,6 +143,7 @@ impl VisitorMut for Rewriting {
     }
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Self::Break> {
+        first_rows::as_rows(factor);
         lateral::names_apart(factor);
         flow(row_functions::alone(factor))
     }
@@ -143,6 +155,7 @@ impl VisitorMut for Rewriting {
     fn pre_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<Self::Break> {
         constants::sign(expression);
         subqueries::without_tables(expression);
+        first_rows::as_value(expression);
         flow(chains::check(expression))
     }
 

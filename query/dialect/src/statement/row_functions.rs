@@ -15,8 +15,10 @@ use crate::SqlError;
 use datafusion::common::Result;
 use datafusion::sql::sqlparser::ast::{
     Array, BinaryOperator, CastKind, DataType, Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, Query,
-    SelectItem, SetExpr, TableAlias, TableAliasColumnDef, TableFactor, TableWithJoins, UnaryOperator, Value,
+    SelectItem, SetExpr, TableAlias, TableAliasColumnDef, TableFactor, TableWithJoins, UnaryOperator, Value, Visit,
+    Visitor,
 };
+use std::ops::ControlFlow;
 
 /// The name of what `VALUES` returns.
 const VALUES: &str = "*VALUES*";
@@ -32,6 +34,7 @@ pub(super) fn columns_of(function: &str) -> Option<(Columns, Option<&'static str
     Some(match function {
         "unnest" => (&[("unnest", "", None)], None),
         "regexp_split_to_table" => (&[("regexp_split_to_table", "regexp_split_to_array", None)], None),
+        "regexp_matches" => (&[("regexp_matches", "regexp_match_texts", Some("to_text_array"))], None),
         "string_to_table" => (&[("string_to_table", "string_to_array", None)], None),
         "json_array_elements" => (&[("value", "json_elements", JSON)], JSON),
         "jsonb_array_elements" => (&[("value", "json_elements", JSONB)], JSONB),
@@ -185,9 +188,12 @@ pub(super) fn alone(factor: &mut TableFactor) -> Result<()> {
         return Ok(());
     }
     let Some(rows) = Rows::of(factor) else { return Ok(()) };
-    // The engine has these.
-    if matches!(rows.function.as_str(), "unnest" | "generate_series" | VALUES) {
-        return Ok(());
+    // The engine has these, but no series whose limits are those of subqueries.
+    let is_of_queries = || rows.arguments.iter().any(has_query);
+    match rows.function.as_str() {
+        "generate_series" if is_of_queries() => {}
+        "unnest" | "generate_series" | VALUES => return Ok(()),
+        _ => {}
     }
     let columns = rows.columns(false)?;
     let alias = rows.alias.clone().unwrap_or_else(|| named(&rows.function));
@@ -195,6 +201,18 @@ pub(super) fn alone(factor: &mut TableFactor) -> Result<()> {
     let alias = TableAlias { columns: Vec::new(), ..alias };
     *factor = derived(columns, Vec::new(), Some(alias));
     Ok(())
+}
+
+fn has_query(expression: &Expr) -> bool {
+    struct Queries;
+    impl Visitor for Queries {
+        type Break = ();
+
+        fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+            ControlFlow::Break(())
+        }
+    }
+    Visit::visit(expression, &mut Queries).is_break()
 }
 
 /// `generate_series (1, 3) WITH ORDINALITY`: the places are computed of the numbers. Of other series they are not known here.

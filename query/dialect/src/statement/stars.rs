@@ -3,6 +3,7 @@
 //!
 //! `SELECT * FROM a JOIN b USING (x)` becomes `SELECT x, a.* EXCEPT (x), b.* EXCEPT (x) FROM ..`.
 
+use super::calls::call;
 use super::names::folded;
 use crate::SqlError;
 use datafusion::common::Result;
@@ -13,9 +14,10 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 /// A part of the list of columns.
-enum Part {
-    /// A column, and the table whose value it has.
-    Merged(Ident, ObjectName),
+#[derive(Clone)]
+pub(super) enum Part {
+    /// A column, and its value.
+    Merged(Ident, Box<Expr>),
     /// The columns of a table without these.
     Table(ObjectName, Vec<Ident>),
 }
@@ -28,19 +30,9 @@ pub(super) fn written_out(items: &mut Vec<SelectItem>, from: &[TableWithJoins]) 
     }
     let mut all = Vec::new();
     for table in from {
-        let mut parts = vec![Part::Table(name_of(&table.relation)?, Vec::new())];
+        let mut parts = vec![first_part(&table.relation)?];
         for join in &table.joins {
-            let right = name_of(&join.relation)?;
-            match merged(join) {
-                None => parts.push(Part::Table(right, Vec::new())),
-                Some(JoinConstraint::Using(columns)) => parts = joined(parts, right, columns, keeps_right(join))?,
-                Some(_) => {
-                    let message =
-                        "SELECT * over a NATURAL join is not supported: the order of its columns is not known here";
-                    let hint = "Name the columns, or use JOIN .. USING.";
-                    return Err(SqlError::not_supported(message).with_hint(hint).at("NATURAL").into());
-                }
-            }
+            parts = after_join(parts, join)?;
         }
         all.extend(parts.into_iter().map(item_of));
     }
@@ -52,15 +44,38 @@ pub(super) fn written_out(items: &mut Vec<SelectItem>, from: &[TableWithJoins]) 
     Ok(())
 }
 
+/// The columns of the first table of a chain of joins.
+pub(super) fn first_part(relation: &TableFactor) -> Result<Part> {
+    Ok(Part::Table(name_of(relation)?, Vec::new()))
+}
+
+/// The columns after a join, whose left side has `parts`.
+pub(super) fn after_join(mut parts: Vec<Part>, join: &Join) -> Result<Vec<Part>> {
+    let right = name_of(&join.relation)?;
+    match merged(join) {
+        None => {
+            parts.push(Part::Table(right, Vec::new()));
+            Ok(parts)
+        }
+        Some(JoinConstraint::Using(columns)) => joined(parts, right, columns, &join.join_operator),
+        Some(_) => {
+            let message = "SELECT * over a NATURAL join is not supported: the order of its columns is not known here";
+            let hint = "Name the columns, or use JOIN .. USING.";
+            Err(SqlError::not_supported(message).with_hint(hint).at("NATURAL").into())
+        }
+    }
+}
+
 /// How a join merges columns.
-fn merged(join: &Join) -> Option<&JoinConstraint> {
+pub(super) fn merged(join: &Join) -> Option<&JoinConstraint> {
     match &join.join_operator {
         JoinOperator::Join(constraint)
         | JoinOperator::Inner(constraint)
         | JoinOperator::Left(constraint)
         | JoinOperator::LeftOuter(constraint)
         | JoinOperator::Right(constraint)
-        | JoinOperator::RightOuter(constraint) => match constraint {
+        | JoinOperator::RightOuter(constraint)
+        | JoinOperator::FullOuter(constraint) => match constraint {
             JoinConstraint::Using(_) | JoinConstraint::Natural => Some(constraint),
             JoinConstraint::On(_) | JoinConstraint::None => None,
         },
@@ -68,36 +83,50 @@ fn merged(join: &Join) -> Option<&JoinConstraint> {
     }
 }
 
-fn joined(left: Vec<Part>, right: ObjectName, using: &[ObjectName], keeps_right: bool) -> Result<Vec<Part>> {
-    // The engine does not fold the names behind EXCEPT.
+/// The columns that a join merges. The engine does not fold the names behind EXCEPT, so they are.
+pub(super) fn columns_of(using: &[ObjectName]) -> Vec<Ident> {
     let column = |name: &ObjectName| name.0.last()?.as_ident().map(|name| Ident::with_quote('"', folded(name)));
-    let columns: Vec<Ident> = using.iter().filter_map(column).collect();
+    using.iter().filter_map(column).collect()
+}
+
+/// The value of a column of the left side of a join that merges it, and whether it was merged before.
+pub(super) fn value_at_left(left: &[Part], column: &Ident) -> Result<(Expr, bool)> {
+    let before = left.iter().find_map(|part| match part {
+        Part::Merged(known, value) if known == column => Some(value.as_ref().clone()),
+        _ => None,
+    });
+    if let Some(value) = before {
+        return Ok((value, true));
+    }
     let mut tables = left.iter().filter_map(|part| match part {
-        Part::Table(name, _) => Some(name.clone()),
+        Part::Table(name, _) => Some(name),
         Part::Merged(..) => None,
     });
-    let (first, is_one) = (tables.next(), tables.next().is_none());
-    let owner_before = |column: &Ident| {
-        left.iter().find_map(|part| match part {
-            Part::Merged(known, owner) if known == column => Some(owner.clone()),
-            _ => None,
-        })
-    };
+    match (tables.next(), tables.next()) {
+        (Some(only), None) => Ok((column_of(only, column), false)),
+        _ => {
+            let message = "SELECT * over several joins that merge different columns is not supported";
+            Err(SqlError::not_supported(message).with_hint("Name the columns.").at("USING").into())
+        }
+    }
+}
+
+fn joined(left: Vec<Part>, right: ObjectName, using: &[ObjectName], operator: &JoinOperator) -> Result<Vec<Part>> {
+    let columns = columns_of(using);
     let mut parts = Vec::new();
     let mut new = Vec::new();
     for column in &columns {
-        let owner = match (owner_before(column), &first) {
-            (Some(owner), _) => owner,
-            (None, Some(first)) if is_one => {
-                new.push(column.clone());
-                first.clone()
-            }
-            _ => {
-                let message = "SELECT * over several joins that merge different columns is not supported";
-                return Err(SqlError::not_supported(message).with_hint("Name the columns.").at("USING").into());
-            }
+        let (at_left, was_merged) = value_at_left(&left, column)?;
+        if !was_merged {
+            new.push(column.clone());
+        }
+        let at_right = column_of(&right, column);
+        let value = match operator {
+            JoinOperator::Right(_) | JoinOperator::RightOuter(_) => at_right,
+            JoinOperator::FullOuter(_) => call("coalesce", vec![at_left, at_right]),
+            _ => at_left,
         };
-        parts.push(Part::Merged(column.clone(), if keeps_right { right.clone() } else { owner }));
+        parts.push(Part::Merged(column.clone(), Box::new(value)));
     }
     for part in left {
         match part {
@@ -113,13 +142,14 @@ fn joined(left: Vec<Part>, right: ObjectName, using: &[ObjectName], keeps_right:
     Ok(parts)
 }
 
-/// Whether the merged columns are those of the right side.
-fn keeps_right(join: &Join) -> bool {
-    matches!(join.join_operator, JoinOperator::Right(_) | JoinOperator::RightOuter(_))
+/// The column of a table.
+pub(super) fn column_of(table: &ObjectName, column: &Ident) -> Expr {
+    let parts = table.0.iter().filter_map(|part| part.as_ident().cloned());
+    Expr::CompoundIdentifier(parts.chain([column.clone()]).collect())
 }
 
 /// The name by which the columns of a table are asked for.
-fn name_of(factor: &TableFactor) -> Result<ObjectName> {
+pub(super) fn name_of(factor: &TableFactor) -> Result<ObjectName> {
     let (name, alias) = match factor {
         TableFactor::Table { name, alias, args: None, .. } => (Some(name), alias),
         TableFactor::Derived { alias, .. } => (None, alias),
@@ -137,10 +167,10 @@ fn name_of(factor: &TableFactor) -> Result<ObjectName> {
 
 fn item_of(part: Part) -> SelectItem {
     match part {
-        Part::Merged(column, owner) => {
-            let parts = owner.0.iter().filter_map(|part| part.as_ident().cloned());
-            SelectItem::UnnamedExpr(Expr::CompoundIdentifier(parts.chain([column]).collect()))
-        }
+        Part::Merged(alias, value) => match *value {
+            column @ Expr::CompoundIdentifier(_) => SelectItem::UnnamedExpr(column),
+            expr => SelectItem::ExprWithAlias { expr, alias },
+        },
         Part::Table(name, without) => {
             let mut without = without.into_iter();
             let except = without

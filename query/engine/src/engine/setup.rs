@@ -74,6 +74,8 @@ pub(super) fn session_state(options: &SessionOptions) -> Result<SessionState, Da
     settings.execution.skip_partial_aggregation_probe_rows_threshold = 20_000;
     // The engine refuses groups of `b IS FALSE` over VALUES, where it knows less of NULLs before it plans the input than after.
     settings.execution.skip_physical_aggregate_schema_check = true;
+    // It takes the limit of a sort for that of the groups beneath a window, which then sees some of them only.
+    settings.optimizer.enable_topk_aggregation = false;
     // `1.5` is a numeric.
     settings.sql_parser.parse_float_as_decimal = true;
     // What each thread of a sort reserves for merging.

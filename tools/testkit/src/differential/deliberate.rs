@@ -211,8 +211,8 @@ fn without_signs_of_zero(rows: &[Row]) -> Vec<Row> {
 }
 
 /// What gives a numeric whose scale is not kept with it.
-const OF_OPEN_SCALE: [&str; 12] =
-    ["/", "^", "sqrt", "|/", "ln(", "log(", "exp(", "power(", "avg(", "stddev", "var", "to_number("];
+const OF_OPEN_SCALE: [&str; 13] =
+    ["/", "^", "sqrt", "|/", "ln(", "log(", "log10(", "exp(", "power(", "avg(", "stddev", "var", "to_number("];
 
 /// Aggregates of floats that subtract sums from each other.
 const OF_DIFFERENCES: [&str; 6] = ["regr_", "corr(", "covar_", "stddev", "var_", "variance("];
@@ -273,7 +273,7 @@ const ALL: [Deliberate; 9] = [
         reason: "the digits that a quotient, a root, a logarithm or a power shows are not kept with it",
         applies: |found| {
             matches!(found.aspect, Aspect::Values)
-                && (found.mentions(&OF_OPEN_SCALE) || found.mentions(&["text"]))
+                && (found.mentions(&OF_OPEN_SCALE) || found.mentions(&["text", "json"]))
                 && found.is_of_numbers(is_of_zeros)
         },
     },
@@ -290,9 +290,14 @@ const ALL: [Deliberate; 9] = [
         says: "may have another last digit than PostgreSQL",
         reason: "PostgreSQL takes these functions from its C library, whose last digit is not always the nearest",
         applies: |found| {
-            matches!(found.aspect, Aspect::Values)
-                && found.mentions(&["cbrt", "||/", "asinh", "acosh", "atanh"])
-                && (found.is_of_numbers(is_near) || found.is_of_cells(are_near))
+            let is_near = || found.is_of_numbers(is_near) || found.is_of_cells(are_near);
+            // A set operation tells values apart that differ by their last digit.
+            found.mentions(&["cbrt", "||/", "asinh", "acosh", "atanh"])
+                && match found.aspect {
+                    Aspect::Values => is_near(),
+                    Aspect::Count => found.mentions(&["intersect", "except", "union"]),
+                    _ => false,
+                }
         },
     },
     Deliberate {
@@ -309,7 +314,7 @@ const ALL: [Deliberate; 9] = [
         reason: "they are equal, and the rows of a group have no order",
         applies: |found| {
             matches!(found.aspect, Aspect::Values)
-                && found.mentions(&["min(", "max(", "percentile_", "mode(", "intersect", "except"])
+                && found.mentions(&["min(", "max(", "percentile_", "mode(", "intersect", "except", "union", "distinct"])
                 && match (found.theirs, found.ours) {
                     (Answer::Rows { rows: theirs, .. }, Answer::Rows { rows: ours, .. }) => {
                         without_signs_of_zero(theirs) == without_signs_of_zero(ours)

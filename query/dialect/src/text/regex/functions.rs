@@ -6,13 +6,17 @@ use super::patterns::Patterns;
 use super::search::{Match, Pattern};
 use super::similar::to_regular;
 use crate::SqlError;
+use crate::array::written;
 use crate::call::Call;
 use crate::function::{Function, form};
 use crate::text::budget::Budget;
 use crate::types::PgType::{self, Bool, Int4, Text};
-use arrow_array::ArrayRef;
-use arrow_array::builder::{ListBuilder, StringViewBuilder};
+use arrow_array::builder::{ArrayBuilder, ListBuilder, StringViewBuilder};
+use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
+use arrow_array::{ArrayRef, ListArray};
+use arrow_buffer::OffsetBuffer;
+use arrow_schema::DataType;
 use datafusion::common::Result;
 use std::ops::Range;
 use std::sync::Arc;
@@ -48,6 +52,10 @@ pub(in crate::text) fn functions() -> Vec<Function> {
         Function::new(
             "regexp_matches",
             vec![form([Text, Text], texts, set_returning), form([Text, Text, Text], texts, set_returning)],
+        ),
+        Function::new(
+            "regexp_match_texts",
+            vec![form([Text, Text], texts, match_texts), form([Text, Text, Text], texts, match_texts)],
         ),
         Function::new(
             "regexp_split_to_table",
@@ -152,6 +160,47 @@ fn regexp_match(call: &Call) -> Result<ArrayRef> {
             groups => groups.iter().map(|group| group.as_ref().map(|group| part(text, group))).collect(),
         }))
     })
+}
+
+/// The rows of `regexp_matches`, each the text of an array.
+fn match_texts(call: &Call) -> Result<ArrayRef> {
+    let (texts, patterns) = (call.text(0), call.text(1));
+    let mut compiled = Patterns::new();
+    let mut matches = ListBuilder::new(StringViewBuilder::new());
+    let mut budget = Budget::default();
+    let mut lengths = Vec::with_capacity(call.rows());
+    for row in 0..call.rows() {
+        let before = matches.len();
+        if let (Some(text), Some(pattern), Some(letters)) =
+            (texts.get(row), patterns.get(row), optional!(call, text, 2, row, ""))
+        {
+            let options = flags(letters, "regexp_matches", true)?;
+            let is_global = options.is_global;
+            let pattern = compiled.get(pattern, options)?;
+            let mut search = pattern.search(text)?;
+            let mut at = 0;
+            while let Some(found) = search.find_groups(at)? {
+                at = search.after(&found.whole);
+                let whole = [Some(found.whole.clone())];
+                let groups = if found.groups.is_empty() { whole.as_slice() } else { found.groups.as_slice() };
+                for group in groups {
+                    budget.take(40 + group.as_ref().map_or(0, ExactSizeIterator::len))?;
+                    matches.values().append_option(group.as_ref().map(|group| part(text, group)));
+                }
+                matches.append(true);
+                if !is_global {
+                    break;
+                }
+            }
+        }
+        lengths.push(matches.len() - before);
+    }
+    let rows: ArrayRef = Arc::new(matches.finish());
+    let texts: ArrayRef = Arc::new(written::texts(&rows, |texts| Ok(texts.as_string_view().clone()))?);
+    let DataType::List(field) = call.result() else {
+        return Err(SqlError::new("XX000", "regexp_match_texts gives texts").into());
+    };
+    Ok(Arc::new(ListArray::try_new(Arc::clone(field), OffsetBuffer::from_lengths(lengths), texts, None)?))
 }
 
 fn split_to_array(call: &Call) -> Result<ArrayRef> {

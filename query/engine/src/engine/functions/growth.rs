@@ -121,6 +121,7 @@ pub(super) fn growth_of(name: &str) -> Option<Growth> {
         | "regexp_instr"
         | "regexp_like"
         | "regexp_match"
+        | "regexp_match_texts"
         | "regexp_matches"
         | "regexp_split_to_array"
         | "regexp_split_to_table"
@@ -177,8 +178,8 @@ pub(super) fn growth_of(name: &str) -> Option<Growth> {
         | "extract" | "interval_literal" | "isfinite" | "justify_days" | "justify_hours" | "justify_interval"
         | "localtime" | "localtimestamp" | "make_interval" | "make_timestamp" | "make_timestamptz" | "min_scale"
         | "mod" | "overlaps" | "pg_bit_not" | "pg_negative" | "pg_size_pretty" | "round_time" | "scale"
-        | "series_value" | "setseed" | "sign" | "sind" | "tand" | "timeofday" | "to_numeric_type" | "trim_scale"
-        | "width_bucket" => Growth::None,
+        | "series_bound" | "series_value" | "setseed" | "sign" | "sind" | "tand" | "timeofday" | "to_numeric_type"
+        | "trim_scale" | "width_bucket" => Growth::None,
         // Operators over numbers, times and intervals.
         "+" | "-" | "*" | "/" | "%" | "^" | "&" | "|" | "#" | "<<" | ">>" | "=" | "<>" | "<" | "<=" | ">" | ">=" => {
             Growth::None

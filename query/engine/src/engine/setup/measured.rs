@@ -101,7 +101,7 @@ const CALLS: [&[Argument]; 33] = [
 ];
 
 /// Calls of functions whose arguments have to be of some form.
-const CALLS_OF: [(&str, &[Argument]); 37] = [
+const CALLS_OF: [(&str, &[Argument]); 39] = [
     ("encode", &[Texts, Constant("hex")]),
     ("encode", &[Texts, Constant("base64")]),
     ("decode", &[Digits, Constant("hex")]),
@@ -132,6 +132,8 @@ const CALLS_OF: [(&str, &[Argument]); 37] = [
     ("regexp_count", &[Texts, Constant("[a-z]+")]),
     ("regexp_like", &[Texts, Constant("o.{60}x")]),
     ("regexp_match", &[Texts, Constant("(.*)(o+)(.*)")]),
+    ("regexp_match_texts", &[Texts, Constant("([a-z])(.)"), Constant("g")]),
+    ("to_text_array", &[Constant("{a,\"b c\",NULL}")]),
     ("regexp_instr", &[Texts, Constant("[0-9]{4}-[0-9]{2}")]),
     ("regexp_replace", &[Texts, Constant("\\w+"), Constant("x"), Constant("g")]),
     ("json_get", &[Json, Constant("last")]),

@@ -9,6 +9,7 @@
 //! Most statements are right. Where a result could depend on the order of rows, the statement orders by what makes it one;
 //! what still depends on it is found by the comparison (see `runner`).
 
+mod composed;
 mod expression;
 mod query;
 mod templates;

@@ -11,8 +11,9 @@ impl Writer<'_> {
     /// A statement.
     pub(super) fn query(&mut self) -> String {
         match self.random.random_range(0..100) {
-            0..13 => self.constants(),
-            13..37 => self.rows(),
+            0..10 => self.constants(),
+            10..30 => self.rows(),
+            30..37 => self.composed(),
             37..44 => self.pairs(true),
             44..50 => self.pairs(false),
             50..63 => self.grouped(),
@@ -416,7 +417,7 @@ impl Writer<'_> {
     }
 
     /// Expressions of any types, some with a name.
-    fn items(&mut self, count: usize, depth: usize) -> String {
+    pub(super) fn items(&mut self, count: usize, depth: usize) -> String {
         let mut items = Vec::new();
         for number in 0..count {
             let kind = self.kind();
