@@ -45,6 +45,11 @@ pub(crate) fn mark_of(field: &Field) -> Option<&'static str> {
     }
 }
 
+/// What a text is called, if it is not called so: also `json`, `name` and others.
+fn any_mark(field: &Field) -> Option<&str> {
+    field.metadata().get(TYPE_KEY).map(String::as_str)
+}
+
 /// A field whose values are those of an argument, with the argument's mark.
 pub(crate) fn same_as(field: Field, argument: &Field) -> Field {
     with_mark(field, mark_of(argument))
@@ -126,12 +131,12 @@ fn is_of_texts(data_type: &DataType) -> bool {
 pub(crate) fn of_branches(union: Union, call: impl Fn(Expr, &DataType, FieldRef) -> Expr) -> Result<LogicalPlan> {
     let Union { inputs, schema } = union;
     let columns = schema.fields().len();
-    let mark = |input: &LogicalPlan, column: usize| mark_of(input.schema().field(column));
+    let mark = |input: &LogicalPlan, column: usize| any_mark(input.schema().field(column)).map(str::to_owned);
     let is_marked = |column: usize| inputs.iter().any(|input| mark(input, column).is_some());
     if !(0..columns).any(is_marked) {
         return Ok(LogicalPlan::Union(Union { inputs, schema }));
     }
-    let wanted: Vec<Option<&str>> = (0..columns)
+    let wanted: Vec<Option<String>> = (0..columns)
         .map(|column| {
             let first = inputs.iter().find(|input| !is_unknown_column(input, column))?;
             mark(first, column)
@@ -145,7 +150,7 @@ pub(crate) fn of_branches(union: Union, call: impl Fn(Expr, &DataType, FieldRef)
         }
         let expressions = input.schema().iter().zip(&wanted).map(|((qualifier, field), wanted)| {
             let column = Expr::Column(Column::new(qualifier.cloned(), field.name()));
-            if mark_of(field) == *wanted {
+            if any_mark(field) == wanted.as_deref() {
                 return column;
             }
             let data_type = field.data_type();
@@ -162,12 +167,11 @@ pub(crate) fn of_branches(union: Union, call: impl Fn(Expr, &DataType, FieldRef)
         let mut metadata = field.metadata().clone();
         match wanted {
             Some(wanted) => {
-                metadata.insert(TYPE_KEY.to_owned(), (*wanted).to_owned());
+                metadata.insert(TYPE_KEY.to_owned(), wanted.clone());
             }
-            None if mark_of(field).is_some() => {
+            None => {
                 metadata.remove(TYPE_KEY);
             }
-            None => {}
         }
         (qualifier.cloned(), Arc::new(field.as_ref().clone().with_metadata(metadata)))
     });

@@ -8,10 +8,10 @@
 //!
 //! The rows of one `t.a` are those with `u.a = t.a`, so they are numbered without it. What has another condition on `t` stays as it is.
 
-use super::calls::function_name;
+use super::cardinality::{has_window, is_of_several, returns_rows};
 use super::level::each_part;
 use super::names::{MARK, folded, name_items};
-use super::row_functions::{columns_of, quoted};
+use super::row_functions::quoted;
 use super::selects::{column_of, over};
 use super::subqueries::has_each_row;
 use datafusion::sql::sqlparser::ast::{
@@ -21,49 +21,6 @@ use datafusion::sql::sqlparser::ast::{
     WindowSpec, WindowType,
 };
 use std::ops::ControlFlow;
-
-/// Aggregates (PostgreSQL 15, 9.21): a list with one of them has one row.
-const AGGREGATES: [&str; 39] = [
-    "any_value",
-    "array_agg",
-    "avg",
-    "bit_and",
-    "bit_or",
-    "bit_xor",
-    "bool_and",
-    "bool_or",
-    "corr",
-    "count",
-    "covar_pop",
-    "covar_samp",
-    "every",
-    "json_agg",
-    "json_object_agg",
-    "jsonb_agg",
-    "jsonb_object_agg",
-    "max",
-    "min",
-    "mode",
-    "percentile_cont",
-    "percentile_disc",
-    "regr_avgx",
-    "regr_avgy",
-    "regr_count",
-    "regr_intercept",
-    "regr_r2",
-    "regr_slope",
-    "regr_sxx",
-    "regr_sxy",
-    "regr_syy",
-    "stddev",
-    "stddev_pop",
-    "stddev_samp",
-    "string_agg",
-    "sum",
-    "var_pop",
-    "var_samp",
-    "variance",
-];
 
 /// The first row of a subquery as a value.
 pub(super) fn as_value(expression: &mut Expr) {
@@ -246,35 +203,6 @@ fn value_of(item: &SelectItem) -> Option<(Expr, Ident)> {
         SelectItem::UnnamedExpr(expr @ Expr::CompoundIdentifier(parts)) => Some((expr.clone(), parts.last()?.clone())),
         _ => None,
     }
-}
-
-/// Whether the value is made of several rows.
-fn is_of_several(value: &Expr) -> bool {
-    has_call(value, |function| {
-        function.over.is_some()
-            || !function.within_group.is_empty()
-            || function_name(&function.name).is_some_and(|name| AGGREGATES.contains(&name.as_str()))
-    })
-}
-
-fn has_window(value: &Expr) -> bool {
-    has_call(value, |function| function.over.is_some())
-}
-
-/// Whether a row becomes several, which are numbered later than a window numbers them.
-fn returns_rows(value: &Expr) -> bool {
-    has_call(value, |function| {
-        let name = function_name(&function.name).unwrap_or_default();
-        name == "generate_series" || columns_of(&name).is_some()
-    })
-}
-
-fn has_call(value: &Expr, is_it: impl Fn(&Function) -> bool) -> bool {
-    let found = each_part(&mut value.clone(), |part| match part {
-        Expr::Function(function) if is_it(function) => Err(()),
-        _ => Ok(()),
-    });
-    found.is_err()
 }
 
 /// The names of the tables of a SELECT.

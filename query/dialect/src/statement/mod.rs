@@ -8,7 +8,9 @@ mod array_queries;
 mod arrays;
 mod beside_tables;
 mod calls;
+mod cardinality;
 mod chains;
+mod conditions;
 mod constants;
 mod counted_rows;
 mod expressions;
@@ -137,6 +139,7 @@ impl VisitorMut for Rewriting {
 
     fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<Self::Break> {
         subqueries::rows_as_joins(select);
+        flow(conditions::rewritten(select).map_err(Into::into))?;
         flow(subqueries::as_values(select).map_err(Into::into))?;
         flow(queries::after_select(select))?;
         flow(windows::written_out(select).map_err(Into::into))

@@ -12,6 +12,7 @@
 //! everywhere.
 
 use super::calls::call;
+use super::cardinality::is_of_one_row;
 use super::level::each_part;
 use super::names::has_columns;
 use super::rows;
@@ -116,8 +117,15 @@ impl Visitor for Simple {
 }
 
 fn value(written: Expr) -> Result<Expr, SqlError> {
+    match written {
+        Expr::Exists { subquery, negated } => Ok(not_if(negated, exists(*subquery))),
+        other => value_of_in(other),
+    }
+}
+
+/// `x IN (q)` as a value, which may be NULL. What is none is itself.
+pub(super) fn value_of_in(written: Expr) -> Result<Expr, SqlError> {
     Ok(match written {
-        Expr::Exists { subquery, negated } => not_if(negated, exists(*subquery)),
         Expr::InSubquery { expr, subquery, negated } if !matches!(*expr, Expr::Tuple(_)) => {
             not_if(negated, compared("any_eq", *expr, *subquery, false)?)
         }
@@ -134,27 +142,54 @@ pub(super) fn subquery(expression: Box<Expr>) -> Result<Box<Query>, Box<Expr>> {
     }
 }
 
-fn not_if(negated: bool, value: Expr) -> Expr {
+pub(super) fn not_if(negated: bool, value: Expr) -> Expr {
     if negated { Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(value) } } else { value }
 }
 
-fn exists(mut query: Query) -> Expr {
+/// Whether a query has rows.
+pub(super) fn exists(mut query: Query) -> Expr {
     query.order_by = None;
     if is_some_limit(query.limit_clause.as_ref()) {
         query.limit_clause = None;
     }
-    let has_rows = Expr::BinaryOp {
-        left: Box::new(count()),
-        op: BinaryOperator::Gt,
-        right: Box::new(Expr::value(Value::Number("0".to_owned(), false))),
+    let has_more_than = |rows: u64| {
+        let has_rows = Expr::BinaryOp {
+            left: Box::new(count()),
+            op: BinaryOperator::Gt,
+            right: Box::new(Expr::value(Value::Number(rows.to_string(), false))),
+        };
+        SelectItem::ExprWithAlias { expr: has_rows, alias: Ident::new("exists") }
     };
-    let item = SelectItem::ExprWithAlias { expr: has_rows, alias: Ident::new("exists") };
-    let is_plain = query.limit_clause.is_none() && query.with.is_none();
-    match query.body.as_mut() {
-        SetExpr::Select(select) if is_plain && has_a_row_for_each(select) => select.projection = vec![item],
-        _ => query = over(query, item, &[]),
+    let skipped = rows_skipped(query.limit_clause.as_ref()).filter(|_| query.with.is_none());
+    match (query.body.as_mut(), skipped) {
+        (SetExpr::Select(select), Some(skipped)) if has_a_row_for_each(select) => {
+            select.projection = vec![has_more_than(skipped)];
+            query.limit_clause = None;
+        }
+        _ => query = over(query, has_more_than(0), &[]),
     }
     Expr::Subquery(Box::new(query))
+}
+
+/// How many rows a limit leaves out before it shows some. `None` for what shows none, or is not known.
+pub(super) fn rows_skipped(limit: Option<&LimitClause>) -> Option<u64> {
+    let number = |number: &Expr| match number {
+        Expr::Value(value) => match &value.value {
+            Value::Number(digits, _) => digits.parse::<u64>().ok(),
+            _ => None,
+        },
+        _ => None,
+    };
+    match limit {
+        None => Some(0),
+        Some(LimitClause::LimitOffset { limit, offset, limit_by }) if limit_by.is_empty() => {
+            if let Some(limit) = limit {
+                number(limit).filter(|most| *most > 0)?;
+            }
+            offset.as_ref().map_or(Some(0), |offset| number(&offset.value))
+        }
+        Some(_) => None,
+    }
 }
 
 /// Whether a SELECT has a row for each row of its tables and condition.
@@ -184,7 +219,7 @@ fn is_constant_or_column(expression: &Expr) -> bool {
 }
 
 /// Whether it is a limit of one row or more, which does not matter to EXISTS.
-fn is_some_limit(limit: Option<&LimitClause>) -> bool {
+pub(super) fn is_some_limit(limit: Option<&LimitClause>) -> bool {
     let Some(LimitClause::LimitOffset { limit: Some(limit), offset: None, limit_by }) = limit else { return false };
     limit_by.is_empty()
         && matches!(limit, Expr::Value(value)
@@ -200,12 +235,21 @@ pub(super) fn compared(function: &str, value: Expr, query: Query, without_rows: 
     {
         return Err(SqlError::new("42601", "subquery has too many columns"));
     }
-    let all = call("array_agg", vec![column_of(NAME)]);
-    let all = Expr::Subquery(Box::new(over(
-        query,
-        SelectItem::ExprWithAlias { expr: all, alias: Ident::new("array_agg") },
-        &[NAME.to_owned()],
-    )));
+    let collected = |value| {
+        let expr = call("array_agg", vec![value]);
+        SelectItem::ExprWithAlias { expr, alias: Ident::new("array_agg") }
+    };
+    let mut query = query;
+    match value_of_each_row(&query) {
+        Some(value) => {
+            query.order_by = None;
+            if let SetExpr::Select(select) = query.body.as_mut() {
+                select.projection = vec![collected(value)];
+            }
+        }
+        None => query = over(query, collected(column_of(NAME)), &[NAME.to_owned()]),
+    }
+    let all = Expr::Subquery(Box::new(query));
     let compared = call(function, vec![value, all.clone()]);
     let without_rows = Expr::Case {
         case_token: AttachedToken::empty(),
@@ -218,6 +262,20 @@ pub(super) fn compared(function: &str, value: Expr, query: Query, without_rows: 
         else_result: None,
     };
     Ok(call("coalesce", vec![compared, without_rows]))
+}
+
+/// The value of a query's list, if it has one for each row of its tables and condition. Then the query may name columns around it.
+fn value_of_each_row(query: &Query) -> Option<Expr> {
+    let SetExpr::Select(select) = query.body.as_ref() else { return None };
+    let is_plain = query.with.is_none() && query.limit_clause.is_none() && query.fetch.is_none();
+    match select.projection.as_slice() {
+        [SelectItem::UnnamedExpr(value) | SelectItem::ExprWithAlias { expr: value, .. }]
+            if is_plain && has_each_row(select) && is_of_one_row(value) =>
+        {
+            Some(value.clone())
+        }
+        _ => None,
+    }
 }
 
 fn count() -> Expr {

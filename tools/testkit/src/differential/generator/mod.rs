@@ -125,10 +125,14 @@ impl Writer<'_> {
         PLAIN[self.random.random_range(0..PLAIN.len())]
     }
 
-    /// A column that is different in each row of the first relation, or a constant.
+    /// A column that is different in each row of the first relation, or all columns, or a constant.
     fn id(&self) -> String {
         let of_id = |column: &&ScopeColumn| column.sql == "id" || column.sql.ends_with(".id");
-        self.scope.iter().find(of_id).map_or("1".to_owned(), |column| column.sql.clone())
+        if let Some(column) = self.scope.iter().find(of_id) {
+            return column.sql.clone();
+        }
+        let all: Vec<&str> = self.scope.iter().map(|column| column.sql.as_str()).collect();
+        if all.is_empty() { "1".to_owned() } else { all.join(", ") }
     }
 
     fn name(&mut self) -> String {
