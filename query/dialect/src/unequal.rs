@@ -41,7 +41,16 @@ fn of_node(node: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     }
 }
 
+/// Whether an expression has a subquery that names columns around it. Most plans have none.
+fn has_subquery(expression: &Expr) -> Result<bool> {
+    let is_it = |part: &Expr| matches!(part, Expr::ScalarSubquery(query) if !query.outer_ref_columns.is_empty());
+    expression.exists(|part| Ok(is_it(part)))
+}
+
 fn of_projection(projection: Projection) -> Result<Transformed<LogicalPlan>> {
+    if !projection.expr.iter().map(has_subquery).collect::<Result<Vec<_>>>()?.contains(&true) {
+        return Ok(Transformed::no(LogicalPlan::Projection(projection)));
+    }
     let names = NamePreserver::new(&LogicalPlan::Projection(projection.clone()));
     let mut values = Values::over(&projection.input);
     let expressions = projection.expr.iter().map(|expression| {
@@ -56,6 +65,9 @@ fn of_projection(projection: Projection) -> Result<Transformed<LogicalPlan>> {
 }
 
 fn of_filter(filter: Filter) -> Result<Transformed<LogicalPlan>> {
+    if !has_subquery(&filter.predicate)? {
+        return Ok(Transformed::no(LogicalPlan::Filter(filter)));
+    }
     let mut values = Values::over(&filter.input);
     let condition = values.taken(filter.predicate.clone())?;
     if values.count == 0 {

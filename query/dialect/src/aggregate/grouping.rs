@@ -22,8 +22,11 @@ impl AnalyzerRule for GroupingArguments {
 }
 
 fn of_node(node: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
-    let LogicalPlan::Aggregate(Aggregate { input, group_expr, aggr_expr, schema, .. }) = node else {
-        return Ok(Transformed::no(node));
+    let is_grouping = |part: &Expr| Ok(matches!(part, Expr::AggregateFunction(call) if call.func.name() == "grouping"));
+    let asks = |aggregate: &Expr| aggregate.exists(is_grouping).unwrap_or(true);
+    let Aggregate { input, group_expr, aggr_expr, schema, .. } = match node {
+        LogicalPlan::Aggregate(aggregate) if aggregate.aggr_expr.iter().any(asks) => aggregate,
+        other => return Ok(Transformed::no(other)),
     };
     let groups: Vec<&Expr> = group_expr
         .iter()

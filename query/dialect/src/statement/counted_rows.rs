@@ -51,13 +51,21 @@ pub(super) fn counted(query: &mut Query) -> Result<()> {
             each_part(&mut key.expr, &mut count)?;
         }
     }
+    mark_tables(select, &marked)
+}
+
+/// Puts the column that says that a row is there to the tables with these names.
+///
+/// # Errors
+/// A `*` would show it.
+pub(super) fn mark_tables(select: &mut Select, marked: &[String]) -> Result<()> {
     let shows_all = |item: &SelectItem| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..));
     if !marked.is_empty() && select.projection.iter().any(shows_all) {
-        let message = "* beside a count of the rows of an outer join is not supported";
+        let message = "* beside rows of an outer join as values is not supported";
         return Err(SqlError::not_supported(message).with_hint("Name the columns.").into());
     }
     for table in &mut select.from {
-        mark_in(table, &marked);
+        mark_in(table, marked);
     }
     Ok(())
 }
@@ -115,10 +123,16 @@ fn name_of(factor: &TableFactor) -> Option<String> {
     }
 }
 
-/// Puts the column that says that a row is there to the tables with these names.
-pub(super) fn mark_in(table: &mut TableWithJoins, marked: &[String]) {
+/// Whether a table has the column already.
+fn is_marked(factor: &TableFactor) -> bool {
+    let TableFactor::Derived { subquery, .. } = factor else { return false };
+    let SetExpr::Select(select) = subquery.body.as_ref() else { return false };
+    matches!(select.projection.last(), Some(SelectItem::ExprWithAlias { alias, .. }) if alias.value == mark())
+}
+
+fn mark_in(table: &mut TableWithJoins, marked: &[String]) {
     let factors = std::iter::once(&mut table.relation).chain(table.joins.iter_mut().map(|join| &mut join.relation));
-    for factor in factors {
+    for factor in factors.filter(|factor| !is_marked(factor)) {
         let Some(name) = name_of(factor).filter(|name| marked.contains(name)) else { continue };
         let alias = match &*factor {
             TableFactor::Table { alias: Some(alias), .. } | TableFactor::Derived { alias: Some(alias), .. } => {
@@ -133,6 +147,21 @@ pub(super) fn mark_in(table: &mut TableWithJoins, marked: &[String]) {
             && let SetExpr::Select(select) = subquery.body.as_mut()
         {
             select.projection.insert(0, SelectItem::Wildcard(WildcardAdditionalOptions::default()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{context, rows, state_of};
+
+    #[test]
+    fn what_would_show_the_column_is_refused() {
+        let context = context();
+        let from = "FROM (VALUES (1)) t (x) LEFT JOIN (SELECT 2 AS x) u ON u.x = t.x";
+        for list in ["*, row_to_json(u)", "u.*, row_to_json(u)", "*, count(u.*) OVER ()", "count(DISTINCT u.*)"] {
+            let error = rows(&context, &format!("SELECT {list} {from}")).unwrap_err();
+            assert_eq!(state_of(&error), "0A000", "{list}");
         }
     }
 }

@@ -352,7 +352,7 @@ fn over_rows(name: &str, mut function: Function) -> Result<Expr> {
     })))
 }
 
-/// The bounds of a series of times in the type of the series: a date is none.
+/// The bounds of a series in the type of its values: a series between dates is one of times with time zone (PostgreSQL 15, 9.25).
 fn with_bounds(arguments: Vec<Expr>) -> Vec<Expr> {
     let is_parameter =
         |argument: &Expr| matches!(argument, Expr::Value(value) if matches!(value.value, Value::Placeholder(_)));

@@ -45,7 +45,7 @@ pub(super) fn as_value(expression: &mut Expr) {
         return;
     }
     let Some(keys) = keys.map(|keys| in_order(keys, &[(value.clone(), name.clone())])) else { return };
-    let Ok(place) = u32::try_from(skipped + 1) else { return };
+    let Some(place) = u32::try_from(skipped).ok().and_then(|skipped| skipped.checked_add(1)) else { return };
     let all = Expr::Nested(Box::new(call("array_agg", vec![value], keys, None)));
     let subscript = Subscript::Index { index: number(u64::from(place)) };
     let first = Expr::CompoundFieldAccess { root: Box::new(all), access_chain: vec![AccessExpr::Subscript(subscript)] };
@@ -77,6 +77,10 @@ pub(super) fn as_rows(factor: &mut TableFactor) {
         return;
     }
     let keys = in_order(keys, &items);
+    let values = items.iter().map(|(value, _)| value).chain(keys.iter().map(|key| &key.expr));
+    if values.chain(groups).chain(&select.having).any(|value| names_other(value, &own)) {
+        return;
+    }
     let key = |place: usize| format!("key {place}{MARK}first");
     let number_name = format!("number{MARK}first");
     inner.selection = others;
@@ -228,13 +232,11 @@ fn tables_of(select: &Select) -> Vec<String> {
 /// Whether a SELECT names a column of a table that it does not have.
 fn names_others(select: &Select) -> bool {
     let own = tables_of(select);
-    let mut select = select.clone();
     let of_list = select.projection.iter().any(|item| match item {
         SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => names_other(expr, &own),
         _ => false,
     });
-    let condition = select.selection.take();
-    of_list || condition.is_some_and(|condition| names_other(&condition, &own)) || in_joins(&select, &own)
+    of_list || select.selection.as_ref().is_some_and(|condition| names_other(condition, &own)) || in_joins(select, &own)
 }
 
 fn in_joins(select: &Select, own: &[String]) -> bool {
@@ -337,4 +339,21 @@ fn call(name: &str, arguments: Vec<Expr>, keys: Vec<OrderByExpr>, over: Option<W
         over,
         within_group: Vec::new(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{context, rows};
+
+    #[test]
+    fn rows_that_nobody_can_count_are_an_error() {
+        let context = context();
+        for offset in ["4294967295", "9223372036854775807", "18446744073709551615"] {
+            let value =
+                format!("SELECT u.y FROM (VALUES (1)) u (y) WHERE u.y = t.x ORDER BY 1 OFFSET {offset} LIMIT 1");
+            assert!(rows(&context, &format!("SELECT ({value}) FROM (VALUES (1)) t (x)")).is_err(), "{offset}");
+        }
+        let other = "SELECT abs(u.y - t.x) AS d FROM (VALUES (1)) u (y) WHERE u.y = t.x ORDER BY u.y - t.x LIMIT 1";
+        assert!(rows(&context, &format!("SELECT d FROM (VALUES (1)) t (x), LATERAL ({other}) l")).is_err());
+    }
 }

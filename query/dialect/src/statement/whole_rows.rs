@@ -12,7 +12,7 @@
 //! before a table.
 
 use super::calls::{call, function_name};
-use super::counted_rows::{made_up, mark, mark_in};
+use super::counted_rows::{made_up, mark, mark_tables};
 use super::level::each_part;
 use super::names::{folded, name_items};
 use super::row_functions::quoted;
@@ -142,10 +142,7 @@ pub(super) fn written_out(query: &mut Query, known: &Known) -> Result<()> {
             each_part(&mut key.expr, |part| rows.write_out(part))?;
         }
     }
-    for table in &mut select.from {
-        mark_in(table, &rows.marked);
-    }
-    Ok(())
+    mark_tables(select, &rows.marked)
 }
 
 /// The tables of a SELECT.
