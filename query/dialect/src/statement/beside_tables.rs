@@ -159,7 +159,8 @@ impl Visitor for NamedColumns {
     }
 }
 
-fn factors(table: &TableWithJoins) -> impl Iterator<Item = &TableFactor> {
+/// The tables of an element of FROM.
+pub(super) fn factors(table: &TableWithJoins) -> impl Iterator<Item = &TableFactor> {
     std::iter::once(&table.relation).chain(table.joins.iter().map(|join| &join.relation))
 }
 

@@ -8,17 +8,19 @@
 //!
 //! The rows of one `t.a` are those with `u.a = t.a`, so they are numbered without it. What has another condition on `t` stays as it is.
 
+use super::beside_tables::factors;
 use super::cardinality::{has_window, is_of_several, returns_rows};
 use super::level::each_part;
 use super::names::{MARK, folded, name_items};
 use super::row_functions::quoted;
 use super::selects::{column_of, over};
-use super::subqueries::has_each_row;
+use super::stars::constraint_of;
+use super::subqueries::{has_each_row, whole_number};
 use datafusion::sql::sqlparser::ast::{
     AccessExpr, BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArgumentList, FunctionArguments, GroupByExpr, Ident, JoinConstraint, JoinOperator, LimitClause, ObjectName,
-    OrderByExpr, OrderByKind, Query, Select, SelectItem, SetExpr, Subscript, TableFactor, Value, Visit, Visitor,
-    WindowSpec, WindowType,
+    FunctionArgumentList, FunctionArguments, GroupByExpr, Ident, JoinConstraint, LimitClause, ObjectName, OrderByExpr,
+    OrderByKind, Query, Select, SelectItem, SetExpr, Subscript, TableFactor, Value, Visit, Visitor, WindowSpec,
+    WindowType,
 };
 use std::ops::ControlFlow;
 
@@ -135,26 +137,19 @@ fn rows_of(query: &Query) -> Option<Rows> {
     if query.with.is_some() || !query.locks.is_empty() {
         return None;
     }
-    let whole = |number: &Expr| match number {
-        Expr::Value(value) => match &value.value {
-            Value::Number(digits, _) => digits.parse::<u64>().ok(),
-            _ => None,
-        },
-        _ => None,
-    };
     let of_fetch = match &query.fetch {
         None => None,
         Some(fetch) if fetch.with_ties || fetch.percent => return None,
-        Some(fetch) => Some(fetch.quantity.as_ref().map_or(Some(1), whole)?),
+        Some(fetch) => Some(fetch.quantity.as_ref().map_or(Some(1), whole_number)?),
     };
     let (limit, skipped) = match &query.limit_clause {
         None => (None, 0),
         Some(LimitClause::LimitOffset { limit, offset, limit_by }) if limit_by.is_empty() => {
             let limit = match limit {
-                Some(limit) => Some(whole(limit)?),
+                Some(limit) => Some(whole_number(limit)?),
                 None => None,
             };
-            (limit, offset.as_ref().map_or(Some(0), |offset| whole(&offset.value))?)
+            (limit, offset.as_ref().map_or(Some(0), |offset| whole_number(&offset.value))?)
         }
         Some(_) => return None,
     };
@@ -211,22 +206,16 @@ fn value_of(item: &SelectItem) -> Option<(Expr, Ident)> {
 
 /// The names of the tables of a SELECT.
 fn tables_of(select: &Select) -> Vec<String> {
-    let factors = select
-        .from
-        .iter()
-        .flat_map(|table| std::iter::once(&table.relation).chain(table.joins.iter().map(|join| &join.relation)));
-    factors
-        .filter_map(|factor| match factor {
-            TableFactor::Table { alias: Some(alias), .. }
-            | TableFactor::Derived { alias: Some(alias), .. }
-            | TableFactor::UNNEST { alias: Some(alias), .. }
-            | TableFactor::Function { alias: Some(alias), .. } => Some(folded(&alias.name)),
-            TableFactor::Table { name, .. } | TableFactor::Function { name, .. } => {
-                name.0.last()?.as_ident().map(folded)
-            }
-            _ => None,
-        })
-        .collect()
+    let all = select.from.iter().flat_map(factors);
+    all.filter_map(|factor| match factor {
+        TableFactor::Table { alias: Some(alias), .. }
+        | TableFactor::Derived { alias: Some(alias), .. }
+        | TableFactor::UNNEST { alias: Some(alias), .. }
+        | TableFactor::Function { alias: Some(alias), .. } => Some(folded(&alias.name)),
+        TableFactor::Table { name, .. } | TableFactor::Function { name, .. } => name.0.last()?.as_ident().map(folded),
+        _ => None,
+    })
+    .collect()
 }
 
 /// Whether a SELECT names a column of a table that it does not have.
@@ -241,16 +230,7 @@ fn names_others(select: &Select) -> bool {
 
 fn in_joins(select: &Select, own: &[String]) -> bool {
     let joins = select.from.iter().flat_map(|table| &table.joins);
-    joins.into_iter().any(|join| match &join.join_operator {
-        JoinOperator::Join(JoinConstraint::On(on))
-        | JoinOperator::Inner(JoinConstraint::On(on))
-        | JoinOperator::Left(JoinConstraint::On(on))
-        | JoinOperator::LeftOuter(JoinConstraint::On(on))
-        | JoinOperator::Right(JoinConstraint::On(on))
-        | JoinOperator::RightOuter(JoinConstraint::On(on))
-        | JoinOperator::FullOuter(JoinConstraint::On(on)) => names_other(on, own),
-        _ => false,
-    })
+    joins.into_iter().any(|join| matches!(constraint_of(join), Some(JoinConstraint::On(on)) if names_other(on, own)))
 }
 
 /// Whether an expression names a column with a table that is not among these.

@@ -68,6 +68,13 @@ pub(super) fn after_join(mut parts: Vec<Part>, join: &Join) -> Result<Vec<Part>>
 
 /// How a join merges columns.
 pub(super) fn merged(join: &Join) -> Option<&JoinConstraint> {
+    let merges =
+        |constraint: &&JoinConstraint| matches!(constraint, JoinConstraint::Using(_) | JoinConstraint::Natural);
+    constraint_of(join).filter(merges)
+}
+
+/// How a join finds its rows.
+pub(super) fn constraint_of(join: &Join) -> Option<&JoinConstraint> {
     match &join.join_operator {
         JoinOperator::Join(constraint)
         | JoinOperator::Inner(constraint)
@@ -75,10 +82,7 @@ pub(super) fn merged(join: &Join) -> Option<&JoinConstraint> {
         | JoinOperator::LeftOuter(constraint)
         | JoinOperator::Right(constraint)
         | JoinOperator::RightOuter(constraint)
-        | JoinOperator::FullOuter(constraint) => match constraint {
-            JoinConstraint::Using(_) | JoinConstraint::Natural => Some(constraint),
-            JoinConstraint::On(_) | JoinConstraint::None => None,
-        },
+        | JoinOperator::FullOuter(constraint) => Some(constraint),
         _ => None,
     }
 }

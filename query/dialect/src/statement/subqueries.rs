@@ -171,22 +171,26 @@ pub(super) fn exists(mut query: Query) -> Expr {
     Expr::Subquery(Box::new(query))
 }
 
-/// How many rows a limit leaves out before it shows some. `None` for what shows none, or is not known.
-pub(super) fn rows_skipped(limit: Option<&LimitClause>) -> Option<u64> {
-    let number = |number: &Expr| match number {
+/// A constant whole number that is not negative.
+pub(super) fn whole_number(constant: &Expr) -> Option<u64> {
+    match constant {
         Expr::Value(value) => match &value.value {
-            Value::Number(digits, _) => digits.parse::<u64>().ok(),
+            Value::Number(digits, _) => digits.parse().ok(),
             _ => None,
         },
         _ => None,
-    };
+    }
+}
+
+/// How many rows a limit leaves out before it shows some. `None` for what shows none, or is not known.
+pub(super) fn rows_skipped(limit: Option<&LimitClause>) -> Option<u64> {
     match limit {
         None => Some(0),
         Some(LimitClause::LimitOffset { limit, offset, limit_by }) if limit_by.is_empty() => {
             if let Some(limit) = limit {
-                number(limit).filter(|most| *most > 0)?;
+                whole_number(limit).filter(|most| *most > 0)?;
             }
-            offset.as_ref().map_or(Some(0), |offset| number(&offset.value))
+            offset.as_ref().map_or(Some(0), |offset| whole_number(&offset.value))
         }
         Some(_) => None,
     }

@@ -11,6 +11,7 @@
 //! The columns are known where they are written: those of a subquery, of a common table expression, of VALUES. A column has the name
 //! before a table.
 
+use super::beside_tables::factors;
 use super::calls::{call, function_name};
 use super::counted_rows::{made_up, mark, mark_tables};
 use super::level::each_part;
@@ -61,10 +62,8 @@ impl Known {
                 Some((1..=values.rows.first()?.len()).map(|place| format!("column{place}")).collect())
             }
             SetExpr::Select(select) => {
-                let factors = select.from.iter().flat_map(|table| {
-                    std::iter::once(&table.relation).chain(table.joins.iter().map(|join| &join.relation))
-                });
-                let tables: Vec<Table> = factors.map(|factor| self.of_factor(factor)).collect::<Option<_>>()?;
+                let tables: Vec<Table> =
+                    select.from.iter().flat_map(factors).map(|factor| self.of_factor(factor)).collect::<Option<_>>()?;
                 // A column that a join merges stands in one place only.
                 let is_joined = select.from.iter().any(|table| !table.joins.is_empty());
                 let mut all = Vec::new();
@@ -123,11 +122,8 @@ fn renamed(columns: Option<Vec<String>>, alias: Option<&TableAlias>) -> Option<V
 /// Writes the rows out that a query uses as values. Nothing of it is rewritten yet, but columns have names.
 pub(super) fn written_out(query: &mut Query, known: &Known) -> Result<()> {
     let SetExpr::Select(select) = query.body.as_mut() else { return Ok(()) };
-    let factors = select
-        .from
-        .iter()
-        .flat_map(|table| std::iter::once(&table.relation).chain(table.joins.iter().map(|join| &join.relation)));
-    let tables: Option<Vec<Table>> = factors.map(|factor| known.of_factor(factor)).collect();
+    let tables: Option<Vec<Table>> =
+        select.from.iter().flat_map(factors).map(|factor| known.of_factor(factor)).collect();
     let mut rows = Rows { tables: tables.unwrap_or_default(), made_up: made_up(select), marked: Vec::new() };
     for item in &mut select.projection {
         if let SelectItem::UnnamedExpr(expression) | SelectItem::ExprWithAlias { expr: expression, .. } = item {
