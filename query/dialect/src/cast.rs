@@ -228,6 +228,11 @@ fn call(evaluate: Evaluate, value: Expr, from: &DataType, to: FieldRef) -> Expr 
     Expr::ScalarFunction(ScalarFunction::new_udf(Arc::new(ScalarUDF::new_from_impl(function)), vec![value]))
 }
 
+/// The field that a cast by a rule makes, if the call is one.
+pub(crate) fn target(call: &ScalarFunction) -> Option<&Field> {
+    call.func.inner().downcast_ref::<CastFunction>().map(|cast| cast.to.as_ref())
+}
+
 /// Whether it is a date, a time of day or an interval in a unit that PostgreSQL does not have.
 fn is_of_other_unit(data_type: &DataType) -> bool {
     match PgType::of(data_type) {

@@ -5,7 +5,8 @@
 //! plan ─▶ OfParts: casts of parts that have another type ─▶ types are coerced ─▶ Casts
 //! ```
 //!
-//! The common type of whole numbers and numerics is that which the engine finds, and is PostgreSQL's.
+//! Numerics of several scales become one of the largest scale: the engine finds no common type for two that need more than 76 digits
+//! together. The common type of whole numbers is that which the engine finds, and is PostgreSQL's.
 
 use crate::cast::recomputed;
 use crate::function::common;
@@ -93,19 +94,20 @@ fn wanted(parts: &[Part]) -> Option<DataType> {
             _ => None,
         })
         .collect();
-    let first = PgType::of(known.first()?);
-    let differ = known.iter().any(|other| PgType::of(other) != first);
+    let first = known.first()?;
+    let differ = known.iter().any(|other| PgType::of(other) != PgType::of(first));
     let has_text = parts.iter().any(|part| matches!(part, Part::Text));
-    if !differ && !has_text {
+    let has_scales = PgType::of(first) == PgType::Numeric && known.iter().any(|other| other != first);
+    if !differ && !has_text && !has_scales {
         return None;
     }
     if known.iter().any(|known| !is_plain(&PgType::of(known))) {
         return None;
     }
-    let data_type = if differ { common(&known)? } else { known.first()?.clone() };
+    let data_type = if differ || has_scales { common(&known)? } else { first.clone() };
     match PgType::of(&data_type) {
-        PgType::Int2 | PgType::Int4 | PgType::Int8 | PgType::Numeric if !has_text => None,
-        PgType::Numeric => Some(PgType::Numeric.arrow()),
+        PgType::Int2 | PgType::Int4 | PgType::Int8 if !has_text => None,
+        PgType::Numeric if has_text => common(&[data_type, PgType::Numeric.arrow()]),
         _ => Some(data_type),
     }
 }
@@ -115,12 +117,12 @@ fn is_plain(known: &PgType) -> bool {
     !matches!(known, PgType::Text | PgType::Array(_) | PgType::Other | PgType::Unknown)
 }
 
-/// Whether a part is cast to the common type. A numeric keeps its digits.
+/// Whether a part is cast to the common type.
 fn is_cast(part: &Part, to: &DataType) -> bool {
     match part {
         Part::Text => true,
         Part::Unknown => false,
-        Part::Of(data_type) => data_type != to && PgType::of(to) != PgType::Numeric,
+        Part::Of(data_type) => data_type != to,
     }
 }
 
@@ -353,6 +355,8 @@ fn of_exception(join: LogicalPlan) -> Result<LogicalPlan> {
                 let are_plain = is_plain(&PgType::of(one)) && is_plain(&PgType::of(other));
                 are_plain.then(|| common(&[one.clone(), other.clone()])).flatten().as_ref().map(unmarked)
             }
+            // Numerics of any scales are compared as they are, and the rows keep their digits.
+            (Part::Of(one), Part::Of(_)) if PgType::of(one) == PgType::Numeric => None,
             _ => wanted(&parts).as_ref().map(unmarked),
         };
         for (side, part) in parts.iter().enumerate() {

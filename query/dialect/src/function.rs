@@ -49,6 +49,8 @@ pub(crate) enum Returns {
     Of(fn() -> PgType),
     /// That of an argument.
     SameAs(usize),
+    /// That of an argument, called as the argument is.
+    Itself(usize),
     /// The element of an array argument.
     ElementOf(usize),
     /// An array of what an argument is.
@@ -491,7 +493,7 @@ impl ScalarUDFImpl for Function {
         let arguments = Arguments { types: coerced.iter().collect(), constants: args.scalar_arguments };
         let data_type = match form.returns {
             Returns::Of(data_type) => data_type().arrow(),
-            Returns::SameAs(argument) => coerced[argument].clone(),
+            Returns::SameAs(argument) | Returns::Itself(argument) => coerced[argument].clone(),
             Returns::ElementOf(argument) => match &coerced[argument] {
                 DataType::List(element) => element.data_type().clone(),
                 other => other.clone(),
@@ -515,6 +517,7 @@ impl ScalarUDFImpl for Function {
         let field = Field::new(self.name, data_type, true);
         Ok(Arc::new(match form.returns {
             Returns::SameAs(argument) => varchar::same_as(field, &args.arg_fields[argument]),
+            Returns::Itself(argument) => field.with_metadata(args.arg_fields[argument].metadata().clone()),
             Returns::ElementOf(argument) => varchar::element_of(field, &args.arg_fields[argument]),
             Returns::ArrayOf(argument) => varchar::array_of_marked(field, &args.arg_fields[argument]),
             _ => field,

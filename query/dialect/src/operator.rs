@@ -48,6 +48,7 @@ impl ExprPlanner for Operators {
         let mut operands = [left, right];
         give_type(function, &mut operands, &mut types);
         null_of_same_type(function, &mut operands, &mut types);
+        text_as_array(function, &mut operands, &mut types);
         let are_known = types.iter().all(|operand| PgType::of(operand) != PgType::Unknown);
         if !are_known || !function.has_form_for(&types) || function.leaves(&operands) {
             let [left, right] = operands;
@@ -118,6 +119,19 @@ fn null_of_same_type(function: &Function, operands: &mut [Expr; 2], types: &mut 
         if let Ok(null) = ScalarValue::try_new_null(&becomes) {
             operands[place] = Expr::Literal(null, None);
             types[place] = becomes;
+        }
+    }
+}
+
+/// A constant text that is put to an array is one (PostgreSQL 15, 10.2, rule 2a).
+fn text_as_array(function: &Function, operands: &mut [Expr; 2], types: &mut [DataType; 2]) {
+    for place in 0..2 {
+        let is_text = matches!(&operands[place], Expr::Literal(value, None) if value.data_type().is_string());
+        let other = &types[1 - place];
+        if is_text && function.symbol() == "||" && matches!(PgType::of(other), PgType::Array(_)) {
+            let text = std::mem::take(&mut operands[place]);
+            operands[place] = Expr::Cast(Cast::new(Box::new(text), other.clone()));
+            types[place] = other.clone();
         }
     }
 }

@@ -2,6 +2,9 @@
 //!
 //! A whole number has none after the point, and a numeric keeps its own. Of a constant text they are counted. For all other values
 //! the column has [`OPEN_SCALE`] digits.
+//!
+//! In the first rows of a recursive query, whose types are those of all rows, a numeric has them too: later rows need more than a
+//! constant there.
 
 use crate::SqlError;
 use crate::call::Call;
@@ -12,9 +15,17 @@ use arrow_array::{ArrayRef, new_null_array};
 use arrow_schema::DataType;
 use datafusion::common::Result;
 
-/// What the cast is rewritten to.
+/// A numeric with [`OPEN_SCALE`] digits after the point, and every other value as it is.
+pub(crate) const OPEN: &str = "to_open_numeric";
+
+/// What the cast is rewritten to, and what is put around values of first rows.
 pub(crate) fn functions() -> Vec<Function> {
-    vec![Function::new("to_numeric_type", vec![Form::new(vec![Takes::Any], Returns::Computed(result), evaluate)])]
+    let numeric = Form::new(vec![Takes::Exactly(PgType::Numeric)], Returns::Of(|| PgType::Numeric), evaluate);
+    let other = Form::new(vec![Takes::Any], Returns::Itself(0), |call| Ok(ArrayRef::clone(call.any(0).array())));
+    vec![
+        Function::new("to_numeric_type", vec![Form::new(vec![Takes::Any], Returns::Computed(result), evaluate)]),
+        Function::new(OPEN, vec![numeric, other]),
+    ]
 }
 
 fn result(arguments: &Arguments<'_>) -> Result<DataType> {

@@ -5,6 +5,7 @@
 //! text, `min` and `max` as well. In a condition nobody sees it, and there a cast is none, so that files are still selected by the
 //! column beneath.
 
+use crate::cast::target;
 use crate::types::{PgType, TYPE_KEY, array_of};
 use arrow_schema::{DataType, Field, FieldRef};
 use datafusion::common::{Column, DFSchema, Result};
@@ -17,17 +18,25 @@ pub(crate) const VARCHAR: &str = "character varying";
 /// The mark of an array of them.
 pub(crate) const VARCHARS: &str = "character varying[]";
 
+/// The name of the field of a cast to text that is written: what it makes of a constant has a type.
+pub(crate) const WRITTEN: &str = "text";
+
 /// The type as which a cast's SQL type is planned, if it is one of these.
 pub(crate) fn planned(sql_type: &SqlType) -> Option<FieldRef> {
     match sql_type {
+        SqlType::Text => Some(Arc::new(Field::new(WRITTEN, DataType::Utf8View, true))),
         SqlType::Varchar(None) | SqlType::CharacterVarying(None) | SqlType::CharVarying(None) => {
             Some(marked(DataType::Utf8View, VARCHAR))
         }
-        SqlType::Array(ArrayElemTypeDef::SquareBracket(element, None)) => match planned(element)?.data_type() {
-            DataType::Utf8View => Some(marked(array_of(DataType::Utf8View), VARCHARS)),
+        SqlType::Array(ArrayElemTypeDef::SquareBracket(element, None)) => {
             // The type does not tell the number of dimensions.
-            dimensions => Some(marked(array_of(dimensions.clone()), VARCHARS)),
-        },
+            let element = planned(element)?;
+            let array = array_of(element.data_type().clone());
+            Some(match mark_of(&element) {
+                Some(_) => marked(array, VARCHARS),
+                None => Arc::new(Field::new(WRITTEN, array, true)),
+            })
+        }
         _ => None,
     }
 }
@@ -81,7 +90,8 @@ pub(crate) fn in_condition(cast: Cast, schema: &DFSchema) -> Expr {
     }
 }
 
-/// The field of an expression whose type is that of its first part that has one, if that part is marked, or a `json`.
+/// The field of an expression whose type is that of its first part that has one, if it is not called as that part is: `json`, or one
+/// of these.
 pub(crate) fn kept(expression: &Expr, schema: &DFSchema) -> Option<FieldRef> {
     let (parts, is_array): (Vec<&Expr>, bool) = match expression {
         Expr::Case(case) => {
@@ -91,7 +101,12 @@ pub(crate) fn kept(expression: &Expr, schema: &DFSchema) -> Option<FieldRef> {
         }
         Expr::ScalarFunction(call) => match call.name() {
             "coalesce" | "greatest" | "least" => (call.args.iter().collect(), false),
-            "make_array" => (call.args.iter().collect(), true),
+            "make_array" | "array_append" | "array_prepend" | "array_cat" | "array_remove" | "array_replace" => {
+                (call.args.iter().collect(), true)
+            }
+            "||" if matches!(PgType::of(&expression.get_type(schema).ok()?), PgType::Array(_)) => {
+                (call.args.iter().collect(), true)
+            }
             _ => return None,
         },
         _ => return None,
@@ -101,19 +116,25 @@ pub(crate) fn kept(expression: &Expr, schema: &DFSchema) -> Option<FieldRef> {
         return None;
     }
     let (_, field) = first.to_field(schema).ok()?;
-    let known = match field.metadata().get(TYPE_KEY)?.as_str() {
-        json @ ("json" | "jsonb") if !is_array => json,
-        _ => mark_of(&field)?,
+    let wanted = match any_mark(&field) {
+        Some(json @ ("json" | "jsonb")) if !is_array => Some(json),
+        _ => mark_of(&field).map(|mark| if is_array { VARCHARS } else { mark }),
     };
-    Some(marked(expression.get_type(schema).ok()?, if is_array { VARCHARS } else { known }))
+    let (_, made) = expression.to_field(schema).ok()?;
+    if any_mark(&made) == wanted {
+        return None;
+    }
+    Some(Arc::new(with_mark(Field::new("", expression.get_type(schema).ok()?, true), wanted)))
 }
 
 /// Whether it is a constant without a type, which the engine may have cast.
 fn is_unknown(expression: &Expr) -> bool {
+    let is_unwritten = |to: &Field| mark_of(to).is_none() && to.name() != WRITTEN;
     match expression {
         Expr::Literal(_, metadata) => metadata.is_none(),
         Expr::Alias(alias) => is_unknown(&alias.expr),
-        Expr::Cast(cast) => mark_of(&cast.field).is_none() && is_unknown(&cast.expr),
+        Expr::Cast(cast) => is_unwritten(&cast.field) && is_unknown(&cast.expr),
+        Expr::ScalarFunction(call) => target(call).is_some_and(is_unwritten) && call.args.iter().all(is_unknown),
         Expr::Placeholder(_) => true,
         _ => false,
     }

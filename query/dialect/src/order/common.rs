@@ -13,6 +13,7 @@ use crate::cast::recomputed;
 use crate::comparison::is_comparison;
 use crate::function::common;
 use crate::types::{PgType, array_of};
+use crate::varchar;
 use arrow_schema::DataType;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
@@ -249,11 +250,12 @@ fn of_list(value: &Expr, list: Vec<Expr>, schema: &DFSchema) -> (Vec<Expr>, bool
     }
 }
 
-/// A constant that is cast to a type of its kind.
+/// A constant that is cast to a type of its kind. One whose cast to text is written stays so, as that gives it a type.
 fn constant(cast: Cast) -> Transformed<Expr> {
     let to = cast.field.data_type();
     if let Expr::Literal(value, metadata) = cast.expr.as_ref()
         && cast.field.metadata().is_empty()
+        && cast.field.name() != varchar::WRITTEN
         && ((value.data_type().is_integer() && to.is_integer()) || (value.data_type().is_string() && to.is_string()))
         && let Ok(value) = value.cast_to(to)
     {
@@ -376,6 +378,12 @@ fn of_comparison(types: &[DataType]) -> Option<DataType> {
     let has_float = known.iter().any(|of| matches!(of, PgType::Float4 | PgType::Float8));
     if has_float && known.iter().all(is_number) && known.windows(2).any(|pair| pair[0] != pair[1]) {
         return Some(DataType::Float64);
+    }
+    let is_wide = |data_type: &DataType| matches!(data_type, DataType::Decimal256(..));
+    let numerics = || types.iter().filter(|data_type| PgType::of(data_type) == PgType::Numeric);
+    if known.iter().all(is_number) && numerics().any(is_wide) && !numerics().all(is_wide) {
+        let numbers: Vec<DataType> = types.iter().filter(|other| is_number(&PgType::of(other))).cloned().collect();
+        return common(&numbers);
     }
     of_times(&known)
 }

@@ -23,6 +23,7 @@ mod named_arguments;
 mod names;
 mod precedence;
 mod queries;
+mod recursive;
 mod row_functions;
 mod rows;
 mod same_names;
@@ -116,6 +117,7 @@ impl VisitorMut for Rewriting {
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Self::Break> {
         values::rows_with_subqueries(&mut query.body);
+        flow(recursive::typed(query))?;
         sorted::kept(query);
         flow(beside_tables::put(query))?;
         self.known.enter(query);

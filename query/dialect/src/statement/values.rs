@@ -1,7 +1,8 @@
 //! The rows and columns of VALUES.
 //!
 //! - Rows with subqueries are SELECTs in a UNION ALL, since the engine's VALUES take none.
-//! - A `character varying` beside other texts is a text, since the engine takes columns of one kind only.
+//! - Texts of a column are all `character varying` or none is, as the first that is no constant is: the engine takes columns of one kind
+//!   only.
 //! - A constant text beside values of another type is one of that type, since the engine has no common type of both.
 //! - The engine casts rows to a type that they have in common, which is not always PostgreSQL's ([`OfParts`]). A cast that is
 //!   written is written twice, so that it is not taken for one of the engine's.
@@ -65,7 +66,7 @@ fn has_subquery(part: &impl Visit) -> bool {
     part.visit(&mut Queries).is_break()
 }
 
-/// Makes texts of those casts to `character varying` that do not stand in every row, and writes other casts twice.
+/// Makes texts of one kind where casts to `character varying` do not stand in every row, and writes other casts twice.
 pub(super) fn casts_of_rows(body: &mut SetExpr) {
     match body {
         SetExpr::Values(values) => {
@@ -74,7 +75,9 @@ pub(super) fn casts_of_rows(body: &mut SetExpr) {
                 if of_column().all(is_varchar) || !of_column().any(is_varchar) {
                     continue;
                 }
-                values.rows.iter_mut().filter_map(|row| row.get_mut(column)).for_each(as_text);
+                let are_varchars = of_column().find(|value| !is_constant(value)).is_some_and(is_varchar);
+                let of_column = values.rows.iter_mut().filter_map(|row| row.get_mut(column));
+                of_column.for_each(if are_varchars { as_varchar } else { as_text });
             }
             for column in 0..values.rows.first().map_or(0, |row| row.len()) {
                 let mut types = values.rows.iter().filter_map(|row| row.get(column)).filter_map(type_of);
@@ -102,15 +105,15 @@ fn twice(expression: &mut Expr) {
         _ => return,
     };
     if matches!(written, DataType::Timestamp(..) | DataType::Numeric(_) | DataType::Decimal(_) | DataType::Dec(_)) {
-        let inner = std::mem::replace(expression, Expr::value(Value::Null));
-        *expression = Expr::Cast {
-            kind: CastKind::DoubleColon,
-            expr: Box::new(inner),
-            data_type: written,
-            array: false,
-            format: None,
-        };
+        cast_to(expression, written);
     }
+}
+
+/// Puts a cast around an expression.
+pub(super) fn cast_to(expression: &mut Expr, data_type: DataType) {
+    let value = std::mem::replace(expression, Expr::value(Value::Null));
+    *expression =
+        Expr::Cast { kind: CastKind::DoubleColon, expr: Box::new(value), data_type, array: false, format: None };
 }
 
 fn is_cut(expression: &Expr) -> bool {
@@ -142,14 +145,7 @@ fn type_of(expression: &Expr) -> Option<DataType> {
 fn text_as(expression: &mut Expr, data_type: &DataType) {
     let is_text = matches!(expression, Expr::Value(value) if matches!(value.value, Value::SingleQuotedString(_)));
     if is_text {
-        let text = std::mem::replace(expression, Expr::value(Value::Null));
-        *expression = Expr::Cast {
-            kind: CastKind::DoubleColon,
-            expr: Box::new(text),
-            data_type: data_type.clone(),
-            array: false,
-            format: None,
-        };
+        cast_to(expression, data_type.clone());
     }
 }
 
@@ -158,6 +154,23 @@ fn is_varchar(expression: &Expr) -> bool {
         Expr::Nested(inner) => is_varchar(inner),
         Expr::Cast { data_type: DataType::Varchar(None), .. } => true,
         other => is_cut(other),
+    }
+}
+
+/// Whether it is a constant without a type.
+fn is_constant(expression: &Expr) -> bool {
+    match expression {
+        Expr::Nested(inner) => is_constant(inner),
+        Expr::Value(value) => {
+            matches!(value.value, Value::SingleQuotedString(_) | Value::Null | Value::Placeholder(_))
+        }
+        _ => false,
+    }
+}
+
+fn as_varchar(expression: &mut Expr) {
+    if !is_varchar(expression) {
+        cast_to(expression, DataType::Varchar(None));
     }
 }
 

@@ -163,8 +163,8 @@ pub(super) fn growth_of(name: &str) -> Option<Growth> {
         | "map_keys" | "map_values" => Growth::Elements { steps: PASSED_ON },
         // Texts whose constant arguments become columns.
         "overlay" | "split_part" | "substr_index" | "find_in_set" | "strpos" | "contains" | "starts_with"
-        | "ends_with" | "left" | "right" | "substr" | "greatest" | "least" | "nullif" | "nvl" | "nvl2" | "coalesce"
-        | "array_length" | "union_extract" => Growth::Copies,
+        | "ends_with" | "left" | "right" | "substr" | "greatest" | "least" | "nullif" | "to_open_numeric" | "nvl"
+        | "nvl2" | "coalesce" | "array_length" | "union_extract" => Growth::Copies,
         "ascii" | "bit_length" | "character_length" | "octet_length" | "chr" | "to_hex" | "array_dims"
         | "array_ndims" | "cardinality" | "empty" => Growth::None,
         // A number, a time or a truth value for each row.
