@@ -7,29 +7,21 @@
 //! Also the casts that the engine adds for itself: a text constant beside a time is read as PostgreSQL reads it.
 
 use crate::SqlError;
-use crate::bounds::unbounded;
 use crate::call::Call;
+use crate::cast_call::call;
 use crate::function::Evaluate;
 use crate::types::{PgType, TYPE_KEY, numeric};
-use crate::varchar;
+use crate::{called, varchar};
 use arrow_array::ArrayRef;
 use arrow_schema::{DataType, Field, FieldRef, TimeUnit};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{DFSchema, Result, ScalarValue};
-use datafusion::logical_expr::expr::ScalarFunction;
+use datafusion::common::{DFSchema, Result};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
-use datafusion::logical_expr::interval_arithmetic::Interval;
-use datafusion::logical_expr::preimage::PreimageResult;
-use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::utils::merge_schema;
-use datafusion::logical_expr::{
-    Cast, ColumnarValue, Expr, ExprSchemable, LogicalPlan, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF,
-    ScalarUDFImpl, Signature, Union, Values, Volatility,
-};
+use datafusion::logical_expr::{Cast, Expr, ExprSchemable, LogicalPlan, Union, Values};
 use datafusion::optimizer::AnalyzerRule;
 use std::collections::HashMap;
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// How values of one type become values of another one. The evaluated call has the value as its one argument, as it is (a
@@ -43,9 +35,6 @@ pub(crate) struct CastRule {
     /// The cast.
     pub evaluate: Evaluate,
 }
-
-/// Microseconds of a day.
-const MICROSECONDS_OF_DAY: i64 = 86_400_000_000;
 
 /// Replaces casts by those of PostgreSQL.
 #[derive(Debug)]
@@ -107,11 +96,9 @@ impl Casts {
 
     fn of_node(&self, node: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
         let node = match node {
-            LogicalPlan::Union(union) => {
-                varchar::of_branches(union, |value, from, to| call(as_it_is, value, from, to))?
-            }
+            LogicalPlan::Union(union) => called::of_branches(union, |value, from, to| call(as_it_is, value, from, to))?,
             LogicalPlan::Unnest(unnest) => {
-                varchar::of_elements(unnest, |value, from, to| call(as_it_is, value, from, to))?
+                called::of_elements(unnest, |value, from, to| call(as_it_is, value, from, to))?
             }
             other => other,
         };
@@ -127,13 +114,13 @@ impl Casts {
             let rewritten = expression.transform_up(|part| {
                 Ok(match part {
                     Expr::Cast(cast) if !shows_marks && varchar::mark_of(&cast.field).is_some() => {
-                        match varchar::in_condition(cast, &schema) {
+                        match called::in_condition(cast, &schema) {
                             Expr::Cast(cast) => Transformed::yes(self.of_cast(cast, &schema)?.data),
                             other => Transformed::yes(other),
                         }
                     }
                     Expr::Cast(cast) => self.of_cast(cast, &schema)?,
-                    other => match varchar::kept(&other, &schema).filter(|_| shows_marks) {
+                    other => match called::kept(&other, &schema).filter(|_| shows_marks) {
                         Some(field) => {
                             let data_type = field.data_type().clone();
                             Transformed::yes(call(as_it_is, other, &data_type, field))
@@ -152,7 +139,7 @@ impl Casts {
         .map_data(recomputed)?
         .map_data(|node| match node {
             LogicalPlan::Aggregate(aggregate) => {
-                varchar::of_groups(aggregate, |value, from, to| call(as_it_is, value, from, to))
+                called::of_groups(aggregate, |value, from, to| call(as_it_is, value, from, to))
             }
             other => Ok(other),
         })
@@ -221,18 +208,6 @@ fn of_rows(values: Values) -> Result<Values> {
     Ok(Values { schema: Arc::new(schema), values: rows })
 }
 
-fn call(evaluate: Evaluate, value: Expr, from: &DataType, to: FieldRef) -> Expr {
-    let argument = argument_type(from);
-    let value = if argument == *from { value } else { Expr::Cast(Cast::new(Box::new(value), argument)) };
-    let function = CastFunction { evaluate, to, signature: Signature::any(1, Volatility::Immutable) };
-    Expr::ScalarFunction(ScalarFunction::new_udf(Arc::new(ScalarUDF::new_from_impl(function)), vec![value]))
-}
-
-/// The field that a cast by a rule makes, if the call is one.
-pub(crate) fn target(call: &ScalarFunction) -> Option<&Field> {
-    call.func.inner().downcast_ref::<CastFunction>().map(|cast| cast.to.as_ref())
-}
-
 /// Whether it is a date, a time of day or an interval in a unit that PostgreSQL does not have.
 fn is_of_other_unit(data_type: &DataType) -> bool {
     match PgType::of(data_type) {
@@ -249,16 +224,6 @@ fn as_it_is(call: &Call) -> Result<ArrayRef> {
     Ok(arrow_cast::cast(call.any(0).array(), call.result())?)
 }
 
-/// The type in which a rule takes its value.
-fn argument_type(from: &DataType) -> DataType {
-    match PgType::of(from) {
-        PgType::Numeric => PgType::numeric_of(from),
-        PgType::Interval if matches!(from, DataType::Duration(TimeUnit::Microsecond)) => from.clone(),
-        PgType::Array(_) | PgType::Other | PgType::Unknown => from.clone(),
-        known => known.arrow(),
-    }
-}
-
 impl AnalyzerRule for Casts {
     fn name(&self) -> &str {
         "casts_of_postgresql"
@@ -266,82 +231,5 @@ impl AnalyzerRule for Casts {
 
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
         Ok(plan.transform_up_with_subqueries(|node| self.of_node(node))?.data)
-    }
-}
-
-/// A cast by a rule.
-#[derive(Debug, Clone)]
-struct CastFunction {
-    evaluate: Evaluate,
-    to: FieldRef,
-    signature: Signature,
-}
-
-impl PartialEq for CastFunction {
-    fn eq(&self, other: &Self) -> bool {
-        // A rule is known by its function, and that by the types.
-        std::ptr::fn_addr_eq(self.evaluate, other.evaluate) && self.to == other.to
-    }
-}
-
-impl Eq for CastFunction {}
-
-impl Hash for CastFunction {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.to.hash(state);
-    }
-}
-
-impl ScalarUDFImpl for CastFunction {
-    fn name(&self) -> &str {
-        "cast"
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        Ok(self.to.data_type().clone())
-    }
-
-    fn return_field_from_args(&self, _: ReturnFieldArgs) -> Result<FieldRef> {
-        Ok(Arc::new(self.to.as_ref().clone().with_nullable(true)))
-    }
-
-    fn evaluate_bounds(&self, input: &[&Interval]) -> Result<Interval> {
-        unbounded(self, input)
-    }
-
-    /// A filter by the date of a timestamp is one by the timestamp, by which files are selected.
-    fn preimage(&self, args: &[Expr], literal: &Expr, info: &SimplifyContext) -> Result<PreimageResult> {
-        let ([value], Expr::Literal(ScalarValue::Date32(Some(day)), _)) = (args, literal) else {
-            return Ok(PreimageResult::None);
-        };
-        let DataType::Timestamp(TimeUnit::Microsecond, zone) = info.get_data_type(value)? else {
-            return Ok(PreimageResult::None);
-        };
-        let midnight = |day: i64| {
-            let time = day.checked_mul(MICROSECONDS_OF_DAY)?;
-            Some(ScalarValue::TimestampMicrosecond(Some(time), zone.clone()))
-        };
-        match (midnight(i64::from(*day)), midnight(i64::from(*day) + 1)) {
-            (Some(start), Some(end)) => {
-                Ok(PreimageResult::Range { expr: value.clone(), interval: Box::new(Interval::try_new(start, end)?) })
-            }
-            _ => Ok(PreimageResult::None),
-        }
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let is_constant = args.args.iter().all(|argument| matches!(argument, ColumnarValue::Scalar(_)));
-        let rows = if is_constant { 1 } else { args.number_rows };
-        let call = Call::new(args.args, rows, self.to.data_type().clone())?;
-        let made = (self.evaluate)(&call)?;
-        Ok(if is_constant {
-            ColumnarValue::Scalar(ScalarValue::try_from_array(&made, 0)?)
-        } else {
-            ColumnarValue::Array(made)
-        })
     }
 }

@@ -9,28 +9,39 @@ use arrow_buffer::OffsetBuffer;
 use arrow_schema::DataType;
 use datafusion::common::{Result, internal_err};
 use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
-use std::cmp::Ordering;
 use std::sync::Arc;
 
-/// The values of a group, and the fraction that is asked for, which is the same in all of its rows.
+/// The keys of the values of a group, and the fraction that is asked for, which is the same in all of its rows.
 #[derive(Debug, Default, Clone)]
 struct Group {
-    values: Vec<f64>,
+    keys: Vec<u64>,
     fraction: Option<f64>,
 }
 
 /// The groups.
 #[derive(Debug)]
 pub(super) struct Medians {
-    descending: bool,
+    /// The bits of keys that are turned, so that the largest value comes first.
+    turned: u64,
     groups: Vec<Group>,
     /// Bytes of the values of all groups.
     bytes: usize,
 }
 
-/// The order of PostgreSQL: NaN is above all other values.
-fn compare(one: &f64, other: &f64) -> Ordering {
-    one.partial_cmp(other).unwrap_or_else(|| one.is_nan().cmp(&other.is_nan()))
+/// The sign bit.
+const SIGN: u64 = 1 << 63;
+
+/// A number that has the place of a value in PostgreSQL's order, where NaN is above all other values. Numbers are selected without
+/// branches.
+fn key(value: f64) -> u64 {
+    // One NaN, whose sign says nothing.
+    let bits = if value.is_nan() { f64::NAN.to_bits() & !SIGN } else { value.to_bits() };
+    if bits & SIGN == 0 { bits | SIGN } else { !bits }
+}
+
+/// The value that has this place.
+fn value(key: u64) -> f64 {
+    f64::from_bits(if key & SIGN == 0 { !key } else { key & !SIGN })
 }
 
 /// The error of a fraction that is not between 0 and 1.
@@ -39,43 +50,42 @@ pub(super) fn not_a_fraction(fraction: f64) -> SqlError {
     SqlError::new("22003", format!("percentile value {shown} is not between 0 and 1"))
 }
 
-/// The value at a fraction of values without an order, between the two that are around it.
+/// The value at a fraction of values without an order, whose keys these are, between the two that are around it.
 ///
 /// # Errors
 /// The fraction is not between 0 and 1 (22003).
-fn between(values: &mut [f64], fraction: f64, descending: bool) -> Result<Option<f64>> {
+fn between(keys: &mut [u64], fraction: f64, turned: u64) -> Result<Option<f64>> {
     if !(0.0..=1.0).contains(&fraction) {
         return Err(not_a_fraction(fraction).into());
     }
-    let Some(last) = values.len().checked_sub(1) else { return Ok(None) };
-    let order = |one: &f64, other: &f64| if descending { compare(other, one) } else { compare(one, other) };
+    let Some(last) = keys.len().checked_sub(1) else { return Ok(None) };
     let place = fraction * last as f64;
-    let (_, low, above) = values.select_nth_unstable_by(place.floor() as usize, order);
-    let low = *low;
+    let (_, low, above) = keys.select_nth_unstable(place.floor() as usize);
+    let low = value(*low ^ turned);
     let rest = place - place.floor();
     if rest == 0.0 {
         return Ok(Some(low));
     }
-    let high = above.iter().copied().min_by(order).unwrap_or(low);
+    let high = above.iter().min().map_or(low, |high| value(*high ^ turned));
     Ok(Some(low + (high - low) * rest))
 }
 
 impl Medians {
     pub(super) fn new(descending: bool) -> Self {
-        Self { descending, groups: Vec::new(), bytes: 0 }
+        Self { turned: if descending { u64::MAX } else { 0 }, groups: Vec::new(), bytes: 0 }
     }
 
-    fn add(&mut self, group: usize, values: impl IntoIterator<Item = f64>, fraction: Option<f64>) {
+    fn add(&mut self, group: usize, values: &[f64], fraction: Option<f64>) {
         let group = &mut self.groups[group];
-        let before = group.values.capacity();
-        group.values.extend(values);
-        self.bytes += (group.values.capacity() - before) * size_of::<f64>();
+        let before = group.keys.capacity();
+        group.keys.extend(values.iter().map(|value| key(*value) ^ self.turned));
+        self.bytes += (group.keys.capacity() - before) * size_of::<u64>();
         group.fraction = group.fraction.or(fraction);
     }
 
     fn take(&mut self, emit_to: EmitTo) -> Vec<Group> {
         let taken = emit_to.take_needed(&mut self.groups);
-        self.bytes -= taken.iter().map(|group| group.values.capacity() * size_of::<f64>()).sum::<usize>();
+        self.bytes -= taken.iter().map(|group| group.keys.capacity() * size_of::<u64>()).sum::<usize>();
         taken
     }
 }
@@ -86,10 +96,10 @@ fn fraction_at(fractions: &Float64Array, row: usize) -> Option<f64> {
 }
 
 /// The lists of values, and the fractions.
-fn saved(groups: &[Group]) -> Result<Vec<ArrayRef>> {
+fn saved(groups: &[Group], turned: u64) -> Result<Vec<ArrayRef>> {
     let DataType::List(field) = array_of(DataType::Float64) else { return internal_err!("an array is a list") };
-    let offsets = OffsetBuffer::from_lengths(groups.iter().map(|group| group.values.len()));
-    let values = groups.iter().flat_map(|group| group.values.iter().copied());
+    let offsets = OffsetBuffer::from_lengths(groups.iter().map(|group| group.keys.len()));
+    let values = groups.iter().flat_map(|group| group.keys.iter().map(|key| value(*key ^ turned)));
     let values = Arc::new(Float64Array::from_iter_values(values));
     let fractions: Float64Array = groups.iter().map(|group| group.fraction).collect();
     Ok(vec![Arc::new(ListArray::try_new(field, offsets, values, None)?), Arc::new(fractions)])
@@ -108,7 +118,7 @@ impl GroupsAccumulator for Medians {
         for (row, group) in group_indices.iter().enumerate() {
             let counts = opt_filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row));
             if counts {
-                let value = values.is_valid(row).then(|| values.value(row));
+                let value = if values.is_valid(row) { &values.values()[row..=row] } else { &[] };
                 self.add(*group, value, fraction_at(fractions, row));
             }
         }
@@ -116,9 +126,9 @@ impl GroupsAccumulator for Medians {
     }
 
     fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {
-        let descending = self.descending;
+        let turned = self.turned;
         let result = |group: &mut Group| match group.fraction {
-            Some(fraction) => between(&mut group.values, fraction, descending),
+            Some(fraction) => between(&mut group.keys, fraction, turned),
             None => Ok(None),
         };
         let results = self.take(emit_to).iter_mut().map(result).collect::<Result<Float64Array>>()?;
@@ -126,7 +136,8 @@ impl GroupsAccumulator for Medians {
     }
 
     fn state(&mut self, emit_to: EmitTo) -> Result<Vec<ArrayRef>> {
-        saved(&self.take(emit_to))
+        let turned = self.turned;
+        saved(&self.take(emit_to), turned)
     }
 
     fn merge_batch(&mut self, values: &[ArrayRef], group_indices: &[usize], total_num_groups: usize) -> Result<()> {
@@ -136,17 +147,17 @@ impl GroupsAccumulator for Medians {
             if lists.is_valid(row) {
                 let list = lists.value(row);
                 let list = list.as_primitive::<Float64Type>();
-                self.add(*group, list.values().iter().copied(), fraction_at(fractions, row));
+                self.add(*group, list.values(), fraction_at(fractions, row));
             }
         }
         Ok(())
     }
 
     fn convert_to_state(&self, values: &[ArrayRef], opt_filter: Option<&BooleanArray>) -> Result<Vec<ArrayRef>> {
-        let mut each = Self::new(self.descending);
+        let mut each = Self { turned: self.turned, groups: Vec::new(), bytes: 0 };
         let rows: Vec<usize> = (0..values[0].len()).collect();
         each.update_batch(values, &rows, opt_filter, rows.len())?;
-        saved(&each.groups)
+        saved(&each.groups, self.turned)
     }
 
     fn size(&self) -> usize {
@@ -162,16 +173,19 @@ mod tests {
     proptest! {
         #[test]
         fn the_selected_values_are_those_of_sorted_ones(
-            mut values in proptest::collection::vec(prop_oneof![Just(f64::NAN), Just(f64::INFINITY), -9.0..9.0_f64], 1..40),
+            values in proptest::collection::vec(prop_oneof![Just(f64::NAN), Just(-f64::NAN), Just(f64::INFINITY), Just(f64::NEG_INFINITY), -9.0..9.0_f64], 1..40),
             fraction in 0.0..=1.0_f64,
             descending in any::<bool>(),
         ) {
             let mut sorted = values.clone();
-            sorted.sort_by(|one, other| if descending { compare(other, one) } else { compare(one, other) });
+            let nans_above = |one: &f64, other: &f64| one.partial_cmp(other).unwrap_or_else(|| one.is_nan().cmp(&other.is_nan()));
+            sorted.sort_by(|one, other| if descending { nans_above(other, one) } else { nans_above(one, other) });
             let place = fraction * (sorted.len() - 1) as f64;
             let (low, high) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
             let wanted = if place.fract() == 0.0 { low } else { low + (high - low) * place.fract() };
-            let found = between(&mut values, fraction, descending).unwrap().unwrap();
+            let turned = Medians::new(descending).turned;
+            let mut keys: Vec<u64> = values.iter().map(|value| key(*value) ^ turned).collect();
+            let found = between(&mut keys, fraction, turned).unwrap().unwrap();
             prop_assert!(found == wanted || (found.is_nan() && wanted.is_nan()), "{found} {wanted}");
         }
     }

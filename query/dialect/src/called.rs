@@ -1,0 +1,214 @@
+//! What texts of expressions, branches, groups and set operations are called: as the first part that has a type.
+//!
+//! `character varying` is a mark ([`crate::varchar`]), and so are `json` and others. In a condition nobody sees it, and there a cast is none,
+//! so that files are still selected by the column beneath.
+
+use crate::cast_call::target;
+use crate::types::{PgType, TYPE_KEY};
+use crate::varchar::{VARCHAR, VARCHARS, WRITTEN, any_mark, mark_of, marked, with_mark};
+use arrow_schema::{DataType, Field, FieldRef};
+use datafusion::common::{Column, DFSchema, Result};
+use datafusion::logical_expr::{Aggregate, Cast, Expr, ExprSchemable, LogicalPlan, Projection, Union, Unnest};
+use std::sync::Arc;
+
+/// What a cast in a condition is: one to a text, or nothing.
+pub(crate) fn in_condition(cast: Cast, schema: &DFSchema) -> Expr {
+    let data_type = cast.field.data_type();
+    match cast.expr.get_type(schema) {
+        Ok(from) if from == *data_type => *cast.expr,
+        _ => Expr::Cast(Cast::new(cast.expr, data_type.clone())),
+    }
+}
+
+/// The field of an expression whose type is that of its first part that has one, if it is not called as that part is: `json`, or one
+/// of these.
+pub(crate) fn kept(expression: &Expr, schema: &DFSchema) -> Option<FieldRef> {
+    let (parts, is_array): (Vec<&Expr>, bool) = match expression {
+        Expr::Case(case) => {
+            // PostgreSQL looks at the last branch first.
+            let branches = case.when_then_expr.iter().map(|(_, branch)| branch.as_ref());
+            (case.else_expr.as_deref().into_iter().chain(branches).collect(), false)
+        }
+        Expr::ScalarFunction(call) => match call.name() {
+            "coalesce" | "greatest" | "least" => (call.args.iter().collect(), false),
+            "make_array" | "array_append" | "array_prepend" | "array_cat" | "array_remove" | "array_replace" => {
+                (call.args.iter().collect(), true)
+            }
+            "||" if matches!(PgType::of(&expression.get_type(schema).ok()?), PgType::Array(_)) => {
+                (call.args.iter().collect(), true)
+            }
+            _ => return None,
+        },
+        _ => return None,
+    };
+    let first = parts.into_iter().find(|part| !is_unknown(part))?;
+    if !is_of_texts(&first.get_type(schema).ok()?) {
+        return None;
+    }
+    let (_, field) = first.to_field(schema).ok()?;
+    let wanted = match any_mark(&field) {
+        Some(json @ ("json" | "jsonb")) if !is_array => Some(json),
+        _ => mark_of(&field).map(|mark| if is_array { VARCHARS } else { mark }),
+    };
+    let (_, made) = expression.to_field(schema).ok()?;
+    if any_mark(&made) == wanted {
+        return None;
+    }
+    Some(Arc::new(with_mark(Field::new("", expression.get_type(schema).ok()?, true), wanted)))
+}
+
+/// Whether it is a constant without a type, which the engine may have cast.
+fn is_unknown(expression: &Expr) -> bool {
+    let is_unwritten = |to: &Field| mark_of(to).is_none() && to.name() != WRITTEN;
+    match expression {
+        Expr::Literal(_, metadata) => metadata.is_none(),
+        Expr::Alias(alias) => is_unknown(&alias.expr),
+        Expr::Cast(cast) => is_unwritten(&cast.field) && is_unknown(&cast.expr),
+        Expr::ScalarFunction(call) => target(call).is_some_and(is_unwritten) && call.args.iter().all(is_unknown),
+        Expr::Placeholder(_) => true,
+        _ => false,
+    }
+}
+
+fn is_of_texts(data_type: &DataType) -> bool {
+    match PgType::of(data_type) {
+        PgType::Text => true,
+        PgType::Array(element) => *element == PgType::Text || matches!(*element, PgType::Array(_)),
+        _ => false,
+    }
+}
+
+/// A set operation whose branches have the marks of the first branch that has a type. `call` marks an expression.
+pub(crate) fn of_branches(union: Union, call: impl Fn(Expr, &DataType, FieldRef) -> Expr) -> Result<LogicalPlan> {
+    let Union { inputs, schema } = union;
+    let columns = schema.fields().len();
+    let mark = |input: &LogicalPlan, column: usize| any_mark(input.schema().field(column)).map(str::to_owned);
+    let is_marked = |column: usize| inputs.iter().any(|input| mark(input, column).is_some());
+    if !(0..columns).any(is_marked) {
+        return Ok(LogicalPlan::Union(Union { inputs, schema }));
+    }
+    let wanted: Vec<Option<String>> = (0..columns)
+        .map(|column| {
+            let first = inputs.iter().find(|input| !is_unknown_column(input, column))?;
+            mark(first, column)
+        })
+        .collect();
+    let mut marked_inputs = Vec::with_capacity(inputs.len());
+    for input in &inputs {
+        if (0..columns).all(|column| mark(input, column) == wanted[column]) {
+            marked_inputs.push(Arc::clone(input));
+            continue;
+        }
+        let expressions = input.schema().iter().zip(&wanted).map(|((qualifier, field), wanted)| {
+            let column = Expr::Column(Column::new(qualifier.cloned(), field.name()));
+            if any_mark(field) == wanted.as_deref() {
+                return column;
+            }
+            let data_type = field.data_type();
+            let to = match wanted {
+                Some(wanted) => marked(data_type.clone(), wanted),
+                None => Arc::new(Field::new("", data_type.clone(), true)),
+            };
+            call(column, data_type, to).alias_qualified(qualifier.cloned(), field.name())
+        });
+        let projection = Projection::try_new(expressions.collect(), Arc::clone(input))?;
+        marked_inputs.push(Arc::new(LogicalPlan::Projection(projection)));
+    }
+    let fields = schema.iter().zip(&wanted).map(|((qualifier, field), wanted)| {
+        let mut metadata = field.metadata().clone();
+        match wanted {
+            Some(wanted) => {
+                metadata.insert(TYPE_KEY.to_owned(), wanted.clone());
+            }
+            None => {
+                metadata.remove(TYPE_KEY);
+            }
+        }
+        (qualifier.cloned(), Arc::new(field.as_ref().clone().with_metadata(metadata)))
+    });
+    let schema = DFSchema::new_with_metadata(fields.collect(), schema.metadata().clone())?;
+    Ok(LogicalPlan::Union(Union { inputs: marked_inputs, schema: Arc::new(schema) }))
+}
+
+/// Elements of arrays as rows, with the mark that the arrays have. `call` marks an expression.
+pub(crate) fn of_elements(unnest: Unnest, call: impl Fn(Expr, &DataType, FieldRef) -> Expr) -> Result<LogicalPlan> {
+    let is_marked = |place: &usize| {
+        unnest.list_type_columns.iter().any(|(list, elements)| {
+            unnest.dependency_indices.get(*place) == Some(list)
+                && unnest.schema.field(*place).name() == &elements.output_column.name
+                && PgType::of(unnest.schema.field(*place).data_type()) == PgType::Text
+                && mark_of(unnest.input.schema().field(*list)).is_some()
+        })
+    };
+    let places: Vec<usize> = (0..unnest.schema.fields().len()).filter(is_marked).collect();
+    relabelled(LogicalPlan::Unnest(unnest), &places, VARCHAR, call)
+}
+
+/// Groups whose `array_agg` has the mark of what it collects. `call` marks an expression.
+pub(crate) fn of_groups(aggregate: Aggregate, call: impl Fn(Expr, &DataType, FieldRef) -> Expr) -> Result<LogicalPlan> {
+    let input = aggregate.input.schema();
+    let first = aggregate.schema.fields().len().saturating_sub(aggregate.aggr_expr.len());
+    let is_marked = |expression: &Expr| match expression.clone().unalias() {
+        Expr::AggregateFunction(call) if call.func.name() == "array_agg" => {
+            let collected = call.params.args.first();
+            let field = collected.and_then(|collected| Some(collected.to_field(input).ok()?.1));
+            field.is_some_and(|field| mark_of(&field).is_some())
+        }
+        _ => false,
+    };
+    let expressions = aggregate.aggr_expr.iter().enumerate();
+    let places: Vec<usize> =
+        expressions.filter(|(_, expression)| is_marked(expression)).map(|(place, _)| first + place).collect();
+    relabelled(LogicalPlan::Aggregate(aggregate), &places, VARCHARS, call)
+}
+
+/// A node, some columns of which have this mark.
+fn relabelled(
+    node: LogicalPlan,
+    places: &[usize],
+    mark: &str,
+    call: impl Fn(Expr, &DataType, FieldRef) -> Expr,
+) -> Result<LogicalPlan> {
+    if places.is_empty() {
+        return Ok(node);
+    }
+    let columns = node.schema().iter().enumerate().map(|(place, (qualifier, field))| {
+        let column = Expr::Column(Column::new(qualifier.cloned(), field.name()));
+        if !places.contains(&place) {
+            return column;
+        }
+        let data_type = field.data_type();
+        call(column, data_type, marked(data_type.clone(), mark)).alias_qualified(qualifier.cloned(), field.name())
+    });
+    let columns = columns.collect();
+    Ok(LogicalPlan::Projection(Projection::try_new(columns, Arc::new(node))?))
+}
+
+/// Whether a column of a branch is a constant without a type.
+fn is_unknown_column(branch: &LogicalPlan, column: usize) -> bool {
+    match branch {
+        LogicalPlan::Projection(projection) => match projection.expr.get(column).cloned().map(Expr::unalias) {
+            // A projection that only casts what another one computes.
+            Some(Expr::Cast(cast)) if matches!(*cast.expr, Expr::Column(_)) => {
+                is_unknown_column(&projection.input, column)
+            }
+            Some(Expr::Column(_)) => {
+                matches!(projection.input.as_ref(), LogicalPlan::Projection(_))
+                    && is_unknown_column(&projection.input, column)
+            }
+            Some(expression) => is_unknown(&expression),
+            None => false,
+        },
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::compare;
+
+    #[test]
+    fn the_answers_are_postgresqls() {
+        compare(include_str!("varchar.tsv"));
+    }
+}
