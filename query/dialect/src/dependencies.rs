@@ -6,7 +6,9 @@
 //! SELECT a.k, b.s FROM (SELECT DISTINCT k FROM t) a CROSS JOIN b GROUP BY 1, 2 ORDER BY 1, 2     sorted by k alone
 //! ```
 //!
-//! So where a key does not determine the others, it becomes a value of which nothing is known beneath the groups.
+//! So where a key does not determine the others, it becomes a value of which nothing is known beneath the groups. Rows of the elements
+//! of arrays repeat what stands beside these, and the engine believes of them what held of the rows beneath (`Unnest`): nothing is known
+//! of any column there.
 
 use arrow_schema::{DataType, FieldRef};
 use datafusion::common::config::ConfigOptions;
@@ -15,7 +17,7 @@ use datafusion::common::{DFSchema, Result, internal_err};
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::{
     Aggregate, ColumnarValue, Distinct, DistinctOn, Expr, LogicalPlan, LogicalPlanBuilder, ReturnFieldArgs,
-    ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Unnest, Volatility,
 };
 use datafusion::optimizer::AnalyzerRule;
 use std::collections::BTreeSet;
@@ -40,13 +42,13 @@ impl AnalyzerRule for Dependencies {
     }
 
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
-        let mut joins = false;
+        let mut repeats = false;
         plan.apply_with_subqueries(|node| {
-            joins = matches!(node, LogicalPlan::Join(_));
-            Ok(if joins { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+            repeats = matches!(node, LogicalPlan::Join(_) | LogicalPlan::Unnest(_));
+            Ok(if repeats { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
         })?;
-        // Without joins a key determines what the engine believes.
-        if !joins {
+        // Where no rows are repeated, a key determines what the engine believes.
+        if !repeats {
             return Ok(plan);
         }
         // What the engine knows of distinct rows it knows of groups, which it makes of them later.
@@ -86,6 +88,9 @@ impl Dependencies {
                 let input = self.unknown(input, &columns)?;
                 LogicalPlan::Distinct(Distinct::On(DistinctOn::try_new(on_expr, select_expr, sort_expr, input)?))
             }
+            LogicalPlan::Unnest(Unnest { input, exec_columns, options, .. }) => {
+                LogicalPlan::Unnest(Unnest::try_new(self.unknown(input, &columns)?, exec_columns, options)?)
+            }
             other => other,
         }))
     }
@@ -120,6 +125,10 @@ fn undetermining(node: &LogicalPlan) -> BTreeSet<usize> {
             of_keys(input.schema(), &keys)
         }
         LogicalPlan::Distinct(Distinct::On(on)) => of_keys(on.input.schema(), &on.on_expr),
+        LogicalPlan::Unnest(unnest) => {
+            let dependencies = unnest.input.schema().functional_dependencies();
+            dependencies.iter().flat_map(|known| known.source_indices.iter().copied()).collect()
+        }
         _ => BTreeSet::new(),
     }
 }

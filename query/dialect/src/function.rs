@@ -378,7 +378,12 @@ fn fit(form: &Form, given: &[PgType], types: &[DataType], text_is_unknown: bool)
                     exact += 1;
                     as_it_is(data_type)
                 }
-                _ if is_unknown => array_beside(place, &all, given, types),
+                _ if is_unknown => {
+                    // An array of what it is compared with fits better than one of a wider type.
+                    let element = all.iter().position(|takes| **takes == Takes::ElementOf(place));
+                    exact += usize::from(element.is_some_and(|element| given[element] != PgType::Unknown));
+                    array_beside(place, &all, given, types)
+                }
                 _ => return None,
             },
             Takes::ElementOf(array) => match types.get(*array) {
@@ -388,6 +393,8 @@ fn fit(form: &Form, given: &[PgType], types: &[DataType], text_is_unknown: bool)
                     }
                     as_it_is(element.data_type())
                 }
+                // A constant array may have more digits.
+                _ if *pg == PgType::Numeric => PgType::Numeric.arrow(),
                 _ => as_it_is(data_type),
             },
             Takes::Common => common.clone()?,
@@ -402,6 +409,7 @@ fn array_beside(place: usize, takes: &[&Takes], given: &[PgType], types: &[DataT
     let element = takes.iter().position(|takes| **takes == Takes::ElementOf(place));
     match (array, element) {
         (Some(array), _) => as_it_is(&types[array]),
+        (None, Some(element)) if given[element] == PgType::Numeric => array_of(PgType::Numeric.arrow()),
         (None, Some(element)) if given[element] != PgType::Unknown => array_of(as_it_is(&types[element])),
         (None, _) => array_of(DataType::Utf8View),
     }
