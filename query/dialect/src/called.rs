@@ -20,8 +20,8 @@ pub(crate) fn in_condition(cast: Cast, schema: &DFSchema) -> Expr {
     }
 }
 
-/// The field of an expression whose type is that of its first part that has one, if it is not called as that part is: `json`, or one
-/// of these.
+/// The field of an expression whose type is that of its first part that has one, if it is not called as that part is: `json` or
+/// `character varying`.
 pub(crate) fn kept(expression: &Expr, schema: &DFSchema) -> Option<FieldRef> {
     let (parts, is_array): (Vec<&Expr>, bool) = match expression {
         Expr::Case(case) => {
