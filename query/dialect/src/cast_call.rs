@@ -22,8 +22,8 @@ const MICROSECONDS_OF_DAY: i64 = 86_400_000_000;
 /// A cast of a value of type `from` by `evaluate`, which makes a field like `to`.
 pub(crate) fn call(evaluate: Evaluate, value: Expr, from: &DataType, to: FieldRef) -> Expr {
     let argument = argument_type(from);
-    let value = if argument == *from { value } else { Expr::Cast(Cast::new(Box::new(value), argument)) };
-    let function = CastFunction { evaluate, to, signature: Signature::any(1, Volatility::Immutable) };
+    let value = if argument == *from { value } else { Expr::Cast(Cast::new(Box::new(value), argument.clone())) };
+    let function = CastFunction { evaluate, takes: argument, to, signature: Signature::any(1, Volatility::Immutable) };
     Expr::ScalarFunction(ScalarFunction::new_udf(Arc::new(ScalarUDF::new_from_impl(function)), vec![value]))
 }
 
@@ -46,6 +46,7 @@ fn argument_type(from: &DataType) -> DataType {
 #[derive(Debug, Clone)]
 struct CastFunction {
     evaluate: Evaluate,
+    takes: DataType,
     to: FieldRef,
     signature: Signature,
 }
@@ -109,7 +110,13 @@ impl ScalarUDFImpl for CastFunction {
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let is_constant = args.args.iter().all(|argument| matches!(argument, ColumnarValue::Scalar(_)));
         let rows = if is_constant { 1 } else { args.number_rows };
-        let call = Call::new(args.args, rows, self.to.data_type().clone())?;
+        // The engine tries an expression with columns that are NULL of no type.
+        let value = |argument: ColumnarValue| match argument.data_type() {
+            DataType::Null => argument.cast_to(&self.takes, None),
+            _ => Ok(argument),
+        };
+        let arguments = args.args.into_iter().map(value).collect::<Result<_>>()?;
+        let call = Call::new(arguments, rows, self.to.data_type().clone())?;
         let made = (self.evaluate)(&call)?;
         Ok(if is_constant {
             ColumnarValue::Scalar(ScalarValue::try_from_array(&made, 0)?)

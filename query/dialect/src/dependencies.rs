@@ -12,14 +12,16 @@
 
 use arrow_schema::{DataType, FieldRef};
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, Result, internal_err};
 use datafusion::logical_expr::expr::ScalarFunction;
+use datafusion::logical_expr::planner::{PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning};
 use datafusion::logical_expr::{
     Aggregate, ColumnarValue, Distinct, DistinctOn, Expr, LogicalPlan, LogicalPlanBuilder, ReturnFieldArgs,
     ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Unnest, Volatility,
 };
 use datafusion::optimizer::AnalyzerRule;
+use datafusion::sql::sqlparser::ast::TableFactor;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -113,6 +115,41 @@ impl Dependencies {
             })
             .collect();
         Ok(Arc::new(LogicalPlanBuilder::from(rows).project(columns)?.build()?))
+    }
+}
+
+/// Rows of elements as a table of FROM: the planner adds the columns to the keys of groups that it believes the keys to determine, so
+/// nothing is known of these rows before there are groups.
+#[derive(Debug, Default)]
+pub(crate) struct RowsOfElements(Dependencies);
+
+impl RelationPlanner for RowsOfElements {
+    fn plan_relation(
+        &self,
+        relation: TableFactor,
+        context: &mut dyn RelationPlannerContext,
+    ) -> Result<RelationPlanning> {
+        match relation {
+            TableFactor::Derived { lateral, subquery, alias: Some(alias), sample } => {
+                // Without an alias this planner lets it be.
+                let plan = context.plan(TableFactor::Derived { lateral, subquery, alias: None, sample })?;
+                let plan = self.0.of_rows(plan)?;
+                Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, Some(alias)))))
+            }
+            other => Ok(RelationPlanning::Original(Box::new(other))),
+        }
+    }
+}
+
+impl Dependencies {
+    /// The rows, of which nothing is known if they are of elements.
+    fn of_rows(&self, rows: LogicalPlan) -> Result<LogicalPlan> {
+        let known = rows.schema().functional_dependencies();
+        let places: BTreeSet<usize> = known.iter().flat_map(|known| known.source_indices.iter().copied()).collect();
+        if places.is_empty() || !rows.exists(|node| Ok(matches!(node, LogicalPlan::Unnest(_))))? {
+            return Ok(rows);
+        }
+        Ok(Arc::unwrap_or_clone(self.unknown(Arc::new(rows), &places)?))
     }
 }
 

@@ -105,6 +105,7 @@ pub fn install(mut builder: SessionStateBuilder) -> SessionStateBuilder {
     let builder = builder.with_analyzer_rule(Arc::new(order::ByKey::default()));
     let builder = builder.with_analyzer_rule(Arc::new(cast::Casts::new(casts.into_iter().flatten())));
     let builder = builder.with_analyzer_rule(Arc::new(dependencies::Dependencies::default()));
+    let builder = builder.with_relation_planners(vec![Arc::new(dependencies::RowsOfElements::default())]);
     aggregate::install(builder)
 }
 

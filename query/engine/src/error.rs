@@ -3,6 +3,7 @@
 //! Errors of the engine have neither codes nor words for people. `engine` finds their causes and says them as PostgreSQL does.
 
 mod engine;
+mod far_tables;
 mod names;
 mod planning;
 mod position;

@@ -14,13 +14,16 @@ mod conditions;
 mod constants;
 mod counted_rows;
 mod expressions;
+mod fewer_names;
 mod first_rows;
 mod hypothetical;
 mod joins;
 mod lateral;
 mod level;
+mod listed_rows;
 mod named_arguments;
 mod names;
+mod nested_with;
 mod precedence;
 mod queries;
 mod recursive;
@@ -52,6 +55,7 @@ pub fn rewrite(statement: &mut Parsed) -> Result<()> {
     match statement {
         Parsed::Statement(statement) => {
             let _: ControlFlow<()> = VisitMut::visit(statement.as_mut(), &mut precedence::Precedence);
+            nested_with::told_apart(statement);
             if let Statement::Query(query) = statement.as_mut() {
                 name_last(&mut query.body);
             }
@@ -119,8 +123,11 @@ impl VisitorMut for Rewriting {
         values::rows_with_subqueries(&mut query.body);
         flow(recursive::typed(query))?;
         sorted::kept(query);
+        lateral::branches_as_rows(query);
         flow(beside_tables::put(query))?;
         self.known.enter(query);
+        fewer_names::of_common(query, &self.known);
+        listed_rows::as_tables(query);
         flow(whole_rows::written_out(query, &self.known))?;
         flow(joins::of_both_sides(query))?;
         flow(counted_rows::counted(query))?;
@@ -148,6 +155,7 @@ impl VisitorMut for Rewriting {
     }
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Self::Break> {
+        fewer_names::of_table(factor, &self.known);
         first_rows::as_rows(factor);
         lateral::names_apart(factor);
         flow(row_functions::alone(factor))

@@ -27,7 +27,7 @@ use datafusion::sql::sqlparser::ast::{
 use std::collections::HashMap;
 
 /// A table with the names of its columns, if they are known.
-type Table = (String, Option<Vec<String>>);
+pub(super) type Table = (String, Option<Vec<String>>);
 
 /// The common table expressions of the queries around, the innermost last.
 #[derive(Debug, Default)]
@@ -50,7 +50,8 @@ impl Known {
         self.0.pop();
     }
 
-    fn of_query(&self, query: &Query) -> Option<Vec<String>> {
+    /// The columns of a query, if they are known.
+    pub(super) fn of_query(&self, query: &Query) -> Option<Vec<String>> {
         if query.with.is_some() { None } else { self.of_body(&query.body) }
     }
 
@@ -93,7 +94,8 @@ impl Known {
         }
     }
 
-    fn of_factor(&self, factor: &TableFactor) -> Option<Table> {
+    /// A table of FROM.
+    pub(super) fn of_factor(&self, factor: &TableFactor) -> Option<Table> {
         match factor {
             TableFactor::Derived { subquery, alias: Some(alias), .. } => {
                 Some((folded(&alias.name), renamed(self.of_query(subquery), Some(alias))))

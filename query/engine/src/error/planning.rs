@@ -21,8 +21,20 @@ const WORD_OPERATORS: [&str; 7] = ["AND", "OR", "LIKE", "ILIKE", "SIMILAR", "IS"
 
 /// The error that a sentence of the planner means. `None` if the sentence is not known.
 pub(super) fn planning(text: &str) -> Option<StatementError> {
-    let kinds: [fn(&str) -> Option<StatementError>; 11] =
-        [relation, function, grouping, operator, types, subquery, set_operation, order, limit, duplicates, window];
+    let kinds: [fn(&str) -> Option<StatementError>; 12] = [
+        relation,
+        function,
+        grouping,
+        operator,
+        types,
+        subquery,
+        set_operation,
+        order,
+        limit,
+        names_of_columns,
+        duplicates,
+        window,
+    ];
     kinds.into_iter().find_map(|kind| kind(text)).or_else(|| other(text))
 }
 
@@ -354,6 +366,18 @@ fn limit(text: &str) -> Option<StatementError> {
         }
     }
     None
+}
+
+/// Names that an alias gives to columns.
+fn names_of_columns(text: &str) -> Option<StatementError> {
+    let columns: usize = between(text, "Source table contains ", " columns but only ")?.parse().ok()?;
+    let names: usize = between(text, " columns but only ", " names given as column alias")?.parse().ok()?;
+    if columns < names {
+        let message = format!("a table has {columns} columns available but {names} columns specified");
+        return Some(StatementError::new("42P10", message));
+    }
+    let message = format!("an alias that names {names} of {columns} columns is not supported here");
+    Some(StatementError::new("0A000", message).hint("Name all columns of the table, or none."))
 }
 
 fn duplicates(text: &str) -> Option<StatementError> {

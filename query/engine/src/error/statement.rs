@@ -1,5 +1,6 @@
 //! What is wrong with a statement, as PostgreSQL reports it.
 
+use super::far_tables::is_named_far_away;
 use super::names::{listed, nearest};
 use super::position::{Near, What, has_keyword};
 use super::refine::{alias_of, call_at};
@@ -94,7 +95,12 @@ impl StatementError {
                 }
             }
             Some(What::Qualifier(name)) if self.message.starts_with("missing FROM-clause") => {
-                if let Some(alias) = alias_of(statement, name) {
+                if is_named_far_away(statement, name) {
+                    self.state = "0A000";
+                    self.message = format!("a column of \"{name}\" in a subquery of a subquery is not supported");
+                    self.hint =
+                        Some(format!("Join \"{name}\" in the subquery, or name its column one level further out."));
+                } else if let Some(alias) = alias_of(statement, name) {
                     self.message = format!("invalid reference to FROM-clause entry for table \"{name}\"");
                     self.hint = Some(format!("Perhaps you meant to reference the table alias \"{alias}\"."));
                 }

@@ -23,7 +23,6 @@ use holdfast_query::{Reader, StatementError, check_bounds};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-mod arrays;
 mod command;
 mod names;
 mod rewrite;

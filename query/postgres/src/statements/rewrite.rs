@@ -16,7 +16,6 @@ use std::ops::ControlFlow;
 
 /// Applies the rules that keep the meaning of every statement.
 pub(super) fn for_archive(statement: Statement) -> Statement {
-    let statement = super::arrays::write_elements(statement);
     let rules: [&dyn SqlStatementRewriteRule; 6] = [
         &PrependUnqualifiedPgTableName,
         &StripCallableQualifier,

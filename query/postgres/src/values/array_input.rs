@@ -61,16 +61,6 @@ pub(super) fn from_text(
     }
 }
 
-/// The elements of a text as texts; `None` for NULL. `None` in place of all if it is no array.
-pub(crate) fn elements_of_text(text: &str) -> Option<Vec<Option<String>>> {
-    let elements = from_text(text, |element| Ok(ScalarValue::Utf8(Some(element.to_owned())))).ok()?;
-    let text_of = |element| match element {
-        ScalarValue::Utf8(text) => text,
-        _ => None,
-    };
-    Some(elements.into_iter().map(text_of).collect())
-}
-
 /// The elements of the binary form, whose elements are of the type `oid`; `None` if the bytes are none.
 pub(super) fn from_binary(
     bytes: &[u8],

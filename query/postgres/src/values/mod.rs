@@ -18,6 +18,5 @@ mod rows;
 mod time_input;
 mod types;
 
-pub(crate) use array_input::elements_of_text;
 pub(crate) use parameters::Parameter;
 pub(crate) use rows::{Columns, Formats, described_type};

@@ -9,12 +9,15 @@
 use super::kind::Kind;
 use super::statement::{Origin, Parameter, Statement};
 
-const FILES: [(&str, &str); 11] = [
+const FILES: [(&str, &str); 14] = [
     ("archive.sql", include_str!("statements/archive.sql")),
     ("sessions.sql", include_str!("statements/sessions.sql")),
     ("tickets.sql", include_str!("statements/tickets.sql")),
     ("analysis.sql", include_str!("statements/analysis.sql")),
     ("reporting.sql", include_str!("statements/reporting.sql")),
+    ("reports.sql", include_str!("statements/reports.sql")),
+    ("structure.sql", include_str!("statements/structure.sql")),
+    ("constants.sql", include_str!("statements/constants.sql")),
     ("types.sql", include_str!("statements/types.sql")),
     ("values.sql", include_str!("statements/values.sql")),
     ("dashboards.sql", include_str!("statements/dashboards.sql")),
