@@ -4,7 +4,7 @@
 //! together with that id, so a file in another's place is refused.
 //!
 //! Parquet's bloom filters are off, because parquet 59 writes those of encrypted columns in plain text. The footer has
-//! a filter of the subjects instead ([`crate::subjects`]).
+//! filters of the subjects instead ([`crate::subjects`]).
 
 use crate::error::ArchiveError;
 use crate::keys::{KeyRing, MasterKeyId};
@@ -155,7 +155,11 @@ impl SegmentWriter {
             self.time = Some((low.min(least), high.max(most)));
         }
         if let Some(subject) = self.table.subject_column() {
-            self.subjects.add(batch.column(subject).as_string::<i32>().iter());
+            let subjects = batch.column(subject).as_string::<i32>().iter();
+            match self.table.type_column() {
+                Some(types) => self.subjects.add(subjects.zip(batch.column(types).as_string::<i32>().iter())),
+                None => self.subjects.add(subjects.map(|subject| (subject, None))),
+            }
         }
         self.rows += batch.num_rows() as u64;
         self.writer.write(batch).map_err(|source| ArchiveError::Parquet { doing: format!("write {}", self.id), source })
@@ -175,7 +179,9 @@ impl SegmentWriter {
     pub fn finish(mut self) -> Result<Segment, ArchiveError> {
         let failed = |source| ArchiveError::Parquet { doing: format!("finish {}", self.id), source };
         if self.table.subject_column().is_some() {
-            self.writer.append_key_value_metadata(self.subjects.finish().map_err(failed)?);
+            for entry in self.subjects.finish().map_err(failed)? {
+                self.writer.append_key_value_metadata(entry);
+            }
         }
         let bytes = self.writer.into_inner().map_err(failed)?;
         Ok(Segment {

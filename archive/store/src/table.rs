@@ -180,6 +180,11 @@ impl Table {
             Self::Sessions => Some(0),
         }
     }
+
+    /// The index of the column with the event's type. `None` in tables that have none.
+    pub fn type_column(self) -> Option<usize> {
+        (self == Self::Events).then_some(Column::Type as usize)
+    }
 }
 
 #[cfg(test)]

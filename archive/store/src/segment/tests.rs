@@ -286,6 +286,10 @@ async fn the_operational_key_decrypts_the_filter_of_subjects_in_the_footer() {
     assert!((0..1000).all(|number| subjects.may_have(&format!("s-{number}"))));
     let false_positives = (1000..3000).filter(|number| subjects.may_have(&format!("s-{number}"))).count();
     assert!(false_positives < 60, "{false_positives} of 2000");
+    let event_type = decode_structured(LINE.as_bytes()).unwrap().type_.to_string();
+    assert!((0..1000).all(|number| subjects.may_have_type(&format!("s-{number}"), &event_type)));
+    let of_another_type = (0..1000).filter(|number| subjects.may_have_type(&format!("s-{number}"), "another")).count();
+    assert!(of_another_type < 40, "{of_another_type} of 1000");
     assert!(footer(&unlocker(&fixture, Vec::new()).await).is_err());
     assert!(!segment.bytes.windows(17).any(|bytes| bytes == b"holdfast.subjects"));
     assert!(manager.row_group(0).columns().iter().all(|column| column.bloom_filter_offset().is_none()));

@@ -261,10 +261,14 @@ fn event_id(batch: &RecordBatch, row: usize) -> String {
     text(batch, Column::Id).map(|ids| ids.value(row).to_owned()).unwrap_or_default()
 }
 
-/// The rows whose subject is not in `subjects`.
+/// The rows whose subject is not in `subjects`, or not with their type.
 fn rows_outside(batch: &RecordBatch, subjects: &Subjects) -> Vec<usize> {
-    let Some(column) = text(batch, Column::Subject) else { return Vec::new() };
-    (0..batch.num_rows()).filter(|row| column.is_valid(*row) && !subjects.may_have(column.value(*row))).collect()
+    let (Some(names), Some(types)) = (text(batch, Column::Subject), text(batch, Column::Type)) else {
+        return Vec::new();
+    };
+    let is_outside =
+        |row: &usize| names.is_valid(*row) && !subjects.may_have_type(names.value(*row), types.value(*row));
+    (0..batch.num_rows()).filter(is_outside).collect()
 }
 
 fn chunks(batch: &RecordBatch, columns: &RecordColumns<'_>, chunks: &mut Vec<ChunkRow>) {
@@ -393,13 +397,14 @@ mod tests {
             builder.append(&decode_structured(line.as_bytes()).unwrap(), position, Timestamp(0), false, None);
         }
         let batch = builder.finish();
-        let filter = |subjects: &[&str]| {
+        let filter = |rows: &[(&str, &str)]| {
             let mut builder = SubjectsBuilder::default();
-            builder.add(subjects.iter().copied().map(Some));
+            builder.add(rows.iter().map(|(subject, event_type)| (Some(*subject), Some(*event_type))));
             builder.subjects().unwrap()
         };
-        assert!(rows_outside(&batch, &filter(&["a", "b", "c"])).is_empty());
-        assert_eq!(rows_outside(&batch, &filter(&["b", "c"])), [0, 2]);
+        assert!(rows_outside(&batch, &filter(&[("a", "t"), ("b", "t"), ("c", "t")])).is_empty());
+        assert_eq!(rows_outside(&batch, &filter(&[("b", "t"), ("c", "t")])), [0, 2]);
+        assert_eq!(rows_outside(&batch, &filter(&[("a", "t"), ("b", "u"), ("c", "t")])), [1]);
         assert_eq!(rows_outside(&batch, &filter(&[])), [0, 1, 2, 3]);
     }
 }

@@ -58,10 +58,13 @@ impl Footer {
         Self { metadata: Arc::new(metadata), subjects }
     }
 
-    /// Whether the file may have rows of one of `subjects`.
-    pub(super) fn may_have(&self, subjects: &HashSet<String>) -> bool {
-        let known = self.subjects.as_ref();
-        known.is_none_or(|known| subjects.iter().any(|subject| known.may_have(subject)))
+    /// Whether the file may have rows of one of `subjects`, and of one of `types` if they are known.
+    pub(super) fn may_have(&self, subjects: &HashSet<String>, types: Option<&HashSet<String>>) -> bool {
+        let Some(known) = &self.subjects else { return true };
+        subjects.iter().any(|subject| match types {
+            Some(types) => types.iter().any(|event_type| known.may_have_type(subject, event_type)),
+            None => known.may_have(subject),
+        })
     }
 
     fn memory_size(&self) -> usize {

@@ -71,12 +71,11 @@ pub(super) fn select(
     Ok(keep.iter().enumerate().filter_map(|(index, keep)| keep.then_some(index)).collect())
 }
 
-/// For each filter that is true for rows of certain subjects only, these subjects. `column` is the name of the column
-/// that names them.
-pub(super) fn subjects(filters: &[Arc<dyn PhysicalExpr>], column: &str) -> Vec<HashSet<String>> {
-    let on_subjects =
+/// For each filter that is true for rows with certain texts in `column` only, these texts.
+pub(super) fn texts(filters: &[Arc<dyn PhysicalExpr>], column: &str) -> Vec<HashSet<String>> {
+    let on_column =
         |guarantee: &LiteralGuarantee| guarantee.guarantee == Guarantee::In && guarantee.column.name == column;
-    let guarantees = filters.iter().flat_map(LiteralGuarantee::analyze).filter(on_subjects);
+    let guarantees = filters.iter().flat_map(LiteralGuarantee::analyze).filter(on_column);
     let texts = guarantees.filter_map(|guarantee| {
         let texts = guarantee.literals.iter().map(|literal| literal.try_as_str().flatten().map(str::to_owned));
         texts.collect::<Option<HashSet<String>>>()

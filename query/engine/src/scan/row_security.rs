@@ -121,7 +121,7 @@ impl RowSecurityTable {
         let schema = self.table.schema();
         let logical = DFSchema::try_from(Arc::clone(&schema))?;
         let physical = filters.iter().map(|filter| state.create_physical_expr(filter.clone(), &logical));
-        let named = prune::subjects(&physical.collect::<Result<Vec<_>>>()?, schema.field(subject).name());
+        let named = prune::texts(&physical.collect::<Result<Vec<_>>>()?, schema.field(subject).name());
         let Some((first, others)) = named.split_first() else { return Ok(None) };
         let is_in_all =
             |text: &&String| others.iter().all(|texts| texts.contains(*text)) && self.visible.contains(*text);

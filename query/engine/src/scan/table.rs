@@ -136,7 +136,7 @@ impl ArchiveTable {
         let columns =
             [(NamedBy::Subject, subject.as_str()), (NamedBy::Ticket, "ticket"), (NamedBy::Customer, "customer")];
         columns.into_iter().find_map(|(by, column)| {
-            let names = prune::subjects(filters, column).into_iter().min_by_key(HashSet::len)?;
+            let names = prune::texts(filters, column).into_iter().min_by_key(HashSet::len)?;
             Some((by, names))
         })
     }
@@ -165,11 +165,12 @@ impl ArchiveTable {
         Ok(kept.into_iter().map(|index| &self.files[index]).collect())
     }
 
-    /// The `files` that may hold rows of the subjects for which `filters` are true, according to the files' footers.
+    /// The `files` that may hold rows of the subjects, and of the types, for which `filters` are true, according to the files'
+    /// footers.
     async fn of_subjects<'f>(&self, files: Vec<&'f DataFile>, filters: &[Arc<dyn PhysicalExpr>]) -> Vec<&'f DataFile> {
         let schema = self.layout.table_schema();
         let Some(column) = self.table.subject_column() else { return files };
-        let wanted = prune::subjects(filters, schema.field(column).name());
+        let wanted = prune::texts(filters, schema.field(column).name());
         if wanted.is_empty() {
             return files;
         }
@@ -186,7 +187,9 @@ impl ArchiveTable {
             let read: Vec<Option<Arc<Footer>>> = read.map(Result::ok).collect().await;
             missing.into_iter().zip(read).for_each(|(place, footer)| footers[place] = footer);
         }
-        let may_have = |footer: &Footer| wanted.iter().all(|subjects| footer.may_have(subjects));
+        let types = self.table.type_column().map(|column| prune::texts(filters, schema.field(column).name()));
+        let types = types.unwrap_or_default().into_iter().min_by_key(HashSet::len);
+        let may_have = |footer: &Footer| wanted.iter().all(|subjects| footer.may_have(subjects, types.as_ref()));
         let files = files.into_iter().zip(footers);
         files.filter(|(_, footer)| footer.as_deref().is_none_or(may_have)).map(|(file, _)| file).collect()
     }
@@ -215,20 +218,20 @@ impl ArchiveTable {
         Ok(())
     }
 
-    /// Scans `columns` of `files`. `readable` are the tiers of the columns that the caller may read, the same in each
-    /// file.
+    /// Scans `columns` of `files`, in so many partitions. `readable` are the tiers of the columns that the caller may read,
+    /// the same in each file. With `filters_rows` columns are read of the rows only for which the filters are true.
     fn read(
         &self,
         files: &[&DataFile],
         readable: Tiers,
         columns: &[usize],
         limit: Option<usize>,
-        partitions: usize,
+        (partitions, filters_rows): (usize, bool),
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let is_readable = |column: &usize| readable.has(tier_of(self.table, *column));
         let source = ParquetSource::new(self.layout.clone())
             .with_parquet_file_reader_factory(Arc::new(self.readers()))
-            .with_pushdown_filters(true)
+            .with_pushdown_filters(filters_rows)
             .with_reorder_filters(true)
             .with_enable_page_index(true)
             // Bloom filters of encrypted columns would be stored in plain text, so no file has any.
@@ -301,6 +304,7 @@ impl ArchiveTable {
         );
         self.will_read(by_tiers.keys().copied().fold(Tiers::NONE, Tiers::or), &filters);
         let partitions = state.config().target_partitions();
+        let filters_rows = self.filters_rows(wanted, &filters);
         // The access record names the subjects whose protected data is read.
         let subject = self.table.subject_column().filter(|_| wanted.are_protected());
         let mut read = columns.clone();
@@ -311,7 +315,7 @@ impl ArchiveTable {
         let mut scans = by_tiers
             .into_iter()
             .map(|(readable, files)| {
-                let scan = self.read(&files, readable, &read, limit, partitions)?;
+                let scan = self.read(&files, readable, &read, limit, (partitions, filters_rows))?;
                 let Some(position) = position.filter(|_| readable.are_protected()) else {
                     return first_columns(scan, columns.len());
                 };
@@ -325,6 +329,18 @@ impl ArchiveTable {
             1 => Ok(scans.remove(0)),
             _ => UnionExec::try_new(scans),
         }
+    }
+
+    /// Whether rows are selected before the other columns are read. Most filters of reports on sessions are true for most
+    /// rows, and the columns are narrow, so that it is faster to read them all. What is recorded as read is what the filters
+    /// select.
+    fn filters_rows(&self, tiers: Tiers, filters: &[Arc<dyn PhysicalExpr>]) -> bool {
+        let names_sessions = || {
+            let schema = self.layout.table_schema();
+            let name = self.table.subject_column().map(|column| schema.field(column).name());
+            name.is_some_and(|name| !prune::texts(filters, name).is_empty())
+        };
+        self.table != Table::Sessions || tiers.are_protected() || names_sessions()
     }
 
     /// The log's figures are estimates for the planner only. Results come from the files, which are authenticated.

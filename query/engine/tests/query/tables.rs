@@ -85,6 +85,9 @@ async fn only_files_that_may_contain_matching_rows_are_read() {
     assert_eq!(of("subject = 'S-4'").await, 0);
     assert_eq!(of("subject <> 'S-4'").await, 3);
     assert_eq!(of("subject = 'S-4' or time >= '2026-06-01T00:00:00Z'").await, 3);
+    // And the types that each of them has there.
+    assert_eq!(of("subject = 'S-1' and type in ('chat.line', 'chat.redacted')").await, 3);
+    assert_eq!(of("subject = 'S-1' and type = 'chat.redacted'").await, 0);
     let plan = explained(&session, "select id from events where subject = 'S-1'").await;
     assert!(plan.contains("predicate=subject"), "{plan}");
     assert!(plan.contains("pruning_predicate="), "{plan}");
@@ -92,9 +95,20 @@ async fn only_files_that_may_contain_matching_rows_are_read() {
 
 #[tokio::test]
 async fn a_filter_on_the_session_reaches_the_scan_through_every_view() {
-    let session = archive().await.as_officer();
-    for view in ["chat_lines", "diagnostics", "surveys", "file_transfers", "recordings"] {
-        let plan = explained(&session, &format!("select * from {view} where session = 'S-1'")).await;
+    let mut fixture = archive().await;
+    let session = fixture.as_officer();
+    for (view, event_type) in [
+        ("chat_lines", "chat.redacted"),
+        ("diagnostics", "diagnostics.collected"),
+        ("surveys", "survey.submitted"),
+        ("file_transfers", "file.sent"),
+        ("recordings", "recording.started"),
+    ] {
+        let statement = format!("select * from {view} where session = 'S-1'");
+        let before = files(&explained(&session, &statement).await);
+        fixture.write(MAY, &[event(event_type, view, "S-1", "2026-05-10T08:00:00Z", json!({"seq": 1}))]).await;
+        let plan = explained(&session, &statement).await;
+        assert!(files(&plan) > before, "{view}: {plan}");
         let scans = plan.lines().filter(|line| line.contains("DataSourceExec")).count();
         let filtered = plan
             .lines()

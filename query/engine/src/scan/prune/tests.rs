@@ -101,7 +101,7 @@ fn only_filters_on_partition_columns_alone_are_exact() {
 
 #[test]
 fn filters_that_name_subjects_are_recognised() {
-    let named = |filters: &[Expr]| subjects(&physical(filters), "subject");
+    let named = |filters: &[Expr]| texts(&physical(filters), "subject");
     let set = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<HashSet<_>>();
     let subject = || col("subject");
     let text = class;
