@@ -38,7 +38,7 @@ const PLANS: usize = 64;
 /// Descriptions that are kept.
 const DESCRIPTIONS: usize = 256;
 /// Bytes of a text whose plan is kept.
-const TEXT_BYTES: usize = 16 << 10;
+pub(super) const TEXT_BYTES: usize = 16 << 10;
 /// Nodes of a plan that is kept.
 const NODES: usize = 512;
 /// The functions without arguments whose values are constant during a statement.
@@ -60,6 +60,8 @@ pub(super) struct Key {
     text: String,
     dialect: Discriminant<Dialect>,
     types: Vec<DataType>,
+    /// Whether its parameters are constants in the text that was sent.
+    of_constants: bool,
     visible: Tiers,
     rows: Discriminant<Rows>,
 }
@@ -76,9 +78,15 @@ impl Key {
             text: text.to_owned(),
             dialect: discriminant(&dialect),
             types: parameters.iter().map(ScalarValue::data_type).collect(),
+            of_constants: false,
             visible: visibility.tiers(),
             rows: discriminant(visibility.rows()),
         })
+    }
+
+    /// The same statement, whose parameters are constants in the text that was sent.
+    pub(super) fn of_constants(self) -> Self {
+        Self { of_constants: true, ..self }
     }
 }
 
@@ -134,8 +142,9 @@ impl Kept {
     }
 }
 
-/// The plans that are kept.
-pub(super) type KeptPlans = Recent<Key, Arc<Kept>>;
+/// The plans that are kept. `None` for a statement that is planned as it is written, because a plan with parameters in it
+/// cannot be kept.
+pub(super) type KeptPlans = Recent<Key, Option<Arc<Kept>>>;
 
 /// What is told of statements: by their texts and the types of parameters that the caller knows.
 pub(super) type KeptDescriptions = Recent<(String, Vec<Option<FieldRef>>), Description>;

@@ -26,6 +26,7 @@ mod kept_plans;
 mod known_of_parts;
 mod large_limits;
 mod memory;
+mod named_sessions;
 mod names;
 mod one_partition;
 mod options;

@@ -4,14 +4,15 @@ use super::admission::{Queue, queue_of};
 use super::aggregates::shows_only_aggregates;
 use super::answers::{Answer, Place, Repeatable, Turn, gather};
 use super::centroids::check_centroids;
-use super::few_subjects::reads_few_subjects;
+use super::few_subjects::{plan_for_few, reads_few_subjects};
 use super::fixed_sizes::forget_array_sizes;
 use super::functions::{bound_plan, check_constants, check_series_arguments};
 use super::given_up::GivenUp;
 use super::grouping_sets::check_grouping_sets;
 use super::handed_over::{hands_over, to_one_task};
 use super::join_conditions::end_joins;
-use super::kept_plans::{Kept, Key, Optimized, Values, can_be_kept, is_repeatable};
+use super::kept_plans::{Kept, Key, Optimized, TEXT_BYTES, Values, can_be_kept, is_repeatable};
+use super::named_sessions::{NamedSessions, compares_texts};
 use super::parameters::{compare_with_elements, give_array_types, give_types};
 use super::placeholders;
 use super::read_only;
@@ -83,6 +84,29 @@ impl Planned {
         dialect: Dialect,
         parameters: Vec<ScalarValue>,
     ) -> Result<Self, QueryError> {
+        if parameters.is_empty()
+            && dialect == Dialect::PostgreSQL
+            && text.len() <= TEXT_BYTES
+            && let Some(NamedSessions { text: general, values }) = NamedSessions::of(text)
+            // What is wrong with the statement is said of its own text.
+            && let Ok(Some(planned)) = Self::of_text(context.clone(), text, Some(&general), dialect, values).await
+        {
+            return Ok(planned);
+        }
+        match Self::of_text(context, text, None, dialect, parameters).await? {
+            Some(planned) => Ok(planned),
+            None => Err(QueryError::Internal("a statement was not planned as it is written".to_owned())),
+        }
+    }
+
+    /// Plans a statement by its text, or by a `general` one with parameters: `None` if no such plan can be kept.
+    async fn of_text(
+        context: StatementContext,
+        text: &str,
+        general: Option<&str>,
+        dialect: Dialect,
+        parameters: Vec<ScalarValue>,
+    ) -> Result<Option<Self>, QueryError> {
         let shared = &context.shared;
         let catalog = StatementCatalog::new(Arc::clone(shared), context.caller.clone());
         let mut state = catalog.state();
@@ -91,9 +115,12 @@ impl Planned {
         let constants = Arc::new(Constants::default());
         let planning = StatementMemory::Planning(Arc::clone(&constants));
         let values = Values::new(parameters, &state).map_err(failed)?;
-        let key = Key::of(text, dialect, values.parameters(), &context.caller.visibility);
+        let (planned_text, is_general) = (general.unwrap_or(text), general.is_some());
+        let key = Key::of(planned_text, dialect, values.parameters(), &context.caller.visibility);
+        let key = if is_general { key.map(Key::of_constants) } else { key };
         let kept = match key.as_ref().and_then(|key| context.plans.get(key)) {
-            Some(kept) => kept.bound(&catalog, failed).await?,
+            Some(Some(kept)) => kept.bound(&catalog, failed).await?,
+            Some(None) => return Ok(None),
             None => None,
         };
         let (optimized, is_kept) = match kept {
@@ -103,16 +130,18 @@ impl Planned {
             }
             None => {
                 let (optimized, can_be_kept) =
-                    optimize(&context, &catalog, &state, (text, dialect), &values, &planning).await?;
-                let kept = match &key {
-                    Some(key) if can_be_kept && constants.bytes()? == 0 => {
-                        Kept::of(&optimized).map_err(failed)?.map(|kept| (key.clone(), Arc::new(kept)))
-                    }
-                    _ => None,
-                };
+                    optimize(&context, &catalog, &state, (planned_text, dialect), &values, &planning).await?;
+                let can_be_kept = can_be_kept
+                    && key.is_some()
+                    && constants.bytes()? == 0
+                    && (!is_general || compares_texts(&optimized.plan).map_err(failed)?);
+                let kept = if can_be_kept { Kept::of(&optimized).map_err(failed)?.map(Arc::new) } else { None };
                 let is_kept = kept.is_some();
-                if let Some((key, kept)) = kept {
-                    context.plans.keep(key, kept);
+                if let Some(key) = key.as_ref().filter(|_| is_kept || is_general) {
+                    context.plans.keep(key.clone(), kept);
+                }
+                if is_general && !is_kept {
+                    return Ok(None);
                 }
                 (optimized, is_kept)
             }
@@ -124,7 +153,7 @@ impl Planned {
         check_constants(&plan)?;
         check_centroids(&plan).map_err(failed)?;
         if reads_few_subjects(&plan).map_err(failed)? {
-            state.config_mut().options_mut().execution.target_partitions = 1;
+            plan_for_few(state.config_mut().options_mut());
         }
         let plan = end_joins(plan).map_err(failed)?;
         let physical = planning.during(state.query_planner().create_physical_plan(&plan, &state));
@@ -147,7 +176,7 @@ impl Planned {
         let schema = shown(&physical.schema());
         let plan = Confined::new(Executable { state, physical, constants: reserved }, Arc::clone(&context.runtime));
         let text = text.to_owned();
-        Ok(Self {
+        Ok(Some(Self {
             context,
             text,
             plan,
@@ -159,7 +188,7 @@ impl Planned {
             queue,
             repeatable,
             place: None,
-        })
+        }))
     }
 
     /// The same statement, with the answer of one that was asked before by a caller with the same keys, if there is one in

@@ -251,3 +251,40 @@ async fn describe(
     }
     Ok(description)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::kept_plans::Key;
+    use super::*;
+    use crate::visibility::Rows;
+    use holdfast_archive::{Archive, Location};
+    use holdfast_events::Tier;
+    use object_store::memory::InMemory;
+    use url::Url;
+
+    #[tokio::test]
+    async fn a_plan_is_kept_for_all_sessions_that_are_named() {
+        let url = Url::parse("memory:///").unwrap();
+        let archive = Archive::new(Location { url, store: Arc::new(InMemory::new()) });
+        let session = Session::new(SessionOptions::new(archive, Vec::new())).unwrap();
+        let visibility = Visibility::new(Tier::ALL, Rows::All);
+        let session = session.for_caller(Vec::new(), visibility.clone());
+        let kept = |text: &str, values: usize| {
+            let parameters = vec![ScalarValue::from("S-1"); values];
+            let key = Key::of(text, Dialect::PostgreSQL, &parameters, &visibility).unwrap();
+            let key = if values > 0 { key.of_constants() } else { key };
+            session.context.plans.get(&key).map(|kept| kept.is_some())
+        };
+        let count = "select count(*) from chat_lines where session = ";
+        for name in ["'S-1'", "'S-2'"] {
+            session.sql(&format!("{count}{name}")).await.unwrap();
+            assert_eq!(kept(&format!("{count}{name}"), 0), None);
+        }
+        assert_eq!(kept(&format!("{count}$1"), 1), Some(true));
+        // Here a parameter is not compared with a text.
+        let of_numbers = "select count(*) from (select seq as session from chat_lines) t where session = ";
+        session.sql(&format!("{of_numbers}'1'")).await.unwrap();
+        assert_eq!(kept(&format!("{of_numbers}$1"), 1), Some(false));
+        assert_eq!(kept(&format!("{of_numbers}'1'"), 0), Some(true));
+    }
+}

@@ -1,6 +1,7 @@
 //! Sets up DataFusion.
 
 use super::equal_parameters::EqualParameters;
+use super::few_subjects::without_for_few;
 use super::full_batches::FillBatches;
 use super::functions::{BoundedOperators, bound_functions};
 use super::handed_over::CountHandedOver;
@@ -108,11 +109,12 @@ pub(super) fn session_state(options: &SessionOptions) -> Result<SessionState, Da
     Ok(state)
 }
 
-/// The rules of the engine for physical plans: one that the others rely on, and one in place of the engine's.
+/// The rules of the engine for physical plans: one that the others rely on, one in place of the engine's, and some that only
+/// statements about many subjects need.
 fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let own = SortInOnePartition::default();
     let mut rules: Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> = vec![Arc::new(ForgetParts)];
-    rules.extend(PhysicalOptimizer::new().rules);
+    rules.extend(without_for_few(PhysicalOptimizer::new().rules));
     if let Some(place) = rules.iter().position(|rule| rule.name() == own.name()) {
         rules[place] = Arc::new(own);
     }

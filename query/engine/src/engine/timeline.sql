@@ -33,12 +33,23 @@ numbered as (
         row_number() over (partition by series order by place) as nth_place,
         row_number() over (partition by series order by seq, place) as nth_event
     from ranked
+),
+sided as (
+    -- Each event twice: as the one that is placed, and as the place that it has by its offset.
+    select *, unnest(array[true, false]) as is_event
+    from numbered
+),
+ordered as (
+    -- The nth event of a series has the nth place of its series.
+    select kafka_topic, kafka_partition, kafka_offset, deliveries, is_event,
+        max(case when not is_event then place end)
+            over (partition by series, case when is_event then nth_event else nth_place end) as slot
+    from sided
 )
 select event.*, ordered.deliveries
-from numbered as ordered
-join numbered as slot on ordered.series = slot.series and ordered.nth_event = slot.nth_place
+from ordered
 join archive.events as event
     on event.kafka_topic = ordered.kafka_topic and event.kafka_partition = ordered.kafka_partition
     and event.kafka_offset = ordered.kafka_offset
-where event.subject = $1
-order by slot.place
+where event.subject = $1 and ordered.is_event
+order by ordered.slot

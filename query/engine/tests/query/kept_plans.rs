@@ -105,3 +105,45 @@ async fn callers_get_what_they_may_see() {
         assert_eq!(rows(&officer, computed).await.len(), 3);
     }
 }
+
+#[tokio::test]
+async fn sessions_that_are_named_in_the_text_are_values() {
+    let mut fixture = archive().await;
+    let session = fixture.as_officer();
+    let chat = |name: &str| CHAT.replace("$1", &format!("'{name}'"));
+    for _ in 0..2 {
+        assert_eq!(rows(&session, &chat("S-1")).await, ["S-1|1|one"]);
+        assert_eq!(rows(&session, &chat("S-2")).await, ["S-2|1|two", "S-2|2|three"]);
+        assert_eq!(rows(&session, &chat("it''s")).await, Vec::<String>::new());
+    }
+    let both = "select a.text, b.text from chat_lines a, chat_lines b where a.session = '{}' and b.session = '{}' order by 1, 2";
+    let both = |a: &str, b: &str| both.replacen("{}", a, 1).replacen("{}", b, 1);
+    for _ in 0..2 {
+        assert_eq!(rows(&session, &both("S-1", "S-1")).await, ["one|one"]);
+        assert_eq!(rows(&session, &both("S-1", "S-2")).await, ["one|three", "one|two"]);
+        assert_eq!(rows(&session, &both("S-2", "S-1")).await, ["three|one", "two|one"]);
+    }
+    fixture.write(MAY, &[line("4", "S-1", 2, "later")]).await;
+    assert_eq!(rows(&session, &chat("S-1")).await, ["S-1|1|one", "S-1|2|later"]);
+}
+
+#[tokio::test]
+async fn a_constant_keeps_its_meaning_where_another_column_is_called_a_session() {
+    let session = archive().await.as_officer();
+    let numbers = |value: &str| {
+        format!("select count(*) from (select seq as session from chat_lines) t where session = '{value}'")
+    };
+    let moments = |value: &str| {
+        format!("select count(*) from (select time as subject from chat_lines) t where subject = '{value}' and true")
+    };
+    for _ in 0..2 {
+        assert_eq!(rows(&session, &numbers("1")).await, ["2"]);
+        assert_eq!(rows(&session, &numbers(" 2 ")).await, ["1"]);
+        let error = error(&session, &numbers("S-1")).await;
+        assert!(error.to_string().contains("invalid input syntax"), "{error}");
+        assert_eq!(rows(&session, &moments("2026-05-10 10:00+02")).await, ["3"]);
+        assert_eq!(rows(&session, &moments("infinity")).await, ["0"]);
+    }
+    let unknown = error(&session, "select nothing from chat_lines where session = 'S-1'").await;
+    assert!(unknown.to_string().contains("nothing"), "{unknown}");
+}
