@@ -55,7 +55,11 @@ impl Subjects {
 
     /// Whether the file may have rows of `subject` that are events of `event_type`.
     pub fn may_have_type(&self, subject: &str, event_type: &str) -> bool {
-        let has_type = |filter: &Sbbf| filter.check(with_type(subject, event_type).as_str());
+        let has_type = |filter: &Sbbf| {
+            let mut text = String::new();
+            write_with_type(&mut text, subject, event_type);
+            filter.check(text.as_str())
+        };
         self.may_have(subject) && self.with_types.as_ref().is_none_or(has_type)
     }
 
@@ -72,9 +76,10 @@ fn in_footer(footer: &FileMetaData, key: &str) -> Option<Sbbf> {
     Sbbf::from_bytes(&bytes).ok().filter(|filter| filter.num_blocks() > 0)
 }
 
-/// What stands for a subject with a type. Where a name has the character between them, a file may be opened in vain.
-fn with_type(subject: &str, event_type: &str) -> String {
-    format!("{event_type}\0{subject}")
+/// Writes what stands for a subject with a type. Where a name has the character between them, a file may be opened in vain.
+fn write_with_type(text: &mut String, subject: &str, event_type: &str) {
+    text.clear();
+    text.extend([event_type, "\0", subject]);
 }
 
 /// Records the subjects of a file that is being written.
@@ -82,6 +87,8 @@ fn with_type(subject: &str, event_type: &str) -> String {
 pub(crate) struct SubjectsBuilder {
     subjects: Texts,
     with_types: Texts,
+    /// The last one of `with_types`, whose memory the next one uses.
+    text: String,
 }
 
 /// Different texts.
@@ -124,7 +131,8 @@ impl SubjectsBuilder {
                 self.subjects.add(name);
             }
             if let Some(event_type) = event_type {
-                self.with_types.add(&with_type(name, event_type));
+                write_with_type(&mut self.text, name, event_type);
+                self.with_types.add(&self.text);
             }
             last = (subject, event_type);
         }

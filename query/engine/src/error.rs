@@ -15,6 +15,7 @@ mod types;
 mod values;
 mod wording;
 
+pub(crate) use position::Positions;
 pub use statement::StatementError;
 
 use crate::bound::Bound;

@@ -9,13 +9,14 @@
 //! counts only if each parameter is compared with a column of texts there; otherwise the statement is planned as it is written.
 
 use super::placeholders::number;
+use crate::error::Positions;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::expr::{InList, Placeholder};
 use datafusion::logical_expr::{BinaryExpr, Cast, Expr, LogicalPlan, Operator};
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::keywords::Keyword;
-use datafusion::sql::sqlparser::tokenizer::{Location, Token, Tokenizer};
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
 /// The columns that name a session, in lower case.
 const SESSIONS: [&str; 2] = ["session", "subject"];
@@ -36,16 +37,17 @@ impl NamedSessions {
         if tokens.iter().any(|token| matches!(token.token, Token::Placeholder(_))) {
             return None;
         }
-        let mut places = Places::new(text);
+        let mut positions = Positions::new(text);
+        let mut byte = |place| Some(text.len() - positions.rest(place)?.len());
         let (mut general, mut copied, mut names) = (String::new(), 0, Vec::<&str>::new());
-        for (index, four) in tokens.windows(3).enumerate() {
-            let [column, equals, constant] = four else { continue };
+        for (index, three) in tokens.windows(3).enumerate() {
+            let [column, equals, constant] = three else { continue };
             let Token::SingleQuotedString(name) = &constant.token else { continue };
             let next = tokens.get(index + 3).map(|token| &token.token);
             if equals.token != Token::Eq || !is_session(&column.token) || !next.is_none_or(ends_comparison) {
                 continue;
             }
-            let (start, end) = (places.of(constant.span.start)?, places.of(constant.span.end)?);
+            let (start, end) = (byte(constant.span.start)?, byte(constant.span.end)?);
             let number = names.iter().position(|known| known == name).unwrap_or_else(|| {
                 names.push(name);
                 names.len() - 1
@@ -88,28 +90,6 @@ fn ends_comparison(next: &Token) -> bool {
                 | Keyword::OFFSET
         ),
         _ => false,
-    }
-}
-
-/// The bytes at which places of a text are, which are asked for in their order.
-struct Places<'s> {
-    rest: std::str::CharIndices<'s>,
-    length: usize,
-    line: u64,
-    column: u64,
-}
-
-impl<'s> Places<'s> {
-    fn new(text: &'s str) -> Self {
-        Self { rest: text.char_indices(), length: text.len(), line: 1, column: 1 }
-    }
-
-    fn of(&mut self, place: Location) -> Option<usize> {
-        while (self.line, self.column) < (place.line, place.column) {
-            let (_, passed) = self.rest.next()?;
-            (self.line, self.column) = if passed == '\n' { (self.line + 1, 1) } else { (self.line, self.column + 1) };
-        }
-        Some(self.rest.clone().next().map_or(self.length, |(byte, _)| byte))
     }
 }
 

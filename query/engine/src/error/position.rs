@@ -179,7 +179,7 @@ pub(super) fn tokens(statement: &str) -> Option<Vec<Placed>> {
 }
 
 /// The positions of places in a text, which are asked for in their order.
-struct Positions<'s> {
+pub(crate) struct Positions<'s> {
     rest: std::str::Chars<'s>,
     position: usize,
     line: u64,
@@ -187,7 +187,7 @@ struct Positions<'s> {
 }
 
 impl<'s> Positions<'s> {
-    fn new(text: &'s str) -> Self {
+    pub(crate) fn new(text: &'s str) -> Self {
         Self { rest: text.chars(), position: 1, line: 1, column: 1 }
     }
 
@@ -203,6 +203,12 @@ impl<'s> Positions<'s> {
             }
         }
         ((self.line, self.column) == (line, column)).then_some(self.position)
+    }
+
+    /// The text from a place that is not before the last one.
+    pub(crate) fn rest(&mut self, place: Location) -> Option<&'s str> {
+        self.of(place)?;
+        Some(self.rest.as_str())
     }
 }
 
