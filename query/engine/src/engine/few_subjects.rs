@@ -74,26 +74,38 @@ pub(super) fn reads_few_subjects(plan: &LogicalPlan) -> Result<bool> {
     Ok(few && scans > 0)
 }
 
-fn names_few_subjects(scan: &TableScan) -> bool {
+/// Whether the filters of `scan` name a few subjects, as constants or parameters.
+pub(super) fn names_few_subjects(scan: &TableScan) -> bool {
     let Ok(provider) = source_as_provider(&scan.source) else { return false };
     let provider: &dyn std::any::Any = provider.as_ref();
     let Some(table) = archive_table(provider).map(|table| table.table()) else { return false };
     let Some(subject) = table.subject_column() else { return false };
     let schema = table.schema();
     let subject = schema.field(subject).name();
-    scan.filters.iter().flat_map(split_conjunction).any(|filter| is_few(filter, subject))
+    let named = |filter| named(filter, subject);
+    scan.filters.iter().flat_map(split_conjunction).filter_map(named).any(|subjects| subjects <= FEW)
 }
 
-fn is_few(filter: &Expr, subject: &str) -> bool {
+/// How many subjects `filter` leaves, if it says which. The engine writes a list of two or three with OR.
+fn named(filter: &Expr, subject: &str) -> Option<usize> {
     let is_subject = |side: &Expr| matches!(side, Expr::Column(column) if column.name == subject);
-    let is_constant = |side: &Expr| matches!(side, Expr::Literal(..));
+    fn is_constant(side: &Expr) -> bool {
+        match side {
+            Expr::Literal(..) | Expr::Placeholder(_) => true,
+            Expr::Cast(cast) => is_constant(&cast.expr),
+            _ => false,
+        }
+    }
     match filter {
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => {
-            is_subject(left) && is_constant(right) || is_subject(right) && is_constant(left)
+            (is_subject(left) && is_constant(right) || is_subject(right) && is_constant(left)).then_some(1)
+        }
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
+            Some(named(left, subject)? + named(right, subject)?)
         }
         Expr::InList(InList { expr, list, negated: false }) => {
-            is_subject(expr) && list.len() <= FEW && list.iter().all(is_constant)
+            (is_subject(expr) && list.iter().all(is_constant)).then_some(list.len())
         }
-        _ => false,
+        _ => None,
     }
 }

@@ -4,6 +4,7 @@ use super::admission::{Queue, queue_of};
 use super::aggregates::shows_only_aggregates;
 use super::answers::{Answer, Place, Repeatable, Turn, gather};
 use super::centroids::check_centroids;
+use super::event_order;
 use super::few_subjects::{plan_for_few, reads_few_subjects};
 use super::fixed_sizes::forget_array_sizes;
 use super::functions::{bound_plan, check_constants, check_series_arguments};
@@ -111,6 +112,10 @@ impl Planned {
         let catalog = StatementCatalog::new(Arc::clone(shared), context.caller.clone());
         let mut state = catalog.state();
         let failed = |error| shared.classify(error);
+        // Only the statement of time lines is in this dialect, and only it has the functions.
+        if matches!(dialect, Dialect::Generic) {
+            event_order::register(&mut state).map_err(failed)?;
+        }
 
         let constants = Arc::new(Constants::default());
         let planning = StatementMemory::Planning(Arc::clone(&constants));

@@ -1,5 +1,6 @@
 //! Sets up DataFusion.
 
+use super::deliveries_of_few::DeliveriesOfFew;
 use super::equal_parameters::EqualParameters;
 use super::few_subjects::without_for_few;
 use super::full_batches::FillBatches;
@@ -88,6 +89,7 @@ pub(super) fn session_state(options: &SessionOptions) -> Result<SessionState, Da
         .with_expr_planners(expression_planners())
         .with_default_features()
         .with_optimizer_rule(Arc::new(EqualParameters))
+        .with_optimizer_rule(Arc::new(DeliveriesOfFew))
         .with_physical_optimizer_rules(physical_rules())
         // Groups with a limit hold no batches.
         .with_physical_optimizer_rule(Arc::new(ForgetLargeLimits))

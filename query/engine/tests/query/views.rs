@@ -218,6 +218,30 @@ async fn duplicates_lists_every_delivery_of_an_event() {
 }
 
 #[tokio::test]
+async fn repeated_deliveries_of_a_few_subjects_are_left_out_in_one_scan() {
+    let session = archive().await.as_officer();
+    let ids = async |filter: &str| {
+        let sql = format!("select id from deduplicated_events where {filter} order by kafka_topic, kafka_offset");
+        (rows(&session, &sql).await.join(" "), rows(&session, &format!("explain {sql}")).await.join("\n"))
+    };
+    for (filter, expected) in [
+        ("subject = 'S-1' and type = 'chat.line'", "4 5 6"),
+        ("subject in ('S-1', 'S-2') and type like 'chat.l%' and seq = 0", "5"),
+        ("subject = 'S-1' and kafka_offset = 4", "5"),
+        // A second delivery is left out, whether or not the first fits the filter.
+        ("subject = 'S-1' and kafka_offset = 5", ""),
+        ("subject = 'S-404'", ""),
+    ] {
+        let (found, plan) = ids(filter).await;
+        assert_eq!(found, expected, "{filter}");
+        assert!(!plan.contains("HashJoinExec") && plan.matches("DataSourceExec").count() <= 1, "{filter}: {plan}");
+        let (found, plan) = ids(&filter.replace("subject", "subject || ''")).await;
+        assert_eq!(found, expected, "{filter}");
+        assert!(plan.contains("HashJoinExec"), "{filter}: {plan}");
+    }
+}
+
+#[tokio::test]
 async fn a_timeline_has_each_event_once_and_in_order() {
     let fixture = archive().await;
     for session in [fixture.as_officer(), fixture.as_manager()] {

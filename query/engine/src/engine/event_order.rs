@@ -1,0 +1,6 @@
+//! The order of a session's events, for the statement of [`super::timeline`].
+
+mod functions;
+mod places;
+
+pub(super) use functions::register;
