@@ -29,6 +29,11 @@ const ROW_GROUP_ROWS: usize = 256 * 1024;
 const SEALED_ROW_GROUP_ROWS: usize = 128 * 1024;
 /// Rows in a page of a sealed file. A page is a reader's unit of pruning inside a row group.
 const SEALED_PAGE_ROWS: usize = 16 * 1024;
+/// Bytes in a page of the texts of [`LARGE_OPERATIONAL`] in a sealed file, about. Few rows have a large text, and a query that
+/// wants some of these reads their pages only.
+const SEALED_LARGE_PAGE_BYTES: usize = 64 * 1024;
+/// The operational column that may have large texts: what devices report is in it.
+const LARGE_OPERATIONAL: &str = "operational";
 /// The compression level of sealed files, which are written once and kept for years.
 const SEALED_ZSTD_LEVEL: i32 = 3;
 /// Operational columns that queries filter by: a sealed file has statistics of each of their pages.
@@ -235,6 +240,9 @@ fn column_properties(table: Table) -> WriterPropertiesBuilder {
 /// The encoding of the columns of a sealed file: as in any other file, but with a higher compression level, smaller row
 /// groups and pages, and statistics of operational columns only. Statistics of the other tiers would be encrypted with
 /// their keys, but no query filters by those columns.
+///
+/// Events are sorted by session, so that the offsets of neighbours are far apart. Split into their bytes they take less than
+/// their differences do, and a reader picks some without decoding those between.
 fn sealed_properties(table: Table) -> WriterPropertiesBuilder {
     let mut properties = column_properties(table)
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(SEALED_ZSTD_LEVEL).expect("3 is a level of zstd")))
@@ -249,6 +257,14 @@ fn sealed_properties(table: Table) -> WriterPropertiesBuilder {
             Tier::Personal | Tier::Content => EnabledStatistics::None,
         };
         properties = properties.set_column_statistics_enabled(ColumnPath::from(field.name().as_str()), statistics);
+    }
+    if table == Table::Events {
+        let large = || ColumnPath::from(LARGE_OPERATIONAL);
+        properties = properties
+            .set_column_encoding(ColumnPath::from("kafka_offset"), Encoding::BYTE_STREAM_SPLIT)
+            // A dictionary of large texts would be read for each of them.
+            .set_column_dictionary_enabled(large(), false)
+            .set_column_data_page_size_limit(large(), SEALED_LARGE_PAGE_BYTES);
     }
     properties
 }

@@ -69,7 +69,6 @@ pub(super) fn session_state(options: &SessionOptions) -> Result<SessionState, Da
     // Errors point to the place in the statement.
     settings.sql_parser.collect_spans = true;
     settings.execution.time_zone = Some("UTC".to_owned());
-    settings.execution.parquet.pushdown_filters = true;
     // Groups of one or two rows are made once, after they were brought together. Before, they would be held twice: `crm.tickets` makes
     // 420,000 of 700,000 events, and so spilled.
     settings.execution.skip_partial_aggregation_probe_ratio_threshold = 0.5;

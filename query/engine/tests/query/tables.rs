@@ -132,6 +132,25 @@ async fn a_filter_on_the_session_reaches_the_files_of_sessions() {
 }
 
 #[tokio::test]
+async fn filters_are_evaluated_by_the_scan_of_events_and_above_that_of_sessions() {
+    let fixture = archive().await;
+    let settings = holdfast_sessions::MaintainerSettings::new("general");
+    fixture.maintainer(settings).rebuild(Timestamp(0), |_| {}).await.unwrap();
+    let officer = fixture.as_officer();
+    for (sql, is_above) in [
+        ("select agent from events where type = 'session.ended'", false),
+        ("select agent from sessions where handled > 1", true),
+        ("select agent from sessions where session = 'S-1'", false),
+        // What is recorded as read is what the filters select.
+        ("select feedback from sessions where handled > 1", false),
+    ] {
+        let plan = explained(&officer, sql).await;
+        assert!(plan.contains("predicate="), "{sql}: {plan}");
+        assert_eq!(plan.contains("FilterExec"), is_above, "{sql}: {plan}");
+    }
+}
+
+#[tokio::test]
 async fn only_queries_are_executed() {
     let session = archive().await.as_officer();
     for statement in [
