@@ -18,15 +18,14 @@
 -- plot: none
 with reports as (
     -- As the view archive.diagnostics, but directly from the events: duplicates do not change this result.
-    select subject as session, time, kind, kafka_partition, kafka_offset,
+    select subject as session, time, kind, kafka_offset,
         json_get_str(personal, 'device_serial') as device_serial, operational
     from archive.events
     where type = 'diagnostics.collected'
 ),
 in_order as (
     -- One window over all reports, ordered by device: far cheaper than a partition for each device.
-    select device_serial, kind, session, time as collected_at, kafka_partition, kafka_offset,
-        lag(kafka_partition) over by_device as before_partition,
+    select device_serial, kind, session, time as collected_at, kafka_offset,
         lag(kafka_offset) over by_device as before_offset,
         lag(device_serial) over by_device as before_device_serial,
         lag(kind) over by_device as before_kind,
@@ -38,7 +37,7 @@ in_order as (
 ),
 followed as (
     select device_serial, kind, session, collected_at, before_session, before_at,
-        kafka_partition, kafka_offset, before_partition, before_offset
+        kafka_offset, before_offset
     from in_order
     where before_device_serial = device_serial and before_kind = kind
 ),
@@ -57,8 +56,8 @@ wanted as (
     from newest
 ),
 found as (
-    -- What the reports contain is read of those that are compared, and of no others, by their place in the topic. What has
-    -- that place in another topic is of another session or time.
+    -- What the reports contain is read of those that are compared, and of no others, by their offset. What has that offset in
+    -- another topic or partition is of another session or time.
     select wanted.device_serial, wanted.kind, wanted.before_session, wanted.before_at, wanted.session, wanted.collected_at,
         case when wanted.side = 'before' and report.session = wanted.before_session and report.time = wanted.before_at
                 then 'before'
@@ -70,8 +69,7 @@ found as (
         report.operational ->> 'apps' as apps
     from wanted
     join reports as report
-        on report.kafka_partition = case wanted.side when 'before' then wanted.before_partition else wanted.kafka_partition end
-        and report.kafka_offset = case wanted.side when 'before' then wanted.before_offset else wanted.kafka_offset end
+        on report.kafka_offset = case wanted.side when 'before' then wanted.before_offset else wanted.kafka_offset end
 ),
 paired as (
     select device_serial, kind, before_session, before_at, session, collected_at,
