@@ -57,9 +57,10 @@ wanted as (
 ),
 found as (
     -- What the reports contain is read of those that are compared, and of no others, by their offset. What has that offset in
-    -- another topic or partition is of another session or time.
+    -- another topic or partition is of another session, time or kind.
     select wanted.device_serial, wanted.kind, wanted.before_session, wanted.before_at, wanted.session, wanted.collected_at,
-        case when wanted.side = 'before' and report.session = wanted.before_session and report.time = wanted.before_at
+        case when report.kind <> wanted.kind then null
+            when wanted.side = 'before' and report.session = wanted.before_session and report.time = wanted.before_at
                 then 'before'
             when wanted.side = 'after' and report.session = wanted.session and report.time = wanted.collected_at
                 then 'after' end as side,

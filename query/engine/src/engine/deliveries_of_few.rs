@@ -7,7 +7,8 @@
 //! Few of all events are delivered more than once, so `archive.deduplicated_events` finds these first, which needs three scans
 //! and two joins. A few subjects have so few events that planning all that takes longer than to sort them once.
 
-use super::few_subjects::names_few_subjects;
+use super::few_subjects::{names_few_subjects, table_of};
+use crate::scan::tier_of;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{Column, Result, ScalarValue, TableReference};
 use datafusion::logical_expr::expr::{AggregateFunction, WindowFunction};
@@ -18,6 +19,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::optimizer::optimizer::ApplyOrder;
 use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
+use holdfast_events::Tier;
 use std::sync::Arc;
 
 /// What identifies an event.
@@ -62,13 +64,17 @@ fn first_deliveries(join: &Join) -> Result<Option<LogicalPlan>> {
     let Some(deliveries) = of_duplicated(&window.input)? else { return Ok(None) };
     let (Some(events), Some(counted)) = (Scanned::of(&join.left)?, Scanned::of(deliveries)?) else { return Ok(None) };
     let Some(further) = events.further_than(&counted) else { return Ok(None) };
-    let relation = relation_of(deliveries);
+    let Some(relation) = relation_of(deliveries) else { return Ok(None) };
+    let are_named_alike = [&window.input, &join.left].iter().all(|plan| relation_of(plan).as_ref() == Some(&relation));
     // What filters only repeated deliveries, by what they are joined with, must filter the events as well.
     let is_known = of_keys.iter().all(|predicate| events.predicates.contains(predicate));
-    if !is_known || !names_few_subjects(counted.scan) || relation.is_none() || relation != relation_of(&join.left) {
+    // Rows that are filtered above the window count as read.
+    let reads_others = !further.is_empty() && events.reads_protected();
+    // The engine moves a filter that depends on no column below the window, where it would leave out first deliveries alone.
+    let depends_on_chance = events.predicates.iter().any(Expr::is_volatile);
+    if !are_named_alike || !is_known || reads_others || depends_on_chance || !names_few_subjects(counted.scan) {
         return Ok(None);
     }
-    let relation = relation.unwrap_or_else(|| counted.scan.table_name.clone());
 
     let scan = counted.with_columns_of(&events, &further)?;
     let aliased = LogicalPlan::SubqueryAlias(SubqueryAlias::try_new(Arc::new(scan), relation.clone())?);
@@ -148,6 +154,16 @@ impl<'a> Scanned<'a> {
         let LogicalPlan::TableScan(scan) = plan else { return Ok(None) };
         scan.filters.iter().try_for_each(add)?;
         Ok(scan.fetch.is_none().then_some(Self { scan, predicates }))
+    }
+
+    /// Whether columns are read that need keys of their own.
+    fn reads_protected(&self) -> bool {
+        let Some(table) = table_of(self.scan) else { return true };
+        let schema = table.schema();
+        self.scan.projected_schema.fields().iter().any(|field| match schema.index_of(field.name()) {
+            Ok(column) => tier_of(table, column) != Tier::Operational,
+            Err(_) => true,
+        })
     }
 
     /// What filters these rows and not those of `other`. `None` if something filters only those.

@@ -3,4 +3,4 @@
 mod functions;
 mod places;
 
-pub(super) use functions::register;
+pub(super) use functions::{register, row_bytes};

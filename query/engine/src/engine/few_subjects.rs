@@ -16,6 +16,7 @@ use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::filter_pushdown::FilterPushdown;
 use datafusion::physical_optimizer::projection_pushdown::ProjectionPushdown;
 use datafusion::physical_plan::ExecutionPlan;
+use holdfast_archive::Table;
 use std::sync::Arc;
 
 /// Subjects that are few.
@@ -74,11 +75,16 @@ pub(super) fn reads_few_subjects(plan: &LogicalPlan) -> Result<bool> {
     Ok(few && scans > 0)
 }
 
+/// The archive's table that is scanned.
+pub(super) fn table_of(scan: &TableScan) -> Option<Table> {
+    let provider = source_as_provider(&scan.source).ok()?;
+    let provider: &dyn std::any::Any = provider.as_ref();
+    archive_table(provider).map(|table| table.table())
+}
+
 /// Whether the filters of `scan` name a few subjects, as constants or parameters.
 pub(super) fn names_few_subjects(scan: &TableScan) -> bool {
-    let Ok(provider) = source_as_provider(&scan.source) else { return false };
-    let provider: &dyn std::any::Any = provider.as_ref();
-    let Some(table) = archive_table(provider).map(|table| table.table()) else { return false };
+    let Some(table) = table_of(scan) else { return false };
     let Some(subject) = table.subject_column() else { return false };
     let schema = table.schema();
     let subject = schema.field(subject).name();

@@ -9,6 +9,7 @@
 //! `count(*) OVER ()`, the usual idiom for paging, collects all rows. The engine counts what sorts, groups and joins
 //! hold, and not what these windows hold. A window that needs few rows at a time (`BoundedWindowAggExec`) is left alone.
 
+use super::event_order;
 use super::passing::{PassOn, PassingExec};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
@@ -36,15 +37,14 @@ impl PhysicalOptimizerRule for CountWindowMemory {
     fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
         plan.transform_up(|node| {
             let any: &dyn Any = node.as_ref();
-            if !any.is::<WindowAggExec>() {
-                return Ok(Transformed::no(node));
-            }
+            let Some(window) = any.downcast_ref::<WindowAggExec>() else { return Ok(Transformed::no(node)) };
+            let row_bytes = window.window_expr().iter().map(|function| event_order::row_bytes(function.name())).sum();
             let reservations = Reservations::default();
             let input = match node.children().as_slice() {
                 [input] => Arc::clone(input),
                 _ => return internal_err!("a window has one input"),
             };
-            let input = PassingExec::above(input, WindowInput(Arc::clone(&reservations)));
+            let input = PassingExec::above(input, WindowInput { reservations: Arc::clone(&reservations), row_bytes });
             let window = replace_children_if_necessary(node, vec![input])?;
             Ok(Transformed::yes(PassingExec::above(window, WindowMemory(reservations))))
         })
@@ -67,9 +67,12 @@ type Reservations = Arc<Mutex<HashMap<usize, Arc<MemoryReservation>>>>;
 #[derive(Debug, Clone)]
 struct WindowMemory(Reservations);
 
-/// Below a window: reserves its rows.
+/// Below a window: reserves its rows, and for each of them what the window's functions hold beside it.
 #[derive(Debug, Clone)]
-struct WindowInput(Reservations);
+struct WindowInput {
+    reservations: Reservations,
+    row_bytes: usize,
+}
 
 impl PassOn for WindowMemory {
     const NAME: &'static str = "WindowMemoryExec";
@@ -104,11 +107,12 @@ impl PassOn for WindowInput {
         partition: usize,
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
-        let taken = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&partition);
+        let taken = self.reservations.lock().unwrap_or_else(PoisonError::into_inner).remove(&partition);
         let Some(reservation) = taken else { return internal_err!("a window starts its input") };
+        let row_bytes = self.row_bytes;
         let rows = input.execute(partition, context)?.map(move |batch| {
             let batch = batch?;
-            reservation.try_grow(COPIES * get_record_batch_memory_size(&batch))?;
+            reservation.try_grow(COPIES * get_record_batch_memory_size(&batch) + row_bytes * batch.num_rows())?;
             Ok(batch)
         });
         Ok(Box::pin(RecordBatchStreamAdapter::new(input.schema(), rows)))

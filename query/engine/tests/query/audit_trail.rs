@@ -110,6 +110,8 @@ async fn what_a_filter_on_content_tests_is_read() {
         ("select id from events where subject = 'S-9' and data like '%zzz%'", of(&[])),
         ("select id from events where seq = 7", of(&[])),
         ("select data from events where seq = 7", of(&["S-1"])),
+        ("select data from deduplicated_events where subject in ('S-1', 'S-2') and seq = 7", of(&["S-1"])),
+        ("select data from deduplicated_events where subject in ('S-1', 'S-2')", of(&["S-1", "S-2"])),
     ] {
         let answer = reader.query(request(sql)).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
         lines(answer).await.unwrap_or_else(|error| panic!("{sql}: {error}"));

@@ -1,7 +1,6 @@
 //! The window functions of the statement of a time line. Statements of users do not have them.
 //!
-//! Both are asked of all deliveries of one session at once: `over ()`. Their memory is of the order of their input, which
-//! [`super::super::window_memory`] counts.
+//! Both are asked of all deliveries of one session at once: `over ()`. [`super::super::window_memory`] counts their memory.
 
 use super::places::{Delivery, Identity, counts, places};
 use arrow_array::cast::AsArray;
@@ -13,6 +12,15 @@ use datafusion::execution::{FunctionRegistry, SessionState};
 use datafusion::logical_expr::function::{PartitionEvaluatorArgs, WindowUDFFieldArgs};
 use datafusion::logical_expr::{PartitionEvaluator, Signature, Volatility, WindowUDF, WindowUDFImpl};
 use std::sync::Arc;
+
+const PLACE: &str = "timeline_place";
+const DELIVERIES: &str = "timeline_deliveries";
+
+/// The bytes that a window function holds for each row beside its arguments, about: a delivery, its places in lists, sets and
+/// maps, and copies of its texts. `call` is the name of its column.
+pub(in super::super) fn row_bytes(call: &str) -> usize {
+    if call.starts_with(PLACE) || call.starts_with(DELIVERIES) { 256 } else { 0 }
+}
 
 /// Gives `state` the functions.
 pub(in super::super) fn register(state: &mut SessionState) -> Result<()> {
@@ -50,8 +58,8 @@ struct Function {
 impl WindowUDFImpl for Function {
     fn name(&self) -> &str {
         match self.kind {
-            Kind::Place => "timeline_place",
-            Kind::Deliveries => "timeline_deliveries",
+            Kind::Place => PLACE,
+            Kind::Deliveries => DELIVERIES,
         }
     }
 
