@@ -12,6 +12,7 @@ mod answers;
 mod batch_bytes;
 mod centroids;
 mod deliveries_of_few;
+mod equal_names;
 mod equal_parameters;
 mod event_order;
 mod extension;

@@ -1,6 +1,7 @@
 //! Sets up DataFusion.
 
 use super::deliveries_of_few::DeliveriesOfFew;
+use super::equal_names::KeepFiltersFromEqualNames;
 use super::equal_parameters::EqualParameters;
 use super::few_subjects::without_for_few;
 use super::full_batches::FillBatches;
@@ -27,6 +28,7 @@ use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::execution::{FunctionRegistry, SessionState};
 use datafusion::logical_expr::planner::ExprPlanner;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_optimizer::filter_pushdown::FilterPushdown;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::SessionConfig;
 use std::num::NonZeroUsize;
@@ -115,7 +117,14 @@ pub(super) fn session_state(options: &SessionOptions) -> Result<SessionState, Da
 fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let own = SortInOnePartition::default();
     let mut rules: Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> = vec![Arc::new(ForgetParts)];
-    rules.extend(without_for_few(PhysicalOptimizer::new().rules));
+    for rule in PhysicalOptimizer::new().rules {
+        // Both rules that push filters down have this name.
+        if rule.name().starts_with(FilterPushdown::new().name()) {
+            rules.push(Arc::new(KeepFiltersFromEqualNames));
+        }
+        rules.push(rule);
+    }
+    let mut rules = without_for_few(rules);
     if let Some(place) = rules.iter().position(|rule| rule.name() == own.name()) {
         rules[place] = Arc::new(own);
     }

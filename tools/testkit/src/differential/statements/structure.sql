@@ -186,3 +186,4 @@ SELECT count(*) FROM sessions WHERE rating = ANY ('{}');
 SELECT count(*) FROM sessions WHERE agent = ANY ('{a-mei,a-priya}');
 SELECT rating > 1, rating = ANY ('{1,2}') FROM sessions ORDER BY session LIMIT 2;
 SELECT rating BETWEEN '1' AND '3', rating = ANY ('{1,2}') FROM sessions ORDER BY session LIMIT 2;
+SELECT r3.k FROM (SELECT 1 AS k) AS r1 JOIN (SELECT 1 AS k) AS r2 ON r1.k = r2.k RIGHT JOIN (SELECT v AS k FROM (VALUES (1), (1), (2), (2)) t (v) GROUP BY v HAVING count(*) > 1) AS r3 ON r1.k = r3.k WHERE r2.k::boolean ORDER BY 1;
