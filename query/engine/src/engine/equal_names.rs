@@ -13,14 +13,13 @@ use super::passing::{PassOn, PassingExec};
 use arrow_schema::SchemaRef;
 use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
-use datafusion::execution::TaskContext;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::joins::HashJoinExec;
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::sorts::sort::SortExec;
-use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream, replace_children_if_necessary};
+use datafusion::physical_plan::{ExecutionPlan, replace_children_if_necessary};
 use std::any::Any;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -80,15 +79,6 @@ struct EqualNames;
 
 impl PassOn for EqualNames {
     const NAME: &'static str = "EqualNamesExec";
-
-    fn execute(
-        &self,
-        input: &dyn ExecutionPlan,
-        partition: usize,
-        context: Arc<TaskContext>,
-    ) -> Result<SendableRecordBatchStream> {
-        input.execute(partition, context)
-    }
 }
 
 #[cfg(test)]

@@ -15,14 +15,11 @@ use super::passing::{PassOn, PassingExec};
 use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
-use datafusion::execution::TaskContext;
 use datafusion::physical_expr::{AcrossPartitions, EquivalenceProperties};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::union::UnionExec;
-use datafusion::physical_plan::{
-    ExecutionPlan, ExecutionPlanProperties, Partitioning, PlanProperties, SendableRecordBatchStream,
-};
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, Partitioning, PlanProperties};
 use std::any::Any;
 use std::sync::Arc;
 
@@ -75,14 +72,5 @@ impl PassOn for NothingKnown {
         let partitions = Partitioning::UnknownPartitioning(input.output_partitioning().partition_count());
         let known = EquivalenceProperties::new(input.schema());
         Arc::new(PlanProperties::new(known, partitions, input.pipeline_behavior(), input.boundedness()))
-    }
-
-    fn execute(
-        &self,
-        input: &dyn ExecutionPlan,
-        partition: usize,
-        context: Arc<TaskContext>,
-    ) -> Result<SendableRecordBatchStream> {
-        input.execute(partition, context)
     }
 }

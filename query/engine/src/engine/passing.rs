@@ -30,7 +30,9 @@ pub(super) trait PassOn: fmt::Debug + Clone + Send + Sync + 'static {
         input: &dyn ExecutionPlan,
         partition: usize,
         context: Arc<TaskContext>,
-    ) -> Result<SendableRecordBatchStream>;
+    ) -> Result<SendableRecordBatchStream> {
+        input.execute(partition, context)
+    }
 }
 
 /// An operator that passes the rows of `input` on.

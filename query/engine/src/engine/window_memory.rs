@@ -164,6 +164,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_the_functions_of_a_time_line_hold_is_counted() {
+        let context = context(64 << 20);
+        event_order::register(&mut context.state_ref().write()).unwrap();
+        let sql = "SELECT timeline_deliveries(value, value, value) OVER () FROM generate_series(1, 100000)";
+        let mut rows = context.sql(sql).await.unwrap().execute_stream().await.unwrap();
+        assert!(rows.next().await.unwrap().is_ok());
+        assert!(
+            context.runtime_env().memory_pool.reserved() >= event_order::row_bytes("timeline_deliveries") * 100_000
+        );
+    }
+
+    #[tokio::test]
     async fn each_partition_has_its_own_reservation_and_the_result_is_that_of_the_window() {
         let context = context(64 << 20);
         let sql = "SELECT sum(n) AS n FROM (SELECT count(*) OVER (PARTITION BY value % 7) AS n \
