@@ -1,11 +1,11 @@
 //! What texts of expressions, branches, groups and set operations are called: as the first part that has a type.
 //!
-//! `character varying` is a mark ([`crate::varchar`]), and so are `json` and others. In a condition nobody sees it, and there a cast is none,
+//! `character varying` and `name` are marks ([`crate::text_types`]), and so are `json` and others. In a condition nobody sees it, and there a cast is none,
 //! so that files are still selected by the column beneath.
 
 use crate::cast_call::target;
+use crate::text_types::{NAME, VARCHAR, WRITTEN, any_mark, mark_of, marked, of_arrays, of_elements, with_mark};
 use crate::types::{PgType, TYPE_KEY};
-use crate::varchar::{VARCHAR, VARCHARS, WRITTEN, any_mark, mark_of, marked, with_mark};
 use arrow_schema::{DataType, Field, FieldRef};
 use datafusion::common::{Column, DFSchema, Result};
 use datafusion::logical_expr::{Aggregate, Cast, Expr, ExprSchemable, LogicalPlan, Projection, Union, Unnest};
@@ -20,8 +20,8 @@ pub(crate) fn in_condition(cast: Cast, schema: &DFSchema) -> Expr {
     }
 }
 
-/// The field of an expression whose type is that of its first part that has one, if it is not called as that part is: `json` or
-/// `character varying`.
+/// The field of an expression whose type is that of its first part that has one, if it is not called as that part is: `json`,
+/// `character varying` or `name`.
 pub(crate) fn kept(expression: &Expr, schema: &DFSchema) -> Option<FieldRef> {
     let (parts, is_array): (Vec<&Expr>, bool) = match expression {
         Expr::Case(case) => {
@@ -31,6 +31,7 @@ pub(crate) fn kept(expression: &Expr, schema: &DFSchema) -> Option<FieldRef> {
         }
         Expr::ScalarFunction(call) => match call.name() {
             "coalesce" | "greatest" | "least" => (call.args.iter().collect(), false),
+            "nullif" => return of_nullif(expression, call.args.first()?, schema),
             "make_array" | "array_append" | "array_prepend" | "array_cat" | "array_remove" | "array_replace" => {
                 (call.args.iter().collect(), true)
             }
@@ -41,20 +42,40 @@ pub(crate) fn kept(expression: &Expr, schema: &DFSchema) -> Option<FieldRef> {
         },
         _ => return None,
     };
-    let first = parts.into_iter().find(|part| !is_unknown(part))?;
+    let mut typed = parts.into_iter().filter(|part| !is_unknown(part));
+    let first = typed.next()?;
     if !is_of_texts(&first.get_type(schema).ok()?) {
         return None;
     }
     let (_, field) = first.to_field(schema).ok()?;
     let wanted = match any_mark(&field) {
         Some(json @ ("json" | "jsonb")) if !is_array => Some(json),
-        _ => mark_of(&field).map(|mark| if is_array { VARCHARS } else { mark }),
+        _ => {
+            let others = typed.filter_map(|part| mark_of(&part.to_field(schema).ok()?.1));
+            let mark = mark_of(&field).map(|first| common(first, others));
+            mark.map(|mark| if is_array { of_arrays(mark) } else { mark })
+        }
     };
     let (_, made) = expression.to_field(schema).ok()?;
     if any_mark(&made) == wanted {
         return None;
     }
     Some(Arc::new(with_mark(Field::new("", expression.get_type(schema).ok()?, true), wanted)))
+}
+
+/// The mark of parts the first of which has this mark (PostgreSQL 15, 10.5): a `character varying` becomes a `name` without being
+/// asked to, and a name becomes none.
+fn common<'m>(first: &'m str, mut others: impl Iterator<Item = &'m str>) -> &'m str {
+    if of_elements(first) == VARCHAR { others.find(|other| of_elements(other) == NAME).unwrap_or(first) } else { first }
+}
+
+/// The field of `nullif`, whose type is that of the first operand of `=`: a `name` is compared as it is, and a `character varying` as
+/// a text.
+fn of_nullif(expression: &Expr, first: &Expr, schema: &DFSchema) -> Option<FieldRef> {
+    let (_, made) = expression.to_field(schema).ok()?;
+    let (_, field) = first.to_field(schema).ok()?;
+    let is_name = |field: &Field| mark_of(field) == Some(NAME);
+    (is_name(&field) && !is_name(&made)).then(|| marked(made.data_type().clone(), NAME))
 }
 
 /// Whether it is a constant without a type, which the engine may have cast.
@@ -89,8 +110,10 @@ pub(crate) fn of_branches(union: Union, call: impl Fn(Expr, &DataType, FieldRef)
     }
     let wanted: Vec<Option<String>> = (0..columns)
         .map(|column| {
-            let first = inputs.iter().find(|input| !is_unknown_column(input, column))?;
-            mark(first, column)
+            let mut typed = inputs.iter().filter(|input| !is_unknown_column(input, column));
+            let first = mark(typed.next()?, column)?;
+            let others: Vec<String> = typed.filter_map(|input| mark(input, column)).collect();
+            Some(common(&first, others.iter().map(String::as_str)).to_owned())
         })
         .collect();
     let mut marked_inputs = Vec::with_capacity(inputs.len());
@@ -131,52 +154,46 @@ pub(crate) fn of_branches(union: Union, call: impl Fn(Expr, &DataType, FieldRef)
 }
 
 /// Elements of arrays as rows, with the mark that the arrays have. `call` marks an expression.
-pub(crate) fn of_elements(unnest: Unnest, call: impl Fn(Expr, &DataType, FieldRef) -> Expr) -> Result<LogicalPlan> {
-    let is_marked = |place: &usize| {
-        unnest.list_type_columns.iter().any(|(list, elements)| {
-            unnest.dependency_indices.get(*place) == Some(list)
-                && unnest.schema.field(*place).name() == &elements.output_column.name
-                && PgType::of(unnest.schema.field(*place).data_type()) == PgType::Text
-                && mark_of(unnest.input.schema().field(*list)).is_some()
-        })
+pub(crate) fn of_rows(unnest: Unnest, call: impl Fn(Expr, &DataType, FieldRef) -> Expr) -> Result<LogicalPlan> {
+    let mark = |place: usize| {
+        let field = unnest.schema.field(place);
+        let mut lists = unnest.list_type_columns.iter();
+        let (list, _) = lists.find(|(list, elements)| {
+            unnest.dependency_indices.get(place) == Some(list) && *field.name() == elements.output_column.name
+        })?;
+        let is_element = PgType::of(field.data_type()) == PgType::Text;
+        mark_of(unnest.input.schema().field(*list)).filter(|_| is_element).map(of_elements)
     };
-    let places: Vec<usize> = (0..unnest.schema.fields().len()).filter(is_marked).collect();
-    relabelled(LogicalPlan::Unnest(unnest), &places, VARCHAR, call)
+    let marks = (0..unnest.schema.fields().len()).map(mark).collect();
+    relabelled(LogicalPlan::Unnest(unnest), marks, call)
 }
 
 /// Groups whose `array_agg` has the mark of what it collects. `call` marks an expression.
 pub(crate) fn of_groups(aggregate: Aggregate, call: impl Fn(Expr, &DataType, FieldRef) -> Expr) -> Result<LogicalPlan> {
     let input = aggregate.input.schema();
-    let first = aggregate.schema.fields().len().saturating_sub(aggregate.aggr_expr.len());
-    let is_marked = |expression: &Expr| match expression.clone().unalias() {
+    let keys = aggregate.schema.fields().len().saturating_sub(aggregate.aggr_expr.len());
+    let mark = |expression: &Expr| match expression.clone().unalias() {
         Expr::AggregateFunction(call) if call.func.name() == "array_agg" => {
-            let collected = call.params.args.first();
-            let field = collected.and_then(|collected| Some(collected.to_field(input).ok()?.1));
-            field.is_some_and(|field| mark_of(&field).is_some())
+            mark_of(&call.params.args.first()?.to_field(input).ok()?.1).map(of_arrays)
         }
-        _ => false,
+        _ => None,
     };
-    let expressions = aggregate.aggr_expr.iter().enumerate();
-    let places: Vec<usize> =
-        expressions.filter(|(_, expression)| is_marked(expression)).map(|(place, _)| first + place).collect();
-    relabelled(LogicalPlan::Aggregate(aggregate), &places, VARCHARS, call)
+    let marks = std::iter::repeat_n(None, keys).chain(aggregate.aggr_expr.iter().map(mark)).collect();
+    relabelled(LogicalPlan::Aggregate(aggregate), marks, call)
 }
 
-/// A node, some columns of which have this mark.
+/// A node whose columns have these marks; those without one are as they are.
 fn relabelled(
     node: LogicalPlan,
-    places: &[usize],
-    mark: &str,
+    marks: Vec<Option<&str>>,
     call: impl Fn(Expr, &DataType, FieldRef) -> Expr,
 ) -> Result<LogicalPlan> {
-    if places.is_empty() {
+    if marks.iter().all(Option::is_none) {
         return Ok(node);
     }
-    let columns = node.schema().iter().enumerate().map(|(place, (qualifier, field))| {
+    let columns = node.schema().iter().zip(marks).map(|((qualifier, field), mark)| {
         let column = Expr::Column(Column::new(qualifier.cloned(), field.name()));
-        if !places.contains(&place) {
-            return column;
-        }
+        let Some(mark) = mark else { return column };
         let data_type = field.data_type();
         call(column, data_type, marked(data_type.clone(), mark)).alias_qualified(qualifier.cloned(), field.name())
     });
@@ -209,6 +226,6 @@ mod tests {
 
     #[test]
     fn the_answers_are_postgresqls() {
-        compare(include_str!("varchar.tsv"));
+        compare(include_str!("text_types.tsv"));
     }
 }

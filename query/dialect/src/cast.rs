@@ -11,7 +11,7 @@ use crate::call::Call;
 use crate::cast_call::call;
 use crate::function::Evaluate;
 use crate::types::{PgType, TYPE_KEY, numeric};
-use crate::{called, varchar};
+use crate::{called, text_types};
 use arrow_array::ArrayRef;
 use arrow_schema::{DataType, Field, FieldRef, TimeUnit};
 use datafusion::common::config::ConfigOptions;
@@ -63,10 +63,10 @@ impl Casts {
     fn by_rule(&self, cast: Cast, schema: &DFSchema) -> Transformed<Expr> {
         let Ok(from) = cast.expr.get_type(schema) else { return Transformed::no(Expr::Cast(cast)) };
         let to = cast.field.data_type();
-        if let Some(wanted) = varchar::mark_of(&cast.field)
+        if let Some(wanted) = text_types::mark_of(&cast.field)
             && (from == *to || from.is_null() || (PgType::of(&from) == PgType::Text && PgType::of(to) == PgType::Text))
         {
-            let is_one = cast.expr.to_field(schema).is_ok_and(|(_, field)| varchar::mark_of(&field) == Some(wanted));
+            let is_one = cast.expr.to_field(schema).is_ok_and(|(_, field)| text_types::mark_of(&field) == Some(wanted));
             return match is_one {
                 true => Transformed::yes(*cast.expr),
                 false => Transformed::yes(call(as_it_is, *cast.expr, &from, cast.field)),
@@ -82,8 +82,8 @@ impl Casts {
             };
         }
         if from == *to {
-            let is_varchar = cast.expr.to_field(schema).is_ok_and(|(_, field)| varchar::mark_of(&field).is_some());
-            return match is_varchar {
+            let is_called = cast.expr.to_field(schema).is_ok_and(|(_, field)| text_types::mark_of(&field).is_some());
+            return match is_called {
                 true => Transformed::yes(call(as_it_is, *cast.expr, &from, cast.field)),
                 false => Transformed::no(Expr::Cast(cast)),
             };
@@ -97,9 +97,7 @@ impl Casts {
     fn of_node(&self, node: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
         let node = match node {
             LogicalPlan::Union(union) => called::of_branches(union, |value, from, to| call(as_it_is, value, from, to))?,
-            LogicalPlan::Unnest(unnest) => {
-                called::of_elements(unnest, |value, from, to| call(as_it_is, value, from, to))?
-            }
+            LogicalPlan::Unnest(unnest) => called::of_rows(unnest, |value, from, to| call(as_it_is, value, from, to))?,
             other => other,
         };
         let schema = merge_schema(&node.inputs());
@@ -113,7 +111,7 @@ impl Casts {
                     .exists(|part| Ok(matches!(part, Expr::ScalarFunction(call) if call.name() == "pg_typeof")))?;
             let rewritten = expression.transform_up(|part| {
                 Ok(match part {
-                    Expr::Cast(cast) if !shows_marks && varchar::mark_of(&cast.field).is_some() => {
+                    Expr::Cast(cast) if !shows_marks && text_types::mark_of(&cast.field).is_some() => {
                         match called::in_condition(cast, &schema) {
                             Expr::Cast(cast) => Transformed::yes(self.of_cast(cast, &schema)?.data),
                             other => Transformed::yes(other),

@@ -10,8 +10,8 @@
 use crate::bounds::unbounded;
 use crate::call::Call;
 use crate::error::SqlError;
+use crate::text_types;
 use crate::types::{PgType, TYPE_KEY, array_of, numeric};
-use crate::varchar;
 use arrow_array::ArrayRef;
 use arrow_schema::{DataType, Field, FieldRef};
 use datafusion::common::{Result, ScalarValue};
@@ -524,10 +524,10 @@ impl ScalarUDFImpl for Function {
         };
         let field = Field::new(self.name, data_type, true);
         Ok(Arc::new(match form.returns {
-            Returns::SameAs(argument) => varchar::same_as(field, &args.arg_fields[argument]),
+            Returns::SameAs(argument) => text_types::same_as(field, &args.arg_fields[argument]),
             Returns::Itself(argument) => field.with_metadata(args.arg_fields[argument].metadata().clone()),
-            Returns::ElementOf(argument) => varchar::element_of(field, &args.arg_fields[argument]),
-            Returns::ArrayOf(argument) => varchar::array_of_marked(field, &args.arg_fields[argument]),
+            Returns::ElementOf(argument) => text_types::element_of(field, &args.arg_fields[argument]),
+            Returns::ArrayOf(argument) => text_types::array_of_marked(field, &args.arg_fields[argument]),
             _ => field,
         }))
     }

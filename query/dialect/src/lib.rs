@@ -37,11 +37,11 @@ mod shown;
 mod statement;
 mod system;
 mod text;
+mod text_types;
 mod time;
 mod types;
 mod unconstrained;
 mod unequal;
-mod varchar;
 
 pub use adjacent::joined_constants;
 pub use bounds::unbounded;

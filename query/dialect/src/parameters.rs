@@ -11,8 +11,8 @@
 //! The engine has told some placeholders from what stands beside them.
 
 use crate::function::common;
+use crate::text_types::{NAME, VARCHAR};
 use crate::types::{PgType, TYPE_KEY};
-use crate::varchar::VARCHAR;
 use arrow_schema::{DataType, Field, FieldRef};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, JoinType, NullEquality, Result};
@@ -62,10 +62,10 @@ pub fn parameter_types(plan: &LogicalPlan) -> Result<BTreeMap<String, Option<Fie
     Ok(told.map(|(name, Told { beside, cast, place })| (name, beside.map(compared).or(cast).or(place))).collect())
 }
 
-/// A `character varying` is compared and computed with as a text is.
+/// A `character varying` and a `name` are compared and computed with as texts are.
 fn compared(field: FieldRef) -> FieldRef {
     match field.metadata().get(TYPE_KEY).map(String::as_str) {
-        Some(VARCHAR | "name") => Arc::new(field.as_ref().clone().with_metadata(Default::default())),
+        Some(VARCHAR | NAME) => Arc::new(field.as_ref().clone().with_metadata(Default::default())),
         _ => field,
     }
 }

@@ -9,9 +9,9 @@
 use super::medians::{Medians, not_a_fraction};
 use crate::error::SqlError;
 use crate::order::keys_of;
+use crate::text_types;
 use crate::time::interval_between;
 use crate::types::{PgType, array_of};
-use crate::varchar;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, IntervalMonthDayNanoType};
 use arrow_array::{Array, ArrayRef, UInt32Array, new_empty_array};
@@ -106,8 +106,8 @@ impl AggregateUDFImpl for OfSorted {
         let types: Vec<DataType> = arguments.iter().map(|field| field.data_type().clone()).collect();
         let field = Field::new(self.name, self.return_type(&types)?, true);
         Ok(Arc::new(match types.get(1) {
-            Some(DataType::List(_)) => varchar::array_of_marked(field, &arguments[0]),
-            _ => varchar::same_as(field, &arguments[0]),
+            Some(DataType::List(_)) => text_types::array_of_marked(field, &arguments[0]),
+            _ => text_types::same_as(field, &arguments[0]),
         }))
     }
 

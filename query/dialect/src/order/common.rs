@@ -12,8 +12,8 @@
 use crate::cast::recomputed;
 use crate::comparison::is_comparison;
 use crate::function::common;
+use crate::text_types;
 use crate::types::{PgType, array_of};
-use crate::varchar;
 use arrow_schema::DataType;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
@@ -255,7 +255,7 @@ fn constant(cast: Cast) -> Transformed<Expr> {
     let to = cast.field.data_type();
     if let Expr::Literal(value, metadata) = cast.expr.as_ref()
         && cast.field.metadata().is_empty()
-        && cast.field.name() != varchar::WRITTEN
+        && cast.field.name() != text_types::WRITTEN
         && ((value.data_type().is_integer() && to.is_integer()) || (value.data_type().is_string() && to.is_string()))
         && let Ok(value) = value.cast_to(to)
     {

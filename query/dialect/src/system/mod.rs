@@ -8,6 +8,7 @@ use crate::SqlError;
 use crate::call::Call;
 use crate::cast::CastRule;
 use crate::function::{Form, Function, Returns, Takes};
+use crate::text_types::NAME;
 use crate::types::PgType;
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::DataType;
@@ -18,7 +19,7 @@ pub(crate) fn functions() -> Vec<Function> {
     let pg_typeof = Function::new("pg_typeof", vec![Form::new(vec![Takes::Any], Returns::Named("regtype"), pg_typeof)]);
     let to_name = Function::new(
         "to_name_type",
-        vec![Form::new(vec![Takes::Of(PgType::Text)], Returns::Named("name"), to_name_type)],
+        vec![Form::new(vec![Takes::Of(PgType::Text)], Returns::Named(NAME), to_name_type)],
     );
     [vec![pg_typeof, to_name], nulls::functions(), uuids::functions()].into_iter().flatten().collect()
 }

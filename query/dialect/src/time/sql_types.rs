@@ -31,7 +31,7 @@ impl TypePlanner for Times {
         {
             return Ok(Some(field));
         }
-        if let Some(field) = crate::varchar::planned(sql_type) {
+        if let Some(field) = crate::text_types::planned(sql_type) {
             return Ok(Some(field));
         }
         let data_type = match sql_type {

@@ -155,7 +155,8 @@ impl ScalarUDFImpl for Constant {
     }
 }
 
-/// A function whose result is a `name`: always the same, or its argument.
+/// A function whose result is a `name`: always the same, or its argument. It has the type of the dialect's texts, so that no cast
+/// hides its name.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Named {
     name: &'static str,
@@ -179,18 +180,18 @@ impl ScalarUDFImpl for Named {
     }
 
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        Ok(DataType::Utf8)
+        Ok(DataType::Utf8View)
     }
 
     fn return_field_from_args(&self, _: ReturnFieldArgs) -> Result<FieldRef> {
         let metadata = [(TYPE_KEY.to_owned(), "name".to_owned())].into();
-        Ok(Arc::new(Field::new(self.name, DataType::Utf8, true).with_metadata(metadata)))
+        Ok(Arc::new(Field::new(self.name, DataType::Utf8View, true).with_metadata(metadata)))
     }
 
     fn invoke_with_args(&self, mut arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
         match (self.value, arguments.args.pop()) {
-            (Some(value), _) => Ok(ColumnarValue::Scalar(ScalarValue::Utf8(Some(value.to_owned())))),
-            (None, Some(argument)) => argument.cast_to(&DataType::Utf8, None),
+            (Some(value), _) => Ok(ColumnarValue::Scalar(ScalarValue::Utf8View(Some(value.to_owned())))),
+            (None, Some(argument)) => argument.cast_to(&DataType::Utf8View, None),
             (None, None) => exec_err!("{} takes a text", self.name),
         }
     }

@@ -4,6 +4,7 @@ use super::client::{Answer, Row};
 use super::compare::Aspect;
 use super::statement::Statement as Sent;
 use super::syntax::parse;
+use super::value;
 use sqlparser::ast::{Expr, Statement, Visit, Visitor};
 use std::cmp::Ordering;
 use std::ops::ControlFlow;
@@ -46,7 +47,13 @@ impl Found<'_> {
 
     /// Whether the answers are the same but for cells of which each two are the `same`.
     fn is_of_cells(&self, same: impl Fn(&Option<String>, &Option<String>) -> bool) -> bool {
-        let (Answer::Rows { rows: theirs, .. }, Answer::Rows { rows: ours, .. }) = (self.theirs, self.ours) else {
+        self.is_of_typed_cells(|_, theirs, ours| same(theirs, ours))
+    }
+
+    /// As [`Self::is_of_cells`], with the type of the column.
+    fn is_of_typed_cells(&self, same: impl Fn(u32, &Option<String>, &Option<String>) -> bool) -> bool {
+        let (Answer::Rows { columns, rows: theirs, .. }, Answer::Rows { rows: ours, .. }) = (self.theirs, self.ours)
+        else {
             return false;
         };
         // Rows without an order are compared in that of their texts, which the last digits of a number hardly change.
@@ -55,7 +62,9 @@ impl Found<'_> {
             rows.sort();
             rows
         };
-        let same_row = |(one, other): (&Row, &Row)| one.iter().zip(other).all(|(one, other)| same(one, other));
+        let same_row = |(one, other): (&Row, &Row)| {
+            one.iter().zip(other).zip(columns).all(|((one, other), column)| same(column.oid, one, other))
+        };
         let same_rows =
             |theirs: &[Row], ours: &[Row]| theirs.len() == ours.len() && theirs.iter().zip(ours).all(same_row);
         same_rows(theirs, ours) || same_rows(&sorted(theirs), &sorted(ours))
@@ -93,6 +102,12 @@ fn has_column(expression: &Expr) -> bool {
         }
     }
     expression.visit(&mut Columns).is_break()
+}
+
+/// Whether it is a CASE that always takes one branch.
+fn is_always_one(expression: &Expr) -> bool {
+    let Expr::Case { conditions, .. } = expression else { return false };
+    conditions.first().is_some_and(|when| !has_column(&when.condition) && !has_column(&when.result))
 }
 
 /// Whether texts are the same but for the numbers in them, of which each two are the `same`.
@@ -229,45 +244,35 @@ fn are_remainders(theirs: &Option<String>, ours: &Option<String>) -> bool {
     }
 }
 
-/// Whether cells are the same, or intervals of the same length.
-fn are_equal_intervals(theirs: &Option<String>, ours: &Option<String>) -> bool {
-    match (theirs.as_deref(), ours.as_deref()) {
-        (Some(theirs), Some(ours)) => {
-            theirs == ours || length_of(theirs).is_some_and(|length| length_of(ours) == Some(length))
+/// Rows in an order of their own, in which intervals are their lengths.
+fn with_lengths(rows: &[Row]) -> Vec<Row> {
+    let length = |text: &String| value::length(text).map_or_else(|| text.clone(), |length| length.to_string());
+    let mut rows: Vec<Row> =
+        rows.iter().map(|row| row.iter().map(|cell| cell.as_ref().map(length)).collect()).collect();
+    rows.sort();
+    rows
+}
+
+/// Whether cells of a column of `real` differ by what an order of addition makes, and others not at all.
+fn is_of_short_sums(column: u32, theirs: &Option<String>, ours: &Option<String>) -> bool {
+    const TOLERANCE: f64 = 1e-5;
+    let number = |text: &Option<String>| text.as_ref().and_then(|text| text.parse::<f64>().ok());
+    match (number(theirs), number(ours)) {
+        (Some(one), Some(other)) if column == value::FLOAT4 => {
+            one == other || (one - other).abs() <= TOLERANCE * one.abs().max(other.abs())
         }
-        (theirs, ours) => theirs == ours,
+        _ => value::same(column, theirs.as_deref(), ours.as_deref()),
     }
 }
 
-/// The length of an interval as PostgreSQL shows and compares it, in microseconds.
-fn length_of(interval: &str) -> Option<i128> {
-    const DAY: i128 = 86_400_000_000;
-    let mut words = interval.split(' ');
-    let mut length = 0;
-    while let Some(word) = words.next() {
-        if let Some((hours, rest)) = word.split_once(':') {
-            let (minutes, seconds) = rest.split_once(':')?;
-            let (seconds, fraction) = seconds.split_once('.').unwrap_or((seconds, ""));
-            let number = |digits: &str| digits.parse::<i128>().ok();
-            let of_seconds =
-                number(hours.trim_start_matches(['-', '+']))? * 3600 + number(minutes)? * 60 + number(seconds)?;
-            let time = of_seconds * 1_000_000 + number(&format!("{fraction:0<6}"))?;
-            length += if hours.starts_with('-') { -time } else { time };
-        } else {
-            let count: i128 = word.parse().ok()?;
-            length += count
-                * match words.next()?.trim_end_matches('s') {
-                    "year" => 360 * DAY,
-                    "mon" => 30 * DAY,
-                    "day" => DAY,
-                    _ => return None,
-                };
-        }
-    }
-    Some(length)
+/// Whether cells are the same but for zeros that a numeric shows here, or a count of its digits.
+fn is_of_shown_zeros(theirs: &str, ours: &str) -> bool {
+    let is_of_more_digits =
+        || matches!((theirs.parse::<u8>(), ours.parse::<u8>()), (Ok(one), Ok(other)) if one < other);
+    is_of_zeros(theirs, ours) || is_of_zeros(ours, theirs) || is_of_more_digits()
 }
 
-const ALL: [Deliberate; 9] = [
+const ALL: [Deliberate; 10] = [
     Deliberate {
         says: "without its zeros at the end",
         reason: "the digits that a quotient, a root, a logarithm or a power shows are not kept with it",
@@ -329,7 +334,12 @@ const ALL: [Deliberate; 9] = [
         applies: |found| {
             matches!(found.aspect, Aspect::Values)
                 && found.mentions(&["intersect", "except"])
-                && found.is_of_cells(are_equal_intervals)
+                && match (found.theirs, found.ours) {
+                    (Answer::Rows { rows: theirs, .. }, Answer::Rows { rows: ours, .. }) => {
+                        with_lengths(theirs) == with_lengths(ours)
+                    }
+                    _ => false,
+                }
         },
     },
     Deliberate {
@@ -338,16 +348,28 @@ const ALL: [Deliberate; 9] = [
         applies: |found| {
             let are_zeros = |one: &str, other: &str| is_of_zeros(one, other) || is_of_zeros(other, one);
             matches!(found.aspect, Aspect::Values)
-                && found.mentions(&["||", "concat", "format("])
-                && found.is_of_numbers(are_zeros)
+                && (found.mentions(&["||", "concat", "format("]) && found.is_of_numbers(are_zeros)
+                    || found.mentions(&["scale("]) && found.is_of_numbers(is_of_shown_zeros))
+        },
+    },
+    Deliberate {
+        says: "A sum of `real` is added in any order",
+        reason: "each addition of a `real` rounds, and the rows of a group have no order",
+        applies: |found| {
+            matches!(found.aspect, Aspect::Values)
+                && found.mentions(&["sum("])
+                && found.is_of_typed_cells(is_of_short_sums)
         },
     },
     Deliberate {
         says: "are sorted by it, which PostgreSQL 15 leaves out",
         reason: "PostgreSQL 15 takes what is one value in each set of groups for one value in all of them",
         applies: |found| {
-            let is_of_one_value =
-                |element: &Expr| !has_column(element) || element.to_string().to_uppercase().contains("COALESCE");
+            let is_of_one_value = |element: &Expr| {
+                !has_column(element)
+                    || element.to_string().to_uppercase().contains("COALESCE")
+                    || is_always_one(element)
+            };
             let sets = parse(&found.statement.sql).map(|tree| sets_of_groups(&tree)).unwrap_or_default();
             matches!(found.aspect, Aspect::Order) && sets.iter().any(is_of_one_value)
         },
@@ -412,12 +434,24 @@ mod tests {
     }
 
     #[test]
-    fn intervals_have_lengths() {
-        assert_eq!(length_of("1 mon"), length_of("30 days"));
-        assert_eq!(length_of("1 year 2 mons -3 days +01:00:00"), length_of("417 days 01:00:00"));
-        assert_eq!(length_of("-00:00:01.5"), Some(-1_500_000));
-        assert_ne!(length_of("1 day"), length_of("23:59:59"));
-        assert_eq!(length_of("one day"), None);
+    fn equal_intervals_are_one_value() {
+        let rows = |cells: [&str; 2]| cells.map(|cell| vec![Some(cell.to_owned())]).to_vec();
+        assert_eq!(with_lengths(&rows(["1 mon", "1 day"])), with_lengths(&rows(["24:00:00", "30 days"])));
+        assert_ne!(with_lengths(&rows(["1 mon", "1 day"])), with_lengths(&rows(["1 mon", "1 mon"])));
+    }
+
+    #[test]
+    fn sums_of_reals_differ_in_their_last_digits_alone() {
+        let cell = |text: &str| Some(text.to_owned());
+        assert!(is_of_short_sums(value::FLOAT4, &cell("-0.0016000003"), &cell("-0.0016000001")));
+        assert!(!is_of_short_sums(value::FLOAT4, &cell("-0.0016"), &cell("-0.0017")));
+        assert!(!is_of_short_sums(701, &cell("-0.0016000003"), &cell("-0.0016000001")));
+    }
+
+    #[test]
+    fn a_scale_may_be_that_of_the_column() {
+        assert!(same_but_for_numbers("0", "10", is_of_shown_zeros));
+        assert!(!same_but_for_numbers("10", "0", is_of_shown_zeros));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 /// PostgreSQL's number of `numeric`.
 pub(super) const NUMERIC: u32 = 1700;
 const NUMERICS: u32 = 1231;
-const FLOAT4: u32 = 700;
+pub(super) const FLOAT4: u32 = 700;
 const FLOAT8: u32 = 701;
 const FLOAT4S: u32 = 1021;
 const FLOAT8S: u32 = 1022;
@@ -39,7 +39,7 @@ pub(super) fn same_place(oid: u32, one: Option<&str>, other: Option<&str>) -> bo
 }
 
 /// The microseconds of an interval by which PostgreSQL orders it: a month has 30 days, a day 24 hours.
-fn length(interval: &str) -> Option<i128> {
+pub(super) fn length(interval: &str) -> Option<i128> {
     const DAY: i128 = 24 * 60 * 60 * 1_000_000;
     let mut sum = 0;
     let mut words = interval.split(' ');

@@ -1,4 +1,4 @@
-//! `character varying`: texts that a client is told by this name.
+//! `character varying` and `name`: texts that a client is told by these names.
 //!
 //! It is a mark on a field, under [`TYPE_KEY`]. A cast makes it, and PostgreSQL keeps it where the type of a result is that of an
 //! argument: in columns of subqueries, branches, arrays and their elements, set operations ([`crate::called`]). Every function of
@@ -12,7 +12,11 @@ use std::sync::Arc;
 /// The mark of a text.
 pub(crate) const VARCHAR: &str = "character varying";
 /// The mark of an array of them.
-pub(crate) const VARCHARS: &str = "character varying[]";
+const VARCHARS: &str = "character varying[]";
+/// The mark of the name of an object of the catalog.
+pub(crate) const NAME: &str = "name";
+/// The mark of an array of names.
+const NAMES: &str = "name[]";
 
 /// The name of the field of a cast to text that is written: what it makes of a constant has a type.
 pub(crate) const WRITTEN: &str = "text";
@@ -28,8 +32,8 @@ pub(crate) fn planned(sql_type: &SqlType) -> Option<FieldRef> {
             // The type does not tell the number of dimensions.
             let element = planned(element)?;
             let array = array_of(element.data_type().clone());
-            Some(match mark_of(&element) {
-                Some(_) => marked(array, VARCHARS),
+            Some(match mark_of(&element).map(of_arrays) {
+                Some(mark) => marked(array, mark),
                 None => Arc::new(Field::new(WRITTEN, array, true)),
             })
         }
@@ -44,14 +48,21 @@ pub(crate) fn marked(data_type: DataType, mark: &str) -> FieldRef {
 
 /// The mark of a field, if it is one of these.
 pub(crate) fn mark_of(field: &Field) -> Option<&'static str> {
-    match field.metadata().get(TYPE_KEY)?.as_str() {
-        VARCHAR => Some(VARCHAR),
-        VARCHARS => Some(VARCHARS),
-        _ => None,
-    }
+    let mark = field.metadata().get(TYPE_KEY)?;
+    [VARCHAR, VARCHARS, NAME, NAMES].into_iter().find(|known| known == mark)
 }
 
-/// What a text is called, if it is not called so: also `json`, `name` and others.
+/// The mark of an array of values with this mark, and of an array of such arrays.
+pub(crate) fn of_arrays(mark: &str) -> &'static str {
+    if matches!(mark, NAME | NAMES) { NAMES } else { VARCHARS }
+}
+
+/// The mark of the elements of an array with this mark.
+pub(crate) fn of_elements(mark: &str) -> &'static str {
+    if matches!(mark, NAME | NAMES) { NAME } else { VARCHAR }
+}
+
+/// What a text is called, if it is not called so: also `json` and others.
 pub(crate) fn any_mark(field: &Field) -> Option<&str> {
     field.metadata().get(TYPE_KEY).map(String::as_str)
 }
@@ -63,12 +74,12 @@ pub(crate) fn same_as(field: Field, argument: &Field) -> Field {
 
 /// A field whose values are the elements of an argument, with their mark.
 pub(crate) fn element_of(field: Field, argument: &Field) -> Field {
-    with_mark(field, mark_of(argument).map(|_| VARCHAR))
+    with_mark(field, mark_of(argument).map(of_elements))
 }
 
 /// A field whose values are arrays of an argument, with their mark.
 pub(crate) fn array_of_marked(field: Field, argument: &Field) -> Field {
-    with_mark(field, mark_of(argument).map(|_| VARCHARS))
+    with_mark(field, mark_of(argument).map(of_arrays))
 }
 
 /// A field with this mark.
