@@ -16,6 +16,7 @@ mod counted_rows;
 mod expressions;
 mod fewer_names;
 mod first_rows;
+mod hidden_keys;
 mod hypothetical;
 mod joins;
 mod lateral;
@@ -120,6 +121,7 @@ impl VisitorMut for Rewriting {
     type Break = Box<DataFusionError>;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Self::Break> {
+        flow(hidden_keys::as_columns(query))?;
         values::rows_with_subqueries(&mut query.body);
         flow(recursive::typed(query))?;
         sorted::kept(query);

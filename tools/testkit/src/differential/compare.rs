@@ -138,6 +138,19 @@ pub fn compare(theirs: &Answer, ours: &Answer, order: &[OrderKey]) -> Outcome {
     }
 }
 
+/// Whether two answers have the same rows in the same order.
+#[must_use]
+pub(super) fn is_same_sequence(theirs: &Answer, ours: &Answer) -> bool {
+    let (Answer::Rows { columns, rows: theirs, .. }, Answer::Rows { rows: ours, .. }) = (theirs, ours) else {
+        return false;
+    };
+    let same_cell = |((one, other), column): ((&Option<String>, &Option<String>), &Column)| {
+        value::same_place(column.oid, one.as_deref(), other.as_deref())
+    };
+    theirs.len() == ours.len()
+        && theirs.iter().zip(ours).all(|(one, other)| one.iter().zip(other).zip(columns).all(same_cell))
+}
+
 /// The first column in which two answers differ in this aspect, and what each has: for types, their names.
 #[must_use]
 pub(super) fn differing_column(aspect: &Aspect, theirs: &Answer, ours: &Answer) -> Option<(usize, Option<(u32, u32)>)> {

@@ -9,10 +9,10 @@
 //! ```
 
 use super::client::{Address, Answer, Client};
-use super::compare::{Aspect, Outcome, compare, differing_column};
+use super::compare::{Aspect, Outcome, compare, differing_column, is_same_sequence};
 use super::deliberate::{Found, deliberate};
 use super::kind::type_name;
-use super::order::{is_without_order, order_keys};
+use super::order::{OrderKey, is_without_order, order_keys};
 use super::reduce::{candidates, single_rows};
 use super::report::{Difference, Report};
 use super::statement::Statement;
@@ -85,6 +85,13 @@ impl Worker {
         let is_of_values = matches!(outcome, Outcome::Difference(Aspect::Count | Aspect::Values | Aspect::Order));
         if is_of_values && tree.as_ref().is_some_and(is_without_order) {
             outcome = Outcome::Indeterminate;
+        }
+        // A key that no column shows: the order is compared where PostgreSQL answers with it for other rows and plans as well.
+        if outcome == Outcome::Same && order.contains(&OrderKey::Hidden) && !is_same_sequence(&theirs, &ours) {
+            let again = self.reordered.answer(statement).await;
+            if is_same_sequence(&theirs, &again) {
+                outcome = Outcome::Difference(Aspect::Order);
+            }
         }
         if let Outcome::Difference(Aspect::Count | Aspect::Values | Aspect::Order | Aspect::Code(..)) = outcome {
             let again = self.reordered.answer(statement).await;

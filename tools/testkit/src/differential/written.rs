@@ -22,6 +22,7 @@ const FILES: [(&str, &str); 14] = [
     ("values.sql", include_str!("statements/values.sql")),
     ("dashboards.sql", include_str!("statements/dashboards.sql")),
     ("workbooks.sql", include_str!("statements/workbooks.sql")),
+    ("ordered.sql", include_str!("statements/ordered.sql")),
     ("tools.sql", include_str!("statements/tools.sql")),
     ("frameworks.sql", include_str!("statements/frameworks.sql")),
 ];

@@ -41,7 +41,9 @@ impl Writer<'_> {
         let items = self.items(count, DEPTH);
         let mut text = format!("SELECT {}, {items} FROM {from}", self.id());
         self.filter(&mut text, 35);
-        self.order(&mut text, 1 + count);
+        let kind = self.plain_kind();
+        let key = self.expression(kind, 1);
+        self.order(&mut text, 1 + count, &key);
         text
     }
 
@@ -73,9 +75,19 @@ impl Writer<'_> {
         }
         let aggregates: Vec<(String, Kind)> =
             (0..1 + self.random.random_range(0..2)).map(|_| self.aggregate()).collect();
-        let mut items = keys.clone();
+        let mut items = Vec::new();
+        for (number, key) in keys.iter().enumerate() {
+            items.push(match self.random.random_range(0..8) {
+                0 => format!("{key} AS {}", self.name_of_column(number)),
+                _ => key.clone(),
+            });
+        }
         for (number, (aggregate, _)) in aggregates.iter().enumerate() {
-            items.push(if self.chance(35) { format!("{aggregate} AS a{number}") } else { aggregate.clone() });
+            items.push(match self.random.random_range(0..20) {
+                0..7 => format!("{aggregate} AS a{number}"),
+                7..9 => format!("{aggregate} AS {}", self.name_of_column(number)),
+                _ => aggregate.clone(),
+            });
         }
         let mut text = format!("SELECT {} FROM {from}", items.join(", "));
         self.filter(&mut text, 25);
@@ -97,7 +109,12 @@ impl Writer<'_> {
                 if self.chance(50) { "count(*) > 1".to_owned() } else { format!("{} IS NOT NULL", aggregates[0].0) };
             text.push_str(&format!(" HAVING {having}"));
         }
-        self.order(&mut text, items.len());
+        let key = match self.random.random_range(0..4) {
+            0 if !keys.is_empty() => keys[0].clone(),
+            1 => self.aggregate().0,
+            _ => aggregates[0].0.clone(),
+        };
+        self.order(&mut text, items.len(), &key);
         text
     }
 
@@ -422,9 +439,10 @@ impl Writer<'_> {
         for number in 0..count {
             let kind = self.kind();
             let item = self.expression(kind, depth);
-            items.push(match self.random.random_range(0..6) {
-                0 => format!("{item} AS x{number}"),
-                1 => format!("{item} \"Column {number}\""),
+            items.push(match self.random.random_range(0..24) {
+                0..4 => format!("{item} AS x{number}"),
+                4..8 => format!("{item} \"Column {number}\""),
+                8..10 => format!("{item} AS {}", self.name_of_column(number)),
                 _ => item,
             });
         }
@@ -438,8 +456,15 @@ impl Writer<'_> {
         }
     }
 
-    /// ORDER BY over the columns of the answer; with a LIMIT only if all of them order it.
-    fn order(&mut self, text: &mut String, columns: usize) {
+    /// A name for a column of the list that a column of a table has, or else one with this number.
+    fn name_of_column(&mut self, number: usize) -> String {
+        let names: Vec<String> =
+            self.scope.iter().map(|column| column.sql.rsplit('.').next().unwrap_or_default().to_owned()).collect();
+        if names.is_empty() { format!("x{number}") } else { names[self.random.random_range(0..names.len())].clone() }
+    }
+
+    /// ORDER BY over the columns of the answer, and sometimes by another expression first; with a LIMIT only if all columns order it.
+    fn order(&mut self, text: &mut String, columns: usize, key: &str) {
         if self.chance(25) {
             return;
         }
@@ -450,6 +475,12 @@ impl Writer<'_> {
         }
         if self.chance(50) {
             keys.reverse();
+        }
+        // A constant or a parameter in ORDER BY means something else.
+        let has_column = self.scope.iter().any(|column| key.contains(&column.sql)) && !key.contains('$');
+        if has_column && self.chance(25) {
+            let direction = *self.one_of(&["", "", " DESC", " NULLS FIRST"]);
+            keys.insert(0, format!("{key}{direction}"));
         }
         text.push_str(&format!(" ORDER BY {}", keys.join(", ")));
         if self.chance(25) {
