@@ -7,9 +7,11 @@
 //! | `SELECT -v AS v FROM t ORDER BY v + 0, v` | `SELECT r.v FROM (SELECT -v AS v, v + 0 AS "key 1" FROM t) AS r ORDER BY r."key 1", r.v` |
 //! | `SELECT k, sum(v) AS v FROM t GROUP BY k ORDER BY sum(v)` | `SELECT r.k, r.v FROM (SELECT k, sum(v) AS v FROM t GROUP BY k) AS r ORDER BY r.v` |
 //!
+//! | `SELECT DISTINCT upper(k) FROM t ORDER BY upper(k)` | `SELECT r.upper FROM (SELECT DISTINCT upper(k) AS upper FROM t) AS r ORDER BY r.upper` |
+//!
 //! So it is with the expressions of DISTINCT ON. All other statements stay as they are.
 
-use super::names::{MARK, folded, name_items};
+use super::names::{MARK, folded, name_items, shown_name};
 use super::selects::{column_of, over, query_of};
 use crate::SqlError;
 use datafusion::common::Result;
@@ -19,7 +21,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 use std::ops::ControlFlow;
 
-/// Gives the keys of a query columns of their own, if a name of the list hides what they mean.
+/// Gives the keys of a query columns of their own, if a name of the list hides what they mean, or rows that are distinct have no other.
 ///
 /// # Errors
 /// `42P10` if DISTINCT leaves no rows with the key, and `0A000` beside `*`.
@@ -34,11 +36,14 @@ pub(super) fn as_columns(query: &mut Query) -> Result<()> {
         Some(Distinct::On(expressions)) => expressions.as_slice(),
         _ => &[],
     };
-    let hides = |expression: &Expr| is_expression(expression) && has_hidden(expression, &select.projection);
-    if !keys.iter().map(|key| &key.expr).chain(of_distinct).any(hides) {
+    let is_distinct = select.distinct == Some(Distinct::Distinct);
+    let is_hidden = |key: &Expr| is_expression(key) && has_hidden(key, &select.projection);
+    let has_hidden = keys.iter().map(|key| &key.expr).chain(of_distinct).any(is_hidden);
+    let has_wildcard = select.projection.iter().any(|item| name_of(item).is_none());
+    if !has_hidden && (!is_distinct || has_wildcard) {
         return Ok(());
     }
-    if select.projection.iter().any(|item| name_of(item).is_none()) {
+    if has_wildcard {
         let message = "ORDER BY of an expression over a column whose name the list gives to another one is not supported beside *";
         return Err(SqlError::not_supported(message).with_hint("Name the columns.").at("ORDER").into());
     }
@@ -50,7 +55,7 @@ pub(super) fn as_columns(query: &mut Query) -> Result<()> {
         return Ok(());
     };
     let Columns { names, keys: hidden, .. } = columns;
-    if select.distinct == Some(Distinct::Distinct) && !hidden.is_empty() {
+    if is_distinct && !hidden.is_empty() {
         let message = "for SELECT DISTINCT, ORDER BY expressions must appear in select list";
         return Err(SqlError::new("42P10", message).at("ORDER").into());
     }
@@ -112,47 +117,44 @@ fn name_of(item: &SelectItem) -> Option<String> {
 /// The columns of the subquery: those of the list, and those of keys that are none of them.
 struct Columns {
     names: Vec<String>,
-    items: Vec<Expr>,
-    /// Names of columns are the same with and without the name of the one table.
-    has_one_table: bool,
+    items: Vec<Compared>,
     keys: Vec<Expr>,
 }
 
 impl Columns {
     fn of(select: &Select) -> Self {
-        let has_one_table = matches!(select.from.as_slice(), [table] if table.joins.is_empty());
         let expression = |item: &SelectItem| match item {
             SelectItem::UnnamedExpr(expression) | SelectItem::ExprWithAlias { expr: expression, .. } => {
-                Some(plain(expression, has_one_table))
+                Some(Compared::of(expression))
             }
             _ => None,
         };
         let names = select.projection.iter().filter_map(name_of).collect();
         let items = select.projection.iter().filter_map(expression).collect();
-        Self { names, items, has_one_table, keys: Vec::new() }
+        Self { names, items, keys: Vec::new() }
     }
 
     /// The column of a key. `None` for a place that the list does not have.
     fn place(&mut self, key: &Expr) -> Option<String> {
-        let bare = bare(key);
-        if let Expr::Value(value) = bare {
+        let key = bare(key);
+        if let Expr::Value(value) = key {
             let Value::Number(place, _) = &value.value else { return None };
             let place: usize = place.to_string().parse().ok()?;
             return self.names.get(place.checked_sub(1)?).cloned();
         }
-        if let Expr::Identifier(name) = bare {
-            let is_it = |known: &&String| super::names::shown_name(known) == folded(name);
+        if let Expr::Identifier(name) = key {
+            let is_it = |known: &&String| shown_name(known) == folded(name);
             if let Some(known) = self.names.iter().find(is_it) {
                 return Some(known.clone());
             }
         }
-        let plain = plain(bare, self.has_one_table);
-        if let Some(place) = self.items.iter().position(|item| *item == plain) {
+        let compared = Compared::of(key);
+        if let Some(place) = self.items.iter().position(|item| item.is_same(&compared)) {
             return self.names.get(place).cloned();
         }
-        let is_known = |known: &Expr| self::plain(known, self.has_one_table) == plain;
+        let is_known = |known: &Expr| Compared::of(known).is_same(&compared);
         let place = self.keys.iter().position(is_known).unwrap_or_else(|| {
-            self.keys.push(bare.clone());
+            self.keys.push(key.clone());
             self.keys.len() - 1
         });
         Some(name_of_key(place))
@@ -170,37 +172,55 @@ fn bare(key: &Expr) -> &Expr {
     }
 }
 
-/// An expression as it is compared with others.
-fn plain(expression: &Expr, has_one_table: bool) -> Expr {
-    struct Folding {
-        has_one_table: bool,
-    }
-    impl VisitorMut for Folding {
-        type Break = ();
+/// An expression as it is compared with others: names in one form, and those of tables apart. A column without one is that of any table.
+struct Compared {
+    expression: Expr,
+    tables: Vec<Option<String>>,
+}
 
-        fn pre_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
-            let quoted = |name: &Ident| Ident::with_quote('"', folded(name));
-            match expression {
-                Expr::Identifier(name) => *name = quoted(name),
-                Expr::CompoundIdentifier(names) => match names.last() {
-                    Some(name) if self.has_one_table => *expression = Expr::Identifier(quoted(name)),
-                    _ => names.iter_mut().for_each(|name| *name = quoted(name)),
-                },
-                Expr::Function(Function { name, .. }) => {
-                    for part in &mut name.0 {
-                        if let ObjectNamePart::Identifier(name) = part {
-                            *name = quoted(name);
-                        }
+impl Compared {
+    fn of(expression: &Expr) -> Self {
+        let mut compared = Self { expression: bare(expression).clone(), tables: Vec::new() };
+        let _: ControlFlow<()> = VisitMut::visit(&mut compared.expression, &mut Folding(&mut compared.tables));
+        compared
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        let is_one =
+            |(one, other): (&Option<String>, &Option<String>)| one.is_none() || other.is_none() || one == other;
+        self.expression == other.expression && self.tables.iter().zip(&other.tables).all(is_one)
+    }
+}
+
+struct Folding<'t>(&'t mut Vec<Option<String>>);
+
+impl VisitorMut for Folding<'_> {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
+        let quoted = |name: &Ident| Ident::with_quote('"', folded(name));
+        match expression {
+            Expr::Identifier(name) => {
+                self.0.push(None);
+                *name = quoted(name);
+            }
+            Expr::CompoundIdentifier(names) => {
+                if let [.., table, column] = names.as_slice() {
+                    self.0.push(Some(folded(table)));
+                    *expression = Expr::Identifier(quoted(column));
+                }
+            }
+            Expr::Function(Function { name, .. }) => {
+                for part in &mut name.0 {
+                    if let ObjectNamePart::Identifier(name) = part {
+                        *name = quoted(name);
                     }
                 }
-                _ => {}
             }
-            ControlFlow::Continue(())
+            _ => {}
         }
+        ControlFlow::Continue(())
     }
-    let mut plain = bare(expression).clone();
-    let _: ControlFlow<()> = VisitMut::visit(&mut plain, &mut Folding { has_one_table });
-    plain
 }
 
 /// Puts the list over the query, which gets the keys as columns. What says which rows are left stays outside.
@@ -242,6 +262,8 @@ mod tests {
             ("SELECT -v AS v, k {from} ORDER BY t.v", "-1"),
             ("SELECT -v AS v, k {from} ORDER BY abs(t.v) DESC, 2 LIMIT 1", "-3"),
             ("SELECT DISTINCT -v AS v {from} ORDER BY -t.v", "-3"),
+            ("SELECT DISTINCT upper(k) {from} ORDER BY Upper(t.k) DESC", "C"),
+            ("SELECT DISTINCT t.k, v {from} ORDER BY t.v DESC, k", "c"),
             ("SELECT DISTINCT ON (k) v AS k, k AS v {from} ORDER BY k, v || ''", "1"),
             ("SELECT DISTINCT ON (abs(v)) -v AS v, v {from} ORDER BY abs(v) DESC, -v", "-3"),
             ("SELECT sum(v) AS v, k {from} GROUP BY k ORDER BY sum(v) DESC", "3"),
@@ -249,6 +271,9 @@ mod tests {
             ("SELECT v AS n, row_number() OVER (ORDER BY k) AS k {from} ORDER BY row_number() OVER (ORDER BY k)", "2"),
             ("SELECT coalesce(k, 'all') AS k {from} GROUP BY ROLLUP (k) ORDER BY grouping(k) DESC, 1", "all"),
             ("SELECT max(v) AS v, max(v) {from} GROUP BY k ORDER BY -max(v)", "3"),
+            ("SELECT *, -v AS v {from} ORDER BY v + 0", "1"),
+            ("SELECT *, -v AS n {from} ORDER BY n", "3"),
+            ("SELECT DISTINCT ON (n) *, v % 2 AS n {from} ORDER BY n DESC, v DESC", "3"),
             ("SELECT x FROM (SELECT 5 - v AS v, k AS x {from} ORDER BY v * 2 LIMIT 1) AS y", "b"),
         ] {
             let made = rows(&context, &sql.replace("{from}", from)).unwrap();
@@ -256,7 +281,8 @@ mod tests {
         }
         for (sql, state) in [
             ("SELECT DISTINCT -v AS v {from} ORDER BY v + 0", "42P10"),
-            ("SELECT *, -v AS v {from} ORDER BY v + 0", "0A000"),
+            ("SELECT DISTINCT k {from} ORDER BY length(k)", "42P10"),
+            ("SELECT * FROM (SELECT *, -v AS v {from} ORDER BY v + 0) AS x", "0A000"),
         ] {
             let error = rows(&context, &sql.replace("{from}", from)).unwrap_err();
             assert_eq!(state_of(&error), state, "{sql}");

@@ -37,6 +37,7 @@ pub(super) fn of_both_sides(query: &mut Query) -> Result<()> {
         }
     }
     if is_changed {
+        stars::with_schemas(&mut select.projection, &select.from);
         stars::written_out(&mut select.projection, &select.from)?;
         select.from = from;
         replace(select, &mut query.order_by, &merged);
@@ -159,6 +160,7 @@ fn replace(select: &mut Select, order: &mut Option<OrderBy>, merged: &[(String, 
 
 /// The joins of a SELECT.
 pub(super) fn merged_columns(select: &mut Select) -> Result<()> {
+    stars::with_schemas(&mut select.projection, &select.from);
     stars::written_out(&mut select.projection, &select.from)?;
     select.from.iter_mut().try_for_each(of_from)
 }

@@ -59,6 +59,7 @@ pub fn rewrite(statement: &mut Parsed) -> Result<()> {
             nested_with::told_apart(statement);
             if let Statement::Query(query) = statement.as_mut() {
                 name_last(&mut query.body);
+                names::mark_beside_wildcard(query);
             }
             match VisitMut::visit(statement.as_mut(), &mut Rewriting::default()) {
                 ControlFlow::Continue(()) => Ok(()),
@@ -76,6 +77,7 @@ pub fn name_columns(statement: &mut Parsed) {
         Parsed::Statement(statement) => {
             if let Statement::Query(query) = statement.as_mut() {
                 name_last(&mut query.body);
+                names::mark_beside_wildcard(query);
             }
             let _: ControlFlow<()> = VisitMut::visit(statement.as_mut(), &mut Naming);
         }

@@ -5,8 +5,8 @@
 //! so a doubled name gets a mark, which [`shown_name`] takes off the columns of the result.
 
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, Array, BinaryOperator, DataType, Expr, Ident, ObjectName, ObjectNamePart, Query, SelectItem, SetExpr,
-    Subscript, TrimWhereField, Visit, Visitor,
+    AccessExpr, Array, BinaryOperator, DataType, Distinct, Expr, GroupByExpr, Ident, ObjectName, ObjectNamePart,
+    OrderByKind, Query, SelectItem, SetExpr, Subscript, TrimWhereField, Visit, Visitor,
 };
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -50,6 +50,39 @@ pub(super) fn name_items(items: &mut [SelectItem], is_last: bool) {
             SelectItem::ExprWithAlias { alias: given, .. } if is_doubled => *given = alias,
             _ => {}
         }
+    }
+}
+
+/// Marks the names that the list of a statement gives, if a `*` beside them may have columns of the same names: nothing but its own
+/// ORDER BY and DISTINCT ON refers to them.
+pub(super) fn mark_beside_wildcard(query: &mut Query) {
+    let SetExpr::Select(select) = query.body.as_mut() else { return };
+    let is_wildcard = |item: &SelectItem| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..));
+    let is_grouped = !matches!(&select.group_by, GroupByExpr::Expressions(keys, _) if keys.is_empty());
+    if is_grouped || !select.projection.iter().any(is_wildcard) {
+        return;
+    }
+    let mut marked = Vec::new();
+    for (place, item) in select.projection.iter_mut().enumerate() {
+        if let SelectItem::ExprWithAlias { alias, .. } = item {
+            let name = folded(alias);
+            let mark = Ident::with_quote('"', format!("{name}{MARK}{place}"));
+            *alias = mark.clone();
+            marked.push((name, mark));
+        }
+    }
+    let rename = |key: &mut Expr| {
+        if let Expr::Identifier(name) = key
+            && let Some((_, mark)) = marked.iter().find(|(known, _)| *known == folded(name))
+        {
+            *name = mark.clone();
+        }
+    };
+    if let Some(Distinct::On(keys)) = &mut select.distinct {
+        keys.iter_mut().for_each(rename);
+    }
+    if let Some(OrderByKind::Expressions(keys)) = query.order_by.as_mut().map(|order| &mut order.kind) {
+        keys.iter_mut().map(|key| &mut key.expr).for_each(rename);
     }
 }
 

@@ -44,6 +44,30 @@ pub(super) fn written_out(items: &mut Vec<SelectItem>, from: &[TableWithJoins]) 
     Ok(())
 }
 
+/// Gives `t.*` the name of the table with that of its schema, as FROM has it: `FROM archive.t`.
+pub(super) fn with_schemas(items: &mut [SelectItem], from: &[TableWithJoins]) {
+    for item in items {
+        let SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(table), _) = item else {
+            continue;
+        };
+        let [part] = table.0.as_slice() else { continue };
+        let is_it = |name: &ObjectName| {
+            let last = name.0.last().and_then(|part| part.as_ident()).map(folded);
+            last.is_some() && last == part.as_ident().map(folded)
+        };
+        let named = from
+            .iter()
+            .flat_map(|table| std::iter::once(&table.relation).chain(table.joins.iter().map(|join| &join.relation)));
+        let mut full = named.filter_map(|factor| match factor {
+            TableFactor::Table { name, alias: None, args: None, .. } if is_it(name) => Some(name),
+            _ => None,
+        });
+        if let Some(name) = full.next() {
+            *table = name.clone();
+        }
+    }
+}
+
 /// The columns of the first table of a chain of joins.
 pub(super) fn first_part(relation: &TableFactor) -> Result<Part> {
     Ok(Part::Table(name_of(relation)?, Vec::new()))

@@ -9,7 +9,7 @@
 use super::kind::Kind;
 use super::statement::{Origin, Parameter, Statement};
 
-const FILES: [(&str, &str); 14] = [
+const FILES: [(&str, &str); 15] = [
     ("archive.sql", include_str!("statements/archive.sql")),
     ("sessions.sql", include_str!("statements/sessions.sql")),
     ("tickets.sql", include_str!("statements/tickets.sql")),
