@@ -79,15 +79,13 @@ fn has_hidden(expression: &Expr, items: &[SelectItem]) -> bool {
         type Break = ();
 
         fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<()> {
-            let (name, is_qualified) = match expression {
-                Expr::Identifier(name) => (folded(name), false),
-                Expr::CompoundIdentifier(names) => (names.last().map(folded).unwrap_or_default(), true),
+            let column = match expression {
+                Expr::Identifier(name) => folded(name),
+                Expr::CompoundIdentifier(names) => names.last().map(folded).unwrap_or_default(),
                 _ => return ControlFlow::Continue(()),
             };
             let is_hidden = self.0.iter().any(|item| match item {
-                SelectItem::ExprWithAlias { expr, alias } if folded(alias) == name => {
-                    is_qualified || !is_column(expr, &name)
-                }
+                SelectItem::ExprWithAlias { expr, alias } if folded(alias) == column => !is_that(expr, expression),
                 _ => false,
             });
             if is_hidden { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -96,10 +94,18 @@ fn has_hidden(expression: &Expr, items: &[SelectItem]) -> bool {
     expression.visit(&mut Names(items)).is_break()
 }
 
-fn is_column(expression: &Expr, name: &str) -> bool {
-    match expression {
-        Expr::Identifier(column) => folded(column) == name,
-        Expr::CompoundIdentifier(names) => names.last().is_some_and(|column| folded(column) == name),
+/// Whether an item is the column that an expression names.
+fn is_that(item: &Expr, named: &Expr) -> bool {
+    let names = |expression: &Expr| match expression {
+        Expr::Identifier(name) => Some((None, folded(name))),
+        Expr::CompoundIdentifier(names) => match names.as_slice() {
+            [.., table, column] => Some((Some(folded(table)), folded(column))),
+            _ => None,
+        },
+        _ => None,
+    };
+    match (names(item), names(named)) {
+        (Some((of_table, column)), Some((table, name))) => column == name && (table.is_none() || table == of_table),
         _ => false,
     }
 }
