@@ -1,6 +1,6 @@
 //! What texts of expressions, branches, groups and set operations are called: as the first part that has a type.
 //!
-//! `character varying` and `name` are marks ([`crate::text_types`]), and so are `json` and others. In a condition nobody sees it, and there a cast is none,
+//! `character varying`, `name`, `json` and `jsonb` are marks ([`crate::text_types`]). In a condition nobody sees it, and there a cast is none,
 //! so that files are still selected by the column beneath.
 
 use crate::cast_call::target;
@@ -48,14 +48,9 @@ pub(crate) fn kept(expression: &Expr, schema: &DFSchema) -> Option<FieldRef> {
         return None;
     }
     let (_, field) = first.to_field(schema).ok()?;
-    let wanted = match any_mark(&field) {
-        Some(json @ ("json" | "jsonb")) if !is_array => Some(json),
-        _ => {
-            let others = typed.filter_map(|part| mark_of(&part.to_field(schema).ok()?.1));
-            let mark = mark_of(&field).map(|first| common(first, others));
-            mark.map(|mark| if is_array { of_arrays(mark) } else { mark })
-        }
-    };
+    let others = typed.filter_map(|part| mark_of(&part.to_field(schema).ok()?.1));
+    let mark = mark_of(&field).map(|first| common(first, others));
+    let wanted = if is_array { mark.and_then(of_arrays) } else { mark };
     let (_, made) = expression.to_field(schema).ok()?;
     if any_mark(&made) == wanted {
         return None;
@@ -66,7 +61,8 @@ pub(crate) fn kept(expression: &Expr, schema: &DFSchema) -> Option<FieldRef> {
 /// The mark of parts the first of which has this mark (PostgreSQL 15, 10.5): a `character varying` becomes a `name` without being
 /// asked to, and a name becomes none.
 fn common<'m>(first: &'m str, mut others: impl Iterator<Item = &'m str>) -> &'m str {
-    if of_elements(first) == VARCHAR { others.find(|other| of_elements(other) == NAME).unwrap_or(first) } else { first }
+    let is_name = |other: &&str| of_elements(other) == Some(NAME);
+    if of_elements(first) == Some(VARCHAR) { others.find(is_name).unwrap_or(first) } else { first }
 }
 
 /// The field of `nullif`, whose type is that of the first operand of `=`: a `name` is compared as it is, and a `character varying` as
@@ -162,7 +158,7 @@ pub(crate) fn of_rows(unnest: Unnest, call: impl Fn(Expr, &DataType, FieldRef) -
             unnest.dependency_indices.get(place) == Some(list) && *field.name() == elements.output_column.name
         })?;
         let is_element = PgType::of(field.data_type()) == PgType::Text;
-        mark_of(unnest.input.schema().field(*list)).filter(|_| is_element).map(of_elements)
+        mark_of(unnest.input.schema().field(*list)).filter(|_| is_element).and_then(of_elements)
     };
     let marks = (0..unnest.schema.fields().len()).map(mark).collect();
     relabelled(LogicalPlan::Unnest(unnest), marks, call)
@@ -174,7 +170,7 @@ pub(crate) fn of_groups(aggregate: Aggregate, call: impl Fn(Expr, &DataType, Fie
     let keys = aggregate.schema.fields().len().saturating_sub(aggregate.aggr_expr.len());
     let mark = |expression: &Expr| match expression.clone().unalias() {
         Expr::AggregateFunction(call) if call.func.name() == "array_agg" => {
-            mark_of(&call.params.args.first()?.to_field(input).ok()?.1).map(of_arrays)
+            mark_of(&call.params.args.first()?.to_field(input).ok()?.1).and_then(of_arrays)
         }
         _ => None,
     };

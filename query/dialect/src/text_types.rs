@@ -1,4 +1,4 @@
-//! `character varying` and `name`: texts that a client is told by these names.
+//! `character varying`, `name`, `json` and `jsonb`: texts that a client is told by these names, and arrays of them.
 //!
 //! It is a mark on a field, under [`TYPE_KEY`]. A cast makes it, and PostgreSQL keeps it where the type of a result is that of an
 //! argument: in columns of subqueries, branches, arrays and their elements, set operations ([`crate::called`]). Every function of
@@ -11,12 +11,11 @@ use std::sync::Arc;
 
 /// The mark of a text.
 pub(crate) const VARCHAR: &str = "character varying";
-/// The mark of an array of them.
-const VARCHARS: &str = "character varying[]";
 /// The mark of the name of an object of the catalog.
 pub(crate) const NAME: &str = "name";
-/// The mark of an array of names.
-const NAMES: &str = "name[]";
+/// The marks of texts, and of arrays of them.
+const MARKS: [(&str, &str); 4] =
+    [(VARCHAR, "character varying[]"), (NAME, "name[]"), ("json", "json[]"), ("jsonb", "jsonb[]")];
 
 /// The name of the field of a cast to text that is written: what it makes of a constant has a type.
 pub(crate) const WRITTEN: &str = "text";
@@ -32,7 +31,7 @@ pub(crate) fn planned(sql_type: &SqlType) -> Option<FieldRef> {
             // The type does not tell the number of dimensions.
             let element = planned(element)?;
             let array = array_of(element.data_type().clone());
-            Some(match mark_of(&element).map(of_arrays) {
+            Some(match mark_of(&element).and_then(of_arrays) {
                 Some(mark) => marked(array, mark),
                 None => Arc::new(Field::new(WRITTEN, array, true)),
             })
@@ -48,21 +47,25 @@ pub(crate) fn marked(data_type: DataType, mark: &str) -> FieldRef {
 
 /// The mark of a field, if it is one of these.
 pub(crate) fn mark_of(field: &Field) -> Option<&'static str> {
-    let mark = field.metadata().get(TYPE_KEY)?;
-    [VARCHAR, VARCHARS, NAME, NAMES].into_iter().find(|known| known == mark)
+    let mark = any_mark(field)?;
+    MARKS.into_iter().flat_map(<[&str; 2]>::from).find(|known| *known == mark)
 }
 
 /// The mark of an array of values with this mark, and of an array of such arrays.
-pub(crate) fn of_arrays(mark: &str) -> &'static str {
-    if matches!(mark, NAME | NAMES) { NAMES } else { VARCHARS }
+pub(crate) fn of_arrays(mark: &str) -> Option<&'static str> {
+    pair(mark).map(|(_, array)| array)
 }
 
-/// The mark of the elements of an array with this mark.
-pub(crate) fn of_elements(mark: &str) -> &'static str {
-    if matches!(mark, NAME | NAMES) { NAME } else { VARCHAR }
+/// The mark of the elements of an array with this mark, and of the elements of these.
+pub(crate) fn of_elements(mark: &str) -> Option<&'static str> {
+    pair(mark).map(|(element, _)| element)
 }
 
-/// What a text is called, if it is not called so: also `json` and others.
+fn pair(mark: &str) -> Option<(&'static str, &'static str)> {
+    MARKS.into_iter().find(|(element, array)| *element == mark || *array == mark)
+}
+
+/// What a value is called: also `uuid` and others.
 pub(crate) fn any_mark(field: &Field) -> Option<&str> {
     field.metadata().get(TYPE_KEY).map(String::as_str)
 }
@@ -74,12 +77,12 @@ pub(crate) fn same_as(field: Field, argument: &Field) -> Field {
 
 /// A field whose values are the elements of an argument, with their mark.
 pub(crate) fn element_of(field: Field, argument: &Field) -> Field {
-    with_mark(field, mark_of(argument).map(of_elements))
+    with_mark(field, mark_of(argument).and_then(of_elements))
 }
 
 /// A field whose values are arrays of an argument, with their mark.
 pub(crate) fn array_of_marked(field: Field, argument: &Field) -> Field {
-    with_mark(field, mark_of(argument).map(of_arrays))
+    with_mark(field, mark_of(argument).and_then(of_arrays))
 }
 
 /// A field with this mark.

@@ -1,9 +1,14 @@
 //! `array_agg` and `string_agg` of different values, in the order that the statement asks for.
 //!
 //! Rows that are sorted for another aggregate may have the reverse of the order that one asks for, and the engine then tells it that its
-//! order is reversed. Its aggregates of different values sort these themselves, and do not look at that.
+//! order is reversed. Its aggregates of different values sort these themselves, and do not look at that. Values that are compared by keys
+//! are told apart and sorted by [`super::different`].
 
-use arrow_schema::{DataType, FieldRef};
+use super::different::Different;
+use crate::SqlError;
+use crate::order::have_key;
+use crate::text_types::mark_of;
+use arrow_schema::{DataType, FieldRef, SortOptions};
 use datafusion::common::Result;
 use datafusion::functions_aggregate::array_agg::array_agg_udaf;
 use datafusion::functions_aggregate::string_agg::string_agg_udaf;
@@ -12,6 +17,7 @@ use datafusion::logical_expr::utils::AggregateOrderSensitivity;
 use datafusion::logical_expr::{
     Accumulator, AggregateUDF, AggregateUDFImpl, Documentation, GroupsAccumulator, ReversedUDAF, Signature,
 };
+use datafusion::physical_expr::PhysicalSortExpr;
 use std::sync::Arc;
 
 /// The aggregates.
@@ -64,10 +70,31 @@ impl AggregateUDFImpl for Collected {
     }
 
     fn accumulator(&self, arguments: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
-        if !(arguments.is_distinct && arguments.is_reversed) {
+        if !arguments.is_distinct {
             return self.engines.accumulator(arguments);
         }
-        let asked: Vec<_> = arguments.order_bys.iter().map(|key| key.clone().reverse()).collect();
+        let is_other = |key: &PhysicalSortExpr| !arguments.exprs.first().is_some_and(|value| key.expr.eq(value));
+        if arguments.order_bys.iter().any(is_other) {
+            let message = "in an aggregate with DISTINCT, ORDER BY expressions must appear in argument list";
+            return Err(SqlError::new("42P10", message).at("ORDER").into());
+        }
+        let field = &arguments.expr_fields[0];
+        if let Some(json @ ("json" | "jsonb")) = mark_of(field) {
+            return Err(match json {
+                "json" => SqlError::new("42883", "could not identify an equality operator for type json"),
+                _ => SqlError::not_supported("distinct values of type jsonb in an aggregate are not supported"),
+            }
+            .at("DISTINCT")
+            .into());
+        }
+        let asked: Vec<_> = match arguments.is_reversed {
+            true => arguments.order_bys.iter().map(|key| key.clone().reverse()).collect(),
+            false => arguments.order_bys.to_vec(),
+        };
+        if have_key(field.data_type()) {
+            let order = asked.first().map_or(SortOptions { descending: false, nulls_first: false }, |key| key.options);
+            return Ok(Box::new(Different::new(field.data_type(), order)));
+        }
         self.engines.accumulator(AccumulatorArgs { order_bys: &asked, is_reversed: false, ..arguments })
     }
 

@@ -2,10 +2,12 @@
 //!
 //! ```text
 //! json_agg(x ORDER BY y)   ─▶ json_of_elements(array_agg(to_json_element(x) ORDER BY y))
+//! json_agg(DISTINCT x)     ─▶ json_of_values(array_agg(DISTINCT x ORDER BY x))
 //! json_object_agg(k, x)    ─▶ json_of_members(array_agg(json_build_object(k, x)))
 //! ```
 //!
-//! The elements are JSON before they are collected, because the elements of an array have lost whether they were.
+//! The elements are JSON before they are collected, because the elements of an array have lost whether they were. Distinct values are
+//! not: they are told apart by themselves, and JSON is not.
 
 use super::collected::array_agg;
 use crate::SqlError;
@@ -41,6 +43,8 @@ pub(super) struct Jsons {
     jsonb: (Arc<ScalarUDF>, Arc<ScalarUDF>),
     object: (Arc<ScalarUDF>, Arc<ScalarUDF>),
     objectb: (Arc<ScalarUDF>, Arc<ScalarUDF>),
+    /// What makes `json` and `jsonb` of arrays of values.
+    of_values: (Arc<ScalarUDF>, Arc<ScalarUDF>),
 }
 
 impl Jsons {
@@ -61,6 +65,7 @@ impl Jsons {
                 of_value("jsonb_build_object")?,
                 of_array("jsonb_of_members", "jsonb", |call| members(call, true)),
             ),
+            of_values: (of_value("json_of_values")?, of_value("to_jsonb")?),
         })
     }
 }
@@ -77,9 +82,15 @@ impl ExprPlanner for Jsons {
         let call = |function: &Arc<ScalarUDF>, arguments| {
             Expr::ScalarFunction(ScalarFunction::new_udf(Arc::clone(function), arguments))
         };
+        let (elements, of_elements) = match (expr.distinct, expr.func.name()) {
+            (true, "json_agg") => (expr.args, &self.of_values.0),
+            (true, "jsonb_agg") => (expr.args, &self.of_values.1),
+            (true, _) => return Err(SqlError::not_supported("distinct members of an object are not supported").into()),
+            (false, _) => (vec![call(of_value, expr.args)], of_elements),
+        };
         let elements = AggregateFunction::new_udf(
             Arc::new(array_agg()),
-            vec![call(of_value, expr.args)],
+            elements,
             expr.distinct,
             expr.filter,
             expr.order_by,

@@ -5,6 +5,7 @@
 //! `array_agg` and `string_agg`, [`sorted_rows`] the order of the rows that these read, [`grouping`] the arguments of `grouping`. The engine's others have PostgreSQL's results: `count`, `bool_and` and the like.
 
 mod collected;
+mod different;
 mod distinct;
 mod distinct_rule;
 mod extremes;

@@ -6,6 +6,7 @@ use crate::call::Call;
 use crate::function::{Form, Function, Returns, Takes};
 use crate::text::budget::Budget;
 use crate::text::shown;
+use crate::text_types::of_elements;
 use crate::types::PgType;
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, StringViewArray};
@@ -26,6 +27,7 @@ pub(super) fn functions() -> Vec<Function> {
         Function::new("array_to_json", vec![Form::new(vec![Takes::AnyArray], json(), |call| one(call, false))]),
         of_any("row_to_json", json(), no_rows),
         of_any("to_json_element", json(), element),
+        Function::new("json_of_values", vec![Form::new(vec![Takes::AnyArray], json(), elements)]),
         of_many("row_as_json", json(), |call| row(call, "")),
         of_many("row_as_json_element", json(), |call| row(call, ELEMENT)),
         of_many("json_build_array", json(), |call| array(call, false)),
@@ -46,6 +48,29 @@ fn element(call: &Call) -> Result<ArrayRef> {
     }
     let marked = made.as_string_view().iter().map(|json| json.map(|json| format!("{ELEMENT}{json}")));
     Ok(Arc::new(marked.collect::<StringViewArray>()))
+}
+
+/// The elements of an array as `json_agg` writes them.
+fn elements(call: &Call) -> Result<ArrayRef> {
+    let lists = call.list(0);
+    let values = Values::of(lists.array().values(), call.mark(0).and_then(of_elements))?;
+    let between = if matches!(values, Values::Arrays(..)) { ", \n " } else { ", " };
+    let offsets = lists.array().value_offsets();
+    let mut budget = Budget::default();
+    call.texts(|row| {
+        if lists.is_null(row) {
+            return Ok(None);
+        }
+        let place = lists.index(row);
+        let (first, end) = (offsets[place] as usize, offsets[place + 1] as usize);
+        let mut text = String::from("[");
+        for element in first..end {
+            text.push_str(if element > first { between } else { "" });
+            values.write(element, &mut text, &mut budget)?;
+        }
+        text.push(']');
+        Ok(Some(text))
+    })
 }
 
 /// Names and values as the JSON of a row, as `row_to_json` writes it.
@@ -80,7 +105,8 @@ enum Values {
     Quoted(StringViewArray),
     /// Numbers that may be none (NaN).
     Numbers(StringViewArray),
-    Arrays(ArrayRef),
+    /// Arrays, and the mark of their elements.
+    Arrays(ArrayRef, Option<&'static str>),
 }
 
 impl Values {
@@ -95,14 +121,14 @@ impl Values {
             PgType::Float4 | PgType::Float8 | PgType::Numeric => Self::Numbers(shown::texts(values)?),
             PgType::Timestamp => Self::Quoted(with(|text| text.replacen(' ', "T", 1))?),
             PgType::Timestamptz => Self::Quoted(with(with_minutes)?),
-            PgType::Array(_) => Self::Arrays(ArrayRef::clone(values)),
+            PgType::Array(_) => Self::Arrays(ArrayRef::clone(values), mark.and_then(of_elements)),
             _ => Self::Quoted(shown::texts(values)?),
         })
     }
 
     fn write(&self, place: usize, to: &mut String, budget: &mut Budget) -> Result<()> {
         let (texts, is_quoted) = match self {
-            Self::Arrays(lists) => return write_array(lists, place, to, budget),
+            Self::Arrays(lists, mark) => return write_array(lists, *mark, place, to, budget),
             Self::Plain(texts) => (texts, false),
             Self::Quoted(texts) => (texts, true),
             Self::Numbers(texts) => {
@@ -139,14 +165,20 @@ fn with_minutes(text: &str) -> String {
     }
 }
 
-fn write_array(lists: &ArrayRef, place: usize, to: &mut String, budget: &mut Budget) -> Result<()> {
+fn write_array(
+    lists: &ArrayRef,
+    mark: Option<&'static str>,
+    place: usize,
+    to: &mut String,
+    budget: &mut Budget,
+) -> Result<()> {
     let lists = lists.as_list::<i32>();
     if lists.is_null(place) {
         to.push_str("null");
         return Ok(());
     }
     let elements = lists.value(place);
-    let values = Values::of(&elements, None)?;
+    let values = Values::of(&elements, mark)?;
     to.push('[');
     for element in 0..elements.len() {
         to.push_str(if element > 0 { "," } else { "" });

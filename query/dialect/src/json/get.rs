@@ -123,9 +123,18 @@ fn by_key(call: &Call) -> Result<ArrayRef> {
     call.texts(|row| Ok(texts.get(row).zip(keys.get(row)).and_then(|(text, key)| member(text, key))))
 }
 
+/// The element of a row's array at its place. To `jsonb` a value that is no array and no object is the one element of an array.
+fn at_place(call: &Call, row: usize) -> Option<&str> {
+    let (text, place) = (call.text(0).get(row)?, call.int4(1).get(row)?);
+    let is_scalar = || Kind::of(text).is_some_and(|kind| !matches!(kind, Kind::Array | Kind::Object));
+    if call.mark(0) == Some("jsonb") && matches!(place, 0 | -1) && is_scalar() {
+        return Some(text);
+    }
+    element(text, place)
+}
+
 fn by_place(call: &Call) -> Result<ArrayRef> {
-    let (texts, places) = (call.text(0), call.int4(1));
-    call.texts(|row| Ok(texts.get(row).zip(places.get(row)).and_then(|(text, place)| element(text, place))))
+    call.texts(|row| Ok(at_place(call, row)))
 }
 
 fn text_by_key(call: &Call) -> Result<ArrayRef> {
@@ -137,11 +146,7 @@ fn text_by_key(call: &Call) -> Result<ArrayRef> {
 }
 
 fn text_by_place(call: &Call) -> Result<ArrayRef> {
-    let (texts, places) = (call.text(0), call.int4(1));
-    call.texts(|row| {
-        let value = texts.get(row).zip(places.get(row)).and_then(|(text, place)| element(text, place));
-        Ok(value.map(as_text).transpose()?.flatten())
-    })
+    call.texts(|row| Ok(at_place(call, row).map(as_text).transpose()?.flatten()))
 }
 
 /// The steps of a path that an array is. A NULL among them leads nowhere.

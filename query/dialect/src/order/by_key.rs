@@ -335,7 +335,9 @@ impl ByKey {
     }
 
     fn of_aggregate(&self, mut aggregate: AggregateFunction, schema: &DFSchema) -> Transformed<Expr> {
-        let mut is_new = self.sorted(&mut aggregate.params.order_by, schema);
+        // It sorts different values itself.
+        let sorts = aggregate.func.name() == "array_agg" && aggregate.params.distinct;
+        let mut is_new = !sorts && self.sorted(&mut aggregate.params.order_by, schema);
         let counts_keys = aggregate.func.name() == "count"
             && aggregate.params.distinct
             && matches!(aggregate.params.args.as_slice(), [of] if has_key(of, schema));

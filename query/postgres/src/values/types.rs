@@ -54,13 +54,17 @@ fn named(name: &str) -> Option<Type> {
         "char" => Type::CHAR,
         "bpchar" | "character" => Type::BPCHAR,
         "varchar" | "character varying" => Type::VARCHAR,
-        "character varying[]" => Type::VARCHAR_ARRAY,
         "regclass" => Type::REGCLASS,
         "regtype" => Type::REGTYPE,
         "regproc" => Type::REGPROC,
         "xid" => Type::XID,
         "void" => Type::VOID,
-        other => return Type::from_oid(holdfast_catalog::oid_of_type(other)?),
+        other => {
+            return match other.strip_suffix("[]") {
+                Some(element) => array_of(&named(element)?),
+                None => Type::from_oid(holdfast_catalog::oid_of_type(other)?),
+            };
+        }
     })
 }
 

@@ -9,7 +9,7 @@
 use super::kind::Kind;
 use super::statement::{Origin, Parameter, Statement};
 
-const FILES: [(&str, &str); 15] = [
+const FILES: [(&str, &str); 16] = [
     ("archive.sql", include_str!("statements/archive.sql")),
     ("sessions.sql", include_str!("statements/sessions.sql")),
     ("tickets.sql", include_str!("statements/tickets.sql")),
@@ -23,6 +23,7 @@ const FILES: [(&str, &str); 15] = [
     ("dashboards.sql", include_str!("statements/dashboards.sql")),
     ("workbooks.sql", include_str!("statements/workbooks.sql")),
     ("ordered.sql", include_str!("statements/ordered.sql")),
+    ("collected.sql", include_str!("statements/collected.sql")),
     ("tools.sql", include_str!("statements/tools.sql")),
     ("frameworks.sql", include_str!("statements/frameworks.sql")),
 ];
