@@ -42,6 +42,7 @@ pub(crate) fn kept(expression: &Expr, schema: &DFSchema) -> Option<FieldRef> {
         },
         _ => return None,
     };
+    let has_constants = parts.iter().any(|part| is_unknown(part));
     let mut typed = parts.into_iter().filter(|part| !is_unknown(part));
     let first = typed.next()?;
     if !is_of_texts(&first.get_type(schema).ok()?) {
@@ -50,6 +51,8 @@ pub(crate) fn kept(expression: &Expr, schema: &DFSchema) -> Option<FieldRef> {
     let (_, field) = first.to_field(schema).ok()?;
     let others = typed.filter_map(|part| mark_of(&part.to_field(schema).ok()?.1));
     let mark = mark_of(&field).map(|first| common(first, others));
+    // A constant that was not read as JSON is none.
+    let mark = mark.filter(|mark| !(is_array && has_constants && is_json(mark)));
     let wanted = if is_array { mark.and_then(of_arrays) } else { mark };
     let (_, made) = expression.to_field(schema).ok()?;
     if any_mark(&made) == wanted {
@@ -63,6 +66,10 @@ pub(crate) fn kept(expression: &Expr, schema: &DFSchema) -> Option<FieldRef> {
 fn common<'m>(first: &'m str, mut others: impl Iterator<Item = &'m str>) -> &'m str {
     let is_name = |other: &&str| of_elements(other) == Some(NAME);
     if of_elements(first) == Some(VARCHAR) { others.find(is_name).unwrap_or(first) } else { first }
+}
+
+fn is_json(mark: &str) -> bool {
+    matches!(of_elements(mark), Some("json" | "jsonb"))
 }
 
 /// The field of `nullif`, whose type is that of the first operand of `=`: a `name` is compared as it is, and a `character varying` as

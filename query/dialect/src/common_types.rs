@@ -10,6 +10,7 @@
 
 use crate::cast::recomputed;
 use crate::function::common;
+use crate::text_types::{NAME, VARCHAR, mark_of};
 use crate::types::PgType;
 use arrow_schema::{DataType, Field, FieldRef};
 use datafusion::common::config::ConfigOptions;
@@ -348,6 +349,11 @@ fn of_exception(join: LogicalPlan) -> Result<LogicalPlan> {
         let parts = [part_of_column(beneath(left), column), part_of_column(right, column)];
         let to = match (&parts[0], &parts[1]) {
             (Part::Unknown, Part::Of(_)) => {
+                let field = Field::clone(right.schema().field(column));
+                Some(Arc::new(field.with_name("").with_nullable(true)))
+            }
+            // A constant text is called as the texts beside it.
+            (Part::Text, Part::Of(_)) if matches!(mark_of(right.schema().field(column)), Some(VARCHAR | NAME)) => {
                 let field = Field::clone(right.schema().field(column));
                 Some(Arc::new(field.with_name("").with_nullable(true)))
             }

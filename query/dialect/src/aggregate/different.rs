@@ -2,7 +2,7 @@
 //! their bits, and sorts them by those.
 //!
 //! ```text
-//! values ─▶ pieces ─▶ as many as are kept already: sorted by their keys, the first of each key is kept ─▶ an array
+//! values ─▶ pieces, copied ─▶ as many as are kept already: sorted by their keys, the first of each key is kept ─▶ an array
 //! ```
 
 use crate::order::keys_of;
@@ -22,6 +22,8 @@ use std::sync::Arc;
 
 /// Values that are kept before equal ones are looked for.
 const PIECE: usize = 4096;
+/// Pieces of few values each that are kept before they become one.
+const PIECES: usize = 64;
 
 /// The accumulator.
 #[derive(Debug)]
@@ -32,18 +34,28 @@ pub(super) struct Different {
     pieces: Vec<ArrayRef>,
     /// Values of the pieces.
     pending: usize,
+    /// Bytes of the pieces.
+    bytes: usize,
 }
 
 impl Different {
     /// Of values of this type, in this order.
     pub(super) fn new(data_type: &DataType, order: SortOptions) -> Self {
-        Self { order, kept: new_empty_array(data_type), pieces: Vec::new(), pending: 0 }
+        Self { order, kept: new_empty_array(data_type), pieces: Vec::new(), pending: 0, bytes: 0 }
     }
 
     fn add(&mut self, values: &ArrayRef) -> Result<()> {
-        self.pieces.push(Arc::clone(values));
-        self.pending += values.len();
-        if self.pending > self.kept.len().max(PIECE) { self.merge() } else { Ok(()) }
+        if values.is_empty() {
+            return Ok(());
+        }
+        // A slice of the rows of all groups would keep these.
+        let places = UInt32Array::from_iter_values(0..u32::try_from(values.len()).unwrap_or(u32::MAX));
+        let piece = take(values, &places, None)?;
+        self.pending += piece.len();
+        self.bytes += piece.get_array_memory_size();
+        self.pieces.push(piece);
+        let is_much = self.pending > self.kept.len().max(PIECE) || self.pieces.len() > PIECES + self.kept.len() / 16;
+        if is_much { self.merge() } else { Ok(()) }
     }
 
     fn merge(&mut self) -> Result<()> {
@@ -63,7 +75,7 @@ impl Different {
         let first: UInt32Array = (0..places.len()).filter(is_first).map(|place| places[place]).collect();
         self.kept = take(&values, &first, None)?;
         self.pieces.clear();
-        self.pending = 0;
+        (self.pending, self.bytes) = (0, 0);
         Ok(())
     }
 
@@ -90,8 +102,7 @@ impl Accumulator for Different {
     }
 
     fn size(&self) -> usize {
-        let pieces: usize = self.pieces.iter().map(|piece| piece.get_array_memory_size()).sum();
-        size_of_val(self) + self.kept.get_array_memory_size() + pieces
+        size_of_val(self) + self.kept.get_array_memory_size() + self.bytes
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! The elements are JSON before they are collected, because the elements of an array have lost whether they were. Distinct values are
-//! not: they are told apart by themselves, and JSON is not.
+//! not: they are told apart by themselves. Distinct members of objects are, as JSON that is the same text.
 
 use super::collected::array_agg;
 use crate::SqlError;
@@ -85,8 +85,7 @@ impl ExprPlanner for Jsons {
         let (elements, of_elements) = match (expr.distinct, expr.func.name()) {
             (true, "json_agg") => (expr.args, &self.of_values.0),
             (true, "jsonb_agg") => (expr.args, &self.of_values.1),
-            (true, _) => return Err(SqlError::not_supported("distinct members of an object are not supported").into()),
-            (false, _) => (vec![call(of_value, expr.args)], of_elements),
+            _ => (vec![call(of_value, expr.args)], of_elements),
         };
         let elements = AggregateFunction::new_udf(
             Arc::new(array_agg()),

@@ -1,4 +1,4 @@
-//! Constants beside a `json` or `jsonb` in COALESCE and CASE, which are read as one (PostgreSQL 15, 10.5).
+//! Constants beside a `json` or `jsonb` in COALESCE, CASE and ARRAY, which are read as one (PostgreSQL 15, 10.5).
 
 use super::get;
 use super::marked::is_marked;
@@ -61,7 +61,7 @@ impl Branches {
                 let is_changed = self.read_constants(branches, schema);
                 Transformed::new_transformed(Expr::Case(case), is_changed)
             }
-            Expr::ScalarFunction(mut call) if call.name() == "coalesce" => {
+            Expr::ScalarFunction(mut call) if matches!(call.name(), "coalesce" | "make_array") => {
                 let is_changed = self.read_constants(call.args.iter_mut().collect(), schema);
                 Transformed::new_transformed(Expr::ScalarFunction(call), is_changed)
             }

@@ -60,6 +60,8 @@ pub fn rewrite(statement: &mut Parsed) -> Result<()> {
             if let Statement::Query(query) = statement.as_mut() {
                 name_last(&mut query.body);
                 names::mark_beside_wildcard(query);
+                sorted::kept(query);
+                hidden_keys::of_statement(query)?;
             }
             match VisitMut::visit(statement.as_mut(), &mut Rewriting::default()) {
                 ControlFlow::Continue(()) => Ok(()),
@@ -123,10 +125,10 @@ impl VisitorMut for Rewriting {
     type Break = Box<DataFusionError>;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Self::Break> {
-        flow(hidden_keys::as_columns(query))?;
         values::rows_with_subqueries(&mut query.body);
         flow(recursive::typed(query))?;
         sorted::kept(query);
+        flow(hidden_keys::of_first_rows(query))?;
         lateral::branches_as_rows(query);
         flow(beside_tables::put(query))?;
         self.known.enter(query);

@@ -72,6 +72,10 @@ pub(super) fn mark_beside_wildcard(query: &mut Query) {
         }
     }
     let rename = |key: &mut Expr| {
+        let mut key = key;
+        while let Expr::Nested(inner) = key {
+            key = inner;
+        }
         if let Expr::Identifier(name) = key
             && let Some((_, mark)) = marked.iter().find(|(known, _)| *known == folded(name))
         {
@@ -200,7 +204,7 @@ fn first_name(query: &Query) -> Option<String> {
 }
 
 /// The name of a type in `pg_type`.
-fn type_name(data_type: &DataType) -> String {
+pub(super) fn type_name(data_type: &DataType) -> String {
     use datafusion::sql::sqlparser::ast::{ArrayElemTypeDef, TimezoneInfo};
     let with_zone = |zone: &TimezoneInfo| matches!(zone, TimezoneInfo::WithTimeZone | TimezoneInfo::Tz);
     let name = match data_type {

@@ -1,6 +1,6 @@
 //! Differences from PostgreSQL that are meant to be there. Each corresponds to a sentence of docs/postgres.md.
 
-use super::client::{Answer, Row};
+use super::client::{Answer, Column, Row};
 use super::compare::Aspect;
 use super::statement::Statement as Sent;
 use super::syntax::parse;
@@ -51,7 +51,7 @@ impl Found<'_> {
     }
 
     /// As [`Self::is_of_cells`], with the type of the column.
-    fn is_of_typed_cells(&self, same: impl Fn(u32, &Option<String>, &Option<String>) -> bool) -> bool {
+    fn is_of_typed_cells(&self, same: impl Fn(&Column, &Option<String>, &Option<String>) -> bool) -> bool {
         let (Answer::Rows { columns, rows: theirs, .. }, Answer::Rows { rows: ours, .. }) = (self.theirs, self.ours)
         else {
             return false;
@@ -63,7 +63,7 @@ impl Found<'_> {
             rows
         };
         let same_row = |(one, other): (&Row, &Row)| {
-            one.iter().zip(other).zip(columns).all(|((one, other), column)| same(column.oid, one, other))
+            one.iter().zip(other).zip(columns).all(|((one, other), column)| same(column, one, other))
         };
         let same_rows =
             |theirs: &[Row], ours: &[Row]| theirs.len() == ours.len() && theirs.iter().zip(ours).all(same_row);
@@ -235,41 +235,53 @@ const OF_DIFFERENCES: [&str; 6] = ["regr_", "corr(", "covar_", "stddev", "var_",
 /// Whether cells differ by what is left of sums that would be equal.
 fn are_remainders(theirs: &Option<String>, ours: &Option<String>) -> bool {
     const REMAINDER: f64 = 1e-9;
+    let is_remainder = |text: &str| text.parse::<f64>().is_ok_and(|value| value.abs() < REMAINDER);
     match (theirs.as_deref(), ours.as_deref()) {
-        (Some(theirs), Some(ours)) => {
-            let is_remainder = |text: &str| text.parse::<f64>().is_ok_and(|value| value.abs() < REMAINDER);
-            is_near(theirs, ours) || (is_remainder(theirs) && is_remainder(ours))
-        }
+        (Some(theirs), Some(ours)) => is_near(theirs, ours) || (is_remainder(theirs) && is_remainder(ours)),
         (theirs, ours) => theirs == ours,
     }
 }
 
 /// Rows in an order of their own, in which intervals are their lengths.
-fn with_lengths(rows: &[Row]) -> Vec<Row> {
-    let length = |text: &String| value::length(text).map_or_else(|| text.clone(), |length| length.to_string());
-    let mut rows: Vec<Row> =
-        rows.iter().map(|row| row.iter().map(|cell| cell.as_ref().map(length)).collect()).collect();
+fn with_lengths(columns: &[Column], rows: &[Row]) -> Vec<Row> {
+    let length = |(cell, column): (&Option<String>, &Column)| {
+        let text = cell.as_ref()?;
+        let length = value::length(text).filter(|_| column.oid == value::INTERVAL);
+        Some(length.map_or_else(|| text.clone(), |length| length.to_string()))
+    };
+    let mut rows: Vec<Row> = rows.iter().map(|row| row.iter().zip(columns).map(length).collect()).collect();
     rows.sort();
     rows
 }
 
 /// Whether cells of a column of `real` differ by what an order of addition makes, and others not at all.
-fn is_of_short_sums(column: u32, theirs: &Option<String>, ours: &Option<String>) -> bool {
+fn is_of_short_sums(column: &Column, theirs: &Option<String>, ours: &Option<String>) -> bool {
     const TOLERANCE: f64 = 1e-5;
     let number = |text: &Option<String>| text.as_ref().and_then(|text| text.parse::<f64>().ok());
     match (number(theirs), number(ours)) {
-        (Some(one), Some(other)) if column == value::FLOAT4 => {
+        (Some(one), Some(other)) if column.oid == value::FLOAT4 => {
             one == other || (one - other).abs() <= TOLERANCE * one.abs().max(other.abs())
         }
-        _ => value::same(column, theirs.as_deref(), ours.as_deref()),
+        _ => value::same(column.oid, theirs.as_deref(), ours.as_deref()),
     }
 }
 
-/// Whether cells are the same but for zeros that a numeric shows here, or a count of its digits.
-fn is_of_shown_zeros(theirs: &str, ours: &str) -> bool {
-    let is_of_more_digits =
-        || matches!((theirs.parse::<u8>(), ours.parse::<u8>()), (Ok(one), Ok(other)) if one < other);
-    is_of_zeros(theirs, ours) || is_of_zeros(ours, theirs) || is_of_more_digits()
+/// Whether cells of a column of `scale` are counts of digits, here of more, and others the same.
+fn is_of_scales(column: &Column, theirs: &Option<String>, ours: &Option<String>) -> bool {
+    let digits = |text: &Option<String>| text.as_ref().and_then(|text| text.parse::<u8>().ok());
+    value::same(column.oid, theirs.as_deref(), ours.as_deref())
+        || column.name == "scale" && matches!((digits(theirs), digits(ours)), (Some(one), Some(other)) if one < other)
+}
+
+/// Whether cells of floats differ by what is left of sums that would be equal: what is divided by nothing is NULL, and by that is not.
+fn are_quotients_of_remainders(column: &Column, theirs: &Option<String>, ours: &Option<String>) -> bool {
+    let is_nothing = |text: &str| text.parse() == Ok(0.0);
+    are_remainders(theirs, ours)
+        || column.oid == value::FLOAT8
+            && match (theirs.as_deref(), ours.as_deref()) {
+                (Some(value), None) | (None, Some(value)) => is_nothing(value),
+                _ => false,
+            }
 }
 
 const ALL: [Deliberate; 10] = [
@@ -310,8 +322,8 @@ const ALL: [Deliberate; 10] = [
         reason: "sums of floats depend on the order of rows, and the rows of a group have none",
         applies: |found| {
             matches!(found.aspect, Aspect::Values)
-                && found.mentions(&OF_DIFFERENCES)
-                && found.is_of_cells(are_remainders)
+                && (found.mentions(&OF_DIFFERENCES) && found.is_of_cells(are_remainders)
+                    || found.mentions(&["regr_", "corr("]) && found.is_of_typed_cells(are_quotients_of_remainders))
         },
     },
     Deliberate {
@@ -335,8 +347,8 @@ const ALL: [Deliberate; 10] = [
             matches!(found.aspect, Aspect::Values)
                 && found.mentions(&["intersect", "except"])
                 && match (found.theirs, found.ours) {
-                    (Answer::Rows { rows: theirs, .. }, Answer::Rows { rows: ours, .. }) => {
-                        with_lengths(theirs) == with_lengths(ours)
+                    (Answer::Rows { columns, rows: theirs, .. }, Answer::Rows { rows: ours, .. }) => {
+                        with_lengths(columns, theirs) == with_lengths(columns, ours)
                     }
                     _ => false,
                 }
@@ -349,7 +361,7 @@ const ALL: [Deliberate; 10] = [
             let are_zeros = |one: &str, other: &str| is_of_zeros(one, other) || is_of_zeros(other, one);
             matches!(found.aspect, Aspect::Values)
                 && (found.mentions(&["||", "concat", "format("]) && found.is_of_numbers(are_zeros)
-                    || found.mentions(&["scale("]) && found.is_of_numbers(is_of_shown_zeros))
+                    || found.mentions(&["scale("]) && found.is_of_typed_cells(is_of_scales))
         },
     },
     Deliberate {
@@ -433,25 +445,43 @@ mod tests {
         assert_eq!(without_signs_of_zero(&rows(["-0.5", "-01", "{-0.5}"])), rows(["-0.5", "-01", "{-0.5}"]));
     }
 
+    fn column(name: &str, oid: u32) -> Column {
+        Column { name: name.to_owned(), oid }
+    }
+
+    fn cell(text: &str) -> Option<String> {
+        Some(text.to_owned())
+    }
+
     #[test]
     fn equal_intervals_are_one_value() {
-        let rows = |cells: [&str; 2]| cells.map(|cell| vec![Some(cell.to_owned())]).to_vec();
-        assert_eq!(with_lengths(&rows(["1 mon", "1 day"])), with_lengths(&rows(["24:00:00", "30 days"])));
-        assert_ne!(with_lengths(&rows(["1 mon", "1 day"])), with_lengths(&rows(["1 mon", "1 mon"])));
+        let rows = |cells: [&str; 2]| cells.map(|text| vec![cell(text)]).to_vec();
+        let of = |oid, cells| with_lengths(&[column("iv", oid)], &rows(cells));
+        assert_eq!(of(value::INTERVAL, ["1 mon", "1 day"]), of(value::INTERVAL, ["24:00:00", "30 days"]));
+        assert_ne!(of(value::INTERVAL, ["1 mon", "1 day"]), of(value::INTERVAL, ["1 mon", "1 mon"]));
+        assert_ne!(of(25, ["1 mon", "1 day"]), of(25, ["24:00:00", "30 days"]));
     }
 
     #[test]
     fn sums_of_reals_differ_in_their_last_digits_alone() {
-        let cell = |text: &str| Some(text.to_owned());
-        assert!(is_of_short_sums(value::FLOAT4, &cell("-0.0016000003"), &cell("-0.0016000001")));
-        assert!(!is_of_short_sums(value::FLOAT4, &cell("-0.0016"), &cell("-0.0017")));
-        assert!(!is_of_short_sums(701, &cell("-0.0016000003"), &cell("-0.0016000001")));
+        let (real, double) = (column("sum", value::FLOAT4), column("sum", value::FLOAT8));
+        assert!(is_of_short_sums(&real, &cell("-0.0016000003"), &cell("-0.0016000001")));
+        assert!(!is_of_short_sums(&real, &cell("-0.0016"), &cell("-0.0017")));
+        assert!(!is_of_short_sums(&double, &cell("-0.0016000003"), &cell("-0.0016000001")));
     }
 
     #[test]
     fn a_scale_may_be_that_of_the_column() {
-        assert!(same_but_for_numbers("0", "10", is_of_shown_zeros));
-        assert!(!same_but_for_numbers("10", "0", is_of_shown_zeros));
+        assert!(is_of_scales(&column("scale", 23), &cell("0"), &cell("10")));
+        assert!(!is_of_scales(&column("scale", 23), &cell("10"), &cell("0")));
+        assert!(!is_of_scales(&column("count", 23), &cell("0"), &cell("10")));
+    }
+
+    #[test]
+    fn a_slope_over_nothing_may_be_none() {
+        assert!(are_quotients_of_remainders(&column("regr_slope", value::FLOAT8), &cell("0"), &None));
+        assert!(!are_quotients_of_remainders(&column("regr_slope", value::FLOAT8), &cell("1"), &None));
+        assert!(!are_quotients_of_remainders(&column("count", 20), &cell("0"), &None));
     }
 
     #[test]

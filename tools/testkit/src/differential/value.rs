@@ -4,10 +4,10 @@
 pub(super) const NUMERIC: u32 = 1700;
 const NUMERICS: u32 = 1231;
 pub(super) const FLOAT4: u32 = 700;
-const FLOAT8: u32 = 701;
+pub(super) const FLOAT8: u32 = 701;
 const FLOAT4S: u32 = 1021;
 const FLOAT8S: u32 = 1022;
-const INTERVAL: u32 = 1186;
+pub(super) const INTERVAL: u32 = 1186;
 /// How much floats may differ, relative to their size.
 const TOLERANCE: f64 = 1e-12;
 /// Of four bytes: one unit in the last place of a float.
