@@ -18,8 +18,8 @@ use crate::error::QueryError;
 use crate::visibility::Visibility;
 use arrow_schema::FieldRef;
 use datafusion::catalog::{CatalogProviderList, SchemaProvider};
-use datafusion::common::ScalarValue;
 use datafusion::common::config::Dialect;
+use datafusion::common::{DataFusionError, ParamValues, ScalarValue};
 use holdfast_archive::keys::Unlocker;
 use std::fmt;
 use std::sync::Arc;
@@ -241,9 +241,12 @@ async fn describe(
         logical_plan(shared, &catalog.state(), text, Dialect::PostgreSQL, &types).await.ok()
     };
     let described = typed.as_ref().unwrap_or(&plan);
-    // The types of branches and of set operations are known when they are coerced, unless that needs the values of parameters.
+    // The types of branches and of set operations are known when they are coerced. A parameter without a type, as each text is, may have to
+    // have a value for that.
     let state = catalog.state();
-    let analyzed = state.analyzer().execute_and_check(described.clone(), state.config_options(), |_, _| {});
+    let analyze = |plan| state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {});
+    let analyzed = analyze(described.clone())
+        .or_else(|_| analyze(described.clone().with_param_values(ParamValues::from(nulls_of(&types)?))?));
     let schema = analyzed.as_ref().map_or(described.schema(), |analyzed| analyzed.schema());
     let description = Description { schema: shown(schema.inner()), parameters };
     if can_be_described(text, &plan).map_err(|error| shared.classify(error))? {
@@ -252,11 +255,21 @@ async fn describe(
     Ok(description)
 }
 
+/// NULL of each type, and of texts where none is known.
+fn nulls_of(types: &[Option<FieldRef>]) -> Result<Vec<ScalarValue>, DataFusionError> {
+    let null = |field: &Option<FieldRef>| match field {
+        Some(field) => ScalarValue::try_new_null(field.data_type()),
+        None => Ok(ScalarValue::Utf8(None)),
+    };
+    types.iter().map(null).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::kept_plans::Key;
     use super::*;
     use crate::visibility::Rows;
+    use arrow_schema::{DataType, Field};
     use holdfast_archive::{Archive, Location};
     use holdfast_events::Tier;
     use object_store::memory::InMemory;
@@ -281,6 +294,11 @@ mod tests {
             assert_eq!(kept(&format!("{count}{name}"), 0), None);
         }
         assert_eq!(kept(&format!("{count}$1"), 1), Some(true));
+        // A text has no type until it has a value, and the branches beside it do.
+        let known = vec![Some(Arc::new(Field::new("", DataType::Utf8, true)))];
+        let union = "select null, upper($1) union all select true, $2";
+        let description = session.describe_with(union, known).await.unwrap();
+        assert_eq!(*description.schema.field(0).data_type(), DataType::Boolean);
         // Here a parameter is not compared with a text.
         let of_numbers = "select count(*) from (select seq as session from chat_lines) t where session = ";
         session.sql(&format!("{of_numbers}'1'")).await.unwrap();
