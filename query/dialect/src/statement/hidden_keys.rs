@@ -365,6 +365,9 @@ mod tests {
                 "WITH x AS (SELECT * {from} ORDER BY k DESC) SELECT string_agg(k, ',') AS v FROM x ORDER BY max(v)",
                 "c,b,a",
             ),
+            ("SELECT x FROM (VALUES (1, -0.0::float8), (2, 0), (0, '-0')) AS t (x, f) ORDER BY (f, x)", "0"),
+            ("SELECT x FROM (VALUES (1, NULL), (2, 0)) AS t (x, f) ORDER BY ROW (f, x) DESC", "1"),
+            ("SELECT -x AS x FROM (VALUES (1, 1), (2, 1)) AS t (x, f) ORDER BY (f, x)", "-1"),
             ("SELECT DISTINCT v::int AS x {from} ORDER BY CAST((t.v) AS integer) DESC", "3"),
             (
                 "SELECT ARRAY(SELECT u.v::text FROM (VALUES (1), (2)) AS u (v) WHERE u.v = t.v ORDER BY u.v) {from} ORDER BY t.v LIMIT 1",

@@ -61,6 +61,7 @@ pub fn rewrite(statement: &mut Parsed) -> Result<()> {
                 name_last(&mut query.body);
                 names::mark_beside_wildcard(query);
                 sorted::kept(query);
+                rows::as_keys(query);
                 hidden_keys::of_statement(query)?;
             }
             match VisitMut::visit(statement.as_mut(), &mut Rewriting::default()) {
@@ -128,6 +129,7 @@ impl VisitorMut for Rewriting {
         values::rows_with_subqueries(&mut query.body);
         flow(recursive::typed(query))?;
         sorted::kept(query);
+        rows::as_keys(query);
         flow(hidden_keys::of_first_rows(query))?;
         lateral::branches_as_rows(query);
         flow(beside_tables::put(query))?;

@@ -4,9 +4,43 @@
 //! structs.
 
 use super::calls::{call, function_name, plain_arguments};
+use super::names::folded;
 use crate::SqlError;
 use datafusion::common::Result;
-use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr, UnaryOperator, Value};
+use datafusion::sql::sqlparser::ast::{
+    BinaryOperator, Expr, OrderByExpr, OrderByKind, OrderByOptions, Query, SelectItem, SetExpr, UnaryOperator, Value,
+};
+
+/// Keys of ORDER BY that are rows as their columns: the first one that differs decides, and NULL is above all (PostgreSQL 15, 9.24.6).
+pub(super) fn as_keys(query: &mut Query) {
+    let SetExpr::Select(select) = query.body.as_ref() else { return };
+    let Some(OrderByKind::Expressions(keys)) = query.order_by.as_mut().map(|order| &mut order.kind) else { return };
+    // Alone, a name is one of the list, and a number a place in it.
+    let is_of_list = |column: &Expr| match column {
+        Expr::Identifier(name) => select
+            .projection
+            .iter()
+            .any(|item| matches!(item, SelectItem::ExprWithAlias { alias, .. } if folded(alias) == folded(name))),
+        Expr::Value(_) => true,
+        _ => false,
+    };
+    if select.distinct.is_some() {
+        return;
+    }
+    let mut columns = Vec::new();
+    for mut key in std::mem::take(keys) {
+        as_tuple(&mut key.expr);
+        match key.expr {
+            Expr::Tuple(row) if !row.is_empty() && !row.iter().any(is_of_list) => {
+                let options = OrderByOptions { asc: key.options.asc, nulls_first: None };
+                let of_column = |expr| OrderByExpr { expr, options, with_fill: None };
+                columns.extend(row.into_iter().map(of_column));
+            }
+            _ => columns.push(key),
+        }
+    }
+    *keys = columns;
+}
 
 /// `expression` by its columns, if it compares rows.
 pub(super) fn compared(expression: Expr) -> Result<Expr> {

@@ -42,7 +42,7 @@ SELECT -v AS v, count(*) FROM d.u GROUP BY u.v ORDER BY v + 0 LIMIT 3;
 SELECT -v AS v, count(*) FROM d.u GROUP BY v ORDER BY v + 0 LIMIT 3;
 SELECT k, -max(v) AS v FROM d.u GROUP BY k, v ORDER BY v + 0, k LIMIT 4;
 SELECT id, v AS k, k AS v FROM d.u ORDER BY k || '', v || '', id LIMIT 5;
-SELECT id, to_char(at, 'Mon') AS at FROM d.u ORDER BY at - interval '1 day' LIMIT 4;
+SELECT id, to_char(at, 'Mon') AS at FROM d.u ORDER BY at - interval '1 day', id LIMIT 4;
 SELECT id, to_char(at, 'Mon') AS at FROM d.u ORDER BY date_trunc('day', at), id LIMIT 4;
 SELECT id, 5 - v AS v, row_number() OVER (ORDER BY v, id) FROM d.u ORDER BY v * 2, id LIMIT 4;
 SELECT x.id, 5 - x.v AS v FROM d.u AS x JOIN d.t ON t.id = x.t_id ORDER BY v * 2, x.id LIMIT 4;
