@@ -66,7 +66,8 @@ fn as_columns(query: &mut Query) -> Result<()> {
     let has_hidden = keys.iter().map(|key| &key.expr).chain(of_distinct).any(is_hidden);
     let is_distinct = select.distinct == Some(Distinct::Distinct);
     let is_computed = |key: &Expr| is_expression(key) && !matches!(key, Expr::CompoundIdentifier(_));
-    if !has_hidden && !(is_distinct && keys.iter().any(|key| is_computed(&key.expr))) {
+    let is_put_over = has_hidden || is_distinct && keys.iter().any(|key| is_computed(&key.expr));
+    if !is_put_over {
         return Ok(());
     }
     let Some(of_keys) = keys.iter().map(|key| columns.place(&key.expr)).collect::<Option<Vec<_>>>() else {

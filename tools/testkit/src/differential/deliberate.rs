@@ -5,7 +5,7 @@ use super::compare::Aspect;
 use super::statement::Statement as Sent;
 use super::syntax::parse;
 use super::value;
-use sqlparser::ast::{Expr, Statement, Visit, Visitor};
+use sqlparser::ast::{Expr, SelectItem, SetExpr, Statement, Visit, Visitor};
 use std::cmp::Ordering;
 use std::ops::ControlFlow;
 
@@ -50,7 +50,7 @@ impl Found<'_> {
         self.is_of_typed_cells(|_, theirs, ours| same(theirs, ours))
     }
 
-    /// As [`Self::is_of_cells`], with the type of the column.
+    /// As [`Self::is_of_cells`], with the column.
     fn is_of_typed_cells(&self, same: impl Fn(&Column, &Option<String>, &Option<String>) -> bool) -> bool {
         let (Answer::Rows { columns, rows: theirs, .. }, Answer::Rows { rows: ours, .. }) = (self.theirs, self.ours)
         else {
@@ -266,11 +266,29 @@ fn is_of_short_sums(column: &Column, theirs: &Option<String>, ours: &Option<Stri
     }
 }
 
-/// Whether cells of a column of `scale` are counts of digits, here of more, and others the same.
-fn is_of_scales(column: &Column, theirs: &Option<String>, ours: &Option<String>) -> bool {
+/// Whether cells of a column of `scale`, one of `names`, are counts of digits, here of more, and others the same.
+fn is_of_scales(names: &[String], column: &Column, theirs: &Option<String>, ours: &Option<String>) -> bool {
     let digits = |text: &Option<String>| text.as_ref().and_then(|text| text.parse::<u8>().ok());
-    value::same(column.oid, theirs.as_deref(), ours.as_deref())
-        || column.name == "scale" && matches!((digits(theirs), digits(ours)), (Some(one), Some(other)) if one < other)
+    value::same(column.oid, theirs.as_deref(), ours.as_deref()) || {
+        let is_of_more = matches!((digits(theirs), digits(ours)), (Some(one), Some(other)) if one < other);
+        is_of_more && names.contains(&column.name)
+    }
+}
+
+/// The names of the columns that are `scale` of something.
+fn scales(statement: &Statement) -> Vec<String> {
+    let Statement::Query(query) = statement else { return Vec::new() };
+    let SetExpr::Select(select) = query.body.as_ref() else { return Vec::new() };
+    let name = |item: &SelectItem| match item {
+        SelectItem::UnnamedExpr(expression) => is_scale(expression).then(|| "scale".to_owned()),
+        SelectItem::ExprWithAlias { expr, alias } => is_scale(expr).then(|| alias.value.clone()),
+        _ => None,
+    };
+    select.projection.iter().filter_map(name).collect()
+}
+
+fn is_scale(expression: &Expr) -> bool {
+    matches!(expression, Expr::Function(function) if function.name.to_string().eq_ignore_ascii_case("scale"))
 }
 
 /// Whether cells of floats differ by what is left of sums that would be equal: what is divided by nothing is NULL, and by that is not.
@@ -361,7 +379,10 @@ const ALL: [Deliberate; 10] = [
             let are_zeros = |one: &str, other: &str| is_of_zeros(one, other) || is_of_zeros(other, one);
             matches!(found.aspect, Aspect::Values)
                 && (found.mentions(&["||", "concat", "format("]) && found.is_of_numbers(are_zeros)
-                    || found.mentions(&["scale("]) && found.is_of_typed_cells(is_of_scales))
+                    || parse(&found.statement.sql).is_some_and(|tree| {
+                        let names = scales(&tree);
+                        found.is_of_typed_cells(|column, theirs, ours| is_of_scales(&names, column, theirs, ours))
+                    }))
         },
     },
     Deliberate {
@@ -472,9 +493,11 @@ mod tests {
 
     #[test]
     fn a_scale_may_be_that_of_the_column() {
-        assert!(is_of_scales(&column("scale", 23), &cell("0"), &cell("10")));
-        assert!(!is_of_scales(&column("scale", 23), &cell("10"), &cell("0")));
-        assert!(!is_of_scales(&column("count", 23), &cell("0"), &cell("10")));
+        let names = scales(&parse("SELECT scale(x) AS digits, scale(y), count(*) FROM t").unwrap());
+        assert_eq!(names, ["digits", "scale"]);
+        let is_one = |name, theirs, ours| is_of_scales(&names, &column(name, 23), &cell(theirs), &cell(ours));
+        assert!(is_one("scale", "0", "10") && is_one("digits", "2", "10"));
+        assert!(!is_one("scale", "10", "0") && !is_one("count", "0", "10"));
     }
 
     #[test]

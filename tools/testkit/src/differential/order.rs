@@ -1,7 +1,10 @@
 //! What a statement orders its rows by, as far as the columns of its answer show it.
 
 use super::client::Column;
-use sqlparser::ast::{Expr, OrderByKind, SelectItem, SetExpr, Statement, Value, Visit, Visitor, WindowType};
+use sqlparser::ast::{
+    Expr, Ident, NamedWindowDefinition, NamedWindowExpr, OrderByKind, Select, SelectItem, SetExpr, Statement, Value,
+    Visit, Visitor, WindowType,
+};
 use std::ops::ControlFlow;
 
 /// A key of ORDER BY.
@@ -34,21 +37,40 @@ const OF_ORDER: [&str; 7] = ["row_number", "ntile", "lag", "lead", "first_value"
 /// without an order.
 #[must_use]
 pub(super) fn is_without_order(statement: &Statement) -> bool {
-    struct Windows;
+    struct Windows {
+        /// The names of windows without an order.
+        unordered: Vec<String>,
+    }
     impl Visitor for Windows {
         type Break = ();
 
+        fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<()> {
+            for NamedWindowDefinition(name, window) in &select.named_window {
+                if matches!(window, NamedWindowExpr::WindowSpec(spec) if spec.order_by.is_empty()) {
+                    self.unordered.push(name.value.clone());
+                }
+            }
+            ControlFlow::Continue(())
+        }
+
         fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<()> {
             let Expr::Function(function) = expression else { return ControlFlow::Continue(()) };
-            let Some(WindowType::WindowSpec(window)) = &function.over else { return ControlFlow::Continue(()) };
+            let is_unordered = |name: &Ident| self.unordered.contains(&name.value);
+            let is_without = match &function.over {
+                Some(WindowType::WindowSpec(window)) => {
+                    window.order_by.is_empty() && window.window_name.as_ref().is_none_or(is_unordered)
+                }
+                Some(WindowType::NamedWindow(name)) => is_unordered(name),
+                None => false,
+            };
             let name = function.name.to_string().to_lowercase();
-            match window.order_by.is_empty() && window.window_name.is_none() && OF_ORDER.contains(&name.as_str()) {
+            match is_without && OF_ORDER.contains(&name.as_str()) {
                 true => ControlFlow::Break(()),
                 false => ControlFlow::Continue(()),
             }
         }
     }
-    statement.visit(&mut Windows).is_break()
+    statement.visit(&mut Windows { unordered: Vec::new() }).is_break()
 }
 
 /// The keys of the statement's own ORDER BY.
@@ -97,6 +119,15 @@ fn order_key(key: &Expr, items: &[SelectItem]) -> OrderKey {
 mod tests {
     use super::*;
     use crate::differential::syntax::parse;
+
+    #[test]
+    fn windows_without_an_order_are_found() {
+        let is_one = |sql: &str| is_without_order(&parse(sql).unwrap());
+        assert!(is_one("SELECT lag(a) OVER () FROM t"));
+        assert!(is_one("SELECT nth_value(a, 2) OVER w FROM t WINDOW w AS (PARTITION BY b)"));
+        assert!(!is_one("SELECT nth_value(a, 2) OVER w FROM t WINDOW w AS (ORDER BY b)"));
+        assert!(!is_one("SELECT sum(a) OVER w FROM t WINDOW w AS (PARTITION BY b)"));
+    }
 
     #[test]
     fn keys_are_found_among_the_columns() {
