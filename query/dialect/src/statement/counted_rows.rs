@@ -6,7 +6,7 @@
 
 use super::calls::function_name;
 use super::level::each_part;
-use super::names::{MARK, folded};
+use super::names::{MARK, folded, is_wildcard};
 use super::row_functions::{derived, named, quoted};
 use crate::SqlError;
 use datafusion::common::Result;
@@ -59,8 +59,7 @@ pub(super) fn counted(query: &mut Query) -> Result<()> {
 /// # Errors
 /// A `*` would show it.
 pub(super) fn mark_tables(select: &mut Select, marked: &[String]) -> Result<()> {
-    let shows_all = |item: &SelectItem| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..));
-    if !marked.is_empty() && select.projection.iter().any(shows_all) {
+    if !marked.is_empty() && select.projection.iter().any(is_wildcard) {
         let message = "* beside rows of an outer join as values is not supported";
         return Err(SqlError::not_supported(message).with_hint("Name the columns.").into());
     }

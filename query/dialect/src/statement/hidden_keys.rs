@@ -263,7 +263,9 @@ impl VisitorMut for Folding<'_> {
 
     fn pre_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
         let quoted = |name: &Ident| Ident::with_quote('"', folded(name));
-        *expression = bare(expression).clone();
+        if matches!(expression, Expr::Nested(_)) {
+            *expression = bare(expression).clone();
+        }
         match expression {
             Expr::Cast { kind, data_type, .. } => {
                 *kind = CastKind::Cast;

@@ -60,6 +60,7 @@ pub fn rewrite(statement: &mut Parsed) -> Result<()> {
             if let Statement::Query(query) = statement.as_mut() {
                 name_last(&mut query.body);
                 names::mark_beside_wildcard(query);
+                // Before the list that collects rows stands in a subquery, to which the tables of WITH do not belong.
                 sorted::kept(query);
                 rows::as_keys(query);
                 hidden_keys::of_statement(query)?;

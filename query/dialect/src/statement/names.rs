@@ -22,10 +22,14 @@ pub fn shown_name(name: &str) -> &str {
     name.split_once(MARK).map_or(name, |(shown, _)| shown)
 }
 
+/// `*` or `t.*`.
+pub(super) fn is_wildcard(item: &SelectItem) -> bool {
+    matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..))
+}
+
 /// Gives the items of a SELECT their names. `is_last` is that of the whole statement, whose columns nothing refers to.
 pub(super) fn name_items(items: &mut [SelectItem], is_last: bool) {
-    let has_wildcard =
-        items.iter().any(|item| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..)));
+    let has_wildcard = items.iter().any(is_wildcard);
     let mut taken: HashSet<String> = HashSet::new();
     for (place, item) in items.iter_mut().enumerate() {
         let name = match item {
@@ -57,7 +61,6 @@ pub(super) fn name_items(items: &mut [SelectItem], is_last: bool) {
 /// ORDER BY and DISTINCT ON refers to them.
 pub(super) fn mark_beside_wildcard(query: &mut Query) {
     let SetExpr::Select(select) = query.body.as_mut() else { return };
-    let is_wildcard = |item: &SelectItem| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..));
     let is_grouped = !matches!(&select.group_by, GroupByExpr::Expressions(keys, _) if keys.is_empty());
     if is_grouped || !select.projection.iter().any(is_wildcard) {
         return;

@@ -2,6 +2,7 @@
 
 use super::calls::{call, type_series, write_time};
 use super::constants::{interval_of_frame, plain};
+use super::names::is_wildcard;
 use crate::SqlError;
 use datafusion::common::Result;
 use datafusion::sql::sqlparser::ast::{
@@ -203,8 +204,6 @@ fn at_position(element: &mut Expr, items: &[SelectItem], clause: &str) -> Result
         && let Value::Number(digits, _) = &value.value
         && let Ok(position) = digits.parse::<usize>()
     {
-        let is_wildcard =
-            |item: &SelectItem| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..));
         if items.iter().take(position).any(is_wildcard) {
             return Err(SqlError::not_supported(format!("positions behind * in {clause} are not supported")).into());
         }
